@@ -1,0 +1,169 @@
+"""Reading a prepared folder."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from symcere_jax.data import schema
+from symcere_jax.errors import DataError
+
+
+@dataclasses.dataclass(frozen=True)
+class ReviewDataset:
+    """A prepared folder, opened: arrays are memory-mapped, texts are read when asked for.
+
+    Attributes:
+        folder: where it lies.
+        manifest: what it holds and how it was made.
+        train: int32 `[n_train, 2]` pairs (user, item), sorted.
+        valid: int32 `[n_valid, 2]`.
+        test: int32 `[n_test, 2]`.
+    """
+
+    folder: Path
+    manifest: schema.Manifest
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "ReviewDataset":
+        """Opens a prepared folder and checks it against its manifest.
+
+        Args:
+            folder: written by `data_prep/prepare.py`.
+
+        Raises:
+            DataError: a file is missing or has another size, shape or dtype than the manifest says,
+                or a pair is out of range.
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise DataError(f"no prepared folder at {folder}")
+        manifest = schema.Manifest.read(folder)
+        for name, entry in manifest.files.items():
+            path = folder / name
+            if not path.is_file():
+                raise DataError(f"{path} is missing; prepare the data again")
+            if path.stat().st_size != entry["bytes"]:
+                raise DataError(
+                    f"{path} has {path.stat().st_size} bytes, the manifest says {entry['bytes']}; "
+                    "prepare the data again"
+                )
+        pairs = {split: _load_pairs(folder, split, manifest) for split in schema.SPLITS}
+        if not len(pairs["train"]):
+            raise DataError(f"{folder / schema.pairs_file('train')} has no interactions")
+        return cls(folder, manifest, **pairs)
+
+    @property
+    def name(self) -> str:
+        """Short name of the data set."""
+        return self.manifest.name
+
+    @property
+    def n_users(self) -> int:
+        """Number of users."""
+        return self.manifest.n_users
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return self.manifest.n_items
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the content of the folder."""
+        return self.manifest.fingerprint
+
+    def interactions(self, split: str) -> np.ndarray:
+        """Pairs (user, item) of a split, int32 `[n, 2]`."""
+        if split not in schema.SPLITS:
+            raise ValueError(f"split is {split!r}, must be one of {', '.join(schema.SPLITS)}")
+        return getattr(self, split)
+
+    def text_features(self, encoder: str, rows: str) -> np.ndarray:
+        """Text features of an encoder, memory-mapped.
+
+        Args:
+            encoder: name of a text encoder that the folder was prepared with.
+            rows: "users", "items" (both from training reviews only) or "reviews".
+
+        Returns:
+            float array `[n_users | n_items | n_reviews, width]`.
+
+        Raises:
+            DataError: the folder has no such features, or their shape is not the manifest's.
+        """
+        if encoder not in self.manifest.text_encoders:
+            known = ", ".join(self.manifest.text_encoders) or "none"
+            raise DataError(
+                f"{self.folder} has no text features of encoder {encoder!r} (it has: {known}); "
+                f"prepare it with --text_encoder={encoder}, or choose another --text_encoder"
+            )
+        path = self.folder / schema.text_file(encoder, rows)
+        n_rows = {
+            "users": self.n_users,
+            "items": self.n_items,
+            "reviews": self.manifest.n_reviews,
+        }[rows]
+        expected = (n_rows, self.manifest.text_encoders[encoder]["width"])
+        features = _load_array(path)
+        if features.shape != expected or features.dtype.kind != "f":
+            raise DataError(
+                f"{path}: {features.dtype} {features.shape}, expected floats of shape {expected}; "
+                "prepare the data again"
+            )
+        return features
+
+    def reviews(self, columns: list[str] | None = None) -> pa.Table:
+        """The reviews, or some columns of them, in the order of the text features."""
+        return pq.read_table(self.folder / schema.REVIEWS, columns=columns)
+
+    def user_ids(self) -> np.ndarray:
+        """External ids of the users, `[n_users]`, by row."""
+        return _read_ids(self.folder / schema.USERS, "user_id", self.n_users)
+
+    def item_ids(self) -> np.ndarray:
+        """External ids of the items, `[n_items]`, by row."""
+        return _read_ids(self.folder / schema.ITEMS, "item_id", self.n_items)
+
+
+def _load_array(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; prepare the data again") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a NumPy file ({error}); prepare the data again") from None
+
+
+def _load_pairs(folder: Path, split: str, manifest: schema.Manifest) -> np.ndarray:
+    path = folder / schema.pairs_file(split)
+    pairs = _load_array(path)
+    expected = (manifest.n_interactions[split], 2)
+    if pairs.shape != expected or pairs.dtype != np.int32:
+        raise DataError(
+            f"{path}: {pairs.dtype} {pairs.shape}, expected int32 {expected}; prepare the data again"
+        )
+    if len(pairs):
+        limits = np.array([manifest.n_users, manifest.n_items])
+        bad = np.flatnonzero(((pairs < 0) | (pairs >= limits)).any(axis=1))
+        if len(bad):
+            raise DataError(
+                f"{path}, row {bad[0]}: pair {tuple(map(int, pairs[bad[0]]))} is out of range for "
+                f"{manifest.n_users} users and {manifest.n_items} items; prepare the data again"
+            )
+    return pairs
+
+
+def _read_ids(path: Path, column: str, n_rows: int) -> np.ndarray:
+    try:
+        ids = pq.read_table(path, columns=[column])[column].to_numpy()
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: not readable ({error}); prepare the data again") from None
+    if len(ids) != n_rows:
+        raise DataError(f"{path}: {len(ids)} rows, expected {n_rows}; prepare the data again")
+    return ids

@@ -1,0 +1,125 @@
+"""The prepared folder: names of its files and columns, and its manifest.
+
+    manifest.json            what is in the folder, how it was made, a checksum of every file
+    users.parquet            user (int32 row), user_id (string)
+    items.parquet            item (int32 row), item_id (string)
+    reviews.parquet          user, item (int32), rating (float32 or null), timestamp (int64 seconds
+                             or null), split (string), text (string); sorted by user, then item
+    train.npy valid.npy test.npy    int32 [n, 2] pairs (user, item), sorted
+    text/<encoder>/reviews.npy      float [n_reviews, width], row r encodes review r
+    text/<encoder>/users.npy        float [n_users, width], from training reviews only
+    text/<encoder>/items.npy        float [n_items, width], from training reviews only
+
+A (user, item) pair occurs in exactly one split. Rows of users and items are dense: 0 … n-1.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from symcere_jax.errors import DataError
+
+FORMAT = "symcere-prepared"
+FORMAT_VERSION = 1
+
+MANIFEST = "manifest.json"
+USERS = "users.parquet"
+ITEMS = "items.parquet"
+REVIEWS = "reviews.parquet"
+TEXT_FOLDER = "text"
+SPLITS = ("train", "valid", "test")
+
+
+def pairs_file(split: str) -> str:
+    """Name of the file that holds the (user, item) pairs of a split."""
+    return f"{split}.npy"
+
+
+def text_file(encoder: str, rows: str) -> str:
+    """Name of a text feature file; `rows` is "reviews", "users" or "items"."""
+    return f"{TEXT_FOLDER}/{encoder}/{rows}.npy"
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What a prepared folder holds and how it was made.
+
+    Attributes:
+        name: short name of the data set, used in tables and messages.
+        n_users: number of users.
+        n_items: number of items.
+        n_reviews: number of reviews, over all splits.
+        n_interactions: split -> number of (user, item) pairs.
+        k_core: every user and item has at least that many reviews; 1 filters nothing.
+        split: policy, seed and shares of the split.
+        source: kind, options and, for each raw file, name, bytes and sha256.
+        dropped: reason -> number of raw rows that were left out.
+        text_encoders: encoder name -> its width, dtype and settings.
+        files: path within the folder -> {"sha256": …, "bytes": …}, every file but the manifest.
+    """
+
+    name: str
+    n_users: int
+    n_items: int
+    n_reviews: int
+    n_interactions: Mapping[str, int]
+    k_core: int
+    split: Mapping[str, Any]
+    source: Mapping[str, Any]
+    dropped: Mapping[str, int]
+    text_encoders: Mapping[str, Mapping[str, Any]]
+    files: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest that identifies the content: two folders of equal files have equal ones."""
+        content = {path: entry["sha256"] for path, entry in self.files.items()}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def write(self, folder: Path) -> None:
+        """Writes `manifest.json` into `folder`."""
+        content = {"format": FORMAT, "format_version": FORMAT_VERSION}
+        content |= dataclasses.asdict(self)
+        (folder / MANIFEST).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """Reads `manifest.json` of `folder`.
+
+        Raises:
+            DataError: the file is missing, is no manifest, or has another format version.
+        """
+        path = folder / MANIFEST
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DataError(f"{folder} is not a prepared folder: it has no {MANIFEST}") from None
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: not readable as JSON ({error}); prepare the data again") from None
+        if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+            raise DataError(f"{path}: not the manifest of a prepared folder")
+        version = content.pop("format_version", None)
+        if version != FORMAT_VERSION:
+            raise DataError(
+                f"{path}: format version {version}, this program reads {FORMAT_VERSION}; "
+                "prepare the data again"
+            )
+        names = {field.name for field in dataclasses.fields(cls)}
+        if set(content) != names:
+            odd = ", ".join(sorted(set(content) ^ names))
+            raise DataError(f"{path}: missing or unknown entries: {odd}; prepare the data again")
+        return cls(**content)
+
+
+def file_entry(path: Path) -> dict[str, Any]:
+    """Size and sha256 of a file, as the manifest lists them.
+
+    Args:
+        path: the file; read in blocks, so that its size does not matter.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"sha256": digest, "bytes": path.stat().st_size}

@@ -1,0 +1,21 @@
+"""Errors that a user can act on: one clear line that names the cause and the remedy.
+
+The binaries print such an error as a single line and end with a non-zero exit status; any other
+exception is a defect of the program and keeps its traceback.
+"""
+
+
+class SymcereError(Exception):
+    """Base of every error that the user, not the programmer, can mend."""
+
+
+class ConfigError(SymcereError):
+    """A setting is out of range, or contradicts another one."""
+
+
+class DataError(SymcereError):
+    """Input data is missing, malformed or inconsistent. Names the file and, where known, the row."""
+
+
+class CheckpointError(SymcereError):
+    """A checkpoint is missing, damaged, or belongs to other data or to another format version."""
