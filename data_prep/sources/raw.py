@@ -1,0 +1,144 @@
+"""What a reader of raw data returns, and how raw files are opened."""
+
+import bz2
+import contextlib
+import dataclasses
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+from tqdm import tqdm
+
+from symcere_jax.errors import DataError
+
+# Texts and ids of a large data set exceed the 2 GiB that 32-bit offsets can address.
+RAW_SCHEMA = pa.schema(
+    {
+        "user_id": pa.large_string(),
+        "item_id": pa.large_string(),
+        "rating": pa.float64(),
+        "timestamp": pa.int64(),  # Unix seconds
+        "text": pa.large_string(),
+        "split": pa.large_string(),
+    }
+)
+
+_BUFFER = 1 << 20
+_UNPACKERS: dict[str, Callable[..., Any]] = {
+    ".gz": gzip.open,
+    ".tgz": gzip.open,
+    ".xz": lzma.open,
+    ".bz2": bz2.open,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where each row of a table came from.
+
+    Attributes:
+        labels: a file each, such as "reviews.csv, line"; empty for generated data.
+        file: int32 `[n_rows]`, index into `labels`.
+        line: int64 `[n_rows]`, line or row within the file, from 1.
+    """
+
+    labels: tuple[str, ...]
+    file: np.ndarray
+    line: np.ndarray
+
+    def __call__(self, row: int) -> str:
+        """The file and line of a row, for a message."""
+        return f"{self.labels[self.file[row]]} {self.line[row]}"
+
+
+@dataclasses.dataclass(frozen=True)
+class RawReviews:
+    """The rows of the raw data, typed but not yet checked.
+
+    Attributes:
+        table: a row a review, with the columns of `RAW_SCHEMA`; any value may be null.
+        origin: row -> file and line.
+        n_read: number of rows in the raw files.
+        dropped: reason -> number of rows that the reader left out by the rules of its format.
+        options: settings of the reader, for the manifest.
+        files: the raw files.
+    """
+
+    table: pa.Table
+    origin: Origin
+    n_read: int
+    dropped: Mapping[str, int]
+    options: Mapping[str, Any]
+    files: tuple[Path, ...]
+
+
+@contextlib.contextmanager
+def open_raw(path: Path) -> Iterator[BinaryIO]:
+    """Opens a raw file, unpacks it by its suffix, and shows a progress bar on a terminal.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DataError: the file is missing, empty, not readable, or damaged.
+    """
+    try:
+        size = path.stat().st_size
+        if not size:
+            raise DataError(f"{path} is empty")
+        with (
+            path.open("rb", buffering=0) as file,
+            # disable=None: no bar where stderr is not a terminal
+            tqdm(
+                desc=path.name, total=size, unit="B", unit_scale=True, leave=False, disable=None
+            ) as bar,
+            io.BufferedReader(_CountedFile(file, bar), _BUFFER) as stream,
+        ):
+            if path.suffix in _UNPACKERS:
+                with _UNPACKERS[path.suffix](stream) as unpacked:
+                    yield unpacked
+            else:
+                yield stream
+    except FileNotFoundError:
+        raise DataError(f"no input at {path}") from None
+    except (gzip.BadGzipFile, lzma.LZMAError) as error:
+        raise DataError(f"{path}: not a whole {path.suffix} file ({error})") from None
+    except (EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cut off or damaged ({error}); fetch it again") from None
+    except OSError as error:
+        raise DataError(f"{path}: not readable ({error.strerror or error})") from None
+
+
+class _CountedFile(io.RawIOBase):
+    """A raw file that moves a progress bar by the bytes read from it."""
+
+    def __init__(self, file: io.RawIOBase, bar: tqdm) -> None:
+        super().__init__()
+        self._file = file
+        self._bar = bar
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        n_bytes = self._file.readinto(buffer) or 0
+        self._bar.update(n_bytes)
+        return n_bytes
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+
+def shorten(value: object, width: int = 60) -> str:
+    """A value as a message shows it: quoted, and not longer than it need be."""
+    shown = repr(value)
+    return shown if len(shown) <= width else shown[: width - 1] + "…"

@@ -1,0 +1,76 @@
+"""What every binary shares: how it starts, and how it ends when something is wrong.
+
+    if __name__ == "__main__":
+        cli.run(main)
+
+| what happens                                  | on stderr            | exit status |
+|-----------------------------------------------|----------------------|-------------|
+| `main` returns                                | nothing              | 0           |
+| `--help`, `--helpfull`                        | nothing (help: stdout) | 0         |
+| a `SymcereError`: the user can mend it        | `error: <message>`   | 1           |
+| an unknown flag, a bad value, a stray argument | `error: <message>`  | 2           |
+| Ctrl-C                                        | `interrupted`        | 130         |
+| any other exception: a defect of the program  | its traceback        | 1           |
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from absl import app, flags
+
+from symcere_jax.errors import SymcereError
+
+
+def run(main: Callable[[], None]) -> None:
+    """Parses the command line, calls `main`, and ends the process.
+
+    Args:
+        main: takes its settings from the flags.
+
+    Raises:
+        SystemExit: always, with the exit status of the table above.
+    """
+
+    def guarded(arguments: Sequence[str]) -> None:
+        if len(arguments) > 1:
+            _fail(f"unexpected argument {arguments[1]!r}: settings are given as --flag=value", 2)
+        try:
+            main()
+        except SymcereError as error:
+            _fail(str(error), 1)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            sys.exit(130)
+
+    _help_is_of(main)
+    app.run(guarded, flags_parser=_parse)
+
+
+def _help_is_of(main: Callable[[], None]) -> None:
+    """Has `--help` of an installed command show what that of the script shows.
+
+    The help is made of the docstring and the flags of the program that runs, which for an installed
+    command is a stub without either.
+    """
+    module = sys.modules[main.__module__]
+    if module.__name__ != "__main__":
+        sys.modules["__main__"].__doc__ = module.__doc__
+        for flag in flags.FLAGS.get_flags_for_module(module):
+            flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+
+
+def _parse(arguments: Sequence[str]) -> list[str]:
+    """Fills the flags; returns the program's name and what is left of the arguments."""
+    try:
+        return flags.FLAGS(arguments)
+    except flags.Error as error:
+        _fail(f"{error}; --help lists the flags", 2)
+    except SystemExit:
+        sys.exit(0)  # the help flags end with status 1 in absl, as if asking for help were wrong
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    """Ends the process with one line, whatever a name or a value in the message contains."""
+    print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
+    sys.exit(status)

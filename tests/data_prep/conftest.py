@@ -1,0 +1,143 @@
+"""What the tests of data_prep share: small raw files, a recording text encoder, the binary."""
+
+import contextlib
+import dataclasses
+import importlib
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+from hypothesis import settings
+
+from launch import cli
+from symcere_jax.text.encoder import Progress, Reviews, TextFeatures
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
+settings.load_profile("untimed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The error line; there must be exactly one, and it must be the last."""
+        lines = self.err.splitlines()
+        errors = [line for line in lines if line.startswith("error: ")]
+        assert errors == lines[-1:], self.err
+        return errors[0].removeprefix("error: ")
+
+
+@pytest.fixture(scope="module")
+def run_prepare() -> Iterator[Callable[..., Run]]:
+    """Runs the binary in this process, from the command line to the exit status."""
+    prepare = importlib.import_module("data_prep.prepare")
+
+    def run(*arguments: str) -> Run:
+        out, err = io.StringIO(), io.StringIO()
+        status = 0
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.MonkeyPatch.context() as patch,
+            flagsaver.flagsaver(),
+        ):
+            patch.setattr(sys, "argv", ["prepare.py", *arguments])
+            patch.setattr(sys.modules["__main__"], "__doc__", None)
+            try:
+                cli.run(prepare.main)
+            except SystemExit as end:
+                status = end.code or 0
+        return Run(status, out.getvalue(), err.getvalue())
+
+    yield run
+    # The flags of two binaries clash in one process, which tests of other binaries share.
+    for flag in flags.FLAGS.get_flags_for_module("data_prep.prepare"):
+        delattr(flags.FLAGS, flag.name)
+    del sys.modules["data_prep.prepare"]
+
+
+class RecordingEncoder:
+    """Counts letters of training reviews, and keeps what it was given."""
+
+    name = "recording"
+
+    def __init__(self) -> None:
+        self.seen: Reviews | None = None
+
+    def encode(self, reviews: Reviews, *, progress: Progress | None = None) -> TextFeatures:
+        self.seen = reviews
+        if progress:
+            progress("counting letters")
+        features = np.array([[len(text), text.count("a")] for text in reviews.texts], np.float32)
+        sums = {}
+        for rows, of_review, n_rows in (
+            ("users", reviews.user, reviews.n_users),
+            ("items", reviews.item, reviews.n_items),
+        ):
+            sums[rows] = np.zeros((n_rows, 2), np.float32)
+            np.add.at(sums[rows], of_review[reviews.is_train], features[reviews.is_train])
+        return TextFeatures(features, sums["users"], sums["items"], {"letters": "a"})
+
+
+@pytest.fixture
+def encoder() -> RecordingEncoder:
+    return RecordingEncoder()
+
+
+@pytest.fixture
+def rows() -> list[dict[str, Any]]:
+    """12 users with 1 … 12 reviews on 12 items, in no particular order."""
+    rows = [
+        {
+            "user_id": f"u{user:02}",
+            "item_id": f"i{(user * 5 + place) % 12:02}",
+            "rating": 1 + (user + place) % 5,
+            "timestamp": 1000 * user + (place * 7) % 13,
+            "text": f"text by writer{user} number{place}",
+        }
+        for user in range(12)
+        for place in range(user + 1)
+    ]
+    return [rows[place] for place in np.random.default_rng(0).permutation(len(rows))]
+
+
+@pytest.fixture
+def write_rows(tmp_path: Path) -> Callable[..., Path]:
+    """Writes rows as JSON lines."""
+
+    def write(rows: list[dict[str, Any]], name: str = "reviews.jsonl") -> Path:
+        path = tmp_path / name
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_hotels(tmp_path: Path) -> Callable[..., Path]:
+    """Writes hotel files in the raw TripAdvisor format: hotel -> (author, text, date, rating)."""
+
+    def write(hotels: dict[int, list[tuple[str, str, str, str]]]) -> Path:
+        folder = tmp_path / "Data" / "Texts"
+        folder.mkdir(parents=True)
+        for hotel, records in hotels.items():
+            content = "".join(
+                f"<Author>{author}\r\n<Content>{text}  \r\n<Date>{date}\r\n"
+                f"<Rating>{rating}\t-1\t4\t5\t4\t-1\t4\t4\t\r\n\r\n"
+                for author, text, date, rating in records
+            )
+            (folder / f"hotel_{hotel}_parsed.txt").write_bytes(content.encode())
+        return tmp_path / "Data"
+
+    return write

@@ -1,0 +1,96 @@
+import json
+
+import pytest
+
+from data_prep.config import PrepareConfig
+from data_prep.sources import table
+from data_prep.sources.raw import RAW_SCHEMA
+from symcere_jax.errors import DataError
+
+
+def read(path, **settings):
+    settings = {"text_encoder": "none"} | settings
+    return table.read(PrepareConfig(source="table", input=path, output=path / "out", **settings))
+
+
+def test_all_columns_with_their_types(write_rows):
+    row = {"user_id": 7, "item_id": "i", "rating": 4, "timestamp": 9.9, "text": "t", "split": "dev"}
+    raw = read(write_rows([row]))
+    assert raw.table.schema == RAW_SCHEMA
+    assert raw.table.to_pylist() == [row | {"user_id": "7", "rating": 4.0, "timestamp": 9}]
+    assert raw.n_read == 1
+
+
+def test_absent_optional_fields_are_null(write_rows):
+    raw = read(write_rows([{"user_id": "u", "item_id": "i"}]))
+    (row,) = raw.table.to_pylist()
+    absent = dict.fromkeys(("rating", "timestamp", "text", "split"))
+    assert row == {"user_id": "u", "item_id": "i", **absent}
+
+
+def test_fields_by_other_names(write_rows):
+    path = write_rows([{"who": "u", "what": "i", "stars": 3, "when": 5, "body": "b", "fold": "x"}])
+    raw = read(
+        path,
+        user_field="who",
+        item_field="what",
+        rating_field="stars",
+        time_field="when",
+        text_field="body",
+        split_field="fold",
+    )
+    assert list(raw.table.to_pylist()[0].values()) == ["u", "i", 3.0, 5, "b", "x"]
+    assert raw.options["fields"]["rating"] == "stars"
+
+
+def test_a_folder_is_read_in_the_order_of_names(tmp_path):
+    (tmp_path / "part-1.csv").write_text("user_id,item_id\nb,2\n\nc,3\n")
+    (tmp_path / "part-0.jsonl").write_text(json.dumps({"user_id": "a", "item_id": 1}) + "\n")
+    (tmp_path / "README.md").write_text("not a table")
+    raw = read(tmp_path)
+    assert raw.table["user_id"].to_pylist() == ["a", "b", "c"]
+    assert [raw.origin(row) for row in range(3)] == [
+        f"{tmp_path / 'part-0.jsonl'}, line 1",
+        f"{tmp_path / 'part-1.csv'}, line 2",
+        f"{tmp_path / 'part-1.csv'}, line 4",
+    ]
+    assert [path.name for path in raw.files] == ["part-0.jsonl", "part-1.csv"]
+
+
+@pytest.mark.parametrize("flag", ["rating_field", "time_field", "text_field", "split_field"])
+def test_an_optional_field_that_is_named_must_be_there(write_rows, flag):
+    path = write_rows([{"user_id": "u", "item_id": "i"}])
+    with pytest.raises(DataError, match=f"has no field 'zz'; it has: user_id, item_id; .*--{flag}"):
+        read(path, **{flag: "zz"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"user_field": "who"}, "no field 'who'; .*--user_field"),
+        ({"item_field": "what"}, "no field 'what'; .*--item_field"),
+        ({"text_encoder": "lsa"}, "no field 'text'; .*--text_field, or .*--text_encoder=none"),
+        ({"split": "predefined"}, "no field 'split'; .*--split_field"),
+    ],
+)
+def test_a_needed_field_must_be_there(write_rows, settings, message):
+    with pytest.raises(DataError, match=message):
+        read(write_rows([{"user_id": "u", "item_id": "i"}]), **settings)
+
+
+def test_files_without_rows(tmp_path):
+    (tmp_path / "header.csv").write_text("user_id,item_id\n")
+    (tmp_path / "blank.jsonl").write_text("\n \n")
+    for name in ("header.csv", "blank.jsonl"):
+        with pytest.raises(DataError, match=f"{name} has no rows"):
+            read(tmp_path / name)
+
+
+def test_what_is_no_table(tmp_path):
+    (tmp_path / "reviews.xlsx").write_text("x")
+    with pytest.raises(DataError, match=r"reviews\.xlsx: its name ends in one of \.jsonl"):
+        read(tmp_path / "reviews.xlsx")
+    with pytest.raises(DataError, match="no file in it ends in one of"):
+        read(tmp_path)
+    with pytest.raises(DataError, match=r"no input at .*nowhere"):
+        read(tmp_path / "nowhere")

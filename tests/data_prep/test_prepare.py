@@ -1,0 +1,170 @@
+"""The binary, from the command line to the exit status."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from symcere_jax.data.dataset import ReviewDataset
+
+PREPARE = Path(__file__).parents[2] / "data_prep" / "prepare.py"
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(PREPARE.parents[1])}
+ROW = {"user_id": "a", "item_id": "x", "rating": 3, "timestamp": 5, "text": "t", "split": "train"}
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, str(PREPARE), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+
+
+def lines(*rows: dict | str) -> bytes:
+    return "".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows).encode()
+
+
+def test_a_table_becomes_a_prepared_folder(tmp_path, rows, write_rows):
+    output = tmp_path / "made" / "shop"
+    program = start(
+        "--source=table", f"--input={write_rows(rows)}", f"--output={output}",
+        "--k_core=2", "--text_width=4",
+    )  # fmt: skip
+    out, err = program.communicate()
+    assert program.returncode == 0, err
+    assert "rows read" in out
+    assert out.endswith(f"prepared folder: {output}\n")
+    assert err.startswith("reading ")
+    dataset = ReviewDataset.load(output)
+    assert dataset.manifest.k_core == 2
+    assert dataset.text_features("lsa", "users").shape[1] == 4
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_an_error_is_one_line_and_leaves_nothing(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("user_id,item_id,rating\na,x,5\nb,y,7\n")
+    program = start(
+        "--source=table", f"--input={path}", f"--output={tmp_path / 'out'}", "--text_encoder=none"
+    )
+    out, err = program.communicate()
+    assert (program.returncode, out) == (1, "")
+    errors = [line for line in err.splitlines() if not line.startswith(("reading", "cleaning"))]
+    assert errors == [
+        f"error: {path}, line 3: rating is 7, must be in 1 … 5; other scales need "
+        "--min_valid_rating and --max_valid_rating"
+    ]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_ctrl_c_leaves_nothing(tmp_path):
+    program = start(
+        "--source=synthetic", f"--output={tmp_path / 'a' / 'out'}",
+        "--synthetic_users=20000", "--synthetic_items=50000",  # minutes, were it not interrupted
+    )  # fmt: skip
+    assert program.stderr is not None
+    assert program.stderr.readline().startswith("reading")
+    program.send_signal(signal.SIGINT)
+    _, err = program.communicate(timeout=30)
+    assert (program.returncode, err) == (130, "interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_flags_reach_the_settings(run_prepare, tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text(
+        "who,what,stars,body,when,fold\n"
+        + "".join(f"u{i % 3},i{i},{i},b,{i},dev\n" for i in range(9))
+    )
+    arguments = (
+        "--source=table", f"--input={path}", f"--output={tmp_path / 'out'}", "--name=shop",
+        "--user_field=who", "--item_field=what", "--rating_field=stars", "--text_field=body",
+        "--time_field=when", "--split_field=fold", "--min_valid_rating=0", "--max_valid_rating=8",
+        "--split=temporal", "--valid_share=0.34", "--test_share=0", "--seed=4",
+        "--text_encoder=none",
+    )  # fmt: skip
+    run = run_prepare(*arguments)
+    assert run.status == 0, run.err
+    manifest = ReviewDataset.load(tmp_path / "out").manifest
+    assert manifest.name == "shop"
+    assert manifest.split == {
+        "policy": "temporal", "seed": 4, "valid_share": 0.34, "test_share": 0.0
+    }  # fmt: skip
+    assert manifest.source["options"]["fields"]["text"] == "body"
+    assert "exists; replace it by --overwrite" in run_prepare(*arguments).error
+    assert run_prepare(*arguments, "--overwrite").status == 0
+
+
+BAD_FILES = {
+    "empty.jsonl": (b"", "empty.jsonl is empty"),
+    "header.csv": (b"user_id,item_id\n", "header.csv has no rows"),
+    "semicolons.csv": (b"user_id;item_id\na;x\n", "line 1: the header 'user_id;item_id' is a"),
+    "fields.csv": (b"user,item_id\na,x\n", "has no field 'user_id'; it has: user, item_id; name"),
+    "latin1.csv": (b"user_id,item_id\na,x\nb\xe9,y\n", "latin1.csv, line 3: not UTF-8"),
+    "quote.csv": (b'user_id,item_id\na,"x\nb,y\n', "quote.csv, line 2: quotes are not closed"),
+    "ragged.csv": (b"user_id,item_id\na,x\nb\n", "ragged.csv, line 3: 1 fields"),
+    "half.jsonl": (lines(ROW) + lines(ROW)[:30], "half.jsonl, line 2: not valid JSON"),
+    "truncated.jsonl.gz": (gzip.compress(lines(ROW))[:-9], "truncated.jsonl.gz: cut off"),
+    "word.jsonl": (lines(ROW, ROW | {"rating": "good"}), "word.jsonl, line 2: rating is 'good'"),
+    "nan.jsonl": (lines(ROW, ROW | {"rating": float("nan")}), "line 2: rating is nan, must be"),
+    "high.jsonl": (lines(ROW, "", ROW | {"rating": 6}), "high.jsonl, line 3: rating is 6, must be"),
+    "date.jsonl": (lines(ROW | {"timestamp": "1.5.2019"}), "line 1: timestamp is '1.5.2019', exp"),
+    "split.jsonl": (lines(ROW, ROW | {"split": "hold"}), "split.jsonl, line 2: split is 'hold'"),
+    "user.jsonl": (lines(ROW, ROW | {"user_id": None}), "user.jsonl, line 2: no user_id"),
+    "item.jsonl": (lines(ROW | {"item_id": " "}), "item.jsonl, line 1: no item_id"),
+    "list.jsonl": (lines(ROW | {"item_id": ["x"]}), "list.jsonl, line 1: item_id is ['x'], exp"),
+    "train.jsonl": (lines(ROW | {"split": "test"}), "none of the 1 reviews is in split 'train'"),
+    "bad.parquet": (b"PAR1", "bad.parquet: not a readable Parquet file"),
+    "reviews.xlsx": (b"PK", "reviews.xlsx: its name ends in one of"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_named(run_prepare, tmp_path, name):
+    content, message = BAD_FILES[name]
+    path = tmp_path / name
+    path.write_bytes(content)
+    run = run_prepare(
+        "--source=table", f"--input={path}", f"--output={tmp_path / 'out'}", "--text_encoder=none"
+    )
+    assert (run.status, run.out) == (1, "")
+    assert message in run.error
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--k_core=0"], 1, "--k_core is 0, must be at least 1"),
+        (["--k_core=3"], 1, "the largest k that leaves something is 1"),
+        (["--valid_share=0.6", "--test_share=0.4"], 1, "their sum must be below 1"),
+        (["--text_encoder=lsa", "--text_field=body"], 1, "has no field 'body'"),
+        (["--input=nowhere.csv"], 1, "no input at nowhere.csv"),
+        (["--source=synthetic"], 1, "--input is given, but --source=synthetic"),
+        (["--split=random"], 2, "--split=random"),
+        (["--k_core=two"], 2, "--k_core=two"),
+        (["--kcore=2"], 2, "Unknown command line flag 'kcore'"),
+    ],
+)
+def test_a_bad_flag_is_named(run_prepare, tmp_path, write_rows, arguments, status, message):
+    path = write_rows([ROW])
+    run = run_prepare(
+        "--source=table", f"--input={path}", f"--output={tmp_path / 'out'}", "--text_encoder=none",
+        *arguments,
+    )  # fmt: skip
+    assert run.status == status
+    assert message in run.error
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_required_flags(run_prepare):
+    run = run_prepare("--source=synthetic")
+    assert run.status == 2
+    assert "output" in run.error

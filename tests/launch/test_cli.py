@@ -1,0 +1,94 @@
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = '''
+"""Says hello.
+
+  python hello.py --times=3
+"""
+
+from absl import flags
+
+from launch import cli
+from symcere_jax.errors import DataError
+
+_TIMES = flags.DEFINE_integer("times", 1, "How often.")
+_END = flags.DEFINE_string("end", "", "How it ends.")
+
+
+def main():
+    print("hello " * _TIMES.value)
+    if _END.value == "error":
+        raise DataError("data.csv, line 3: bad\\nvalue; mend it")
+    if _END.value == "interrupt":
+        raise KeyboardInterrupt
+    if _END.value == "defect":
+        raise ZeroDivisionError("a defect")
+
+
+if __name__ == "__main__":
+    cli.run(main)
+'''
+
+
+@pytest.fixture(scope="module", params=["script", "installed command"])
+def hello(tmp_path_factory, request):
+    path = tmp_path_factory.mktemp("cli") / "hello.py"
+    path.write_text(PROGRAM)
+    if request.param == "installed command":
+        path = path.with_name("hello-command")
+        path.write_text("import hello\nfrom launch import cli\ncli.run(hello.main)\n")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, str(path), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_a_good_end(hello):
+    run = hello("--times=2")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "hello hello \n", "")
+
+
+def test_an_error_is_one_line(hello):
+    run = hello("--end=error")
+    assert run.returncode == 1
+    assert run.stderr == "error: data.csv, line 3: bad value; mend it\n"
+
+
+def test_ctrl_c(hello):
+    run = hello("--end=interrupt")
+    assert (run.returncode, run.stderr) == (130, "interrupted\n")
+
+
+def test_a_defect_keeps_its_traceback(hello):
+    run = hello("--end=defect")
+    assert run.returncode == 1
+    assert "Traceback" in run.stderr
+    assert "ZeroDivisionError: a defect" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--time=2", "Unknown command line flag 'time'"),
+        ("--times=two", "flag --times=two"),
+        ("stray", "unexpected argument 'stray'"),
+    ],
+)
+def test_a_bad_command_line_is_one_line(hello, argument, message):
+    run = hello(argument)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert len(run.stderr.splitlines()) == 1
+    assert run.stderr.startswith("error: ")
+    assert message in run.stderr
+
+
+def test_help_shows_the_docstring_and_the_flags(hello):
+    run = hello("--help")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "python hello.py --times=3" in run.stdout
+    assert "How often." in run.stdout
