@@ -83,7 +83,8 @@ class Manifest:
         """Writes `manifest.json` into `folder`."""
         content = {"format": FORMAT, "format_version": FORMAT_VERSION}
         content |= dataclasses.asdict(self)
-        (folder / MANIFEST).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        (folder / MANIFEST).write_text(text, encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":

@@ -1,0 +1,102 @@
+"""Evaluation of a model on a split: full ranking, then metrics over users."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from symcere_jax.data import schema
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.data.interactions import Interactions
+from symcere_jax.errors import DataError
+from symcere_jax.evaluation.metrics import (
+    catalog_metrics,
+    find_hits,
+    popularity_metrics,
+    ranking_metrics,
+)
+from symcere_jax.evaluation.ranking import Progress, ScoreBlock, top_k
+
+HeldOutSplit = Literal["valid", "test"]
+
+# What a user is known to have interacted with when a split is predicted.
+_KNOWN_SPLITS: Mapping[str, tuple[str, ...]] = {"valid": ("train",), "test": ("train", "valid")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        users: int32 `[n]`, the users with a held-out item, ascending.
+        per_user: "metric@k" -> float64 `[n]`.
+        metrics: "metric@k" -> mean over the users; also coverage@k and gini@k, which belong to
+            all users together.
+        recommended: int32 `[n, max(ks)]` items, best first, −1 for an empty rank.
+    """
+
+    users: np.ndarray
+    per_user: Mapping[str, np.ndarray]
+    metrics: Mapping[str, float]
+    recommended: np.ndarray
+
+
+def evaluate(
+    score_block: ScoreBlock,
+    params: Any,
+    dataset: ReviewDataset,
+    split: HeldOutSplit,
+    *,
+    ks: Sequence[int] = (5, 10, 20, 50),
+    block_users: int | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Ranks all items for every user with a held-out item, and measures the rankings.
+
+    Items that the user is known to have interacted with are never recommended: those of the
+    training split and, for "test", of the validation split too.
+
+    Args:
+        score_block: gives the scores of a block of users for all items (see `ranking.ScoreBlock`).
+        params: its first argument.
+        dataset: the prepared folder.
+        split: "valid" to choose settings by, "test" to report.
+        ks: cut-offs of the metrics.
+        block_users: users scored at once on a device (see `ranking.top_k`).
+        progress: called with the number of users done and of all users.
+
+    Raises:
+        ValueError: `split` or a cut-off is out of range.
+        DataError: the split has no interactions.
+        SymcereError: a score is not a number.
+    """
+    if split not in _KNOWN_SPLITS:
+        raise ValueError(f"split is {split!r}, must be one of {', '.join(_KNOWN_SPLITS)}")
+    held_out = dataset.interactions(split)
+    if not len(held_out):
+        raise DataError(
+            f"{dataset.folder / schema.pairs_file(split)} has no interactions to evaluate on; "
+            f"prepare the data with a larger --{split}_share"
+        )
+    relevant = Interactions.from_pairs(held_out, dataset.n_users)
+    known = np.concatenate([dataset.interactions(name) for name in _KNOWN_SPLITS[split]])
+    seen = Interactions.from_pairs(known, dataset.n_users)
+    users = np.unique(held_out[:, 0])
+    recommended, _ = top_k(
+        score_block,
+        params,
+        users,
+        seen,
+        dataset.n_items,
+        max(ks),
+        block_users=block_users,
+        progress=progress,
+    )
+    hits = find_hits(recommended, users, relevant)
+    item_counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
+    per_user = ranking_metrics(hits, relevant.counts(users), ks)
+    per_user |= popularity_metrics(recommended, item_counts, ks)
+    metrics = {name: float(values.mean()) for name, values in per_user.items()}
+    metrics |= catalog_metrics(recommended, dataset.n_items, ks)
+    return Evaluation(users, per_user, metrics, recommended)

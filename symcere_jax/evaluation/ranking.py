@@ -1,0 +1,146 @@
+"""Full ranking: every user's best items out of the whole catalogue."""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from symcere_jax.data.interactions import Interactions
+from symcere_jax.errors import SymcereError
+
+ScoreBlock = Callable[[Any, jax.Array], jax.Array]
+"""`score_block(params, users [b]) -> [b, n_items]`: jittable, a pure function of its arguments.
+
+`params` is any pytree of arrays. Costly work that is the same for all users (message passing, say)
+belongs before the ranking, with its result in `params`.
+"""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of users done and of all users."""
+
+_SCORE_BYTES = 64 * 2**20  # scores that a device holds at once
+_MAX_BLOCK_USERS = 256  # beyond that a matmul gains nothing, and small user sets are padded more
+
+
+def top_k(
+    score_block: ScoreBlock,
+    params: Any,
+    users: np.ndarray,
+    seen: Interactions,
+    n_items: int,
+    k: int,
+    *,
+    block_users: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k best items of each user, out of all items but those the user has seen.
+
+    Blocks of users are scored on all local devices (`jax.pmap`), so that no users × items array
+    exists. Every block has the same size, whatever the number of devices and users: it is compiled
+    once, and results do not depend on the devices.
+
+    Args:
+        score_block: gives the scores of a block of users for all items. Pass the same function
+            object each time: its compiled form is kept for the next call.
+        params: first argument of `score_block`, copied to every device.
+        users: int `[n]` user rows to rank for.
+        seen: items that are never recommended to a user.
+        n_items: size of the catalogue.
+        k: number of ranks; may exceed `n_items`.
+        block_users: users scored at once on a device; by default as many as 64 MiB of scores
+            allow, up to 256.
+        progress: called after each block.
+
+    Returns:
+        int32 `[n, k]` items, best first, equal scores by ascending item row, and float32 `[n, k]`
+        scores. Ranks for which no item is left hold item −1 and score −∞.
+
+    Raises:
+        ValueError: `k` or `block_users` is less than 1, or the scores have the wrong shape.
+        SymcereError: a score is not a number.
+    """
+    if block_users is None:
+        block_users = max(1, min(_MAX_BLOCK_USERS, _SCORE_BYTES // (4 * n_items)))
+    if k < 1 or block_users < 1:
+        raise ValueError(f"k is {k} and block_users is {block_users}, both must be at least 1")
+    users = np.asarray(users, np.int32)
+    items = np.full((len(users), k), -1, np.int32)
+    scores = np.full((len(users), k), -np.inf, np.float32)
+    n_ranks = min(k, n_items)
+
+    def store(start: int, block_items: jax.Array, block_scores: jax.Array) -> None:
+        rows = slice(start, start + block_items.shape[0] * block_users)
+        n_rows = len(users[rows])  # the last block is padded
+        items[rows, :n_ranks] = np.asarray(block_items).reshape(-1, n_ranks)[:n_rows]
+        scores[rows, :n_ranks] = np.asarray(block_scores).reshape(-1, n_ranks)[:n_rows]
+        if progress is not None:
+            progress(start + n_rows, len(users))
+
+    devices = jax.local_devices()
+    rank = _compiled_ranking(score_block, n_items, n_ranks)
+    params = jax.device_put(params, NamedSharding(Mesh(devices, "devices"), PartitionSpec()))
+    waiting = None
+    for start, block in _blocks(users, seen, len(devices), block_users, n_items):
+        ranked = rank(params, *block)
+        # The host stores one block and prepares the next while the devices work on this one.
+        if waiting is not None:
+            store(*waiting)
+        waiting = (start, *ranked)
+    if waiting is not None:
+        store(*waiting)
+    bad = np.flatnonzero(np.isnan(scores).any(axis=1))
+    if len(bad):
+        raise SymcereError(
+            f"the scores of user row {users[bad[0]]} are not numbers ({len(bad)} such users): "
+            "the training has diverged; train again with a lower learning rate"
+        )
+    return items, scores
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled_ranking(score_block: ScoreBlock, n_items: int, n_ranks: int) -> Callable[..., Any]:
+    def rank(
+        params: Any, users: jax.Array, seen_rows: jax.Array, seen_items: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        scores = score_block(params, users).astype(jnp.float32)
+        if scores.shape != (len(users), n_items):
+            raise ValueError(
+                f"score_block gave scores of shape {scores.shape}, expected {(len(users), n_items)}"
+            )
+        scores = jnp.where(scores == 0.0, 0.0, scores)  # top_k would rank −0 below 0
+        # A scatter into a mask of bytes: on CPU faster than one into the scores.
+        is_seen = jnp.zeros(scores.shape, bool).at[seen_rows, seen_items].set(True, mode="drop")
+        scores = jnp.where(is_seen, -jnp.inf, scores)
+        best, items = jax.lax.top_k(scores, n_ranks)
+        return jnp.where(jnp.isneginf(best), -1, items), best
+
+    return jax.pmap(rank, in_axes=(None, 0, 0, 0), devices=jax.local_devices())
+
+
+def _blocks(
+    users: np.ndarray, seen: Interactions, n_devices: int, block_users: int, n_items: int
+) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+    """Users `[n_devices, block_users]` and their seen (row in block, item) pairs, step by step.
+
+    Pairs rather than padded lists: a few users with long lists would set the width for all.
+    """
+    step = n_devices * block_users
+    starts = np.arange(0, len(users), block_users)
+    n_pairs = np.add.reduceat(seen.counts(users), starts) if len(users) else np.zeros(1, int)
+    # A power of two: another set of users then seldom needs another compilation.
+    width = 1 << int(n_pairs.max()).bit_length()
+    for start in range(0, len(users), step):
+        rows, items = seen.flat(users[start : start + step])
+        devices = rows // block_users
+        columns = np.arange(len(rows)) - np.searchsorted(devices, devices)
+        seen_rows = np.zeros((n_devices, width), np.int32)
+        seen_items = np.full((n_devices, width), n_items, np.int32)  # out of range: dropped
+        seen_rows[devices, columns] = rows % block_users
+        seen_items[devices, columns] = items
+        block = np.zeros(step, np.int32)
+        block[: len(users) - start] = users[start : start + step]
+        yield start, (block.reshape(n_devices, block_users), seen_rows, seen_items)

@@ -1,0 +1,195 @@
+"""Ranking losses: an interaction's item against other items.
+
+The score of user u and item i is `s_ui = z_u · z_i / τ + bias_i`. Losses come as terms
+`(sum, count)`, to be added over devices before they are divided (see `losses.sincere`).
+"""
+
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+
+from symcere_jax.losses.logsumexp import blockwise_logsumexp, masked_logsumexp
+from symcere_jax.losses.sincere import Terms
+
+FalseNegatives = Literal["none", "same_item", "history"]
+
+
+def catalog_sincere_terms(
+    users: jax.Array,
+    positive_items: jax.Array,
+    items: jax.Array,
+    excluded: jax.Array,
+    temperature: jax.Array | float,
+    *,
+    item_bias: jax.Array | None = None,
+    block_size: int,
+) -> Terms:
+    """SINCERE of each interaction against the whole catalogue.
+
+    `ℓ(u,i) = −s_ui + log( exp(s_ui) + Σ_{j ≠ i, j ∉ excluded_u} exp(s_uj) )`, with memory
+    `O(b × block_size)`.
+
+    Args:
+        users: float `[b, d]`, embeddings of the users of the interactions.
+        positive_items: int32 `[b]`, item rows of the interactions.
+        items: float `[n_items, d]`, embeddings of all items.
+        excluded: int32 `[b, h]`, item rows that are no negatives of the user: the training history
+            for false negatives "history", `h = 0` for "none" and "same_item", which are the same
+            here, where every item is a candidate once. Any value ≥ n_items is padding.
+        temperature: τ > 0.
+        item_bias: float `[n_items]`, or None.
+        block_size: number of items whose logits are held at once.
+
+    Returns:
+        float32 scalars (sum of the losses, number of interactions).
+    """
+    users = users.astype(jnp.float32) / temperature
+    positive_bias = None if item_bias is None else item_bias[positive_items]
+    scores = _pair_scores(users, items[positive_items], positive_bias)
+    excluded = jnp.concatenate([excluded, positive_items[:, None]], axis=1)
+    negative_mass = blockwise_logsumexp(users, items, item_bias, excluded, block_size=block_size)
+    return _mean_terms(jax.nn.softplus(negative_mass - scores))
+
+
+def in_batch_sincere_terms(
+    anchors: jax.Array,
+    candidates: jax.Array,
+    positive_columns: jax.Array,
+    left_out: jax.Array,
+    temperature: jax.Array | float,
+    *,
+    candidate_bias: jax.Array | None = None,
+) -> Terms:
+    """SINCERE of each interaction against the other interactions of the batch.
+
+    `ℓ(a) = −s_ap + log( exp(s_ap) + Σ_{j ∉ left_out_a} exp(s_aj) )` with the anchor's own
+    interaction p. Anchors are users and candidates items, or the other way round.
+
+    On several devices, anchors are this device's and candidates those of all devices.
+
+    Args:
+        anchors: float `[b, d]`.
+        candidates: float `[c, d]`, one for each interaction of the batch.
+        positive_columns: int32 `[b]`, which candidate belongs to the anchor's interaction.
+        left_out: bool `[b, c]`, candidates that are no negatives (see `left_out_of_batch`).
+        temperature: τ > 0.
+        candidate_bias: float `[c]` added to the logits, or None.
+
+    Returns:
+        float32 scalars (sum of the losses, number of interactions).
+    """
+    logits = (anchors.astype(jnp.float32) / temperature) @ candidates.astype(jnp.float32).T
+    if candidate_bias is not None:
+        logits += candidate_bias.astype(jnp.float32)
+    scores = jnp.take_along_axis(logits, positive_columns[:, None], axis=1)[:, 0]
+    return _mean_terms(jax.nn.softplus(masked_logsumexp(logits, ~left_out) - scores))
+
+
+def left_out_of_batch(
+    false_negatives: FalseNegatives,
+    positive_columns: jax.Array,
+    positive_rows: jax.Array,
+    candidate_rows: jax.Array,
+    known: jax.Array | None = None,
+) -> jax.Array:
+    """Which candidates of a batch are no negatives of an anchor.
+
+    "none": the anchor's own interaction alone, so that repeats of its positive count as (false)
+    negatives; "same_item": all occurrences of its positive; "history": also all that it is known
+    to have interacted with in training.
+
+    Args:
+        false_negatives: what is taken out of the denominator.
+        positive_columns: int32 `[b]`, which candidate belongs to the anchor's interaction.
+        positive_rows: int32 `[b]`, item (or user) row of the anchor's positive.
+        candidate_rows: int32 `[c]`, item (or user) row of each candidate; repeats are expected.
+        known: bool `[b, c]`, candidates that an anchor interacted with; only read for "history".
+
+    Returns:
+        bool `[b, c]`.
+
+    Raises:
+        ValueError: `false_negatives` is unknown, or "history" without `known`.
+    """
+    if false_negatives not in get_args(FalseNegatives):
+        known_names = ", ".join(get_args(FalseNegatives))
+        raise ValueError(f"false_negatives is {false_negatives!r}, must be one of {known_names}")
+    if false_negatives == "none":
+        return jnp.arange(candidate_rows.shape[0]) == positive_columns[:, None]
+    left_out = candidate_rows == positive_rows[:, None]
+    if false_negatives == "same_item":
+        return left_out
+    if known is None:
+        raise ValueError("false_negatives is 'history', but it is not told what is `known`")
+    return left_out | known
+
+
+def bpr_terms(
+    users: jax.Array,
+    positive_items: jax.Array,
+    negative_items: jax.Array,
+    temperature: jax.Array | float,
+    *,
+    positive_bias: jax.Array | None = None,
+    negative_bias: jax.Array | None = None,
+    keep: jax.Array | None = None,
+) -> Terms:
+    """Bayesian personalised ranking: `ℓ = −log σ(s_ui − s_uj)` of an item i and a sampled item j.
+
+    Source: S. Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009.
+
+    Args:
+        users: float `[b, d]`.
+        positive_items: float `[b, d]`, embeddings of the items that the users interacted with.
+        negative_items: float `[b, d]`, embeddings of the sampled items.
+        temperature: τ > 0.
+        positive_bias: float `[b]`, or None.
+        negative_bias: float `[b]`, or None.
+        keep: bool `[b]`, pairs that count: a sampled item may turn out to be a positive. None: all.
+
+    Returns:
+        float32 scalars (sum of the losses, number of pairs that count).
+    """
+    users = users.astype(jnp.float32) / temperature
+    positive = _pair_scores(users, positive_items, positive_bias)
+    negative = _pair_scores(users, negative_items, negative_bias)
+    losses = jax.nn.softplus(negative - positive)
+    if keep is None:
+        return _mean_terms(losses)
+    return jnp.where(keep, losses, 0.0).sum(), keep.sum().astype(jnp.float32)
+
+
+def in_history(item_rows: jax.Array, history: jax.Array) -> jax.Array:
+    """Which items of a batch occur in which users' histories.
+
+    Each listed row is looked up among the batch's sorted rows, and marks the first place of its
+    equals there; each candidate then reads the mark of its own first place. That takes
+    O(b (h log c + c)) steps and no array `[b, h, c]`.
+
+    Args:
+        item_rows: int32 `[c]`; repeats are expected.
+        history: int32 `[b, h]`, item rows in any order, padded with a value that is no item row.
+
+    Returns:
+        bool `[b, c]`.
+    """
+    n_users, n_rows = history.shape[0], item_rows.shape[0]
+    ordered = jnp.sort(item_rows)
+    places = jnp.searchsorted(ordered, history)
+    found = ordered[jnp.minimum(places, n_rows - 1)] == history
+    marks = jnp.zeros((n_users, n_rows), bool)
+    marks = marks.at[jnp.arange(n_users)[:, None], jnp.where(found, places, n_rows)].set(
+        True, mode="drop"
+    )
+    return marks[:, jnp.searchsorted(ordered, item_rows)]
+
+
+def _pair_scores(users: jax.Array, items: jax.Array, bias: jax.Array | None) -> jax.Array:
+    """Scores `[b]` of user b and item b; users are divided by the temperature already."""
+    scores = (users * items.astype(jnp.float32)).sum(axis=1)
+    return scores if bias is None else scores + bias.astype(jnp.float32)
+
+
+def _mean_terms(losses: jax.Array) -> Terms:
+    return losses.sum(), jnp.float32(losses.shape[0])

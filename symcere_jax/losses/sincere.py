@@ -1,0 +1,125 @@
+"""SINCERE: the supervised contrastive loss whose denominator holds no other positive.
+
+Source: P. Feeney, M. C. Hughes, "SINCERE: Supervised Information Noise-Contrastive Estimation
+REvisited", arXiv 2309.14277; applied in both directions between graph and text as SymCERE,
+arXiv 2504.02195, does.
+
+Losses come as terms `(sum, count)`, so that devices can add theirs before they divide: with
+`psum(sum) / psum(count)` the loss is the same on any number of devices.
+"""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+
+from symcere_jax.losses.logsumexp import masked_logsumexp
+
+Average = Literal["anchor", "pair"]
+Terms = tuple[jax.Array, jax.Array]
+
+
+def sincere_terms(
+    logits: jax.Array,
+    positives: jax.Array,
+    negatives: jax.Array,
+    *,
+    average: Average = "anchor",
+) -> Terms:
+    """Sum and count of the SINCERE loss of each anchor against its candidates.
+
+    For each positive pair (a, b):
+    `ℓ(a,b) = −s_ab + log( exp(s_ab) + Σ_{n ∈ negatives_a} exp(s_an) )`.
+
+    Args:
+        logits: float `[a, c]`, similarity over temperature of anchor and candidate.
+        positives: bool `[a, c]`, which candidates are positives of an anchor.
+        negatives: bool `[a, c]`, disjoint from `positives`. A candidate in neither is left out of
+            the loss: its softmax probability and its gradient are exactly 0.
+        average: "anchor" takes the mean over an anchor's positives, then counts anchors that have
+            a positive; "pair" counts positive pairs.
+
+    Returns:
+        float32 scalars (sum of the losses, number of anchors or pairs).
+
+    Raises:
+        ValueError: `average` is unknown.
+    """
+    if average not in ("anchor", "pair"):
+        raise ValueError(f"average is {average!r}, must be 'anchor' or 'pair'")
+    logits = logits.astype(jnp.float32)
+    negative_mass = masked_logsumexp(logits, negatives)
+    # −s + log(exp(s) + exp(m)) = softplus(m − s), which is 0 without negatives (m = −∞).
+    losses = jnp.where(positives, jax.nn.softplus(negative_mass[:, None] - logits), 0.0)
+    n_positives = positives.sum(axis=1)
+    if average == "pair":
+        return losses.sum(), n_positives.sum().astype(jnp.float32)
+    anchor_losses = losses.sum(axis=1) / jnp.maximum(n_positives, 1)
+    return anchor_losses.sum(), (n_positives > 0).sum().astype(jnp.float32)
+
+
+def sincere_loss(
+    logits: jax.Array,
+    positives: jax.Array,
+    negatives: jax.Array,
+    *,
+    average: Average = "anchor",
+) -> jax.Array:
+    """SINCERE loss on one device: the mean of `sincere_terms`, 0 without any positive.
+
+    Args:
+        logits: float `[a, c]`, similarity over temperature of anchor and candidate.
+        positives: bool `[a, c]`.
+        negatives: bool `[a, c]`, disjoint from `positives`.
+        average: see `sincere_terms`.
+
+    Returns:
+        float32 scalar.
+    """
+    total, count = sincere_terms(logits, positives, negatives, average=average)
+    return total / jnp.maximum(count, 1.0)
+
+
+def cross_modal_terms(
+    graph_local: jax.Array,
+    text_local: jax.Array,
+    graph_all: jax.Array,
+    text_all: jax.Array,
+    labels_local: jax.Array,
+    labels_all: jax.Array,
+    temperature: jax.Array | float,
+    *,
+    average: Average = "anchor",
+) -> Terms:
+    """Symmetric SINCERE between graph and text: half graph→text, half text→graph.
+
+    With `S = G Tᵀ / τ`, graph→text reads the rows of S and text→graph its columns. Rows of an equal
+    label are positives, an anchor's own row among them; rows of another label are negatives.
+
+    On several devices each passes its own `a` rows as anchors and the gathered `c` rows of all
+    devices as candidates; on one device both are the same arrays.
+
+    Args:
+        graph_local: float `[a, d]`, graph embeddings of this device's rows.
+        text_local: float `[a, d]`, text embeddings of the same rows.
+        graph_all: float `[c, d]`, graph embeddings of all devices' rows.
+        text_all: float `[c, d]`, text embeddings of all devices' rows.
+        labels_local: int32 `[a]`, say the item of each row.
+        labels_all: int32 `[c]`.
+        temperature: τ > 0.
+        average: see `sincere_terms`.
+
+    Returns:
+        float32 scalars (half the sum of both directions, number of anchors or pairs of one).
+    """
+    positives = labels_local[:, None] == labels_all[None, :]
+    graph_to_text = _logits(graph_local, text_all, temperature)
+    text_to_graph = _logits(text_local, graph_all, temperature)
+    rows, count = sincere_terms(graph_to_text, positives, ~positives, average=average)
+    columns, _ = sincere_terms(text_to_graph, positives, ~positives, average=average)
+    return 0.5 * (rows + columns), count
+
+
+def _logits(anchors: jax.Array, candidates: jax.Array, temperature: jax.Array | float) -> jax.Array:
+    anchors = anchors.astype(jnp.float32) / temperature
+    return anchors @ candidates.astype(jnp.float32).T

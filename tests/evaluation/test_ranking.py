@@ -1,0 +1,192 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symcere_jax.data.interactions import Interactions
+from symcere_jax.errors import SymcereError
+from symcere_jax.evaluation.ranking import top_k
+
+from . import folders
+
+
+def lookup(params, users):
+    """Scores that are read from a table."""
+    return params[users]
+
+
+def _seen(pairs, n_users):
+    return Interactions.from_pairs(np.array(pairs, np.int32).reshape(-1, 2), n_users)
+
+
+def _check(scores, seen_pairs, users, k, **options):
+    """Compares with a sort in plain Python."""
+    n_users, n_items = scores.shape
+    seen = _seen(seen_pairs, n_users)
+    items, values = top_k(lookup, scores, users, seen, n_items, k, **options)
+    assert items.shape == values.shape == (len(users), k)
+    assert items.dtype == np.int32
+    assert values.dtype == np.float32
+    for row, user in enumerate(users):
+        hidden = {i for u, i in seen_pairs if u == user}
+        expected = folders.rank(scores[user].tolist(), hidden, k)
+        n_found = len(expected)
+        assert items[row].tolist() == expected + [-1] * (k - n_found)
+        np.testing.assert_array_equal(values[row, :n_found], scores[user][expected])
+        assert np.isneginf(values[row, n_found:]).all()
+
+
+def _scores(n_users, n_items, seed=0):
+    # Few distinct values, so that there are ties, also of 0 and −0.
+    values = np.float32([-1.5, -0.0, 0.0, 2.0, 3.5])
+    return values[np.random.default_rng(seed).integers(0, 5, (n_users, n_items))]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(0, 10_000), st.lists(st.tuples(st.integers(0, 6), st.integers(0, 8)), unique=True)
+)
+def test_equals_a_sort_with_ties_by_item_row(seed, seen_pairs):
+    _check(_scores(7, 9, seed), seen_pairs, np.arange(7), 5, block_users=4)
+
+
+@pytest.mark.parametrize("block_users", [1, 3, 10, 64, None])
+def test_user_counts_that_do_not_divide(block_users):
+    seen = [(user, item) for user in range(10) for item in range(user % 4)]
+    _check(_scores(10, 6), seen, np.arange(10), 4, block_users=block_users)
+
+
+def test_some_users_in_any_order_with_repeats():
+    _check(_scores(9, 6), [(8, 0), (2, 5)], np.array([8, 2, 8, 0]), 3, block_users=3)
+
+
+@pytest.mark.parametrize("k", [6, 7, 20])
+def test_k_beyond_the_catalogue_is_padded(k):
+    _check(_scores(3, 6), [(0, 1), (2, 0), (2, 5)], np.arange(3), k)
+
+
+def test_a_user_who_has_seen_everything_is_recommended_nothing():
+    seen = [(1, item) for item in range(6)]
+    _check(_scores(3, 6), seen, np.arange(3), 2)
+
+
+def test_no_users():
+    items, scores = top_k(lookup, _scores(3, 6), np.zeros(0, int), _seen([], 3), 6, 2)
+    assert items.shape == scores.shape == (0, 2)
+
+
+def test_a_block_is_compiled_once():
+    traces = []
+
+    def score(params, users):
+        traces.append(users.shape)
+        return params[users]
+
+    scores = _scores(50, 6)
+    for seen in ([(0, 1), (0, 2)], [(0, 1), (0, 2), (0, 3)]):  # of about the same length
+        top_k(score, scores, np.arange(50), _seen(seen, 50), 6, 2, block_users=4)
+    assert traces == [(4,)]
+
+
+def test_blocks_are_limited_by_the_bytes_of_their_scores():
+    shapes = []
+
+    def score(params, users):
+        shapes.append(users.shape)
+        return jnp.broadcast_to(params, (len(users), len(params)))
+
+    n_items = 2**20
+    scores = np.zeros(n_items, np.float32)
+    items, _ = top_k(score, scores, np.arange(2), _seen([(0, 0)], 2), n_items, 2)
+    assert shapes == [(16,)]  # 16 users × 2²⁰ items × 4 bytes = 64 MiB
+    np.testing.assert_array_equal(items, [[1, 2], [0, 1]])
+
+
+def test_progress_counts_users():
+    calls = []
+    n_devices = jax.local_device_count()
+    users = np.arange(n_devices * 2 + 1)
+    top_k(
+        lookup,
+        _scores(len(users), 6),
+        users,
+        _seen([], len(users)),
+        6,
+        2,
+        block_users=2,
+        progress=lambda *counts: calls.append(counts),
+    )
+    assert calls == [(2 * n_devices, len(users)), (len(users), len(users))]
+
+
+def test_bfloat16_scores_are_ranked():
+    scores = jnp.asarray(_scores(4, 6), jnp.bfloat16)
+    items, values = top_k(lookup, scores, np.arange(4), _seen([], 4), 6, 3)
+    assert values.dtype == np.float32
+    for user in range(4):
+        assert items[user].tolist() == folders.rank(np.asarray(scores[user], float), set(), 3)
+
+
+def test_scores_that_are_not_numbers_are_an_error():
+    scores = _scores(5, 6)
+    scores[3, 2] = np.nan
+    with pytest.raises(SymcereError, match=r"user row 3 are not numbers \(1 such users\)"):
+        top_k(lookup, scores, np.arange(5), _seen([], 5), 6, 2)
+
+
+def test_scores_of_a_wrong_shape_are_an_error():
+    with pytest.raises(ValueError, match=r"shape \(2, 6\), expected \(2, 7\)"):
+        top_k(lookup, _scores(5, 6), np.arange(5), _seen([], 5), 7, 2, block_users=2)
+
+
+@pytest.mark.parametrize("options", [{"k": 0}, {"k": 1, "block_users": 0}])
+def test_sizes_below_one_are_refused(options):
+    with pytest.raises(ValueError, match="must be at least 1"):
+        top_k(lookup, _scores(2, 6), np.arange(2), _seen([], 2), 6, **options)
+
+
+# Runs in a process of its own: the number of devices is fixed once JAX has started.
+SCRIPT = """
+import sys
+import jax, numpy as np
+from symcere_jax.evaluation import evaluate
+import folders
+
+n_devices, path = int(sys.argv[1]), sys.argv[2]
+assert jax.local_device_count() == n_devices
+data = folders.random_dataset(n_users=101)
+rng = np.random.default_rng(1)
+params = [rng.standard_normal((n, 8)).astype(np.float32) for n in (data.n_users, data.n_items)]
+# Parameters that lie on a device are spread to the others once, not with every block.
+params = jax.device_put(params)
+score = lambda params, users: params[0][users] @ params[1].T
+found = evaluate(score, params, data, "test", ks=(3, 7), block_users=5)
+np.savez(path, recommended=found.recommended, users=found.users, **found.metrics)
+"""
+
+
+def test_one_device_and_eight_give_identical_results(tmp_path):
+    started = {}
+    for n_devices in (1, 8):
+        environment = os.environ | {
+            "JAX_PLATFORMS": "cpu",
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={n_devices}",
+        }
+        path = str(tmp_path / f"{n_devices}.npz")
+        arguments = [sys.executable, "-c", SCRIPT, str(n_devices), path]
+        started[path] = subprocess.Popen(arguments, env=environment)
+    assert [process.wait() for process in started.values()] == [0, 0]
+    one, eight = (np.load(path) for path in started)
+    assert len(one["users"]) % 5 != 0
+    assert one["ndcg@7"] > 0.0
+    assert one.files == eight.files
+    for name in one.files:
+        np.testing.assert_array_equal(eight[name], one[name])

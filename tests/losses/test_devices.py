@@ -1,0 +1,65 @@
+"""The losses and their gradients are the same on one device and on eight."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+# Runs in a process of its own: the number of devices is fixed once JAX has started.
+SCRIPT = """
+import sys
+import jax, jax.numpy as jnp, numpy as np
+from symcere_jax.losses import *
+
+n_devices, path = int(sys.argv[1]), sys.argv[2]
+assert jax.local_device_count() == n_devices
+n_rows, n_items, width = 16, 13, 4
+rng = np.random.default_rng(0)
+params = [rng.standard_normal((n, width)).astype(np.float32) for n in (n_rows, n_items)]
+positives = rng.integers(0, n_items, n_rows).astype(np.int32)
+history = np.sort(rng.integers(0, n_items + 1, (n_rows, 3)).astype(np.int32))
+
+def terms(params, users, rows, history):
+    table, items = params
+    users = table[users]
+    gather = lambda x: jax.lax.all_gather(x, "devices", tiled=True)
+    columns = jax.lax.axis_index("devices") * len(rows) + jnp.arange(len(rows))
+    catalog = catalog_sincere_terms(users, rows, items, history, 0.3, block_size=5)
+    known = in_history(gather(rows), history)
+    left_out = left_out_of_batch("history", columns, rows, gather(rows), known)
+    in_batch = in_batch_sincere_terms(users, gather(items[rows]), columns, left_out, 0.3)
+    cross = cross_modal_terms(
+        users, items[rows], gather(users), gather(items[rows]), rows, gather(rows), 0.3)
+    return [catalog, in_batch, cross]
+
+def step(params, *batch):
+    counts = [jax.lax.psum(count, "devices") for _, count in terms(params, *batch)]
+    def local(params):
+        return sum(total / count for (total, _), count in zip(terms(params, *batch), counts))
+    loss, gradients = jax.value_and_grad(local)(params)
+    return jax.lax.psum((loss, gradients), "devices")
+
+shard = lambda x: x.reshape(n_devices, -1, *x.shape[1:])
+batch = [shard(x) for x in (np.arange(n_rows, dtype=np.int32), positives, history)]
+loss, gradients = jax.pmap(step, "devices", in_axes=(None, 0, 0, 0))(params, *batch)
+np.savez(path, loss=loss[0], users=gradients[0][0], items=gradients[1][0])
+"""
+
+
+def test_eight_devices_equal_one(tmp_path):
+    started = {}
+    for n_devices in (1, 8):
+        environment = os.environ | {
+            "JAX_PLATFORMS": "cpu",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={n_devices}",
+        }
+        path = str(tmp_path / f"{n_devices}.npz")
+        arguments = [sys.executable, "-c", SCRIPT, str(n_devices), path]
+        started[path] = subprocess.Popen(arguments, env=environment)
+    assert [process.wait() for process in started.values()] == [0, 0]
+    one, eight = (np.load(path) for path in started)
+    for value in ("loss", "users", "items"):
+        assert np.abs(one[value]).max() > 0.01
+        np.testing.assert_allclose(eight[value], one[value], rtol=1e-5, atol=1e-6)

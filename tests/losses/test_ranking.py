@@ -1,0 +1,251 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symcere_jax.losses import ranking
+
+from . import oracles
+
+# Compiled, as the training runs them.
+bpr_terms = jax.jit(ranking.bpr_terms)
+catalog_sincere_terms = jax.jit(ranking.catalog_sincere_terms, static_argnames="block_size")
+in_batch_sincere_terms = jax.jit(ranking.in_batch_sincere_terms)
+in_history = jax.jit(ranking.in_history)
+left_out_of_batch = jax.jit(ranking.left_out_of_batch, static_argnums=0)
+
+TEMPERATURE = 0.2
+N_ITEMS = 11
+
+
+def _rows(n_rows, seed, width=4):
+    rows = np.random.default_rng(seed).standard_normal((n_rows, width)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+# Five interactions; item 4 occurs twice, and histories name items inside and outside the batch.
+USERS = _rows(5, 1)
+ITEMS = _rows(N_ITEMS, 2)
+BIAS = np.linspace(-1.0, 1.0, N_ITEMS, dtype=np.float32)
+POSITIVES = np.array([4, 0, 4, 9, 2], np.int32)
+HISTORY = np.array(
+    [[0, 4, N_ITEMS], [0, 5, 9], [4, N_ITEMS, N_ITEMS], [2, 9, 10], [2, N_ITEMS, N_ITEMS]], np.int32
+)
+NO_HISTORY = np.zeros((5, 0), np.int32)
+
+
+def _scores(users=USERS, items=ITEMS, bias=BIAS):
+    return users.astype(np.float64) @ items.astype(np.float64).T / TEMPERATURE + bias
+
+
+def _mean(terms):
+    return terms[0] / terms[1]
+
+
+def _catalog_oracle(excluded):
+    positives = np.arange(N_ITEMS) == POSITIVES[:, None]
+    negatives = ~positives
+    for user, items in enumerate(excluded):
+        negatives[user, items[items < N_ITEMS]] = False
+    return oracles.sincere(_scores(), positives, negatives)
+
+
+@pytest.mark.parametrize("block_size", [1, 4, 64])
+@pytest.mark.parametrize("excluded", [NO_HISTORY, HISTORY], ids=["same_item", "history"])
+def test_catalog_matches_a_float64_loop(excluded, block_size):
+    terms = catalog_sincere_terms(
+        USERS, POSITIVES, ITEMS, excluded, TEMPERATURE, item_bias=BIAS, block_size=block_size
+    )
+    np.testing.assert_allclose(_mean(terms), _catalog_oracle(excluded), rtol=1e-5)
+    assert terms[1] == 5.0
+
+
+@pytest.mark.parametrize("block_size", [4, 64])
+def test_catalog_history_gets_no_gradient(block_size):
+    def loss(items, bias):
+        terms = catalog_sincere_terms(
+            USERS[:1],
+            POSITIVES[:1],
+            items,
+            HISTORY[:1],
+            TEMPERATURE,
+            item_bias=bias,
+            block_size=block_size,
+        )
+        return _mean(terms)
+
+    items, bias = jax.grad(loss, (0, 1))(ITEMS, BIAS)
+    np.testing.assert_array_equal(items[0], 0.0)
+    assert set(np.flatnonzero(bias)) == set(range(1, N_ITEMS))
+    assert bias[4] < 0.0 < np.delete(np.asarray(bias), [0, 4]).min()
+
+
+def _in_batch_oracle(false_negatives, users=USERS, bias=BIAS):
+    scores = _scores(users, bias=bias)[:, POSITIVES]
+    n_rows = len(POSITIVES)
+    positives, negatives = np.zeros((2, n_rows, n_rows), bool)
+    for a in range(n_rows):
+        for c in range(n_rows):
+            positives[a, c] = a == c
+            out = {
+                "none": False,
+                "same_item": POSITIVES[c] == POSITIVES[a],
+                "history": POSITIVES[c] == POSITIVES[a] or POSITIVES[c] in HISTORY[a],
+            }[false_negatives]
+            negatives[a, c] = a != c and not out
+    return oracles.sincere(scores, positives, negatives)
+
+
+def _in_batch(false_negatives, part=slice(None), users=USERS, bias=BIAS):
+    columns = np.arange(len(POSITIVES))[part]
+    known = in_history(POSITIVES, HISTORY[part])
+    left_out = left_out_of_batch(false_negatives, columns, POSITIVES[part], POSITIVES, known)
+    return in_batch_sincere_terms(
+        users[part],
+        ITEMS[POSITIVES],
+        columns,
+        left_out,
+        TEMPERATURE,
+        candidate_bias=bias[POSITIVES],
+    )
+
+
+@pytest.mark.parametrize("false_negatives", ["none", "same_item", "history"])
+def test_in_batch_matches_a_float64_loop(false_negatives):
+    expected = _in_batch_oracle(false_negatives)
+    np.testing.assert_allclose(_mean(_in_batch(false_negatives)), expected, rtol=1e-5)
+    # Two devices, each with its own users and all items, add their terms.
+    parts = [_in_batch(false_negatives, part) for part in (slice(0, 2), slice(2, 5))]
+    total, count = (sum(values) for values in zip(*parts, strict=True))
+    np.testing.assert_allclose(total / count, expected, rtol=1e-5)
+
+
+def test_each_kind_of_false_negative_is_told_apart():
+    losses = [_in_batch_oracle(kind) for kind in ("none", "same_item", "history")]
+    assert losses[0] > losses[1] > losses[2]
+
+
+def test_in_batch_history_gets_no_gradient():
+    gradient = jax.grad(lambda bias: _mean(_in_batch("history", slice(0, 1), bias=bias)))(BIAS)
+    # User 0: item 4 is the positive, 0 is history, 9 and 2 are negatives; the rest is elsewhere.
+    assert set(np.flatnonzero(gradient)) == {2, 4, 9}
+    assert gradient[4] < 0.0 < min(gradient[2], gradient[9])
+
+
+def test_in_batch_without_bias_has_a_bias_of_zero():
+    columns, left_out = np.arange(5), np.eye(5, dtype=bool)
+    terms = in_batch_sincere_terms(USERS, ITEMS[POSITIVES], columns, left_out, TEMPERATURE)
+    np.testing.assert_array_equal(terms, _in_batch("none", bias=np.zeros_like(BIAS)))
+
+
+def test_in_batch_serves_the_other_direction():
+    # Items as anchors, users as candidates; users of equal rows are no negatives of each other.
+    user_rows = np.array([0, 1, 0, 2, 3], np.int32)
+    left_out = left_out_of_batch("same_item", np.arange(5), user_rows, user_rows)
+    terms = in_batch_sincere_terms(ITEMS[POSITIVES], USERS, np.arange(5), left_out, TEMPERATURE)
+    scores = _scores(bias=0.0)[:, POSITIVES].T
+    negatives = user_rows[:, None] != user_rows
+    expected = oracles.sincere(scores, np.eye(5, dtype=bool), negatives)
+    np.testing.assert_allclose(_mean(terms), expected, rtol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.integers(0, 6), min_size=4, max_size=4),
+    st.lists(st.lists(st.integers(0, 8), min_size=3, max_size=3), min_size=2, max_size=2),
+)
+def test_in_history_finds_every_listed_item(rows, histories):
+    found = in_history(np.array(rows, np.int32), np.array(histories, np.int32))
+    np.testing.assert_array_equal(
+        found, [[row in history for row in rows] for history in histories]
+    )
+
+
+def test_in_history_of_users_without_history():
+    assert not in_history(POSITIVES, np.zeros((3, 0), np.int32)).any()
+
+
+def test_false_negatives_unknown_or_incomplete_are_refused():
+    rows = np.arange(2)
+    with pytest.raises(ValueError, match="'all', must be one of none, same_item, history"):
+        left_out_of_batch("all", rows, rows, rows)
+    with pytest.raises(ValueError, match="not told what is `known`"):
+        left_out_of_batch("history", rows, rows, rows)
+
+
+def test_bpr_matches_a_float64_loop():
+    negatives = np.array([1, 3, 5, 6, 7])
+    terms = bpr_terms(
+        USERS,
+        ITEMS[POSITIVES],
+        ITEMS[negatives],
+        TEMPERATURE,
+        positive_bias=BIAS[POSITIVES],
+        negative_bias=BIAS[negatives],
+    )
+    scores = _scores()
+    losses = [
+        -np.log(1.0 / (1.0 + np.exp(scores[u, j] - scores[u, i])))
+        for u, (i, j) in enumerate(zip(POSITIVES, negatives, strict=True))
+    ]
+    np.testing.assert_allclose(_mean(terms), np.mean(losses), rtol=1e-5)
+    no_bias = bpr_terms(USERS, ITEMS[POSITIVES], ITEMS[negatives], TEMPERATURE)
+    assert abs(no_bias[0] - terms[0]) > 0.01
+
+
+def test_bpr_counts_only_the_pairs_to_keep():
+    pairs = USERS, ITEMS[POSITIVES], ITEMS[POSITIVES + 1]
+    keep = np.array([True, False, True, True, False])
+    some = bpr_terms(*pairs, TEMPERATURE, keep=keep)
+    alone = bpr_terms(*(rows[keep] for rows in pairs), TEMPERATURE)
+    np.testing.assert_allclose(some, alone, rtol=1e-6)
+    assert some[1] == 3.0
+
+
+def _catalog_loss(users, items):
+    n_users = len(users)
+    return catalog_sincere_terms(
+        users, POSITIVES[:n_users], items, HISTORY[:n_users], 0.01, block_size=4
+    )
+
+
+def _in_batch_loss(users, items):
+    n_users = len(users)
+    rows, columns = POSITIVES[:n_users], np.arange(n_users)
+    left_out = left_out_of_batch("same_item", columns, rows, rows)
+    return in_batch_sincere_terms(users, items[rows], columns, left_out, 0.01)
+
+
+def _bpr_loss(users, items):
+    rows = POSITIVES[: len(users)]
+    return bpr_terms(users, items[rows], items[rows + 1], 0.01)
+
+
+@pytest.mark.parametrize("loss", [_catalog_loss, _in_batch_loss, _bpr_loss])
+@pytest.mark.parametrize(
+    ("n_users", "magnitude", "dtype"),
+    [(1, 1.0, jnp.float32), (5, 1e4, jnp.float32), (5, 1e4, jnp.bfloat16)],
+)
+def test_loss_and_gradient_are_finite_at_the_extremes(loss, n_users, dtype, magnitude):
+    users = jnp.asarray(USERS[:n_users] * magnitude, dtype)
+    items = jnp.asarray(ITEMS * magnitude, dtype)
+    value, gradients = jax.jit(jax.value_and_grad(lambda *x: _mean(loss(*x)), (0, 1)))(users, items)
+    assert value.dtype == jnp.float32
+    assert np.isfinite(value)
+    assert all(np.isfinite(np.asarray(gradient, np.float32)).all() for gradient in gradients)
+
+
+def test_a_user_who_has_seen_everything_has_a_loss_of_zero():
+    everything = np.arange(N_ITEMS, dtype=np.int32)[None, :]
+
+    def loss(users, items):
+        return catalog_sincere_terms(
+            users, POSITIVES[:1], items, everything, TEMPERATURE, block_size=4
+        )[0]
+
+    value, gradients = jax.value_and_grad(loss, (0, 1))(USERS[:1], ITEMS)
+    assert value == 0.0
+    for gradient in gradients:
+        np.testing.assert_array_equal(gradient, 0.0)
