@@ -119,8 +119,15 @@ class ReviewDataset:
         return features
 
     def reviews(self, columns: list[str] | None = None) -> pa.Table:
-        """The reviews, or some columns of them, in the order of the text features."""
-        return pq.read_table(self.folder / schema.REVIEWS, columns=columns)
+        """The reviews, or some columns of them, in the order of the text features.
+
+        Args:
+            columns: names of columns (see `schema`); None: all.
+
+        Raises:
+            DataError: the file is not readable, lacks a column, or has another number of rows.
+        """
+        return _read_table(self.folder / schema.REVIEWS, columns, self.manifest.n_reviews)
 
     def user_ids(self) -> np.ndarray:
         """External ids of the users, `[n_users]`, by row."""
@@ -136,7 +143,7 @@ def _load_array(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"{path} is missing; prepare the data again") from None
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:  # EOFError: an empty file
         raise DataError(f"{path}: not a NumPy file ({error}); prepare the data again") from None
 
 
@@ -146,7 +153,8 @@ def _load_pairs(folder: Path, split: str, manifest: schema.Manifest) -> np.ndarr
     expected = (manifest.n_interactions[split], 2)
     if pairs.shape != expected or pairs.dtype != np.int32:
         raise DataError(
-            f"{path}: {pairs.dtype} {pairs.shape}, expected int32 {expected}; prepare the data again"
+            f"{path}: {pairs.dtype} {pairs.shape}, expected int32 {expected}; "
+            "prepare the data again"
         )
     if len(pairs):
         limits = np.array([manifest.n_users, manifest.n_items])
@@ -160,10 +168,14 @@ def _load_pairs(folder: Path, split: str, manifest: schema.Manifest) -> np.ndarr
 
 
 def _read_ids(path: Path, column: str, n_rows: int) -> np.ndarray:
+    return _read_table(path, [column], n_rows)[column].to_numpy()
+
+
+def _read_table(path: Path, columns: list[str] | None, n_rows: int) -> pa.Table:
     try:
-        ids = pq.read_table(path, columns=[column])[column].to_numpy()
+        table = pq.read_table(path, columns=columns)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: not readable ({error}); prepare the data again") from None
-    if len(ids) != n_rows:
-        raise DataError(f"{path}: {len(ids)} rows, expected {n_rows}; prepare the data again")
-    return ids
+    if len(table) != n_rows:
+        raise DataError(f"{path}: {len(table)} rows, expected {n_rows}; prepare the data again")
+    return table

@@ -18,7 +18,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from symcere_jax.errors import DataError
 
@@ -91,7 +91,8 @@ class Manifest:
         """Reads `manifest.json` of `folder`.
 
         Raises:
-            DataError: the file is missing, is no manifest, or has another format version.
+            DataError: the file is missing, is no manifest, has another format version, or lacks or
+                garbles an entry.
         """
         path = folder / MANIFEST
         try:
@@ -99,7 +100,9 @@ class Manifest:
         except FileNotFoundError:
             raise DataError(f"{folder} is not a prepared folder: it has no {MANIFEST}") from None
         except (OSError, ValueError) as error:
-            raise DataError(f"{path}: not readable as JSON ({error}); prepare the data again") from None
+            raise DataError(
+                f"{path}: not readable as JSON ({error}); prepare the data again"
+            ) from None
         if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
             raise DataError(f"{path}: not the manifest of a prepared folder")
         version = content.pop("format_version", None)
@@ -112,6 +115,12 @@ class Manifest:
         if set(content) != names:
             odd = ", ".join(sorted(set(content) ^ names))
             raise DataError(f"{path}: missing or unknown entries: {odd}; prepare the data again")
+        for field in dataclasses.fields(cls):
+            kind: Any = get_origin(field.type) or field.type
+            if not isinstance(content[field.name], kind):
+                raise DataError(
+                    f"{path}: entry {field.name!r} is malformed; prepare the data again"
+                )
         return cls(**content)
 
 

@@ -79,15 +79,11 @@ class LsaEncoder:
         _, _, components = randomized_svd(item_terms, width, random_state=self.seed)
         basis = np.ascontiguousarray(components.T, dtype=np.float32)
         say("encoding users")
-        user_terms = vectorizer.transform(
-            _documents(reviews, train, reviews.user, reviews.n_users)
-        )
+        user_terms = vectorizer.transform(_documents(reviews, train, reviews.user, reviews.n_users))
         say("encoding reviews")
         review_terms = vectorizer.transform(reviews.texts)
         settings = dataclasses.asdict(self) | {"n_terms": int(item_terms.shape[1])}
-        return TextFeatures(
-            review_terms @ basis, user_terms @ basis, item_terms @ basis, settings
-        )
+        return TextFeatures(review_terms @ basis, user_terms @ basis, item_terms @ basis, settings)
 
 
 def _documents(reviews: Reviews, rows: np.ndarray, owner: np.ndarray, n: int) -> list[str]:

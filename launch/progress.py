@@ -1,0 +1,67 @@
+"""Progress of a training run on the terminal."""
+
+import sys
+from collections.abc import Mapping
+
+from tqdm import tqdm
+
+from symcere_jax.training import Progress
+
+
+class ProgressBar:
+    """Shows a bar of the steps, with loss, speed and validation score, on stderr.
+
+    Where stderr is no terminal, a line an epoch is printed instead, so that logs stay readable.
+    """
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._bar: tqdm | None = None
+        self._shown: dict[str, str] = {}
+
+    def start(self, epochs: int, steps_per_epoch: int, batch_size: int, progress: Progress) -> None:
+        """Shows where the run starts."""
+        if progress.step:
+            self._line(f"resumed at step {progress.step}")
+        self._line(
+            f"at most {epochs} epochs of {steps_per_epoch} steps of {batch_size} interactions"
+        )
+        self._bar = tqdm(
+            total=epochs * steps_per_epoch,
+            initial=progress.step,
+            unit="step",
+            dynamic_ncols=True,
+            disable=not self._live,
+        )
+
+    def steps(self, epoch: int, steps: int, loss: float) -> None:
+        """Moves the bar."""
+        if self._bar is not None:
+            self._bar.set_description(f"epoch {epoch}", refresh=False)
+            self._show(loss=f"{loss:.4f}")
+            self._bar.update(steps)
+
+    def epoch(self, record: Mapping[str, float], best: bool) -> None:
+        """Shows the score of an epoch."""
+        score = record.get("ndcg@10")
+        if score is not None:
+            self._show(valid=f"{score:.4f}")
+            if best:
+                self._show(best=f"{score:.4f}")
+        if not self._live:
+            loss = f"  loss {record['loss']:.4f}" if "loss" in record else ""
+            valid = "" if score is None else f"  valid ndcg@10 {score:.4f}{' *' if best else ''}"
+            self._line(f"epoch {record['epoch']:3d}{loss}{valid}")
+
+    def close(self) -> None:
+        """Leaves the bar as it is and ends its line."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _show(self, **values: str) -> None:
+        self._shown |= values
+        if self._bar is not None:
+            self._bar.set_postfix(self._shown, refresh=False)
+
+    def _line(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,120 @@
+r"""Trains SymCERE on a prepared folder.
+
+With the defaults, on any prepared folder:
+
+  python launch/train.py --dataset=data/shop --workdir=runs/shop
+
+With the settings of a file, some of them overridden:
+
+  python launch/train.py --flagfile=configs/tripadvisor.flags --seed=1 --workdir=runs/seed_1
+
+Stopped by Ctrl-C or SIGTERM, it writes a checkpoint; the same command goes on from there. The
+workdir gets checkpoints, metrics.jsonl, TensorBoard events and flags.txt, which repeats the run:
+
+  python launch/train.py --flagfile=runs/shop/flags.txt --workdir=runs/shop_again
+"""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from absl import flags
+
+from launch import cli, settings
+from launch.progress import ProgressBar
+from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import DataError
+from symcere_jax.training import Checkpoints, TrainResult, train
+
+_DATASET = flags.DEFINE_string("dataset", None, "prepared folder to train on", required=True)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "folder of the run: checkpoints and logs", required=True
+)
+_RESUME = flags.DEFINE_bool(
+    "resume", True, "go on with the run of the workdir; --noresume refuses a workdir with a run"
+)
+_PREPARE = flags.DEFINE_string(
+    "prepare",
+    "--source=table --input=REVIEWS.jsonl",
+    "flags of data_prep/prepare.py that make the dataset; named where it is missing",
+)
+_SETTINGS = settings.define()
+
+FLAGS_FILE = "flags.txt"
+PREEMPTED = 75  # EX_TEMPFAIL: try again
+
+
+def main() -> None:
+    """Trains, and prints how the run ended."""
+    config = settings.config(_SETTINGS)
+    folder, workdir = Path(_DATASET.value), Path(_WORKDIR.value)
+    if not folder.exists():
+        raise DataError(
+            f"no prepared folder at {folder}: make it with "
+            f"python data_prep/prepare.py {_PREPARE.value} --output={folder}"
+        )
+    dataset = ReviewDataset.load(folder)
+    if not Checkpoints(workdir).steps("latest"):  # else those of a run, maybe of another one
+        _write_flags(workdir)
+    stop = _stop_on_signals()
+    bar = ProgressBar()
+    try:
+        result = train(
+            config,
+            dataset,
+            workdir,
+            resume=_RESUME.value,
+            observer=bar,
+            should_stop=stop.is_set,
+        )
+    finally:
+        bar.close()
+    _write_flags(workdir)
+    print(_describe(result, folder, workdir))
+    if result.stop == "request":
+        sys.exit(PREEMPTED)
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that the first SIGINT or SIGTERM sets; the second one acts as usual."""
+    stop = threading.Event()
+
+    def request(number: int, frame: object) -> None:
+        print("\nstopping after a checkpoint; again to stop at once", file=sys.stderr)
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    signal.signal(signal.SIGINT, request)
+    signal.signal(signal.SIGTERM, request)
+    return stop
+
+
+def _write_flags(workdir: Path) -> None:
+    """Writes what repeats the run, whatever flag files its settings came from."""
+    names = ["dataset", "workdir", "prepare", *_SETTINGS]
+    text = "".join(flags.FLAGS[name].serialize() + "\n" for name in names)
+    workdir.mkdir(parents=True, exist_ok=True)
+    (workdir / FLAGS_FILE).write_text(text)
+
+
+def _describe(result: TrainResult, folder: Path, workdir: Path) -> str:
+    if result.stop == "request":
+        return f"stopped after {result.epochs} epochs; the same command goes on from there"
+    score = "" if result.best_score is None else f", valid ndcg@10 {result.best_score:.4f}"
+    return (
+        f"trained {result.epochs} epochs in {result.seconds:.0f} s; "
+        f"best: epoch {result.best_epoch}{score}\n"
+        f"checkpoints and logs: {workdir}\n"
+        f"next: python launch/evaluate.py --workdir={workdir} --dataset={folder} --split=test"
+    )
+
+
+def run() -> None:
+    """The installed command."""
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,228 @@
+"""Settings of a run: frozen dataclasses, declared and validated in one place.
+
+Every field carries its help text and its limits, so that the command line flags, the checks and
+the stored configuration all come from here, under one name.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from symcere_jax.errors import ConfigError
+
+# A text encoder named so is the first one that the data set was prepared with, if any.
+AUTO = "auto"
+NONE = "none"
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] | None = None,
+    minimum: float = -math.inf,
+    maximum: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> Any:
+    """Declares a dataclass field together with its help text and its limits.
+
+    Args:
+        default: its type is the field's type.
+        help: shown by `--help`.
+        choices: the values allowed.
+        minimum: the smallest value allowed.
+        maximum: the largest value allowed.
+        above: values must be greater than this.
+        below: values must be smaller than this.
+    """
+    limits = {"minimum": minimum, "maximum": maximum, "above": above, "below": below}
+    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, **limits})
+
+
+def _check(section: Any) -> None:
+    """Raises ConfigError for the first field of a config that is out of its limits."""
+    for field in dataclasses.fields(section):
+        value, limits = getattr(section, field.name), field.metadata
+        if type(value) is not type(field.default) and not (
+            isinstance(field.default, float) and type(value) is int
+        ):
+            kind = type(field.default).__name__
+            raise ConfigError(f"--{field.name} is {value!r}, must be of type {kind}")
+        if limits["choices"] and value not in limits["choices"]:
+            allowed = ", ".join(limits["choices"])
+            raise ConfigError(f"--{field.name} is {value!r}, must be one of: {allowed}")
+        if isinstance(value, int | float):
+            if not math.isfinite(value):
+                raise ConfigError(f"--{field.name} is {value}, must be finite")
+            if value < limits["minimum"] or value <= limits["above"]:
+                bound = max(limits["minimum"], limits["above"])
+                words = "at least" if limits["minimum"] >= limits["above"] else "above"
+                raise ConfigError(f"--{field.name} is {value}, must be {words} {bound}")
+            if value > limits["maximum"] or value >= limits["below"]:
+                bound = min(limits["maximum"], limits["below"])
+                words = "at most" if limits["maximum"] <= limits["below"] else "below"
+                raise ConfigError(f"--{field.name} is {value}, must be {words} {bound}")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """What the model is."""
+
+    embedding_dim: int = option(
+        0, "width of the embeddings; 0: as wide as the text features, 64 without text", minimum=0
+    )
+    n_layers: int = option(3, "message passing steps over the user-item graph", minimum=0)
+    normalize: bool = option(
+        True, "L2-normalise embeddings, so that their magnitude cannot encode popularity"
+    )
+    graph_embeddings: bool = option(
+        True, "learn a free embedding of every user and item (the graph tower)"
+    )
+    text_encoder: str = option(
+        AUTO,
+        "which text features of the prepared folder to use; auto: the first it has; none: no text",
+    )
+    item_text_weight: float = option(
+        1.0, "weight of item text in the text tower, where learning starts", minimum=0
+    )
+    user_text_weight: float = option(
+        0.1, "weight of the users' own reviews in the text tower, where learning starts", minimum=0
+    )
+    popularity_prior: bool = option(
+        True, "learn one scalar: how much log(1 + training interactions) adds to an item's score"
+    )
+    propagation: str = option(
+        "bucketed",
+        "how messages are passed: bucketed (fast) or segment (plain jraph, for comparison)",
+        choices=("bucketed", "segment"),
+    )
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """What is minimised."""
+
+    ranking_loss: str = option(
+        "sincere", "ranking loss: sincere (softmax) or bpr (pairwise)", choices=("sincere", "bpr")
+    )
+    candidates: str = option(
+        "catalog",
+        "what a positive item competes with: every item, or the items of the batch",
+        choices=("catalog", "in_batch"),
+    )
+    false_negatives: str = option(
+        "history",
+        "what is taken out of the negatives: none; same_item: other occurrences of the positive; "
+        "history: all that the user interacted with in training",
+        choices=("none", "same_item", "history"),
+    )
+    temperature: float = option(0.1, "temperature of all contrastive losses", above=0)
+    exclude_target: bool = option(
+        True, "leave the positive item out of the user's own embedding while it is predicted"
+    )
+    user_ranking_weight: float = option(
+        1.0, "weight of ranking users for an item, the other direction of the ranking", minimum=0
+    )
+    cross_modal_weight: float = option(
+        0.1, "weight of the symmetric SINCERE loss between graph and text embeddings", minimum=0
+    )
+    embedding_l2: float = option(
+        0.0, "weight of the squared norm of the graph embeddings of a batch", minimum=0
+    )
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """How it is minimised."""
+
+    # JAX keeps the lower 32 bits of a seed: larger ones would silently repeat smaller ones.
+    seed: int = option(
+        0, "decides initial weights, data order and dropout", minimum=0, maximum=2**32 - 1
+    )
+    epochs: int = option(50, "epochs at most", minimum=0)
+    patience: int = option(
+        8, "stop after that many epochs without a better validation NDCG@10", minimum=1
+    )
+    batch_size: int = option(
+        0,
+        "interactions a step, over all devices; 0: the power of two nearest to an eighth of the "
+        "training interactions, from 128 to 8192",
+        minimum=0,
+    )
+    learning_rate: float = option(
+        1e-3,
+        "of the text projection, at a batch of 256; all learning rates grow with the square root "
+        "of the batch size",
+        above=0,
+    )
+    embedding_learning_rate: float = option(1e-5, "of the graph embeddings", above=0)
+    scalar_learning_rate: float = option(
+        1e-2, "of the text weights and the popularity prior", above=0
+    )
+    dropout: float = option(
+        0.4, "share of the node features set to 0 before message passing", minimum=0, below=1
+    )
+    steps_per_call: int = option(
+        500, "steps that run on the device without return to the host, at most", minimum=1
+    )
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All settings of a run."""
+
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+
+    @classmethod
+    def of(cls, **settings: Any) -> "Config":
+        """Builds a config from flat settings; what is not named keeps its default.
+
+        Args:
+            **settings: field name -> value, of any section.
+
+        Raises:
+            ConfigError: a name is unknown or a value out of its limits.
+        """
+        sections: dict[str, Any] = {}
+        for section in dataclasses.fields(cls):
+            kind = section.default_factory
+            assert isinstance(kind, type)
+            names = [field.name for field in dataclasses.fields(kind) if field.name in settings]
+            sections[section.name] = kind(**{name: settings.pop(name) for name in names})
+        if settings:
+            raise ConfigError(f"unknown setting: {', '.join(sorted(settings))}")
+        return cls(**sections)
+
+    def flat(self) -> dict[str, Any]:
+        """All settings by field name, as `Config.of` takes them."""
+        return {
+            name: value
+            for section in dataclasses.asdict(self).values()
+            for name, value in section.items()
+        }
+
+    def replace(self, **settings: Any) -> "Config":
+        """A copy with some settings changed, by field name."""
+        return Config.of(**{**self.flat(), **settings})
+
+    def difference(self, other: Mapping[str, Any]) -> str:
+        """Says in words where flat settings differ from these; empty if nowhere."""
+        mine = self.flat()
+        return ", ".join(
+            f"--{name}={mine.get(name)} (was {other.get(name)})"
+            for name in sorted(mine.keys() | other.keys())
+            if mine.get(name) != other.get(name)
+        )

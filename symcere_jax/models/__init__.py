@@ -1,0 +1,14 @@
+"""The model and its towers."""
+
+from symcere_jax.models.build import build_model, resolve
+from symcere_jax.models.symcere import Embeddings, ModelInputs, NodeEmbeddings, SymCERE, score_block
+
+__all__ = [
+    "Embeddings",
+    "ModelInputs",
+    "NodeEmbeddings",
+    "SymCERE",
+    "build_model",
+    "resolve",
+    "score_block",
+]

@@ -1,0 +1,61 @@
+"""From settings and data to a model: what "auto" and 0 mean for a given prepared folder."""
+
+import math
+
+from symcere_jax import config as settings
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.models.symcere import DIM_WITHOUT_TEXT, SymCERE
+
+
+def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
+    """Replaces settings that depend on the data by what they come to.
+
+    Args:
+        config: settings, in which `text_encoder` may be "auto", `embedding_dim` and `batch_size` 0.
+        dataset: the prepared folder.
+
+    Raises:
+        ConfigError: neither text nor graph embeddings are left to learn from.
+        DataError: the folder was not prepared with the text encoder.
+    """
+    encoders = dataset.manifest.text_encoders
+    encoder = config.model.text_encoder
+    if encoder == settings.AUTO:
+        encoder = next(iter(encoders), settings.NONE)
+    if encoder != settings.NONE and encoder not in encoders:
+        known = ", ".join([*encoders, settings.NONE])
+        raise DataError(
+            f"{dataset.folder} has no text features of encoder {encoder!r}: "
+            f"choose --text_encoder from {known}, or prepare the data with it"
+        )
+    if encoder == settings.NONE and not config.model.graph_embeddings:
+        raise ConfigError(
+            "nothing to learn from: with --nograph_embeddings the data needs text features; "
+            "prepare it with --text_encoder=lsa"
+        )
+    dim = config.model.embedding_dim
+    if dim == 0:
+        dim = DIM_WITHOUT_TEXT if encoder == settings.NONE else encoders[encoder]["width"]
+    batch_size = config.train.batch_size
+    if batch_size == 0:
+        batch_size = min(max(2 ** round(math.log2(len(dataset.train) / 8)), 128), 8192)
+    return config.replace(text_encoder=encoder, embedding_dim=dim, batch_size=batch_size)
+
+
+def build_model(config: settings.Config, n_users: int, n_items: int) -> SymCERE:
+    """The model of resolved settings.
+
+    Args:
+        config: as `resolve` returns it.
+        n_users: number of users.
+        n_items: number of items.
+    """
+    return SymCERE(
+        n_users=n_users,
+        n_items=n_items,
+        dim=config.model.embedding_dim,
+        temperature=config.loss.temperature,
+        dropout=config.train.dropout,
+        config=config.model,
+    )

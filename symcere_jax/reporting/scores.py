@@ -1,0 +1,73 @@
+"""Scores of an evaluation: as a table for the terminal and as files for other programs."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.evaluation import Evaluation
+
+
+def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
+    """A table of metrics, a row a metric and a column a cut-off.
+
+    Args:
+        metrics: "metric@k" -> value.
+        title: shown above.
+    """
+    names = list(dict.fromkeys(key.split("@")[0] for key in metrics))
+    cut_offs = sorted({int(key.split("@")[1]) for key in metrics})
+    table = Table("metric", *(f"@{k}" for k in cut_offs), title=title)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in names:
+        digits = 1 if name == "popularity" else 4
+        table.add_row(name, *(f"{metrics[f'{name}@{k}']:.{digits}f}" for k in cut_offs))
+    return table
+
+
+def write_scores(
+    evaluation: Evaluation, workdir: Path, split: str, dataset: ReviewDataset, step: int
+) -> list[Path]:
+    """Writes `metrics_<split>.json` and `per_user_<split>.npz`.
+
+    The JSON file has the metrics under flat keys such as "ndcg@10", beside the data set's name and
+    fingerprint, the split, the number of users and the step of the checkpoint. The npz file has
+    "users" int32 `[n]`, "recommended" int32 `[n, k]` and each metric float64 `[n]`.
+
+    Args:
+        evaluation: what to write.
+        workdir: where to.
+        split: "valid" or "test".
+        dataset: that was evaluated on.
+        step: of the checkpoint.
+
+    Returns:
+        The paths of both files.
+    """
+    content = {
+        "dataset": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "split": split,
+        "n_users": len(evaluation.users),
+        "step": step,
+        **evaluation.metrics,
+    }
+    metrics_path = workdir / f"metrics_{split}.json"
+    per_user_path = workdir / f"per_user_{split}.npz"
+    # Written aside and renamed: a reader never sees half a file.
+    temporary = metrics_path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    temporary.replace(metrics_path)
+    temporary = per_user_path.with_suffix(".tmp.npz")
+    np.savez_compressed(
+        temporary,
+        users=evaluation.users,
+        recommended=evaluation.recommended,
+        **evaluation.per_user,  # type: ignore[arg-type]
+    )
+    temporary.replace(per_user_path)
+    return [metrics_path, per_user_path]

@@ -1,0 +1,39 @@
+"""From a trained model to embeddings that score."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.models import Embeddings, ModelInputs, SymCERE, build_model
+from symcere_jax.training.checkpoint import Checkpoints, Metadata
+
+
+def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embeddings, Metadata]:
+    """Embeddings of the best checkpoint of a workdir, ready to score with.
+
+    Args:
+        workdir: of a training run.
+        dataset: the prepared folder that it was trained on.
+
+    Raises:
+        CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
+    """
+    checkpoints = Checkpoints(workdir)
+    metadata = checkpoints.metadata("best")
+    metadata.check_dataset(dataset)
+    config = metadata.config
+    model = build_model(config, dataset.n_users, dataset.n_items)
+    inputs = ModelInputs.from_dataset(dataset, config.model)
+    like = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
+    params = checkpoints.restore("best", like)
+    return embed(model)(params, inputs), metadata
+
+
+@functools.lru_cache(maxsize=8)
+def embed(model: SymCERE) -> Callable[[Any, ModelInputs], Embeddings]:
+    """The compiled function from parameters and inputs of a model to its embeddings."""
+    return jax.jit(lambda params, inputs: model.apply({"params": params}, inputs, method="embed"))

@@ -1,0 +1,295 @@
+"""The training run: data, model, steps, validation, checkpoints, early stopping."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal, Protocol
+
+import jax
+import numpy as np
+
+from symcere_jax.config import Config
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
+from symcere_jax.evaluation import evaluate
+from symcere_jax.models import ModelInputs, build_model, resolve, score_block
+from symcere_jax.reporting.metric_log import MetricLog
+from symcere_jax.training.checkpoint import Checkpoints, Metadata, Progress
+from symcere_jax.training.devices import replicate, unreplicate
+from symcere_jax.training.embeddings import embed
+from symcere_jax.training.objective import Objective, TrainInputs
+from symcere_jax.training.step import build_optimizer, build_steps, initial_state
+
+METRIC = "ndcg@10"  # what decides on the epoch, on the validation split
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+Stop = Literal["patience", "epochs", "request"]
+
+
+class Observer(Protocol):
+    """Is told how the run goes on."""
+
+    def start(self, epochs: int, steps_per_epoch: int, batch_size: int, progress: Progress) -> None:
+        """The run starts, or goes on from a checkpoint."""
+
+    def steps(self, epoch: int, steps: int, loss: float) -> None:
+        """Some more steps of an epoch are done."""
+
+    def epoch(self, record: Mapping[str, float], best: bool) -> None:
+        """An epoch is done and validated."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainResult:
+    """How a run ended.
+
+    Attributes:
+        stop: "patience": no more gain; "epochs": all done; "request": told to stop, can go on.
+        epochs: epochs done.
+        best_epoch: the epoch whose parameters are kept as the best.
+        best_score: its validation score; None without validation data.
+        seconds: time of this call.
+    """
+
+    stop: Stop
+    epochs: int
+    best_epoch: int
+    best_score: float | None
+    seconds: float
+
+
+def train(
+    config: Config,
+    dataset: ReviewDataset,
+    workdir: str | Path,
+    *,
+    resume: bool = True,
+    observer: Observer | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> TrainResult:
+    """Trains a model, or goes on with the run of a workdir.
+
+    Args:
+        config: settings; those that depend on the data are resolved first.
+        dataset: the prepared folder.
+        workdir: gets checkpoints and logs.
+        resume: go on from the workdir's latest checkpoint; else a workdir with one is refused.
+        observer: is told of the progress.
+        should_stop: asked between calls of the device; if true, a checkpoint is written and the run
+            ends, to be resumed later.
+
+    Raises:
+        CheckpointError: the workdir holds a run of other settings or data, or `resume` is off and
+            it holds any.
+        ConfigError: settings and data or devices do not go together.
+        SymcereError: the loss is not finite.
+    """
+    workdir = Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    run = _Run(resolve(config, dataset), dataset, workdir)
+    progress = run.restore(resume)
+    with MetricLog(workdir, progress.step if run.resumed else -1) as log:
+        return run.train(progress, log, observer, should_stop)
+
+
+def fit_batch_size(requested: int, n_interactions: int, n_devices: int) -> int:
+    """The batch size of a run: at most the interactions there are, a multiple of the devices.
+
+    Raises:
+        ConfigError: there are more devices than interactions.
+    """
+    size = min(requested, n_interactions) // n_devices * n_devices
+    if size == 0:
+        raise ConfigError(
+            f"--batch_size={requested} with {n_interactions} training interactions cannot be "
+            f"shared by {n_devices} devices: raise --batch_size or use fewer devices"
+        )
+    return size
+
+
+class _Run:
+    """A run in memory: what stays the same, and the state on the devices."""
+
+    def __init__(self, config: Config, dataset: ReviewDataset, workdir: Path) -> None:
+        self.config, self.dataset = config, dataset
+        self.checkpoints = Checkpoints(workdir)
+        self.resumed = False
+        n_interactions = len(dataset.train)
+        self.batch_size = fit_batch_size(
+            config.train.batch_size, n_interactions, jax.local_device_count()
+        )
+        # Calls of equal length: one compilation.
+        n_steps = math.ceil(n_interactions / self.batch_size)
+        self.calls = math.ceil(n_steps / config.train.steps_per_call)
+        self.steps_per_call = math.ceil(n_steps / self.calls)
+        self.steps_per_epoch = self.calls * self.steps_per_call
+
+        self.model = build_model(config, dataset.n_users, dataset.n_items)
+        inputs = TrainInputs.from_dataset(dataset, ModelInputs.from_dataset(dataset, config.model))
+        self.model_inputs = jax.device_put(inputs.model)
+        objective = Objective(self.model, config.loss)
+        optimizer = build_optimizer(config.train, self.batch_size)
+        self.state = initial_state(objective, optimizer, inputs, config.train.seed)
+        self.best_params = self.state.params
+        self.inputs = replicate(inputs)
+        self.run_steps = build_steps(
+            objective,
+            optimizer,
+            seed=config.train.seed,
+            batch_size=self.batch_size,
+            steps_per_epoch=self.steps_per_epoch,
+            n_steps=self.steps_per_call,
+        )
+
+    def restore(self, resume: bool) -> Progress:
+        """Takes up the latest checkpoint of the workdir, if it has one."""
+        if not self.checkpoints.steps("latest"):
+            # The first save of an earlier run may have been cut off between the two kinds.
+            self.checkpoints.keep_only("best", None)
+            return Progress()
+        if not resume:
+            raise CheckpointError(
+                f"{self.checkpoints.folder.parent} holds a run already: go on with it by --resume, "
+                "or choose another --workdir"
+            )
+        metadata = self.checkpoints.metadata("latest")
+        metadata.check_dataset(self.dataset)
+        # A longer run, or more patience, goes on from where the shorter one ended.
+        free = {"epochs", "patience"}
+        earlier = {**metadata.settings, **{name: self.config.flat()[name] for name in free}}
+        if difference := self.config.difference(earlier):
+            raise CheckpointError(
+                f"{self.checkpoints.folder.parent} holds a run of other settings: {difference}; "
+                "use its settings or another --workdir"
+            )
+        if metadata.steps_per_epoch != self.steps_per_epoch:
+            raise CheckpointError(
+                f"{self.checkpoints.folder.parent} holds a run of {metadata.steps_per_epoch} steps "
+                f"an epoch, but {jax.local_device_count()} devices, which share a batch evenly, "
+                f"would make it {self.steps_per_epoch}: use as many devices as before, or another "
+                "--workdir"
+            )
+        progress = metadata.progress
+        self.state = self.checkpoints.restore("latest", self.state)
+        # A save may have been cut off between the two kinds: a newer best is then made again.
+        self.checkpoints.keep_only("best", progress.best_step)
+        self.best_params = self.checkpoints.restore("best", self.best_params)
+        self.resumed = True
+        return progress
+
+    def train(
+        self,
+        progress: Progress,
+        log: MetricLog,
+        observer: Observer | None,
+        should_stop: Callable[[], bool],
+    ) -> TrainResult:
+        settings = self.config.train
+        started = last_save = time.monotonic()
+        if observer:
+            observer.start(settings.epochs, self.steps_per_epoch, self.batch_size, progress)
+        if not self.resumed:
+            progress = self._validate(progress, {}, log, observer, started)
+        state = replicate(self.state)
+        stop: Stop = "epochs"
+        while progress.step < settings.epochs * self.steps_per_epoch:
+            at_epoch_end = progress.step % self.steps_per_epoch == 0
+            if at_epoch_end and progress.epochs_without_gain >= settings.patience:
+                stop = "patience"
+                break
+            if should_stop():
+                stop = "request"
+                break
+            state, terms = self.run_steps(state, self.inputs)
+            progress = self._add_terms(progress, terms, observer)
+            if progress.step % self.steps_per_epoch == 0:
+                self.state = unreplicate(state)
+                means = {
+                    name: total / self.steps_per_epoch
+                    for name, total in progress.epoch_sums.items()
+                }
+                progress = dataclasses.replace(progress, epoch_sums={})
+                progress = self._validate(progress, means, log, observer, started)
+            if time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
+                self.state = unreplicate(state)
+                self._save(progress)
+                last_save = time.monotonic()
+        self.state = unreplicate(state)
+        self._save(progress)
+        return TrainResult(
+            stop=stop,
+            epochs=progress.step // self.steps_per_epoch,
+            best_epoch=progress.best_step // self.steps_per_epoch,
+            best_score=progress.best_score,
+            seconds=time.monotonic() - started,
+        )
+
+    def _add_terms(
+        self, progress: Progress, terms: dict[str, jax.Array], observer: Observer | None
+    ) -> Progress:
+        """Adds the losses of the steps just done; refuses losses that are not finite."""
+        host = {name: np.asarray(values[0], np.float64) for name, values in terms.items()}
+        step = progress.step + self.steps_per_call
+        if not np.isfinite(host["loss"]).all():
+            bad = progress.step + int(np.flatnonzero(~np.isfinite(host["loss"]))[0])
+            raise SymcereError(
+                f"the loss is not finite from step {bad} on; the last checkpoint is kept: train "
+                "again in another --workdir with a lower --learning_rate and "
+                "--embedding_learning_rate, or a higher --temperature"
+            )
+        sums = {
+            name: progress.epoch_sums.get(name, 0.0) + float(values.sum())
+            for name, values in host.items()
+        }
+        if observer:
+            epoch = 1 + progress.step // self.steps_per_epoch
+            observer.steps(epoch, self.steps_per_call, float(host["loss"].mean()))
+        return dataclasses.replace(progress, step=step, epoch_sums=sums)
+
+    def _validate(
+        self,
+        progress: Progress,
+        means: Mapping[str, float],
+        log: MetricLog,
+        observer: Observer | None,
+        started: float,
+    ) -> Progress:
+        """Scores the state on the validation split and keeps it if it is the best so far."""
+        record: dict[str, float] = {
+            "epoch": progress.step // self.steps_per_epoch,
+            "step": progress.step,
+            **means,
+        }
+        score = None
+        if len(self.dataset.valid):
+            embeddings = embed(self.model)(self.state.params, self.model_inputs)
+            metrics = evaluate(score_block, embeddings, self.dataset, "valid", ks=(10,)).metrics
+            score = metrics[METRIC]
+            record |= metrics
+        best = score is None or progress.best_score is None or score > progress.best_score
+        if best:
+            self.best_params = self.state.params
+            progress = dataclasses.replace(
+                progress,
+                best_score=score,
+                best_step=progress.step,
+                epochs_without_gain=0,
+            )
+        else:
+            progress = dataclasses.replace(
+                progress, epochs_without_gain=progress.epochs_without_gain + 1
+            )
+        log.write(record | {"seconds": time.monotonic() - started})
+        if observer:
+            observer.epoch(record, best)
+        return progress
+
+    def _save(self, progress: Progress) -> None:
+        metadata = Metadata.of(self.config, self.dataset, self.steps_per_epoch, progress)
+        # The best first, and older ones stay until both are there: whenever a save is cut off, the
+        # latest checkpoint finds the best that it speaks of.
+        self.checkpoints.save("best", self.best_params, metadata)
+        self.checkpoints.save("latest", self.state, metadata)
+        self.checkpoints.keep_only("best", progress.best_step)
+        self.checkpoints.keep_only("latest", progress.step)

@@ -1,0 +1,121 @@
+"""Train steps: many of them inside one pmapped call, without return to the host."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from symcere_jax.config import TrainConfig
+from symcere_jax.training.devices import AXIS
+from symcere_jax.training.objective import Objective, TrainInputs
+
+REFERENCE_BATCH_SIZE = 256  # the batch size that learning rates are given for
+
+
+@flax.struct.dataclass
+class TrainState:
+    """What changes from step to step.
+
+    Random numbers and the order of the data follow from the seed and `step`, so that nothing else
+    has to be kept for a run to go on where it stopped.
+
+    Attributes:
+        step: int32 scalar, steps done.
+        params: of the model.
+        opt_state: of the optimiser.
+    """
+
+    step: jax.Array
+    params: Any
+    opt_state: Any
+
+
+def build_optimizer(config: TrainConfig, batch_size: int) -> optax.GradientTransformation:
+    """Adam, with a learning rate each for embeddings, projection and scalars.
+
+    Learning rates are those of a batch of 256 times `sqrt(batch_size / 256)`, the rule for adaptive
+    optimisers (Malladi et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms",
+    NeurIPS 2022).
+
+    Args:
+        config: the learning rates.
+        batch_size: interactions a step, over all devices.
+    """
+    scale = math.sqrt(batch_size / REFERENCE_BATCH_SIZE)
+
+    def label(path: tuple, leaf: jax.Array) -> str:
+        if path[0].key == "graph_tower":
+            return "embedding"
+        return "scalar" if leaf.ndim == 0 else "projection"
+
+    return optax.multi_transform(
+        {
+            "embedding": optax.adam(scale * config.embedding_learning_rate),
+            "projection": optax.adam(scale * config.learning_rate),
+            "scalar": optax.adam(scale * config.scalar_learning_rate),
+        },
+        lambda params: jax.tree_util.tree_map_with_path(label, params),
+    )
+
+
+def initial_state(
+    objective: Objective, optimizer: optax.GradientTransformation, inputs: TrainInputs, seed: int
+) -> TrainState:
+    """Parameters before the first step."""
+    params = jax.jit(objective.model.init)(jax.random.key(seed), inputs.model)["params"]
+    return TrainState(jnp.int32(0), params, optimizer.init(params))
+
+
+def build_steps(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    *,
+    seed: int,
+    batch_size: int,
+    steps_per_epoch: int,
+    n_steps: int,
+) -> Callable[[TrainState, TrainInputs], tuple[TrainState, dict[str, jax.Array]]]:
+    """Compiles `n_steps` train steps into one call on all local devices.
+
+    An epoch's order is a permutation of the interactions, drawn on the device from the seed and the
+    number of the epoch; it starts over where the last batch of the epoch needs more.
+
+    Args:
+        objective: what is minimised.
+        optimizer: how.
+        seed: decides data order, dropout and sampled negatives.
+        batch_size: interactions a step, over all devices; a multiple of their number.
+        steps_per_epoch: a multiple of `n_steps`.
+        n_steps: steps of one call.
+
+    Returns:
+        A function of the replicated state, whose buffers it takes over, and the replicated inputs.
+        It returns the state `n_steps` later and each loss term `[n_devices, n_steps]`.
+    """
+    n_devices = jax.local_device_count()
+    order_key, noise_key = jax.random.split(jax.random.key(seed))
+
+    def steps(state: TrainState, inputs: TrainInputs) -> tuple[TrainState, dict[str, jax.Array]]:
+        n_interactions = inputs.interactions.shape[0]
+        epoch, first = jnp.divmod(state.step, steps_per_epoch)
+        order = jax.random.permutation(jax.random.fold_in(order_key, epoch), n_interactions)
+
+        def step(state: TrainState, batch_index: jax.Array) -> tuple[TrainState, dict]:
+            places = batch_index * batch_size + jnp.arange(batch_size)
+            batch = inputs.interactions[order[places % n_interactions]]
+            key = jax.random.fold_in(noise_key, state.step)
+            gradients, terms = jax.grad(objective, has_aux=True)(
+                state.params, inputs, batch, key, n_devices
+            )
+            gradients, terms = jax.lax.psum((gradients, terms), AXIS)
+            updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+            params = optax.apply_updates(state.params, updates)
+            return TrainState(state.step + 1, params, opt_state), terms
+
+        return jax.lax.scan(step, state, first + jnp.arange(n_steps))
+
+    return jax.pmap(steps, axis_name=AXIS, donate_argnums=0)
