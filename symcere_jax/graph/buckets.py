@@ -11,19 +11,23 @@ The sum over the neighbours of every node is computed as a few large, regular ga
   neighbours to every row.
 
 A row's place in the sequence of all buckets is its *slot*. Node states are held in slot order.
+
+Gathers are bound by the cache, so that order matters: all users come before all items, because
+each side reads only the other one's states; and a list starts with its most popular neighbours, so
+that one step of a loop reads neighbours of similar popularity.
 """
 
 import dataclasses
 
 import numpy as np
 
-# Chosen by measurement, see benchmarks/propagation.py. 64 and 128 are equally fast, 32 and 256 are
-# slower, and 64 compiles faster.
+# Chosen by measurement with benchmarks/propagation.py. Rows of 64 and 128 are equally fast, those
+# of 32 and 256 are slower, and 64 compiles faster than 128.
 MAX_ROW = 64
 # Neighbours added in one pass over a bucket. 8 is faster than 4 and 16.
 UNROLL = 8
-# What a bucket has to save, as a share of all gathers: it costs 0.1 s to compile. Between 0.2 % (20
-# buckets on Gowalla) and 2 % (9 buckets) the speed is the same.
+# What a bucket has to save, as a share of all gathers: it takes 0.05 to 0.1 s to compile. Between
+# 0.5 % (21 buckets on Gowalla) and 4 % (10 buckets) the speed is the same.
 BUCKET_COST = 0.02
 
 
@@ -44,40 +48,40 @@ class Buckets:
 
 
 def build_buckets(senders: np.ndarray, receivers: np.ndarray, n_nodes: int) -> Buckets:
-    """Lays out the neighbour lists of a graph, in time O(edges + nodes · log nodes).
+    """Lays out the neighbour lists of a graph, in time O(edges · log edges).
 
     Args:
         senders: int `[n_edges]`, nodes whose states are added.
-        receivers: int `[n_edges]`, sorted; the nodes that they are added for.
+        receivers: int `[n_edges]`, the nodes that they are added for.
         n_nodes: number of nodes.
     """
+    degree = np.bincount(receivers, minlength=n_nodes)
+    senders = _lists_by_popularity(senders, receivers, degree)
     # One list more than nodes, an empty one: its sum is 0, and padding points to it.
-    lengths = np.append(np.bincount(receivers, minlength=n_nodes), 0)
-    import os
-    groups = np.zeros(n_nodes + 1, int)
-    if 's' in os.environ.get('V',''): groups[receivers] = senders < receivers
-    if 'd' in os.environ.get('V',''):
-        rank = np.empty(n_nodes, np.int64); rank[np.argsort(-lengths[:-1],kind='stable')]=np.arange(n_nodes)
-        inv = np.argsort(-lengths[:-1],kind='stable')
-        senders = inv[np.sort(receivers*np.int64(n_nodes)+rank[senders])%n_nodes]
-    groups[-1]=groups.max()
+    lengths = np.append(degree, 0)
     owners = np.arange(n_nodes + 1)
+    # Items have neighbours that come before them. Empty lists go last, behind all that changes.
+    groups = np.ones(n_nodes + 1, bool)
+    groups[np.repeat(owners, lengths)] = senders < np.repeat(owners, lengths)
+
     slot_of_owner = np.empty(n_nodes + 1, np.int32)
     layouts: list[_Layout] = []
-    summands: list[np.ndarray] = []
+    parts: list[np.ndarray] = []
     n_slots = 0
     while len(lengths):
-        layout = _Layout(lengths, groups, first_slot=n_slots, bucket_cost=BUCKET_COST * len(senders))
+        layout = _Layout(
+            lengths, groups, first_slot=n_slots, bucket_cost=BUCKET_COST * len(senders)
+        )
         whole = layout.n_rows == 1
         slot_of_owner[owners[whole]] = layout.slots[np.repeat(whole, layout.n_rows)]
         layouts.append(layout)
-        summands.append(layout.slots[np.repeat(~whole, layout.n_rows)])
+        parts.append(layout.slots[np.repeat(~whole, layout.n_rows)])
         n_slots += len(layout.slots)
         lengths, owners = layout.n_rows[~whole], owners[~whole]
-        groups=np.zeros(len(lengths),int)
+        groups = np.zeros(len(owners), bool)
 
-    # Rows of one level that are parts of a list are what the next level adds.
-    summands = [slot_of_owner[senders], *summands[:-1]]
+    # Level 0 adds nodes; another level adds the rows of the one before it that are parts of a list.
+    summands = [slot_of_owner[senders], *parts[:-1]]
     padding = slot_of_owner[n_nodes]
     levels = tuple(
         layout.buckets(slots, padding) for layout, slots in zip(layouts, summands, strict=True)
@@ -95,23 +99,27 @@ class _Layout:
         slots: int32 `[sum(n_rows)]`, slot of each row, list after list.
     """
 
-    def __init__(self, lengths: np.ndarray, groups: np.ndarray, *, first_slot: int, bucket_cost: float) -> None:
+    def __init__(
+        self, lengths: np.ndarray, groups: np.ndarray, *, first_slot: int, bucket_cost: float
+    ) -> None:
         self._lengths = lengths
         self.n_rows = np.maximum(_ceil_div(lengths, MAX_ROW), 1)
         rest = np.repeat(lengths, self.n_rows) - MAX_ROW * _ranks(self.n_rows)
         row_lengths = np.minimum(rest, MAX_ROW)
-
-        # Widest first, so that rows of isolated nodes come last, behind all that is ever added.
         row_groups = np.repeat(groups, self.n_rows)
+
         bucket = np.empty(len(row_lengths), int)
-        self._widths = np.zeros(0, int)
-        for group in range(groups.max() + 1):
+        widths: list[int] = []
+        for group in np.unique(groups):
             members = row_groups == group
-            widths = _choose_widths(row_lengths[members], bucket_cost)[::-1]
-            bucket[members] = len(self._widths) + np.searchsorted(-widths, -row_lengths[members],side='right')-1
-            self._widths = np.concatenate([self._widths, widths])
-        self._rows = np.bincount(bucket, minlength=len(self._widths))
-        # Stable: rows of a bucket stay in the order of their nodes, and neighbours in the cache.
+            chosen = _choose_widths(row_lengths[members], bucket_cost)
+            # `chosen` descends: the last one that is wide enough.
+            narrower = np.searchsorted(chosen[::-1], row_lengths[members])
+            bucket[members] = len(widths) + len(chosen) - 1 - narrower
+            widths.extend(chosen)
+        self._widths = np.array(widths)
+        self._rows = np.bincount(bucket, minlength=len(widths))
+        # Stable: rows of a bucket stay in the order of their nodes, which may carry locality.
         order = np.argsort(bucket, kind="stable")
         self._place = np.empty_like(order)
         self._place[order] = np.arange(len(order))
@@ -119,34 +127,48 @@ class _Layout:
 
     def buckets(self, summands: np.ndarray, padding: int) -> tuple[np.ndarray, ...]:
         """Fills the buckets with slots to be added, given list after list."""
-        ends = np.cumsum(self._rows * self._widths)
-        flat = np.full(ends[-1], padding, np.int32)
-        # Entry k of a row is `k * rows` behind its entry 0, which is at `origin`.
-        bucket = np.repeat(np.arange(len(self._rows)), self._rows)
-        first_row, first_entry = _offsets(self._rows)[:-1], _offsets(self._rows * self._widths)[:-1]
-        origin = (np.arange(len(bucket)) + (first_entry - first_row)[bucket])[self._place]
-        stride = self._rows[bucket][self._place]
+        first_entry = _offsets(self._rows * self._widths)
+        flat = np.full(first_entry[-1], padding, np.int32)
+        # Entry k of a row lies k · rows behind its entry 0.
+        bucket = np.repeat(np.arange(len(self._rows)), self._rows)[self._place]
+        entry = self._place + (first_entry - _offsets(self._rows))[bucket]
         rank = _ranks(self._lengths)
         row = np.repeat(_offsets(self.n_rows)[:-1], self._lengths) + rank // MAX_ROW
-        flat[origin[row] + rank % MAX_ROW * stride[row]] = summands
-        steps = _steps(self._widths)
+        flat[entry[row] + rank % MAX_ROW * self._rows[bucket][row]] = summands
         return tuple(
-            entries.reshape(n_steps, -1, n_rows) if n_steps else np.empty((0, 1, n_rows), np.int32)
-            for entries, n_steps, n_rows in zip(
-                np.split(flat, ends[:-1]), steps, self._rows, strict=True
+            entries.reshape(steps, width // max(steps, 1), rows)
+            for entries, steps, width, rows in zip(
+                np.split(flat, first_entry[1:-1]),
+                _steps(self._widths),
+                self._widths,
+                self._rows,
+                strict=True,
             )
         )
 
 
+def _lists_by_popularity(
+    senders: np.ndarray, receivers: np.ndarray, degree: np.ndarray
+) -> np.ndarray:
+    """The senders, receiver after receiver, those of highest degree first."""
+    n_nodes = len(degree)
+    by_degree = np.argsort(-degree, kind="stable")
+    rank = np.empty(n_nodes, np.int64)
+    rank[by_degree] = np.arange(n_nodes)
+    # A pair as one number: sorting numbers is several times faster than sorting pairs.
+    keys = np.sort(receivers * np.int64(n_nodes) + rank[senders])
+    return by_degree[keys % max(n_nodes, 1)]
+
+
 def _choose_widths(lengths: np.ndarray, bucket_cost: float) -> np.ndarray:
-    """Widths of buckets, ascending, the first one 0, that minimise padding.
+    """Widths of buckets, descending, that leave the least padding; width 0 for empty rows.
 
     Minimises `Σ_buckets (rows · width + bucket_cost)` by dynamic programming over the lengths.
     """
     longest, n_rows = np.unique(lengths[lengths > 0], return_counts=True)
-    # Up to UNROLL - 1 more than needed, so that every step of the loop adds as many.
+    # A little more than needed, so that every step of the loop adds as many.
     steps = _steps(longest)
-    widths = steps * _ceil_div(longest, np.maximum(steps, 1))
+    widths = steps * _ceil_div(longest, steps)
     n_shorter = _offsets(n_rows)
     cost = np.zeros(len(widths) + 1)
     previous = np.zeros(len(widths) + 1, int)
@@ -159,7 +181,9 @@ def _choose_widths(lengths: np.ndarray, bucket_cost: float) -> np.ndarray:
     while i:
         chosen.append(widths[i - 1])
         i = previous[i]
-    return np.array([0, *chosen[::-1]])
+    if not lengths.all():
+        chosen.append(0)
+    return np.array(chosen)
 
 
 def _steps(widths: np.ndarray) -> np.ndarray:

@@ -1,0 +1,41 @@
+"""Reads the files of the LightGCN benchmarks (Gowalla and its like): a line is a user's items."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+
+from symcere_jax.errors import DataError
+
+
+def read_interactions(path: Path) -> np.ndarray:
+    """Reads one split.
+
+    Args:
+        path: a text file, or a gzipped one if its name ends in ".gz". A line is the number of
+            a user, then those of the user's items, separated by blanks.
+
+    Returns:
+        int32 `[n, 2]`, pairs (user, item), in the order of the file.
+
+    Raises:
+        DataError: the file is missing or empty, or a line holds something other than numbers.
+    """
+    users, items = [], []
+    try:
+        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    user, *bought = map(int, line.split())
+                except ValueError:
+                    raise DataError(
+                        f"{path}, line {number}: {line.strip()[:40]!r} is not a user and items, "
+                        "as numbers separated by blanks"
+                    ) from None
+                users.append(np.full(len(bought), user, np.int32))
+                items.append(np.array(bought, np.int32))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not readable ({error}); see --help for the files") from None
+    if not users:
+        raise DataError(f"{path} is empty")
+    return np.stack([np.concatenate(users), np.concatenate(items)], axis=1)

@@ -1,0 +1,229 @@
+r"""Times message passing: the bucketed method, plain jraph.segment_sum, and other libraries.
+
+  python benchmarks/propagation.py --data=DIR --json=propagation.json
+  python benchmarks/propagation.py --synthetic_interactions=1000000
+
+DIR holds train.txt.gz of the LightGCN benchmarks: a line is a user, then the user's items. Without
+it a graph is generated whose degrees follow a power law.
+
+"forward" is one propagation, "forward + backward" is it and the gradient of the sum of its squares.
+Methods take turns; each one runs twice a turn and the second run is timed, since the first one also
+pays for what the method before it left in the caches. Times are medians over the turns.
+"""
+
+import dataclasses
+import importlib.util
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+from absl import flags
+from gowalla import read_interactions
+from rich.console import Console
+from rich.table import Table
+
+from launch import cli
+from symcere_jax.graph import bipartite_graph, build_adjacency, propagate
+
+_DATA = flags.DEFINE_string("data", None, "folder with train.txt.gz; default: a generated graph")
+_SYNTHETIC = flags.DEFINE_integer(
+    "synthetic_interactions", 1_000_000, "size of the generated graph", lower_bound=1
+)
+_WIDTH = flags.DEFINE_integer("width", 64, "width of the embeddings", lower_bound=1)
+_N_LAYERS = flags.DEFINE_integer("n_layers", 3, "number of hops", lower_bound=1)
+_ROUNDS = flags.DEFINE_integer("rounds", 10, "number of turns", lower_bound=1)
+_JSON = flags.DEFINE_string("json", None, "file to write the numbers to")
+
+REFERENCE = "segment_sum"
+OURS = "bucketed"
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """One way to propagate: both functions take nothing and return when the result is there.
+
+    Attributes:
+        forward: returns `[n_nodes, width]`.
+        both: returns the gradient of the sum of squares, `[n_nodes, width]`.
+    """
+
+    forward: Callable[[], np.ndarray]
+    both: Callable[[], np.ndarray]
+
+
+def power_law_interactions(n: int, seed: int = 0) -> np.ndarray:
+    """About `n` distinct pairs, int32 `[.., 2]`; popularity of users and items falls as a power."""
+    rng = np.random.default_rng(seed)
+    n_users, n_items = max(n // 25, 2), max(n // 20, 2)
+    users = (n_users * rng.random(n) ** 1.5).astype(np.int64)
+    items = (n_items * rng.random(n) ** 2.5).astype(np.int64)
+    pairs = np.unique(users * n_items + items)
+    return np.stack(np.divmod(pairs, n_items), axis=1).astype(np.int32)
+
+
+def jax_method(adjacency: object, x: np.ndarray, n_layers: int) -> Method:
+    """`symcere_jax.graph.propagate` with a prepared adjacency."""
+
+    @jax.jit
+    def both(adjacency, x):
+        return jax.grad(lambda x: (propagate(adjacency, x, n_layers) ** 2).sum())(x)
+
+    x_device = jnp.asarray(x)
+    return Method(
+        forward=lambda: propagate(adjacency, x_device, n_layers).block_until_ready(),
+        both=lambda: both(adjacency, x_device).block_until_ready(),
+    )
+
+
+def scipy_method(matrix: scipy.sparse.csr_array, x: np.ndarray, n_layers: int) -> Method:
+    """SciPy's CSR product, on one thread; its backward pass is written by hand."""
+
+    def forward(x: np.ndarray) -> np.ndarray:
+        total = state = x
+        for _ in range(n_layers):
+            state = matrix @ state
+            total = total + state
+        return total / (n_layers + 1)
+
+    return Method(forward=lambda: forward(x), both=lambda: forward(2 * forward(x)))
+
+
+def torch_method(
+    matrix: scipy.sparse.csr_array, x: np.ndarray, n_layers: int, layout: str
+) -> Method:
+    """Torch's sparse product and its autograd; COO is what LightGCN-PyTorch and RecBole run."""
+    import torch
+
+    def tensor(array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array)
+
+    torch.sparse.check_sparse_tensor_invariants.disable()  # said aloud, or torch warns
+    coo = matrix.tocoo()
+    indices = np.stack([coo.row, coo.col]).astype(np.int64)
+    sparse = torch.sparse_coo_tensor(tensor(indices), tensor(coo.data), coo.shape).coalesce()
+    if layout == "CSR":
+        sparse = sparse.to_sparse_csr()
+    leaf = tensor(x).requires_grad_()
+
+    def forward() -> torch.Tensor:
+        total = state = leaf
+        for _ in range(n_layers):
+            state = torch.sparse.mm(sparse, state)
+            total = total + state
+        return total / (n_layers + 1)
+
+    def both() -> np.ndarray:
+        return torch.autograd.grad((forward() ** 2).sum(), leaf)[0].numpy()
+
+    def forward_only() -> np.ndarray:
+        with torch.no_grad():
+            return forward().numpy()
+
+    return Method(forward_only, both)
+
+
+def median_ms(functions: dict[str, Callable[[], np.ndarray]], rounds: int) -> dict[str, float]:
+    """Milliseconds of each function, which take turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(rounds):
+        for name, function in functions.items():
+            function()
+            start = time.perf_counter()
+            function()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: 1000 * float(np.median(values)) for name, values in seconds.items()}
+
+
+def measure(interactions: np.ndarray, width: int, n_layers: int, rounds: int) -> dict:
+    """Sizes of the graph, and times and deviations from `REFERENCE` of each method."""
+    n_users, n_items = map(int, interactions.max(axis=0) + 1)
+    graph = bipartite_graph(interactions, n_users, n_items)
+    start = time.perf_counter()
+    bucketed = build_adjacency(graph)
+    seconds_to_build = time.perf_counter() - start
+    n_nodes = n_users + n_items
+    x = np.random.default_rng(0).standard_normal((n_nodes, width), dtype=np.float32)
+    matrix = scipy.sparse.coo_array(
+        (graph.edges, (graph.receivers, graph.senders)), shape=(n_nodes, n_nodes)
+    ).tocsr()
+
+    methods = {
+        REFERENCE: jax_method(build_adjacency(graph, "segment"), x, n_layers),
+        OURS: jax_method(bucketed, x, n_layers),
+        "SciPy CSR": scipy_method(matrix, x, n_layers),
+    }
+    if importlib.util.find_spec("torch"):
+        methods |= {
+            f"torch {layout}": torch_method(matrix, x, n_layers, layout)
+            for layout in ("COO", "CSR")
+        }
+    outputs = {name: np.asarray(method.forward()) for name, method in methods.items()}
+    gradients = {name: np.asarray(method.both()) for name, method in methods.items()}
+    forward = median_ms({name: method.forward for name, method in methods.items()}, rounds)
+    both = median_ms({name: method.both for name, method in methods.items()}, rounds)
+    return {
+        "jax": jax.__version__,
+        "device": jax.devices()[0].platform,
+        "n_nodes": n_nodes,
+        "n_edges": bucketed.n_edges,
+        "width": width,
+        "n_layers": n_layers,
+        "padding_factor": bucketed.padding_factor,
+        "n_buckets": bucketed.n_buckets,
+        "seconds_to_build": seconds_to_build,
+        "methods": {
+            name: {
+                "forward_ms": forward[name],
+                "forward_backward_ms": both[name],
+                "forward_speedup": forward[REFERENCE] / forward[name],
+                "forward_backward_speedup": both[REFERENCE] / both[name],
+                "output_deviation": float(abs(outputs[name] - outputs[REFERENCE]).max()),
+                "gradient_deviation": float(abs(gradients[name] - gradients[REFERENCE]).max()),
+            }
+            for name in methods
+        },
+    }
+
+
+def table(result: dict) -> Table:
+    """The numbers of `measure`, a row a method."""
+    title = (
+        f"{result['n_nodes']:,} nodes, {result['n_edges']:,} directed edges, width "
+        f"{result['width']}, {result['n_layers']} layers, JAX {result['jax']} on "
+        f"{result['device']}; {result['n_buckets']} buckets, padding factor "
+        f"{result['padding_factor']:.2f}, built in {result['seconds_to_build']:.1f} s"
+    )
+    columns = ("method", "forward ms", "×", "forward + backward ms", "×")
+    rich_table = Table(*columns, "max |Δ output|", "max |Δ gradient|", title=title)
+    for name, row in result["methods"].items():
+        rich_table.add_row(
+            name,
+            f"{row['forward_ms']:.1f}",
+            f"{row['forward_speedup']:.1f}",
+            f"{row['forward_backward_ms']:.1f}",
+            f"{row['forward_backward_speedup']:.1f}",
+            f"{row['output_deviation']:.1e}",
+            f"{row['gradient_deviation']:.1e}",
+        )
+    return rich_table
+
+
+def main() -> None:
+    """Measures, prints a table and writes the numbers."""
+    if _DATA.value:
+        interactions = read_interactions(Path(_DATA.value) / "train.txt.gz")
+    else:
+        interactions = power_law_interactions(_SYNTHETIC.value)
+    result = measure(interactions, _WIDTH.value, _N_LAYERS.value, _ROUNDS.value)
+    Console().print(table(result))
+    if _JSON.value:
+        Path(_JSON.value).write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    cli.run(main)

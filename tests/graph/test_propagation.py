@@ -1,0 +1,257 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.sparse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symcere_jax.graph import build_adjacency, propagate
+
+from .graphs import Case, cases, random_case, skewed_case, star
+
+METHODS = ("bucketed", "segment")
+both_methods = pytest.mark.parametrize("method", METHODS)
+
+
+def check_forward_and_gradient(case: Case, method: str, n_layers: int, atol: float = 1e-5) -> None:
+    adjacency = build_adjacency(case.graph(), method)
+    x, target = case.states(3), case.states(3, seed=1)
+    matrix = case.propagation_matrix(n_layers)
+
+    def loss(x):
+        return 0.5 * jnp.sum((propagate(adjacency, x, n_layers) - target) ** 2)
+
+    expected = matrix @ x.astype(np.float64)
+    np.testing.assert_allclose(propagate(adjacency, x, n_layers), expected, atol=atol)
+    gradient = matrix.T @ (expected - target)
+    np.testing.assert_allclose(jax.grad(loss)(jnp.asarray(x)), gradient, atol=atol)
+
+
+@both_methods
+@settings(max_examples=6)
+@given(case=cases(), n_layers=st.integers(0, 4))
+def test_equals_the_dense_oracle_forward_and_backward(method, case, n_layers):
+    check_forward_and_gradient(case, method, n_layers)
+
+
+@both_methods
+@pytest.mark.parametrize("case", [star(1), star(200)], ids=["pair", "star"])
+def test_equals_the_dense_oracle_on_extreme_graphs(method, case):
+    check_forward_and_gradient(case, method, 3)
+
+
+# A plain float32 sum of 4,000 states, one after the other, is less exact than one of parts.
+@pytest.mark.parametrize(("method", "atol"), [("bucketed", 1e-5), ("segment", 2e-4)])
+def test_equals_a_sparse_oracle_across_all_levels_of_buckets(method, atol):
+    case = skewed_case()
+    users, items = case.interactions.T
+    upper = scipy.sparse.coo_array(
+        (np.ones(len(users)), (users, items + case.n_users)), shape=(case.n_nodes, case.n_nodes)
+    ).tocsr()
+    degree = (upper + upper.T).sum(axis=0)
+    scale = scipy.sparse.diags_array(np.where(degree > 0, np.maximum(degree, 1) ** -0.5, 0))
+    matrix = scale @ (upper + upper.T) @ scale
+
+    def expected(states):
+        hops = [states]
+        for _ in range(3):
+            hops.append(matrix @ hops[-1])
+        return np.mean(hops, axis=0)
+
+    adjacency = build_adjacency(case.graph(), method)
+    x, cotangent = case.states(4), case.states(4, seed=1)
+    result, pullback = jax.vjp(lambda x: propagate(adjacency, x, 3), jnp.asarray(x))
+    np.testing.assert_allclose(result, expected(x), atol=atol)
+    np.testing.assert_allclose(pullback(jnp.asarray(cotangent))[0], expected(cotangent), atol=atol)
+
+
+@both_methods
+def test_isolated_nodes_keep_their_share_and_are_finite(method):
+    case = Case(np.array([[0, 0]], np.int32), 3, 2)
+    x = case.states(2)
+    result = np.asarray(propagate(build_adjacency(case.graph(), method), x, 3))
+    isolated = [1, 2, 4]
+    np.testing.assert_allclose(result[isolated], x[isolated] / 4, rtol=1e-6)
+
+
+@both_methods
+def test_a_graph_without_edges_averages_with_zeros(method):
+    case = Case(np.empty((0, 2), np.int32), 2, 1)
+    x = case.states(2)
+    adjacency = build_adjacency(case.graph(), method)
+    np.testing.assert_allclose(propagate(adjacency, x, 1), x / 2, rtol=1e-6)
+    assert adjacency.n_edges == 0
+
+
+@both_methods
+def test_no_layers_give_the_input_back(method):
+    case = random_case(9, 8, 0.2)
+    x = case.states(2)
+    np.testing.assert_array_equal(propagate(build_adjacency(case.graph(), method), x, 0), x)
+
+
+@both_methods
+def test_is_linear(method):
+    case = random_case(40, 30, 0.2)
+    adjacency = build_adjacency(case.graph(), method)
+    x, y = case.states(3), case.states(3, seed=1)
+    parts = 2 * propagate(adjacency, x, 3) - propagate(adjacency, y, 3)
+    np.testing.assert_allclose(propagate(adjacency, 2 * x - y, 3), parts, atol=1e-5)
+
+
+@both_methods
+def test_bfloat16_is_summed_in_float32(method):
+    # 999 ones and then small numbers: a bfloat16 sum would stay at 256.
+    case = star(999)
+    adjacency = build_adjacency(case.graph(), method)
+    x = jnp.ones((case.n_nodes, 2), jnp.bfloat16)
+    result = propagate(adjacency, x, 1)
+    gradient = jax.grad(lambda x: propagate(adjacency, x, 1).astype(jnp.float32).sum())(x)
+    assert result.dtype == gradient.dtype == jnp.bfloat16
+    expected = case.propagation_matrix(1).sum(axis=1)
+    for column in (result[:, 0], gradient[:, 0]):
+        np.testing.assert_allclose(np.asarray(column, np.float64), expected, rtol=2**-8)
+
+
+@both_methods
+def test_float64_keeps_its_type(method):
+    case = random_case(20, 10, 0.3)
+    with jax.enable_x64(True):
+        x = case.states(2).astype(np.float64)
+        result = propagate(build_adjacency(case.graph(), method), jnp.asarray(x), 2)
+    assert result.dtype == np.float64
+    np.testing.assert_allclose(result, case.propagation_matrix(2) @ x, atol=1e-6)
+
+
+@both_methods
+def test_transformations_agree_with_plain_calls(method):
+    case = random_case(30, 20, 0.2)
+    adjacency = build_adjacency(case.graph(), method)
+    x = jnp.stack([case.states(3, seed) for seed in range(4)])
+    expected = np.einsum("nm,bmd->bnd", case.propagation_matrix(2), x)
+
+    def one(adjacency, x):
+        return propagate(adjacency, x, 2)
+
+    mapped = jax.jit(jax.vmap(one, in_axes=(None, 0)))(adjacency, x)
+    scanned = jax.jit(
+        lambda adjacency, x: jax.lax.scan(lambda c, x: (c, one(adjacency, x)), 0, x)[1]
+    )(adjacency, x)
+    parallel = jax.pmap(one, in_axes=(None, 0))(adjacency, x[:1])
+    np.testing.assert_allclose(mapped, expected, atol=1e-5)
+    np.testing.assert_allclose(scanned, expected, atol=1e-5)
+    np.testing.assert_allclose(parallel, expected[:1], atol=1e-5)
+
+
+@both_methods
+def test_gradients_pass_through_transformations(method):
+    case = random_case(30, 20, 0.2)
+    adjacency = build_adjacency(case.graph(), method)
+    x = jnp.stack([case.states(3, seed) for seed in range(2)])
+    matrix = case.propagation_matrix(2)
+    expected = np.einsum("nm,bmd->bnd", 2 * matrix @ matrix, x)
+
+    def energy(adjacency, x):
+        return (propagate(adjacency, x, 2) ** 2).sum()
+
+    gradient = jax.grad(energy, argnums=1)
+    mapped = jax.vmap(gradient, in_axes=(None, 0))(adjacency, x)
+    scanned = jax.grad(
+        lambda x: jax.lax.scan(lambda total, x: (total + energy(adjacency, x), None), 0.0, x)[0]
+    )(x)
+    parallel = jax.pmap(gradient, in_axes=(None, 0))(adjacency, x[:1])
+    np.testing.assert_allclose(mapped, expected, atol=1e-4)
+    np.testing.assert_allclose(scanned, expected, atol=1e-4)
+    np.testing.assert_allclose(parallel, expected[:1], atol=1e-4)
+
+
+def test_backward_pass_of_the_bucketed_method_has_no_scatter():
+    case = random_case(200, 100, 0.1)
+    x = jnp.asarray(case.states(4))
+
+    def program(method):
+        loss = lambda adjacency, x: (propagate(adjacency, x, 2) ** 2).sum()  # noqa: E731
+        adjacency = build_adjacency(case.graph(), method)
+        return jax.jit(jax.grad(loss, argnums=1)).lower(adjacency, x).as_text()
+
+    assert "scatter" in program("segment")  # the search would find one
+    assert "scatter" not in program("bucketed")
+
+
+def test_adjacency_is_an_argument_of_the_compiled_program():
+    case = random_case(200, 100, 0.1)
+    adjacency = build_adjacency(case.graph())
+    traces = []
+
+    @jax.jit
+    def step(adjacency, x):
+        traces.append(1)
+        return propagate(adjacency, x, 2)
+
+    x = jnp.asarray(case.states(2))
+    step(adjacency, x)
+    step(jax.tree.map(jnp.copy, adjacency), x)
+    assert len(traces) == 1
+    n_arrays = len(jax.tree.leaves(adjacency))
+    assert len(jax.tree.leaves(step.lower(adjacency, x).in_avals)) == n_arrays + 1
+
+
+def test_padding_factor_and_sizes_are_reported():
+    case = random_case(300, 100, 0.1)
+    bucketed, segment = (build_adjacency(case.graph(), method) for method in METHODS)
+    assert bucketed.n_nodes == segment.n_nodes == 400
+    assert bucketed.n_edges == segment.n_edges == 2 * len(case.interactions)
+    gathered = sum(bucket.size for level in bucketed.levels for bucket in level)
+    assert bucketed.padding_factor == gathered / bucketed.n_edges
+    assert 1 <= bucketed.padding_factor < 1.5
+    assert bucketed.n_buckets > 1
+    assert (segment.padding_factor, segment.n_buckets) == (1, 0)
+
+
+def test_unknown_method_is_refused():
+    with pytest.raises(ValueError, match="must be one of bucketed, segment"):
+        build_adjacency(star(2).graph(), "dense")
+
+
+def test_weights_that_do_not_factor_are_refused():
+    graph = star(3).graph()
+    with pytest.raises(ValueError, match="not symmetric with weights"):
+        build_adjacency(graph._replace(edges=2 * graph.edges))
+
+
+def test_a_directed_graph_is_refused():
+    # Every node has one edge in and one out, so that degrees and weights look symmetric.
+    ring = np.arange(4, dtype=np.int32)
+    graph = (
+        star(2)
+        .graph()
+        ._replace(
+            senders=np.roll(ring, 1),
+            receivers=ring,
+            edges=np.ones(4, np.float32),
+            n_node=np.array([4]),
+        )
+    )
+    with pytest.raises(ValueError, match="not symmetric"):
+        build_adjacency(graph)
+
+
+def test_unsorted_receivers_are_refused():
+    graph = star(3).graph()
+    with pytest.raises(ValueError, match="not sorted"):
+        build_adjacency(graph._replace(receivers=graph.receivers[::-1]), "segment")
+
+
+@pytest.mark.parametrize(
+    "x", [np.zeros((4, 2), np.float32), np.zeros(3, np.float32), np.zeros((3, 2), np.int32)]
+)
+def test_states_of_another_shape_or_type_are_refused(x):
+    with pytest.raises(ValueError, match=r"must be floats \[3, d\]"):
+        propagate(build_adjacency(star(2).graph()), x, 1)
+
+
+def test_a_negative_number_of_layers_is_refused():
+    case = star(2)
+    with pytest.raises(ValueError, match="n_layers is -1"):
+        propagate(build_adjacency(case.graph()), case.states(1), -1)
