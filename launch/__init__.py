@@ -1,0 +1,1 @@
+"""The binaries: flags to config to one call of the library."""

@@ -9,6 +9,7 @@ table; writes metrics_<split>.json and per_user_<split>.npz into the workdir.
 
 import sys
 from pathlib import Path
+from typing import cast
 
 from absl import flags
 from rich.console import Console
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from launch import cli
 from symcere_jax.data import ReviewDataset
-from symcere_jax.evaluation import evaluate
+from symcere_jax.evaluation import HeldOutSplit, evaluate
 from symcere_jax.models import score_block
 from symcere_jax.reporting.scores import metrics_table, write_scores
 from symcere_jax.training import load_embeddings
@@ -45,7 +46,12 @@ def main() -> None:
             bar.update(done - bar.n)
 
         evaluation = evaluate(
-            score_block, embeddings, dataset, _SPLIT.value, ks=sorted(set(_KS.value)), progress=show
+            score_block,
+            embeddings,
+            dataset,
+            cast(HeldOutSplit, _SPLIT.value),
+            ks=sorted(set(_KS.value)),
+            progress=show,
         )
     paths = write_scores(evaluation, workdir, _SPLIT.value, dataset, metadata.progress.best_step)
     title = f"{dataset.name}, {_SPLIT.value}: {len(evaluation.users):,} users"

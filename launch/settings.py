@@ -34,13 +34,17 @@ def _section_type(section: dataclasses.Field) -> Any:
 
 
 def _define(field: dataclasses.Field) -> flags.FlagHolder:
-    text, choices = field.metadata["help"], field.metadata["choices"]
+    text, choices, default = field.metadata["help"], field.metadata["choices"], _default(field)
     if choices:
-        return flags.DEFINE_enum(field.name, field.default, choices, text)
-    define = {
+        return flags.DEFINE_enum(field.name, default, choices, text)
+    define: Any = {
         bool: flags.DEFINE_bool,
         int: flags.DEFINE_integer,
         float: flags.DEFINE_float,
         str: flags.DEFINE_string,
-    }[type(field.default)]
-    return define(field.name, field.default, text)
+    }[type(default)]
+    return define(field.name, default, text)
+
+
+def _default(field: dataclasses.Field) -> Any:
+    return field.default

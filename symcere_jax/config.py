@@ -7,7 +7,7 @@ the stored configuration all come from here, under one name.
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from symcere_jax.errors import ConfigError
 
@@ -115,13 +115,20 @@ class LossConfig:
         "what a positive item competes with: every item, or the items of the batch",
         choices=("catalog", "in_batch"),
     )
-    false_negatives: str = option(
+    false_negatives: Literal["none", "same_item", "history"] = option(
         "history",
         "what is taken out of the negatives: none; same_item: other occurrences of the positive; "
         "history: all that the user interacted with in training",
         choices=("none", "same_item", "history"),
     )
-    temperature: float = option(0.1, "temperature of all contrastive losses", above=0)
+    temperature: float = option(
+        0.1, "temperature of all contrastive losses, and of the scores", above=0
+    )
+    logq_correction: bool = option(
+        False,
+        "for in-batch candidates, subtract the log of how often a candidate is drawn, so that "
+        "frequent ones are not pushed away for their frequency",
+    )
     exclude_target: bool = option(
         True, "leave the positive item out of the user's own embedding while it is predicted"
     )
@@ -130,6 +137,28 @@ class LossConfig:
     )
     cross_modal_weight: float = option(
         0.1, "weight of the symmetric SINCERE loss between graph and text embeddings", minimum=0
+    )
+    cross_modal_direction: Literal["both", "graph_to_text", "text_to_graph"] = option(
+        "both",
+        "anchors of the cross-modal loss: both (symmetric), or one modality alone",
+        choices=("both", "graph_to_text", "text_to_graph"),
+    )
+    cross_modal_labels: Literal["both", "user", "item"] = option(
+        "both",
+        "what is aligned across modalities: users, items, or both",
+        choices=("both", "user", "item"),
+    )
+    cross_modal_average: Literal["anchor", "pair"] = option(
+        "anchor",
+        "mean of the cross-modal loss: over the positives of an anchor, then over anchors; or over "
+        "all positive pairs",
+        choices=("anchor", "pair"),
+    )
+    intra_modal_weight: float = option(
+        0.0,
+        "weight of the symmetric SINCERE losses between users and items of one modality, graph "
+        "with graph and text with text",
+        minimum=0,
     )
     embedding_l2: float = option(
         0.0, "weight of the squared norm of the graph embeddings of a batch", minimum=0

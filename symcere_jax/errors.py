@@ -14,7 +14,7 @@ class ConfigError(SymcereError):
 
 
 class DataError(SymcereError):
-    """Input data is missing, malformed or inconsistent. Names the file and, where known, the row."""
+    """Input data is missing, malformed or inconsistent; the message names file and row."""
 
 
 class CheckpointError(SymcereError):

@@ -2,7 +2,7 @@
 
     manifest.json            what is in the folder, how it was made, a checksum of every file
     users.parquet            user (int32 row), user_id (string)
-    items.parquet            item (int32 row), item_id (string)
+    items.parquet            item (int32 row), item_id (string); where known: title, categories
     reviews.parquet          user, item (int32), rating (float32 or null), timestamp (int64 seconds
                              or null), split (string), text (string); sorted by user, then item
     train.npy valid.npy test.npy    int32 [n, 2] pairs (user, item), sorted
@@ -59,6 +59,8 @@ class Manifest:
         dropped: reason -> number of raw rows that were left out.
         text_encoders: encoder name -> its width, dtype and settings.
         files: path within the folder -> {"sha256": …, "bytes": …}, every file but the manifest.
+        cleaning: settings of the cleaning, and how many texts it changed, by kind of change.
+        statistics: counts that take a pass over the reviews: raw rows, words, empty texts.
     """
 
     name: str
@@ -72,6 +74,8 @@ class Manifest:
     dropped: Mapping[str, int]
     text_encoders: Mapping[str, Mapping[str, Any]]
     files: Mapping[str, Mapping[str, Any]]
+    cleaning: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    statistics: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:

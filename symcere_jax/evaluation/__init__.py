@@ -1,5 +1,11 @@
-"""Evaluation: full ranking over the catalogue, metrics per user, means over users."""
+"""Evaluation: full ranking over the catalogue, metrics per user, means over users, comparisons."""
 
+from symcere_jax.evaluation.breakdown import (
+    Bucket,
+    find_held_out,
+    quantile_buckets,
+    recall_by_bucket,
+)
 from symcere_jax.evaluation.evaluate import Evaluation, HeldOutSplit, evaluate
 from symcere_jax.evaluation.metrics import (
     catalog_metrics,
@@ -8,15 +14,23 @@ from symcere_jax.evaluation.metrics import (
     ranking_metrics,
 )
 from symcere_jax.evaluation.ranking import ScoreBlock, top_k
+from symcere_jax.evaluation.significance import PairedTest, compare_paired, standard_error
 
 __all__ = [
+    "Bucket",
     "Evaluation",
     "HeldOutSplit",
+    "PairedTest",
     "ScoreBlock",
     "catalog_metrics",
+    "compare_paired",
     "evaluate",
+    "find_held_out",
     "find_hits",
     "popularity_metrics",
+    "quantile_buckets",
     "ranking_metrics",
+    "recall_by_bucket",
+    "standard_error",
     "top_k",
 ]

@@ -11,6 +11,7 @@ from symcere_jax.losses.ranking import (
 )
 from symcere_jax.losses.sincere import (
     Average,
+    Direction,
     Terms,
     cross_modal_terms,
     sincere_loss,
@@ -19,6 +20,7 @@ from symcere_jax.losses.sincere import (
 
 __all__ = [
     "Average",
+    "Direction",
     "FalseNegatives",
     "Terms",
     "blockwise_logsumexp",

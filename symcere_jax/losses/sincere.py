@@ -8,7 +8,8 @@ Losses come as terms `(sum, count)`, so that devices can add theirs before they 
 `psum(sum) / psum(count)` the loss is the same on any number of devices.
 """
 
-from typing import Literal
+import functools
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 from symcere_jax.losses.logsumexp import masked_logsumexp
 
 Average = Literal["anchor", "pair"]
+Direction = Literal["both", "graph_to_text", "text_to_graph"]
 Terms = tuple[jax.Array, jax.Array]
 
 
@@ -90,6 +92,7 @@ def cross_modal_terms(
     temperature: jax.Array | float,
     *,
     average: Average = "anchor",
+    direction: Direction = "both",
 ) -> Terms:
     """Symmetric SINCERE between graph and text: half graph→text, half text→graph.
 
@@ -108,16 +111,28 @@ def cross_modal_terms(
         labels_all: int32 `[c]`.
         temperature: τ > 0.
         average: see `sincere_terms`.
+        direction: "both", or one of them alone, which is then not symmetric.
 
     Returns:
-        float32 scalars (half the sum of both directions, number of anchors or pairs of one).
+        float32 scalars (sum, for both directions half the sum of theirs, number of anchors or
+        pairs of one direction).
+
+    Raises:
+        ValueError: `direction` or `average` is unknown.
     """
+    if direction not in get_args(Direction):
+        known = ", ".join(get_args(Direction))
+        raise ValueError(f"direction is {direction!r}, must be one of {known}")
     positives = labels_local[:, None] == labels_all[None, :]
-    graph_to_text = _logits(graph_local, text_all, temperature)
-    text_to_graph = _logits(text_local, graph_all, temperature)
-    rows, count = sincere_terms(graph_to_text, positives, ~positives, average=average)
-    columns, _ = sincere_terms(text_to_graph, positives, ~positives, average=average)
-    return 0.5 * (rows + columns), count
+    terms = []
+    if direction != "text_to_graph":
+        graph_to_text = _logits(graph_local, text_all, temperature)
+        terms.append(sincere_terms(graph_to_text, positives, ~positives, average=average))
+    if direction != "graph_to_text":
+        text_to_graph = _logits(text_local, graph_all, temperature)
+        terms.append(sincere_terms(text_to_graph, positives, ~positives, average=average))
+    total = functools.reduce(jnp.add, [total for total, _ in terms])
+    return total / len(terms), terms[0][1]
 
 
 def _logits(anchors: jax.Array, candidates: jax.Array, temperature: jax.Array | float) -> jax.Array:

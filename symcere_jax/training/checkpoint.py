@@ -3,11 +3,13 @@
     <workdir>/checkpoints/latest/<step>    all that training needs to go on
     <workdir>/checkpoints/best/<step>      the parameters with the best validation score
 
-Each carries metadata as JSON: the settings, the data set, the progress of the run.
+Each carries metadata as JSON (the settings, the data set, the progress of the run) and a list of
+its contents: every array with its shape, every file with its checksum.
 """
 
 import contextlib
 import dataclasses
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,10 +20,12 @@ import orbax.checkpoint as ocp
 
 from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.data.schema import file_entry
 from symcere_jax.errors import CheckpointError, ConfigError
 
 FORMAT_VERSION = 1
 FOLDER = "checkpoints"
+CONTENTS = "contents.json"
 Kind = Literal["latest", "best"]
 
 
@@ -114,7 +118,9 @@ class Checkpoints:
         if not folder.is_dir():
             return []
         with self._manager(kind) as manager:
-            return sorted(manager.all_steps())
+            return sorted(
+                step for step in manager.all_steps() if (folder / str(step) / CONTENTS).exists()
+            )
 
     def save(self, kind: Kind, tree: Any, metadata: Metadata) -> None:
         """Writes a checkpoint, unless there is one of the same step already.
@@ -126,15 +132,18 @@ class Checkpoints:
         """
         step = metadata.progress.step if kind == "latest" else metadata.progress.best_step
         content = {"format_version": FORMAT_VERSION} | dataclasses.asdict(metadata)
+        if step in self.steps(kind):
+            return
         with self._manager(kind) as manager:
             if step in manager.all_steps():
-                return
+                manager.delete(step)  # a save that was cut off before the list of contents
             manager.save(
                 step,
                 args=ocp.args.Composite(
                     tree=ocp.args.StandardSave(tree), metadata=ocp.args.JsonSave(content)
                 ),
             )
+        _write_contents(self.folder / kind / str(step), tree)
 
     def metadata(self, kind: Kind) -> Metadata:
         """Reads what the newest checkpoint of a kind says of itself.
@@ -143,7 +152,8 @@ class Checkpoints:
             CheckpointError: there is none, it is damaged, or of another format version.
         """
         step = self._newest(kind)
-        with self._manager(kind) as manager, self._damage(kind, step):
+        _read_contents(self.folder / kind / str(step), "metadata")
+        with self._manager(kind) as manager:
             restored = manager.restore(
                 step, args=ocp.args.Composite(metadata=ocp.args.JsonRestore())
             )
@@ -176,12 +186,21 @@ class Checkpoints:
             CheckpointError: there is none, or it is damaged or of another structure.
         """
         step = self._newest(kind)
+        folder = self.folder / kind / str(step)
+        saved, wanted = _read_contents(folder, "tree"), _describe_arrays(like)
+        for name in sorted(saved.keys() | wanted.keys()):
+            if saved.get(name) != wanted.get(name):
+                raise CheckpointError(
+                    f"{folder}: not a checkpoint of this model: {name} is "
+                    f"{saved.get(name, 'missing')}, must be {wanted.get(name, 'missing')}; train "
+                    "again in another workdir"
+                )
         # The devices that wrote it need not exist here: name the device to read onto.
         device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         abstract = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), like
         )
-        with self._manager(kind) as manager, self._damage(kind, step):
+        with self._manager(kind) as manager:
             restored = manager.restore(
                 step, args=ocp.args.Composite(tree=ocp.args.StandardRestore(abstract))
             )
@@ -217,13 +236,46 @@ class Checkpoints:
         finally:
             logger.setLevel(level)
 
-    @contextlib.contextmanager
-    def _damage(self, kind: Kind, step: int) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise CheckpointError(
-                f"{self.folder / kind / str(step)}: damaged, or not a checkpoint of this model "
-                f"({reason}); delete it, or train again in another workdir"
-            ) from error
+
+def _describe_arrays(tree: Any) -> dict[str, str]:
+    """Dtype and shape of each array of a tree, by its path."""
+    return {
+        jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}"
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def _write_contents(folder: Path, tree: Any) -> None:
+    """Lists the arrays and the files of a checkpoint; with that it is complete."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    contents = {
+        "arrays": _describe_arrays(tree),
+        "files": {str(path.relative_to(folder)): file_entry(path) for path in files},
+    }
+    # Written aside and renamed: there is never half a list.
+    temporary = folder / f"{CONTENTS}.tmp"
+    temporary.write_text(json.dumps(contents, indent=2) + "\n")
+    temporary.replace(folder / CONTENTS)
+
+
+def _read_contents(folder: Path, item: str) -> dict[str, str]:
+    """Refuses a checkpoint of which a file changed; Orbax would fail at length, or not at all.
+
+    Args:
+        folder: of the checkpoint.
+        item: the part of it to verify, "tree" or "metadata".
+
+    Returns:
+        Dtype and shape of each array, by its path in the tree.
+    """
+    remedy = "delete it, or train again in another workdir"
+    try:
+        contents = json.loads((folder / CONTENTS).read_text())
+        arrays, files = contents["arrays"], contents["files"]
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{folder / CONTENTS} is damaged ({error}); {remedy}") from None
+    for name, entry in files.items():
+        path = folder / name
+        if path.is_relative_to(folder / item) and (not path.is_file() or file_entry(path) != entry):
+            raise CheckpointError(f"{path} is missing or damaged; {remedy}")
+    return arrays

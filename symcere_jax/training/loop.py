@@ -19,7 +19,8 @@ from symcere_jax.reporting.metric_log import MetricLog
 from symcere_jax.training.checkpoint import Checkpoints, Metadata, Progress
 from symcere_jax.training.devices import replicate, unreplicate
 from symcere_jax.training.embeddings import embed
-from symcere_jax.training.objective import Objective, TrainInputs
+from symcere_jax.training.inputs import TrainInputs
+from symcere_jax.training.objective import Objective
 from symcere_jax.training.step import build_optimizer, build_steps, initial_state
 
 METRIC = "ndcg@10"  # what decides on the epoch, on the validation split
@@ -147,6 +148,7 @@ class _Run:
         if not self.checkpoints.steps("latest"):
             # The first save of an earlier run may have been cut off between the two kinds.
             self.checkpoints.keep_only("best", None)
+            self.checkpoints.keep_only("latest", None)
             return Progress()
         if not resume:
             raise CheckpointError(
@@ -174,6 +176,7 @@ class _Run:
         self.state = self.checkpoints.restore("latest", self.state)
         # A save may have been cut off between the two kinds: a newer best is then made again.
         self.checkpoints.keep_only("best", progress.best_step)
+        self.checkpoints.keep_only("latest", progress.step)
         self.best_params = self.checkpoints.restore("best", self.best_params)
         self.resumed = True
         return progress

@@ -11,7 +11,8 @@ import optax
 
 from symcere_jax.config import TrainConfig
 from symcere_jax.training.devices import AXIS
-from symcere_jax.training.objective import Objective, TrainInputs
+from symcere_jax.training.inputs import TrainInputs
+from symcere_jax.training.objective import Objective
 
 REFERENCE_BATCH_SIZE = 256  # the batch size that learning rates are given for
 

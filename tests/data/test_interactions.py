@@ -1,30 +1,60 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from symcere_jax.data.interactions import Interactions
 
-
-def _group(pairs, n_users):
-    return Interactions.from_pairs(np.array(pairs, np.int32), n_users)
-
-
-def test_interactions_group_pairs_by_user():
-    seen = _group([(2, 5), (0, 3), (2, 1), (2, 4)], 4)
-    np.testing.assert_array_equal(seen.indptr, [0, 1, 1, 4, 4])
-    np.testing.assert_array_equal(seen.items, [3, 1, 4, 5])
-    np.testing.assert_array_equal(seen.counts(np.array([2, 1, 0])), [3, 0, 1])
-    rows, items = seen.flat(np.array([2, 1, 0, 2]))
-    np.testing.assert_array_equal(rows, [0, 0, 0, 2, 3, 3, 3])
-    np.testing.assert_array_equal(items, [1, 4, 5, 3, 1, 4, 5])
+N_USERS, N_ITEMS = 6, 9
+PAIRS = st.lists(
+    st.tuples(st.integers(0, N_USERS - 1), st.integers(0, N_ITEMS - 1)), unique=True, max_size=40
+)
+USERS = st.lists(st.integers(0, N_USERS - 1), max_size=10)
 
 
-def test_padded_items():
-    seen = _group([(2, 5), (0, 3), (2, 1)], 4)
-    users = np.array([2, 1, 0])
-    table = seen.padded(users, fill=9)
+def _group(pairs):
+    return Interactions.from_pairs(np.array(pairs, np.int32).reshape(-1, 2), N_USERS)
+
+
+def _lists(pairs, users):
+    """The items of each of `users`, ascending."""
+    return [sorted(item for user, item in pairs if user == wanted) for wanted in users]
+
+
+@given(PAIRS)
+def test_each_user_has_its_items_ascending(pairs):
+    seen = _group(pairs)
+    assert seen.indptr.dtype == np.int64
+    assert seen.items.dtype == np.int32
+    found = [seen.items[seen.indptr[u] : seen.indptr[u + 1]].tolist() for u in range(N_USERS)]
+    assert found == _lists(pairs, range(N_USERS))
+    assert len(seen.items) == len(pairs)
+
+
+@given(PAIRS, USERS)
+def test_items_of_some_users(pairs, users):
+    seen, lists = _group(pairs), _lists(pairs, users)
+    rows = np.array(users, int)
+    assert seen.counts(rows).tolist() == [len(items) for items in lists]
+    places, items = seen.flat(rows)
+    assert items.dtype == np.int32
+    assert list(zip(places.tolist(), items.tolist(), strict=True)) == [
+        (place, item) for place, items in enumerate(lists) for item in items
+    ]
+
+
+@given(PAIRS, USERS, st.integers(0, 3))
+def test_items_as_a_rectangle(pairs, users, slack):
+    seen, lists = _group(pairs), _lists(pairs, users)
+    longest = max(map(len, lists), default=0)
+    table = seen.padded(np.array(users, int), N_ITEMS, longest + slack)
     assert table.dtype == np.int32
-    np.testing.assert_array_equal(table, [[1, 5], [9, 9], [3, 9]])
-    np.testing.assert_array_equal(seen.padded(users, 9, 3)[:, 2], 9)
-    assert seen.padded(np.array([1, 3]), 9).shape == (2, 0)
+    assert table.tolist() == [items + [N_ITEMS] * (longest + slack - len(items)) for items in lists]
+    assert seen.padded(np.array(users, int), N_ITEMS).shape == (len(users), longest)
+
+
+def test_a_width_that_is_too_small():
+    seen = _group([(2, 5), (0, 3), (2, 1)])
     with pytest.raises(ValueError, match="width is 1, but a user has 2 items"):
-        seen.padded(users, 9, 1)
+        seen.padded(np.array([0, 2]), N_ITEMS, 1)
+    np.testing.assert_array_equal(seen.padded(np.array([0, 1]), N_ITEMS, 1), [[3], [N_ITEMS]])

@@ -1,6 +1,3 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import jax
@@ -155,6 +152,7 @@ def test_sizes_below_one_are_refused(options):
 # Runs in a process of its own: the number of devices is fixed once JAX has started.
 SCRIPT = """
 import sys
+sys.path.insert(0, sys.argv[3])
 import jax, numpy as np
 from symcere_jax.evaluation import evaluate
 import folders
@@ -172,19 +170,11 @@ np.savez(path, recommended=found.recommended, users=found.users, **found.metrics
 """
 
 
-def test_one_device_and_eight_give_identical_results(tmp_path):
-    started = {}
-    for n_devices in (1, 8):
-        environment = os.environ | {
-            "JAX_PLATFORMS": "cpu",
-            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
-            "XLA_FLAGS": f"--xla_force_host_platform_device_count={n_devices}",
-        }
-        path = str(tmp_path / f"{n_devices}.npz")
-        arguments = [sys.executable, "-c", SCRIPT, str(n_devices), path]
-        started[path] = subprocess.Popen(arguments, env=environment)
-    assert [process.wait() for process in started.values()] == [0, 0]
-    one, eight = (np.load(path) for path in started)
+def test_one_device_and_eight_give_identical_results(run_on_devices, tmp_path):
+    paths = [tmp_path / f"{n_devices}.npz" for n_devices in (1, 8)]
+    for n_devices, path in zip((1, 8), paths, strict=True):
+        run_on_devices(n_devices, SCRIPT, n_devices, path, Path(__file__).parent)
+    one, eight = (np.load(path) for path in paths)
     assert len(one["users"]) % 5 != 0
     assert one["ndcg@7"] > 0.0
     assert one.files == eight.files

@@ -1,9 +1,5 @@
 """The losses and their gradients are the same on one device and on eight."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 
 # Runs in a process of its own: the number of devices is fixed once JAX has started.
@@ -47,19 +43,11 @@ np.savez(path, loss=loss[0], users=gradients[0][0], items=gradients[1][0])
 """
 
 
-def test_eight_devices_equal_one(tmp_path):
-    started = {}
-    for n_devices in (1, 8):
-        environment = os.environ | {
-            "JAX_PLATFORMS": "cpu",
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            "XLA_FLAGS": f"--xla_force_host_platform_device_count={n_devices}",
-        }
-        path = str(tmp_path / f"{n_devices}.npz")
-        arguments = [sys.executable, "-c", SCRIPT, str(n_devices), path]
-        started[path] = subprocess.Popen(arguments, env=environment)
-    assert [process.wait() for process in started.values()] == [0, 0]
-    one, eight = (np.load(path) for path in started)
+def test_eight_devices_equal_one(run_on_devices, tmp_path):
+    paths = [tmp_path / f"{n_devices}.npz" for n_devices in (1, 8)]
+    for n_devices, path in zip((1, 8), paths, strict=True):
+        run_on_devices(n_devices, SCRIPT, n_devices, path)
+    one, eight = (np.load(path) for path in paths)
     for value in ("loss", "users", "items"):
         assert np.abs(one[value]).max() > 0.01
         np.testing.assert_allclose(eight[value], one[value], rtol=1e-5, atol=1e-6)

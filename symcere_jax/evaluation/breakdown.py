@@ -1,0 +1,104 @@
+"""Metrics by bucket: for whom, and on which items, is a model good?"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Bucket:
+    """Neighbours in the order of a count, such as items of similar popularity.
+
+    Attributes:
+        low: smallest count within.
+        high: largest count within.
+        members: int64 `[n_members]` positions of the members, ascending.
+    """
+
+    low: int
+    high: int
+    members: np.ndarray
+
+
+def quantile_buckets(counts: np.ndarray, n_buckets: int) -> list[Bucket]:
+    """Cuts positions into buckets of ascending counts and of about equal numbers of members.
+
+    Equal counts stay together, so that there are fewer buckets where a count is frequent.
+
+    Args:
+        counts: int `[n]`, the count of each position.
+        n_buckets: how many at most.
+
+    Returns:
+        The buckets, none of them empty; each position is in exactly one.
+
+    Raises:
+        ValueError: `n_buckets` is less than 1.
+    """
+    if n_buckets < 1:
+        raise ValueError(f"n_buckets is {n_buckets}, must be at least 1")
+    if not len(counts):
+        return []
+    shares = np.arange(1, n_buckets + 1) / n_buckets
+    highs = np.unique(np.quantile(counts, shares, method="inverted_cdf"))
+    places = np.searchsorted(highs, counts)
+    buckets = []
+    for place in range(len(highs)):
+        members = np.flatnonzero(places == place)
+        within = counts[members]
+        buckets.append(Bucket(int(within.min()), int(within.max()), members))
+    return buckets
+
+
+def find_held_out(
+    recommended: np.ndarray, users: np.ndarray, held_out: np.ndarray, k: int
+) -> np.ndarray:
+    """Which held-out interactions a model recommends within the first k ranks.
+
+    Args:
+        recommended: int32 `[n, k_max]` items, best first, −1 for an empty rank.
+        users: int32 `[n]`, the user of each row, ascending.
+        held_out: int32 `[n_held_out, 2]` pairs (user, item), each user one of `users`.
+        k: number of ranks, at most k_max.
+
+    Returns:
+        bool `[n_held_out]`.
+
+    Raises:
+        ValueError: k is out of range.
+    """
+    if not 1 <= k <= recommended.shape[1]:
+        raise ValueError(f"k is {k}, rankings have {recommended.shape[1]} items")
+    rows = np.searchsorted(users, held_out[:, 0])
+    found = np.zeros(len(held_out), bool)
+    for rank in range(k):  # a rank at a time: memory is O(n_held_out), whatever k
+        found |= recommended[rows, rank] == held_out[:, 1]
+    return found
+
+
+def recall_by_bucket(
+    found: np.ndarray, users: np.ndarray, buckets: Sequence[Bucket]
+) -> list[np.ndarray]:
+    """Recall of the held-out items of each bucket, a value a user.
+
+    For user u and bucket b with R_ub > 0 held-out items of u in it:
+
+        recall_ub = Σ_{held-out items of u in b} found / R_ub
+
+    With a single bucket this is recall@k.
+
+    Args:
+        found: bool or float `[n_held_out]`, whether each held-out interaction was recommended; the
+            mean over several runs is in between.
+        users: int `[n_held_out]`, whose interaction it is.
+        buckets: of the positions of `found`.
+
+    Returns:
+        A bucket each, float64 `[n_users_in_bucket]`: users, ascending, with an item in the bucket.
+    """
+    recalls = []
+    for bucket in buckets:
+        _, rows, totals = np.unique(users[bucket.members], return_inverse=True, return_counts=True)
+        recalls.append(np.bincount(rows, weights=found[bucket.members]) / totals)
+    return recalls

@@ -1,0 +1,216 @@
+"""A comparison of runs for people and for programs: Markdown tables, JSON, a plot."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from symcere_jax.reporting.comparison import BucketScore, Comparison, RunScores
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """The comparison as Markdown tables, aligned so that a terminal shows them too.
+
+    Args:
+        comparison: what to show.
+    """
+    metric, k = comparison.metric, comparison.k
+    sections = [
+        f"# {metric} on {comparison.dataset}, {comparison.split}\n\n"
+        f"{comparison.n_users:,} users. ± is the standard error over users; with several seeds, a "
+        "user's values are averaged over them first.",
+        _table(
+            ["run", metric, "seeds", "std over seeds"],
+            [
+                [
+                    run.name,
+                    _plus_minus(run.mean, run.standard_error),
+                    str(run.n_seeds),
+                    "–" if run.seed_std is None else f"{run.seed_std:.4f}",
+                ]
+                for run in comparison.runs
+            ],
+        ),
+        f"## Difference to {comparison.reference}\n\n"
+        "Paired over users: bootstrap interval, sign-flip permutation test and Wilcoxon "
+        "signed-rank test; Holm: corrected for the number of comparisons.",
+        _differences(comparison),
+        "## Beyond accuracy\n\n"
+        "Share of the catalogue that is recommended to anyone, Gini coefficient of the items' "
+        "recommendation counts, mean training interactions of a recommended item.",
+        _table(
+            ["run", *comparison.runs[0].beyond_accuracy],
+            [
+                [
+                    run.name,
+                    *(
+                        f"{value:.1f}" if key.startswith("popularity") else f"{value:.4f}"
+                        for key, value in run.beyond_accuracy.items()
+                    ),
+                ]
+                for run in comparison.runs
+            ],
+        ),
+        f"## recall@{k} by item popularity\n\n"
+        "Held-out items by their number of training interactions.",
+        _by_bucket(comparison.runs, _item_popularity),
+        f"## {metric} by user history\n\nUsers by their number of training interactions.",
+        _by_bucket(comparison.runs, _user_history),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def comparison_figure(comparison: Comparison) -> Figure:
+    """Differences to the reference with their intervals, and the metrics by bucket.
+
+    Args:
+        comparison: what to show.
+    """
+    figure = Figure(figsize=(15, 4.5), layout="constrained")
+    differences, items, users = figure.subplots(1, 3)
+    for place, run in enumerate(comparison.runs):
+        color = f"C{place}"
+        if run.test is None:
+            differences.plot(0.0, place, "D", color=color)
+        else:
+            ends = [[run.test.difference - run.test.low], [run.test.high - run.test.difference]]
+            differences.errorbar(
+                run.test.difference, place, xerr=ends, fmt="o", capsize=3, color=color
+            )
+    differences.axvline(0.0, color="grey", linewidth=1.0)
+    names = [_plain(run.name) for run in comparison.runs]
+    differences.set_yticks(range(len(names)), names)
+    differences.set_ylim(len(names) - 0.5, -0.5)  # the first run on top, as in the tables
+    differences.set_title(
+        f"{comparison.metric}: difference to {_plain(comparison.reference)}, 95 % interval"
+    )
+    differences.locator_params(axis="x", nbins=6)
+    _plot_buckets(items, comparison.runs, _item_popularity)
+    items.set_title(f"recall@{comparison.k} by item popularity")
+    _plot_buckets(users, comparison.runs, _user_history)
+    users.set_title(f"{comparison.metric} by user history")
+    users.legend(fontsize="small")
+    return figure
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
+    """Writes `comparison.md`, `comparison.json` and `comparison.png`.
+
+    Args:
+        comparison: what to write.
+        folder: where to; made if it is missing.
+
+    Returns:
+        The paths of the files.
+    """
+    text = json.dumps(dataclasses.asdict(comparison), indent=2, ensure_ascii=False) + "\n"
+    figure = comparison_figure(comparison)
+    writers: dict[str, Callable[[Path], object]] = {
+        "comparison.md": lambda path: path.write_text(
+            comparison_markdown(comparison), encoding="utf-8"
+        ),
+        "comparison.json": lambda path: path.write_text(text, encoding="utf-8"),
+        "comparison.png": lambda path: figure.savefig(path, dpi=120, format="png"),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, write in writers.items():
+        # Written aside and renamed: a reader never sees half a file.
+        temporary = folder / f"{name}.tmp"
+        write(temporary)
+        paths.append(temporary.replace(folder / name))
+    return paths
+
+
+def _differences(comparison: Comparison) -> str:
+    (mean,) = {run.mean for run in comparison.runs if run.test is None}
+    rows = []
+    for run in comparison.runs:
+        if run.test is not None:
+            test = run.test
+            rows.append(
+                [
+                    run.name,
+                    f"{test.difference:+.4f}",
+                    f"{test.difference / mean:+.1%}" if mean else "–",
+                    f"[{test.low:+.4f}, {test.high:+.4f}]",
+                    _p_value(test.p_permutation),
+                    _p_value(test.p_permutation_holm),
+                    _p_value(test.p_wilcoxon),
+                    _p_value(test.p_wilcoxon_holm),
+                ]
+            )
+    header = ["run", "difference", "relative", "95 % interval"]
+    return _table([*header, "p permutation", "Holm", "p Wilcoxon", "Holm"], rows)
+
+
+def _by_bucket(
+    runs: Sequence[RunScores], buckets_of: Callable[[RunScores], list[BucketScore]]
+) -> str:
+    buckets = buckets_of(runs[0])
+    rows = [["users", *(f"{bucket.n_users:,}" for bucket in buckets)]]
+    for run in runs:
+        cells = (_plus_minus(bucket.mean, bucket.standard_error) for bucket in buckets_of(run))
+        rows.append([run.name, *cells])
+    return _table(["run", *map(_label, buckets)], rows)
+
+
+def _plot_buckets(
+    axes: Axes,
+    runs: Sequence[RunScores],
+    buckets_of: Callable[[RunScores], list[BucketScore]],
+) -> None:
+    labels = [_label(bucket) for bucket in buckets_of(runs[0])]
+    for run in runs:
+        axes.errorbar(
+            range(len(labels)),
+            [bucket.mean for bucket in buckets_of(run)],
+            [bucket.standard_error for bucket in buckets_of(run)],
+            marker="o",
+            capsize=3,
+            label=_plain(run.name),
+        )
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_xlabel("training interactions")
+    axes.set_ylim(bottom=0.0)
+
+
+def _item_popularity(run: RunScores) -> list[BucketScore]:
+    return run.by_item_popularity
+
+
+def _user_history(run: RunScores) -> list[BucketScore]:
+    return run.by_user_history
+
+
+def _label(bucket: BucketScore) -> str:
+    return str(bucket.low) if bucket.low == bucket.high else f"{bucket.low}–{bucket.high}"
+
+
+def _plus_minus(mean: float, error: float) -> str:
+    return f"{mean:.4f} ± {error:.4f}"
+
+
+def _p_value(value: float) -> str:
+    return f"{value:.4f}" if value >= 0.00005 else f"{value:.0e}"
+
+
+def _plain(name: str) -> str:
+    return name.replace("$", r"\$")  # matplotlib would read mathematics
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    cells = [[cell.replace("|", r"\|") for cell in row] for row in [header, *rows]]
+    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(header))]
+    lines = [
+        [
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        for row in cells
+    ]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])

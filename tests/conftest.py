@@ -1,0 +1,68 @@
+"""What all tests share: small prepared folders, and processes with a chosen number of devices."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from symcere_jax.data.dataset import ReviewDataset
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
+settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> ReviewDataset:
+    """A prepared folder of generated reviews with text features; shared, so not to be changed."""
+    return _prepare(tmp_path_factory, text_encoder="lsa", text_width=16)
+
+
+@pytest.fixture(scope="session")
+def dataset_without_text(tmp_path_factory: pytest.TempPathFactory) -> ReviewDataset:
+    """The same reviews in the same split, prepared without text features."""
+    return _prepare(tmp_path_factory, text_encoder="none")
+
+
+@pytest.fixture(scope="session")
+def run_on_devices() -> Callable[..., str]:
+    """Runs Python code in a process with n CPU devices, and returns what it prints.
+
+    A process of its own, because the number of devices is fixed once JAX has started.
+    """
+    root = str(Path(__file__).parents[1])
+
+    def run(n_devices: int, code: str, *arguments: object) -> str:
+        flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count="
+        environment = os.environ | {
+            "JAX_PLATFORMS": "cpu",
+            "PYTHONPATH": os.pathsep.join([root, *sys.path]),
+            "XLA_FLAGS": f"{flags}{n_devices}".strip(),
+        }
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            pytest.fail(f"status {done.returncode} on {n_devices} devices:\n{done.stderr}")
+        return done.stdout
+
+    return run
+
+
+def _prepare(tmp_path_factory: pytest.TempPathFactory, **text: str | int) -> ReviewDataset:
+    # Imported here, so that tests of the library alone neither wait for data_prep nor need it.
+    from data_prep.config import PrepareConfig
+    from data_prep.pipeline import prepare
+
+    config = PrepareConfig(
+        source="synthetic",
+        output=tmp_path_factory.mktemp("prepared") / "small",
+        synthetic_users=120,
+        synthetic_items=50,
+        synthetic_reviews_per_user=8.0,
+        **text,  # type: ignore[arg-type]
+    )
+    prepare(config)
+    return ReviewDataset.load(config.output)

@@ -1,0 +1,238 @@
+import dataclasses
+import json
+import re
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from symcere_jax.data import schema
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.errors import DataError
+
+
+@pytest.fixture
+def folder(dataset, tmp_path):
+    """A copy of the prepared folder, to be damaged."""
+    return shutil.copytree(dataset.folder, tmp_path / "prepared")
+
+
+def _declare(folder, **entries):
+    """Makes the manifest fit the files again, as if it had been prepared so."""
+    manifest = schema.Manifest.read(folder)
+    files = {name: schema.file_entry(folder / name) for name in manifest.files}
+    dataclasses.replace(manifest, files=files, **entries).write(folder)
+
+
+def _save_pairs(folder, split, pairs):
+    np.save(folder / schema.pairs_file(split), pairs)
+    counts = schema.Manifest.read(folder).n_interactions
+    _declare(folder, n_interactions={**counts, split: len(pairs)})
+
+
+def _save_table(folder, name, table):
+    pq.write_table(table, folder / name)
+    _declare(folder)
+
+
+def test_a_folder_is_what_its_manifest_says(dataset):
+    manifest = json.loads((dataset.folder / "manifest.json").read_text(encoding="utf-8"))
+    assert dataset.name == manifest["name"] == "small"
+    assert (dataset.n_users, dataset.n_items) == (manifest["n_users"], manifest["n_items"])
+    assert dataset.fingerprint == dataset.manifest.fingerprint
+    for split in ("train", "valid", "test"):
+        pairs = dataset.interactions(split)
+        assert pairs.dtype == np.int32
+        assert pairs.shape == (manifest["n_interactions"][split], 2)
+        assert len(pairs)
+        np.testing.assert_array_equal(pairs, np.unique(pairs, axis=0))
+    assert len(dataset.user_ids()) == len(set(dataset.user_ids())) == dataset.n_users
+    assert len(dataset.item_ids()) == len(set(dataset.item_ids())) == dataset.n_items
+
+
+def test_reviews_are_the_interactions(dataset):
+    reviews = dataset.reviews(["user", "item", "split"]).to_pydict()
+    assert list(reviews) == ["user", "item", "split"]
+    pairs = np.stack([reviews["user"], reviews["item"]], axis=1)
+    for split in ("train", "valid", "test"):
+        rows = np.array(reviews["split"]) == split
+        np.testing.assert_array_equal(pairs[rows], dataset.interactions(split))
+    assert dataset.reviews().column_names == [
+        "user",
+        "item",
+        "rating",
+        "timestamp",
+        "split",
+        "text",
+    ]
+
+
+def test_a_folder_is_named_by_string_or_path(dataset):
+    again = ReviewDataset.load(str(dataset.folder))
+    assert again.manifest == dataset.manifest
+
+
+@pytest.mark.parametrize("rows", ["users", "items", "reviews"])
+def test_text_features_are_mapped_into_memory(dataset, rows):
+    features = dataset.text_features("lsa", rows)
+    assert isinstance(features, np.memmap)
+    assert features.dtype == np.float32
+    assert features.shape == (getattr(dataset.manifest, f"n_{rows}"), 16)
+    assert np.isfinite(features).all()
+    assert np.abs(features).max() > 0.1
+
+
+def test_float16_text_features_are_read(folder):
+    path = folder / schema.text_file("lsa", "items")
+    halves = np.load(path).astype(np.float16)
+    np.save(path, halves)
+    _declare(folder)
+    np.testing.assert_array_equal(ReviewDataset.load(folder).text_features("lsa", "items"), halves)
+
+
+def test_a_split_that_is_none(dataset):
+    with pytest.raises(ValueError, match="split is 'dev', must be one of train, valid, test"):
+        dataset.interactions("dev")
+
+
+def test_an_encoder_that_the_folder_lacks(dataset, dataset_without_text):
+    with pytest.raises(DataError, match=r"no text features of encoder 'bert' \(it has: lsa\)"):
+        dataset.text_features("bert", "users")
+    with pytest.raises(DataError, match=r"\(it has: none\); prepare it with --text_encoder=lsa"):
+        dataset_without_text.text_features("lsa", "users")
+
+
+def test_no_folder(tmp_path, dataset):
+    for path in (tmp_path / "absent", dataset.folder / "manifest.json"):
+        with pytest.raises(DataError, match=f"^no prepared folder at {re.escape(str(path))}$"):
+            ReviewDataset.load(path)
+
+
+def test_every_file_must_be_there_in_its_size(folder, dataset):
+    files = dataset.manifest.files
+    assert len(files) == 9
+    for name in files:
+        path = folder / name
+        content = path.read_bytes()
+        path.unlink()
+        with pytest.raises(DataError, match=f"{re.escape(str(path))} is missing; prepare"):
+            ReviewDataset.load(folder)
+        path.write_bytes(content[:-1])
+        sizes = f"has {len(content) - 1} bytes, the manifest says {len(content)}; prepare"
+        with pytest.raises(DataError, match=f"{re.escape(str(path))} {sizes}"):
+            ReviewDataset.load(folder)
+        path.write_bytes(content)
+    assert ReviewDataset.load(folder).fingerprint == dataset.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda pairs: pairs.astype(np.int64), r"int64 \(N, 2\)"),
+        (lambda pairs: pairs.astype(np.float32), r"float32 \(N, 2\)"),
+        (lambda pairs: pairs[:, :1], r"int32 \(N, 1\)"),
+        (lambda pairs: pairs[:, 0], r"int32 \(N,\)"),
+    ],
+)
+def test_pairs_of_a_wrong_type_or_shape(folder, dataset, change, found):
+    n = len(dataset.valid)
+    _save_pairs(folder, "valid", change(dataset.valid))
+    found = found.replace("N", str(n))
+    with pytest.raises(
+        DataError, match=rf"valid\.npy: {found}, expected int32 \({n}, 2\); prepare"
+    ):
+        ReviewDataset.load(folder)
+
+
+def test_fewer_pairs_than_the_manifest_says(folder, dataset):
+    n = len(dataset.test)
+    _save_pairs(folder, "test", dataset.test[:-1])
+    _declare(folder, n_interactions=dataset.manifest.n_interactions)
+    with pytest.raises(DataError, match=rf"int32 \({n - 1}, 2\), expected int32 \({n}, 2\)"):
+        ReviewDataset.load(folder)
+
+
+@pytest.mark.parametrize("pair", [(120, 0), (-1, 0), (0, -1), (0, 50), (2**31 - 1, 0)])
+def test_a_pair_out_of_range_is_named_with_its_row(folder, dataset, pair):
+    assert (dataset.n_users, dataset.n_items) == (120, 50)
+    pairs = np.array(dataset.train)
+    pairs[7] = pair
+    _save_pairs(folder, "train", pairs)
+    message = (
+        rf"train\.npy, row 7: pair {re.escape(str(pair))} is out of range for 120 users and 50 "
+    )
+    with pytest.raises(DataError, match=message):
+        ReviewDataset.load(folder)
+
+
+def test_no_training_interactions(folder):
+    _save_pairs(folder, "train", np.zeros((0, 2), np.int32))
+    with pytest.raises(DataError, match=r"train\.npy has no interactions$"):
+        ReviewDataset.load(folder)
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_nothing_held_out_is_no_error(folder, split):
+    _save_pairs(folder, split, np.zeros((0, 2), np.int32))
+    assert ReviewDataset.load(folder).interactions(split).shape == (0, 2)
+
+
+def test_pairs_that_are_no_array(folder):
+    content = np.array([{"a": 1}], object)
+    for write in (
+        lambda path: path.write_bytes(b"no array"),
+        lambda path: path.write_bytes(b""),
+        lambda path: np.save(path, content, allow_pickle=True),  # never unpickled
+    ):
+        write(folder / "valid.npy")
+        _declare(folder)
+        with pytest.raises(DataError, match=r"valid\.npy: not a NumPy file \(.*\); prepare"):
+            ReviewDataset.load(folder)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda x: x[:-1], lambda x: x[:, :-1], lambda x: x.astype(np.int32), lambda x: x[0]]
+)
+def test_text_features_of_a_wrong_type_or_shape(folder, change):
+    path = folder / schema.text_file("lsa", "items")
+    np.save(path, change(np.load(path)))
+    _declare(folder)
+    opened = ReviewDataset.load(folder)
+    with pytest.raises(DataError, match=r"items\.npy: .* expected floats of shape \(50, 16\)"):
+        opened.text_features("lsa", "items")
+    path.unlink()
+    with pytest.raises(DataError, match=r"items\.npy is missing; prepare"):
+        opened.text_features("lsa", "items")
+
+
+TABLES = {
+    "users.parquet": lambda data: data.user_ids(),
+    "items.parquet": lambda data: data.item_ids(),
+    "reviews.parquet": lambda data: data.reviews(["text"]),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_is_not_readable(folder, name):
+    (folder / name).write_bytes(b"PAR1 and nothing else")
+    _declare(folder)
+    with pytest.raises(DataError, match=rf"{name}: not readable \((.|\n)*\); prepare"):
+        TABLES[name](ReviewDataset.load(folder))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_of_too_few_rows(folder, name):
+    table = pq.read_table(folder / name)
+    _save_table(folder, name, table.slice(1))
+    with pytest.raises(DataError, match=f"{name}: {len(table) - 1} rows, expected {len(table)};"):
+        TABLES[name](ReviewDataset.load(folder))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_without_the_column(folder, name):
+    n = len(pq.read_table(folder / name))
+    _save_table(folder, name, pa.table({"other": np.arange(n)}))
+    with pytest.raises(DataError, match=rf"{name}: not readable \(.*(user_id|item_id|text)"):
+        TABLES[name](ReviewDataset.load(folder))

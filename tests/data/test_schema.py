@@ -1,0 +1,150 @@
+import dataclasses
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from symcere_jax.data import schema
+from symcere_jax.errors import DataError
+
+MANIFEST = schema.Manifest(
+    name="caf\u00e9",
+    n_users=2,
+    n_items=3,
+    n_reviews=4,
+    n_interactions={"train": 2, "valid": 1, "test": 1},
+    k_core=1,
+    split={"policy": "ratio", "seed": 0},
+    source={"kind": "table", "files": []},
+    dropped={},
+    text_encoders={"lsa": {"width": 2}},
+    files={
+        "train.npy": {"sha256": "aa", "bytes": 1},
+        "test.npy": {"sha256": "bb", "bytes": 2},
+    },
+)
+
+
+def _edit(folder, **entries):
+    """Writes a manifest with some entries changed, or left out where None."""
+    MANIFEST.write(folder)
+    path = folder / schema.MANIFEST
+    content = json.loads(path.read_text(encoding="utf-8")) | entries
+    content = {name: value for name, value in content.items() if value is not None}
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_a_manifest_comes_back_as_written(tmp_path):
+    MANIFEST.write(tmp_path)
+    assert schema.Manifest.read(tmp_path) == MANIFEST
+
+
+# Runs in a process of its own: the encoding of files is fixed once Python has started.
+SCRIPT = """
+import locale, pathlib, sys
+from symcere_jax.data.schema import Manifest
+
+assert locale.getencoding() != "UTF-8"
+folder = pathlib.Path(sys.argv[1])
+manifest = Manifest.read(folder)
+(folder / "manifest.json").unlink()
+manifest.write(folder)
+"""
+
+
+def test_a_manifest_is_utf8_whatever_the_locale(tmp_path):
+    MANIFEST.write(tmp_path)
+    path = tmp_path / schema.MANIFEST
+    before = path.read_bytes()
+    assert '"name": "café"' in before.decode("utf-8")
+    environment = os.environ | {
+        "LC_ALL": "C",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONUTF8": "0",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    subprocess.run([sys.executable, "-c", SCRIPT, tmp_path], env=environment, check=True)
+    assert path.read_bytes() == before
+
+
+def test_a_folder_without_a_manifest(tmp_path):
+    with pytest.raises(DataError, match=r"is not a prepared folder: it has no manifest\.json$"):
+        schema.Manifest.read(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"name": ', b"\xff\xfe{}", b"n_users: 3"])
+def test_a_garbled_manifest(tmp_path, content):
+    (tmp_path / schema.MANIFEST).write_bytes(content)
+    with pytest.raises(DataError, match=r"manifest\.json: not readable as JSON \(.*\); prepare"):
+        schema.Manifest.read(tmp_path)
+
+
+def test_a_manifest_that_cannot_be_opened(tmp_path):
+    (tmp_path / schema.MANIFEST).mkdir()
+    with pytest.raises(DataError, match=r"manifest\.json: not readable"):
+        schema.Manifest.read(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "null", "{}", '{"format": "web-app"}'])
+def test_a_manifest_of_something_else(tmp_path, content):
+    (tmp_path / schema.MANIFEST).write_text(content)
+    with pytest.raises(DataError, match=r"manifest\.json: not the manifest of a prepared folder$"):
+        schema.Manifest.read(tmp_path)
+
+
+@pytest.mark.parametrize("version", [None, 0, 2, "1"])
+def test_another_format_version(tmp_path, version):
+    _edit(tmp_path, format_version=version)
+    with pytest.raises(DataError, match=f"format version {version}, this program reads 1; prepare"):
+        schema.Manifest.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(schema.Manifest)])
+def test_a_missing_or_malformed_entry(tmp_path, name):
+    _edit(tmp_path, **{name: None})
+    with pytest.raises(DataError, match=f"missing or unknown entries: {name}; prepare"):
+        schema.Manifest.read(tmp_path)
+    _edit(tmp_path, **{name: ["a", "list"]})
+    with pytest.raises(DataError, match=f"entry '{name}' is malformed; prepare"):
+        schema.Manifest.read(tmp_path)
+
+
+def test_an_unknown_entry(tmp_path):
+    _edit(tmp_path, n_words=3)
+    with pytest.raises(DataError, match="missing or unknown entries: n_words; prepare"):
+        schema.Manifest.read(tmp_path)
+
+
+def test_the_fingerprint_depends_on_content_only():
+    others = {
+        "name": "renamed",
+        "dropped": {"k-core": 3},
+        "files": dict(reversed(MANIFEST.files.items())),
+    }
+    for name, value in others.items():
+        assert dataclasses.replace(MANIFEST, **{name: value}).fingerprint == MANIFEST.fingerprint
+    changed = MANIFEST.files | {"test.npy": {"sha256": "bc", "bytes": 2}}
+    renamed = {"train.npy": MANIFEST.files["train.npy"], "t.npy": MANIFEST.files["test.npy"]}
+    for files in (changed, renamed):
+        assert dataclasses.replace(MANIFEST, files=files).fingerprint != MANIFEST.fingerprint
+
+
+def test_file_names():
+    assert [schema.pairs_file(split) for split in schema.SPLITS] == [
+        "train.npy",
+        "valid.npy",
+        "test.npy",
+    ]
+    assert schema.text_file("lsa", "users") == "text/lsa/users.npy"
+
+
+def test_file_entry(tmp_path):
+    content = bytes(range(256)) * 5000  # more than a block
+    (tmp_path / "file").write_bytes(content)
+    assert schema.file_entry(tmp_path / "file") == {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+    }

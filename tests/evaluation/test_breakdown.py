@@ -1,0 +1,118 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from symcere_jax.evaluation.breakdown import (
+    find_held_out,
+    quantile_buckets,
+    recall_by_bucket,
+)
+from symcere_jax.evaluation.evaluate import evaluate
+
+from . import folders
+
+
+def test_buckets_of_distinct_counts_are_of_equal_size():
+    counts = np.random.default_rng(0).permutation(20)
+    buckets = quantile_buckets(counts, 4)
+    assert [(bucket.low, bucket.high) for bucket in buckets] == [(0, 4), (5, 9), (10, 14), (15, 19)]
+    for bucket in buckets:
+        within = (counts >= bucket.low) & (counts <= bucket.high)
+        np.testing.assert_array_equal(bucket.members, np.flatnonzero(within))
+
+
+def test_equal_counts_stay_together():
+    buckets = quantile_buckets(np.array([1, 1, 1, 1, 1, 1, 7, 9]), 4)
+    assert [(bucket.low, bucket.high) for bucket in buckets] == [(1, 1), (7, 9)]
+    assert len(quantile_buckets(np.full(10, 3), 5)) == 1
+    assert quantile_buckets(np.array([], int), 3) == []
+    with pytest.raises(ValueError, match="n_buckets is 0"):
+        quantile_buckets(np.arange(3), 0)
+
+
+@given(
+    hnp.arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 30)),
+    st.integers(1, 7),
+)
+def test_buckets_are_an_ordered_partition(counts, n_buckets):
+    buckets = quantile_buckets(counts, n_buckets)
+    assert 1 <= len(buckets) <= n_buckets
+    members = np.concatenate([bucket.members for bucket in buckets])
+    assert sorted(members) == list(range(len(counts)))
+    for bucket in buckets:
+        assert (bucket.low, bucket.high) == (
+            counts[bucket.members].min(),
+            counts[bucket.members].max(),
+        )
+    for before, after in itertools.pairwise(buckets):
+        assert before.high < after.low
+
+
+def test_found_items_by_hand():
+    users = np.array([2, 5], np.int32)
+    recommended = np.array([[7, 3, -1], [3, 8, 1]], np.int32)
+    held_out = np.array([[2, 3], [2, 9], [5, 1], [5, 3], [5, 7]], np.int32)
+    assert find_held_out(recommended, users, held_out, 3).tolist() == [
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert find_held_out(recommended, users, held_out, 1).tolist() == [
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
+    for k in (0, 4):
+        with pytest.raises(ValueError, match=f"k is {k}, rankings have 3 items"):
+            find_held_out(recommended, users, held_out, k)
+
+
+def test_recall_by_bucket_by_hand():
+    users = np.array([0, 0, 0, 4, 4, 6])
+    counts = np.array([1, 1, 9, 1, 9, 9])
+    found = np.array([1, 0, 1, 1, 0, 0.5])
+    rare, popular = recall_by_bucket(found, users, quantile_buckets(counts, 2))
+    assert rare.tolist() == [0.5, 1.0]  # users 0 and 4
+    assert popular.tolist() == [1.0, 0.0, 0.5]  # users 0, 4 and 6
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_one_bucket_is_recall(k):
+    data = folders.random_dataset()
+    scores = np.random.default_rng(0).random((data.n_users, data.n_items), np.float32)
+    found = evaluate(lambda scores, users: scores[users], scores, data, "test", ks=(k,))
+    hits = find_held_out(found.recommended, found.users, data.test, k)
+    (bucket,) = quantile_buckets(np.ones(len(data.test), int), 5)
+    (recall,) = recall_by_bucket(hits, data.test[:, 0], [bucket])
+    np.testing.assert_allclose(recall, found.per_user[f"recall@{k}"])
+
+
+def test_recall_by_bucket_equals_a_loop():
+    data = folders.random_dataset()
+    scores = np.random.default_rng(1).random((data.n_users, data.n_items), np.float32)
+    found = evaluate(lambda scores, users: scores[users], scores, data, "test", ks=(5,))
+    popularity = np.bincount(data.train[:, 1], minlength=data.n_items)
+    buckets = quantile_buckets(popularity[data.test[:, 1]], 3)
+    assert len(buckets) == 3
+    hits = find_held_out(found.recommended, found.users, data.test, 5)
+    recalls = recall_by_bucket(hits, data.test[:, 0], buckets)
+    for bucket, recall in zip(buckets, recalls, strict=True):
+        expected = []
+        for row, user in enumerate(found.users.tolist()):
+            items = [
+                item
+                for who, item in data.test.tolist()
+                if who == user and bucket.low <= popularity[item] <= bucket.high
+            ]
+            if items:
+                top = found.recommended[row].tolist()
+                expected.append(sum(item in top for item in items) / len(items))
+        np.testing.assert_allclose(recall, expected)

@@ -1,0 +1,105 @@
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from symcere_jax.config import Config
+from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.models import ModelInputs, build_model, resolve
+
+
+def test_auto_is_the_first_encoder(dataset):
+    config = resolve(Config(), dataset)
+    assert (config.model.text_encoder, config.model.embedding_dim) == ("lsa", 16)
+    encoders = {"bert": {"width": 384}, **dataset.manifest.text_encoders}
+    manifest = dataclasses.replace(dataset.manifest, text_encoders=encoders)
+    other = dataclasses.replace(dataset, manifest=manifest)
+    config = resolve(Config(), other)
+    assert (config.model.text_encoder, config.model.embedding_dim) == ("bert", 384)
+    config = resolve(Config.of(text_encoder="lsa"), other)
+    assert (config.model.text_encoder, config.model.embedding_dim) == ("lsa", 16)
+
+
+def test_auto_is_no_text_where_there_is_none(dataset_without_text):
+    config = resolve(Config(), dataset_without_text)
+    assert (config.model.text_encoder, config.model.embedding_dim) == ("none", 64)
+
+
+def test_text_can_be_left_out(dataset):
+    config = resolve(Config.of(text_encoder="none"), dataset)
+    assert (config.model.text_encoder, config.model.embedding_dim) == ("none", 64)
+
+
+@pytest.mark.parametrize("encoder", ["auto", "lsa", "none"])
+def test_a_width_that_is_given_stays(dataset, encoder):
+    config = resolve(Config.of(text_encoder=encoder, embedding_dim=5), dataset)
+    assert config.model.embedding_dim == 5
+
+
+@pytest.mark.parametrize(
+    ("n_train", "batch_size"),
+    [(1, 128), (1024, 128), (1500, 256), (40_000, 4096), (65_536, 8192), (10**6, 8192)],
+)
+def test_the_batch_grows_with_the_data(dataset, n_train, batch_size):
+    data = dataclasses.replace(dataset, train=np.zeros((n_train, 2), np.int32))
+    assert resolve(Config(), data).train.batch_size == batch_size
+    assert resolve(Config.of(batch_size=3), data).train.batch_size == 3
+
+
+def test_nothing_else_changes_and_nothing_changes_twice(dataset):
+    config = Config.of(n_layers=2, temperature=0.3, batch_size=7)
+    resolved = resolve(config, dataset)
+    assert resolved == config.replace(text_encoder="lsa", embedding_dim=16)
+    assert resolve(resolved, dataset) == resolved
+
+
+def test_an_encoder_that_the_folder_lacks(dataset, dataset_without_text):
+    config = Config.of(text_encoder="bert")
+    message = r"no text features of encoder 'bert': choose --text_encoder from lsa, none, or"
+    with pytest.raises(DataError, match=message):
+        resolve(config, dataset)
+    with pytest.raises(DataError, match="choose --text_encoder from none, or"):
+        resolve(config, dataset_without_text)
+
+
+def test_something_must_be_left_to_learn_from(dataset, dataset_without_text):
+    for encoder, data in (("none", dataset), ("auto", dataset_without_text)):
+        with pytest.raises(ConfigError, match="nothing to learn from"):
+            resolve(Config.of(graph_embeddings=False, text_encoder=encoder), data)
+    config = resolve(Config.of(graph_embeddings=False), dataset)
+    assert config.model.text_encoder == "lsa"
+
+
+def test_the_model_is_as_the_settings_say(dataset):
+    config = resolve(
+        Config.of(embedding_dim=6, temperature=0.25, dropout=0.125, user_text_weight=0.5), dataset
+    )
+    model = build_model(config, dataset.n_users, dataset.n_items)
+    assert (model.n_users, model.n_items) == (dataset.n_users, dataset.n_items)
+    assert (model.dim, model.temperature, model.dropout) == (6, 0.25, 0.125)
+    assert model.config == config.model
+    inputs = ModelInputs.from_dataset(dataset, config.model)
+    params = jax.jit(model.init)(jax.random.key(0), inputs)["params"]
+    assert jax.tree.map(lambda leaf: leaf.shape, params) == {
+        "graph_tower": {"embedding": (dataset.n_users + dataset.n_items, 6)},
+        "text_tower": {"user_weight": (), "item_weight": (), "projection": {"kernel": (16, 6)}},
+        "popularity_weight": (),
+    }
+    assert params["text_tower"]["user_weight"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("switches", "left"),
+    [
+        ({"graph_embeddings": False}, {"text_tower", "popularity_weight"}),
+        ({"text_encoder": "none"}, {"graph_tower", "popularity_weight"}),
+        ({"popularity_prior": False}, {"graph_tower", "text_tower"}),
+    ],
+)
+def test_what_is_switched_off_has_no_parameters(dataset, switches, left):
+    config = resolve(Config.of(**switches), dataset)
+    model = build_model(config, dataset.n_users, dataset.n_items)
+    inputs = ModelInputs.from_dataset(dataset, config.model)
+    params = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
+    assert set(params) == left

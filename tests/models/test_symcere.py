@@ -1,0 +1,277 @@
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.errors import InvalidRngError
+from sklearn.metrics.pairwise import cosine_similarity
+
+from symcere_jax.models import SymCERE, score_block
+from symcere_jax.models.symcere import normalize_rows, unit_rows
+
+from . import small
+
+ALL_USERS = jnp.arange(small.N_USERS)
+
+
+def _embed(model, params, inputs):
+    return model.apply({"params": params}, inputs, method=SymCERE.embed)
+
+
+def _nodes(model, params, inputs, **options):
+    return model.apply({"params": params}, inputs, **options)
+
+
+def _scores(model, params, inputs):
+    return np.asarray(score_block(_embed(model, params, inputs), ALL_USERS))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"propagation": "bucketed"},
+        {"n_layers": 0},
+        {"n_layers": 1, "temperature": 0.5},
+        {"normalize": False},
+        {"normalize": False, "popularity_prior": False, "text_encoder": "none"},
+        {"text_encoder": "none"},
+        {"graph_embeddings": False, "n_layers": 2},
+        {"embedding_dim": 2},
+        {"embedding_dim": 9, "popularity_prior": False},
+    ],
+    ids=str,
+)
+def test_scores_equal_a_dense_model(settings):
+    model, inputs = small.build(**settings)
+    params = small.random_params(model, inputs)
+    found = _scores(model, params, inputs)
+    assert found.dtype == np.float32
+    expected = small.dense_scores(params, model, inputs)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    assert expected.std() > 0.1
+
+
+def test_score_block_is_a_row_a_user():
+    model, inputs = small.build()
+    params = small.random_params(model, inputs)
+    embeddings = _embed(model, params, inputs)
+    found = score_block(embeddings, jnp.array([5, 0, 5]))
+    expected = small.dense_scores(params, model, inputs)[[5, 0, 5]]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_untrained_scores_are_text_neighbours_on_the_graph():
+    model, inputs = small.build(
+        graph_embeddings=False, user_text_weight=0.0, item_text_weight=1.0, n_layers=1
+    )
+    params = small.initial_params(model, inputs)
+    found = _scores(model, params, inputs)
+    # A user is the mean of the items it knows, popular ones less; an item is its text.
+    text = small.unit_text(small.N_ITEMS)
+    for user in range(small.N_USERS):
+        known = small.PAIRS[small.PAIRS[:, 0] == user, 1]
+        profile = np.zeros((1, small.WIDTH))
+        for item in known:
+            profile += text[item] / np.sqrt((small.PAIRS[:, 1] == item).sum())
+        expected = cosine_similarity(profile, text)[0] / model.temperature
+        np.testing.assert_allclose(found[user], expected, atol=1e-4)
+    assert found[:5, :3].min() != found[:5, :3].max()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"graph_embeddings": False},
+        {"graph_embeddings": False, "propagation": "bucketed"},
+        {},
+        {"normalize": False},
+    ],
+)
+def test_isolated_nodes_have_finite_scores_and_gradients(settings):
+    model, inputs = small.build(popularity_prior=False, **settings)
+    params = small.random_params(model, inputs)
+
+    def loss(params, inputs):
+        embeddings = _embed(model, params, inputs)
+        return jax.nn.logsumexp(score_block(embeddings, ALL_USERS))
+
+    found = _scores(model, params, inputs)
+    assert np.isfinite(found).all()
+    if not model.config.graph_embeddings:
+        # Neither text nor neighbours: no direction.
+        assert not found[6].any()
+        assert not found[:, 4].any()
+    gradient = jax.grad(loss)(params, inputs)
+    largest = jax.tree.map(lambda leaf: float(jnp.abs(leaf).max()), gradient)
+    assert all(1e-6 < value < 1e3 for value in jax.tree.leaves(largest)), largest
+
+
+def test_normalised_rows_have_norm_one():
+    model, inputs = small.build()
+    params = small.random_params(model, inputs)
+    embeddings = _embed(model, params, inputs)
+    for rows in (embeddings.users * model.temperature, embeddings.items):
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+
+
+def test_without_normalisation_magnitude_stays():
+    model, inputs = small.build(normalize=False)
+    params = small.random_params(model, inputs)
+    embeddings = _embed(model, params, inputs)
+    fused = np.asarray(_nodes(model, params, inputs).fused)
+    users, items = np.split(fused, [small.N_USERS])
+    np.testing.assert_allclose(embeddings.users, users / model.temperature, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(embeddings.items, items, rtol=1e-5, atol=1e-6)
+    assert np.linalg.norm(users, axis=1).std() > 0.05
+
+
+def test_normalize_rows():
+    x = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    x[1] = 0
+    x[2] *= 1e-6
+    np.testing.assert_allclose(normalize_rows(x), small.dense_normalize(x), rtol=1e-5)
+    cotangent = np.random.default_rng(1).standard_normal((4, 3)).astype(np.float32)
+    gradient = jax.grad(lambda x: (normalize_rows(x) * cotangent).sum())(x)
+    for row in range(4):
+        expected = np.zeros(3)
+        if x[row].any():  # (g − y (y·g)) / ‖x‖
+            norm = np.linalg.norm(x[row])
+            y = x[row] / norm
+            expected = (cotangent[row] - y * (y @ cotangent[row])) / norm
+        np.testing.assert_allclose(gradient[row], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_unit_rows():
+    x = np.float16([[3, 4], [0, 0], [1e-6, 0]])
+    rows = unit_rows(x)
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0], [1, 0]], atol=1e-6)
+
+
+def test_the_popularity_prior_is_one_scalar():
+    model, inputs = small.build()
+    params = small.initial_params(model, inputs)
+    assert not np.asarray(_embed(model, params, inputs).item_bias).any()  # where learning starts
+    params["popularity_weight"] = jnp.float32(0.7)
+    expected = 0.7 * np.log([5, 4, 4, 2, 1])
+    np.testing.assert_allclose(_embed(model, params, inputs).item_bias, expected, atol=1e-6)
+    model, inputs = small.build(popularity_prior=False)
+    bias = _embed(model, small.random_params(model, inputs), inputs).item_bias
+    np.testing.assert_array_equal(bias, np.zeros(small.N_ITEMS))
+
+
+@pytest.mark.parametrize("n_layers", [0, 2])
+def test_towers_share_what_is_fused(n_layers):
+    model, inputs = small.build(n_layers=n_layers)
+    params = small.random_params(model, inputs)
+    found = _nodes(model, params, inputs, by_tower=True)
+    together = _nodes(model, params, inputs)
+    assert together.graph is None
+    assert together.text is None
+    np.testing.assert_allclose(found.features, together.features, atol=1e-6)
+    np.testing.assert_allclose(found.fused, together.fused, atol=1e-5)
+    np.testing.assert_allclose(found.graph + found.text, found.fused, atol=1e-5)
+    for name, features in small.dense_towers(params, inputs).items():
+        expected = small.dense_propagate(small.dense_adjacency(), features, n_layers)
+        np.testing.assert_allclose(getattr(found, name), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{"text_encoder": "none"}, {"graph_embeddings": False}])
+def test_a_single_tower_has_no_shares(settings):
+    model, inputs = small.build(**settings)
+    assert not model.has_both_towers
+    params = small.random_params(model, inputs)
+    found = _nodes(model, params, inputs, by_tower=True)
+    assert found.graph is None
+    assert found.text is None
+    np.testing.assert_array_equal(found.fused, _nodes(model, params, inputs).fused)
+
+
+@pytest.mark.parametrize("n_layers", [0, 1, 3])
+def test_without_target_takes_out_what_one_step_brought(n_layers):
+    model, inputs = small.build(n_layers=n_layers)
+    params = small.random_params(model, inputs)
+    users, items = small.PAIRS.T
+    nodes = _nodes(model, params, inputs)
+    found = model.without_target(nodes, inputs, users, items)
+    features = sum(small.dense_towers(params, inputs).values())
+    adjacency = small.dense_adjacency()
+    fused = small.dense_propagate(adjacency, features, n_layers)
+    for row, (user, item) in enumerate(small.PAIRS):
+        expected = fused[user].copy()
+        if n_layers:
+            # The term of A¹ x that comes from this item; longer ways to it stay.
+            cut = adjacency.copy()
+            cut[user, small.N_USERS + item] = 0
+            expected -= ((adjacency - cut) @ features)[user] / (n_layers + 1)
+        np.testing.assert_allclose(found[row], expected, atol=1e-5)
+    changed = np.abs(found - nodes.fused[users]).max(axis=1)
+    assert (changed > 1e-3).all() if n_layers else not changed.any()
+
+
+def test_dropout_is_for_training_only():
+    settings = {"graph_embeddings": False, "embedding_dim": 400, "n_layers": 1}
+    model, inputs = small.build(dropout=0.25, **settings)
+    params = small.random_params(model, inputs)
+    rngs = {"dropout": jax.random.key(1)}
+    plain = np.asarray(_nodes(model, params, inputs).features)
+    without, _ = small.build(dropout=0.0, **settings)
+    np.testing.assert_array_equal(plain, _nodes(without, params, inputs).features)
+    unchanged = _nodes(without, params, inputs, train=True, rngs=rngs).features
+    np.testing.assert_array_equal(plain, unchanged)
+
+    dropped = np.asarray(_nodes(model, params, inputs, train=True, rngs=rngs).features)
+    kept = dropped != 0
+    np.testing.assert_allclose(dropped[kept], plain[kept] / 0.75, rtol=1e-5)
+    has_text = plain.any(axis=1)
+    # 3,200 draws and more: 5 standard errors are below 0.04.
+    assert has_text.sum() * 400 >= 3200
+    assert kept[has_text].mean() == pytest.approx(0.75, abs=0.04)
+    again = _nodes(model, params, inputs, train=True, rngs=rngs).features
+    np.testing.assert_array_equal(dropped, again)
+    other = _nodes(model, params, inputs, train=True, rngs={"dropout": jax.random.key(2)}).features
+    assert (np.asarray(other) != dropped).any()
+    with pytest.raises(InvalidRngError, match="dropout"):
+        _nodes(model, params, inputs, train=True)
+
+
+def test_towers_are_dropped_independently():
+    model, inputs = small.build(dropout=0.5, n_layers=0, embedding_dim=small.WIDTH)
+    params = small.random_params(model, inputs)
+    rngs = {"dropout": jax.random.key(0)}
+    found = _nodes(model, params, inputs, train=True, by_tower=True, rngs=rngs)
+    rows = np.asarray(inputs.user_text).any(axis=1)
+    graph, text = (
+        np.asarray(share)[: small.N_USERS][rows] == 0 for share in (found.graph, found.text)
+    )
+    assert (graph & ~text).any()
+    assert (~graph & text).any()
+
+
+# Runs in a process of its own: the number of devices is fixed once JAX has started.
+SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import jax, numpy as np, small
+from symcere_jax.models import SymCERE, score_block
+
+model, inputs = small.build()
+params = small.random_params(model, inputs)
+
+def scores(params, inputs, users):
+    return score_block(model.apply({"params": params}, inputs, method=SymCERE.embed), users)
+
+users = np.arange(8).reshape(4, 2) % small.N_USERS
+found = jax.pmap(scores, in_axes=(None, None, 0))(params, inputs, users)
+print(np.asarray(found).reshape(8, -1).tolist())
+"""
+
+
+def test_devices_score_as_one(run_on_devices):
+    found = json.loads(run_on_devices(4, SCRIPT, Path(__file__).parent))
+    model, inputs = small.build()
+    expected = small.dense_scores(small.random_params(model, inputs), model, inputs)
+    np.testing.assert_allclose(found, expected[np.arange(8) % 7], rtol=1e-4, atol=1e-4)

@@ -1,0 +1,75 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from symcere_jax.models.towers import GraphTower, TextTower
+
+RNG = np.random.default_rng(0)
+USERS = RNG.standard_normal((3, 4), np.float32)
+ITEMS = RNG.standard_normal((5, 4), np.float32)
+
+
+def test_graph_embeddings_are_small_and_random():
+    tower = GraphTower(n_nodes=400, dim=50)
+    tables = []
+    for seed in (0, 0, 1):
+        params = tower.init(jax.random.key(seed))["params"]
+        assert list(params) == ["embedding"]
+        tables.append(np.asarray(tower.apply({"params": params})))
+        np.testing.assert_array_equal(tables[-1], params["embedding"])
+    assert tables[0].shape == (400, 50)
+    assert tables[0].dtype == np.float32
+    # 20,000 draws: mean and deviation lie within 5 standard errors.
+    assert abs(tables[0].mean()) < 5 * 1e-3 / np.sqrt(20_000)
+    assert tables[0].std() == pytest.approx(1e-3, rel=5 / np.sqrt(2 * 20_000))
+    np.testing.assert_array_equal(tables[0], tables[1])
+    assert (tables[0] != tables[2]).mean() > 0.99
+
+
+@pytest.mark.parametrize("dim", [2, 4, 7])
+def test_text_starts_as_it_is_cut_or_padded_to_the_width(dim):
+    tower = TextTower(dim, user_weight=0.25, item_weight=2.0)
+    found, variables = tower.init_with_output(jax.random.key(0), USERS, ITEMS)
+    assert variables["params"]["projection"]["kernel"].shape == (4, dim)
+    expected = np.zeros((8, dim), np.float32)
+    width = min(dim, 4)
+    expected[:3, :width] = 0.25 * USERS[:, :width]
+    expected[3:, :width] = 2 * ITEMS[:, :width]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_text_is_weighed_and_projected():
+    kernel = RNG.standard_normal((4, 6)).astype(np.float32)
+    params = {"user_weight": 0.3, "item_weight": -1.5, "projection": {"kernel": kernel}}
+    tower = TextTower(6, user_weight=9.0, item_weight=9.0)  # only where learning starts
+    found = tower.apply({"params": params}, USERS, ITEMS)
+    expected = np.concatenate([0.3 * USERS.astype(float), -1.5 * ITEMS.astype(float)]) @ kernel
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_weights_and_projection_learn():
+    cotangent = RNG.standard_normal((8, 4))
+    tower = TextTower(4, user_weight=0.5, item_weight=2.0)
+    params = tower.init(jax.random.key(0), USERS, ITEMS)["params"]
+
+    def loss(params):
+        return (
+            jnp.asarray(cotangent, jnp.float32) * tower.apply({"params": params}, USERS, ITEMS)
+        ).sum()
+
+    gradient = jax.grad(loss)(params)
+    # The kernel is the identity.
+    assert gradient["user_weight"] == pytest.approx((cotangent[:3] * USERS).sum(), rel=1e-5)
+    assert gradient["item_weight"] == pytest.approx((cotangent[3:] * ITEMS).sum(), rel=1e-5)
+    weighed = np.concatenate([0.5 * USERS, 2 * ITEMS])
+    np.testing.assert_allclose(
+        gradient["projection"]["kernel"], weighed.T @ cotangent, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_no_text_is_zero():
+    tower = TextTower(4, user_weight=1.0, item_weight=1.0)
+    found, _ = tower.init_with_output(jax.random.key(0), np.zeros_like(USERS), ITEMS)
+    assert not np.asarray(found[:3]).any()
+    assert np.asarray(found[3:]).any()

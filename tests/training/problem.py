@@ -1,0 +1,291 @@
+"""A problem small enough for loops: its inputs, and its objective in float64 from the formulas.
+
+Also imported on its own, by processes with other numbers of devices.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from symcere_jax.config import Config
+from symcere_jax.data.interactions import Interactions
+from symcere_jax.graph import bipartite_graph, build_adjacency
+from symcere_jax.models import ModelInputs, SymCERE, build_model
+from symcere_jax.training.devices import AXIS
+from symcere_jax.training.inputs import TrainInputs
+from symcere_jax.training.objective import Objective
+
+N_USERS, N_ITEMS, TEXT_WIDTH, DIM, N_LAYERS = 6, 7, 3, 4, 2
+# User 5 has written nothing and nobody has bought item 6.
+PAIRS = np.array(
+    [[0, 0], [0, 1], [0, 2], [1, 0], [1, 3], [2, 1], [2, 3], [2, 4], [3, 0], [3, 5], [4, 2]],
+    np.int32,
+)
+# Users and items repeat, pairs too; a multiple of 8 devices.
+BATCH = PAIRS[[0, 1, 3, 8, 5, 6, 9, 1]]
+
+
+def config(**settings: Any) -> Config:
+    """Every term is on; no dropout, which loops could not follow."""
+    every = {
+        "embedding_dim": DIM,
+        "n_layers": N_LAYERS,
+        "text_encoder": "toy",
+        "propagation": "segment",
+        "dropout": 0.0,
+        "temperature": 0.4,
+        "cross_modal_weight": 0.3,
+        "user_ranking_weight": 0.7,
+        "intra_modal_weight": 0.2,
+        "embedding_l2": 0.05,
+    }
+    return Config.of(**{**every, **settings})
+
+
+def inputs() -> TrainInputs:
+    """Graph, text features and interactions."""
+    rng = np.random.default_rng(1)
+    degrees = [
+        np.bincount(PAIRS[:, column], minlength=n).astype(np.float32)
+        for column, n in enumerate((N_USERS, N_ITEMS))
+    ]
+    text = [rng.standard_normal((n, TEXT_WIDTH)).astype(np.float32) for n in (N_USERS, N_ITEMS)]
+    adjacency = build_adjacency(bipartite_graph(PAIRS, N_USERS, N_ITEMS), "segment")
+    history = Interactions.from_pairs(PAIRS, N_USERS)
+    return TrainInputs(
+        model=ModelInputs(adjacency, *text, *degrees),
+        interactions=PAIRS,
+        history_start=history.indptr.astype(np.int32),
+        history_items=history.items,
+        max_history=3,
+    )
+
+
+def params(model: SymCERE) -> dict:
+    """Parameters far from where learning starts, so that no gradient is zero by chance."""
+    shapes = jax.eval_shape(model.init, jax.random.key(0), inputs().model)["params"]
+    rng = np.random.default_rng(2)
+    return jax.tree.map(lambda leaf: rng.normal(0.3, 0.6, leaf.shape).astype(np.float32), shapes)
+
+
+def objective(config: Config, block_size: int = 16_384) -> Objective:
+    """The objective of the problem's model."""
+    return Objective(build_model(config, N_USERS, N_ITEMS), config.loss, block_size)
+
+
+def loss_and_gradients(
+    objective: Objective, params: dict, batch: np.ndarray = BATCH, key: int = 0
+) -> tuple[dict[str, float], dict]:
+    """Each term and the gradients of the total, over all devices of this process."""
+    n_devices = jax.local_device_count()
+
+    def run(_: jax.Array, params: dict, inputs: TrainInputs) -> tuple[dict, dict]:
+        gradients, terms = jax.grad(objective, has_aux=True)(
+            params, inputs, jnp.asarray(batch), jax.random.key(key), n_devices
+        )
+        return jax.lax.psum((terms, gradients), AXIS)
+
+    results = jax.pmap(run, axis_name=AXIS, in_axes=(0, None, None))(
+        np.arange(n_devices), params, inputs()
+    )
+    terms, gradients = jax.tree.map(lambda leaf: np.asarray(leaf[0]), results)
+    return {name: float(value) for name, value in terms.items()}, gradients
+
+
+def sampled_negatives(key: int = 0) -> np.ndarray:
+    """The items that BPR draws for a batch."""
+    _, negative_key = jax.random.split(jax.random.key(key))
+    return np.asarray(jax.random.randint(negative_key, (len(BATCH),), 0, N_ITEMS))
+
+
+@dataclasses.dataclass(frozen=True)
+class Nodes:
+    """Node embeddings in float64."""
+
+    features: np.ndarray
+    fused: np.ndarray
+    graph: np.ndarray
+    text: np.ndarray
+
+
+def adjacency() -> np.ndarray:
+    """The normalised adjacency, an edge at a time."""
+    matrix = np.zeros((N_USERS + N_ITEMS, N_USERS + N_ITEMS))
+    for user, item in PAIRS.tolist():
+        user_degree = sum(1 for other, _ in PAIRS.tolist() if other == user)
+        item_degree = sum(1 for _, other in PAIRS.tolist() if other == item)
+        weight = 1 / math.sqrt(user_degree * item_degree)
+        matrix[user, N_USERS + item] = matrix[N_USERS + item, user] = weight
+    return matrix
+
+
+def embed(params: dict, config: Config) -> Nodes:
+    """Towers, then `P(X) = mean_l A^l X`, dense."""
+    model = inputs().model
+    zeros = np.zeros((N_USERS + N_ITEMS, DIM))
+    graph = text = zeros
+    if config.model.graph_embeddings:
+        graph = np.asarray(params["graph_tower"]["embedding"], np.float64)
+    if config.model.text_encoder != "none":
+        tower = params["text_tower"]
+        weighted = [tower["user_weight"] * model.user_text, tower["item_weight"] * model.item_text]
+        text = np.concatenate(weighted).astype(np.float64) @ tower["projection"]["kernel"]
+    n_layers = config.model.n_layers
+    powers = [np.linalg.matrix_power(adjacency(), layer) for layer in range(n_layers + 1)]
+    mean = sum(powers) / (n_layers + 1)
+    return Nodes(graph + text, mean @ (graph + text), mean @ graph, mean @ text)
+
+
+def terms(params: dict, config: Config) -> dict[str, float]:
+    """Every term of the objective of `BATCH` and their weighted sum, from the formulas."""
+    nodes, loss = embed(params, config), config.loss
+    pairs = [tuple(pair) for pair in BATCH.tolist()]
+    history = {user: {i for u, i in PAIRS.tolist() if u == user} for user in range(N_USERS)}
+    matrix = adjacency()
+
+    def direction(vector: np.ndarray) -> np.ndarray:
+        return vector / math.sqrt(vector @ vector) if config.model.normalize else vector
+
+    def user_vector(user: int, item: int) -> np.ndarray:
+        vector = nodes.fused[user]
+        if loss.exclude_target and config.model.n_layers > 0:
+            brought = matrix[user, N_USERS + item] * nodes.features[N_USERS + item]
+            vector = vector - brought / (config.model.n_layers + 1)
+        return direction(vector)
+
+    def similarity(user: int, target: int, item: int) -> float:
+        item_vector = direction(nodes.fused[N_USERS + item])
+        return float(user_vector(user, target) @ item_vector) / loss.temperature
+
+    def score(user: int, target: int, item: int) -> float:
+        """Of an item, for a user whose interaction with `target` is being predicted."""
+        popularity = 0.0
+        if config.model.popularity_prior:
+            count = sum(1 for _, other in PAIRS.tolist() if other == item)
+            popularity = float(params["popularity_weight"]) * math.log(1 + count)
+        return similarity(user, target, item) + popularity
+
+    def rarity(column: int, row: int) -> float:
+        """Minus the log of how often a user (column 0) or an item (1) is drawn, if corrected."""
+        share = (PAIRS[:, column] == row).mean()
+        return -math.log(share) if loss.logq_correction else 0.0
+
+    def negatives(place: int, candidates: int) -> list[int]:
+        """Places of the batch whose users (0) or items (1) are negatives of a place."""
+        user, item = pairs[place]
+        return [
+            other
+            for other, (other_user, other_item) in enumerate(pairs)
+            if not {
+                "none": other == place,
+                "same_item": pairs[other][candidates] == pairs[place][candidates],
+                "history": (item in history[other_user])
+                if candidates == 0
+                else (other_item in history[user]),
+            }[loss.false_negatives]
+        ]
+
+    def item_ranking() -> float:
+        losses = []
+        for place, (user, item) in enumerate(pairs):
+            if loss.candidates == "catalog":
+                known = history[user] if loss.false_negatives == "history" else {item}
+                positive = score(user, item, item)
+                others = [score(user, item, j) for j in range(N_ITEMS) if j not in known]
+            else:
+                positive = score(user, item, item) + rarity(1, item)
+                items = [pairs[other][1] for other in negatives(place, 1)]
+                others = [score(user, item, j) + rarity(1, j) for j in items]
+            losses.append(sincere(positive, others))
+        return float(np.mean(losses))
+
+    def bpr() -> float:
+        losses = []
+        for (user, item), negative in zip(pairs, sampled_negatives().tolist(), strict=True):
+            known = history[user] if loss.false_negatives == "history" else {item}
+            if negative not in known:
+                difference = score(user, item, negative) - score(user, item, item)
+                losses.append(math.log1p(math.exp(difference)))
+        return float(np.mean(losses))
+
+    def user_ranking() -> float:
+        losses = []
+        for place, (user, item) in enumerate(pairs):
+            others = [pairs[other] for other in negatives(place, 0)]
+            scores = [
+                similarity(other, target, item) + rarity(0, other) for other, target in others
+            ]
+            losses.append(sincere(similarity(user, item, item) + rarity(0, user), scores))
+        return float(np.mean(losses))
+
+    def cross_modal(column: int) -> float:
+        labels = [pair[column] for pair in pairs]
+        graph = [direction(nodes.graph[column * N_USERS + label]) for label in labels]
+        text = [direction(nodes.text[column * N_USERS + label]) for label in labels]
+        views = {"graph_to_text": [(graph, text)], "text_to_graph": [(text, graph)]}
+        views["both"] = views["graph_to_text"] + views["text_to_graph"]
+        of_anchors, of_pairs = [], []
+        for anchors, candidates in views[loss.cross_modal_direction]:
+            for a, anchor in enumerate(anchors):
+                logits = [float(anchor @ other) / loss.temperature for other in candidates]
+                same = [label == labels[a] for label in labels]
+                wrong = [s for s, is_same in zip(logits, same, strict=True) if not is_same]
+                found = [
+                    sincere(s, wrong) for s, is_same in zip(logits, same, strict=True) if is_same
+                ]
+                of_anchors.append(np.mean(found))
+                of_pairs += found
+        return float(np.mean(of_anchors if loss.cross_modal_average == "anchor" else of_pairs))
+
+    def intra_modal(table: np.ndarray) -> float:
+        users = [direction(table[user]) for user, _ in pairs]
+        items = [direction(table[N_USERS + item]) for _, item in pairs]
+        losses = []
+        for candidates, (anchors, others) in enumerate(((items, users), (users, items))):
+            for place, anchor in enumerate(anchors):
+                logits = [float(anchor @ other) / loss.temperature for other in others]
+                wrong = [logits[other] for other in negatives(place, candidates)]
+                losses.append(sincere(logits[place], wrong))
+        return float(np.mean(losses))
+
+    def embedding_l2() -> float:
+        table = np.asarray(params["graph_tower"]["embedding"], np.float64)
+        norms = [(table[user] ** 2).sum() + (table[N_USERS + i] ** 2).sum() for user, i in pairs]
+        return float(np.mean(norms)) / 2
+
+    weighted: list[tuple[str, float, Callable[[], float]]] = [
+        ("ranking", 1.0, bpr if loss.ranking_loss == "bpr" else item_ranking),
+        ("user_ranking", loss.user_ranking_weight, user_ranking),
+    ]
+    has_graph = config.model.graph_embeddings
+    has_text = config.model.text_encoder != "none"
+    if has_graph and has_text:
+        aligned = (
+            ["user", "item"] if loss.cross_modal_labels == "both" else [loss.cross_modal_labels]
+        )
+        for label in aligned:
+            term = functools.partial(cross_modal, ["user", "item"].index(label))
+            weighted.append((f"cross_modal_{label}", loss.cross_modal_weight / len(aligned), term))
+    if has_graph:
+        term = functools.partial(intra_modal, nodes.graph)
+        weighted.append(("intra_modal_graph", loss.intra_modal_weight, term))
+        weighted.append(("embedding_l2", loss.embedding_l2, embedding_l2))
+    if has_text:
+        term = functools.partial(intra_modal, nodes.text)
+        weighted.append(("intra_modal_text", loss.intra_modal_weight, term))
+    values = {name: (weight, term()) for name, weight, term in weighted if weight > 0}
+    total = sum(weight * value for weight, value in values.values())
+    return {name: value for name, (_, value) in values.items()} | {"loss": total}
+
+
+def sincere(positive: float, negatives: list[float]) -> float:
+    """`−s + log(exp(s) + Σ exp(s_n))`."""
+    largest = max([positive, *negatives])
+    mass = sum(math.exp(value - largest) for value in [positive, *negatives])
+    return largest + math.log(mass) - positive

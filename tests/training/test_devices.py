@@ -1,0 +1,118 @@
+"""One device or many: the same losses, gradients, runs and checkpoints."""
+
+import concurrent.futures
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from symcere_jax.config import Config
+from symcere_jax.reporting.metric_log import read_metric_log
+from symcere_jax.training import load_embeddings, train
+
+ONLY_RANKING = {
+    "user_ranking_weight": 0.0,
+    "cross_modal_weight": 0.0,
+    "intra_modal_weight": 0.0,
+    "embedding_l2": 0.0,
+}
+CASES = {
+    "every_term": {},
+    "in_batch": {"candidates": "in_batch"} | ONLY_RANKING,
+    "bpr": {"ranking_loss": "bpr", "dropout": 0.5} | ONLY_RANKING,
+}
+# The batch size is a multiple of 8, and the number of interactions is not.
+SETTINGS = {
+    "batch_size": 128,
+    "embedding_dim": 8,
+    "n_layers": 2,
+    "propagation": "segment",
+} | ONLY_RANKING
+
+SCRIPT = """
+import json, sys
+tests, folder, output, n_devices = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+sys.path.insert(0, tests)
+import jax, jax.numpy as jnp, numpy as np
+import problem
+from symcere_jax.config import Config
+from symcere_jax.data import ReviewDataset
+from symcere_jax.training import train
+from symcere_jax.training.devices import AXIS, local_rows, replicate, unreplicate
+
+assert jax.local_device_count() == n_devices
+cases, settings = json.loads(sys.argv[5]), json.loads(sys.argv[6])
+for name, case in cases.items():
+    objective = problem.objective(problem.config(**case))
+    terms, gradients = problem.loss_and_gradients(objective, problem.params(objective.model))
+    leaves = {str(i): leaf for i, leaf in enumerate(jax.tree.leaves(gradients))}
+    np.savez(f"{output}/{name}.npz", **leaves, **terms)
+
+copies = replicate({"x": np.arange(3.0)})
+assert copies["x"].shape == (n_devices, 3)
+np.testing.assert_array_equal(unreplicate(copies)["x"], [0, 1, 2])
+rows = jax.pmap(lambda x: local_rows(x, n_devices), axis_name=AXIS)(replicate(np.arange(16)))
+np.testing.assert_array_equal(rows.reshape(-1), np.arange(16))
+
+for workdir in ("run", "of_one_device") if n_devices == 8 else ():
+    train(Config.of(**settings, epochs=2), ReviewDataset.load(folder), f"{output}/{workdir}")
+"""
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory, dataset, run_on_devices) -> dict[int, Path]:
+    """What 1, 2 and 8 devices made of the same problem; a run began on one and went on on eight."""
+    folders = {n: tmp_path_factory.mktemp(f"devices_{n}") for n in (1, 2, 8)}
+    train(Config.of(**SETTINGS, epochs=1), dataset, folders[8] / "of_one_device")
+    tests = Path(__file__).parent
+    cases = {1: CASES, 2: {"every_term": {}}, 8: CASES}
+
+    def start(n: int) -> str:
+        settings = json.dumps(cases[n]), json.dumps(SETTINGS)
+        return run_on_devices(n, SCRIPT, tests, dataset.folder, folders[n], n, *settings)
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        list(pool.map(start, folders))
+    train(Config.of(**SETTINGS, epochs=2), dataset, folders[1] / "run")
+    return folders
+
+
+@pytest.mark.parametrize(("n_devices", "case"), [(2, "every_term"), *((8, case) for case in CASES)])
+def test_terms_and_gradients_do_not_depend_on_the_devices(outputs, n_devices, case):
+    one, many = (np.load(outputs[n] / f"{case}.npz") for n in (1, n_devices))
+    assert set(many) == set(one)
+    for name in one:
+        assert np.abs(one[name]).max() > 1e-3
+        np.testing.assert_allclose(many[name], one[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_a_run_does_not_depend_on_the_devices(outputs, dataset):
+    _same_run(outputs[1] / "run", outputs[8] / "run", dataset)
+
+
+def test_a_run_of_one_device_goes_on_on_eight(outputs, dataset):
+    _same_run(outputs[1] / "run", outputs[8] / "of_one_device", dataset)
+
+
+def test_a_run_of_eight_devices_goes_on_on_one(outputs, dataset, tmp_path):
+    for n in (1, 8):
+        shutil.copytree(outputs[n] / "run", tmp_path / str(n))
+        assert train(Config.of(**SETTINGS, epochs=3), dataset, tmp_path / str(n)).epochs == 3
+    _same_run(tmp_path / "1", tmp_path / "8", dataset)
+
+
+def _same_run(one: Path, other: Path, dataset) -> None:
+    records, other_records = read_metric_log(one), read_metric_log(other)
+    assert len(records) == len(other_records) > 2
+    for record, other_record in zip(records, other_records, strict=True):
+        del record["seconds"], other_record["seconds"]
+        assert other_record == pytest.approx(record, rel=1e-3)
+    (embeddings, metadata), (other_embeddings, other_metadata) = (
+        load_embeddings(workdir, dataset) for workdir in (one, other)
+    )
+    assert other_metadata.progress.best_step == metadata.progress.best_step > 0
+    for name in ("users", "items", "item_bias"):
+        value, other_value = getattr(embeddings, name), getattr(other_embeddings, name)
+        np.testing.assert_allclose(other_value, value, rtol=1e-3, atol=1e-4, err_msg=name)

@@ -1,0 +1,370 @@
+import dataclasses
+import itertools
+import shutil
+import types
+
+import jax
+import numpy as np
+import pytest
+
+from symcere_jax.config import Config
+from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
+from symcere_jax.evaluation import evaluate
+from symcere_jax.models import score_block
+from symcere_jax.reporting.metric_log import read_metric_log
+from symcere_jax.training import Checkpoints, load_embeddings, loop, train
+
+# Three calls of two steps an epoch, with dropout.
+SETTINGS = {
+    "batch_size": 128,
+    "steps_per_call": 2,
+    "embedding_dim": 8,
+    "n_layers": 1,
+    "propagation": "segment",
+    "user_ranking_weight": 0.0,
+    "cross_modal_weight": 0.0,
+    "epochs": 4,
+}
+STEPS_PER_EPOCH = 6
+
+
+def _config(**settings) -> Config:
+    return Config.of(**SETTINGS | settings)
+
+
+def _records(workdir) -> list[dict[str, float]]:
+    """The records without the seconds."""
+    records = read_metric_log(workdir)
+    assert all(record.pop("seconds") >= 0 for record in records)
+    return records
+
+
+class _Stop:
+    """Asks to stop after so many calls of the device."""
+
+    def __init__(self, n_calls: int) -> None:
+        self.calls = itertools.count()
+        self.n_calls = n_calls
+
+    def __call__(self) -> bool:
+        return next(self.calls) >= self.n_calls
+
+
+def _collect_states(patch: pytest.MonkeyPatch) -> list:
+    """A list that gets the state of a run at each of its saves."""
+    collected: list = []
+    save = loop._Run._save
+
+    def collect_and_save(run, progress):
+        collected.append(jax.tree.map(np.asarray, run.state))
+        save(run, progress)
+
+    patch.setattr(loop._Run, "_save", collect_and_save)
+    return collected
+
+
+@pytest.fixture
+def states(monkeypatch):
+    """The states that runs of a test have saved."""
+    return _collect_states(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def finished(dataset, tmp_path_factory):
+    """A run without interrupt: how it ended, its state, its workdir; not to be changed."""
+    workdir = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        states = _collect_states(patch)
+        result = train(_config(), dataset, workdir)
+    return types.SimpleNamespace(result=result, state=states[-1], workdir=workdir)
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A copy of the finished run's workdir."""
+    return shutil.copytree(finished.workdir, tmp_path / "copy")
+
+
+def _assert_equal(found, expected):
+    """The same structure, the same bits."""
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def _assert_same_end(result, state, workdir, finished):
+    assert dataclasses.replace(result, seconds=0) == dataclasses.replace(finished.result, seconds=0)
+    _assert_equal(state, finished.state)
+    assert _records(workdir) == _records(finished.workdir)
+    for kind in ("latest", "best"):
+        assert Checkpoints(workdir).steps(kind) == Checkpoints(finished.workdir).steps(kind)
+        assert Checkpoints(workdir).metadata(kind).progress.best_score == finished.result.best_score
+    _assert_equal(
+        Checkpoints(workdir).restore("best", finished.state.params),
+        Checkpoints(finished.workdir).restore("best", finished.state.params),
+    )
+
+
+def test_the_last_step_is_evaluated_and_saved(finished):
+    assert finished.result.stop == "epochs"
+    assert finished.result.epochs == 4
+    records = _records(finished.workdir)
+    assert [record["epoch"] for record in records] == [0, 1, 2, 3, 4]
+    assert [record["step"] for record in records] == [STEPS_PER_EPOCH * n for n in range(5)]
+    checkpoints = Checkpoints(finished.workdir)
+    assert checkpoints.steps("latest") == [4 * STEPS_PER_EPOCH]
+    _assert_equal(checkpoints.restore("latest", finished.state), finished.state)
+    assert finished.state.step == 4 * STEPS_PER_EPOCH
+
+
+def test_the_best_checkpoint_is_the_best_record(finished, dataset):
+    records = _records(finished.workdir)
+    scores = [record["ndcg@10"] for record in records]
+    best = int(np.argmax(scores))
+    assert finished.result.best_epoch == best > 0
+    assert finished.result.best_score == scores[best]
+    embeddings, metadata = load_embeddings(finished.workdir, dataset)
+    assert metadata.progress.best_step == best * STEPS_PER_EPOCH
+    metrics = evaluate(score_block, embeddings, dataset, "valid", ks=(10,)).metrics
+    assert metrics == {name: records[best][name] for name in metrics}
+
+
+def test_losses_are_logged_and_fall(finished):
+    first, *records = _records(finished.workdir)
+    assert "loss" not in first
+    losses = [record["loss"] for record in records]
+    assert losses[-1] < losses[0]
+    assert losses == [pytest.approx(record["ranking"]) for record in records]
+
+
+def test_a_resumed_run_equals_one_without_interrupt(finished, dataset, tmp_path, states):
+    """2N epochs are N, restore, N."""
+    assert train(_config(epochs=2), dataset, tmp_path).epochs == 2
+    result = train(_config(), dataset, tmp_path)
+    _assert_same_end(result, states[-1], tmp_path, finished)
+
+
+@pytest.mark.parametrize("n_calls", [0, 4])
+def test_a_run_that_is_told_to_stop_goes_on_where_it_was(
+    finished, dataset, tmp_path, states, n_calls
+):
+    result = train(_config(), dataset, tmp_path, should_stop=_Stop(n_calls))
+    assert (result.stop, result.epochs) == ("request", n_calls // 3)
+    assert Checkpoints(tmp_path).steps("latest") == [2 * n_calls]
+    assert len(_records(tmp_path)) == 1 + result.epochs
+    result = train(_config(), dataset, tmp_path)
+    _assert_same_end(result, states[-1], tmp_path, finished)
+
+
+def test_records_after_the_checkpoint_are_written_again(finished, dataset, tmp_path, states):
+    """A run that was killed has logged more than it has saved."""
+    train(_config(), dataset, tmp_path, should_stop=_Stop(4))
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "step": 12, "seconds": 1.0}\n{"epoch": 3, "st')
+    result = train(_config(), dataset, tmp_path)
+    _assert_same_end(result, states[-1], tmp_path, finished)
+
+
+def test_a_save_cut_off_between_its_parts_can_be_resumed(
+    finished, dataset, tmp_path, states, monkeypatch
+):
+    """The best checkpoint is newer than the latest one then."""
+    train(_config(), dataset, tmp_path, should_stop=_Stop(4))
+    save = Checkpoints.save
+
+    def save_only_the_best(checkpoints, kind, tree, metadata):
+        if kind == "latest":
+            raise KeyboardInterrupt
+        save(checkpoints, kind, tree, metadata)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Checkpoints, "save", save_only_the_best)
+        train(_config(), dataset, tmp_path)
+    assert Checkpoints(tmp_path).steps("latest") == [8]
+    result = train(_config(), dataset, tmp_path)
+    _assert_same_end(result, states[-1], tmp_path, finished)
+
+
+def test_the_first_save_cut_off_leaves_nothing_behind(dataset, tmp_path, copy, monkeypatch):
+    """A best checkpoint alone, of another run, is not taken for one of this run."""
+    shutil.rmtree(copy / "checkpoints" / "latest")
+    other = _config(seed=1, epochs=1)
+    train(other, dataset, copy)
+    train(other, dataset, tmp_path / "fresh")
+    embeddings, metadata = load_embeddings(copy, dataset)
+    fresh_embeddings, fresh_metadata = load_embeddings(tmp_path / "fresh", dataset)
+    assert metadata == fresh_metadata
+    _assert_equal(embeddings, fresh_embeddings)
+
+
+def test_checkpoints_between_epochs_change_nothing(
+    finished, dataset, tmp_path, states, monkeypatch
+):
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    result = train(_config(), dataset, tmp_path)
+    assert [int(state.step) for state in states] == [*range(2, 25, 2), 24]
+    _assert_same_end(result, states[-1], tmp_path, finished)
+
+
+def test_a_finished_run_called_again_does_nothing(finished, dataset, copy):
+    result = train(_config(), dataset, copy)
+    _assert_same_end(result, finished.state, copy, finished)
+
+
+def test_fewer_epochs_than_done_change_nothing(finished, dataset, copy):
+    result = train(_config(epochs=1), dataset, copy)
+    _assert_same_end(result, finished.state, copy, finished)
+
+
+def test_another_seed_gives_another_run(finished, dataset, tmp_path, states):
+    train(_config(seed=1), dataset, tmp_path)
+    for leaf, other in zip(
+        jax.tree.leaves(finished.state.params), jax.tree.leaves(states[-1].params), strict=True
+    ):
+        assert (leaf != other).any()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rate": 0.5}, r"other settings: --learning_rate=0.5 \(was 0.\d+\); use its"),
+        (
+            {"seed": 1, "steps_per_call": 3},
+            r"--seed=1 \(was 0\), --steps_per_call=3 \(was 2\); use its settings or another",
+        ),
+    ],
+)
+def test_a_run_of_other_settings_is_refused(finished, dataset, copy, settings, message):
+    with pytest.raises(CheckpointError, match=message):
+        train(_config(**settings), dataset, copy)
+    assert _records(copy) == _records(finished.workdir)
+
+
+def test_a_run_on_other_data_is_refused(finished, dataset, copy):
+    files = {**dataset.manifest.files, "train.npy": {"sha256": "other", "bytes": 1}}
+    manifest = dataclasses.replace(dataset.manifest, files=files)
+    other = dataclasses.replace(dataset, manifest=manifest)
+    for use in (lambda: train(_config(), other, copy), lambda: load_embeddings(copy, other)):
+        with pytest.raises(CheckpointError, match="give the folder that it was trained on"):
+            use()
+    assert _records(copy) == _records(finished.workdir)
+
+
+def test_other_steps_an_epoch_are_refused(dataset, copy, monkeypatch):
+    """As with another number of devices that the batch size is no multiple of."""
+    monkeypatch.setattr(loop, "fit_batch_size", lambda *_: 64)
+    with pytest.raises(CheckpointError, match="6 steps an epoch, .* would make it 10: use as many"):
+        train(_config(), dataset, copy)
+
+
+def test_without_resume_a_run_is_refused(finished, dataset, copy):
+    with pytest.raises(CheckpointError, match="holds a run already: go on with it by --resume"):
+        train(_config(), dataset, copy, resume=False)
+    assert _records(copy) == _records(finished.workdir)
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Replaces the validation scores by given ones, from the untrained model on."""
+
+    def script(*scores):
+        evaluations = iter([types.SimpleNamespace(metrics={"ndcg@10": score}) for score in scores])
+        monkeypatch.setattr(loop, "evaluate", lambda *_, **__: next(evaluations))
+
+    return script
+
+
+def test_patience_ends_a_run_and_the_best_is_kept(dataset, tmp_path, states, scripted):
+    scripted(0.1, 0.3, 0.2, 0.3)
+    result = train(_config(patience=2), dataset, tmp_path)
+    # An equal score is no gain: the earlier epoch stays the best.
+    assert (result.stop, result.epochs) == ("patience", 3)
+    assert (result.best_epoch, result.best_score) == (1, 0.3)
+    scripted(0.1, 0.3)
+    train(_config(patience=2, epochs=1), dataset, tmp_path / "one_epoch")
+    _assert_equal(Checkpoints(tmp_path).restore("best", states[0].params), states[-1].params)
+
+    scripted(0.4)
+    result = train(_config(patience=3), dataset, tmp_path)
+    assert (result.stop, result.epochs) == ("epochs", 4)
+    assert (result.best_epoch, result.best_score) == (4, 0.4)
+
+
+def test_patience_is_kept_over_an_interrupt(dataset, tmp_path, scripted):
+    scripted(0.3, 0.2, 0.1)
+    train(_config(patience=3, epochs=2), dataset, tmp_path)
+    scripted(0.0)
+    result = train(_config(patience=3, epochs=9), dataset, tmp_path)
+    assert (result.stop, result.epochs, result.best_epoch) == ("patience", 3, 0)
+
+
+def test_without_validation_data_the_last_epoch_wins(dataset, tmp_path, states):
+    empty = dataclasses.replace(dataset, valid=dataset.valid[:0])
+    result = train(_config(epochs=2, patience=1), empty, tmp_path)
+    assert (result.stop, result.epochs) == ("epochs", 2)
+    assert (result.best_epoch, result.best_score) == (2, None)
+    _assert_equal(Checkpoints(tmp_path).restore("best", states[-1].params), states[-1].params)
+    assert all("ndcg@10" not in record for record in _records(tmp_path))
+
+
+def test_no_epochs_leave_the_untrained_model(dataset, tmp_path):
+    result = train(_config(epochs=0), dataset, tmp_path)
+    assert (result.stop, result.epochs, result.best_epoch) == ("epochs", 0, 0)
+    embeddings, metadata = load_embeddings(tmp_path, dataset)
+    assert metadata.progress.step == 0
+    # Learning starts from text alone: free embeddings are small, and the prior is 0.
+    assert np.isfinite(embeddings.users).all()
+    assert (np.asarray(embeddings.item_bias) == 0).all()
+
+
+def test_a_diverged_run_keeps_its_last_checkpoint(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    rates = {"learning_rate": 1e38, "embedding_learning_rate": 1e38, "normalize": False}
+    config = _config(**rates, steps_per_call=1)
+    with pytest.raises(
+        SymcereError, match="the loss is not finite from step 1 on; .* lower --learn"
+    ):
+        train(config, dataset, tmp_path)
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.steps("latest") == [1]
+    assert checkpoints.metadata("latest").progress.step == 1
+    load_embeddings(tmp_path, dataset)
+
+
+def test_a_batch_may_exceed_the_data(dataset, tmp_path):
+    result = train(_config(batch_size=10**6, epochs=1), dataset, tmp_path)
+    assert result.epochs == 1
+    assert _records(tmp_path)[-1]["step"] == 1
+
+
+@pytest.mark.parametrize(
+    ("requested", "n_interactions", "n_devices", "expected"),
+    [
+        (512, 1000, 1, 512),
+        (512, 1000, 8, 512),
+        (510, 1000, 8, 504),
+        (512, 397, 8, 392),
+        (8, 8, 8, 8),
+    ],
+)
+def test_batches_are_shared_evenly(requested, n_interactions, n_devices, expected):
+    assert loop.fit_batch_size(requested, n_interactions, n_devices) == expected
+
+
+@pytest.mark.parametrize(("requested", "n_interactions"), [(7, 1000), (512, 7)])
+def test_more_devices_than_rows_is_an_error(requested, n_interactions):
+    with pytest.raises(
+        ConfigError, match=f"--batch_size={requested} with {n_interactions} training"
+    ):
+        loop.fit_batch_size(requested, n_interactions, 8)
+
+
+def test_the_observer_is_told(dataset, copy):
+    told = []
+    observer = types.SimpleNamespace(
+        start=lambda *arguments: told.append(("start", arguments[:3], arguments[3].step)),
+        steps=lambda epoch, steps, loss: told.append(("steps", epoch, steps, loss > 0)),
+        epoch=lambda record, best: told.append(("epoch", record["epoch"], best)),
+    )
+    train(_config(epochs=5), dataset, copy, observer=observer)
+    assert told[0] == ("start", (5, STEPS_PER_EPOCH, 128), 4 * STEPS_PER_EPOCH)
+    assert told[1:4] == [("steps", 5, 2, True)] * 3
+    assert [event[:2] for event in told[4:]] == [("epoch", 5)]
