@@ -1,0 +1,101 @@
+r"""Trains and scores variants of the model that lack a part, over seeds, and makes a table.
+
+  python launch/ablate.py --dataset=data/shop --workdir=runs/ablation/shop --seeds=5
+
+Every run is trained in WORKDIR/VARIANT/seed_N with the settings given here, changed as the file of
+variants says, and scored once on the test split. Stopped or killed, the same command goes on from
+there; runs that are complete are not repeated. It writes ablation.md, ablation.json and
+ablation.png into the workdir:
+
+  - test NDCG@10, mean ± standard deviation over seeds;
+  - the difference to the first variant, by a paired test over users with Holm's correction;
+  - popularity of what is recommended, and whether the norm of an embedding encodes it.
+
+A file of variants is JSON, the one to compare with first:
+
+  {"full": {}, "no_text": {"text_encoder": "none"}, "one_layer": {"n_layers": 1}}
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+from tqdm import tqdm
+
+from launch import cli, experiments, settings
+from symcere_jax.errors import ConfigError
+from symcere_jax.experiments.ablation import read_variants, run_ablation
+from symcere_jax.experiments.training import Epoch
+from symcere_jax.reporting.ablation import ablation_markdown, ablation_table, write_ablation
+
+_SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, counted from --seed", 1)
+_VARIANTS = flags.DEFINE_string("variants", "configs/ablations/paper.json", "JSON of the variants")
+
+
+def main() -> None:
+    """Runs the variants and prints the table."""
+    variants = read_variants(_VARIANTS.value)
+    dataset = experiments.load_dataset()
+    workdir = Path(experiments.WORKDIR.value)
+    stop = experiments.stop_on_signals()
+    bar = _RunsBar()
+    try:
+        ablation = run_ablation(
+            settings.config(experiments.SETTINGS),
+            dataset,
+            workdir,
+            variants,
+            seeds=_SEEDS.value,
+            processes=experiments.PROCESSES.value,
+            observer=bar,
+            should_stop=stop.is_set,
+        )
+    finally:
+        bar.close()
+    if not ablation.complete:
+        print("stopped; the same command goes on from there")
+        sys.exit(experiments.PREEMPTED)
+    if len(ablation.variants) < 2:
+        raise ConfigError(f"{_VARIANTS.value}: all variants come to the same model here")
+    table = ablation_table(ablation, dataset, workdir)
+    print(ablation_markdown(table))
+    for path in write_ablation(table, workdir):
+        print(path)
+
+
+class _RunsBar:
+    """Shows a bar of the runs on stderr, and a line for each that ends."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+
+    def start(self, runs: int, done: int) -> None:
+        """Shows where the ablation starts."""
+        live = sys.stderr.isatty()
+        self._bar = tqdm(total=runs, initial=done, unit="run", disable=not live)
+
+    def epoch(self, run: Path, epoch: Epoch) -> None:
+        """Shows what is at work."""
+        if self._bar is not None:
+            name = f"{run.parent.name}/{run.name}"
+            self._bar.set_postfix_str(f"{name}, epoch {epoch.number}: {epoch.score:.4f}")
+
+    def run(self, run: Path) -> None:
+        """Shows that a run is complete."""
+        tqdm.write(f"{run.parent.name}/{run.name} done", file=sys.stderr)
+        if self._bar is not None:
+            self._bar.update()
+
+    def close(self) -> None:
+        """Leaves the bar as it is and ends its line."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def run() -> None:
+    """The installed command."""
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,83 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+# Little to compile: what is trained matters less here than what is done with it.
+SMALL = (
+    "--epochs=1",
+    "--embedding_dim=8",
+    "--n_layers=1",
+    "--batch_size=256",
+    "--propagation=segment",
+    "--cross_modal_weight=0.0",
+    "--user_ranking_weight=0.0",
+)
+
+
+@pytest.fixture(scope="module")
+def ablate(request):
+    root = request.config.rootpath
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
+
+    def run(*arguments):
+        command = [sys.executable, str(root / "launch" / "ablate.py"), *map(str, arguments)]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment, cwd=root
+        )
+
+    return run
+
+
+def test_variants_are_trained_scored_and_compared(ablate, dataset, tmp_path):
+    variants = tmp_path / "variants.json"
+    variants.write_text('{"full": {}, "plain": {"normalize": false}, "same": {"epochs": 1}}')
+    workdir = tmp_path / "runs"
+    command = (
+        f"--dataset={dataset.folder}",
+        f"--workdir={workdir}",
+        f"--variants={variants}",
+        *SMALL,
+        "--seeds=1",
+        "--processes=2",
+    )
+    done = ablate(*command)
+    assert done.returncode == 0, done.stderr
+    markdown = (workdir / "ablation.md").read_text(encoding="utf-8")
+    assert markdown in done.stdout
+    assert "Not run: same, which is the same as full here." in markdown
+    content = json.loads((workdir / "ablation.json").read_text(encoding="utf-8"))
+    for variant in content["variants"]:
+        metrics = json.loads((workdir / variant["name"] / "seed_0/metrics_test.json").read_text())
+        assert variant["mean"] == pytest.approx(metrics["ndcg@10"])
+        assert f"| {variant['name']} | {variant['mean']:.4f} |" in markdown
+    assert [variant["name"] for variant in content["variants"]] == ["full", "plain"]
+    assert (workdir / "ablation.png").exists()
+
+    again = ablate(*command)  # nothing is left to do
+    assert (again.returncode, again.stdout, again.stderr) == (0, done.stdout, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--dataset=.", "--variants=none.json"], 1, "none.json: not readable as JSON"),
+        (["--dataset=.", "--seeds=0"], 2, "flag --seeds=0"),
+    ],
+)
+def test_a_bad_command_line_is_one_line(ablate, tmp_path, arguments, status, message):
+    done = ablate(*arguments, f"--workdir={tmp_path / 'runs'}")
+    assert done.returncode == status
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_help_shows_what_a_file_of_variants_is(ablate):
+    done = ablate("--help")
+    assert done.returncode == 0
+    assert '"no_text": {"text_encoder": "none"}' in done.stdout
+    assert "--seeds" in done.stdout

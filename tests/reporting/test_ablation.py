@@ -1,0 +1,125 @@
+import json
+
+import numpy as np
+import pytest
+
+from symcere_jax.errors import DataError
+from symcere_jax.experiments.ablation import RECORD, Ablation
+from symcere_jax.reporting.ablation import (
+    ablation_figure,
+    ablation_markdown,
+    ablation_table,
+    write_ablation,
+)
+
+SKILLS = {"full": 0.5, "worse": 0.1, "alike": 0.5}
+SEEDS = (3, 4)
+CHANGES = {"full": {}, "worse": {"n_layers": 0}, "alike": {"normalize": False}}
+ABLATION = Ablation(CHANGES, {"no_text": "full"}, SEEDS, complete=True)
+
+
+@pytest.fixture(scope="module")
+def workdir(score_run, tmp_path_factory):
+    """Scored runs; those of "alike" are the runs of "full" with the seeds exchanged."""
+    workdir = tmp_path_factory.mktemp("ablation")
+    for name, skill in SKILLS.items():
+        for seed in SEEDS:
+            origin = sum(SEEDS) - seed if name == "alike" else seed
+            folder = score_run(workdir / name / f"seed_{seed}", seed=origin, skill=skill)
+            correlation = None if name == "worse" and seed == 4 else seed / 10
+            (folder / RECORD).write_text(json.dumps({"norm_popularity": correlation}))
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def table(workdir, dataset):
+    return ablation_table(ABLATION, dataset, workdir)
+
+
+def per_user(workdir, name):
+    rows = [np.load(workdir / name / f"seed_{seed}" / "per_user_test.npz") for seed in SEEDS]
+    return np.stack([row["ndcg@10"] for row in rows])
+
+
+def test_means_and_deviations_over_seeds(table, workdir, dataset):
+    assert [variant.name for variant in table.variants] == list(SKILLS)
+    assert [variant.changes for variant in table.variants] == list(CHANGES.values())
+    assert table.n_users == len(np.unique(dataset.test[:, 0]))
+    for variant in table.variants:
+        means = per_user(workdir, variant.name).mean(axis=1)
+        assert variant.seed_means == pytest.approx(means)
+        assert variant.mean == pytest.approx(means.mean())
+        assert variant.seed_std == pytest.approx(abs(means[0] - means[1]) / np.sqrt(2))
+
+
+def test_variants_are_tested_against_the_first_one(table, workdir):
+    full, worse, alike = table.variants
+    assert full.test is None
+    difference = (per_user(workdir, "worse") - per_user(workdir, "full")).mean()
+    assert worse.test.difference == pytest.approx(difference)
+    assert worse.test.low < difference < worse.test.high < 0
+    assert worse.test.p_permutation_holm == pytest.approx(2 * worse.test.p_permutation)
+    assert worse.test.p_permutation_holm < 0.001
+    assert (alike.test.difference, alike.test.p_permutation_holm) == (0, 1)
+
+
+def test_correlations_are_averaged_over_seeds_unless_one_is_undefined(table):
+    correlations = [variant.norm_popularity for variant in table.variants]
+    assert correlations == [pytest.approx(0.35), None, pytest.approx(0.35)]
+
+
+def test_the_markdown_has_a_row_a_variant(table):
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in ablation_markdown(table).splitlines()
+        if line.startswith("|")
+    ]
+    assert len({len(row) for row in rows}) == 1
+    full, worse, alike = rows[2:]
+    variant = table.variants[1]
+    assert full[0] == "full"
+    assert full[2:5] == ["–", "–", "–"]
+    assert worse[1] == f"{variant.mean:.4f} ± {variant.seed_std:.4f}"
+    relative = variant.test.difference / table.variants[0].mean
+    assert worse[2] == f"{variant.test.difference:+.4f} ({relative:+.1%})"
+    assert worse[3] == f"[{variant.test.low:+.4f}, {variant.test.high:+.4f}]"
+    assert (worse[-1], alike[-1], alike[4]) == ("–", "+0.35", "1.0000")
+    assert "Not run: no_text, which is the same as full here." in ablation_markdown(table)
+
+
+def test_one_seed_has_no_deviation(score_run, dataset, tmp_path):
+    for name in ("full", "other"):
+        folder = score_run(tmp_path / name / "seed_0", skill=0.3)
+        (folder / RECORD).write_text('{"norm_popularity": 0.1}')
+    one = Ablation({"full": {}, "other": {}}, {}, (0,), complete=True)
+    table = ablation_table(one, dataset, tmp_path)
+    assert table.variants[0].seed_std is None
+    assert f"| full | {table.variants[0].mean:.4f} | – |" in ablation_markdown(table)
+    (axes,) = ablation_figure(table).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["full", "other"]
+
+
+def test_the_plot_marks_what_differs(table):
+    (axes,) = ablation_figure(table).axes
+    seeds = [line for line in axes.lines if line.get_marker() == "."]
+    assert [line.get_color() for line in seeds] == ["C0", "C3", "0.4"]
+    assert [list(line.get_xdata()) for line in seeds] == [
+        list(variant.seed_means) for variant in table.variants
+    ]
+
+
+def test_files(table, tmp_path):
+    paths = write_ablation(table, tmp_path)
+    assert [path.name for path in paths] == ["ablation.md", "ablation.json", "ablation.png"]
+    assert paths[0].read_text(encoding="utf-8") == ablation_markdown(table)
+    content = json.loads(paths[1].read_text(encoding="utf-8"))
+    assert content["metric"] == "ndcg@10"
+    assert content["variants"][1]["changes"] == {"n_layers": 0}
+    assert content["variants"][1]["test"]["difference"] == table.variants[1].test.difference
+    assert paths[2].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_missing_run_is_named(workdir, dataset):
+    missing = Ablation({**CHANGES, "other": {}}, {}, SEEDS, complete=True)
+    with pytest.raises(DataError, match=r"other has no metrics_test\.json"):
+        ablation_table(missing, dataset, workdir)
