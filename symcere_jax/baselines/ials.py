@@ -1,0 +1,73 @@
+"""iALS: weighted matrix factorisation, by the `implicit` package."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax.numpy as jnp
+import scipy.sparse
+import threadpoolctl
+
+from symcere_jax.baselines.scorer import Factors, Scorer, interaction_matrix, score_factors
+from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class IalsSettings:
+    """Settings of iALS.
+
+    Attributes:
+        factors: width of the embeddings.
+        regularization: weight of the squared norms.
+        alpha: weight of an interaction; that of any other pair is 1.
+        iterations: each solves for the users, then for the items.
+    """
+
+    factors: int = 64
+    regularization: float = 30.0
+    alpha: float = 10.0
+    iterations: int = 15
+
+    SPACE: ClassVar[dict[str, tuple]] = {
+        "factors": (8, 32, 64, 128),
+        "regularization": (10.0, 30.0, 100.0),
+        "alpha": (5.0, 10.0, 20.0),
+    }
+
+
+def fit_ials(dataset: ReviewDataset, settings: IalsSettings, seed: int) -> Scorer:
+    """Minimises `Σ_ui c_ui (p_ui − x_u · y_i)² + regularization (‖X‖² + ‖Y‖²)`.
+
+    `p_ui` is 1 and `c_ui` alpha for training interactions; all other pairs have 0 and 1.
+
+    Source: Y. Hu, Y. Koren, C. Volinsky, "Collaborative Filtering for Implicit Feedback Datasets",
+    ICDM 2008.
+
+    Args:
+        dataset: the prepared folder.
+        settings: of the factorisation.
+        seed: of the initial factors.
+
+    Raises:
+        ConfigError: the package `implicit` is not installed.
+    """
+    try:
+        from implicit.cpu.als import AlternatingLeastSquares
+    except ImportError:
+        raise ConfigError(
+            "iALS needs the package implicit: pip install 'symcere-jax[baselines]', "
+            "or leave this method out"
+        ) from None
+    # It runs threads of its own, a row each; those of BLAS would get in their way.
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(
+            factors=settings.factors,
+            regularization=settings.regularization,
+            alpha=settings.alpha,
+            iterations=settings.iterations,
+            random_state=seed,
+        )
+        matrix = scipy.sparse.csr_matrix(interaction_matrix(dataset))
+        model.fit(matrix, show_progress=False)
+    factors = Factors(jnp.asarray(model.user_factors), jnp.asarray(model.item_factors))
+    return Scorer(score_factors, factors)

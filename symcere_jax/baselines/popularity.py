@@ -1,0 +1,34 @@
+"""Popularity: the same ranking for everybody."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from symcere_jax.baselines.scorer import Scorer
+from symcere_jax.data import ReviewDataset
+
+
+@dataclasses.dataclass(frozen=True)
+class PopularitySettings:
+    """There is nothing to set."""
+
+    SPACE: ClassVar[dict[str, tuple]] = {}
+
+
+def fit_popularity(dataset: ReviewDataset, settings: PopularitySettings, seed: int) -> Scorer:
+    """Scores an item by the number of its training interactions.
+
+    Args:
+        dataset: the prepared folder.
+        settings: none.
+        seed: not used.
+    """
+    counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
+    return Scorer(_score_block, jnp.asarray(counts, jnp.float32))
+
+
+def _score_block(counts: jax.Array, users: jax.Array) -> jax.Array:
+    return jnp.broadcast_to(counts, (len(users), len(counts)))

@@ -1,0 +1,121 @@
+"""A table of the baselines of a workdir, as Markdown and JSON."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from symcere_jax.baselines.methods import METHODS
+from symcere_jax.baselines.runs import METRIC, Record
+from symcere_jax.data import ReviewDataset
+from symcere_jax.evaluation import standard_error
+
+HEADER = ("method", "valid", "test", "± std over seeds", "± error over users", "seconds")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A baseline in the table; scores are NDCG@10.
+
+    Attributes:
+        method: its name.
+        title: what the table calls it.
+        valid: score of the chosen settings, with seed 0.
+        test: mean over seeds.
+        seed_std: standard deviation over seeds; None for one seed.
+        standard_error: of the mean over users, values averaged over seeds.
+        n_seeds: number of trainings that were tested.
+        n_trials: number of settings that were tried.
+        seconds: of all trials and tests.
+    """
+
+    method: str
+    title: str
+    valid: float
+    test: float
+    seed_std: float | None
+    standard_error: float
+    n_seeds: int
+    n_trials: int
+    seconds: float
+
+    def cells(self) -> list[str]:
+        """The row as text, under `HEADER`."""
+        std = "" if self.seed_std is None else f"{self.seed_std:.4f}"
+        return [
+            self.title,
+            f"{self.valid:.4f}",
+            f"{self.test:.4f}",
+            std,
+            f"{self.standard_error:.4f}",
+            f"{self.seconds:.0f}",
+        ]
+
+
+def summarize(record: Record, workdir: Path) -> Row:
+    """Reads the per-user values of a baseline's seeds.
+
+    Args:
+        record: of `run_baseline`.
+        workdir: the same as there.
+    """
+    values = []
+    for seed in record.test_seconds:
+        path = workdir / record.method / f"seed_{seed}" / "per_user_test.npz"
+        with np.load(path) as arrays:
+            values.append(arrays[METRIC])
+    means = [float(of_seed.mean()) for of_seed in values]
+    return Row(
+        method=record.method,
+        title=METHODS[record.method].title,
+        valid=record.best.score,
+        test=float(np.mean(means)),
+        seed_std=float(np.std(means, ddof=1)) if len(means) > 1 else None,
+        standard_error=standard_error(np.mean(values, axis=0)),
+        n_seeds=len(means),
+        n_trials=len(record.trials),
+        seconds=sum(trial.seconds for trial in record.trials) + sum(record.test_seconds.values()),
+    )
+
+
+def write_report(
+    rows: Sequence[Row], skipped: Mapping[str, str], dataset: ReviewDataset, workdir: Path
+) -> list[Path]:
+    """Writes `baselines.md` and `baselines.json`.
+
+    Args:
+        rows: a baseline each.
+        skipped: method -> why it could not run.
+        dataset: the prepared folder.
+        workdir: where to.
+
+    Returns:
+        The paths of both files.
+    """
+    n_users = len(np.unique(dataset.test[:, 0]))
+    lines = [
+        f"# Baselines on {dataset.name}",
+        "",
+        f"NDCG@10, full ranking, {n_users:,} test users. Settings are chosen on the validation "
+        "split.",
+        "",
+        f"| {' | '.join(HEADER)} |",
+        f"|---{'|--:' * (len(HEADER) - 1)}|",
+        *(f"| {' | '.join(row.cells())} |" for row in rows),
+    ]
+    if skipped:
+        lines += ["", *(f"- {METHODS[name].title}: {why}" for name, why in skipped.items())]
+    content = {
+        "dataset": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "metric": METRIC,
+        "n_users": n_users,
+        "baselines": [dataclasses.asdict(row) for row in rows],
+        "skipped": dict(skipped),
+    }
+    markdown, data = workdir / "baselines.md", workdir / "baselines.json"
+    markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    data.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return [markdown, data]

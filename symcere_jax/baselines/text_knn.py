@@ -1,0 +1,134 @@
+"""Text kNN: items whose training reviews say similar things."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+import pyarrow.compute as pc
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from symcere_jax.baselines.neighbors import Neighbors, nearest, score_neighbors
+from symcere_jax.baselines.scorer import Histories, Scorer
+from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import DataError
+from symcere_jax.models.symcere import unit_rows
+
+
+@dataclasses.dataclass(frozen=True)
+class TextKnnSettings:
+    """Settings of text kNN.
+
+    Attributes:
+        k: neighbours of each item.
+        amplification: power of the similarities; above 1, near neighbours outvote many far ones.
+    """
+
+    k: int = 50
+    amplification: float = 1.0
+
+    SPACE: ClassVar[dict[str, tuple]] = {
+        "k": (5, 10, 20, 50, 100, 200, 500),
+        "amplification": (0.5, 1.0, 2.0, 4.0),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class TfidfKnnSettings(TextKnnSettings):
+    """Settings of text kNN over TF-IDF.
+
+    Attributes:
+        words: longest sequence of words that counts as a term.
+        max_item_share: a term in a larger share of the items is left out.
+    """
+
+    words: int = 2
+    max_item_share: float = 0.5
+
+    SPACE: ClassVar[dict[str, tuple]] = {
+        **TextKnnSettings.SPACE,
+        "words": (1, 2),
+        "max_item_share": (0.1, 0.5),
+    }
+
+
+def fit_tfidf_knn(dataset: ReviewDataset, settings: TfidfKnnSettings, seed: int) -> Scorer:
+    """Cosine of the TF-IDF of item documents, an item's training reviews joined.
+
+    Args:
+        dataset: the prepared folder; its review texts are read.
+        settings: neighbours and terms.
+        seed: not used.
+
+    Raises:
+        DataError: the training reviews share no words.
+    """
+    vectorizer = TfidfVectorizer(
+        sublinear_tf=True,
+        ngram_range=(1, settings.words),
+        stop_words="english",
+        min_df=2,
+        max_df=settings.max_item_share,
+        dtype=np.float32,
+    )
+    try:
+        terms = vectorizer.fit_transform(item_documents(dataset))
+    except ValueError as error:
+        raise DataError(
+            f"{dataset.folder}: the training reviews share no words for TF-IDF ({error}); "
+            "leave this method out"
+        ) from None
+    by_term = terms.T.tocsr()
+    return _fit(lambda rows: (terms[rows] @ by_term).toarray(), dataset, settings)
+
+
+def fit_encoder_knn(dataset: ReviewDataset, settings: TextKnnSettings, seed: int) -> Scorer:
+    """Cosine of the item features of the prepared folder's first text encoder, LSA by default.
+
+    Args:
+        dataset: the prepared folder.
+        settings: neighbours.
+        seed: not used.
+
+    Raises:
+        DataError: the folder has no text features.
+    """
+    features = unit_rows(dataset.text_features(first_encoder(dataset), "items"))
+    return _fit(lambda rows: features[rows] @ features.T, dataset, settings)
+
+
+def first_encoder(dataset: ReviewDataset) -> str:
+    """Name of the first text encoder that a folder was prepared with.
+
+    Raises:
+        DataError: it was prepared without.
+    """
+    for name in dataset.manifest.text_encoders:
+        return name
+    raise DataError(
+        f"{dataset.folder} has no text features; prepare it with --text_encoder=lsa, "
+        "or leave this method out"
+    )
+
+
+def item_documents(dataset: ReviewDataset) -> list[str]:
+    """The training reviews of each item, joined, `n_items` of them."""
+    reviews = dataset.reviews(["item", "split", "text"])
+    reviews = reviews.filter(pc.equal(reviews["split"], "train"))
+    parts: list[list[str]] = [[] for _ in range(dataset.n_items)]
+    for item, text in zip(reviews["item"].to_pylist(), reviews["text"].to_pylist(), strict=True):
+        parts[item].append(text)
+    return [" ".join(part) for part in parts]
+
+
+def _fit(
+    cosines: Callable[[slice], np.ndarray], dataset: ReviewDataset, settings: TextKnnSettings
+) -> Scorer:
+    items, weights = nearest(cosines, dataset.n_items, settings.k)
+    params = Neighbors(
+        Histories.from_dataset(dataset),
+        jnp.asarray(items),
+        jnp.asarray(weights**settings.amplification),
+    )
+    return Scorer(score_neighbors, params)

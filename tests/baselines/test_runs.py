@@ -1,0 +1,155 @@
+import dataclasses
+import json
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from symcere_jax.baselines import METHODS, Scorer, count_steps, run_baseline, sample_settings
+from symcere_jax.baselines.methods import Method
+from symcere_jax.errors import ConfigError
+
+from . import small
+
+
+@dataclasses.dataclass(frozen=True)
+class ToySettings:
+    quality: float = 0.0
+    width: int = 1
+
+    SPACE: ClassVar = {"quality": (0.0, 0.3, 1.0), "width": (1, 2)}
+
+
+def _lookup(scores, users):
+    return scores[users]
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """A method that knows the truth in part; its fits are noted."""
+    fits = []
+
+    def fit(dataset, settings, seed):
+        fits.append((settings, seed))
+        truth = np.zeros((dataset.n_users, dataset.n_items), np.float32)
+        for split in ("valid", "test"):
+            truth[*dataset.interactions(split).T] = settings.quality
+        noise = np.random.default_rng(seed).random(truth.shape, np.float32)
+        return Scorer(_lookup, truth + (1 - settings.quality) * noise)
+
+    monkeypatch.setitem(METHODS, "toy", Method("Toy", ToySettings, fit, random=True))
+    return fits
+
+
+def test_settings_are_distinct_and_start_with_the_defaults():
+    method = METHODS["lightgcn"]
+    found = sample_settings(method, 30)
+    assert found[0] == dataclasses.asdict(method.settings())
+    assert len({tuple(settings.items()) for settings in found}) == 30
+    for settings in found[1:]:
+        searched = {name: settings[name] for name in method.settings.SPACE}
+        assert all(value in method.settings.SPACE[name] for name, value in searched.items())
+        assert settings == found[0] | searched
+    assert len({settings["l2"] for settings in found}) == 4
+
+
+def test_a_larger_budget_adds_settings():
+    method = METHODS["simgcl"]
+    assert sample_settings(method, 20)[:7] == sample_settings(method, 7)
+    assert sample_settings(method, 7, seed=1)[1:] != sample_settings(method, 7)[1:]
+
+
+@pytest.mark.parametrize(("name", "n"), [("popularity", 1), ("ease", 12), ("toy", 6)])
+def test_a_small_space_is_tried_whole(name, n, toy):
+    assert len(sample_settings(METHODS[name], 100)) == n
+
+
+def test_chooses_on_valid_and_tests_each_seed(toy, tmp_path):
+    data, words = small.dataset(), []
+    record = run_baseline("toy", data, tmp_path, budget=6, seeds=3, progress=words.append)
+    assert record.best.settings["quality"] == 1.0
+    assert record.best.score == 1.0
+    assert [seed for _, seed in toy] == [0] * 6 + [0, 1, 2]
+    assert {settings.quality for settings, _ in toy[6:]} == {1.0}
+    assert len(words) == 9 == count_steps("toy", budget=6, seeds=3)
+    content = json.loads((tmp_path / "toy" / "settings.json").read_text())
+    assert content["chosen"] == record.best.settings
+    assert content["valid_ndcg@10"] == 1.0
+    assert len(content["trials"]) == 6
+    for seed in range(3):
+        folder = tmp_path / "toy" / f"seed_{seed}"
+        metrics = json.loads((folder / "metrics_test.json").read_text())
+        assert metrics["ndcg@10"] == 1.0
+        with np.load(folder / "per_user_test.npz") as arrays:
+            assert arrays["users"].tolist() == [0, 1, 3, 5]
+
+
+def test_what_is_done_is_not_repeated(toy, tmp_path):
+    first = run_baseline("toy", small.dataset(), tmp_path, budget=4, seeds=2)
+    toy.clear()
+    words = []
+    second = run_baseline(
+        "toy", small.dataset(), tmp_path, budget=4, seeds=2, progress=words.append
+    )
+    assert toy == []
+    assert second == first
+    assert len(words) == 6
+    run_baseline("toy", small.dataset(), tmp_path, budget=4, seeds=3)
+    assert [seed for _, seed in toy] == [2]
+
+
+def test_goes_on_after_an_interrupt(toy, tmp_path, monkeypatch):
+    whole = run_baseline("toy", small.dataset(), tmp_path / "whole", budget=5, seeds=1)
+
+    def interrupt(words):
+        if len(toy) == 3:
+            raise KeyboardInterrupt
+
+    toy.clear()
+    with pytest.raises(KeyboardInterrupt):
+        run_baseline(
+            "toy", small.dataset(), tmp_path / "cut", budget=5, seeds=1, progress=interrupt
+        )
+    record = run_baseline("toy", small.dataset(), tmp_path / "cut", budget=5, seeds=1)
+    assert len(toy) == 6
+    assert [(t.settings, t.score) for t in record.trials] == (
+        [(t.settings, t.score) for t in whole.trials]
+    )
+
+
+def test_another_choice_is_tested_anew(toy, tmp_path):
+    settings = sample_settings(METHODS["toy"], 6)
+    best = next(place for place, each in enumerate(settings) if each["quality"] == 1.0)
+    run_baseline("toy", small.dataset(), tmp_path, budget=best, seeds=3)
+    toy.clear()
+    record = run_baseline("toy", small.dataset(), tmp_path, budget=best + 1, seeds=1)
+    assert [seed for _, seed in toy] == [0, 0]
+    assert list(record.test_seconds) == [0]
+    assert [path.name for path in (tmp_path / "toy").glob("seed_*")] == ["seed_0"]
+
+
+def test_a_method_without_randomness_has_one_seed(tmp_path):
+    record = run_baseline("popularity", small.dataset(), tmp_path, budget=9, seeds=5)
+    assert (len(record.trials), list(record.test_seconds)) == (1, [0])
+
+
+def test_an_unknown_method(tmp_path):
+    with pytest.raises(ConfigError, match="'slim'; there are: popularity, item_knn"):
+        run_baseline("slim", small.dataset(), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_workdir_of_other_data(toy, tmp_path):
+    data = small.dataset()
+    run_baseline("toy", data, tmp_path, budget=1, seeds=1)
+    manifest = dataclasses.replace(data.manifest, files={"x": {"sha256": "other", "bytes": 1}})
+    with pytest.raises(ConfigError, match="other data than small; give another --workdir"):
+        run_baseline("toy", dataclasses.replace(data, manifest=manifest), tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", "{}", '{"trials": 1}'])
+def test_a_damaged_record(toy, tmp_path, damage):
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "settings.json").write_text(damage)
+    with pytest.raises(ConfigError, match=r"settings\.json is damaged .* delete"):
+        run_baseline("toy", small.dataset(), tmp_path)
