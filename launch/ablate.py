@@ -22,7 +22,7 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from launch import cli, experiments, settings
+from launch import cli, experiments, settings, training_runs
 from symcere_jax.errors import ConfigError
 from symcere_jax.experiments.ablation import read_variants, run_ablation
 from symcere_jax.experiments.training import Epoch
@@ -37,7 +37,7 @@ def main() -> None:
     variants = read_variants(_VARIANTS.value)
     dataset = experiments.load_dataset()
     workdir = Path(experiments.WORKDIR.value)
-    stop = experiments.stop_on_signals()
+    stop = training_runs.stop_on_signals()
     bar = _RunsBar()
     try:
         ablation = run_ablation(
@@ -54,7 +54,7 @@ def main() -> None:
         bar.close()
     if not ablation.complete:
         print("stopped; the same command goes on from there")
-        sys.exit(experiments.PREEMPTED)
+        sys.exit(training_runs.PREEMPTED)
     if len(ablation.variants) < 2:
         raise ConfigError(f"{_VARIANTS.value}: all variants come to the same model here")
     table = ablation_table(ablation, dataset, workdir)

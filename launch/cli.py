@@ -48,16 +48,18 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _help_is_of(main: Callable[[], None]) -> None:
-    """Has `--help` of an installed command show what that of the script shows.
+    """Has `--help` show the docstring and all flags of a binary.
 
-    The help is made of the docstring and the flags of the program that runs, which for an installed
-    command is a stub without either.
+    The help is made of the docstring and the flags of the file that runs. For an installed command
+    that is a stub without either, and flags that binaries share are defined in other files.
     """
     module = sys.modules[main.__module__]
-    if module.__name__ != "__main__":
-        sys.modules["__main__"].__doc__ = module.__doc__
-        for flag in flags.FLAGS.get_flags_for_module(module):
-            flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    sys.modules["__main__"].__doc__ = module.__doc__
+    packages = {module.__name__.partition(".")[0], __package__}
+    for name, defined in flags.FLAGS.flags_by_module_dict().items():
+        if name.partition(".")[0] in packages:
+            for flag in defined:
+                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:

@@ -14,17 +14,13 @@ workdir gets checkpoints, metrics.jsonl, TensorBoard events and flags.txt, which
   python launch/train.py --flagfile=runs/shop/flags.txt --workdir=runs/shop_again
 """
 
-import signal
 import sys
-import threading
 from pathlib import Path
 
 from absl import flags
 
-from launch import cli, settings
+from launch import cli, settings, training_runs
 from launch.progress import ProgressBar
-from symcere_jax.data import ReviewDataset
-from symcere_jax.errors import DataError
 from symcere_jax.training import Checkpoints, TrainResult, train
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder to train on", required=True)
@@ -34,30 +30,20 @@ _WORKDIR = flags.DEFINE_string(
 _RESUME = flags.DEFINE_bool(
     "resume", True, "go on with the run of the workdir; --noresume refuses a workdir with a run"
 )
-_PREPARE = flags.DEFINE_string(
-    "prepare",
-    "--source=table --input=REVIEWS.jsonl",
-    "flags of data_prep/prepare.py that make the dataset; named where it is missing",
-)
+_PREPARE = flags.DEFINE_string("prepare", training_runs.PREPARE_DEFAULT, training_runs.PREPARE_HELP)
 _SETTINGS = settings.define()
 
 FLAGS_FILE = "flags.txt"
-PREEMPTED = 75  # EX_TEMPFAIL: try again
 
 
 def main() -> None:
     """Trains, and prints how the run ended."""
     config = settings.config(_SETTINGS)
     folder, workdir = Path(_DATASET.value), Path(_WORKDIR.value)
-    if not folder.exists():
-        raise DataError(
-            f"no prepared folder at {folder}: make it with "
-            f"python data_prep/prepare.py {_PREPARE.value} --output={folder}"
-        )
-    dataset = ReviewDataset.load(folder)
+    dataset = training_runs.open_dataset(folder, _PREPARE.value)
     if not Checkpoints(workdir).steps("latest"):  # else those of a run, maybe of another one
         _write_flags(workdir)
-    stop = _stop_on_signals()
+    stop = training_runs.stop_on_signals()
     bar = ProgressBar()
     try:
         result = train(
@@ -73,22 +59,7 @@ def main() -> None:
     _write_flags(workdir)
     print(_describe(result, folder, workdir))
     if result.stop == "request":
-        sys.exit(PREEMPTED)
-
-
-def _stop_on_signals() -> threading.Event:
-    """An event that the first SIGINT or SIGTERM sets; the second one acts as usual."""
-    stop = threading.Event()
-
-    def request(number: int, frame: object) -> None:
-        print("\nstopping after a checkpoint; again to stop at once", file=sys.stderr)
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    signal.signal(signal.SIGINT, request)
-    signal.signal(signal.SIGTERM, request)
-    return stop
+        sys.exit(training_runs.PREEMPTED)
 
 
 def _write_flags(workdir: Path) -> None:

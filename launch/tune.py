@@ -21,7 +21,7 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from launch import cli, experiments, settings
+from launch import cli, experiments, settings, training_runs
 from symcere_jax.experiments.search import search
 from symcere_jax.experiments.space import default_space, describe_space, parse_space
 from symcere_jax.experiments.training import Epoch
@@ -44,7 +44,7 @@ def main() -> None:
     else:
         space = parse_space(_SPACE.value)
     print(f'--space="{describe_space(space)}"')
-    stop = experiments.stop_on_signals()
+    stop = training_runs.stop_on_signals()
     bar = _SearchBar()
     try:
         result = search(
@@ -72,7 +72,7 @@ def main() -> None:
         )
     if result.stopped:
         print("stopped; the same command goes on from there")
-        sys.exit(experiments.PREEMPTED)
+        sys.exit(training_runs.PREEMPTED)
 
 
 class _SearchBar:

@@ -30,6 +30,13 @@ PAIRS = np.array(
 # Users and items repeat, pairs too; a multiple of 8 devices.
 BATCH = PAIRS[[0, 1, 3, 8, 5, 6, 9, 1]]
 
+ONLY_RANKING = {
+    "user_ranking_weight": 0.0,
+    "cross_modal_weight": 0.0,
+    "intra_modal_weight": 0.0,
+    "embedding_l2": 0.0,
+}
+
 
 def config(**settings: Any) -> Config:
     """Every term is on; no dropout, which loops could not follow."""
@@ -96,6 +103,15 @@ def loss_and_gradients(
     )
     terms, gradients = jax.tree.map(lambda leaf: np.asarray(leaf[0]), results)
     return {name: float(value) for name, value in terms.items()}, gradients
+
+
+def terms_and_gradients(**settings: Any) -> dict[str, np.ndarray]:
+    """Each term by name, and the gradient of each parameter by its path."""
+    of_settings = objective(config(**settings))
+    terms, gradients = loss_and_gradients(of_settings, params(of_settings.model))
+    leaves = jax.tree_util.tree_leaves_with_path(gradients)
+    by_path = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+    return {name: np.asarray(value) for name, value in terms.items()} | by_path
 
 
 def sampled_negatives(key: int = 0) -> np.ndarray:

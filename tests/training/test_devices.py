@@ -12,12 +12,9 @@ from symcere_jax.config import Config
 from symcere_jax.reporting.metric_log import read_metric_log
 from symcere_jax.training import load_embeddings, train
 
-ONLY_RANKING = {
-    "user_ranking_weight": 0.0,
-    "cross_modal_weight": 0.0,
-    "intra_modal_weight": 0.0,
-    "embedding_l2": 0.0,
-}
+from . import problem
+from .problem import ONLY_RANKING
+
 CASES = {
     "every_term": {},
     "in_batch": {"candidates": "in_batch"} | ONLY_RANKING,
@@ -25,6 +22,10 @@ CASES = {
 }
 # The batch size is a multiple of 8, and the number of interactions is not.
 SETTINGS = {
+    "item_text_weight": 0.0,
+    "user_text_weight": 0.0,
+    "learning_rate": 0.01,
+    "embedding_learning_rate": 0.003,
     "batch_size": 128,
     "embedding_dim": 8,
     "n_layers": 2,
@@ -32,10 +33,11 @@ SETTINGS = {
 } | ONLY_RANKING
 
 SCRIPT = """
-import json, sys
+import json, os, sys
+os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"  # quick to compile
 tests, folder, output, n_devices = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 sys.path.insert(0, tests)
-import jax, jax.numpy as jnp, numpy as np
+import jax, numpy as np
 import problem
 from symcere_jax.config import Config
 from symcere_jax.data import ReviewDataset
@@ -43,39 +45,39 @@ from symcere_jax.training import train
 from symcere_jax.training.devices import AXIS, local_rows, replicate, unreplicate
 
 assert jax.local_device_count() == n_devices
-cases, settings = json.loads(sys.argv[5]), json.loads(sys.argv[6])
-for name, case in cases.items():
-    objective = problem.objective(problem.config(**case))
-    terms, gradients = problem.loss_and_gradients(objective, problem.params(objective.model))
-    leaves = {str(i): leaf for i, leaf in enumerate(jax.tree.leaves(gradients))}
-    np.savez(f"{output}/{name}.npz", **leaves, **terms)
-
 copies = replicate({"x": np.arange(3.0)})
 assert copies["x"].shape == (n_devices, 3)
 np.testing.assert_array_equal(unreplicate(copies)["x"], [0, 1, 2])
 rows = jax.pmap(lambda x: local_rows(x, n_devices), axis_name=AXIS)(replicate(np.arange(16)))
 np.testing.assert_array_equal(rows.reshape(-1), np.arange(16))
 
-for workdir in ("run", "of_one_device") if n_devices == 8 else ():
-    train(Config.of(**settings, epochs=2), ReviewDataset.load(folder), f"{output}/{workdir}")
+for name, case in json.loads(sys.argv[5]).items():
+    np.savez(f"{output}/{name}.npz", **problem.terms_and_gradients(**case))
+for workdir in sys.argv[7:]:
+    config = Config.of(**json.loads(sys.argv[6]), epochs=2)
+    train(config, ReviewDataset.load(folder), f"{output}/{workdir}")
 """
 
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory, dataset, run_on_devices) -> dict[int, Path]:
-    """What 1, 2 and 8 devices made of the same problem; a run began on one and went on on eight."""
+    """What 1, 2 and 8 devices made of the same problem; one run began on 1 and went on on 8."""
     folders = {n: tmp_path_factory.mktemp(f"devices_{n}") for n in (1, 2, 8)}
     train(Config.of(**SETTINGS, epochs=1), dataset, folders[8] / "of_one_device")
-    tests = Path(__file__).parent
-    cases = {1: CASES, 2: {"every_term": {}}, 8: CASES}
 
-    def start(n: int) -> str:
-        settings = json.dumps(cases[n]), json.dumps(SETTINGS)
-        return run_on_devices(n, SCRIPT, tests, dataset.folder, folders[n], n, *settings)
+    def start(n: int, cases: dict, *workdirs: str) -> None:
+        settings = json.dumps(cases), json.dumps(SETTINGS)
+        tests = Path(__file__).parent
+        run_on_devices(n, SCRIPT, tests, dataset.folder, folders[n], n, *settings, *workdirs)
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        list(pool.map(start, folders))
-    train(Config.of(**SETTINGS, epochs=2), dataset, folders[1] / "run")
+        two = pool.submit(start, 2, {"every_term": {}})
+        eight = pool.submit(start, 8, CASES, "run", "of_one_device")
+        for name, case in CASES.items():
+            np.savez(folders[1] / f"{name}.npz", **problem.terms_and_gradients(**case))
+        train(Config.of(**SETTINGS, epochs=2), dataset, folders[1] / "run")
+        two.result()
+        eight.result()
     return folders
 
 

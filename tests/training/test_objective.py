@@ -5,13 +5,8 @@ import pytest
 from symcere_jax.training.devices import AXIS
 
 from . import problem
+from .problem import ONLY_RANKING
 
-ONLY_RANKING = {
-    "user_ranking_weight": 0.0,
-    "cross_modal_weight": 0.0,
-    "intra_modal_weight": 0.0,
-    "embedding_l2": 0.0,
-}
 # Each value of each setting; all terms together where they depend on it.
 CASES = [
     {},

@@ -1,0 +1,46 @@
+"""What the binaries that train share: opening the data, and stopping so that nothing is lost."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import DataError
+
+PREEMPTED = 75  # EX_TEMPFAIL: try again
+PREPARE_DEFAULT = "--source=table --input=REVIEWS.jsonl"
+PREPARE_HELP = "flags of data_prep/prepare.py that make the dataset; named where it is missing"
+
+
+def open_dataset(folder: Path, prepare: str) -> ReviewDataset:
+    """Opens a prepared folder.
+
+    Args:
+        folder: where it should lie.
+        prepare: flags of data_prep/prepare.py that make it.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    if not folder.exists():
+        raise DataError(
+            f"no prepared folder at {folder}: make it with "
+            f"python data_prep/prepare.py {prepare} --output={folder}"
+        )
+    return ReviewDataset.load(folder)
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that the first SIGINT or SIGTERM sets; the second one acts as usual."""
+    stop = threading.Event()
+
+    def request(number: int, frame: object) -> None:
+        print("\nstopping after a checkpoint; again to stop at once", file=sys.stderr)
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    signal.signal(signal.SIGINT, request)
+    signal.signal(signal.SIGTERM, request)
+    return stop
