@@ -1,103 +1,92 @@
-"""Checks of the raw values: the first one that is wrong ends the preparation, and is named."""
+"""Checks of the raw values of a block of rows; what is wrong is named, or skipped and counted."""
+
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_prep.sources.columns import Where
-from data_prep.sources.raw import shorten
+from data_prep.bad_rows import BadRows, RowError
+from data_prep.config import PrepareConfig
+from data_prep.raw import RawBlock, shorten
 from symcere_jax.data.schema import SPLITS
-from symcere_jax.errors import DataError
 
-_SPLIT_NAMES = {name: SPLITS.index(name) for name in SPLITS}
-_SPLIT_NAMES |= dict.fromkeys(("validation", "dev", "val"), SPLITS.index("valid"))
+SPLIT_NAMES = {name: SPLITS.index(name) for name in SPLITS}
+SPLIT_NAMES |= dict.fromkeys(("validation", "dev", "val"), SPLITS.index("valid"))
+
+# Seconds of this size lie in the year 5138, milliseconds of it in 1973.
+_LARGEST_SECOND = 10**11
+
+_Problem = tuple[np.ndarray, str, Callable[[int], str]]
 
 
-def check_ids(table: pa.Table, where: Where) -> None:
-    """Refuses rows without a user or without an item.
+def checked(block: RawBlock, config: PrepareConfig, bad: BadRows) -> RawBlock:
+    """The rows of a block that are well-formed.
 
     Args:
-        table: with the columns user_id and item_id.
-        where: row -> its file and line, for messages.
+        block: rows as the reader gave them.
+        config: its range of ratings and its split policy.
+        bad: takes the others.
 
     Raises:
-        DataError: an id is null, empty or blank.
+        RowError: a row is malformed, and that is not to be skipped.
     """
+    is_bad = np.zeros(len(block.table), bool)
+    for mask, reason, describe in _problems(block.table, config):
+        for row in np.flatnonzero(mask & ~is_bad).tolist():
+            bad.add(RowError(f"{block.where(row)}: {describe(row)}", reason))
+        is_bad |= mask
+    return block.filter(~is_bad) if is_bad.any() else block
+
+
+def split_codes(names: pa.ChunkedArray) -> pa.Array:
+    """int8 index into `SPLITS` of each split name; null where there is none, or no known one."""
+    places = pc.index_in(names, value_set=pa.array(list(SPLIT_NAMES), pa.large_string()))
+    codes = pa.chunked_array([pa.array(list(SPLIT_NAMES.values()), pa.int8())])
+    return codes.take(places).combine_chunks()
+
+
+def _problems(table: pa.Table, config: PrepareConfig) -> Iterator[_Problem]:
     for column in ("user_id", "item_id"):
         blank = pc.equal(pc.utf8_trim_whitespace(table[column]), "").fill_null(True)
-        row = _first(blank)
-        if row is not None:
-            raise DataError(f"{where(row)}: no {column}; every review needs a user and an item")
-
-
-def check_ratings(table: pa.Table, minimum: float, maximum: float, where: Where) -> None:
-    """Refuses ratings that are not finite or out of range; null is allowed.
-
-    Args:
-        table: with the column rating.
-        minimum: lowest valid rating.
-        maximum: highest valid rating.
-        where: row -> its file and line, for messages.
-
-    Raises:
-        DataError: a rating is out of range.
-    """
+        text = f"no {column}; every review needs a user and an item"
+        yield blank.to_numpy(), f"no {column}", lambda row, text=text: text  # type: ignore[misc]
     rating = table["rating"]
     # NaN compares false, so it is not valid either.
-    valid = pc.and_(pc.greater_equal(rating, minimum), pc.less_equal(rating, maximum))
-    row = _first(pc.invert(valid).fill_null(False))
-    if row is not None:
-        raise DataError(
-            f"{where(row)}: rating is {rating[row].as_py():g}, must be in {minimum:g} … {maximum:g}"
+    low, high = config.min_valid_rating, config.max_valid_rating
+    valid = pc.and_(pc.greater_equal(rating, low), pc.less_equal(rating, high))
+    yield (
+        pc.invert(valid).fill_null(False).to_numpy(),
+        "rating out of range",
+        lambda row: (
+            f"rating is {rating[row].as_py():g}, must be in {low:g} … {high:g}"
             "; other scales need --min_valid_rating and --max_valid_rating"
-        )
+        ),
+    )
+    time = table["timestamp"]
+    far = pc.or_(pc.greater(time, _LARGEST_SECOND), pc.less(time, -_LARGEST_SECOND))
+    yield (
+        far.fill_null(False).to_numpy(),
+        "time out of range",
+        lambda row: (
+            f"timestamp is {time[row]}, which as seconds lies beyond the year 5000; "
+            "are these milliseconds? --time_unit=ms reads a table so"
+        ),
+    )
+    if config.split in (None, "predefined"):
+        yield _split_problem(table["split"], required=config.split == "predefined")
 
 
-def split_codes(table: pa.Table, where: Where) -> np.ndarray:
-    """The splits that the rows carry.
-
-    Args:
-        table: with the column split: train, valid (or validation, dev, val), test.
-        where: row -> its file and line, for messages.
-
-    Returns:
-        int8 `[n_rows]`, an index into `SPLITS`.
-
-    Raises:
-        DataError: a row has none, or an unknown one.
-    """
-    names = pa.array(list(_SPLIT_NAMES), pa.large_string())
-    found = pc.index_in(table["split"].combine_chunks(), value_set=names)
-    row = _first(found.is_null())
-    if row is not None:
-        raise DataError(
-            f"{where(row)}: split is {shorten(table['split'][row].as_py())}, must be one of "
-            f"{', '.join(_SPLIT_NAMES)}; --split=ratio ignores it and splits anew"
-        )
-    return np.array(list(_SPLIT_NAMES.values()), np.int8)[found.to_numpy()]
-
-
-def check_timestamps(missing: np.ndarray, policy: str, rows: np.ndarray, where: Where) -> None:
-    """Refuses reviews without a time where the split goes by time.
-
-    Args:
-        missing: bool `[n]`, whether a review has no timestamp.
-        policy: the split policy, for the message.
-        rows: int64 `[n]`, raw row of each review.
-        where: row -> its file and line, for messages.
-
-    Raises:
-        DataError: a timestamp is missing.
-    """
-    if missing.any():
-        row = int(rows[missing].min())
-        raise DataError(
-            f"{where(row)}: no timestamp, but --split={policy} goes by time ({missing.sum()} of "
-            f"{len(missing)} reviews have none); use --split=ratio, or name --time_field"
-        )
-
-
-def _first(mask: pa.ChunkedArray | pa.Array) -> int | None:
-    """First row where a mask is true."""
-    row = pc.index(mask, True).as_py()
-    return None if row < 0 else row
+def _split_problem(names: pa.ChunkedArray, *, required: bool) -> _Problem:
+    known = pc.is_in(names, value_set=pa.array(list(SPLIT_NAMES), pa.large_string()))
+    wrong = pc.invert(known)
+    if not required:
+        wrong = pc.and_(wrong, names.is_valid())
+    return (
+        wrong.to_numpy(),
+        "unknown split",
+        lambda row: (
+            f"split is {shorten(names[row].as_py())}, must be one of {', '.join(SPLIT_NAMES)}; "
+            "--split=ratio ignores it and splits anew"
+        ),
+    )

@@ -1,86 +1,123 @@
-"""The settings of a preparation."""
+"""The settings of a preparation; each is a flag of `prepare.py` under the same name."""
 
 import dataclasses
 import math
+import re
 from pathlib import Path
+from typing import Any
 
 from symcere_jax.errors import ConfigError
 
-SPLIT_POLICIES = ("ratio", "leave_one_out", "temporal", "predefined")
+SPLIT_POLICIES = (
+    "ratio",
+    "leave_one_out",
+    "temporal",
+    "global_time",
+    "cold_item",
+    "cold_user",
+    "predefined",
+)
 TEXT_ENCODERS = ("lsa", "none")
+BAD_ROW_POLICIES = ("fail", "skip")
+TIME_UNITS = ("s", "ms")
+
+_UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_LEAST_MEMORY = 512 * 2**20
+
+
+def _setting(default: Any, text: str, choices: tuple[str, ...] | None = None) -> Any:
+    return dataclasses.field(default=default, metadata={"help": text, "choices": choices})
 
 
 @dataclasses.dataclass(frozen=True)
 class PrepareConfig:
-    """What to read, how to filter and split it, and where to write it.
+    """What to read, how to clean, filter and split it, and where to write it.
 
     Attributes:
         source: kind of the raw data, a name in `data_prep.sources.SOURCES`.
         output: folder to write.
-        input: raw file, folder or archive; None for generated data.
-        name: short name of the data set; None: the name of the output folder.
-        overwrite: replace a prepared folder that is already there.
-        user_field: column of the user ids (this and the other fields: source "table" only).
-        item_field: column of the item ids.
-        rating_field: column of the ratings; None: "rating", where there is one.
-        text_field: column of the review texts; None: "text".
-        time_field: column of the Unix seconds; None: "timestamp", where there is one.
-        split_field: column of train/valid/test; None: "split", where there is one.
-        min_valid_rating: a lower rating is an error.
-        max_valid_rating: a higher rating is an error.
-        k_core: leave out users and items with fewer reviews, until none is left; 1: keep all.
-        split: one of `SPLIT_POLICIES`; None: predefined where the rows carry a split, else ratio.
-        valid_share: share of each user's reviews for validation (ratio, temporal).
-        test_share: share of each user's reviews for the test (ratio, temporal).
-        seed: of the split, of the text encoder and of generated data.
-        text_encoder: one of `TEXT_ENCODERS`.
-        text_width: width of the text features.
-        synthetic_users: number of generated users.
-        synthetic_items: number of generated items.
-        synthetic_reviews_per_user: mean number of generated reviews a user.
 
-    Raises:
-        ConfigError: a value is out of range, or contradicts another one.
+    All others: see the text beside each. A `ConfigError` is raised where a value is out of range,
+    or contradicts another one.
     """
 
     source: str
     output: Path
-    input: Path | None = None
-    name: str | None = None
-    overwrite: bool = False
-    user_field: str = "user_id"
-    item_field: str = "item_id"
-    rating_field: str | None = None
-    text_field: str | None = None
-    time_field: str | None = None
-    split_field: str | None = None
-    min_valid_rating: float = 1.0
-    max_valid_rating: float = 5.0
-    k_core: int = 1
-    split: str | None = None
-    valid_share: float = 0.1
-    test_share: float = 0.2
-    seed: int = 0
-    text_encoder: str = "lsa"
-    text_width: int = 256
-    synthetic_users: int = 2000
-    synthetic_items: int = 500
-    synthetic_reviews_per_user: float = 10.0
+    input: Path | None = _setting(None, "Raw file, folder or archive.")  # noqa: RUF009
+    name: str | None = _setting(None, "Short name of the data; default: that of --output.")
+    overwrite: bool = _setting(False, "Replace the prepared folder at --output.")
+
+    download: bool = _setting(False, "Fetch --url to --input where that is missing.")
+    url: str | None = _setting(None, "Where --download fetches the raw file.")
+    sha256: str | None = _setting(None, "Checksum that the raw file must have.")
+
+    user_field: str = _setting("user_id", "Field of user ids (every --…_field is for a table).")
+    item_field: str = _setting("item_id", "Field of the item ids.")
+    rating_field: str | None = _setting(None, 'Field of the ratings; default: "rating", if any.')
+    text_field: str | None = _setting(None, 'Field of the review texts; default: "text".')
+    time_field: str | None = _setting(
+        None, 'Field of the Unix times; default: "timestamp", if any.'
+    )
+    split_field: str | None = _setting(
+        None, 'Field of train, valid or test; default: "split", if any.'
+    )
+    time_unit: str = _setting("s", "Unit of the times of a table.", TIME_UNITS)
+    item_metadata: Path | None = _setting(  # noqa: RUF009
+        None, "File of item titles and categories (Amazon 2023), or of businesses (Yelp)."
+    )
+    city: str | None = _setting(None, "Keep items of one city (Yelp, HotelRec).")
+    state: str | None = _setting(None, "Keep items of one state, as PA (Yelp).")
+    category: str | None = _setting(None, "Keep items of one category, as Restaurants (Yelp).")
+
+    min_valid_rating: float = _setting(1.0, "A lower rating is an error.")
+    max_valid_rating: float = _setting(5.0, "A higher rating is an error.")
+    on_bad_row: str = _setting("fail", "What a malformed row does.", BAD_ROW_POLICIES)
+    max_bad_share: float = _setting(0.01, "More bad rows than this share fail in spite of skip.")
+
+    clean_html: bool = _setting(True, "Take HTML tags and entities out of texts.")
+    fix_mojibake: bool = _setting(True, "Mend texts that were decoded by the wrong encoding.")
+    drop_control: bool = _setting(True, "Take control characters out of texts.")
+    drop_empty_text: bool = _setting(False, "Leave out reviews without text.")
+    drop_duplicate_text: bool = _setting(
+        False, "Of reviews with equal texts by one user, keep the latest."
+    )
+    max_words: int = _setting(0, "Cut longer texts to that many words; 0 keeps them whole.")
+
+    k_core: int = _setting(1, "Least reviews of every user and item; 1 keeps all.")
+    split: str | None = _setting(
+        None, "How to split; default: predefined where rows carry a split, else ratio.",
+        SPLIT_POLICIES,
+    )  # fmt: skip
+    valid_share: float = _setting(
+        0.1, "Share for validation: of each user's reviews, of the time line, of items or of users."
+    )
+    test_share: float = _setting(0.2, "Share for the test, likewise.")
+    min_history: int | None = _setting(
+        None,
+        "Least training reviews of a user of whom a review is held out; default: 1 where each "
+        "user's reviews are split, else 0.",
+    )
+    seed: int = _setting(0, "Seed of all that is random.")
+    text_encoder: str = _setting("lsa", "Makes features of texts.", TEXT_ENCODERS)
+    text_width: int = _setting(256, "Width of the text features.")
+
+    memory: str = _setting("2GiB", "Memory to stay within; what does not fit goes to disk.")
+    threads: int = _setting(0, "Threads of the engine; 0: one a core.")
+
+    synthetic_users: int = _setting(2000, "Number of generated users.")
+    synthetic_items: int = _setting(500, "Number of generated items.")
+    synthetic_reviews_per_user: float = _setting(10.0, "Mean number of generated reviews a user.")
 
     def __post_init__(self) -> None:
         for flag in ("k_core", "text_width", "synthetic_users", "synthetic_items"):
-            if getattr(self, flag) < 1:
-                raise ConfigError(f"--{flag} is {getattr(self, flag)}, must be at least 1")
-        if self.seed < 0:
-            raise ConfigError(f"--seed is {self.seed}, must not be negative")
-        if not 1 <= self.synthetic_reviews_per_user < math.inf:
-            raise ConfigError(
-                f"--synthetic_reviews_per_user is {self.synthetic_reviews_per_user}, "
-                "must be at least 1"
-            )
+            _check(getattr(self, flag) >= 1, flag, getattr(self, flag), "must be at least 1")
+        for flag in ("seed", "max_words", "threads"):
+            _check(getattr(self, flag) >= 0, flag, getattr(self, flag), "must not be negative")
+        reviews = self.synthetic_reviews_per_user
+        _check(1 <= reviews < math.inf, "synthetic_reviews_per_user", reviews, "must be at least 1")
         for flag in ("valid_share", "test_share"):
-            if not 0 <= getattr(self, flag) < 1:
-                raise ConfigError(f"--{flag} is {getattr(self, flag)}, must be in [0, 1)")
+            _check(0 <= getattr(self, flag) < 1, flag, getattr(self, flag), "must be in [0, 1)")
+        _check(0 <= self.max_bad_share <= 1, "max_bad_share", self.max_bad_share, "not in [0, 1]")
         if self.valid_share + self.test_share >= 1:
             raise ConfigError(
                 f"--valid_share={self.valid_share} and --test_share={self.test_share} leave "
@@ -91,17 +128,41 @@ class PrepareConfig:
                 f"--min_valid_rating={self.min_valid_rating} is above "
                 f"--max_valid_rating={self.max_valid_rating}"
             )
-        if self.split is not None and self.split not in SPLIT_POLICIES:
-            raise ConfigError(f"--split is {self.split!r}, must be one of {_list(SPLIT_POLICIES)}")
-        if self.text_encoder not in TEXT_ENCODERS:
-            raise ConfigError(
-                f"--text_encoder is {self.text_encoder!r}, must be one of {_list(TEXT_ENCODERS)}"
-            )
+        for field in dataclasses.fields(self):
+            choices = field.metadata.get("choices")
+            value = getattr(self, field.name)
+            if choices and value is not None:
+                expected = f"must be one of {', '.join(choices)}"
+                _check(value in choices, field.name, repr(value), expected)
+        self._check_history()
+        _check(self.memory_bytes >= _LEAST_MEMORY, "memory", repr(self.memory), "at least 512MiB")
         if self.source == "synthetic" and self.input is not None:
             raise ConfigError("--input is given, but --source=synthetic generates its data")
         if self.source != "synthetic" and self.input is None:
             raise ConfigError(f"--input is missing: --source={self.source} reads a file or folder")
+        if self.sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
+            raise ConfigError(f"--sha256 is {self.sha256!r}, must be 64 hexadecimal digits")
+
+    def _check_history(self) -> None:
+        if self.min_history is None:
+            return
+        _check(self.min_history >= 0, "min_history", self.min_history, "must not be negative")
+        if self.split == "cold_user" and self.min_history > 0:
+            raise ConfigError(
+                f"--min_history={self.min_history} would leave nothing of --split=cold_user, whose "
+                "held-out users have no training review"
+            )
+
+    @property
+    def memory_bytes(self) -> int:
+        """The value of `memory` in bytes."""
+        match = re.fullmatch(r"([0-9.]+) *([A-Za-z]*)", self.memory)
+        try:
+            return int(float(match[1]) * _UNITS[match[2]])  # type: ignore[index]
+        except (TypeError, KeyError, ValueError):
+            raise ConfigError(f"--memory is {self.memory!r}, expected a size as 2GiB") from None
 
 
-def _list(names: tuple[str, ...]) -> str:
-    return ", ".join(names)
+def _check(holds: bool, flag: str, value: object, expected: str) -> None:
+    if not holds:
+        raise ConfigError(f"--{flag} is {value}, {expected}")

@@ -1,30 +1,18 @@
-"""Which rows stay: one review a (user, item), and the k-core."""
+"""The k-core: which reviews stay so that every user and every item has at least k."""
+
+from collections.abc import Iterator
 
 import numpy as np
 
-
-def latest_of_pair(user: np.ndarray, item: np.ndarray, timestamp: np.ndarray) -> np.ndarray:
-    """Keeps the latest row of each (user, item) pair; among equally late ones the last row.
-
-    Args:
-        user: int `[n]`.
-        item: int `[n]`.
-        timestamp: int64 `[n]`; the lowest int64 stands for a missing one, which counts as earliest.
-
-    Returns:
-        int64 `[m]`, the rows that stay, sorted by user, then item.
-    """
-    order = np.lexsort((timestamp, item, user))  # stable: equal keys stay in row order
-    user, item = user[order], item[order]
-    is_last = np.ones(len(order), bool)
-    is_last[:-1] = (user[1:] != user[:-1]) | (item[1:] != item[:-1])
-    return order[is_last]
+_BLOCK = 1 << 20
 
 
 def k_core(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
     """The largest set of rows in which every user and every item occurs at least k times.
 
     Leaving out a user takes rows from items and the other way, so it repeats until nothing changes.
+    The arrays may lie on disk: they are gone through in blocks, and memory holds a byte a row and
+    a count a user and item.
 
     Args:
         user: int `[n]`, not negative.
@@ -34,15 +22,14 @@ def k_core(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
     Returns:
         bool `[n]`, whether a row stays.
     """
-    rows = np.arange(len(user))
-    while len(rows):
-        n_of_user, n_of_item = np.bincount(user[rows]), np.bincount(item[rows])
-        stays = (n_of_user[user[rows]] >= k) & (n_of_item[item[rows]] >= k)
-        if stays.all():
-            break
-        rows = rows[stays]
-    kept = np.zeros(len(user), bool)
-    kept[rows] = True
+    kept = np.ones(len(user), bool)
+    n_kept, n_before = len(user), -1
+    while n_kept != n_before and k > 1:
+        n_of_user, n_of_item = counts(user, kept), counts(item, kept)
+        n_before, n_kept = n_kept, 0
+        for rows in _blocks(len(user)):
+            kept[rows] &= (n_of_user[user[rows]] >= k) & (n_of_item[item[rows]] >= k)
+            n_kept += int(kept[rows].sum())
     return kept
 
 
@@ -53,8 +40,33 @@ def largest_core(user: np.ndarray, item: np.ndarray) -> int:
         user: int `[n]`, n > 0.
         item: int `[n]`.
     """
-    low, high = 1, 1 + min(np.bincount(user).max(), np.bincount(item).max())
+    everything = np.ones(len(user), bool)
+    highest = min(counts(user, everything).max(), counts(item, everything).max())
+    low, high = 1, 1 + int(highest)
     while high - low > 1:  # the low-core has rows, the high-core has none
         middle = (low + high) // 2
         low, high = (middle, high) if k_core(user, item, middle).any() else (low, middle)
-    return int(low)
+    return low
+
+
+def counts(codes: np.ndarray, kept: np.ndarray, n_codes: int | None = None) -> np.ndarray:
+    """Number of kept rows of each code.
+
+    Args:
+        codes: int `[n]`, not negative.
+        kept: bool `[n]`.
+        n_codes: number of codes; None: up to the largest.
+
+    Returns:
+        int64 `[n_codes]`.
+    """
+    if n_codes is None:
+        n_codes = 1 + max((int(codes[rows].max()) for rows in _blocks(len(codes))), default=-1)
+    total = np.zeros(n_codes, np.int64)
+    for rows in _blocks(len(codes)):
+        total += np.bincount(codes[rows][kept[rows]], minlength=n_codes)
+    return total
+
+
+def _blocks(n_rows: int) -> Iterator[slice]:
+    return (slice(start, start + _BLOCK) for start in range(0, n_rows, _BLOCK))

@@ -16,6 +16,7 @@ class Summary:
         output: the prepared folder.
         n_read: rows in the raw files.
         dropped: reason -> rows left out.
+        changed_texts: kind of change -> texts that were cleaned.
         n_users: users that are left.
         n_items: items that are left.
         n_reviews: reviews that are left, over all splits.
@@ -32,6 +33,7 @@ class Summary:
     output: Path
     n_read: int
     dropped: Mapping[str, int]
+    changed_texts: Mapping[str, int]
     n_users: int
     n_items: int
     n_reviews: int
@@ -57,6 +59,9 @@ class Summary:
         for reason, n_rows in self.dropped.items():
             if n_rows:
                 table.add_row(f"  dropped: {reason}", f"{n_rows:,}")
+        for change, n_texts in self.changed_texts.items():
+            if n_texts:
+                table.add_row(f"  texts: {change}", f"{n_texts:,}")
         table.add_row("users", f"{self.n_users:,}")
         table.add_row("items", f"{self.n_items:,}")
         table.add_row("reviews", f"{self.n_reviews:,}")

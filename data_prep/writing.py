@@ -1,104 +1,117 @@
-"""Writing the prepared folder: complete under its name, or not at all."""
+"""The files of the prepared folder, as `symcere_jax.data.schema` describes them."""
 
-import contextlib
-import os
-import shutil
+import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from data_prep.columns_on_disk import NpyFile
+from data_prep.selection import Selection, ids
+from data_prep.store import ReviewStore
+from data_prep.stored_texts import TextWriter
+from data_prep.text_cleaning import word_counts
 from symcere_jax.data import schema
-from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.text.encoder import TextFeatures
 
+_ROW_GROUP = 1 << 16
+_BLOCK = 1 << 18
 
-def check_output(output: Path, *, overwrite: bool, source: Path | None) -> None:
-    """Refuses, before any work is done, an output that could not or should not be written.
+_KEPT_REVIEWS = """
+    SELECT rating, timestamp, text FROM raw JOIN kept USING (row) ORDER BY place
+"""
+_METADATA = """
+    SELECT code, any_value(title ORDER BY title) AS title,
+        any_value(categories ORDER BY title, categories) AS categories
+    FROM item_metadata JOIN item_codes USING (item_id) JOIN kept_items ON i = code
+    GROUP BY code ORDER BY code
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class TextCounts:
+    """What the texts of all reviews come to.
+
+    Attributes:
+        n_words: words, split at ASCII white space.
+        n_empty: texts of nothing but white space.
+    """
+
+    n_words: int
+    n_empty: int
+
+
+def write_ids(folder: Path, store: ReviewStore, selection: Selection, *, metadata: bool) -> None:
+    """Writes the tables of external ids, and of titles and categories of items where known.
 
     Args:
-        output: the folder to write.
-        overwrite: whether a prepared folder that is already there may be replaced.
-        source: the raw data, which must not be inside.
-
-    Raises:
-        ConfigError: there is something at the output that is not to be replaced.
+        folder: where to.
+        store: holds the raw rows.
+        selection: the reviews that stay.
+        metadata: whether the store knows something of the items.
     """
-    if source is not None and source.resolve().is_relative_to(output.resolve()):
-        raise ConfigError(f"--output={output} holds the input {source}; choose another folder")
-    if not os.path.lexists(output):
-        return
-    if not overwrite:
-        raise ConfigError(f"{output} exists; replace it by --overwrite, or choose another --output")
-    if not (output / schema.MANIFEST).is_file():
-        raise ConfigError(
-            f"{output} exists and is not a prepared folder; --overwrite replaces only those"
-        )
+    users = pa.table({"user": _rows(selection.n_users)})
+    users = users.append_column("user_id", ids(store, "user_id", selection.user_codes))
+    items = pa.table({"item": _rows(selection.n_items)})
+    items = items.append_column("item_id", ids(store, "item_id", selection.item_codes))
+    if metadata:
+        items = _with_metadata(items, store, selection)
+    for name, table in ((schema.USERS, users), (schema.ITEMS, items)):
+        # Without Arrow's own schema, 64-bit string offsets read back as plain strings.
+        pq.write_table(table, folder / name, compression="zstd", store_schema=False)
 
 
-@contextlib.contextmanager
-def new_folder(output: Path) -> Iterator[Path]:
-    """A folder to write into, which takes the place of `output` when the block ends well.
-
-    It lies beside `output`, so that the renaming is one step on one file system. When the block
-    ends by an exception, it is removed, and what was at `output` before is still there.
-
-    Args:
-        output: the final folder; replaced if it exists.
-
-    Raises:
-        DataError: the system refuses to write there.
-    """
-    output = output.resolve()  # a path such as "." has no name to put a mark on
-    mark = f"{os.getpid()}.partial"
-    folder = output.with_name(f".{output.name}.{mark}")
-    replaced = output.with_name(f".{output.name}.replaced.{mark}")
-    new_parents = [parent for parent in output.parents if not parent.exists()]
-    try:
-        folder.mkdir(parents=True)
-        yield folder
-        if output.exists():
-            output.rename(replaced)
-        folder.rename(output)
-        shutil.rmtree(replaced, ignore_errors=True)
-    except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if replaced.exists() and not output.exists():
-            replaced.rename(output)
-        for parent in new_parents:
-            with contextlib.suppress(OSError):  # not made yet, or in use by another program
-                parent.rmdir()
-        if isinstance(error, OSError):
-            raise DataError(f"cannot write {output}: {error.strerror or error}") from error
-        raise
-
-
-def write_ids(path: Path, row_name: str, id_name: str, ids: pa.Array) -> None:
-    """Writes the table of external ids, row by row.
+def write_reviews(
+    path: Path,
+    store: ReviewStore,
+    selection: Selection,
+    split: np.ndarray,
+    texts: TextWriter | None,
+) -> TextCounts:
+    """Writes the reviews, in the order of the selection.
 
     Args:
         path: the Parquet file.
-        row_name: name of the column of rows, "user" or "item".
-        id_name: name of the column of ids.
-        ids: string array, in the order of the rows.
+        store: holds the raw rows.
+        selection: the reviews that stay.
+        split: int8 `[n]`, an index into `schema.SPLITS`.
+        texts: takes the texts too, for an encoder.
     """
-    rows = pa.array(np.arange(len(ids), dtype=np.int32))
-    _write_parquet(path, pa.table({row_name: rows, id_name: ids}))
+    n_words = n_empty = 0
+    split_names = pa.array(schema.SPLITS)
+    start = 0
+    with pq.ParquetWriter(path, _REVIEW_SCHEMA, compression="zstd", store_schema=False) as writer:
+        for rows in _in_groups(_kept_reviews(store, selection)):
+            stop = start + len(rows)
+            text = rows["text"].combine_chunks()
+            text = pa.concat_arrays(text.chunks) if isinstance(text, pa.ChunkedArray) else text
+            words = word_counts(text)
+            n_words += int(words.sum())
+            n_empty += int(pc.equal(pc.utf8_trim_whitespace(text), "").to_numpy(False).sum())
+            if texts is not None:
+                texts.append(text)
+            columns = [
+                np.array(selection.user[start:stop]),
+                np.array(selection.item[start:stop]),
+                rows["rating"].cast(pa.float32(), safe=False),
+                rows["timestamp"],
+                split_names.take(pa.array(split[start:stop])),
+                text,
+            ]
+            writer.write_table(pa.table(columns, schema=_REVIEW_SCHEMA), row_group_size=_ROW_GROUP)
+            start = stop
+    return TextCounts(n_words, n_empty)
 
 
-def write_reviews(path: Path, reviews: pa.Table) -> None:
-    """Writes the reviews, with columns, types and order as `symcere_jax.data.schema` says."""
-    _write_parquet(path, reviews)
-
-
-def write_pairs(folder: Path, pairs: np.ndarray, split: np.ndarray) -> dict[str, int]:
+def write_pairs(folder: Path, selection: Selection, split: np.ndarray) -> dict[str, int]:
     """Writes the (user, item) pairs of each split.
 
     Args:
         folder: where to.
-        pairs: int32 `[n, 2]`, sorted.
+        selection: the reviews that stay.
         split: int8 `[n]`, an index into `schema.SPLITS`.
 
     Returns:
@@ -106,17 +119,27 @@ def write_pairs(folder: Path, pairs: np.ndarray, split: np.ndarray) -> dict[str,
     """
     counts = {}
     for code, name in enumerate(schema.SPLITS):
-        rows = pairs[split == code]
-        np.save(folder / schema.pairs_file(name), rows)
-        counts[name] = len(rows)
+        with NpyFile(folder / schema.pairs_file(name), np.int32, (2,)) as file:
+            for start in range(0, len(selection), _BLOCK):
+                rows = slice(start, start + _BLOCK)
+                mask = split[rows] == code
+                user, item = selection.user[rows][mask], selection.item[rows][mask]
+                file.append(np.stack([user, item], axis=1))
+        counts[name] = file.n_rows
     return counts
 
 
 def write_text(folder: Path, encoder: str, features: TextFeatures) -> None:
-    """Writes the text features of reviews, users and items."""
+    """Writes the text features of reviews, users and items; takes over files that are mapped."""
     (folder / schema.TEXT_FOLDER / encoder).mkdir(parents=True)
     for rows in ("reviews", "users", "items"):
-        np.save(folder / schema.text_file(encoder, rows), getattr(features, rows))
+        array = getattr(features, rows)
+        path = folder / schema.text_file(encoder, rows)
+        if isinstance(array, np.memmap) and array.filename is not None:
+            array.flush()
+            Path(array.filename).replace(path)
+        else:
+            np.save(path, array)
 
 
 def file_entries(folder: Path) -> Mapping[str, Mapping[str, object]]:
@@ -125,6 +148,51 @@ def file_entries(folder: Path) -> Mapping[str, Mapping[str, object]]:
     return {path.relative_to(folder).as_posix(): schema.file_entry(path) for path in files}
 
 
-def _write_parquet(path: Path, table: pa.Table) -> None:
-    # Without Arrow's own schema, 64-bit string offsets read back as plain strings.
-    pq.write_table(table, path, compression="zstd", store_schema=False)
+_REVIEW_SCHEMA = pa.schema(
+    {
+        "user": pa.int32(),
+        "item": pa.int32(),
+        "rating": pa.float32(),
+        "timestamp": pa.int64(),
+        "split": pa.string(),
+        "text": pa.large_string(),
+    }
+)
+
+
+def _kept_reviews(store: ReviewStore, selection: Selection) -> Iterator[pa.RecordBatch]:
+    for start in range(0, len(selection), _BLOCK):
+        row = np.array(selection.row[start : start + _BLOCK])
+        store.insert("kept", pa.table({"row": row, "place": start + np.arange(len(row))}))
+    yield from store.stream(_KEPT_REVIEWS)
+
+
+def _in_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Joins batches of any length to row groups of one, so that the file does not depend on it."""
+    pending: list[pa.RecordBatch] = []
+    n_rows = 0
+    for batch in batches:
+        text = batch.schema.get_field_index("text")
+        batch = batch.set_column(text, "text", batch.column(text).cast(pa.large_string()))
+        while n_rows + len(batch) >= _ROW_GROUP:
+            cut = _ROW_GROUP - n_rows
+            yield pa.Table.from_batches([*pending, batch.slice(0, cut)])
+            batch, pending, n_rows = batch.slice(cut), [], 0
+        if len(batch):
+            pending.append(batch)
+            n_rows += len(batch)
+    if pending:
+        yield pa.Table.from_batches(pending)
+
+
+def _rows(n: int) -> pa.Array:
+    return pa.array(np.arange(n, dtype=np.int32))
+
+
+def _with_metadata(items: pa.Table, store: ReviewStore, selection: Selection) -> pa.Table:
+    store.insert("kept_items", pa.table({"code": selection.item_codes}))
+    found = pa.Table.from_batches(list(store.stream(_METADATA)))
+    places = pc.index_in(pa.array(selection.item_codes), value_set=found["code"].combine_chunks())
+    for name in ("title", "categories"):
+        items = items.append_column(name, found[name].cast(pa.large_string()).take(places))
+    return items

@@ -1,18 +1,15 @@
 """The kinds of raw data, a module each.
 
-A reader takes the settings and returns `RawReviews`: a table of six columns, and for each of its
-rows the file and line it came from. To add a kind of raw data, write a module with such a `read`
-and name it here; everything after it is shared.
+To add one, put a module here that calls `register`: it yields `RawBlock`s, tables of six columns
+that know the file and line of every row. Everything after that is shared.
 """
 
-from collections.abc import Callable
+import importlib
+import pkgutil
 
-from data_prep.config import PrepareConfig
-from data_prep.sources import synthetic, table, tripadvisor_lara
-from data_prep.sources.raw import RawReviews
+from data_prep.sources.registry import FILTERS, SOURCES, Source
 
-SOURCES: dict[str, Callable[[PrepareConfig], RawReviews]] = {
-    "table": table.read,
-    "tripadvisor_lara": tripadvisor_lara.read,
-    "synthetic": synthetic.read,
-}
+__all__ = ["FILTERS", "SOURCES", "Source"]
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

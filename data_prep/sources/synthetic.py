@@ -1,25 +1,21 @@
 """Generated reviews as a kind of raw data."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
 from data_prep import synthetic
+from data_prep.bad_rows import BadRows
 from data_prep.config import PrepareConfig
-from data_prep.sources.raw import RAW_SCHEMA, Origin, RawReviews
+from data_prep.raw import RAW_SCHEMA, RawBlock
+from data_prep.sources.registry import Source, register
 
 
-def read(config: PrepareConfig) -> RawReviews:
-    """Generates the reviews; equal settings and seed give equal ones.
-
-    Args:
-        config: its seed and `synthetic_…` settings.
-    """
-    options = {
-        "users": config.synthetic_users,
-        "items": config.synthetic_items,
-        "reviews_per_user": config.synthetic_reviews_per_user,
-        "seed": config.seed,
-    }
+def _read(config: PrepareConfig, bad: BadRows) -> Iterator[RawBlock]:
+    """Generates the reviews; equal settings and seed give equal ones."""
+    del bad
     reviews = synthetic.generate(
         n_users=config.synthetic_users,
         n_items=config.synthetic_items,
@@ -35,12 +31,17 @@ def read(config: PrepareConfig) -> RawReviews:
         reviews.text,
         pa.nulls(n_reviews),
     ]
-    origin = Origin(("generated row",), np.zeros(n_reviews, np.int32), np.arange(1, n_reviews + 1))
-    return RawReviews(
-        table=pa.table(columns, names=RAW_SCHEMA.names).cast(RAW_SCHEMA),
-        origin=origin,
-        n_read=n_reviews,
-        dropped={},
-        options=options,
-        files=(),
-    )
+    table = pa.table(columns, names=RAW_SCHEMA.names).cast(RAW_SCHEMA)
+    yield RawBlock(table, np.arange(1, n_reviews + 1), "generated row", None)
+
+
+def _options(config: PrepareConfig) -> dict[str, Any]:
+    return {
+        "users": config.synthetic_users,
+        "items": config.synthetic_items,
+        "reviews_per_user": config.synthetic_reviews_per_user,
+        "seed": config.seed,
+    }
+
+
+register(Source("synthetic", _read, options=_options))

@@ -1,16 +1,19 @@
 """Tables of reviews: JSON lines, CSV, TSV or Parquet, one file or a folder of them."""
 
 import contextlib
-from collections.abc import Collection, Mapping
+import functools
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
+from data_prep.bad_rows import BadRows
+from data_prep.columns import to_numbers, to_seconds, to_strings
 from data_prep.config import PrepareConfig
-from data_prep.sources.columns import Where, to_numbers, to_seconds, to_strings
-from data_prep.sources.formats import FORMATS, Block, Format, format_of
-from data_prep.sources.raw import RAW_SCHEMA, Origin, RawReviews
+from data_prep.formats import FORMATS, Block, Format, format_of, salvage
+from data_prep.raw import RawBlock
+from data_prep.sources.fields import as_block
+from data_prep.sources.registry import Source, register
 from symcere_jax.errors import DataError
 
 # column of RAW_SCHEMA -> the flag that names its field
@@ -24,47 +27,29 @@ _FLAGS = {
 }
 
 
-def read(config: PrepareConfig) -> RawReviews:
-    """Reads the table, or all tables of a folder in the order of their names.
-
-    Args:
-        config: its `input`, its fields, and whether text and split are needed.
-
-    Raises:
-        DataError: a file is missing, empty or malformed, lacks a field, or has no rows.
-    """
+def _read(config: PrepareConfig, bad: BadRows) -> Iterator[RawBlock]:
+    """Reads the table, or all tables of a folder in the order of their names."""
     assert config.input is not None
-    fields = {column: getattr(config, flag) or column for column, flag in _FLAGS.items()}
-    chunks: list[pa.Table] = []
-    lines: list[np.ndarray] = []
-    files = _table_files(config.input)
-    n_rows = np.zeros(len(files), np.int64)
-    for number, (path, file_format) in enumerate(files):
+    fields = _fields(config)
+    for path, file_format in _table_files(config.input):
         found: dict[str, None] = {}
-        with contextlib.closing(file_format.read(path, fields.values())) as blocks:
+        n_rows, n_bad = 0, bad.counts.total()
+        with contextlib.closing(file_format.read(path, fields.values(), bad)) as blocks:
             for block in blocks:
                 # Ids first: who names them wrongly is not made to wait for the whole file.
                 _check_found({"user_id", "item_id"}, fields, block.found, path)
-                chunks.append(_typed(block, fields, f"{path}, {file_format.unit}"))
-                lines.append(block.lines)
                 found |= dict.fromkeys(block.found)
-                n_rows[number] += len(block.lines)
-        if not n_rows[number]:
+                n_rows += len(block)
+                build = functools.partial(_typed, block, fields, config.time_unit, path)
+                yield from salvage(len(block), build, bad)
+        if not n_rows and bad.counts.total() == n_bad:
             raise DataError(f"{path} has no rows")
-        _check_found(_required(config), fields, found, path)
-    origin = Origin(
-        labels=tuple(f"{path}, {file_format.unit}" for path, file_format in files),
-        file=np.repeat(np.arange(len(files), dtype=np.int32), n_rows),
-        line=np.concatenate(lines),
-    )
-    return RawReviews(
-        table=pa.concat_tables(chunks),
-        origin=origin,
-        n_read=int(n_rows.sum()),
-        dropped={},
-        options={"fields": fields},
-        files=tuple(path for path, _ in files),
-    )
+        if n_rows:
+            _check_found(_required(config), fields, found, path)
+
+
+def _fields(config: PrepareConfig) -> dict[str, str]:
+    return {column: getattr(config, flag) or column for column, flag in _FLAGS.items()}
 
 
 def _table_files(path: Path) -> list[tuple[Path, Format]]:
@@ -105,24 +90,23 @@ def _check_found(
             )
 
 
-def _typed(block: Block, fields: Mapping[str, str], label: str) -> pa.Table:
-    """A block as a table of `RAW_SCHEMA`; fields that it lacks are null."""
+def _typed(
+    block: Block, fields: Mapping[str, str], time_unit: str, path: Path, start: int, stop: int
+) -> RawBlock:
+    """Some rows of a block, with the columns of `RAW_SCHEMA` that it has."""
+    block = block.slice(start, stop)
+    columns: dict[str, pa.Array] = {}
+    for column, field in fields.items():
+        if field not in block.columns:
+            continue
+        array = block.columns[field]
+        if column == "rating":
+            columns[column] = to_numbers(array, field, block.where)
+        elif column == "timestamp":
+            columns[column] = to_seconds(array, field, block.where, unit=time_unit)
+        else:
+            columns[column] = to_strings(array, field, block.where)
+    return as_block(columns, block, path, {})
 
-    def where(row: int) -> str:
-        return f"{label} {block.lines[row]}"
 
-    columns = [
-        _convert(block.columns[fields[column]], column, fields[column], where)
-        if fields[column] in block.columns
-        else pa.nulls(len(block.lines), RAW_SCHEMA.field(column).type)
-        for column in _FLAGS
-    ]
-    return pa.table(columns, names=list(_FLAGS)).select(RAW_SCHEMA.names)
-
-
-def _convert(array: pa.Array, column: str, field: str, where: Where) -> pa.Array:
-    if column == "rating":
-        return to_numbers(array, field, where)
-    if column == "timestamp":
-        return to_seconds(array, field, where)
-    return to_strings(array, field, where)
+register(Source("table", _read, options=lambda config: {"fields": _fields(config)}))

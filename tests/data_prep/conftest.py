@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from absl import flags
 from absl.testing import flagsaver
 from hypothesis import settings
 
+from data_prep.store import ReviewStore
 from launch import cli
 from symcere_jax.text.encoder import Progress, Reviews, TextFeatures
+
+STORED_COLUMNS = ("user_id", "item_id", "rating", "timestamp", "text", "split")
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
 settings.load_profile("untimed")
@@ -67,6 +71,27 @@ def run_prepare() -> Iterator[Callable[..., Run]]:
     del sys.modules["data_prep.prepare"]
 
 
+@pytest.fixture
+def make_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., ReviewStore]]:
+    """Makes stores of raw reviews: column -> values; row, file and line count up by default."""
+    stores: list[ReviewStore] = []
+
+    def make(columns: dict[str, list]) -> ReviewStore:
+        store = ReviewStore(tmp_path_factory.mktemp("store"), memory_bytes=2**30, threads=1)
+        stores.append(store)
+        n = len(next(iter(columns.values())))
+        counting = {"row": range(n), "file": [0] * n, "line": range(1, n + 1)}
+        columns = dict.fromkeys(STORED_COLUMNS, [None] * n) | counting | columns
+        store.labels.append("file, line")
+        store.add(pa.table({name: pa.array(values) for name, values in columns.items()}))
+        store.finish()
+        return store
+
+    yield make
+    for store in stores:
+        store.close()
+
+
 class RecordingEncoder:
     """Counts letters of training reviews, and keeps what it was given."""
 
@@ -76,7 +101,7 @@ class RecordingEncoder:
         self.seen: Reviews | None = None
 
     def encode(self, reviews: Reviews, *, progress: Progress | None = None) -> TextFeatures:
-        self.seen = reviews
+        self.seen = dataclasses.replace(reviews, texts=list(reviews.texts))
         if progress:
             progress("counting letters")
         features = np.array([[len(text), text.count("a")] for text in reviews.texts], np.float32)

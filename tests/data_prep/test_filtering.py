@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.filtering import k_core, largest_core, latest_of_pair
+from data_prep import filtering
+from data_prep.filtering import counts, k_core, largest_core
 
 PAIRS = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), min_size=1, max_size=40)
 
@@ -45,17 +46,11 @@ def test_largest_core_is_the_last_that_is_not_empty(pairs):
     assert not any(naive_k_core(pairs, k + 1))
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(-2, 2)), max_size=30))
-def test_the_latest_of_a_pair_stays(rows):
-    user, item, time = np.array(rows, np.int64).reshape(-1, 3).T
-    latest: dict[tuple[int, int], int] = {}
-    for row, (u, i, t) in enumerate(rows):
-        if (u, i) not in latest or t >= rows[latest[u, i]][2]:
-            latest[u, i] = row
-    expected = [latest[pair] for pair in sorted(latest)]
-    np.testing.assert_array_equal(latest_of_pair(user, item, time), expected)
-
-
-def test_a_missing_time_is_earlier_than_any():
-    time = np.array([-5, np.iinfo(np.int64).min])
-    assert latest_of_pair(np.zeros(2, int), np.zeros(2, int), time).tolist() == [0]
+def test_blocks_do_not_show(monkeypatch):
+    user, item = np.random.default_rng(0).integers(20, size=(2, 300))
+    whole = k_core(user, item, 11)
+    assert 0 < whole.sum() < 300
+    monkeypatch.setattr(filtering, "_BLOCK", 7)
+    np.testing.assert_array_equal(k_core(user, item, 11), whole)
+    kept = np.arange(300) % 3 == 0
+    np.testing.assert_array_equal(counts(user, kept, 25), np.bincount(user[kept], minlength=25))

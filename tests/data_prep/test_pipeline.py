@@ -255,5 +255,5 @@ def test_hotels_end_to_end(tmp_path, write_hotels):
 
 
 def test_an_unknown_source(tmp_path):
-    with pytest.raises(ConfigError, match="--source is 'yelp', must be one of table, "):
-        prepare(config(tmp_path, tmp_path, source="yelp"))
+    with pytest.raises(ConfigError, match=r"--source is 'yelpp', must be one of .*table"):
+        prepare(config(tmp_path, tmp_path, source="yelpp"))

@@ -56,7 +56,7 @@ def test_an_error_is_one_line_and_leaves_nothing(tmp_path):
     )
     out, err = program.communicate()
     assert (program.returncode, out) == (1, "")
-    errors = [line for line in err.splitlines() if not line.startswith(("reading", "cleaning"))]
+    errors = [line for line in err.splitlines() if not line.startswith("reading")]
     assert errors == [
         f"error: {path}, line 3: rating is 7, must be in 1 … 5; other scales need "
         "--min_valid_rating and --max_valid_rating"
@@ -162,6 +162,96 @@ def test_a_bad_flag_is_named(run_prepare, tmp_path, write_rows, arguments, statu
     assert run.status == status
     assert message in run.error
     assert list(tmp_path.iterdir()) == [path]
+
+
+DIRTY = [
+    *(ROW | {"user_id": f"u{n % 9}", "item_id": f"i{n}", "timestamp": n} for n in range(90)),
+    ROW | {"rating": 11},
+    ROW | {"timestamp": 1_500_000_000_000},
+    ROW | {"user_id": None},
+    ROW | {"item_id": ["x"]},
+    '{"user_id": "a", "item_id"',
+]
+
+
+def test_bad_rows_are_skipped_counted_and_limited(run_prepare, tmp_path):
+    path = tmp_path / "dirty.jsonl"
+    path.write_bytes(lines(*DIRTY) + b'{"user_id": "\xff"}\n')
+    arguments = (
+        "--source=table", f"--input={path}", f"--output={tmp_path / 'out'}", "--text_encoder=none",
+        "--on_bad_row=skip", "--split=ratio",
+    )  # fmt: skip
+    run = run_prepare(*arguments)
+    assert run.status == 1
+    assert "6 of 96 rows are bad, more than --max_bad_share=0.01; the first: " in run.error
+    assert list(tmp_path.iterdir()) == [path]
+    run = run_prepare(*arguments, "--max_bad_share=0.07")
+    assert run.status == 0, run.err
+    manifest = ReviewDataset.load(tmp_path / "out").manifest
+    assert manifest.n_reviews == 90
+    bad = {reason: n for reason, n in manifest.dropped.items() if reason.startswith("bad row")}
+    assert bad == {
+        "bad row: rating out of range": 1,
+        "bad row: time out of range": 1,
+        "bad row: no user_id": 1,
+        "bad row: type of item_id": 1,
+        "bad row: not valid JSON": 1,
+        "bad row: not UTF-8": 1,
+    }
+    assert manifest.statistics["raw_rows"] == 96
+    assert "dropped: bad row: not UTF-8" in run.out
+
+
+def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(tmp_path):
+    path = tmp_path / "r.jsonl"
+    rows = (ROW | {"item_id": f"i{n}", "text": f"text {n} " * 90} for n in range(3000))
+    path.write_bytes(lines(*rows))
+    command = [sys.executable, str(PREPARE), "--source=table", f"--input={path}"]
+    command += [f"--output={tmp_path / 'out'}", "--text_encoder=none"]
+    limited = "import os, resource, sys; limit = 100_000; "
+    limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)); "
+    limited += "os.execv(sys.executable, sys.argv[1:])"
+    run = subprocess.run(
+        [sys.executable, "-c", limited, *command],
+        capture_output=True, text=True, env=ENVIRONMENT, check=False,
+    )  # fmt: skip
+    assert run.returncode == 1, run.stderr
+    (error,) = (line for line in run.stderr.splitlines() if line.startswith("error"))
+    assert error.startswith("error: cannot write")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_run_left_goes_at_the_next_start(tmp_path, write_rows, rows):
+    program = start(
+        "--source=synthetic", f"--output={tmp_path / 'out'}",
+        "--synthetic_users=20000", "--synthetic_items=50000",
+    )  # fmt: skip
+    assert program.stderr is not None
+    assert program.stderr.readline().startswith("reading")
+    program.kill()
+    program.communicate()
+    (left,) = tmp_path.iterdir()
+    assert left.name.endswith(".partial")
+    again = start(
+        "--source=table", f"--input={write_rows(rows)}", f"--output={tmp_path / 'out'}",
+        "--text_encoder=none",
+    )  # fmt: skip
+    again.communicate()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "reviews.jsonl"]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_do_not_show(run_prepare, tmp_path, write_rows, rows, threads):
+    outputs = []
+    for name, flags in (("a", []), ("b", [f"--threads={threads}", "--memory=900MiB"])):
+        run = run_prepare(
+            "--source=table", f"--input={write_rows(rows)}", f"--output={tmp_path / name}",
+            "--text_width=4", "--name=x", *flags,
+        )  # fmt: skip
+        assert run.status == 0, run.err
+        files = (path for path in (tmp_path / name).rglob("*") if path.is_file())
+        outputs.append({str(f.relative_to(tmp_path / name)): f.read_bytes() for f in files})
+    assert outputs[0] == outputs[1]
 
 
 def test_required_flags(run_prepare):

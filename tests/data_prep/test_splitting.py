@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.splitting import TEST, TRAIN, VALID, split_by_ratio, split_leave_one_out
+from data_prep import splitting
+from data_prep.splitting import (
+    TEST,
+    TRAIN,
+    VALID,
+    split_by_global_time,
+    split_by_ratio,
+    split_cold,
+    split_leave_one_out,
+)
 
 COUNTS = st.lists(st.integers(1, 15), min_size=1, max_size=20)
 SHARES = st.sampled_from([(0.1, 0.2), (0.0, 0.0), (0.0, 0.5), (0.3, 0.0), (0.45, 0.5)])
@@ -110,3 +119,80 @@ def test_equal_times_are_in_random_order():
     split = split_leave_one_out(user, np.zeros(len(user), np.int64), seed=0)
     of_place = (split.reshape(-1, 10) == TEST).mean(axis=0)
     np.testing.assert_allclose(of_place, 0.1, atol=0.03)
+
+
+def test_blocks_of_users_do_not_show(monkeypatch):
+    user = users_of([5, 1, 9, 2, 2, 14, 3])
+    time = np.random.default_rng(0).integers(4, size=len(user))
+    shares = {"valid_share": 0.2, "test_share": 0.3, "seed": 4}
+    whole = [split_by_ratio(user, times, **shares) for times in (None, time)]
+    for block in (1, 4, 17):
+        monkeypatch.setattr(splitting, "_BLOCK", block)
+        for times, expected in zip((None, time), whole, strict=True):
+            np.testing.assert_array_equal(split_by_ratio(user, times, **shares), expected)
+
+
+@pytest.mark.parametrize("least", [0, 1, 2, 5, 100])
+def test_a_user_of_whom_a_review_is_held_out_keeps_the_minimum_history(least):
+    user = users_of([1, 2, 3, 4, 9, 30])
+    by_ratio = split_by_ratio(
+        user, None, valid_share=0.4, test_share=0.5, seed=0, min_history=least
+    )
+    one_out = split_leave_one_out(user, None, seed=0, min_history=least)
+    for split in (by_ratio, one_out):
+        for u in range(6):
+            n_train, n_valid, n_test = counts_of_user(split, user, u)
+            assert n_train >= least or n_valid + n_test == 0
+    assert ((one_out != TRAIN).sum() > 0) == (least < 30)
+
+
+TIMES = st.lists(st.integers(0, 9), min_size=1, max_size=60)
+
+
+@given(TIMES, SHARES)
+def test_global_time_cuts_between_different_times(times, shares):
+    time = np.array(times)
+    split = split_by_global_time(time, valid_share=shares[0], test_share=shares[1])
+    parts = [time[split == code] for code in (TRAIN, VALID, TEST)]
+    for earlier, later in itertools.combinations([part for part in parts if len(part)], 2):
+        assert earlier.max() < later.min()
+    n, held_out = len(time), len(parts[1]) + len(parts[2])
+    # No fewer than asked for, and without the earliest of their times, fewer.
+    for share, part, size in (
+        (shares[1], parts[2], len(parts[2])),
+        (sum(shares), np.concatenate(parts[1:]), held_out),
+    ):
+        assert size >= n * share - 1e-6
+        if len(part):
+            assert (part > part.min()).sum() < n * share
+
+
+def test_global_time_without_ties_is_exact():
+    time = np.random.default_rng(0).permutation(1000)
+    split = split_by_global_time(time, valid_share=0.1, test_share=0.2)
+    assert np.bincount(split).tolist() == [700, 100, 200]
+    assert time[split == TEST].min() == 800
+
+
+@given(st.integers(1, 40), SHARES, st.integers(0, 3))
+def test_cold_holds_out_whole_items(n_items, shares, seed):
+    codes = np.random.default_rng(seed).integers(n_items, size=200)
+    split = split_cold(codes, n_items, valid_share=shares[0], test_share=shares[1], seed=seed)
+    of_item = {item: set(split[codes == item].tolist()) for item in codes.tolist()}
+    assert all(len(splits) == 1 for splits in of_item.values())
+    every = split_cold(
+        np.arange(n_items), n_items, valid_share=shares[0], test_share=shares[1], seed=seed
+    )
+    n_train, n_valid, n_test = np.bincount(every, minlength=3)
+    assert n_train >= 1
+    if n_train > 1:
+        assert abs(n_test - n_items * shares[1]) <= 0.5 + 1e-9
+        assert abs(n_valid + n_test - n_items * sum(shares)) <= 0.5 + 1e-9
+
+
+def test_cold_is_seeded():
+    splits = [
+        split_cold(np.arange(50), 50, valid_share=0.1, test_share=0.2, seed=s) for s in (1, 1, 2)
+    ]
+    np.testing.assert_array_equal(splits[0], splits[1])
+    assert (splits[0] != splits[2]).any()

@@ -10,6 +10,7 @@ SUMMARY = Summary(
     output=Path("out"),
     n_read=1234,
     dropped={"outside the k-core": 34, "odd": 0},
+    changed_texts={"HTML taken out": 7, "other": 0},
     n_users=100,
     n_items=60,
     n_reviews=1200,
@@ -36,6 +37,7 @@ def test_the_table_shows_every_count_and_no_reason_that_dropped_nothing():
     assert shown == {
         "rows read": "1,234",
         "dropped: outside the k-core": "34",
+        "texts: HTML taken out": "7",
         "users": "100",
         "items": "60",
         "reviews": "1,200",

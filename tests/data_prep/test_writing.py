@@ -1,4 +1,4 @@
-import os
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -7,118 +7,104 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_prep import writing
-from symcere_jax.errors import ConfigError, DataError
+from data_prep.selection import Selection
+from data_prep.stored_texts import TextWriter
 from symcere_jax.text.encoder import TextFeatures
 
 
-def tree(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
-
-def test_the_folder_appears_when_the_block_ends(tmp_path):
-    output = tmp_path / "a" / "b"
-    with writing.new_folder(output) as folder:
-        (folder / "x").write_text("new")
-        assert not output.exists()
-        assert folder.parent == output.parent
-    assert tree(tmp_path) == ["a", "a/b", "a/b/x"]
-
-
-def test_the_working_directory_can_be_replaced(tmp_path, monkeypatch):
-    (tmp_path / "b").mkdir()
-    monkeypatch.chdir(tmp_path / "b")
-    with writing.new_folder(Path()) as folder:
-        (folder / "new").write_text("new")
-    monkeypatch.undo()
-    assert tree(tmp_path) == ["b", "b/new"]
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_nothing_is_left_when_the_block_fails(tmp_path, error):
-    with pytest.raises(error), writing.new_folder(tmp_path / "a" / "b") as folder:
-        (folder / "x").write_text("new")
-        raise error
-    assert tree(tmp_path) == []
-
-
-def test_the_old_folder_stays_until_the_new_one_is_complete(tmp_path):
-    output = tmp_path / "b"
-    output.mkdir()
-    (output / "old").write_text("old")
-    with pytest.raises(ValueError, match="stop"), writing.new_folder(output):
-        raise ValueError("stop")
-    assert tree(tmp_path) == ["b", "b/old"]
-    with writing.new_folder(output) as folder:
-        (folder / "new").write_text("new")
-        assert (output / "old").exists()
-    assert tree(tmp_path) == ["b", "b/new"]
-
-
-def test_the_old_folder_comes_back_when_the_renaming_fails(tmp_path, monkeypatch):
-    output = tmp_path / "b"
-    output.mkdir()
-    (output / "old").write_text("old")
-    rename = Path.rename
-
-    def failing(path: Path, target: Path) -> Path:
-        if path.name.endswith(".partial") and "replaced" not in path.name and target == output:
-            raise OSError(28, os.strerror(28))
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", failing)
-    with (
-        pytest.raises(DataError, match=r"cannot write .*b: No space left"),
-        writing.new_folder(output),
-    ):
-        pass
-    assert tree(tmp_path) == ["b", "b/old"]
-
-
-def test_an_output_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").write_text("")
-    with (
-        pytest.raises(DataError, match=r"cannot write .*: Not a directory"),
-        writing.new_folder(tmp_path / "file" / "b"),
-    ):
-        pass
-
-
-def test_what_check_output_refuses(tmp_path):
-    def check(name: str, *, overwrite: bool = False, source: str | None = None) -> None:
-        path = tmp_path / source if source else None
-        writing.check_output(tmp_path / name, overwrite=overwrite, source=path)
-
-    check("new")
-    (tmp_path / "other").mkdir()
-    (tmp_path / "prepared").mkdir()
-    (tmp_path / "prepared" / "manifest.json").write_text("{}")
-    with pytest.raises(ConfigError, match="prepared exists; replace it by --overwrite"):
-        check("prepared")
-    check("prepared", overwrite=True)
-    with pytest.raises(ConfigError, match="other exists and is not a prepared folder"):
-        check("other", overwrite=True)
-    with pytest.raises(ConfigError, match="holds the input"):
-        check("prepared", overwrite=True, source="prepared/raw.csv")
-    with pytest.raises(ConfigError, match="holds the input"):
-        check("prepared", overwrite=True, source="prepared")
-
-
-def test_files_read_back_as_the_schema_says(tmp_path):
-    writing.write_ids(tmp_path / "u", "user", "user_id", pa.array(["a", "b"], pa.large_string()))
-    ids = pq.read_table(tmp_path / "u")
-    assert ids.schema == pa.schema({"user": pa.int32(), "user_id": pa.string()})
-    assert ids.to_pylist() == [{"user": 0, "user_id": "a"}, {"user": 1, "user_id": "b"}]
-
+@pytest.fixture
+def selection() -> Selection:
     pairs = np.array([[0, 0], [0, 1], [1, 0]], np.int32)
-    counts = writing.write_pairs(tmp_path, pairs, np.array([0, 2, 0], np.int8))
+    return Selection(
+        row=np.array([7, 3, 5]),
+        user=pairs[:, 0],
+        item=pairs[:, 1],
+        timestamp=np.array([1, 2, 3]),
+        split=np.full(3, -1, np.int8),
+        user_codes=np.array([0, 2]),
+        item_codes=np.array([1, 3]),
+        dropped={},
+    )
+
+
+@pytest.fixture
+def filled(make_store):
+    store = make_store(
+        {
+            "row": [3, 5, 7, 9],
+            "user_id": ["a", "c", "a", "b"],
+            "item_id": ["z", "x", "x", "w"],
+            "rating": [3.0, None, 7.0, 9.0],
+            "timestamp": [2, 3, None, 9],
+            "text": ["two words", " \t", "séven", "none"],
+        }
+    )
+    for kind, names in (("user", list("abc")), ("item", list("wxyz"))):
+        codes = pa.array(range(len(names)), pa.int32())
+        store.insert(f"{kind}_codes", pa.table({f"{kind}_id": names, kind[0]: codes}))
+    return store
+
+
+def test_ids_are_those_that_are_left(tmp_path, filled, selection):
+    writing.write_ids(tmp_path, filled, selection, metadata=False)
+    users = pq.read_table(tmp_path / "users.parquet")
+    assert users.schema == pa.schema({"user": pa.int32(), "user_id": pa.string()})
+    assert users.to_pylist() == [{"user": 0, "user_id": "a"}, {"user": 1, "user_id": "c"}]
+    assert pq.read_table(tmp_path / "items.parquet")["item_id"].to_pylist() == ["x", "z"]
+
+
+def test_titles_and_categories_are_those_of_the_items(tmp_path, filled, selection):
+    known = {"item_id": ["z", "w", "z"], "title": ["Z", "W", None], "categories": [None, "c", "d"]}
+    filled.insert("item_metadata", pa.table(known))
+    writing.write_ids(tmp_path, filled, selection, metadata=True)
+    items = pq.read_table(tmp_path / "items.parquet").select(["title", "categories"])
+    assert items.to_pylist() == [
+        {"title": None, "categories": None},
+        {"title": "Z", "categories": "d"},
+    ]
+
+
+@pytest.mark.parametrize("row_group", [1, 2, 100])
+def test_reviews_in_the_order_of_the_selection(tmp_path, filled, selection, monkeypatch, row_group):
+    monkeypatch.setattr(writing, "_ROW_GROUP", row_group)
+    split = np.array([0, 2, 1], np.int8)
+    with TextWriter(tmp_path / "texts") as texts:
+        counts = writing.write_reviews(tmp_path / "r", filled, selection, split, texts)
+        with contextlib.closing(texts.open()) as stored:
+            assert list(stored) == ["séven", "two words", " \t"]
+    assert (counts.n_words, counts.n_empty) == (3, 1)
+    names = ("user", "item", "rating", "timestamp", "split", "text")
+    found = [
+        tuple(row[name] for name in names) for row in pq.read_table(tmp_path / "r").to_pylist()
+    ]
+    assert found == [
+        (0, 0, 7.0, None, "train", "séven"),
+        (0, 1, 3.0, 2, "test", "two words"),
+        (1, 0, None, 3, "valid", " \t"),
+    ]
+    assert pq.ParquetFile(tmp_path / "r").num_row_groups == -(-3 // row_group)
+
+
+def test_pairs_are_as_numpy_would_save_them(tmp_path, selection, monkeypatch):
+    monkeypatch.setattr(writing, "_BLOCK", 2)
+    counts = writing.write_pairs(tmp_path, selection, np.array([0, 2, 0], np.int8))
     assert counts == {"train": 2, "valid": 0, "test": 1}
-    assert np.load(tmp_path / "train.npy").tolist() == [[0, 0], [1, 0]]
+    pairs = np.array([[0, 0], [1, 0]], np.int32)
+    np.save(tmp_path / "expected.npy", pairs)
+    assert (tmp_path / "train.npy").read_bytes() == (tmp_path / "expected.npy").read_bytes()
     valid = np.load(tmp_path / "valid.npy")
     assert (valid.shape, valid.dtype) == ((0, 2), np.int32)
 
-    features = TextFeatures(*(np.full((n, 2), n, np.float32) for n in (3, 2, 1)), {})
+
+def test_text_features_in_memory_and_on_disk(tmp_path: Path):
+    on_disk = np.lib.format.open_memmap(tmp_path / "scratch.npy", "w+", np.float32, (3, 2))
+    on_disk[:] = 5
+    features = TextFeatures(on_disk, *(np.full((n, 2), n, np.float32) for n in (2, 1)), {})
     writing.write_text(tmp_path, "letters", features)
-    assert np.load(tmp_path / "text" / "letters" / "items.npy").tolist() == [[1, 1]]
+    folder = tmp_path / "text" / "letters"
+    assert np.load(folder / "items.npy").tolist() == [[1, 1]]
+    assert np.load(folder / "reviews.npy").tolist() == [[5, 5]] * 3
+    assert not (tmp_path / "scratch.npy").exists()
     entries = writing.file_entries(tmp_path)
     assert list(entries) == sorted(entries)
     assert entries["text/letters/reviews.npy"]["bytes"] == 128 + 3 * 2 * 4

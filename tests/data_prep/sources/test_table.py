@@ -1,36 +1,42 @@
 import json
 
+import pyarrow as pa
 import pytest
 
+from data_prep.bad_rows import BadRows
 from data_prep.config import PrepareConfig
-from data_prep.sources import table
-from data_prep.sources.raw import RAW_SCHEMA
+from data_prep.raw import RAW_SCHEMA
+from data_prep.sources import SOURCES
 from symcere_jax.errors import DataError
 
 
 def read(path, **settings):
+    """All rows, and where each stands."""
     settings = {"text_encoder": "none"} | settings
-    return table.read(PrepareConfig(source="table", input=path, output=path / "out", **settings))
+    config = PrepareConfig(source="table", input=path, output=path / "out", **settings)
+    blocks = list(SOURCES["table"].read(config, BadRows("fail", 0)))
+    places = [block.where(row) for block in blocks for row in range(len(block.table))]
+    files = list(dict.fromkeys(block.file for block in blocks))
+    return pa.concat_tables([block.table for block in blocks]), places, files
 
 
 def test_all_columns_with_their_types(write_rows):
     row = {"user_id": 7, "item_id": "i", "rating": 4, "timestamp": 9.9, "text": "t", "split": "dev"}
-    raw = read(write_rows([row]))
-    assert raw.table.schema == RAW_SCHEMA
-    assert raw.table.to_pylist() == [row | {"user_id": "7", "rating": 4.0, "timestamp": 9}]
-    assert raw.n_read == 1
+    table, _, _ = read(write_rows([row]))
+    assert table.schema == RAW_SCHEMA
+    assert table.to_pylist() == [row | {"user_id": "7", "rating": 4.0, "timestamp": 9}]
 
 
 def test_absent_optional_fields_are_null(write_rows):
-    raw = read(write_rows([{"user_id": "u", "item_id": "i"}]))
-    (row,) = raw.table.to_pylist()
+    table, _, _ = read(write_rows([{"user_id": "u", "item_id": "i"}]))
+    (row,) = table.to_pylist()
     absent = dict.fromkeys(("rating", "timestamp", "text", "split"))
     assert row == {"user_id": "u", "item_id": "i", **absent}
 
 
 def test_fields_by_other_names(write_rows):
     path = write_rows([{"who": "u", "what": "i", "stars": 3, "when": 5, "body": "b", "fold": "x"}])
-    raw = read(
+    table, _, _ = read(
         path,
         user_field="who",
         item_field="what",
@@ -39,22 +45,21 @@ def test_fields_by_other_names(write_rows):
         text_field="body",
         split_field="fold",
     )
-    assert list(raw.table.to_pylist()[0].values()) == ["u", "i", 3.0, 5, "b", "x"]
-    assert raw.options["fields"]["rating"] == "stars"
+    assert list(table.to_pylist()[0].values()) == ["u", "i", 3.0, 5, "b", "x"]
 
 
 def test_a_folder_is_read_in_the_order_of_names(tmp_path):
     (tmp_path / "part-1.csv").write_text("user_id,item_id\nb,2\n\nc,3\n")
     (tmp_path / "part-0.jsonl").write_text(json.dumps({"user_id": "a", "item_id": 1}) + "\n")
     (tmp_path / "README.md").write_text("not a table")
-    raw = read(tmp_path)
-    assert raw.table["user_id"].to_pylist() == ["a", "b", "c"]
-    assert [raw.origin(row) for row in range(3)] == [
+    table, places, files = read(tmp_path)
+    assert table["user_id"].to_pylist() == ["a", "b", "c"]
+    assert [*places] == [
         f"{tmp_path / 'part-0.jsonl'}, line 1",
         f"{tmp_path / 'part-1.csv'}, line 2",
         f"{tmp_path / 'part-1.csv'}, line 4",
     ]
-    assert [path.name for path in raw.files] == ["part-0.jsonl", "part-1.csv"]
+    assert [path.name for path in files] == ["part-0.jsonl", "part-1.csv"]
 
 
 @pytest.mark.parametrize("flag", ["rating_field", "time_field", "text_field", "split_field"])

@@ -1,10 +1,14 @@
 import datetime
+import json
 import tarfile
+from collections import Counter
 
 import pytest
 
+from data_prep.bad_rows import BadRows
 from data_prep.config import PrepareConfig
-from data_prep.sources import tripadvisor_lara
+from data_prep.raw import RawBlock
+from data_prep.sources import SOURCES
 from symcere_jax.errors import DataError
 
 HOTELS = {
@@ -24,10 +28,17 @@ HOTELS = {
 }
 
 
-def read(path):
-    return tripadvisor_lara.read(
-        PrepareConfig(source="tripadvisor_lara", input=path, output=path / "out")
-    )
+def read(path, bad=None) -> list[RawBlock]:
+    config = PrepareConfig(source="tripadvisor_lara", input=path, output=path / "out")
+    return list(SOURCES["tripadvisor_lara"].read(config, bad or BadRows("fail", 0)))
+
+
+def rows_of(blocks) -> list[dict]:
+    return [row for block in blocks for row in block.table.to_pylist()]
+
+
+def dropped_of(blocks) -> Counter:
+    return sum((Counter(block.dropped) for block in blocks), Counter())
 
 
 def seconds(*day: int) -> int:
@@ -46,26 +57,31 @@ def test_folder_and_archives(write_hotels, mode):
     path = write_hotels(HOTELS)
     if mode is not None:
         path = packed(path, mode)
-    raw = read(path)
-    rows = {(row["user_id"], row["item_id"]): row for row in raw.table.to_pylist()}
+    blocks = read(path)
+    rows = {(row["user_id"], row["item_id"]): row for row in rows_of(blocks)}
     assert {pair: (row["rating"], row["timestamp"], row["text"]) for pair, row in rows.items()} == {
         ("ann", "7"): (4.0, seconds(2008, 12, 30), "Fine view"),
         ("bob", "7"): (1.0, seconds(2003, 2, 3), "ÀÁÂ abcdef"),
         ("ann", "12"): (5.0, seconds(2007, 7, 9), ""),
     }
-    assert raw.n_read == 11
-    assert list(raw.dropped.values()) == [1, 3, 2, 1, 1]
-    assert raw.table["split"].null_count == 3
-    last_of_7 = raw.table["text"].to_pylist().index("ÀÁÂ abcdef")
-    assert raw.origin(last_of_7).endswith("hotel_7_parsed.txt, line 46")
-    assert len(raw.files) == (2 if mode is None else 1)
+    assert dropped_of(blocks) == {
+        "anonymous author": 1,
+        "author missing or misread": 3,
+        "no overall rating": 2,
+        "text is cut off": 1,
+        "text is over 30 % non-ASCII": 1,
+    }
+    assert all(row["split"] is None for row in rows.values())
+    places = {r["text"]: b.where(n) for b in blocks for n, r in enumerate(b.table.to_pylist())}
+    assert places["ÀÁÂ abcdef"].endswith("hotel_7_parsed.txt, line 46")
+    assert len({block.file for block in blocks}) == (2 if mode is None else 1)
 
 
 def test_bytes_that_are_not_utf8_and_other_line_ends_within_a_text(write_hotels):
     folder = write_hotels({1: [("ann", "caf# one\u2028two\x85three", "May 1, 2005", "2")]})
     path = folder / "Texts" / "hotel_1_parsed.txt"
     path.write_bytes(path.read_bytes().replace(b"#", b"\xe9"))
-    assert read(folder).table["text"].to_pylist() == ["caf\ufffd one\u2028two\x85three"]
+    assert [row["text"] for row in rows_of(read(folder))] == ["caf\ufffd one\u2028two\x85three"]
 
 
 @pytest.mark.parametrize(
@@ -112,5 +128,57 @@ def test_inputs_without_hotels(tmp_path, write_hotels):
 
 
 def test_nothing_but_dropped_rows(write_hotels):
-    raw = read(write_hotels({1: [("lass=", "x", "May 1, 2005", "2")]}))
-    assert (len(raw.table), raw.n_read) == (0, 1)
+    blocks = read(write_hotels({1: [("lass=", "x", "May 1, 2005", "2")]}))
+    assert (rows_of(blocks), dropped_of(blocks).total()) == ([], 1)
+
+
+def test_bad_records_are_skipped_and_counted(write_hotels):
+    day = "May 1, 2005"
+    folder = write_hotels({1: [(f"u{n}", f"text {n}", day, "2") for n in range(5)]})
+    path = folder / "Texts" / "hotel_1_parsed.txt"
+    content = path.read_bytes().replace(b"<Content>text 1  \r\n", b"")
+    content = content.replace(
+        b"u3\r\n<Content>text 3  \r\n<Date>May", b"u3\r\n<Content>text 3\r\n<Date>"
+    )
+    path.write_bytes(content.removesuffix(b"\r\n\r\n")[:-30])
+    bad = BadRows("skip", 1)
+    assert [row["text"] for row in rows_of(read(folder, bad))] == ["text 0", "text 2"]
+    assert bad.counts.total() >= 3
+
+
+JSON_HOTEL = {
+    "Reviews": [
+        {
+            "Author": "ann",
+            "Title": "“Fine”",
+            "Content": "Great view",
+            "Date": "October 20, 2012",
+            "Ratings": {"Service": "4", "Overall": "5.0"},
+        },
+        {"Author": "bob", "Content": "x", "Date": "October 1, 2012", "Ratings": {}},
+        {"Author": "cid", "Title": None, "Content": "y", "Date": "2012-10-01", "Ratings": {}},
+    ],
+    "HotelInfo": {"HotelID": "72572"},
+}
+
+
+def test_the_json_form(tmp_path):
+    (tmp_path / "72572.json").write_text(json.dumps(JSON_HOTEL))
+    with pytest.raises(DataError, match=r"72572\.json, review 3: bad date, rating or field"):
+        read(tmp_path)
+    bad = BadRows("skip", 1)
+    blocks = read(tmp_path, bad)
+    (row,) = rows_of(blocks)
+    assert row == {
+        "user_id": "ann",
+        "item_id": "72572",
+        "rating": 5.0,
+        "timestamp": seconds(2012, 10, 20),
+        "text": "Fine. Great view",
+        "split": None,
+    }
+    assert dropped_of(blocks) == {"no overall rating": 1}
+    assert bad.counts == {"bad row: date or rating": 1}
+    for content in ("{", "[]", '{"Reviews": 1}', '{"Reviews": [1]}'):
+        (tmp_path / "72572.json").write_text(content)
+        read(tmp_path, bad)

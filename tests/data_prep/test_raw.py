@@ -3,19 +3,21 @@ import gzip
 import lzma
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from data_prep.sources.raw import Origin, open_raw, shorten
+from data_prep.raw import RAW_SCHEMA, RawBlock, open_raw, shorten
 from symcere_jax.errors import DataError
 
 
-def test_origin_names_file_and_line():
-    origin = Origin(("a.csv, line", "b.parquet, row"), np.array([0, 1, 1]), np.array([7, 1, 2]))
-    assert [origin(row) for row in range(3)] == [
-        "a.csv, line 7",
-        "b.parquet, row 1",
-        "b.parquet, row 2",
-    ]
+def test_a_block_names_file_and_line_of_what_is_left_of_it():
+    rows = [{"user_id": user} for user in "abc"]
+    table = pa.Table.from_pylist(rows, RAW_SCHEMA)
+    block = RawBlock(table, np.array([2, 5, 7]), "a.csv, line", None)
+    assert [block.where(row) for row in range(3)] == [f"a.csv, line {n}" for n in (2, 5, 7)]
+    left = block.filter(np.array([True, False, True]))
+    assert left.table["user_id"].to_pylist() == ["a", "c"]
+    assert left.where(1) == "a.csv, line 7"
 
 
 def test_plain_and_packed_files_read_alike_and_seek(tmp_path):

@@ -10,16 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.sources import formats
+from data_prep import formats
+from data_prep.bad_rows import BadRows
+from data_prep.formats import delimited, json_lines, parquet
 from symcere_jax.errors import DataError
 
 WANTED = ("user", "text")
 
 
-def read(path, wanted=WANTED):
+def read(path, wanted=WANTED, bad=None):
     """All rows of a file as (line, field -> value)."""
     rows = []
-    for block in formats.format_of(path).read(path, wanted):
+    for block in formats.format_of(path).read(path, wanted, bad or BadRows("fail", 0)):
         columns = {name: column.to_pylist() for name, column in block.columns.items()}
         for place, line in enumerate(block.lines.tolist()):
             rows.append((line, {name: column[place] for name, column in columns.items()}))
@@ -78,8 +80,11 @@ def test_blocks_join_to_the_whole(tmp_path, monkeypatch, name):
     else:
         pq.write_table(pa.Table.from_pylist(rows), path)
     whole = read(path)
-    monkeypatch.setattr(formats, "_BLOCK_ROWS", 3)
-    assert len(list(formats.format_of(path).read(path, WANTED))) == 4
+    monkeypatch.setattr(delimited, "_BLOCK_ROWS", 3)
+    monkeypatch.setattr(parquet, "_BLOCK_ROWS", 3)
+    monkeypatch.setattr(json_lines, "_HEAD_BYTES", 40)
+    monkeypatch.setattr(json_lines, "_BLOCK_BYTES", 70)
+    assert len(list(formats.format_of(path).read(path, WANTED, BadRows("fail", 0)))) > 3
     assert read(path) == whole
     assert [row for _, row in whole] == rows
 
@@ -133,7 +138,7 @@ def test_fields_beyond_the_csv_module_s_own_limit(tmp_path):
 
 def test_found_lists_all_fields_and_columns_only_the_wanted(tmp_path):
     path = write(tmp_path, "r.jsonl", b'{"a": 1, "user": "x"}\n{"b": 2, "user": "y"}\n')
-    (block,) = formats.format_of(path).read(path, WANTED)
+    (block,) = formats.format_of(path).read(path, WANTED, BadRows("fail", 0))
     assert block.found == ("a", "user", "b")
     assert list(block.columns) == ["user"]
     np.testing.assert_array_equal(block.lines, [1, 2])

@@ -4,8 +4,8 @@ import decimal
 import pyarrow as pa
 import pytest
 
-from data_prep.sources.columns import as_array, to_numbers, to_seconds, to_strings
-from symcere_jax.errors import DataError
+from data_prep.bad_rows import RowError
+from data_prep.columns import as_array, iso_to_seconds, to_numbers, to_seconds, to_strings
 
 
 def where(row: int) -> str:
@@ -51,7 +51,7 @@ def test_strings(values, expected):
     ],
 )
 def test_what_is_no_string_is_named(values, row, shown):
-    with pytest.raises(DataError, match=f"file, line {row + 10}: f is {shown}, expected"):
+    with pytest.raises(RowError, match=f"file, line {row + 10}: f is {shown}, expected"):
         strings(values)
 
 
@@ -74,7 +74,7 @@ def test_numbers(values, expected):
     ("values", "row"), [(["5", "nan", "five"], 2), (["4,5"], 0), ([None, True], 1), ([[1]], 0)]
 )
 def test_what_is_no_number_is_named(values, row):
-    with pytest.raises(DataError, match=f"file, line {row + 10}: f is .*, expected a"):
+    with pytest.raises(RowError, match=f"file, line {row + 10}: f is .*, expected a"):
         numbers(values)
 
 
@@ -99,10 +99,28 @@ def test_seconds(values, expected):
     [([0, float("nan")], 1), ([1e300], 0), (["1", "2019-01-01"], 1), (["1", "inf"], 1)],
 )
 def test_what_is_no_time_is_named(values, row):
-    with pytest.raises(DataError, match=f"file, line {row + 10}: f is .* since 1970"):
+    with pytest.raises(RowError, match=f"file, line {row + 10}: f is .* since 1970"):
         seconds(values)
 
 
 def test_dictionaries_of_parquet_are_strings():
     array = pa.array(["b", "a", "b", None]).dictionary_encode()
     assert to_strings(array, "f", where).to_pylist() == ["b", "a", "b", None]
+
+
+def test_milliseconds_become_seconds():
+    array = pa.array([1_500_000_000_999, None, -1_999])
+    assert to_seconds(array, "f", where, unit="ms").to_pylist() == [1_500_000_000, None, -1]
+
+
+def test_seconds_taken_for_milliseconds_are_named():
+    array = pa.array([1_500_000_000_999, 1_500_000_000])
+    with pytest.raises(RowError, match=r"line 11: f is 1500000000, .*--time_unit=s"):
+        to_seconds(array, "f", where, unit="ms")
+
+
+def test_iso_times():
+    array = pa.array(["1970-01-02 00:00:01", "1970-01-02T00:00:02", "1970-01-02", "", None])
+    assert iso_to_seconds(array, "f", where).to_pylist() == [86401, 86402, 86400, None, None]
+    with pytest.raises(RowError, match="line 11: f is 'May 1'"):
+        iso_to_seconds(pa.array(["1970-01-02", "May 1"]), "f", where)

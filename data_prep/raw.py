@@ -1,4 +1,4 @@
-"""What a reader of raw data returns, and how raw files are opened."""
+"""What a reader of raw data yields, and how raw files are opened."""
 
 import bz2
 import contextlib
@@ -39,43 +39,32 @@ _UNPACKERS: dict[str, Callable[..., Any]] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Origin:
-    """Where each row of a table came from.
-
-    Attributes:
-        labels: a file each, such as "reviews.csv, line"; empty for generated data.
-        file: int32 `[n_rows]`, index into `labels`.
-        line: int64 `[n_rows]`, line or row within the file, from 1.
-    """
-
-    labels: tuple[str, ...]
-    file: np.ndarray
-    line: np.ndarray
-
-    def __call__(self, row: int) -> str:
-        """The file and line of a row, for a message."""
-        return f"{self.labels[self.file[row]]} {self.line[row]}"
-
-
-@dataclasses.dataclass(frozen=True)
-class RawReviews:
-    """The rows of the raw data, typed but not yet checked.
+class RawBlock:
+    """Some rows of a raw file, typed but not yet checked.
 
     Attributes:
         table: a row a review, with the columns of `RAW_SCHEMA`; any value may be null.
-        origin: row -> file and line.
-        n_read: number of rows in the raw files.
-        dropped: reason -> number of rows that the reader left out by the rules of its format.
-        options: settings of the reader, for the manifest.
-        files: the raw files.
+        lines: int64 `[n_rows]`, line or row within the file, from 1.
+        label: what a message calls the file, such as "reviews.csv, line".
+        file: the raw file; None for generated data.
+        dropped: reason -> number of rows that the reader left out by the rules of its format; they
+            are not in `table`.
     """
 
     table: pa.Table
-    origin: Origin
-    n_read: int
-    dropped: Mapping[str, int]
-    options: Mapping[str, Any]
-    files: tuple[Path, ...]
+    lines: np.ndarray
+    label: str
+    file: Path | None
+    dropped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def where(self, row: int) -> str:
+        """The file and line of a row, for a message."""
+        return f"{self.label} {self.lines[row]}"
+
+    def filter(self, mask: np.ndarray) -> "RawBlock":
+        """The rows where the mask is true."""
+        table = self.table.filter(pa.array(mask))
+        return dataclasses.replace(self, table=table, lines=self.lines[mask])
 
 
 @contextlib.contextmanager

@@ -1,0 +1,61 @@
+"""What becomes of rows that are malformed: the first one ends the run, or all are counted."""
+
+from collections import Counter
+
+from symcere_jax.errors import DataError
+
+_SHOWN = 3
+
+
+class RowError(DataError):
+    """A row is malformed.
+
+    Attributes:
+        reason: a few words that group such rows in counts.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class BadRows:
+    """Collects malformed rows, or refuses the first one.
+
+    Attributes:
+        counts: reason -> number of rows.
+    """
+
+    def __init__(self, policy: str, max_share: float) -> None:
+        self.policy = policy
+        self.max_share = max_share
+        self.counts: Counter[str] = Counter()
+        self._first: list[str] = []
+
+    def add(self, error: RowError) -> None:
+        """Counts a row.
+
+        Raises:
+            RowError: `error`, where the policy is "fail".
+        """
+        if self.policy == "fail":
+            raise error
+        self.counts[f"bad row: {error.reason}"] += 1
+        if len(self._first) < _SHOWN:
+            self._first.append(str(error))
+
+    def check(self, n_read: int) -> None:
+        """Refuses data of which too much is bad.
+
+        Args:
+            n_read: number of all rows, good and bad.
+
+        Raises:
+            DataError: the share of bad rows is above the limit.
+        """
+        n_bad = self.counts.total()
+        if n_bad > self.max_share * n_read:
+            raise DataError(
+                f"{n_bad:,} of {n_read:,} rows are bad, more than --max_bad_share="
+                f"{self.max_share:g}; the first: {' | '.join(self._first)}"
+            )

@@ -1,0 +1,161 @@
+"""Checks of a prepared folder: that it is whole, consistent, and free of leaks.
+
+Each check is a function from an opened folder to the problems that it finds.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from symcere_jax.data import ReviewDataset, schema
+
+Check = Callable[[ReviewDataset], Iterator[str]]
+
+_BATCH_ROWS = 1 << 16
+
+
+def check_files(dataset: ReviewDataset) -> Iterator[str]:
+    """Every file has the size and checksum that the manifest says, and there is no other file."""
+    files = dataset.manifest.files
+    for name, entry in files.items():
+        if schema.file_entry(dataset.folder / name) != dict(entry):
+            yield f"{name} has another checksum than the manifest says"
+    present = {
+        path.relative_to(dataset.folder).as_posix()
+        for path in dataset.folder.rglob("*")
+        if path.is_file()
+    }
+    for name in sorted(present - set(files) - {schema.MANIFEST}):
+        yield f"{name} is not in the manifest"
+
+
+def check_ids(dataset: ReviewDataset) -> Iterator[str]:
+    """Rows of users and items are 0 … n − 1, in the order of their ids, which occur once."""
+    for name, column, n in (
+        (schema.USERS, "user", dataset.n_users),
+        (schema.ITEMS, "item", dataset.n_items),
+    ):
+        table = pq.read_table(dataset.folder / name, columns=[column, f"{column}_id"])
+        if not np.array_equal(table[column].to_numpy(), np.arange(n)):
+            yield f"{name}: rows are not 0 … {n - 1}"
+        ids = table[f"{column}_id"].combine_chunks()
+        if ids.null_count or not pc.all(pc.less(ids[:-1], ids[1:]), min_count=0).as_py():
+            yield f"{name}: ids are missing, repeated or not sorted"
+
+
+def check_reviews(dataset: ReviewDataset) -> Iterator[str]:
+    """Reviews are sorted by user and item without repeats, in range, and split as the pairs say."""
+    ends = dict.fromkeys(schema.SPLITS, 0)
+    last = -1
+    n_rows = 0
+    for batch in _reviews(dataset, ["user", "item", "split"]):
+        user, item = (batch.column(name).to_numpy() for name in ("user", "item"))
+        n_rows += len(batch)
+        for rows, n, name in ((user, dataset.n_users, "user"), (item, dataset.n_items, "item")):
+            if len(rows) and not (rows.min() >= 0 and rows.max() < n):
+                yield f"{schema.REVIEWS}: a {name} is out of range 0 … {n - 1}"
+                return
+        key = np.concatenate([[last], user.astype(np.int64) * dataset.n_items + item])
+        if (np.diff(key) <= 0).any():
+            yield f"{schema.REVIEWS}: not sorted by user and item, or a pair occurs twice"
+        last = key[-1]
+        split = batch.column("split")
+        for name in schema.SPLITS:
+            mask = pc.equal(split, name).to_numpy(zero_copy_only=False)
+            pairs = np.stack([user[mask], item[mask]], axis=1)
+            expected = dataset.interactions(name)[ends[name] : ends[name] + len(pairs)]
+            ends[name] += len(pairs)
+            if not np.array_equal(pairs, expected):
+                yield f"{schema.pairs_file(name)} differs from the reviews of that split"
+                return
+    if n_rows != dataset.manifest.n_reviews or sum(ends.values()) != n_rows:
+        yield f"{schema.REVIEWS}: {n_rows} rows, or splits without a known name"
+    for name, end in ends.items():
+        if end != len(dataset.interactions(name)):
+            yield f"{schema.pairs_file(name)} has pairs without a review of that split"
+
+
+def check_held_out_edges(dataset: ReviewDataset) -> Iterator[str]:
+    """No held-out pair is an edge of the training graph, and no pair is in two splits."""
+    seen = np.zeros(0, np.int64)
+    for name in schema.SPLITS:
+        pairs = dataset.interactions(name).astype(np.int64)
+        keys = pairs[:, 0] * dataset.n_items + pairs[:, 1]
+        n_shared = len(np.intersect1d(seen, keys))
+        if n_shared:
+            yield f"{n_shared} pairs of {schema.pairs_file(name)} are in an earlier split too"
+        seen = np.concatenate([seen, keys])
+
+
+def check_core(dataset: ReviewDataset) -> Iterator[str]:
+    """Every user and item has as many reviews as the k-core says."""
+    k = dataset.manifest.k_core
+    dropped_later = any(reason.startswith("held out") for reason in dataset.manifest.dropped)
+    pairs = np.concatenate([dataset.interactions(name) for name in schema.SPLITS])
+    for place, (name, n) in enumerate((("user", dataset.n_users), ("item", dataset.n_items))):
+        fewest = int(np.bincount(pairs[:, place], minlength=n).min())
+        if fewest < (1 if dropped_later else k):
+            yield f"a {name} has {fewest} reviews, the manifest says k-core {k}"
+
+
+def check_policy(dataset: ReviewDataset) -> Iterator[str]:
+    """The split is what its policy says."""
+    policy = dataset.manifest.split.get("policy")
+    train, valid, test = (dataset.interactions(name) for name in schema.SPLITS)
+    if policy in ("cold_item", "cold_user"):
+        place = int(policy == "cold_item")
+        known = set(train[:, place].tolist())
+        for name, pairs in (("valid", valid), ("test", test)):
+            if known & set(pairs[:, place].tolist()):
+                yield f"--split={policy}, but one of {name} has training reviews"
+    if policy == "leave_one_out":
+        for name, pairs in (("valid", valid), ("test", test)):
+            if len(pairs) and np.bincount(pairs[:, 0]).max() > 1:
+                yield f"--split=leave_one_out, but a user has two reviews in {name}"
+    if policy in ("global_time", "temporal"):
+        yield from _check_order_of_time(dataset, by_user=policy == "temporal")
+    least = dataset.manifest.split.get("min_history", 0)
+    held_out_users = np.union1d(valid[:, 0], test[:, 0])
+    history = np.bincount(train[:, 0], minlength=dataset.n_users)[held_out_users]
+    if len(history) and history.min() < least:
+        yield f"a user with held-out reviews has {history.min()} in train, fewer than {least}"
+
+
+def _check_order_of_time(dataset: ReviewDataset, *, by_user: bool) -> Iterator[str]:
+    n = dataset.n_users if by_user else 1
+    latest = np.full((len(schema.SPLITS), n), np.iinfo(np.int64).min)
+    earliest = np.full((len(schema.SPLITS), n), np.iinfo(np.int64).max)
+    for batch in _reviews(dataset, ["user", "timestamp", "split"]):
+        user = batch.column("user").to_numpy() if by_user else np.zeros(len(batch), int)
+        time = batch.column("timestamp").to_numpy(zero_copy_only=False).astype(np.int64)
+        split = pc.index_in(batch.column("split"), pa.array(schema.SPLITS)).to_numpy()
+        np.maximum.at(latest, (split, user), time)
+        np.minimum.at(earliest, (split, user), time)
+    strictly = not by_user  # the time line of all is never cut between equal times
+    for before, after in ((0, 1), (0, 2), (1, 2)):
+        wrong = latest[before] > earliest[after] - strictly
+        empty = (latest[before] == np.iinfo(np.int64).min) | (
+            earliest[after] == np.iinfo(np.int64).max
+        )
+        if (wrong & ~empty).any():
+            yield f"a review in {schema.SPLITS[before]} is later than one in {schema.SPLITS[after]}"
+
+
+def _reviews(dataset: ReviewDataset, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    path: Path = dataset.folder / schema.REVIEWS
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(_BATCH_ROWS, columns=columns)
+
+
+CHECKS: dict[str, Check] = {
+    "checksums": check_files,
+    "ids": check_ids,
+    "reviews": check_reviews,
+    "no held-out edge in train": check_held_out_edges,
+    "k-core": check_core,
+    "split policy": check_policy,
+}

@@ -1,0 +1,110 @@
+"""From the fields of JSON lines to the columns of `RAW_SCHEMA`, shared by several sources."""
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data_prep.bad_rows import BadRows
+from data_prep.columns import to_strings
+from data_prep.formats import Block, format_of, read_json_lines, salvage
+from data_prep.raw import RAW_SCHEMA, RawBlock
+from symcere_jax.errors import DataError
+
+Convert = Callable[[Block], Mapping[str, pa.Array]]
+_BETWEEN = pa.scalar(". ", pa.large_string())
+
+Keep = Callable[[Block], tuple[np.ndarray, str]]
+
+
+def read_reviews(
+    path: Path,
+    wanted: Collection[str],
+    required: Collection[str],
+    convert: Convert,
+    bad: BadRows,
+    keep: Keep | None = None,
+) -> Iterator[RawBlock]:
+    """Reads reviews of a file of JSON lines.
+
+    Args:
+        path: the file.
+        wanted: fields to read.
+        required: those of them without which a file is of another kind.
+        convert: block -> columns of `RAW_SCHEMA`; those that it leaves out are null.
+        bad: takes malformed rows.
+        keep: block -> mask of rows to keep, and why the others are left out.
+
+    Raises:
+        DataError: the file is missing, damaged, of another kind, or has no rows.
+    """
+    n_rows = 0
+    with contextlib.closing(read_json_lines(path, wanted, bad)) as blocks:
+        for block in blocks:
+            if not n_rows:
+                check_found(block, required, path)
+            n_rows += len(block)
+            pieces = salvage(
+                len(block),
+                lambda start, stop, block=block: _convert(  # type: ignore[misc]
+                    block.slice(start, stop), convert, keep, path
+                ),
+                bad,
+            )
+            yield from pieces
+    if not n_rows and not bad.counts:
+        raise DataError(f"{path} has no rows")
+
+
+def check_found(block: Block, required: Collection[str], path: Path) -> None:
+    """Refuses a file whose first rows lack a field that each must have."""
+    missing = [name for name in required if name not in block.found]
+    if missing:
+        raise DataError(
+            f"{path} has no field {missing[0]!r}; it has: {', '.join(block.found)}; "
+            "is it a file of another --source?"
+        )
+
+
+def column(block: Block, name: str) -> pa.Array:
+    """A column of strings, null where the block has none."""
+    if name not in block.columns:
+        return pa.nulls(len(block), pa.large_string())
+    return to_strings(block.columns[name], name, block.where)
+
+
+def titled(title: pa.Array, text: pa.Array) -> pa.Array:
+    """Title and text joined by ". "; what is missing or empty is left out."""
+    title, text = (pc.if_else(pc.equal(part, ""), None, part) for part in (title, text))
+    return pc.binary_join_element_wise(title, text, _BETWEEN, null_handling="skip")
+
+
+def as_block(
+    columns: Mapping[str, pa.Array], block: Block, file: Path, dropped: Mapping[str, int]
+) -> RawBlock:
+    """A `RawBlock` of some columns; the others are null."""
+    n_rows = len(block)
+    arrays = [
+        columns[name].cast(kind) if name in columns else pa.nulls(n_rows, kind)
+        for name, kind in zip(RAW_SCHEMA.names, RAW_SCHEMA.types, strict=True)
+    ]
+    table = pa.table(arrays, schema=RAW_SCHEMA)
+    return RawBlock(table, block.lines, block.label, file, dropped)
+
+
+def format_is_json(path: Path) -> bool:
+    """Whether a file's name says JSON lines."""
+    kind = format_of(path)
+    return kind is not None and kind.read is read_json_lines
+
+
+def _convert(block: Block, convert: Convert, keep: Keep | None, path: Path) -> RawBlock:
+    if keep is None:
+        return as_block(convert(block), block, path, {})
+    mask, reason = keep(block)
+    n_dropped = int(len(mask) - mask.sum())
+    raw = as_block(convert(block), block, path, {reason: n_dropped} if n_dropped else {})
+    return raw.filter(mask) if n_dropped else raw
