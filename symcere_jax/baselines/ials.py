@@ -25,7 +25,7 @@ class IalsSettings:
 
     factors: int = 64
     regularization: float = 30.0
-    alpha: float = 10.0
+    alpha: float = 20.0
     iterations: int = 15
 
     SPACE: ClassVar[dict[str, tuple]] = {
