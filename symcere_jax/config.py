@@ -192,7 +192,9 @@ class TrainConfig:
         "of the batch size",
         above=0,
     )
-    embedding_learning_rate: float = option(1e-5, "of the graph embeddings", above=0)
+    embedding_learning_rate: float = option(
+        0.0, "of the graph embeddings; 0: 1e-5 beside text, 1e-3 without text", minimum=0
+    )
     scalar_learning_rate: float = option(
         1e-2, "of the text weights and the popularity prior", above=0
     )

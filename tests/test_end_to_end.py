@@ -14,14 +14,26 @@ from symcere_jax.models import score_block
 from symcere_jax.reporting.metric_log import read_metric_log
 from symcere_jax.training import load_embeddings, train
 
-EPOCHS = 5
+# Without text, learning starts from nothing: it takes more epochs, and a softer loss.
+GRAPH_ALONE = {
+    "text_encoder": "none",
+    "embedding_learning_rate": 3e-4,
+    "temperature": 0.3,
+    "epochs": 12,
+}
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory) -> ReviewDataset:
     folder = tmp_path_factory.mktemp("shop") / "prepared"
     prepare(
-        PrepareConfig(source="synthetic", output=folder, synthetic_users=300, synthetic_items=100)
+        PrepareConfig(
+            source="synthetic",
+            output=folder,
+            synthetic_users=300,
+            synthetic_items=100,
+            text_width=32,
+        )
     )
     return ReviewDataset.load(folder)
 
@@ -48,31 +60,22 @@ def _popularity_ndcg(dataset: ReviewDataset, split: str, known_splits: list[str]
         {},
         {"normalize": False},
         {"cross_modal_weight": 0.0},
-        {"text_encoder": "none"},
+        GRAPH_ALONE,
         {"ranking_loss": "bpr"},
         {"candidates": "in_batch"},
     ],
-    ids=lambda settings: (
-        " ".join(f"{name}={value}" for name, value in settings.items()) or "defaults"
-    ),
+    ids=lambda settings: " ".join(f"{name}={settings[name]}" for name in settings) or "defaults",
 )
 def test_a_trained_model_beats_popularity(shop, tmp_path, settings):
-    result = train(Config.of(epochs=EPOCHS, **settings), shop, tmp_path)
-    assert result.epochs == EPOCHS
+    config = Config.of(**{"epochs": 3} | settings)
+    result = train(config, shop, tmp_path)
+    assert (result.stop, result.epochs) == ("epochs", config.train.epochs)
     records = read_metric_log(tmp_path)
-    assert len(records) == 1 + EPOCHS
+    assert len(records) == 1 + result.epochs
     assert all(math.isfinite(value) for record in records for value in record.values())
     assert records[-1]["loss"] < records[1]["loss"]
-    assert result.best_score > _popularity_ndcg(shop, "valid", ["train"])
+    trained = [record["ndcg@10"] for record in records[1:]]
+    assert max(trained) > _popularity_ndcg(shop, "valid", ["train"])
     embeddings, _ = load_embeddings(tmp_path, shop)
     metrics = evaluate(score_block, embeddings, shop, "test").metrics
     assert metrics["ndcg@10"] > _popularity_ndcg(shop, "test", ["train", "valid"])
-    print(
-        settings,
-        result.best_epoch,
-        [round(r["ndcg@10"], 4) for r in records],
-        _popularity_ndcg(shop, "valid", ["train"]),
-        metrics["ndcg@10"],
-        _popularity_ndcg(shop, "test", ["train", "valid"]),
-        [round(r.get("loss", 0), 4) for r in records],
-    )

@@ -12,7 +12,8 @@ def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
     """Replaces settings that depend on the data by what they come to.
 
     Args:
-        config: settings, in which `text_encoder` may be "auto", `embedding_dim` and `batch_size` 0.
+        config: settings, in which `text_encoder` may be "auto", `embedding_dim`, `batch_size` and
+            `embedding_learning_rate` 0.
         dataset: the prepared folder.
 
     Raises:
@@ -40,7 +41,16 @@ def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
     batch_size = config.train.batch_size
     if batch_size == 0:
         batch_size = min(max(2 ** round(math.log2(len(dataset.train) / 8)), 128), 8192)
-    return config.replace(text_encoder=encoder, embedding_dim=dim, batch_size=batch_size)
+    embedding_learning_rate = config.train.embedding_learning_rate
+    if embedding_learning_rate == 0:
+        # Beside text, graph embeddings that learn fast overfit; without text they are all there is.
+        embedding_learning_rate = 1e-3 if encoder == settings.NONE else 1e-5
+    return config.replace(
+        text_encoder=encoder,
+        embedding_dim=dim,
+        batch_size=batch_size,
+        embedding_learning_rate=embedding_learning_rate,
+    )
 
 
 def build_model(config: settings.Config, n_users: int, n_items: int) -> SymCERE:

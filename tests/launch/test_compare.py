@@ -1,6 +1,3 @@
-import contextlib
-import importlib
-import io
 import json
 import subprocess
 import sys
@@ -8,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from absl.testing import flagsaver
 
-from launch import cli
 from symcere_jax.evaluation import evaluate
 from symcere_jax.reporting.scores import write_scores
 
@@ -36,24 +31,12 @@ def runs(dataset, tmp_path_factory):
 
 
 @pytest.fixture
-def compare(monkeypatch):
+def compare(run_binary):
     """Runs the binary in this process: exit status, stdout and stderr."""
-    module = importlib.import_module("launch.compare")
 
     def run(*arguments):
-        out, err = io.StringIO(), io.StringIO()
-        monkeypatch.setattr(sys, "argv", ["compare.py", *map(str, arguments)])
-        # The help of the program that runs would be set to that of this one.
-        monkeypatch.setattr(sys.modules["__main__"], "__doc__", None)
-        with (
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-            flagsaver.flagsaver(),
-        ):
-            try:
-                cli.run(module.main)
-            except SystemExit as end:
-                return end.code or 0, out.getvalue(), err.getvalue()
+        ended = run_binary("compare", *arguments)
+        return ended.status, ended.out, ended.err
 
     return run
 

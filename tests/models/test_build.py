@@ -47,8 +47,16 @@ def test_the_batch_grows_with_the_data(dataset, n_train, batch_size):
     assert resolve(Config.of(batch_size=3), data).train.batch_size == 3
 
 
+@pytest.mark.parametrize(("encoder", "rate"), [("auto", 1e-5), ("none", 1e-3)])
+def test_embeddings_learn_fast_where_there_is_no_text(dataset, encoder, rate):
+    config = resolve(Config.of(text_encoder=encoder), dataset)
+    assert config.train.embedding_learning_rate == rate
+    config = resolve(Config.of(text_encoder=encoder, embedding_learning_rate=0.02), dataset)
+    assert config.train.embedding_learning_rate == 0.02
+
+
 def test_nothing_else_changes_and_nothing_changes_twice(dataset):
-    config = Config.of(n_layers=2, temperature=0.3, batch_size=7)
+    config = Config.of(n_layers=2, temperature=0.3, batch_size=7, embedding_learning_rate=0.01)
     resolved = resolve(config, dataset)
     assert resolved == config.replace(text_encoder="lsa", embedding_dim=16)
     assert resolve(resolved, dataset) == resolved
