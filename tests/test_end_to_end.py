@@ -15,12 +15,7 @@ from symcere_jax.reporting.metric_log import read_metric_log
 from symcere_jax.training import load_embeddings, train
 
 # Without text, learning starts from nothing: it takes more epochs, and a softer loss.
-GRAPH_ALONE = {
-    "text_encoder": "none",
-    "embedding_learning_rate": 3e-4,
-    "temperature": 0.3,
-    "epochs": 12,
-}
+GRAPH_ALONE = {"text_encoder": "none", "temperature": 0.3, "epochs": 12}
 
 
 @pytest.fixture(scope="module")

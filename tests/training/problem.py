@@ -47,6 +47,7 @@ def config(**settings: Any) -> Config:
         "propagation": "segment",
         "dropout": 0.0,
         "temperature": 0.4,
+        "embedding_learning_rate": 1e-3,
         "cross_modal_weight": 0.3,
         "user_ranking_weight": 0.7,
         "intra_modal_weight": 0.2,
