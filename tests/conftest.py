@@ -7,12 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from absl import app
 from hypothesis import settings
 
 from symcere_jax.data.dataset import ReviewDataset
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
 settings.load_profile("untimed")
+# absl defines them once, at the first start of a program; a test that restores the flags it found
+# would otherwise take them away from all later ones.
+app.define_help_flags()
 
 
 @pytest.fixture(scope="session")

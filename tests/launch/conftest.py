@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from absl import app, flags
+from absl import flags
 from absl.testing import flagsaver
 
 from launch import cli
@@ -76,7 +76,6 @@ def run_binary() -> Callable[..., Run]:
 
     def run(name: str, *arguments: object) -> Run:
         out, err, status = io.StringIO(), io.StringIO(), 0
-        app.define_help_flags()
         with (
             _loaded(name) as module,
             contextlib.redirect_stdout(out),
