@@ -13,6 +13,7 @@
 | any other exception: a defect of the program  | its traceback        | 1           |
 """
 
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -44,6 +45,8 @@ def run(main: Callable[[], None]) -> None:
             sys.exit(130)
 
     _help_is_of(main)
+    # That a machine has no TPU is no news.
+    logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
     app.run(guarded, flags_parser=_parse)
 
 
