@@ -1,6 +1,7 @@
 """What all tests share: small prepared folders, and processes with a chosen number of devices."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,8 @@ settings.load_profile("untimed")
 # absl defines them once, at the first start of a program; a test that restores the flags it found
 # would otherwise take them away from all later ones.
 app.define_help_flags()
+# A shell's background job ignores SIGINT, and so would the tests of Ctrl-C and their programs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -70,9 +70,12 @@ def test_ctrl_c_leaves_nothing(tmp_path):
         "--synthetic_users=20000", "--synthetic_items=50000",  # minutes, were it not interrupted
     )  # fmt: skip
     assert program.stderr is not None
-    assert program.stderr.readline().startswith("reading")
-    program.send_signal(signal.SIGINT)
-    _, err = program.communicate(timeout=30)
+    try:
+        assert program.stderr.readline().startswith("reading")
+        program.send_signal(signal.SIGINT)
+        _, err = program.communicate(timeout=30)
+    finally:
+        program.kill()
     assert (program.returncode, err) == (130, "interrupted\n")
     assert list(tmp_path.iterdir()) == []
 
