@@ -91,7 +91,7 @@ def generate(
         affinity = taste[start : start + block] @ attributes.T / math.sqrt(_OWN_WORDS)
         affinity -= affinity.mean(axis=1, keepdims=True)
         score = _TASTE * affinity + _POPULARITY * popularity + rng.gumbel(size=affinity.shape)
-        order = _descending(score, n_chosen[start : start + block].max())
+        order = _descending(score, int(n_chosen[start : start + block].max()))
         row, place = np.nonzero(np.arange(order.shape[1]) < n_chosen[start : start + block, None])
         users.append(row + start)
         items.append(order[row, place])

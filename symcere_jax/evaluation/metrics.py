@@ -117,7 +117,7 @@ def catalog_metrics(recommended: np.ndarray, n_items: int, ks: Sequence[int]) ->
         counts = np.sort(np.bincount(top[top >= 0], minlength=n_items))
         metrics[f"coverage@{k}"] = float(np.count_nonzero(counts) / n_items)
         weights = 2 * np.arange(1, n_items + 1) - n_items - 1
-        metrics[f"gini@{k}"] = float(weights @ counts / (n_items * max(counts.sum(), 1)))
+        metrics[f"gini@{k}"] = float(weights @ counts / (n_items * max(int(counts.sum()), 1)))
     return metrics
 
 

@@ -1,5 +1,7 @@
 """The two towers: where the features of a node come from, before messages are passed."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -61,5 +63,5 @@ class TextTower(nn.Module):
         )
 
 
-def _identity(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+def _identity(key: jax.Array, shape: tuple[int, int], dtype: Any = jnp.float32) -> jax.Array:
     return jnp.eye(*shape, dtype=dtype)
