@@ -120,12 +120,41 @@ class Manifest:
             odd = ", ".join(sorted(set(content) ^ names))
             raise DataError(f"{path}: missing or unknown entries: {odd}; prepare the data again")
         for field in dataclasses.fields(cls):
-            kind: Any = get_origin(field.type) or field.type
-            if not isinstance(content[field.name], kind):
+            if not _is_well_formed(field, content[field.name]):
                 raise DataError(
                     f"{path}: entry {field.name!r} is malformed; prepare the data again"
                 )
         return cls(**content)
+
+
+def _is_well_formed(field: dataclasses.Field, value: Any) -> bool:
+    """Whether an entry of a manifest has its type, and holds what its readers look up in it."""
+    kind: Any = get_origin(field.type) or field.type
+    if kind is int:
+        return _is_count(value)
+    if not isinstance(value, kind):
+        return False
+    if field.name == "n_interactions":
+        return set(value) == set(SPLITS) and all(map(_is_count, value.values()))
+    if field.name in ("dropped", "statistics"):
+        return all(map(_is_count, value.values()))
+    if field.name == "files":
+        return all(
+            isinstance(entry, Mapping)
+            and _is_count(entry.get("bytes"))
+            and isinstance(entry.get("sha256"), str)
+            for entry in value.values()
+        )
+    if field.name == "text_encoders":
+        return all(
+            isinstance(settings, Mapping) and _is_count(settings.get("width"))
+            for settings in value.values()
+        )
+    return True
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def file_entry(path: Path) -> dict[str, Any]:

@@ -112,6 +112,32 @@ def test_a_missing_or_malformed_entry(tmp_path, name):
         schema.Manifest.read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_users", -1),
+        ("n_items", True),
+        ("n_interactions", {"train": 2, "valid": 1}),
+        ("n_interactions", {"train": 2, "valid": 1, "test": "1"}),
+        ("n_interactions", {"train": 2, "valid": 1, "test": 1, "rest": 0}),
+        ("dropped", {"outside the k-core": None}),
+        ("statistics", {"words": 1.5}),
+        ("files", {"train.npy": None}),
+        ("files", {"train.npy": {"bytes": 1}}),
+        ("files", {"train.npy": {"sha256": "aa"}}),
+        ("files", {"train.npy": {"sha256": 3, "bytes": 1}}),
+        ("files", {"train.npy": {"sha256": "aa", "bytes": -1}}),
+        ("text_encoders", {"lsa": []}),
+        ("text_encoders", {"lsa": {"dtype": "float32"}}),
+        ("text_encoders", {"lsa": {"width": 2.5}}),
+    ],
+)
+def test_an_entry_that_is_garbled_within(tmp_path, name, value):
+    _edit(tmp_path, **{name: value})
+    with pytest.raises(DataError, match=f"entry '{name}' is malformed; prepare"):
+        schema.Manifest.read(tmp_path)
+
+
 def test_an_unknown_entry(tmp_path):
     _edit(tmp_path, n_words=3)
     with pytest.raises(DataError, match="missing or unknown entries: n_words; prepare"):
