@@ -2,10 +2,10 @@
 
   python data_prep/check.py data/shop
 
-It checks checksums, id ranges, the order of the reviews, that no held-out pair is in train, that
-the split is what its policy says, and that no text feature owes anything to a held-out review. For
-the last, the text encoder runs anew on the training reviews, which takes as long as it did in the
-preparation; --noencode leaves that out.
+It checks checksums, the columns of the tables, that counts add up, id ranges, the order of the
+reviews, that no held-out pair is in train, that the split is what its policy says, and that no text
+feature owes anything to a held-out review. For the last, the text encoder runs anew on the training
+reviews, which takes as long as it did in the preparation; --noencode leaves that out.
 """
 
 import sys
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
-from data_prep.checking import CHECKS
+from data_prep.checking import CHECKS, problems_of
 from data_prep.leak_checking import check_text_leaks
 from launch import cli
 from symcere_jax.data import ReviewDataset
@@ -31,7 +31,7 @@ def main() -> None:
         checks["no held-out text in features"] = check_text_leaks
     problems = []
     for name, check in checks.items():
-        found = list(check(dataset))
+        found = problems_of(dataset, check)
         problems += found
         print(f"{'FAILED' if found else 'ok    '}  {name}")
     if problems:

@@ -1,6 +1,8 @@
 """Checks of a prepared folder: that it is whole, consistent, and free of leaks.
 
-Each check is a function from an opened folder to the problems that it finds.
+Each check is a function from an opened folder to the problems that it finds. It may rely on nothing
+about the content of the files; where a file is too damaged to be looked through, `problems_of` says
+so.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,11 +13,45 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from data_prep.config import SPLIT_POLICIES
 from symcere_jax.data import ReviewDataset, schema
+from symcere_jax.errors import DataError
 
 Check = Callable[[ReviewDataset], Iterator[str]]
 
 _BATCH_ROWS = 1 << 16
+_COLUMNS = {
+    schema.USERS: {"user": pa.int32(), "user_id": pa.string()},
+    schema.ITEMS: {"item": pa.int32(), "item_id": pa.string()},
+    schema.REVIEWS: {
+        "user": pa.int32(),
+        "item": pa.int32(),
+        "rating": pa.float32(),
+        "timestamp": pa.int64(),
+        "split": pa.string(),
+        "text": pa.string(),
+    },
+}
+_MAY_BE_NULL = ("rating", "timestamp")
+# What reading or going through a file of arbitrary content ends in.
+_DAMAGE = (DataError, OSError, pa.ArrowException, LookupError, TypeError, ValueError, OverflowError)
+
+
+def problems_of(dataset: ReviewDataset, check: Check) -> list[str]:
+    """All that a check finds; one problem more where a file is too damaged for it to go on.
+
+    Args:
+        dataset: the opened folder.
+        check: one of `CHECKS`, or `check_text_leaks`.
+    """
+    problems = []
+    try:
+        for problem in check(dataset):
+            problems.append(problem)
+    except _DAMAGE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        problems.append(f"cannot be checked to the end ({reason})")
+    return problems
 
 
 def check_files(dataset: ReviewDataset) -> Iterator[str]:
@@ -31,6 +67,44 @@ def check_files(dataset: ReviewDataset) -> Iterator[str]:
     }
     for name in sorted(present - set(files) - {schema.MANIFEST}):
         yield f"{name} is not in the manifest"
+
+
+def check_tables(dataset: ReviewDataset) -> Iterator[str]:
+    """The tables are readable, hold valid UTF-8, and have their columns, types and no null."""
+    for name, kinds in _COLUMNS.items():
+        with pq.ParquetFile(dataset.folder / name) as file:
+            found = dict(zip(file.schema_arrow.names, file.schema_arrow.types, strict=True))
+            wrong = [column for column, kind in kinds.items() if found.get(column) != kind]
+            if wrong:
+                yield f"{name}: columns are missing or of another type: {', '.join(wrong)}"
+                continue
+            n_null = dict.fromkeys(kinds, 0)
+            for batch in file.iter_batches(_BATCH_ROWS, columns=list(kinds)):
+                batch.validate(full=True)
+                for column in kinds:
+                    n_null[column] += batch.column(column).null_count
+        for column, n_rows in n_null.items():
+            if n_rows and column not in _MAY_BE_NULL:
+                yield f"{name}: {n_rows} rows have no {column}"
+
+
+def check_counts(dataset: ReviewDataset) -> Iterator[str]:
+    """The counts of the manifest add up, and are those of the folder."""
+    manifest = dataset.manifest
+    n_pairs = sum(manifest.n_interactions.values())
+    if n_pairs != manifest.n_reviews:
+        yield f"{manifest.n_reviews} reviews, but {n_pairs} pairs over all splits"
+    counted = dict(manifest.statistics)
+    n_dropped = sum(manifest.dropped.values())
+    if counted.get("raw_rows", -1) != n_dropped + manifest.n_reviews:
+        yield (
+            f"{counted.get('raw_rows')} raw rows are not {n_dropped} dropped and "
+            f"{manifest.n_reviews} kept ones"
+        )
+    for place, (name, n) in enumerate((("users", dataset.n_users), ("items", dataset.n_items))):
+        n_cold = n - len(np.unique(dataset.train[:, place]))
+        if counted.get(f"{name}_without_training_review") != n_cold:
+            yield f"{n_cold} {name} have no training review, the manifest says otherwise"
 
 
 def check_ids(dataset: ReviewDataset) -> Iterator[str]:
@@ -105,6 +179,8 @@ def check_core(dataset: ReviewDataset) -> Iterator[str]:
 def check_policy(dataset: ReviewDataset) -> Iterator[str]:
     """The split is what its policy says."""
     policy = dataset.manifest.split.get("policy")
+    if policy not in SPLIT_POLICIES:
+        yield f"the manifest names an unknown split policy, {policy!r}"
     train, valid, test = (dataset.interactions(name) for name in schema.SPLITS)
     if policy in ("cold_item", "cold_user"):
         place = int(policy == "cold_item")
@@ -130,6 +206,9 @@ def _check_order_of_time(dataset: ReviewDataset, *, by_user: bool) -> Iterator[s
     latest = np.full((len(schema.SPLITS), n), np.iinfo(np.int64).min)
     earliest = np.full((len(schema.SPLITS), n), np.iinfo(np.int64).max)
     for batch in _reviews(dataset, ["user", "timestamp", "split"]):
+        if batch.column("timestamp").null_count:
+            yield "the split goes by time, but a review has none"
+            return
         user = batch.column("user").to_numpy() if by_user else np.zeros(len(batch), int)
         time = batch.column("timestamp").to_numpy(zero_copy_only=False).astype(np.int64)
         split = pc.index_in(batch.column("split"), pa.array(schema.SPLITS)).to_numpy()
@@ -153,6 +232,8 @@ def _reviews(dataset: ReviewDataset, columns: list[str]) -> Iterator[pa.RecordBa
 
 CHECKS: dict[str, Check] = {
     "checksums": check_files,
+    "tables": check_tables,
+    "counts": check_counts,
     "ids": check_ids,
     "reviews": check_reviews,
     "no held-out edge in train": check_held_out_edges,

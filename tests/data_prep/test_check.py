@@ -9,8 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from data_prep.checking import CHECKS
+from data_prep.checking import CHECKS, problems_of
 from data_prep.config import SPLIT_POLICIES, PrepareConfig
 from data_prep.leak_checking import check_text_leaks
 from data_prep.pipeline import prepare
@@ -22,7 +24,12 @@ CHECK = Path(__file__).parents[2] / "data_prep" / "check.py"
 def problems(folder: Path, encode: bool = False) -> list[str]:
     dataset = ReviewDataset.load(folder)
     checks = [*CHECKS.values(), *([check_text_leaks] if encode else [])]
-    return [problem for check in checks for problem in check(dataset)]
+    return [problem for check in checks for problem in problems_of(dataset, check)]
+
+
+def edit_manifest(folder: Path, **entries: object) -> None:
+    path = folder / schema.MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +76,13 @@ def test_what_prepare_writes_is_sound(folder):
 
 @pytest.mark.parametrize("split", [policy for policy in SPLIT_POLICIES if policy != "predefined"])
 def test_every_policy_is_sound(tmp_path, split):
-    settings = {"split": split, "text_encoder": "none", "k_core": 2}
+    choices = {"split": split, "text_encoder": "none", "k_core": 2}
     if split != "cold_user":
-        settings["min_history"] = 2
+        choices["min_history"] = 2
     prepare(
         PrepareConfig(
             source="synthetic", output=tmp_path / "o", synthetic_users=80, synthetic_items=30,
-            **settings,
+            **choices,
         )
     )  # fmt: skip
     assert problems(tmp_path / "o") == []
@@ -146,17 +153,16 @@ def test_a_text_feature_that_owes_something_to_a_held_out_review(folder, rows):
         ({"policy": "global_time"}, "a review in train is later than one in test"),
         ({"policy": "temporal"}, "a review in train is later than one in test"),
         ({"policy": "ratio", "min_history": 99}, "in train, fewer than 99"),
+        ({"policy": "by_hand"}, "unknown split policy, 'by_hand'"),
     ],
 )
 def test_a_split_that_is_not_what_the_manifest_says(folder, split, message):
-    path = folder / schema.MANIFEST
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"split": split}))
+    edit_manifest(folder, split=split)
     assert any(message in problem for problem in problems(folder))
 
 
 def test_a_core_that_is_not_one(folder):
-    path = folder / schema.MANIFEST
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"k_core": 5}))
+    edit_manifest(folder, k_core=5)
     assert any("the manifest says k-core 5" in problem for problem in problems(folder))
 
 
@@ -176,3 +182,72 @@ def test_the_exit_status_tells(folder):
     assert odd.stderr == f"error: {folder}: 1 problems: notes.txt is not in the manifest\n"
     assert "FAILED  checksums" in odd.stdout
     assert run(str(folder / "nowhere")).returncode == 1
+
+
+@pytest.mark.parametrize("name", ["users.parquet", "items.parquet", "reviews.parquet"])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_damaged_table_is_found_and_never_a_traceback(folder, name, place, bit):
+    path = folder / name
+    whole = path.read_bytes()
+    content = bytearray(whole)
+    content[int(place * len(content))] ^= 1 << bit
+    path.write_bytes(content)
+    try:
+        assert f"{name} has another checksum than the manifest says" in problems(folder)
+    finally:
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("user", lambda n: pa.nulls(n, pa.int32()), "rows have no user"),
+        ("split", lambda n: pa.nulls(n, pa.string()), "rows have no split"),
+        ("split", lambda n: pa.array(["hidden"] * n), "splits without a known name"),
+        ("text", lambda n: pa.array(range(n)), "missing or of another type: text"),
+        ("rating", None, "missing or of another type: rating"),
+    ],
+)
+def test_a_table_with_other_columns(folder, column, values, message):
+    table = pq.read_table(folder / "reviews.parquet")
+    place = table.column_names.index(column)
+    table = table.remove_column(place)
+    if values:
+        table = table.add_column(place, column, values(len(table)))
+    rewrite(folder, "reviews.parquet", table)
+    assert any(message in problem for problem in problems(folder))
+
+
+def test_a_split_by_time_of_reviews_without_time(folder):
+    table = pq.read_table(folder / "reviews.parquet")
+    times = [None, *table["timestamp"].to_pylist()[1:]]
+    place = table.column_names.index("timestamp")
+    table = table.set_column(place, "timestamp", pa.array(times, pa.int64()))
+    rewrite(folder, "reviews.parquet", table)
+    edit_manifest(folder, split={"policy": "temporal"})
+    assert "the split goes by time, but a review has none" in problems(folder)
+
+
+@pytest.mark.parametrize(
+    ("entry", "change", "message"),
+    [
+        ("dropped", {"lost": 7}, "raw rows are not"),
+        ("n_interactions", {"test": 0}, "pairs over all splits"),
+        ("statistics", {"raw_rows": 1}, "1 raw rows are not"),
+        ("statistics", {"users_without_training_review": 99}, "users have no training review, the"),
+        ("statistics", {"items_without_training_review": 99}, "items have no training review, the"),
+    ],
+)
+def test_counts_that_do_not_match(folder, entry, change, message):
+    if entry == "n_interactions":
+        rewrite(folder, "test.npy", np.zeros((0, 2), np.int32))
+    content = json.loads((folder / schema.MANIFEST).read_text())
+    edit_manifest(folder, **{entry: content[entry] | change})
+    assert any(message in problem for problem in problems(folder))
+
+
+def test_settings_of_an_encoder_that_are_garbled(folder):
+    content = json.loads((folder / schema.MANIFEST).read_text())["text_encoders"]
+    edit_manifest(folder, text_encoders={"lsa": content["lsa"] | {"min_items": "two"}})
+    assert any("cannot be checked" in problem for problem in problems(folder, encode=True))
