@@ -32,7 +32,7 @@ def checked(block: RawBlock, config: PrepareConfig, bad: BadRows) -> RawBlock:
         RowError: a row is malformed, and that is not to be skipped.
     """
     is_bad = np.zeros(len(block.table), bool)
-    for mask, reason, describe in _problems(block.table, config):
+    for mask, reason, describe in _problems(block, config):
         for row in np.flatnonzero(mask & ~is_bad).tolist():
             bad.add(RowError(f"{block.where(row)}: {describe(row)}", reason))
         is_bad |= mask
@@ -46,10 +46,11 @@ def split_codes(names: pa.ChunkedArray) -> pa.Array:
     return codes.take(places).combine_chunks()
 
 
-def _problems(table: pa.Table, config: PrepareConfig) -> Iterator[_Problem]:
+def _problems(block: RawBlock, config: PrepareConfig) -> Iterator[_Problem]:
+    table = block.table
     for column in ("user_id", "item_id"):
         blank = pc.equal(pc.utf8_trim_whitespace(table[column]), "").fill_null(True)
-        text = f"no {column}; every review needs a user and an item"
+        text = f"no {block.field(column)}; every review needs a user and an item"
         yield blank.to_numpy(), f"no {column}", lambda row, text=text: text  # type: ignore[misc]
     rating = table["rating"]
     # NaN compares false, so it is not valid either.
@@ -59,7 +60,7 @@ def _problems(table: pa.Table, config: PrepareConfig) -> Iterator[_Problem]:
         pc.invert(valid).fill_null(False).to_numpy(),
         "rating out of range",
         lambda row: (
-            f"rating is {rating[row].as_py():g}, must be in {low:g} … {high:g}"
+            f"{block.field('rating')} is {rating[row].as_py():g}, must be in {low:g} … {high:g}"
             "; other scales need --min_valid_rating and --max_valid_rating"
         ),
     )
@@ -69,15 +70,16 @@ def _problems(table: pa.Table, config: PrepareConfig) -> Iterator[_Problem]:
         far.fill_null(False).to_numpy(),
         "time out of range",
         lambda row: (
-            f"timestamp is {time[row]}, which as seconds lies beyond the year 5000; "
-            "are these milliseconds? --time_unit=ms reads a table so"
+            f"{block.field('timestamp')} is {time[row]}, which as seconds lies beyond the year "
+            "5000; are these milliseconds? --time_unit=ms reads a table so"
         ),
     )
     if config.split in (None, "predefined"):
-        yield _split_problem(table["split"], required=config.split == "predefined")
+        yield _split_problem(block, required=config.split == "predefined")
 
 
-def _split_problem(names: pa.ChunkedArray, *, required: bool) -> _Problem:
+def _split_problem(block: RawBlock, *, required: bool) -> _Problem:
+    names = block.table["split"]
     known = pc.is_in(names, value_set=pa.array(list(SPLIT_NAMES), pa.large_string()))
     wrong = pc.invert(known)
     if not required:
@@ -86,7 +88,7 @@ def _split_problem(names: pa.ChunkedArray, *, required: bool) -> _Problem:
         wrong.to_numpy(),
         "unknown split",
         lambda row: (
-            f"split is {shorten(names[row].as_py())}, must be one of {', '.join(SPLIT_NAMES)}; "
-            "--split=ratio ignores it and splits anew"
+            f"{block.field('split')} is {shorten(names[row].as_py())}, must be one of "
+            f"{', '.join(SPLIT_NAMES)}; --split=ratio ignores it and splits anew"
         ),
     )

@@ -29,7 +29,9 @@ def as_array(values: Sequence[Any], field: str, where: Where) -> pa.Array:
     """
     with contextlib.suppress(pa.ArrowException, ValueError, OverflowError):
         array = pa.array(values)
-        if not pa.types.is_nested(array.type):
+        # Arrow takes True for 1 where other values are fractions.
+        is_mixed = pa.types.is_floating(array.type) and bool in set(map(type, values))
+        if not (pa.types.is_nested(array.type) or is_mixed):
             return array
     strings: list[str | None] = []
     for row, value in enumerate(values):

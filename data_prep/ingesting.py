@@ -31,12 +31,14 @@ class Ingested:
         dropped: reason -> rows left out so far.
         files: the raw files, in the order in which they were read.
         changed_texts: kind of change -> number of texts.
+        n_bad_items: malformed rows of the file of item metadata, which were skipped.
     """
 
     n_read: int
     dropped: dict[str, int]
     files: tuple[Path, ...]
     changed_texts: dict[str, int]
+    n_bad_items: int = 0
 
 
 def ingest(config: PrepareConfig, source: Source, store: ReviewStore) -> Ingested:
@@ -70,11 +72,23 @@ def ingest(config: PrepareConfig, source: Source, store: ReviewStore) -> Ingeste
     if config.drop_empty_text:
         dropped[EMPTY_TEXT] = writer.n_empty
     item_file = source.item_file(config)
-    if item_file is not None and source.items is not None:
+    n_bad_items = 0
+    if item_file is not None:
         files[item_file] = None
-        for items in source.items(config, BadRows(config.on_bad_row, config.max_bad_share)):
-            store.insert("item_metadata", items)
-    return Ingested(n_read, dict(dropped), tuple(files), dict(writer.cleaner.counts))
+        n_bad_items = _ingest_items(config, source, store)
+    return Ingested(n_read, dict(dropped), tuple(files), dict(writer.cleaner.counts), n_bad_items)
+
+
+def _ingest_items(config: PrepareConfig, source: Source, store: ReviewStore) -> int:
+    """Reads the item metadata into a table of the store; returns the number of bad rows."""
+    bad = BadRows(config.on_bad_row, config.max_bad_share)
+    n_items = 0
+    assert source.items is not None
+    for items in source.items(config, bad):
+        n_items += len(items)
+        store.insert("item_metadata", items)
+    bad.check(n_items + bad.counts.total())
+    return bad.counts.total()
 
 
 class _Writer:

@@ -120,6 +120,7 @@ def _fill(
         words_per_review=counts.n_words / len(selection),
         n_cold_users=n_cold_users,
         n_cold_items=n_cold_items,
+        n_bad_items=ingested.n_bad_items,
         seconds=0.0,
     )
     announce(f"writing {config.output}")
@@ -145,6 +146,7 @@ def _fill(
             "reviews_without_text": counts.n_empty,
             "users_without_training_review": n_cold_users,
             "items_without_training_review": n_cold_items,
+            "bad_rows_of_item_metadata": ingested.n_bad_items,
         },
     ).write(folder)
     return summary

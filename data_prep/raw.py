@@ -49,6 +49,7 @@ class RawBlock:
         file: the raw file; None for generated data.
         dropped: reason -> number of rows that the reader left out by the rules of its format; they
             are not in `table`.
+        fields: column -> name of its field in the file, for messages, where it is another one.
     """
 
     table: pa.Table
@@ -56,10 +57,15 @@ class RawBlock:
     label: str
     file: Path | None
     dropped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    fields: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def where(self, row: int) -> str:
         """The file and line of a row, for a message."""
         return f"{self.label} {self.lines[row]}"
+
+    def field(self, column: str) -> str:
+        """What the file calls a column of `table`."""
+        return self.fields.get(column, column)
 
     def filter(self, mask: np.ndarray) -> "RawBlock":
         """The rows where the mask is true."""

@@ -26,6 +26,7 @@ class Summary:
         words_per_review: mean over all reviews.
         n_cold_users: users without a training review.
         n_cold_items: items without a training review.
+        n_bad_items: malformed rows of the item metadata, which were skipped.
         seconds: from start to end.
     """
 
@@ -43,6 +44,7 @@ class Summary:
     words_per_review: float
     n_cold_users: int
     n_cold_items: int
+    n_bad_items: int
     seconds: float
 
     @property
@@ -74,5 +76,7 @@ class Summary:
         table.add_row("reviews without text", f"{self.n_empty_texts:,}")
         table.add_row("users without training review", f"{self.n_cold_users:,}")
         table.add_row("items without training review", f"{self.n_cold_items:,}")
+        if self.n_bad_items:
+            table.add_row("bad rows of item metadata", f"{self.n_bad_items:,}")
         table.add_row("seconds", f"{self.seconds:.1f}")
         return table

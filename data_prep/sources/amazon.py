@@ -29,6 +29,7 @@ _2018 = {
     "text": "reviewText",
     "time": "unixReviewTime",
 }
+_COLUMNS = {"user_id": "user", "item_id": "item", "rating": "rating", "timestamp": "time"}
 _2023 = {
     "user": "user_id",
     "item": "parent_asin",
@@ -59,7 +60,8 @@ def _read(
     assert config.input is not None
     convert = functools.partial(_convert, fields=fields, unit=unit)
     required = [fields[name] for name in ("user", "item", "rating", "time")]
-    return read_reviews(config.input, list(fields.values()), required, convert, bad)
+    names = {column: fields[name] for column, name in _COLUMNS.items()}
+    return read_reviews(config.input, list(fields.values()), required, convert, bad, names=names)
 
 
 def _items_2023(config: PrepareConfig, bad: BadRows) -> Iterator[pa.Table]:

@@ -27,6 +27,7 @@ def read_reviews(
     convert: Convert,
     bad: BadRows,
     keep: Keep | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Iterator[RawBlock]:
     """Reads reviews of a file of JSON lines.
 
@@ -37,6 +38,7 @@ def read_reviews(
         convert: block -> columns of `RAW_SCHEMA`; those that it leaves out are null.
         bad: takes malformed rows.
         keep: block -> mask of rows to keep, and why the others are left out.
+        names: column of `RAW_SCHEMA` -> its field, for messages, where it is called otherwise.
 
     Raises:
         DataError: the file is missing, damaged, of another kind, or has no rows.
@@ -50,7 +52,7 @@ def read_reviews(
             pieces = salvage(
                 len(block),
                 lambda start, stop, block=block: _convert(  # type: ignore[misc]
-                    block.slice(start, stop), convert, keep, path
+                    block.slice(start, stop), convert, keep, path, names or {}
                 ),
                 bad,
             )
@@ -83,7 +85,11 @@ def titled(title: pa.Array, text: pa.Array) -> pa.Array:
 
 
 def as_block(
-    columns: Mapping[str, pa.Array], block: Block, file: Path, dropped: Mapping[str, int]
+    columns: Mapping[str, pa.Array],
+    block: Block,
+    file: Path,
+    dropped: Mapping[str, int],
+    names: Mapping[str, str],
 ) -> RawBlock:
     """A `RawBlock` of some columns; the others are null."""
     n_rows = len(block)
@@ -92,7 +98,7 @@ def as_block(
         for name, kind in zip(RAW_SCHEMA.names, RAW_SCHEMA.types, strict=True)
     ]
     table = pa.table(arrays, schema=RAW_SCHEMA)
-    return RawBlock(table, block.lines, block.label, file, dropped)
+    return RawBlock(table, block.lines, block.label, file, dropped, names)
 
 
 def format_is_json(path: Path) -> bool:
@@ -101,10 +107,12 @@ def format_is_json(path: Path) -> bool:
     return kind is not None and kind.read is read_json_lines
 
 
-def _convert(block: Block, convert: Convert, keep: Keep | None, path: Path) -> RawBlock:
+def _convert(
+    block: Block, convert: Convert, keep: Keep | None, path: Path, names: Mapping[str, str]
+) -> RawBlock:
     if keep is None:
-        return as_block(convert(block), block, path, {})
+        return as_block(convert(block), block, path, {}, names)
     mask, reason = keep(block)
     n_dropped = int(len(mask) - mask.sum())
-    raw = as_block(convert(block), block, path, {reason: n_dropped} if n_dropped else {})
+    raw = as_block(convert(block), block, path, {reason: n_dropped} if n_dropped else {}, names)
     return raw.filter(mask) if n_dropped else raw

@@ -21,15 +21,15 @@ from data_prep.sources.fields import column, read_reviews, titled
 from data_prep.sources.registry import Source, register
 
 _WANTED = ("hotel_url", "author", "date", "rating", "title", "text")
+_NAMES = {"user_id": "author", "item_id": "hotel_url", "timestamp": "date"}
 _URL = r"-d(?P<hotel>\d+)-Reviews(?:-or\d+)?-(?:.*-)?(?P<place>[^-]*?)(?:\.html)?$"
 
 
 def _read(config: PrepareConfig, bad: BadRows) -> Iterator[RawBlock]:
     assert config.input is not None
     keep = functools.partial(_keep, city=config.city) if config.city else None
-    return read_reviews(
-        config.input, _WANTED, ("hotel_url", "author", "date", "rating"), _convert, bad, keep
-    )
+    required = ("hotel_url", "author", "date", "rating")
+    return read_reviews(config.input, _WANTED, required, _convert, bad, keep, _NAMES)
 
 
 def _convert(block: Block) -> dict[str, pa.Array]:

@@ -106,7 +106,7 @@ def _typed(
             columns[column] = to_seconds(array, field, block.where, unit=time_unit)
         else:
             columns[column] = to_strings(array, field, block.where)
-    return as_block(columns, block, path, {})
+    return as_block(columns, block, path, {}, fields)
 
 
 register(Source("table", _read, options=lambda config: {"fields": _fields(config)}))

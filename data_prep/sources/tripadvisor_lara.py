@@ -52,6 +52,20 @@ class _HotelFile:
     parse: Callable[[str, bytes, BadRows], Iterator[HotelReview]]
 
 
+class _Member(tarfile.TarInfo):
+    """A member of an archive that must be whole."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
+        """Refuses a damaged header, or none, which tarfile takes for the end of the archive."""
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if buf and not any(buf):
+                raise  # zeros, the proper end
+            raise tarfile.ReadError(f"cut off or damaged: {error}") from None
+
+
 def _read(config: PrepareConfig, bad: BadRows) -> Iterator[RawBlock]:
     """Reads and cleans all hotel files."""
     assert config.input is not None
@@ -95,7 +109,7 @@ def _hotel_files(path: Path) -> Iterator[_HotelFile]:
         return
     with open_raw(path) as stream:
         try:
-            with tarfile.open(fileobj=stream, mode="r|") as archive:
+            with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive:
                 for member in archive:
                     content = archive.extractfile(member)
                     name = Path(member.name).name

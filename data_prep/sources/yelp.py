@@ -27,6 +27,7 @@ from symcere_jax.errors import DataError
 _REVIEWS = "yelp_academic_dataset_review.json"
 _BUSINESSES = "yelp_academic_dataset_business.json"
 _FILTERS = ("city", "state", "category")
+_NAMES = {"item_id": "business_id", "rating": "stars", "timestamp": "date"}
 
 
 def _read(config: PrepareConfig, bad: BadRows) -> Iterator[RawBlock]:
@@ -34,7 +35,7 @@ def _read(config: PrepareConfig, bad: BadRows) -> Iterator[RawBlock]:
     if any(getattr(config, name) for name in _FILTERS):
         keep = functools.partial(_keep, businesses=_chosen_businesses(config))
     wanted = ("user_id", "business_id", "stars", "text", "date")
-    return read_reviews(_reviews(config), wanted, wanted, _convert, bad, keep)
+    return read_reviews(_reviews(config), wanted, wanted, _convert, bad, keep, _NAMES)
 
 
 def _reviews(config: PrepareConfig) -> Path:
@@ -72,7 +73,13 @@ def _chosen_businesses(config: PrepareConfig) -> pa.Array:
             "or another file by --item_metadata"
         )
     bad = BadRows(config.on_bad_row, config.max_bad_share)
-    chosen = [str(row.get("business_id")) for _, row in objects(path, bad) if _fits(row, config)]
+    chosen = []
+    n_rows = 0
+    for _, row in objects(path, bad):
+        n_rows += 1
+        if _fits(row, config):
+            chosen.append(str(row.get("business_id")))
+    bad.check(n_rows + bad.counts.total())
     if not chosen:
         asked = ", ".join(f"--{name}={getattr(config, name)}" for name in _FILTERS)
         raise DataError(f"{path}: no business fits {asked}")

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -26,6 +28,19 @@ def check(rows: RawBlock, bad: BadRows | None = None, **settings) -> RawBlock:
 def test_a_missing_id_is_named(column, blank):
     with pytest.raises(DataError, match=f"file, line 3: no {column}"):
         check(block(**{column: ["a", blank, "c"]}))
+
+
+def test_a_column_is_called_as_the_file_calls_it():
+    names = {"user_id": "who", "rating": "stars", "timestamp": "when", "split": "fold"}
+    for column, values, message in (
+        ("user_id", ["a", None], "line 3: no who"),
+        ("rating", [9.0], "line 2: stars is 9, must be"),
+        ("timestamp", [10**15], "line 2: when is 1000000000000000, which"),
+        ("split", ["hold"], "line 2: fold is 'hold', must be"),
+    ):
+        rows = dataclasses.replace(block(**{column: values}), fields=names)
+        with pytest.raises(DataError, match=message):
+            check(rows)
 
 
 def test_ratings_at_the_bounds_and_missing_ones_are_valid():

@@ -71,7 +71,8 @@ def test_numbers(values, expected):
 
 
 @pytest.mark.parametrize(
-    ("values", "row"), [(["5", "nan", "five"], 2), (["4,5"], 0), ([None, True], 1), ([[1]], 0)]
+    ("values", "row"),
+    [(["5", "nan", "five"], 2), (["4,5"], 0), ([None, True], 1), ([[1]], 0), ([4.5, True], 1)],
 )
 def test_what_is_no_number_is_named(values, row):
     with pytest.raises(RowError, match=f"file, line {row + 10}: f is .*, expected a"):

@@ -257,3 +257,27 @@ def test_hotels_end_to_end(tmp_path, write_hotels):
 def test_an_unknown_source(tmp_path):
     with pytest.raises(ConfigError, match=r"--source is 'yelpp', must be one of .*table"):
         prepare(config(tmp_path, tmp_path, source="yelpp"))
+
+
+def test_bad_rows_of_item_metadata_are_counted_and_limited(tmp_path, rows, write_rows):
+    reviews = [
+        {"user_id": row["user_id"], "parent_asin": row["item_id"], "rating": 3.0, "title": "",
+         "text": row["text"], "timestamp": 10**12 + row["timestamp"]}
+        for row in rows
+    ]  # fmt: skip
+    items = [{"parent_asin": f"i{n:02}", "title": f"title {n}"} for n in range(9)]
+    config = PrepareConfig(
+        source="amazon_2023",
+        input=write_rows(reviews),
+        output=tmp_path / "out",
+        item_metadata=write_rows([*items, {"title": "no id"}], "items.jsonl"),
+        text_encoder="none",
+        on_bad_row="skip",
+    )
+    with pytest.raises(DataError, match=r"1 of 10 rows are bad, more than --max_bad_share=0\.01"):
+        prepare(config)
+    summary = prepare(dataclasses.replace(config, max_bad_share=0.1))
+    assert summary.n_bad_items == 1
+    statistics = ReviewDataset.load(tmp_path / "out").manifest.statistics
+    assert statistics["bad_rows_of_item_metadata"] == 1
+    assert statistics["raw_rows"] == len(rows)

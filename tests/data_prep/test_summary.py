@@ -20,6 +20,7 @@ SUMMARY = Summary(
     words_per_review=12.34,
     n_cold_users=3,
     n_cold_items=4,
+    n_bad_items=8,
     seconds=1.26,
 )
 
@@ -50,5 +51,6 @@ def test_the_table_shows_every_count_and_no_reason_that_dropped_nothing():
         "reviews without text": "5",
         "users without training review": "3",
         "items without training review": "4",
+        "bad rows of item metadata": "8",
         "seconds": "1.3",
     }

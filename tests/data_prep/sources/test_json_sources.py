@@ -244,6 +244,7 @@ def test_hotelrec(tmp_path):
         ("amazon_2023", AMAZON_2023, "user_id", ["x"], r"line 2: user_id is \['x'\]"),
         ("yelp", YELP, "date", "July 7", "line 2: date is 'July 7', expected a time"),
         ("hotelrec", HOTELREC, "date", "2019", "line 2: date is '2019'"),
+        ("hotelrec", HOTELREC, "rating", True, "line 2: rating is True, expected"),
     ],
 )
 def test_a_field_of_the_wrong_type_is_named_or_skipped(
@@ -255,3 +256,12 @@ def test_a_field_of_the_wrong_type_is_named_or_skipped(
     bad = BadRows("skip", 1)
     assert len(read(source, path, bad)[0]) == 2
     assert bad.counts == {f"bad row: type of {field}": 1}
+
+
+def test_bad_businesses_are_limited(yelp):
+    with (yelp / "yelp_academic_dataset_business.json").open("a") as file:
+        file.write('{"business_id": "b4", ')
+    skip = {"on_bad_row": "skip", "state": "FL"}
+    with pytest.raises(DataError, match="rows are bad, more than --max_bad_share"):
+        read("yelp", yelp, **skip)
+    assert len(read("yelp", yelp, **skip, max_bad_share=0.5)[0]) == 1

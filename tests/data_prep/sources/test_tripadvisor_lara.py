@@ -182,3 +182,16 @@ def test_the_json_form(tmp_path):
     for content in ("{", "[]", '{"Reviews": 1}', '{"Reviews": [1]}'):
         (tmp_path / "72572.json").write_text(content)
         read(tmp_path, bad)
+
+
+@pytest.mark.parametrize("damage", ["header", "cut"])
+def test_an_archive_that_is_damaged_between_its_members(write_hotels, tmp_path, damage):
+    whole = packed(write_hotels(HOTELS), "").read_bytes()
+    start = whole.rindex(b"hotel_", 0, whole.rindex(b"_parsed.txt")) // 512 * 512
+    assert start > 512
+    path = tmp_path / "damaged.tar"
+    path.write_bytes(
+        whole[:start] if damage == "cut" else whole[:start] + b"#" + whole[start + 1 :]
+    )
+    with pytest.raises(DataError, match=r"damaged\.tar: not a whole tar archive \(cut off or dam"):
+        read(path)
