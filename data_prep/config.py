@@ -101,7 +101,12 @@ class PrepareConfig:
     text_encoder: str = _setting("lsa", "Makes features of texts.", TEXT_ENCODERS)
     text_width: int = _setting(256, "Width of the text features.")
 
-    memory: str = _setting("2GiB", "Memory to stay within; what does not fit goes to disk.")
+    memory: str = _setting(
+        "2GiB",
+        "Memory to stay within; what does not fit goes to disk. --text_encoder=lsa runs when the "
+        "engine has ended and has a limit of its own: 2 GiB in all with up to 100,000 items, and "
+        "4 KiB for each item above that.",
+    )
     threads: int = _setting(0, "Threads of the engine; 0: one a core.")
 
     synthetic_users: int = _setting(2000, "Number of generated users.")

@@ -5,26 +5,27 @@ items apart (a city, a brand, a part number) then gets the weight, rather than w
 reviews apart (their length and mood); on hotel reviews this ranks a fifth better than a fit on
 single reviews.
 
-Texts are gone through in batches, so they may lie on disk. Memory holds the vocabulary, the weights
-of the item documents, about four arrays of `n_terms × width` floats, and the features of users and
-items; the features of reviews go to disk where a scratch folder is given.
+Each text is split into words once; documents are then sequences of word numbers. With a scratch
+folder, the words, the weights of the item documents and all features lie on disk. Memory holds the
+basis, `n_terms × width` floats (512 MB where the vocabulary is full), 2 KB for each item or term,
+whichever are fewer, and some hundred megabytes for what is worked on.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import scipy.sparse
-from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-from sklearn.utils.extmath import randomized_svd
 
 from symcere_jax.errors import DataError
+from symcere_jax.text.decomposition import RowBlocks, right_singular_vectors
 from symcere_jax.text.encoder import Progress, Reviews, TextFeatures
-from symcere_jax.text.vocabulary import Vocabulary, count_terms
+from symcere_jax.text.vocabulary import SLACK, Vocabulary, count_terms, term_counts
+from symcere_jax.text.words import Batch, StoredWords, WordNumbers, single_documents
 
-_BATCH_CHARACTERS = 1 << 23
+# Words are fewer than pairs of words, and a word in a Python dict takes ten times as much memory.
+_WORDS_PER_TERM = SLACK // 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +65,14 @@ class LsaEncoder:
         """
         say = progress or (lambda stage: None)
         say("counting words of items")
-        vectorizer = self._vectorizer(reviews)
-        n_terms = len(vectorizer.vocabulary_)
+        train = np.flatnonzero(reviews.is_train)
+        numbers = WordNumbers(_WORDS_PER_TERM * self.max_terms)
+        words = StoredWords(reviews.texts, train, numbers, self.scratch)
+        item_of, user_of = np.asarray(reviews.item)[train], np.asarray(reviews.user)[train]
+        vocabulary = self._vocabulary(
+            words.documents(item_of, reviews.n_items), numbers, len(train)
+        )
+        n_terms = len(vocabulary.terms)
         width = min(self.width, min(reviews.n_items, n_terms) - 1)
         if width < 1:
             raise DataError(
@@ -73,96 +80,77 @@ class LsaEncoder:
                 f"{reviews.n_items} and {n_terms}; prepare with --text_encoder=none"
             )
         say("weighting words of items")
-        items = _documents(reviews, reviews.item, reviews.n_items)
-        item_terms = scipy.sparse.vstack(
-            [vectorizer.transform(batch) for batch in items], format="csr"
+        weigh = _TfIdf(vocabulary)
+        item_terms = RowBlocks(
+            map(weigh, words.documents(item_of, reviews.n_items)), n_terms, self.scratch
         )
         say(f"reducing {n_terms:,} terms to {width} dimensions")
-        _, _, components = randomized_svd(item_terms, width, random_state=self.seed)
-        basis = np.ascontiguousarray(components.T, dtype=np.float32)
-        del components
-        item_features = item_terms @ basis
+        basis, items = right_singular_vectors(item_terms, width, seed=self.seed)
         del item_terms
         say("encoding users")
-        users = _documents(reviews, reviews.user, reviews.n_users)
-        user_features = np.zeros((reviews.n_users, width), np.float32)
-        _transform(vectorizer, users, basis, user_features)
+        users = map(weigh, words.documents(user_of, reviews.n_users))
+        user_features = self._features("users", users, reviews.n_users, basis)
         say("encoding reviews")
-        review_features = self._empty((len(reviews.texts), width))
-        _transform(vectorizer, _batches(iter(reviews.texts)), basis, review_features)
+        alone = map(weigh, single_documents(reviews.texts, numbers))
+        review_features = self._features("reviews", alone, len(reviews.texts), basis)
         settings = dataclasses.asdict(self) | {"n_terms": n_terms}
         del settings["scratch"]
-        return TextFeatures(review_features, user_features, item_features, settings)
+        return TextFeatures(review_features, user_features, items, settings)
 
-    def _vectorizer(self, reviews: Reviews) -> TfidfVectorizer:
-        """A vectoriser fitted on the item documents."""
-        analysis: dict[str, Any] = {"ngram_range": (1, 2), "stop_words": "english"}
+    def _vocabulary(
+        self, documents: Iterator[Batch], numbers: WordNumbers, n_reviews: int
+    ) -> Vocabulary:
+        """The terms of the item documents."""
         try:
-            vocabulary = count_terms(
-                _documents(reviews, reviews.item, reviews.n_items),
-                CountVectorizer(**analysis),
+            return count_terms(
+                documents,
+                numbers.names(),
                 min_documents=self.min_items,
                 max_document_share=self.max_item_share,
                 max_terms=self.max_terms,
             )
         except ValueError as error:
             raise DataError(
-                f"no text features can be made of {reviews.is_train.sum()} training reviews "
+                f"no text features can be made of {n_reviews} training reviews "
                 f"({error}); prepare with --text_encoder=none"
             ) from None
-        vectorizer = TfidfVectorizer(
-            **analysis, vocabulary=vocabulary.terms, sublinear_tf=True, dtype=np.float32
-        )
-        vectorizer.idf_ = _inverse_document_frequency(vocabulary)
-        return vectorizer
 
-    def _empty(self, shape: tuple[int, int]) -> np.ndarray:
+    def _features(
+        self, rows: str, weights: Iterable[scipy.sparse.csr_matrix], n: int, basis: np.ndarray
+    ) -> np.ndarray:
+        """Features of n documents, mapped from a file where there is a scratch folder."""
         if self.scratch is None:
-            return np.empty(shape, np.float32)
-        path = self.scratch / "review_features.npy"
-        return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+            return np.concatenate([part @ basis for part in weights])
+        path = self.scratch / f"{rows}_features.npy"
+        # Written rather than mapped: pages that are mapped and changed stay in memory.
+        with path.open("wb") as file:
+            header = {"descr": "<f4", "fortran_order": False, "shape": (n, basis.shape[1])}
+            np.lib.format.write_array_header_1_0(file, header)
+            for part in weights:
+                file.write((part @ basis).data)
+        return np.load(path, mmap_mode="r+")
 
 
-def _inverse_document_frequency(vocabulary: Vocabulary) -> np.ndarray:
-    """`log((1 + n) / (1 + n_t)) + 1`, float32 `[n_terms]`."""
-    n_with_term = vocabulary.document_counts.astype(np.float32) + np.float32(1)
-    return np.log(np.float32(1 + vocabulary.n_documents) / n_with_term) + np.float32(1)
+class _TfIdf:
+    """Weights of documents: `(1 + log n_t) · (log((1 + n) / (1 + n_t)) + 1)`, of length 1."""
 
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._keys, self._columns = vocabulary.keys, vocabulary.columns
+        n_with_term = vocabulary.document_counts.astype(np.float32) + np.float32(1)
+        n_documents = np.float32(1 + vocabulary.n_documents)
+        self._idf = np.log(n_documents / n_with_term) + np.float32(1)
 
-def _documents(reviews: Reviews, owner: np.ndarray, n: int) -> Iterator[list[str]]:
-    """Yields batches of documents, for each of the n users or items its training texts joined."""
-    train = np.flatnonzero(reviews.is_train)
-    train = train[np.argsort(owner[train], kind="stable")]
-    ends = np.cumsum(np.bincount(owner[train], minlength=n))
-    starts = np.concatenate([[0], ends[:-1]])
-    return _batches(
-        " ".join(reviews.texts[row] for row in train[start:end].tolist())
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
-    )
-
-
-def _batches(documents: Iterator[str]) -> Iterator[list[str]]:
-    """Gathers documents to lists of some megabytes each."""
-    batch: list[str] = []
-    n_characters = 0
-    for document in documents:
-        batch.append(document)
-        n_characters += len(document)
-        if n_characters >= _BATCH_CHARACTERS:
-            yield batch
-            batch, n_characters = [], 0
-    if batch:
-        yield batch
-
-
-def _transform(
-    vectorizer: TfidfVectorizer,
-    batches: Iterator[list[str]],
-    basis: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Fills `out`, `[n_documents, width]`, with the features of documents."""
-    start = 0
-    for batch in batches:
-        out[start : start + len(batch)] = vectorizer.transform(batch) @ basis
-        start += len(batch)
+    def __call__(self, batch: Batch) -> scipy.sparse.csr_matrix:
+        """Weights of some documents, float32 `[n_documents, n_terms]`."""
+        keys, document, n = term_counts(batch)
+        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        found = self._keys[places] == keys
+        columns, document = self._columns[places[found]], document[found]
+        weights = (np.log(n[found].astype(np.float32)) + np.float32(1)) * self._idf[columns]
+        n_documents = len(batch[1])
+        squares = np.bincount(document, weights.astype(float) ** 2, minlength=n_documents)
+        weights /= np.sqrt(squares).astype(np.float32)[document]
+        shape = (n_documents, len(self._keys))
+        matrix = scipy.sparse.coo_matrix((weights, (document, columns)), shape=shape).tocsr()
+        matrix.sort_indices()
+        return matrix

@@ -97,7 +97,7 @@ def test_settings_choose_the_terms(reviews):
 
 def test_small_batches_and_a_scratch_folder_change_nothing(reviews, tmp_path, monkeypatch):
     before = LsaEncoder(width=8).encode(reviews)
-    monkeypatch.setattr("symcere_jax.text.lsa._BATCH_CHARACTERS", 3000)
+    monkeypatch.setattr("symcere_jax.text.words._BATCH_WORDS", 500)
     after = LsaEncoder(width=8, scratch=tmp_path).encode(reviews)
     for left, right in zip(_parts(before), _parts(after), strict=True):
         assert left.tobytes() == right.tobytes()
