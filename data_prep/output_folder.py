@@ -70,7 +70,9 @@ def new_folder(output: Path) -> Iterator[Path]:
             with contextlib.suppress(OSError):  # not made yet, or in use by another program
                 parent.rmdir()
         if isinstance(error, OSError):
-            raise DataError(f"cannot write {output}: {error.strerror or error}") from error
+            # NumPy says no more than how much it could write.
+            reason = error.strerror or f"is the disk full? {error}"
+            raise DataError(f"cannot write {output}: {reason}") from error
         raise
 
 

@@ -82,6 +82,15 @@ def test_an_output_that_cannot_be_made(tmp_path):
         pass
 
 
+def test_an_error_without_a_system_message(tmp_path):
+    with (
+        pytest.raises(DataError, match=r"cannot write .*b: is the disk full\? 9 requested"),
+        output_folder.new_folder(tmp_path / "b"),
+    ):
+        raise OSError("9 requested and 3 written")
+    assert tree(tmp_path) == []
+
+
 def test_what_check_output_refuses(tmp_path):
     def check(name: str, *, overwrite: bool = False, source: str | None = None) -> None:
         path = tmp_path / source if source else None
