@@ -2,8 +2,9 @@
 
 `yelp_academic_dataset_review.json`: JSON lines of `user_id business_id stars text date`, the date
 as "2018-07-07 22:09:11". `yelp_academic_dataset_business.json`: JSON lines of `business_id name
-city state categories`, the categories as one string, "Pizza, Restaurants". The latter lies beside
-the former, or is named by --item_metadata; it is needed to keep one city, state or category.
+city state categories`, the categories as one string, "Pizza, Restaurants", or as a list. The latter
+file lies beside the former, or is named by --item_metadata; it is needed to keep one city, state or
+category.
 """
 
 import functools
@@ -87,7 +88,9 @@ def _chosen_businesses(config: PrepareConfig) -> pa.Array:
 
 
 def _fits(business: dict, config: PrepareConfig) -> bool:
-    categories = [name.strip() for name in str(business.get("categories") or "").split(",")]
+    categories = business.get("categories") or ""
+    if not isinstance(categories, list):  # as in editions before 2018
+        categories = str(categories).split(",")
     return (
         _same(config.city, [business.get("city")])
         and _same(config.state, [business.get("state")])

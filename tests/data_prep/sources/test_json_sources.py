@@ -145,7 +145,7 @@ BUSINESSES = [
         "name": "Zaika",
         "city": "PHILADELPHIA ",
         "state": "PA",
-        "categories": "Shopping",
+        "categories": ["Shopping", "Bars"],
     },
     {"business_id": "b3", "name": "Tap", "city": "Tampa", "state": "FL", "categories": None},
 ]
@@ -182,6 +182,8 @@ def test_yelp(yelp):
         ({"city": "philadelphia"}, ["u1", "u2"]),
         ({"state": "PA", "category": "restaurants"}, ["u1"]),
         ({"state": "FL"}, ["u3"]),
+        ({"category": "breakfast & brunch"}, ["u1"]),
+        ({"category": "bars"}, ["u2"]),
     ],
 )
 def test_yelp_slices(yelp, settings, kept):
