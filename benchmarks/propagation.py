@@ -6,6 +6,9 @@ r"""Times message passing: the bucketed method, plain jraph.segment_sum, and oth
 DIR holds train.txt.gz of the LightGCN benchmarks: a line is a user, then the user's items. Without
 it a graph is generated whose degrees follow a power law.
 
+On CPU the bucketed method also runs on two devices, which share the columns as they do in training:
+with JAX 0.12 the loops of one device run on one core.
+
 "forward" is one propagation, "forward + backward" is it and the gradient of the sum of its squares.
 Methods take turns; each one runs twice a turn and the second run is timed, since the first one also
 pays for what the method before it left in the caches. Times are medians over the turns.
@@ -28,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from launch import cli
-from symcere_jax.graph import bipartite_graph, build_adjacency, propagate
+from symcere_jax.graph import bipartite_graph, build_adjacency, propagate, propagate_shared
 
 _DATA = flags.DEFINE_string("data", None, "folder with train.txt.gz; default: a generated graph")
 _SYNTHETIC = flags.DEFINE_integer(
@@ -41,6 +44,7 @@ _JSON = flags.DEFINE_string("json", None, "file to write the numbers to")
 
 REFERENCE = "segment_sum"
 OURS = "bucketed"
+N_DEVICES = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +82,24 @@ def jax_method(adjacency: object, x: np.ndarray, n_layers: int) -> Method:
         forward=lambda: propagate(adjacency, x_device, n_layers).block_until_ready(),
         both=lambda: both(adjacency, x_device).block_until_ready(),
     )
+
+
+def shared_method(adjacency: object, x: np.ndarray, n_layers: int, n_devices: int) -> Method:
+    """`symcere_jax.graph.propagate_shared`, on some devices."""
+
+    def forward(adjacency, x):
+        return propagate_shared(adjacency, x, n_layers, "devices", n_devices)[0]
+
+    def both(adjacency, x):
+        # What the other devices take of the sum: their columns of the gradient.
+        share = jax.grad(lambda x: (forward(adjacency, x) ** 2).sum() / n_devices)(x)
+        return jax.lax.psum(share, "devices")
+
+    devices = jax.local_devices()[:n_devices]
+    copy = jax.pmap(lambda _, tree: tree, "devices", in_axes=(0, None), devices=devices)
+    copies = copy(np.arange(n_devices), (adjacency, x))
+    functions = [jax.pmap(f, "devices", devices=devices) for f in (forward, both)]
+    return Method(*(lambda f=f: f(*copies).block_until_ready()[0] for f in functions))
 
 
 def scipy_method(matrix: scipy.sparse.csr_array, x: np.ndarray, n_layers: int) -> Method:
@@ -157,6 +179,9 @@ def measure(interactions: np.ndarray, width: int, n_layers: int, rounds: int) ->
         OURS: jax_method(bucketed, x, n_layers),
         "SciPy CSR": scipy_method(matrix, x, n_layers),
     }
+    if jax.local_device_count() >= N_DEVICES:
+        shared = shared_method(bucketed, x, n_layers, N_DEVICES)
+        methods[f"{OURS}, {N_DEVICES} devices"] = shared
     if importlib.util.find_spec("torch"):
         methods |= {
             f"torch {layout}": torch_method(matrix, x, n_layers, layout)
@@ -215,6 +240,7 @@ def table(result: dict) -> Table:
 
 def main() -> None:
     """Measures, prints a table and writes the numbers."""
+    jax.config.update("jax_num_cpu_devices", N_DEVICES)
     if _DATA.value:
         interactions = read_interactions(Path(_DATA.value) / "train.txt.gz")
     else:

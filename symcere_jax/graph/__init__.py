@@ -1,6 +1,19 @@
 """The user–item graph and message passing on it."""
 
 from symcere_jax.graph.bipartite import bipartite_graph
-from symcere_jax.graph.propagation import Adjacency, build_adjacency, propagate
+from symcere_jax.graph.propagation import (
+    Adjacency,
+    build_adjacency,
+    propagate,
+    propagate_shared,
+    propagate_walks,
+)
 
-__all__ = ["Adjacency", "bipartite_graph", "build_adjacency", "propagate"]
+__all__ = [
+    "Adjacency",
+    "bipartite_graph",
+    "build_adjacency",
+    "propagate",
+    "propagate_shared",
+    "propagate_walks",
+]

@@ -176,52 +176,140 @@ def propagate(adjacency: Adjacency, x: jax.Array, n_layers: int) -> jax.Array:
         raise ValueError(f"x is {x.dtype} {x.shape}, must be floats [{adjacency.n_nodes}, d]")
     if n_layers < 0:
         raise ValueError(f"n_layers is {n_layers}, must not be negative")
-    if n_layers == 0:
-        return x
+    return propagate_walks(adjacency, x, n_layers)[0] if n_layers else x
+
+
+@functools.partial(jax.jit, static_argnames="n_layers")
+def propagate_walks(
+    adjacency: Adjacency, x: jax.Array, n_layers: int
+) -> tuple[jax.Array, jax.Array]:
+    """`P(x)` and the sum over shorter walks that it is made of, at no further layer's cost.
+
+    With `y = Σ_{l=0..L-1} A^l x`, `P(x) = (x + A y) / (L + 1)`: `A_vw y_w / (L + 1)` is what
+    the edge from w brought to v, over all walks that begin with it.
+
+    Args:
+        adjacency: from `build_adjacency`.
+        x: float `[n_nodes, d]`, states of users, then items.
+        n_layers: L, number of hops, at least 1.
+
+    Returns:
+        `P(x)` and `y`, arrays of the shape and dtype of `x`; differentiable (reverse mode).
+    """
     if isinstance(adjacency, SegmentAdjacency):
         return _propagate_segment(adjacency, x, n_layers)
     return _propagate_bucketed(adjacency, x, n_layers)
 
 
-def _propagate_segment(adjacency: SegmentAdjacency, x: jax.Array, n_layers: int) -> jax.Array:
-    total = state = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-    for _ in range(n_layers):
+def propagate_shared(
+    adjacency: Adjacency, x: jax.Array, n_layers: int, axis_name: str, n_devices: int
+) -> tuple[jax.Array, jax.Array]:
+    """`propagate_walks` with the work shared among devices; inside `pmap` only.
+
+    Messages never mix the columns of x: each device passes those of its share of the columns
+    through all layers, and the results are gathered once. A share of the rows instead would have
+    to be gathered after each layer. Backward, each device gets the gradient of its columns, summed
+    over devices, and leaves 0 in the others: a sum over devices of the gradients of x is the whole.
+
+    Args:
+        adjacency: from `build_adjacency`, the same on every device.
+        x: float `[n_nodes, d]`, the same on every device.
+        n_layers: L, number of hops, at least 1.
+        axis_name: of the mapped axis.
+        n_devices: devices along it.
+
+    Returns:
+        As `propagate_walks`, the same on every device.
+    """
+    if n_devices == 1:
+        return propagate_walks(adjacency, x, n_layers)
+    width = x.shape[1]
+    share = -(-width // n_devices)
+    columns = jnp.pad(x, ((0, 0), (0, share * n_devices - width)))
+    first = jax.lax.axis_index(axis_name) * share
+    mine = jax.lax.dynamic_slice_in_dim(columns, first, share, axis=1)
+    both = jnp.stack(propagate_walks(adjacency, mine, n_layers))
+    gathered = jax.lax.all_gather(both, axis_name, axis=2, tiled=True)[:, :, :width]
+    return gathered[0], gathered[1]
+
+
+def _propagate_segment(
+    adjacency: SegmentAdjacency, x: jax.Array, n_layers: int
+) -> tuple[jax.Array, jax.Array]:
+    walks = state = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    for layer in range(n_layers):
         messages = state[adjacency.senders] * adjacency.weights[:, None]
         state = jraph.segment_sum(
             messages, adjacency.receivers, adjacency.n_nodes, indices_are_sorted=True
         )
-        total = total + state
-    return (total / (n_layers + 1)).astype(x.dtype)
+        if layer < n_layers - 1:
+            walks = walks + state
+    return ((walks + state) / (n_layers + 1)).astype(x.dtype), walks.astype(x.dtype)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _propagate_bucketed(adjacency: BucketedAdjacency, x: jax.Array, n_layers: int) -> jax.Array:
-    dtype = jnp.promote_types(x.dtype, jnp.float32)
-    degree = adjacency.degree.astype(dtype)
-    scale = jnp.sqrt(degree)[:, None]
-    # With z the state of Horner's rule and h = S z, a layer is h <- S x + S² B h. A slot that holds
-    # a part of a sum keeps it as it is: there S x is 0, and 1 stands for S².
-    start = (x / scale).at[adjacency.node_of_slot].get(mode="fill", fill_value=0)
-    weight = (1 / degree).at[adjacency.node_of_slot].get(mode="fill", fill_value=1)[:, None]
-    state = jax.lax.fori_loop(
-        0, n_layers, lambda _, state: _layer(adjacency, state, start, weight), start
-    )
-    return (_gather(state, adjacency.slot_of_node) * scale / (n_layers + 1)).astype(x.dtype)
+def _propagate_bucketed(
+    adjacency: BucketedAdjacency, x: jax.Array, n_layers: int
+) -> tuple[jax.Array, jax.Array]:
+    slots = _Slots(adjacency, x.dtype)
+    start = slots.enter(x)
+    walks, state = slots.horner(start, start, n_layers)
+    return slots.leave(state, 1 / (n_layers + 1)), slots.leave(walks)
 
 
 def _forward(
     adjacency: BucketedAdjacency, x: jax.Array, n_layers: int
-) -> tuple[jax.Array, BucketedAdjacency]:
+) -> tuple[tuple[jax.Array, jax.Array], BucketedAdjacency]:
     return _propagate_bucketed(adjacency, x, n_layers), adjacency
 
 
 def _backward(
-    n_layers: int, adjacency: BucketedAdjacency, cotangent: jax.Array
+    n_layers: int, adjacency: BucketedAdjacency, cotangents: tuple[jax.Array, jax.Array]
 ) -> tuple[None, jax.Array]:
-    return None, _propagate_bucketed(adjacency, cotangent, n_layers)
+    # A is symmetric: with f the cotangent of P(x) over L + 1 and g that of y, the cotangent of x
+    # is A^L f + Σ_{l=0..L-1} A^l (f + g). No scatter, and as many layers as forward.
+    fused, walks = cotangents
+    fused = fused / (n_layers + 1)
+    slots = _Slots(adjacency, fused.dtype)
+    _, state = slots.horner(slots.enter(fused), slots.enter(fused + walks), n_layers)
+    return None, slots.leave(state)
 
 
 _propagate_bucketed.defvjp(_forward, _backward)
+
+
+class _Slots:
+    """States in slot order, while messages are passed.
+
+    With z the state of Horner's rule and h = S z, a layer is h <- S x + S² B h. A slot that holds a
+    part of a sum keeps it as it is: there S x is 0, and 1 stands for S².
+    """
+
+    def __init__(self, adjacency: BucketedAdjacency, dtype: jnp.dtype) -> None:
+        self._adjacency, self._dtype = adjacency, dtype
+        degree = adjacency.degree.astype(jnp.promote_types(dtype, jnp.float32))
+        self._scale = jnp.sqrt(degree)[:, None]
+        weight = (1 / degree).at[adjacency.node_of_slot].get(mode="fill", fill_value=1)
+        self._weight = weight[:, None]
+
+    def enter(self, x: jax.Array) -> jax.Array:
+        """States `[n_nodes, d]`, scaled, in slot order."""
+        return (x / self._scale).at[self._adjacency.node_of_slot].get(mode="fill", fill_value=0)
+
+    def horner(
+        self, state: jax.Array, start: jax.Array, n_layers: int
+    ) -> tuple[jax.Array, jax.Array]:
+        """The last two states of `state <- start + S² B state`, repeated `n_layers` times."""
+
+        def layer(_: int, states: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            return states[1], _layer(self._adjacency, states[1], start, self._weight)
+
+        return jax.lax.fori_loop(0, n_layers, layer, (state, state))
+
+    def leave(self, state: jax.Array, factor: float = 1.0) -> jax.Array:
+        """States in the order of the nodes, unscaled, times a factor."""
+        nodes = _gather(state, self._adjacency.slot_of_node)
+        return (nodes * (self._scale * factor)).astype(self._dtype)
 
 
 def _layer(

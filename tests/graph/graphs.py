@@ -40,6 +40,13 @@ class Case:
         powers = [np.linalg.matrix_power(adjacency, hop) for hop in range(n_layers + 1)]
         return np.mean(powers, axis=0)
 
+    def walks_matrix(self, n_layers: int) -> np.ndarray:
+        """Σ_{l=0..n_layers−1} A^l, float64."""
+        adjacency, total = self.dense(), np.zeros((self.n_nodes, self.n_nodes))
+        for hop in range(n_layers):
+            total += np.linalg.matrix_power(adjacency, hop)
+        return total
+
     def states(self, width: int, seed: int = 0) -> np.ndarray:
         """Random float32 `[n_nodes, width]`."""
         return np.random.default_rng(seed).standard_normal((self.n_nodes, width), np.float32)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,7 +8,7 @@ import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symcere_jax.graph import build_adjacency, propagate
+from symcere_jax.graph import build_adjacency, propagate, propagate_walks
 
 from .graphs import Case, cases, random_case, skewed_case, star
 
@@ -33,6 +35,43 @@ def check_forward_and_gradient(case: Case, method: str, n_layers: int, atol: flo
 @given(case=cases(), n_layers=st.integers(0, 4))
 def test_equals_the_dense_oracle_forward_and_backward(method, case, n_layers):
     check_forward_and_gradient(case, method, n_layers)
+
+
+@both_methods
+@settings(max_examples=6)
+@given(case=cases(), n_layers=st.integers(1, 4))
+def test_walks_equal_the_dense_oracle_forward_and_backward(method, case, n_layers):
+    adjacency, x = build_adjacency(case.graph(), method), case.states(3)
+    matrices = case.propagation_matrix(n_layers), case.walks_matrix(n_layers)
+    outputs, pullback = jax.vjp(lambda x: propagate_walks(adjacency, x, n_layers), jnp.asarray(x))
+    for output, matrix in zip(outputs, matrices, strict=True):
+        np.testing.assert_allclose(output, matrix @ x, atol=2e-5)
+    cotangents = case.states(3, seed=1), case.states(3, seed=2)
+    # Of each output alone, and of both.
+    for on in [(1, 0), (0, 1), (1, 1)]:
+        weighted = [scale * cotangent for scale, cotangent in zip(on, cotangents, strict=True)]
+        (found,) = pullback(tuple(map(jnp.asarray, weighted)))
+        expected = sum(matrix.T @ side for matrix, side in zip(matrices, weighted, strict=True))
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+@both_methods
+def test_an_edge_taken_out_of_the_walks_is_as_if_no_walk_began_with_it(method):
+    case, n_layers = random_case(9, 8, 0.3), 3
+    x = case.states(2)
+    fused, walks = propagate_walks(build_adjacency(case.graph(), method), x, n_layers)
+    adjacency = case.dense()
+    # Of a user and of an item.
+    edges = np.argwhere(adjacency)
+    for receiver, sender in edges[[0, -1]]:
+        without = adjacency.copy()
+        without[receiver, sender] = 0
+        left = x.astype(np.float64)
+        for hop in range(n_layers):  # the first step of a walk is the last to be taken
+            left = left + without @ np.linalg.matrix_power(adjacency, hop) @ x
+        brought = adjacency[receiver, sender] * walks[sender]
+        found = fused[receiver] - brought / (n_layers + 1)
+        np.testing.assert_allclose(found, left[receiver] / (n_layers + 1), atol=1e-5)
 
 
 @both_methods
@@ -166,12 +205,51 @@ def test_gradients_pass_through_transformations(method):
     np.testing.assert_allclose(parallel, expected[:1], atol=1e-4)
 
 
+# Runs in a process of its own: the number of devices is fixed once JAX has started. Of 5 columns
+# on 4 devices, the third has one and the fourth none.
+SHARED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import jax, numpy as np
+from tests.graph.graphs import random_case
+from symcere_jax.graph import build_adjacency, propagate_shared
+
+case = random_case(30, 20, 0.2)
+x, cotangents = case.states(5), (case.states(5, seed=1), case.states(5, seed=2))
+for method in ("bucketed", "segment"):
+    adjacency = build_adjacency(case.graph(), method)
+
+    def step(_, adjacency, x):
+        outputs, pullback = jax.vjp(lambda x: propagate_shared(adjacency, x, 2, "d", 4), x)
+        # As in training: each device has its share of the loss, and gradients are summed.
+        share = jax.tree.map(lambda c: c * (jax.lax.axis_index("d") + 1) / 10, cotangents)
+        return outputs, jax.lax.psum(pullback(share)[0], "d")
+
+    outputs, gradient = jax.pmap(step, "d", in_axes=(0, None, None))(np.arange(4), adjacency, x)
+    matrices = case.propagation_matrix(2), case.walks_matrix(2)
+    for output, matrix in zip(outputs, matrices):
+        for device in range(4):
+            np.testing.assert_allclose(output[device], matrix @ x, atol=1e-5)
+    expected = sum(matrix.T @ side for matrix, side in zip(matrices, cotangents))
+    for device in range(4):
+        np.testing.assert_allclose(gradient[device], expected, atol=1e-5)
+print("equal")
+"""
+
+
+def test_devices_share_the_work_and_get_the_whole(run_on_devices):
+    assert run_on_devices(4, SHARED, Path(__file__).parents[2]) == "equal\n"
+
+
 def test_backward_pass_of_the_bucketed_method_has_no_scatter():
     case = random_case(200, 100, 0.1)
     x = jnp.asarray(case.states(4))
 
     def program(method):
-        loss = lambda adjacency, x: (propagate(adjacency, x, 2) ** 2).sum()  # noqa: E731
+        def loss(adjacency, x):
+            fused, walks = propagate_walks(adjacency, x, 2)
+            return (fused**2 + walks**3).sum()
+
         adjacency = build_adjacency(case.graph(), method)
         return jax.jit(jax.grad(loss, argnums=1)).lower(adjacency, x).as_text()
 
