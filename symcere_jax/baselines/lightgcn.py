@@ -17,7 +17,7 @@ from symcere_jax.baselines.graph_training import (
 from symcere_jax.baselines.scorer import Scorer
 from symcere_jax.data import ReviewDataset
 from symcere_jax.graph import propagate
-from symcere_jax.losses import bpr_terms
+from symcere_jax.losses import bpr_terms, pair_scores
 
 
 @jax.tree_util.register_dataclass
@@ -79,6 +79,8 @@ def ranking_loss(
     """
     rows = [batch.users, inputs.n_users + batch.positives, inputs.n_users + batch.negatives]
     users, positives, negatives = (nodes[row] for row in rows)
-    total, count = bpr_terms(users, positives, negatives, 1.0, keep=batch.keep)
+    total, count = bpr_terms(
+        pair_scores(users, positives, 1.0), pair_scores(users, negatives, 1.0), batch.keep
+    )
     squares = sum(jnp.square(params["embedding"][row]).sum() for row in rows)
     return total / jnp.maximum(count, 1) + settings.l2 / 2 * squares / len(batch.users)

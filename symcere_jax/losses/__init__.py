@@ -1,6 +1,11 @@
 """Losses: pure, jittable functions of embeddings or logits."""
 
-from symcere_jax.losses.logsumexp import blockwise_logsumexp, masked_logsumexp
+from symcere_jax.losses.logsumexp import (
+    LeftOut,
+    blockwise_logsumexp,
+    lazy_logsumexp,
+    masked_logsumexp,
+)
 from symcere_jax.losses.ranking import (
     FalseNegatives,
     bpr_terms,
@@ -8,12 +13,14 @@ from symcere_jax.losses.ranking import (
     in_batch_sincere_terms,
     in_history,
     left_out_of_batch,
+    pair_scores,
 )
 from symcere_jax.losses.sincere import (
     Average,
     Direction,
     Terms,
     cross_modal_terms,
+    label_sincere_terms,
     sincere_loss,
     sincere_terms,
 )
@@ -22,6 +29,7 @@ __all__ = [
     "Average",
     "Direction",
     "FalseNegatives",
+    "LeftOut",
     "Terms",
     "blockwise_logsumexp",
     "bpr_terms",
@@ -29,8 +37,11 @@ __all__ = [
     "cross_modal_terms",
     "in_batch_sincere_terms",
     "in_history",
+    "label_sincere_terms",
+    "lazy_logsumexp",
     "left_out_of_batch",
     "masked_logsumexp",
+    "pair_scores",
     "sincere_loss",
     "sincere_terms",
 ]

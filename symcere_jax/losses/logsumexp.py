@@ -1,7 +1,15 @@
-"""Log-sum-exp over negatives: masked, and over a whole catalogue without its logits in memory."""
+"""Log-sum-exp over negatives: masked, and over many candidates without their logits in memory."""
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+
+LeftOut = Callable[[jax.Array], jax.Array]
+"""`left_out(rows [k]) -> bool [a, k]`: which of some candidates an anchor leaves out.
+
+Rows may lie behind the last candidate: what is returned for them is not read.
+"""
 
 
 def masked_logsumexp(logits: jax.Array, keep: jax.Array) -> jax.Array:
@@ -22,6 +30,76 @@ def masked_logsumexp(logits: jax.Array, keep: jax.Array) -> jax.Array:
     # The inner `where` keeps log'(0) = ∞, and with it NaN, out of the gradient of an empty row.
     empty = total == 0.0
     return jnp.where(empty, -jnp.inf, largest + jnp.log(jnp.where(empty, 1.0, total)))
+
+
+def lazy_logsumexp(
+    anchors: jax.Array,
+    candidates: jax.Array,
+    bias: jax.Array | None,
+    left_out: LeftOut,
+    *,
+    block_size: int,
+) -> jax.Array:
+    """Log-sum-exp of the anchors' logits over the candidates that a function does not leave out.
+
+    Like `blockwise_logsumexp`, for candidates that are left out for what they are, and not listed:
+    neither the logits nor the mask of all of them are ever in memory.
+
+    Args:
+        anchors: float `[a, d]`, already divided by the temperature.
+        candidates: float `[c, d]`.
+        bias: float `[c]` added to the logits, or None.
+        left_out: gives the mask of a block of candidates.
+        block_size: largest number of candidates whose logits are held at once.
+
+    Returns:
+        float32 `[a]`; −∞, with a gradient of 0, for an anchor that has no candidate left.
+    """
+    anchors = anchors.astype(jnp.float32)
+    n_candidates = candidates.shape[0]
+    bias = jnp.zeros(n_candidates) if bias is None else bias.astype(jnp.float32)
+    if n_candidates <= block_size:
+        logits = anchors @ candidates.astype(jnp.float32).T + bias
+        return masked_logsumexp(logits, ~left_out(jnp.arange(n_candidates)))
+
+    @jax.checkpoint
+    def step(mass: jax.Array, block: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
+        candidates, bias, rows = block
+        logits = anchors @ candidates.T + bias
+        of_block = masked_logsumexp(logits, ~left_out(rows) & (rows < n_candidates))
+        return _log_add_exp(mass, of_block), None
+
+    start = jnp.full(anchors.shape[0], -jnp.inf)
+    return jax.lax.scan(step, start, candidate_blocks(candidates, bias, block_size))[0]
+
+
+def candidate_blocks(
+    candidates: jax.Array, bias: jax.Array, block_size: int
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Cuts candidates into blocks of equal size, the last one padded with zeros.
+
+    Args:
+        candidates: float `[c, d]`.
+        bias: float32 `[c]`.
+        block_size: largest size of a block.
+
+    Returns:
+        Candidates float32 `[n_blocks, block, d]`, their bias `[n_blocks, block]` and their rows,
+        int32 `[n_blocks, block]`, ≥ c where they are padding.
+    """
+    n_candidates, width = candidates.shape
+    n_blocks = -(-n_candidates // block_size)
+    block = -(-n_candidates // n_blocks)
+    padding = n_blocks * block - n_candidates
+    rows = jnp.arange(n_blocks * block, dtype=jnp.int32).reshape(n_blocks, block)
+    candidates = jnp.pad(candidates.astype(jnp.float32), ((0, padding), (0, 0)))
+    bias = jnp.pad(bias, (0, padding))
+    return candidates.reshape(n_blocks, block, width), bias.reshape(n_blocks, block), rows
+
+
+def _log_add_exp(a: jax.Array, b: jax.Array) -> jax.Array:
+    """`log(exp a + exp b)`, where both may be −∞, with a gradient of 0."""
+    return masked_logsumexp(jnp.stack([a, b], axis=-1), jnp.ones((*a.shape, 2), bool))
 
 
 def blockwise_logsumexp(

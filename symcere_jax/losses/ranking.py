@@ -9,13 +9,36 @@ from typing import Literal, get_args
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.losses.logsumexp import blockwise_logsumexp, masked_logsumexp
+from symcere_jax.losses.logsumexp import LeftOut, blockwise_logsumexp, lazy_logsumexp
 from symcere_jax.losses.sincere import Terms
 
 FalseNegatives = Literal["none", "same_item", "history"]
 
 
+def pair_scores(
+    anchors: jax.Array,
+    candidates: jax.Array,
+    temperature: jax.Array | float,
+    bias: jax.Array | None = None,
+) -> jax.Array:
+    """Scores of anchor b and candidate b, `z_b · c_b / τ + bias_b`.
+
+    Args:
+        anchors: float `[b, d]`.
+        candidates: float `[b, d]`.
+        temperature: τ > 0.
+        bias: float `[b]`, or None.
+
+    Returns:
+        float32 `[b]`.
+    """
+    scores = (anchors.astype(jnp.float32) * candidates.astype(jnp.float32)).sum(axis=1)
+    scores = scores / temperature
+    return scores if bias is None else scores + bias.astype(jnp.float32)
+
+
 def catalog_sincere_terms(
+    positive_scores: jax.Array,
     users: jax.Array,
     positive_items: jax.Array,
     items: jax.Array,
@@ -31,6 +54,7 @@ def catalog_sincere_terms(
     `O(b × block_size)`.
 
     Args:
+        positive_scores: float32 `[b]`, s_ui of the interactions (see `pair_scores`).
         users: float `[b, d]`, embeddings of the users of the interactions.
         positive_items: int32 `[b]`, item rows of the interactions.
         items: float `[n_items, d]`, embeddings of all items.
@@ -45,55 +69,58 @@ def catalog_sincere_terms(
         float32 scalars (sum of the losses, number of interactions).
     """
     users = users.astype(jnp.float32) / temperature
-    positive_bias = None if item_bias is None else item_bias[positive_items]
-    scores = _pair_scores(users, items[positive_items], positive_bias)
     excluded = jnp.concatenate([excluded, positive_items[:, None]], axis=1)
     negative_mass = blockwise_logsumexp(users, items, item_bias, excluded, block_size=block_size)
-    return _mean_terms(jax.nn.softplus(negative_mass - scores))
+    return _mean_terms(jax.nn.softplus(negative_mass - positive_scores))
 
 
 def in_batch_sincere_terms(
+    positive_scores: jax.Array,
     anchors: jax.Array,
     candidates: jax.Array,
-    positive_columns: jax.Array,
-    left_out: jax.Array,
+    left_out: LeftOut,
     temperature: jax.Array | float,
     *,
     candidate_bias: jax.Array | None = None,
+    block_size: int,
 ) -> Terms:
     """SINCERE of each interaction against the other interactions of the batch.
 
     `ℓ(a) = −s_ap + log( exp(s_ap) + Σ_{j ∉ left_out_a} exp(s_aj) )` with the anchor's own
-    interaction p. Anchors are users and candidates items, or the other way round.
+    interaction p, and memory `O(b × block_size)`. Anchors are users and candidates items, or the
+    other way round.
 
     On several devices, anchors are this device's and candidates those of all devices.
 
     Args:
+        positive_scores: float32 `[b]`, s_ap of the interactions (see `pair_scores`).
         anchors: float `[b, d]`.
         candidates: float `[c, d]`, one for each interaction of the batch.
-        positive_columns: int32 `[b]`, which candidate belongs to the anchor's interaction.
-        left_out: bool `[b, c]`, candidates that are no negatives (see `left_out_of_batch`).
+        left_out: which candidates are no negatives, the anchor's own among them (see
+            `left_out_of_batch`).
         temperature: τ > 0.
         candidate_bias: float `[c]` added to the logits, or None.
+        block_size: number of candidates whose logits are held at once.
 
     Returns:
         float32 scalars (sum of the losses, number of interactions).
     """
-    logits = (anchors.astype(jnp.float32) / temperature) @ candidates.astype(jnp.float32).T
-    if candidate_bias is not None:
-        logits += candidate_bias.astype(jnp.float32)
-    scores = jnp.take_along_axis(logits, positive_columns[:, None], axis=1)[:, 0]
-    return _mean_terms(jax.nn.softplus(masked_logsumexp(logits, ~left_out) - scores))
+    anchors = anchors.astype(jnp.float32) / temperature
+    negative_mass = lazy_logsumexp(
+        anchors, candidates, candidate_bias, left_out, block_size=block_size
+    )
+    return _mean_terms(jax.nn.softplus(negative_mass - positive_scores))
 
 
 def left_out_of_batch(
     false_negatives: FalseNegatives,
     positive_columns: jax.Array,
     positive_rows: jax.Array,
+    candidate_columns: jax.Array,
     candidate_rows: jax.Array,
     known: jax.Array | None = None,
 ) -> jax.Array:
-    """Which candidates of a batch are no negatives of an anchor.
+    """Which of some candidates of a batch are no negatives of an anchor.
 
     "none": the anchor's own interaction alone, so that repeats of its positive count as (false)
     negatives; "same_item": all occurrences of its positive; "history": also all that it is known
@@ -101,8 +128,9 @@ def left_out_of_batch(
 
     Args:
         false_negatives: what is taken out of the denominator.
-        positive_columns: int32 `[b]`, which candidate belongs to the anchor's interaction.
+        positive_columns: int32 `[b]`, place in the batch of the anchor's interaction.
         positive_rows: int32 `[b]`, item (or user) row of the anchor's positive.
+        candidate_columns: int32 `[c]`, place in the batch of each candidate.
         candidate_rows: int32 `[c]`, item (or user) row of each candidate; repeats are expected.
         known: bool `[b, c]`, candidates that an anchor interacted with; only read for "history".
 
@@ -116,7 +144,7 @@ def left_out_of_batch(
         known_names = ", ".join(get_args(FalseNegatives))
         raise ValueError(f"false_negatives is {false_negatives!r}, must be one of {known_names}")
     if false_negatives == "none":
-        return jnp.arange(candidate_rows.shape[0]) == positive_columns[:, None]
+        return candidate_columns == positive_columns[:, None]
     left_out = candidate_rows == positive_rows[:, None]
     if false_negatives == "same_item":
         return left_out
@@ -126,35 +154,22 @@ def left_out_of_batch(
 
 
 def bpr_terms(
-    users: jax.Array,
-    positive_items: jax.Array,
-    negative_items: jax.Array,
-    temperature: jax.Array | float,
-    *,
-    positive_bias: jax.Array | None = None,
-    negative_bias: jax.Array | None = None,
-    keep: jax.Array | None = None,
+    positive_scores: jax.Array, negative_scores: jax.Array, keep: jax.Array | None = None
 ) -> Terms:
-    """Bayesian personalised ranking: `ℓ = −log σ(s_ui − s_uj)` of an item i and a sampled item j.
+    """Bayesian personalised ranking: `ℓ = −log σ(s_ui − s_uj)` of an item i and a negative j.
 
     Source: S. Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009.
 
     Args:
-        users: float `[b, d]`.
-        positive_items: float `[b, d]`, embeddings of the items that the users interacted with.
-        negative_items: float `[b, d]`, embeddings of the sampled items.
-        temperature: τ > 0.
-        positive_bias: float `[b]`, or None.
-        negative_bias: float `[b]`, or None.
+        positive_scores: float32 `[b]`, s_ui of interactions (see `pair_scores`).
+        negative_scores: float32 `[b]`, s_uj of an item that the user did not interact with, or
+            rated low.
         keep: bool `[b]`, pairs that count: a sampled item may turn out to be a positive. None: all.
 
     Returns:
         float32 scalars (sum of the losses, number of pairs that count).
     """
-    users = users.astype(jnp.float32) / temperature
-    positive = _pair_scores(users, positive_items, positive_bias)
-    negative = _pair_scores(users, negative_items, negative_bias)
-    losses = jax.nn.softplus(negative - positive)
+    losses = jax.nn.softplus(negative_scores - positive_scores)
     if keep is None:
         return _mean_terms(losses)
     return jnp.where(keep, losses, 0.0).sum(), keep.sum().astype(jnp.float32)
@@ -183,12 +198,6 @@ def in_history(item_rows: jax.Array, history: jax.Array) -> jax.Array:
         True, mode="drop"
     )
     return marks[:, jnp.searchsorted(ordered, item_rows)]
-
-
-def _pair_scores(users: jax.Array, items: jax.Array, bias: jax.Array | None) -> jax.Array:
-    """Scores `[b]` of user b and item b; users are divided by the temperature already."""
-    scores = (users * items.astype(jnp.float32)).sum(axis=1)
-    return scores if bias is None else scores + bias.astype(jnp.float32)
 
 
 def _mean_terms(losses: jax.Array) -> Terms:

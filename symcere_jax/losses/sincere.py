@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.losses.logsumexp import masked_logsumexp
+from symcere_jax.losses.logsumexp import candidate_blocks, lazy_logsumexp, masked_logsumexp
 
 Average = Literal["anchor", "pair"]
 Direction = Literal["both", "graph_to_text", "text_to_graph"]
@@ -47,17 +47,12 @@ def sincere_terms(
     Raises:
         ValueError: `average` is unknown.
     """
-    if average not in ("anchor", "pair"):
-        raise ValueError(f"average is {average!r}, must be 'anchor' or 'pair'")
+    _check_average(average)
     logits = logits.astype(jnp.float32)
     negative_mass = masked_logsumexp(logits, negatives)
     # −s + log(exp(s) + exp(m)) = softplus(m − s), which is 0 without negatives (m = −∞).
     losses = jnp.where(positives, jax.nn.softplus(negative_mass[:, None] - logits), 0.0)
-    n_positives = positives.sum(axis=1)
-    if average == "pair":
-        return losses.sum(), n_positives.sum().astype(jnp.float32)
-    anchor_losses = losses.sum(axis=1) / jnp.maximum(n_positives, 1)
-    return anchor_losses.sum(), (n_positives > 0).sum().astype(jnp.float32)
+    return _average(losses.sum(axis=1), positives.sum(axis=1), average)
 
 
 def sincere_loss(
@@ -82,6 +77,64 @@ def sincere_loss(
     return total / jnp.maximum(count, 1.0)
 
 
+def label_sincere_terms(
+    anchors: jax.Array,
+    candidates: jax.Array,
+    anchor_labels: jax.Array,
+    candidate_labels: jax.Array,
+    temperature: jax.Array | float,
+    *,
+    average: Average = "anchor",
+    block_size: int,
+) -> Terms:
+    """SINCERE where candidates of the anchor's label are positives and all others negatives.
+
+    What `sincere_terms` gives for `anchors @ candidates.T / τ`, with memory `O(a × block_size)`.
+
+    Args:
+        anchors: float `[a, d]`.
+        candidates: float `[c, d]`.
+        anchor_labels: int32 `[a]`, say the item of each row.
+        candidate_labels: int32 `[c]`.
+        temperature: τ > 0.
+        average: see `sincere_terms`.
+        block_size: number of candidates whose logits are held at once.
+
+    Returns:
+        float32 scalars (sum of the losses, number of anchors or pairs).
+
+    Raises:
+        ValueError: `average` is unknown.
+    """
+    anchors = anchors.astype(jnp.float32) / temperature
+    n_candidates = candidates.shape[0]
+    if n_candidates <= block_size:
+        positives = anchor_labels[:, None] == candidate_labels
+        logits = anchors @ candidates.astype(jnp.float32).T
+        return sincere_terms(logits, positives, ~positives, average=average)
+    _check_average(average)
+
+    def same_label(rows: jax.Array) -> jax.Array:
+        return anchor_labels[:, None] == candidate_labels[rows]
+
+    mass = lazy_logsumexp(anchors, candidates, None, same_label, block_size=block_size)
+
+    @jax.checkpoint
+    def step(
+        sums: tuple[jax.Array, jax.Array], block: tuple[jax.Array, ...]
+    ) -> tuple[tuple[jax.Array, jax.Array], None]:
+        of_block, _, rows = block
+        positives = same_label(rows) & (rows < n_candidates)
+        losses = jax.nn.softplus(mass[:, None] - anchors @ of_block.T)
+        total = sums[0] + jnp.where(positives, losses, 0.0).sum(axis=1)
+        return (total, sums[1] + positives.sum(axis=1)), None
+
+    n_anchors = anchors.shape[0]
+    start = (jnp.zeros(n_anchors), jnp.zeros(n_anchors, jnp.int32))
+    blocks = candidate_blocks(candidates, jnp.zeros(n_candidates), block_size)
+    return _average(*jax.lax.scan(step, start, blocks)[0], average)
+
+
 def cross_modal_terms(
     graph_local: jax.Array,
     text_local: jax.Array,
@@ -93,6 +146,7 @@ def cross_modal_terms(
     *,
     average: Average = "anchor",
     direction: Direction = "both",
+    block_size: int,
 ) -> Terms:
     """Symmetric SINCERE between graph and text: half graph→text, half text→graph.
 
@@ -112,6 +166,7 @@ def cross_modal_terms(
         temperature: τ > 0.
         average: see `sincere_terms`.
         direction: "both", or one of them alone, which is then not symmetric.
+        block_size: number of candidates whose logits are held at once.
 
     Returns:
         float32 scalars (sum, for both directions half the sum of theirs, number of anchors or
@@ -123,18 +178,31 @@ def cross_modal_terms(
     if direction not in get_args(Direction):
         known = ", ".join(get_args(Direction))
         raise ValueError(f"direction is {direction!r}, must be one of {known}")
-    positives = labels_local[:, None] == labels_all[None, :]
-    terms = []
+    terms = functools.partial(
+        label_sincere_terms,
+        anchor_labels=labels_local,
+        candidate_labels=labels_all,
+        temperature=temperature,
+        average=average,
+        block_size=block_size,
+    )
+    directions = []
     if direction != "text_to_graph":
-        graph_to_text = _logits(graph_local, text_all, temperature)
-        terms.append(sincere_terms(graph_to_text, positives, ~positives, average=average))
+        directions.append(terms(graph_local, text_all))
     if direction != "graph_to_text":
-        text_to_graph = _logits(text_local, graph_all, temperature)
-        terms.append(sincere_terms(text_to_graph, positives, ~positives, average=average))
-    total = functools.reduce(jnp.add, [total for total, _ in terms])
-    return total / len(terms), terms[0][1]
+        directions.append(terms(text_local, graph_all))
+    total = functools.reduce(jnp.add, [total for total, _ in directions])
+    return total / len(directions), directions[0][1]
 
 
-def _logits(anchors: jax.Array, candidates: jax.Array, temperature: jax.Array | float) -> jax.Array:
-    anchors = anchors.astype(jnp.float32) / temperature
-    return anchors @ candidates.astype(jnp.float32).T
+def _check_average(average: Average) -> None:
+    if average not in get_args(Average):
+        raise ValueError(f"average is {average!r}, must be 'anchor' or 'pair'")
+
+
+def _average(losses: jax.Array, n_positives: jax.Array, average: Average) -> Terms:
+    """Terms of the losses `[a]` of anchors, each summed over its positives."""
+    if average == "pair":
+        return losses.sum(), n_positives.sum().astype(jnp.float32)
+    anchor_losses = losses / jnp.maximum(n_positives, 1)
+    return anchor_losses.sum(), (n_positives > 0).sum().astype(jnp.float32)

@@ -21,12 +21,17 @@ def terms(params, users, rows, history):
     users = table[users]
     gather = lambda x: jax.lax.all_gather(x, "devices", tiled=True)
     columns = jax.lax.axis_index("devices") * len(rows) + jnp.arange(len(rows))
-    catalog = catalog_sincere_terms(users, rows, items, history, 0.3, block_size=5)
-    known = in_history(gather(rows), history)
-    left_out = left_out_of_batch("history", columns, rows, gather(rows), known)
-    in_batch = in_batch_sincere_terms(users, gather(items[rows]), columns, left_out, 0.3)
+    scores = pair_scores(users, items[rows], 0.3)
+    catalog = catalog_sincere_terms(scores, users, rows, items, history, 0.3, block_size=5)
+    def left_out(places):
+        candidates = gather(rows)[places]
+        known = in_history(candidates, history)
+        return left_out_of_batch("history", columns, rows, places, candidates, known)
+    in_batch = in_batch_sincere_terms(
+        scores, users, gather(items[rows]), left_out, 0.3, block_size=5)
     cross = cross_modal_terms(
-        users, items[rows], gather(users), gather(items[rows]), rows, gather(rows), 0.3)
+        users, items[rows], gather(users), gather(items[rows]), rows, gather(rows), 0.3,
+        block_size=5)
     return [catalog, in_batch, cross]
 
 def step(params, *batch):

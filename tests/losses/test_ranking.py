@@ -5,16 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symcere_jax.losses import ranking
+from symcere_jax.losses import pair_scores, ranking
 
 from . import oracles
 
 # Compiled, as the training runs them.
 bpr_terms = jax.jit(ranking.bpr_terms)
 catalog_sincere_terms = jax.jit(ranking.catalog_sincere_terms, static_argnames="block_size")
-in_batch_sincere_terms = jax.jit(ranking.in_batch_sincere_terms)
+in_batch_sincere_terms = jax.jit(
+    ranking.in_batch_sincere_terms, static_argnames=("left_out", "block_size")
+)
 in_history = jax.jit(ranking.in_history)
-left_out_of_batch = jax.jit(ranking.left_out_of_batch, static_argnums=0)
+left_out_of_batch = ranking.left_out_of_batch
 
 TEMPERATURE = 0.2
 N_ITEMS = 11
@@ -40,6 +42,11 @@ def _scores(users=USERS, items=ITEMS, bias=BIAS):
     return users.astype(np.float64) @ items.astype(np.float64).T / TEMPERATURE + bias
 
 
+def _pair_scores(users=USERS, items=ITEMS, rows=POSITIVES, bias=BIAS, temperature=TEMPERATURE):
+    bias = None if bias is None else bias[rows]
+    return pair_scores(users, items[rows], temperature, bias)
+
+
 def _mean(terms):
     return terms[0] / terms[1]
 
@@ -52,11 +59,29 @@ def _catalog_oracle(excluded):
     return oracles.sincere(_scores(), positives, negatives)
 
 
+def test_pair_scores_are_those_of_the_matrix():
+    rows = np.arange(len(POSITIVES))
+    expected = _scores()[rows, POSITIVES]
+    found = _pair_scores()
+    assert found.dtype == jnp.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    no_bias = pair_scores(USERS.astype(jnp.bfloat16), ITEMS[POSITIVES], TEMPERATURE)
+    assert no_bias.dtype == jnp.float32
+    np.testing.assert_allclose(no_bias, expected - BIAS[POSITIVES], atol=0.05)
+
+
 @pytest.mark.parametrize("block_size", [1, 4, 64])
 @pytest.mark.parametrize("excluded", [NO_HISTORY, HISTORY], ids=["same_item", "history"])
 def test_catalog_matches_a_float64_loop(excluded, block_size):
     terms = catalog_sincere_terms(
-        USERS, POSITIVES, ITEMS, excluded, TEMPERATURE, item_bias=BIAS, block_size=block_size
+        _pair_scores(),
+        USERS,
+        POSITIVES,
+        ITEMS,
+        excluded,
+        TEMPERATURE,
+        item_bias=BIAS,
+        block_size=block_size,
     )
     np.testing.assert_allclose(_mean(terms), _catalog_oracle(excluded), rtol=1e-5)
     assert terms[1] == 5.0
@@ -66,6 +91,7 @@ def test_catalog_matches_a_float64_loop(excluded, block_size):
 def test_catalog_history_gets_no_gradient(block_size):
     def loss(items, bias):
         terms = catalog_sincere_terms(
+            _pair_scores(USERS[:1], items, POSITIVES[:1], bias),
             USERS[:1],
             POSITIVES[:1],
             items,
@@ -98,24 +124,36 @@ def _in_batch_oracle(false_negatives, users=USERS, bias=BIAS):
     return oracles.sincere(scores, positives, negatives)
 
 
-def _in_batch(false_negatives, part=slice(None), users=USERS, bias=BIAS):
-    columns = np.arange(len(POSITIVES))[part]
-    known = in_history(POSITIVES, HISTORY[part])
-    left_out = left_out_of_batch(false_negatives, columns, POSITIVES[part], POSITIVES, known)
+def _left_out(false_negatives, part=slice(None), rows=POSITIVES, histories=HISTORY):
+    """Which of the candidates at some places of the batch are no negatives."""
+    columns = np.arange(len(rows))[part]
+
+    def left_out(places):
+        candidates = jnp.asarray(rows)[places]
+        known = in_history(candidates, histories[part])
+        return left_out_of_batch(false_negatives, columns, rows[part], places, candidates, known)
+
+    return left_out
+
+
+def _in_batch(false_negatives, part=slice(None), users=USERS, bias=BIAS, block_size=64):
     return in_batch_sincere_terms(
+        _pair_scores(users[part], rows=POSITIVES[part], bias=bias),
         users[part],
         ITEMS[POSITIVES],
-        columns,
-        left_out,
+        _left_out(false_negatives, part),
         TEMPERATURE,
         candidate_bias=bias[POSITIVES],
+        block_size=block_size,
     )
 
 
 @pytest.mark.parametrize("false_negatives", ["none", "same_item", "history"])
 def test_in_batch_matches_a_float64_loop(false_negatives):
     expected = _in_batch_oracle(false_negatives)
-    np.testing.assert_allclose(_mean(_in_batch(false_negatives)), expected, rtol=1e-5)
+    for block_size in (2, 5):
+        terms = _in_batch(false_negatives, block_size=block_size)
+        np.testing.assert_allclose(_mean(terms), expected, rtol=1e-5)
     # Two devices, each with its own users and all items, add their terms.
     parts = [_in_batch(false_negatives, part) for part in (slice(0, 2), slice(2, 5))]
     total, count = (sum(values) for values in zip(*parts, strict=True))
@@ -127,24 +165,40 @@ def test_each_kind_of_false_negative_is_told_apart():
     assert losses[0] > losses[1] > losses[2]
 
 
-def test_in_batch_history_gets_no_gradient():
-    gradient = jax.grad(lambda bias: _mean(_in_batch("history", slice(0, 1), bias=bias)))(BIAS)
+@pytest.mark.parametrize("block_size", [2, 64])
+def test_in_batch_history_gets_no_gradient(block_size):
+    def loss(bias):
+        return _mean(_in_batch("history", slice(0, 1), bias=bias, block_size=block_size))
+
+    gradient = jax.grad(loss)(BIAS)
     # User 0: item 4 is the positive, 0 is history, 9 and 2 are negatives; the rest is elsewhere.
     assert set(np.flatnonzero(gradient)) == {2, 4, 9}
     assert gradient[4] < 0.0 < min(gradient[2], gradient[9])
 
 
 def test_in_batch_without_bias_has_a_bias_of_zero():
-    columns, left_out = np.arange(5), np.eye(5, dtype=bool)
-    terms = in_batch_sincere_terms(USERS, ITEMS[POSITIVES], columns, left_out, TEMPERATURE)
+    terms = in_batch_sincere_terms(
+        _pair_scores(bias=None),
+        USERS,
+        ITEMS[POSITIVES],
+        _left_out("none"),
+        TEMPERATURE,
+        block_size=64,
+    )
     np.testing.assert_array_equal(terms, _in_batch("none", bias=np.zeros_like(BIAS)))
 
 
 def test_in_batch_serves_the_other_direction():
     # Items as anchors, users as candidates; users of equal rows are no negatives of each other.
     user_rows = np.array([0, 1, 0, 2, 3], np.int32)
-    left_out = left_out_of_batch("same_item", np.arange(5), user_rows, user_rows)
-    terms = in_batch_sincere_terms(ITEMS[POSITIVES], USERS, np.arange(5), left_out, TEMPERATURE)
+    terms = in_batch_sincere_terms(
+        _pair_scores(bias=None),
+        ITEMS[POSITIVES],
+        USERS,
+        _left_out("same_item", rows=user_rows),
+        TEMPERATURE,
+        block_size=2,
+    )
     scores = _scores(bias=0.0)[:, POSITIVES].T
     negatives = user_rows[:, None] != user_rows
     expected = oracles.sincere(scores, np.eye(5, dtype=bool), negatives)
@@ -170,57 +224,51 @@ def test_in_history_of_users_without_history():
 def test_false_negatives_unknown_or_incomplete_are_refused():
     rows = np.arange(2)
     with pytest.raises(ValueError, match="'all', must be one of none, same_item, history"):
-        left_out_of_batch("all", rows, rows, rows)
+        left_out_of_batch("all", rows, rows, rows, rows)
     with pytest.raises(ValueError, match="not told what is `known`"):
-        left_out_of_batch("history", rows, rows, rows)
+        left_out_of_batch("history", rows, rows, rows, rows)
 
 
 def test_bpr_matches_a_float64_loop():
     negatives = np.array([1, 3, 5, 6, 7])
-    terms = bpr_terms(
-        USERS,
-        ITEMS[POSITIVES],
-        ITEMS[negatives],
-        TEMPERATURE,
-        positive_bias=BIAS[POSITIVES],
-        negative_bias=BIAS[negatives],
-    )
+    terms = bpr_terms(_pair_scores(), _pair_scores(rows=negatives))
     scores = _scores()
     losses = [
         -np.log(1.0 / (1.0 + np.exp(scores[u, j] - scores[u, i])))
         for u, (i, j) in enumerate(zip(POSITIVES, negatives, strict=True))
     ]
     np.testing.assert_allclose(_mean(terms), np.mean(losses), rtol=1e-5)
-    no_bias = bpr_terms(USERS, ITEMS[POSITIVES], ITEMS[negatives], TEMPERATURE)
-    assert abs(no_bias[0] - terms[0]) > 0.01
+    assert terms[1] == 5.0
 
 
 def test_bpr_counts_only_the_pairs_to_keep():
-    pairs = USERS, ITEMS[POSITIVES], ITEMS[POSITIVES + 1]
+    scores = np.asarray(_pair_scores()), np.asarray(_pair_scores(rows=POSITIVES + 1))
     keep = np.array([True, False, True, True, False])
-    some = bpr_terms(*pairs, TEMPERATURE, keep=keep)
-    alone = bpr_terms(*(rows[keep] for rows in pairs), TEMPERATURE)
+    some = bpr_terms(*scores, keep)
+    alone = bpr_terms(*(of_pairs[keep] for of_pairs in scores))
     np.testing.assert_allclose(some, alone, rtol=1e-6)
     assert some[1] == 3.0
 
 
 def _catalog_loss(users, items):
-    n_users = len(users)
-    return catalog_sincere_terms(
-        users, POSITIVES[:n_users], items, HISTORY[:n_users], 0.01, block_size=4
-    )
+    rows, history = POSITIVES[: len(users)], HISTORY[: len(users)]
+    scores = _pair_scores(users, items, rows, None, 0.01)
+    return catalog_sincere_terms(scores, users, rows, items, history, 0.01, block_size=4)
 
 
 def _in_batch_loss(users, items):
-    n_users = len(users)
-    rows, columns = POSITIVES[:n_users], np.arange(n_users)
-    left_out = left_out_of_batch("same_item", columns, rows, rows)
-    return in_batch_sincere_terms(users, items[rows], columns, left_out, 0.01)
+    rows = POSITIVES[: len(users)]
+    scores = _pair_scores(users, items, rows, None, 0.01)
+    left_out = _left_out("same_item", rows=rows, histories=HISTORY[: len(users)])
+    return in_batch_sincere_terms(scores, users, items[rows], left_out, 0.01, block_size=2)
 
 
 def _bpr_loss(users, items):
     rows = POSITIVES[: len(users)]
-    return bpr_terms(users, items[rows], items[rows + 1], 0.01)
+    return bpr_terms(
+        _pair_scores(users, items, rows, None, 0.01),
+        _pair_scores(users, items, rows + 1, None, 0.01),
+    )
 
 
 @pytest.mark.parametrize("loss", [_catalog_loss, _in_batch_loss, _bpr_loss])
@@ -241,8 +289,10 @@ def test_a_user_who_has_seen_everything_has_a_loss_of_zero():
     everything = np.arange(N_ITEMS, dtype=np.int32)[None, :]
 
     def loss(users, items):
+        rows = POSITIVES[:1]
+        scores = _pair_scores(users, items, rows, None)
         return catalog_sincere_terms(
-            users, POSITIVES[:1], items, everything, TEMPERATURE, block_size=4
+            scores, users, rows, items, everything, TEMPERATURE, block_size=4
         )[0]
 
     value, gradients = jax.value_and_grad(loss, (0, 1))(USERS[:1], ITEMS)

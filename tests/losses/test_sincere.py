@@ -9,7 +9,12 @@ from symcere_jax.losses import sincere
 from . import oracles
 
 # Compiled, as the training runs them.
-cross_modal_terms = jax.jit(sincere.cross_modal_terms, static_argnames="average")
+cross_modal_terms = jax.jit(
+    sincere.cross_modal_terms, static_argnames=("average", "direction", "block_size")
+)
+label_sincere_terms = jax.jit(
+    sincere.label_sincere_terms, static_argnames=("average", "block_size")
+)
 sincere_loss = jax.jit(sincere.sincere_loss, static_argnames="average")
 sincere_terms = jax.jit(sincere.sincere_terms, static_argnames="average")
 
@@ -114,6 +119,86 @@ def test_an_unknown_average_is_refused():
         )
 
 
+# More candidates than anchors, and an anchor without a positive.
+ANCHOR_LABELS = np.array([0, 2, 5, 1], np.int32)
+
+
+def _label_case(labels=ANCHOR_LABELS):
+    return _unit_rows((len(labels), 4), 3), _unit_rows((7, 4), 4), labels
+
+
+@pytest.mark.parametrize("average", ["anchor", "pair"])
+@pytest.mark.parametrize("block_size", [1, 3, 7, 64])
+def test_labels_in_blocks_equal_a_float64_loop_and_the_dense_gradients(average, block_size):
+    anchors, candidates, labels = _label_case()
+
+    def dense(anchors, candidates):
+        positives = labels[:, None] == LABELS
+        return sincere_terms(anchors @ candidates.T / 0.2, positives, ~positives, average=average)
+
+    def in_blocks(anchors, candidates):
+        return label_sincere_terms(
+            anchors, candidates, labels, LABELS, 0.2, average=average, block_size=block_size
+        )
+
+    total, count = in_blocks(anchors, candidates)
+    logits = anchors.astype(np.float64) @ candidates.astype(np.float64).T / 0.2
+    positives = labels[:, None] == LABELS
+    expected = oracles.sincere(logits, positives, ~positives, average)
+    np.testing.assert_allclose(total / count, expected, rtol=1e-5)
+    assert count == (3 if average == "anchor" else positives.sum())
+    gradients = (
+        jax.grad(terms, (0, 1), has_aux=True)(anchors, candidates)[0]
+        for terms in (in_blocks, dense)
+    )
+    for ours, theirs in zip(*gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("block_size", [2, 64])
+def test_anchors_with_one_label_alone_have_no_loss_and_no_gradient(block_size):
+    """All candidates are positives: there is nothing to tell them from."""
+    anchors, candidates, labels = _label_case(np.zeros(4, np.int32))
+
+    def total(anchors, candidates):
+        same = np.zeros(7, np.int32)
+        return label_sincere_terms(anchors, candidates, labels, same, 0.2, block_size=block_size)[0]
+
+    value, gradients = jax.value_and_grad(total, (0, 1))(anchors, candidates)
+    assert value == 0.0
+    for gradient in gradients:
+        np.testing.assert_array_equal(gradient, 0.0)
+
+
+@pytest.mark.parametrize("block_size", [2, 64])
+def test_another_positive_is_no_negative_in_blocks_either(block_size):
+    # Candidates 0 and 1 have the anchor's label: their share of the gradient is their own loss's.
+    anchors = np.float32([[1.0]])
+    candidates = np.float32([[1.0], [40.0], [0.0], [-1.0]])
+
+    def total(candidates):
+        labels = np.array([0, 0, 1, 2]), np.array([0])
+        return label_sincere_terms(
+            anchors, candidates, labels[1], labels[0], 1.0, block_size=block_size
+        )[0]
+
+    value, gradient = jax.value_and_grad(total)(candidates)
+    mass = 1 + np.exp(-1.0)
+    np.testing.assert_allclose(value, np.log1p(mass * np.exp(-1.0)) / 2, rtol=1e-5)
+    assert gradient[1] == 0.0  # so far ahead that nothing is left to gain
+    slope = -mass / (np.e + mass) / 2
+    np.testing.assert_allclose(gradient[0], slope, rtol=1e-5)
+
+
+@pytest.mark.parametrize("block_size", [3, 64])
+def test_an_unknown_average_of_labels_is_refused(block_size):
+    anchors, candidates, labels = _label_case()
+    with pytest.raises(ValueError, match="average is 'mean'"):
+        label_sincere_terms(
+            anchors, candidates, labels, LABELS, 1.0, average="mean", block_size=block_size
+        )
+
+
 def _symmetric_oracle(graph, text, labels, temperature, average="anchor"):
     similarity = graph.astype(np.float64) @ text.astype(np.float64).T / temperature
     positives, negatives = _masks(labels)
@@ -125,7 +210,9 @@ def _symmetric_oracle(graph, text, labels, temperature, average="anchor"):
 @pytest.mark.parametrize("average", ["anchor", "pair"])
 def test_cross_modal_is_half_rows_and_half_columns(average):
     graph, text = _unit_rows((7, 4), 1), _unit_rows((7, 4), 2)
-    total, count = cross_modal_terms(graph, text, graph, text, LABELS, LABELS, 0.1, average=average)
+    total, count = cross_modal_terms(
+        graph, text, graph, text, LABELS, LABELS, 0.1, average=average, block_size=64
+    )
     rows, columns = _symmetric_oracle(graph, text, LABELS, 0.1, average)
     assert abs(rows - columns) > 0.01  # the matrix is asymmetric, so the direction shows
     np.testing.assert_allclose(total / count, (rows + columns) / 2, rtol=1e-5)
@@ -136,7 +223,9 @@ def test_cross_modal_directions_read_the_right_side():
     graph, text = _unit_rows((7, 4), 1), _unit_rows((7, 4), 2)
     first, rest = slice(0, 3), slice(3, 7)
     parts = [
-        cross_modal_terms(graph[part], text[part], graph, text, LABELS[part], LABELS, 0.1)
+        cross_modal_terms(
+            graph[part], text[part], graph, text, LABELS[part], LABELS, 0.1, block_size=3
+        )
         for part in (first, rest)
     ]
     total, count = (sum(values) for values in zip(*parts, strict=True))
@@ -155,7 +244,9 @@ def test_cross_modal_is_finite_at_the_extremes(rows, dtype, magnitude):
     labels = LABELS[:rows]
 
     def loss(graph, text):
-        total, count = cross_modal_terms(graph, text, graph, text, labels, labels, 0.01)
+        total, count = cross_modal_terms(
+            graph, text, graph, text, labels, labels, 0.01, block_size=3
+        )
         return total / count
 
     value, gradients = jax.jit(jax.value_and_grad(loss, (0, 1)))(graph, text)
@@ -168,7 +259,7 @@ def test_cross_modal_is_finite_at_the_extremes(rows, dtype, magnitude):
 
 def test_bfloat16_input_is_computed_in_float32():
     graph, text = (jnp.asarray(_unit_rows((7, 64), seed), jnp.bfloat16) for seed in (1, 2))
-    total, count = cross_modal_terms(graph, text, graph, text, LABELS, LABELS, 0.05)
+    total, count = cross_modal_terms(graph, text, graph, text, LABELS, LABELS, 0.05, block_size=3)
     exact = [np.asarray(x.astype(jnp.float32)) for x in (graph, text)]
     np.testing.assert_allclose(
         total / count, sum(_symmetric_oracle(*exact, LABELS, 0.05)) / 2, rtol=1e-5
