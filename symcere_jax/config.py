@@ -90,8 +90,17 @@ class ModelConfig:
     user_text_weight: float = option(
         0.1, "weight of the users' own reviews in the text tower, where learning starts", minimum=0
     )
+    min_rating: float = option(
+        0.0,
+        "training interactions rated lower are no positives: they are left out of the graph and "
+        "of what is learned to rank high; 0: every interaction is a positive",
+        minimum=0,
+    )
     popularity_prior: bool = option(
         True, "learn one scalar: how much log(1 + training interactions) adds to an item's score"
+    )
+    learn_temperature: bool = option(
+        False, "learn the temperature, from --temperature on, rather than keep it fixed"
     )
     propagation: str = option(
         "bucketed",
@@ -129,14 +138,30 @@ class LossConfig:
         "for in-batch candidates, subtract the log of how often a candidate is drawn, so that "
         "frequent ones are not pushed away for their frequency",
     )
-    exclude_target: bool = option(
-        True, "leave the positive item out of the user's own embedding while it is predicted"
+    exclude_target: Literal["auto", "none", "edge", "review"] = option(
+        AUTO,
+        "what is taken out of a user and an item while the interaction of the two is predicted: "
+        "none; edge: the messages that it carries; review: these, and its review's share of their "
+        "texts; auto: review where the texts of all interactions fit into 4 GiB, else edge",
+        choices=(AUTO, NONE, "edge", "review"),
+    )
+    low_rated_weight: float = option(
+        0.0,
+        "weight of ranking what a user rated below --min_rating lower than what the user likes: "
+        "hard negatives",
+        minimum=0,
     )
     user_ranking_weight: float = option(
         1.0, "weight of ranking users for an item, the other direction of the ranking", minimum=0
     )
     cross_modal_weight: float = option(
         0.1, "weight of the symmetric SINCERE loss between graph and text embeddings", minimum=0
+    )
+    cross_modal_view: Literal["item", "review"] = option(
+        "item",
+        "which text the graph embeddings are aligned with: item: all that is written about an item "
+        "(or by a user); review: each single review",
+        choices=("item", "review"),
     )
     cross_modal_direction: Literal["both", "graph_to_text", "text_to_graph"] = option(
         "both",
@@ -154,6 +179,12 @@ class LossConfig:
         "all positive pairs",
         choices=("anchor", "pair"),
     )
+    cross_modal_batch: int = option(
+        512,
+        "interactions of a batch, at most, that the cross-modal and intra-modal losses compare "
+        "with each other: their cost grows with its square",
+        minimum=1,
+    )
     intra_modal_weight: float = option(
         0.0,
         "weight of the symmetric SINCERE losses between users and items of one modality, graph "
@@ -166,6 +197,12 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         _check(self)
+
+    @property
+    def reads_reviews(self) -> bool:
+        """Whether a loss needs the text of each single review."""
+        aligned = self.cross_modal_view == "review" and self.cross_modal_weight > 0
+        return aligned or self.exclude_target == "review"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,7 +233,14 @@ class TrainConfig:
         0.0, "of the graph embeddings; 0: 1e-5 beside text, 1e-3 without text", minimum=0
     )
     scalar_learning_rate: float = option(
-        1e-2, "of the text weights and the popularity prior", above=0
+        1e-3, "of the text weights, the popularity prior and the temperature", above=0
+    )
+    parameter_average: float = option(
+        0.8,
+        "validate and keep a moving average of the parameters, which an epoch changes by 1 minus "
+        "that share; 0: the parameters themselves",
+        minimum=0,
+        below=1,
     )
     dropout: float = option(
         0.4, "share of the node features set to 0 before message passing", minimum=0, below=1

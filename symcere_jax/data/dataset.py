@@ -133,6 +133,59 @@ class ReviewDataset:
         """
         return _read_table(self.folder / schema.REVIEWS, columns, self.manifest.n_reviews)
 
+    def review_rows(self, split: str) -> np.ndarray:
+        """Rows of `reviews` that the interactions of a split come from.
+
+        Args:
+            split: "train", "valid" or "test".
+
+        Returns:
+            int64 `[n]`, in the order of `interactions(split)`.
+
+        Raises:
+            DataError: the reviews do not hold an interaction of the split.
+        """
+        table = self.reviews(["user", "item", "split"])
+        rows = np.flatnonzero(table["split"].to_numpy() == split)
+        keys = self._keys(*(table[side].to_numpy()[rows] for side in ("user", "item")))
+        order = np.argsort(keys, kind="stable")
+        wanted = self._keys(*self.interactions(split).T)
+        places = np.minimum(np.searchsorted(keys, wanted, sorter=order), max(len(keys) - 1, 0))
+        found = order[places] if len(keys) else places
+        if len(wanted) and (not len(keys) or (keys[found] != wanted).any()):
+            raise DataError(
+                f"{self.folder / schema.REVIEWS} lacks interactions of the {split} split; "
+                "prepare the data again"
+            )
+        return rows[found]
+
+    def is_positive(self, min_rating: float) -> np.ndarray:
+        """Which training interactions are rated high enough to count as positives.
+
+        Args:
+            min_rating: the lowest rating of a positive; 0: every interaction is one.
+
+        Returns:
+            bool `[n_train]`; true where there is no rating.
+
+        Raises:
+            DataError: no interaction is left.
+        """
+        if min_rating <= 0:
+            return np.ones(len(self.train), bool)
+        ratings = self.reviews(["rating"])["rating"].to_numpy()[self.review_rows("train")]
+        positive = ~(ratings < min_rating)
+        if not positive.any():
+            raise DataError(
+                f"--min_rating={min_rating} leaves none of the {len(self.train)} training "
+                f"interactions of {self.folder}: lower it"
+            )
+        return positive
+
+    def _keys(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """A number for each pair of rows."""
+        return users.astype(np.int64) * self.n_items + items
+
     def user_ids(self) -> np.ndarray:
         """External ids of the users, `[n_users]`, by row."""
         return _read_ids(self.folder / schema.USERS, "user_id", self.n_users)

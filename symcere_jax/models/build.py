@@ -7,17 +7,20 @@ from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.models.symcere import DIM_WITHOUT_TEXT, SymCERE
 
+MAX_REVIEW_TEXT_BYTES = 4 * 2**30  # of all training reviews, on each device
+
 
 def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
     """Replaces settings that depend on the data by what they come to.
 
     Args:
-        config: settings, in which `text_encoder` may be "auto", `embedding_dim`, `batch_size` and
-            `embedding_learning_rate` 0.
+        config: settings, in which `text_encoder` and `exclude_target` may be "auto",
+            `embedding_dim`, `batch_size` and `embedding_learning_rate` 0.
         dataset: the prepared folder.
 
     Raises:
-        ConfigError: neither text nor graph embeddings are left to learn from.
+        ConfigError: neither text nor graph embeddings are left to learn from, or settings
+            contradict each other.
         DataError: the folder was not prepared with the text encoder.
     """
     encoders = dataset.manifest.text_encoders
@@ -45,8 +48,20 @@ def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
     if embedding_learning_rate == 0:
         # Beside text, graph embeddings that learn fast overfit; without text they are all there is.
         embedding_learning_rate = 1e-3 if encoder == settings.NONE else 1e-5
+    exclude_target = config.loss.exclude_target
+    if exclude_target == settings.AUTO:
+        n_bytes = (
+            0 if encoder == settings.NONE else len(dataset.train) * 2 * encoders[encoder]["width"]
+        )
+        exclude_target = "review" if 0 < n_bytes <= MAX_REVIEW_TEXT_BYTES else "edge"
+    if config.loss.low_rated_weight > 0 and config.model.min_rating == 0:
+        raise ConfigError(
+            f"--low_rated_weight={config.loss.low_rated_weight} needs --min_rating, which says "
+            "what is rated low"
+        )
     return config.replace(
         text_encoder=encoder,
+        exclude_target=exclude_target,
         embedding_dim=dim,
         batch_size=batch_size,
         embedding_learning_rate=embedding_learning_rate,

@@ -1,5 +1,7 @@
 """SymCERE: graph and text towers, message passing, fusion and scores."""
 
+import math
+
 import flax.linen as nn
 import flax.struct
 import jax
@@ -8,10 +10,17 @@ import numpy as np
 
 from symcere_jax.config import ModelConfig
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.graph import Adjacency, bipartite_graph, build_adjacency, propagate
+from symcere_jax.graph import (
+    Adjacency,
+    bipartite_graph,
+    build_adjacency,
+    propagate_shared,
+    propagate_walks,
+)
 from symcere_jax.models.towers import GraphTower, TextTower
 
 DIM_WITHOUT_TEXT = 64
+MIN_TEMPERATURE = 0.01  # a learned one; float32 softmax is still exact there
 
 
 @flax.struct.dataclass
@@ -19,7 +28,7 @@ class ModelInputs:
     """What the model reads besides its parameters, the same at every step.
 
     Attributes:
-        adjacency: of users, then items; training interactions only.
+        adjacency: of users, then items; positive training interactions only.
         user_text: float32 `[n_users, width]`, rows of norm 1 or 0; None without text.
         item_text: float32 `[n_items, width]`, likewise.
         user_degree: float32 `[n_users]`, training interactions of each user.
@@ -41,11 +50,12 @@ class ModelInputs:
             config: its `text_encoder` is the name of an encoder, or "none" (see `resolve`).
 
         Raises:
-            DataError: the folder has no such text features.
+            DataError: the folder has no such text features, or no rating reaches `min_rating`.
         """
-        graph = bipartite_graph(dataset.train, dataset.n_users, dataset.n_items)
+        interactions = dataset.train[dataset.is_positive(config.min_rating)]
+        graph = bipartite_graph(interactions, dataset.n_users, dataset.n_items)
         user_degree, item_degree = (
-            jnp.asarray(np.bincount(dataset.train[:, column], minlength=n), jnp.float32)
+            jnp.asarray(np.bincount(interactions[:, column], minlength=n), jnp.float32)
             for column, n in enumerate((dataset.n_users, dataset.n_items))
         )
         user_text = item_text = None
@@ -65,14 +75,20 @@ class NodeEmbeddings:
     Attributes:
         features: float32 `[n_nodes, dim]`, sum of the towers before message passing.
         fused: float32 `[n_nodes, dim]`, after message passing.
+        walks: float32 `[n_nodes, dim]`, what an edge brings to its receiver, over all walks that
+            begin with it (see `propagate_walks`); None without layers.
         graph: float32 `[n_nodes, dim]`, the graph tower's share of `fused`; None if not asked for.
         text: float32 `[n_nodes, dim]`, the text tower's share of `fused`; None if not asked for.
+        text_mask: float32 `[n_nodes, dim]`, 0 where dropout took a feature of the text tower, else
+            what it was multiplied by; None without dropout or text.
     """
 
     features: jax.Array
     fused: jax.Array
+    walks: jax.Array | None = None
     graph: jax.Array | None = None
     text: jax.Array | None = None
+    text_mask: jax.Array | None = None
 
 
 @flax.struct.dataclass
@@ -110,7 +126,8 @@ class SymCERE(nn.Module):
         n_users: number of users.
         n_items: number of items.
         dim: width of the embeddings.
-        temperature: divides the similarity of a user and an item in a score.
+        temperature: divides the similarity of a user and an item in a score; where it is learned,
+            what learning starts from.
         dropout: share of the node features set to 0 in training.
         config: what the model is.
     """
@@ -131,7 +148,9 @@ class SymCERE(nn.Module):
             self.text_tower = TextTower(self.dim, config.user_text_weight, config.item_text_weight)
         if config.popularity_prior:
             self.popularity_weight = self.param("popularity_weight", nn.initializers.zeros, ())
-        self.drop = nn.Dropout(self.dropout)
+        if config.learn_temperature:
+            start = nn.initializers.constant(math.log(self.temperature))
+            self.log_temperature = self.param("log_temperature", start, ())
 
     @property
     def has_both_towers(self) -> bool:
@@ -139,7 +158,12 @@ class SymCERE(nn.Module):
         return self.config.graph_embeddings and self.config.text_encoder != "none"
 
     def __call__(
-        self, inputs: ModelInputs, *, train: bool = False, by_tower: bool = False
+        self,
+        inputs: ModelInputs,
+        *,
+        train: bool = False,
+        by_tower: bool = False,
+        devices: tuple[str, int] | None = None,
     ) -> NodeEmbeddings:
         """Embeds all nodes.
 
@@ -150,6 +174,8 @@ class SymCERE(nn.Module):
             inputs: graph and text features.
             train: apply dropout; needs the RNG stream "dropout".
             by_tower: also give the share of each tower.
+            devices: mapped axis and number of devices that share the message passing; None: this
+                device does all of it.
         """
         towers: list[jax.Array] = []
         if self.config.graph_embeddings:
@@ -157,56 +183,114 @@ class SymCERE(nn.Module):
         if self.config.text_encoder != "none":
             text = (inputs.user_text, inputs.item_text)  # not None: the settings name an encoder
             towers.append(self.text_tower(*text))  # type: ignore[arg-type]
-        towers = [self.drop(tower, deterministic=not train) for tower in towers]
+        text_mask = None
+        if train and self.dropout > 0:
+            masks = [self._dropout_mask(tower.shape) for tower in towers]
+            towers = [tower * mask for tower, mask in zip(towers, masks, strict=True)]
+            text_mask = masks[-1] if self.config.text_encoder != "none" else None
         features = sum(towers[1:], start=towers[0])
         n_layers = self.config.n_layers
         if by_tower and self.has_both_towers:
-            both = propagate(inputs.adjacency, jnp.concatenate(towers, axis=1), n_layers)
-            shares = jnp.split(both, 2, axis=1)
-            return NodeEmbeddings(features, shares[0] + shares[1], *shares)
-        return NodeEmbeddings(features, propagate(inputs.adjacency, features, n_layers))
+            both = jnp.concatenate(towers, axis=1)
+            walks = None
+            if n_layers > 0:
+                both, of_both = self._propagate(inputs, both, devices)
+                walks = jnp.add(*jnp.split(of_both, 2, axis=1))
+            graph, text_share = jnp.split(both, 2, axis=1)
+            fused = graph + text_share
+            return NodeEmbeddings(features, fused, walks, graph, text_share, text_mask)
+        if n_layers == 0:
+            return NodeEmbeddings(features, features, text_mask=text_mask)
+        fused, walks = self._propagate(inputs, features, devices)
+        return NodeEmbeddings(features, fused, walks, text_mask=text_mask)
+
+    def _propagate(
+        self, inputs: ModelInputs, x: jax.Array, devices: tuple[str, int] | None
+    ) -> tuple[jax.Array, jax.Array]:
+        if devices is None:
+            return propagate_walks(inputs.adjacency, x, self.config.n_layers)
+        return propagate_shared(inputs.adjacency, x, self.config.n_layers, *devices)
+
+    def _dropout_mask(self, shape: tuple[int, ...]) -> jax.Array:
+        """0 for the share `dropout` of the entries, 1 over what is kept for the others."""
+        # A byte each, a quarter of the random bits: the share is exact to 1/256.
+        dropped = min(max(round(256 * self.dropout), 1), 255)
+        kept = jax.random.bits(self.make_rng("dropout"), shape, jnp.uint8) >= dropped
+        return kept * jnp.float32(256 / (256 - dropped))
 
     def without_target(
-        self, nodes: NodeEmbeddings, inputs: ModelInputs, users: jax.Array, items: jax.Array
-    ) -> jax.Array:
-        """Embeddings of users as if each had not interacted with one given item.
+        self,
+        nodes: NodeEmbeddings,
+        inputs: ModelInputs,
+        users: jax.Array,
+        items: jax.Array,
+        reviews: jax.Array | None = None,
+    ) -> tuple[jax.Array, jax.Array]:
+        """Embeddings of the two ends of interactions as if each were not in the training data.
 
-        `z_{u∖i} = z_u − A_ui x_i / (L + 1)`: takes out the item's own features x_i, which one step
-        of message passing brought to the user. Otherwise an item is predicted from itself, which
-        teaches nothing about items that the user has not seen.
+        Otherwise an item is predicted from itself: message passing carries its features to the
+        user and the user's to it, and the text features of both hold the review of the interaction.
+        What is learned from that is of no use for items that the user has not seen.
+
+        `z_{u∖i} = z_u − (A_ui y_i + m_u f(w_U r_ui / n_u)) / (L + 1)` takes out all walks that
+        begin with the edge, and the review's share of the user's own text; `z_{i∖u}` likewise. The
+        share is that of a mean of the user's n_u reviews, whatever the encoder made of them.
 
         Args:
             nodes: embeddings of all nodes.
             inputs: what they were made of.
             users: int32 `[b]` user rows.
             items: int32 `[b]` item rows, each a training interaction of the user.
+            reviews: float `[b, width]`, text features of the reviews of the interactions, of norm 1
+                or 0; None: they stay in the text features.
 
         Returns:
-            float32 `[b, dim]`, not normalised.
+            float32 `[b, dim]` of the users and of the items, not normalised.
         """
-        if self.config.n_layers == 0:
-            return nodes.fused[users]
-        weights = jax.lax.rsqrt(inputs.user_degree[users] * inputs.item_degree[items])
-        brought = weights[:, None] * nodes.features[self.n_users + items]
-        return nodes.fused[users] - brought / (self.config.n_layers + 1)
+        ends = [users, self.n_users + items]
+        degrees = [inputs.user_degree[users], inputs.item_degree[items]]
+        n_terms = self.config.n_layers + 1
+        left = [nodes.fused[end] for end in ends]
+        if nodes.walks is not None:
+            weights = jax.lax.rsqrt(degrees[0] * degrees[1])[:, None] / n_terms
+            left = [
+                z - weights * nodes.walks[other] for z, other in zip(left, ends[::-1], strict=True)
+            ]
+        if reviews is not None and self.config.text_encoder != "none":
+            shares = self.text_tower(*(reviews / degree[:, None] for degree in degrees))
+            for side, share in enumerate(jnp.split(shares, 2)):
+                if nodes.text_mask is not None:
+                    share = share * nodes.text_mask[ends[side]]
+                left[side] = left[side] - share / n_terms
+        return left[0], left[1]
+
+    def project_reviews(self, reviews: jax.Array) -> jax.Array:
+        """Text features of single reviews `[b, width]` as the text tower projects them."""
+        return self.text_tower(reviews[:0], reviews)
 
     def direction(self, embeddings: jax.Array) -> jax.Array:
         """L2-normalises embeddings `[n, dim]`, unless that is switched off."""
         return normalize_rows(embeddings) if self.config.normalize else embeddings
 
-    def item_bias(self, inputs: ModelInputs) -> jax.Array:
-        """The popularity prior `β log(1 + n_i)`, float32 `[n_items]`."""
+    def score_temperature(self) -> jax.Array | float:
+        """What similarities are divided by: fixed, or learned as its logarithm, at least 0.01."""
+        if not self.config.learn_temperature:
+            return self.temperature
+        return jnp.exp(jnp.maximum(self.log_temperature, math.log(MIN_TEMPERATURE)))
+
+    def popularity_bias(self, n_interactions: jax.Array) -> jax.Array:
+        """The popularity prior `β log(1 + n)` of items with n training interactions, float32."""
         if not self.config.popularity_prior:
-            return jnp.zeros(self.n_items)
-        return self.popularity_weight * jnp.log1p(inputs.item_degree)
+            return jnp.zeros_like(n_interactions)
+        return self.popularity_weight * jnp.log1p(n_interactions)
 
     def embed(self, inputs: ModelInputs) -> Embeddings:
         """Embeddings of all users and items, ready to score with."""
         fused = self.direction(self(inputs).fused)
         return Embeddings(
-            users=fused[: self.n_users] / self.temperature,
+            users=fused[: self.n_users] / self.score_temperature(),
             items=fused[self.n_users :],
-            item_bias=self.item_bias(inputs),
+            item_bias=self.popularity_bias(inputs.item_degree),
         )
 
 

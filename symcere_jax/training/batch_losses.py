@@ -1,7 +1,7 @@
 """The losses of one batch: ranking, cross-modal, intra-modal, regularisation."""
 
 import functools
-from typing import cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,11 +21,11 @@ class BatchLosses:
     Args:
         model: gives the embeddings.
         config: which losses, and how.
-        block_size: items whose logits are held at once.
+        block_size: candidates whose logits are held at once.
         params: of the model.
         inputs: graph, features and interactions.
         nodes: embeddings of all nodes; by tower for the cross-modal and intra-modal losses.
-        batch: int32 `[batch, 2]`, pairs (user, item) of all devices.
+        rows: int32 `[batch]`, interactions of all devices.
         n_devices: devices along the axis.
     """
 
@@ -37,17 +37,20 @@ class BatchLosses:
         params: dict,
         inputs: TrainInputs,
         nodes: NodeEmbeddings,
-        batch: jax.Array,
+        rows: jax.Array,
         n_devices: int,
     ) -> None:
         self.model, self.config, self.block_size = model, config, block_size
         self.params, self.inputs, self.nodes = params, inputs, nodes
-        self.batch, self.local_batch = batch, local_rows(batch, n_devices)
-        self.n_devices = n_devices
-        self.positions = local_rows(jnp.arange(batch.shape[0]), n_devices)
-        self.item_bias = cast(
-            jax.Array, self.model.apply({"params": params}, inputs.model, method="item_bias")
-        )
+        self.rows, self.n_devices = rows, n_devices
+        self.batch = inputs.interactions[rows]
+        self._local = functools.partial(local_rows, n_devices=n_devices)
+        self.local_batch = self._local(self.batch)
+        self.temperature = self._apply("score_temperature")
+        self.item_bias = self._apply("popularity_bias", inputs.model.item_degree)
+
+    def _apply(self, method: str, *arguments: Any) -> Any:
+        return self.model.apply({"params": self.params}, *arguments, method=method)
 
     @functools.cached_property
     def items(self) -> jax.Array:
@@ -55,90 +58,120 @@ class BatchLosses:
         return self.model.direction(self.nodes.fused[self.model.n_users :])
 
     @functools.cached_property
-    def batch_users(self) -> jax.Array:
-        """Embeddings of the users of the whole batch, `[batch, d]`."""
+    def ends(self) -> tuple[jax.Array, jax.Array]:
+        """Embeddings of the users and of the items of the whole batch, `[batch, d]` each."""
         users, items = self.batch.T
-        if not self.config.exclude_target:
-            return self.model.direction(self.nodes.fused[users])
-        return self.model.direction(
-            self.model.without_target(self.nodes, self.inputs.model, users, items)
-        )
+        exclude = self.config.exclude_target
+        if exclude == "none":
+            ends = (self.nodes.fused[users], self.nodes.fused[self.model.n_users + items])
+        else:
+            reviews = self.reviews if exclude == "review" else None
+            ends = self._apply(
+                "without_target", self.nodes, self.inputs.model, users, items, reviews
+            )
+        return self.model.direction(ends[0]), self.model.direction(ends[1])
+
+    @functools.cached_property
+    def reviews(self) -> jax.Array | None:
+        """Text features of the reviews of the whole batch, `[batch, width]`; None without text."""
+        text = self.inputs.review_text
+        return None if text is None else text[self.rows].astype(jnp.float32)
 
     @functools.cached_property
     def users(self) -> jax.Array:
         """Embeddings of the users of this device's rows, `[b, d]`."""
-        return local_rows(self.batch_users, self.n_devices)
+        return self._local(self.ends[0])
+
+    def _positive_scores(self, bias: jax.Array | None = None) -> jax.Array:
+        """Scores of this device's interactions, `[b]`."""
+        return losses.pair_scores(self.users, self._local(self.ends[1]), self.temperature, bias)
+
+    @functools.cached_property
+    def positive_bias(self) -> jax.Array:
+        """The popularity prior of this device's positive items, `[b]`."""
+        degree = self.inputs.model.item_degree[self.local_batch[:, 1]]
+        if self.config.exclude_target != "none":
+            degree = degree - 1  # as popular as it was without this interaction
+        return self._apply("popularity_bias", degree)
 
     @functools.cached_property
     def batch_history(self) -> jax.Array:
         """Training items of the users of the whole batch, `[batch, h]`."""
-        return self.inputs.history(self.batch[:, 0], fill=self.model.n_items)
+        return self.inputs.history.of(self.batch[:, 0], fill=self.model.n_items)
 
     def item_ranking(self, key: jax.Array) -> losses.Terms:
         """The items compete for a user."""
         if self.config.ranking_loss == "bpr":
             return self._bpr(key)
         positive_items = self.local_batch[:, 1]
+        positive_scores = self._positive_scores(self.positive_bias)
         if self.config.candidates == "catalog":
-            history = local_rows(self.batch_history, self.n_devices)
+            history = self._local(self.batch_history)
             if self.config.false_negatives != "history":
                 history = history[:, :0]
             return losses.catalog_sincere_terms(
+                positive_scores,
                 self.users,
                 positive_items,
                 self.items,
                 history,
-                self.config.temperature,
+                self.temperature,
                 item_bias=self.item_bias,
                 block_size=self.block_size,
             )
         items = self.batch[:, 1]
-        bias = self.item_bias[items] - self._log_frequency(self.inputs.model.item_degree[items])
+        log_frequency = self._log_frequency(self.inputs.model.item_degree[items])
         return losses.in_batch_sincere_terms(
+            positive_scores - self._local(log_frequency),
             self.users,
             self.items[items],
-            self.positions,
-            self.left_out_items,
-            self.config.temperature,
-            candidate_bias=bias,
+            self._left_out(1, self.batch.shape[0]),
+            self.temperature,
+            candidate_bias=self.item_bias[items] - log_frequency,
+            block_size=self.block_size,
         )
 
     def user_ranking(self) -> losses.Terms:
         """The users of the batch compete for an item."""
-        users = self.batch[:, 0]
+        log_frequency = self._log_frequency(self.inputs.model.user_degree[self.batch[:, 0]])
         return losses.in_batch_sincere_terms(
+            self._positive_scores() - self._local(log_frequency),
             self.items[self.local_batch[:, 1]],
-            self.batch_users,
-            self.positions,
-            self.left_out_users,
-            self.config.temperature,
-            candidate_bias=-self._log_frequency(self.inputs.model.user_degree[users]),
+            self.ends[0],
+            self._left_out(0, self.batch.shape[0]),
+            self.temperature,
+            candidate_bias=-log_frequency,
+            block_size=self.block_size,
         )
 
-    @functools.cached_property
-    def left_out_items(self) -> jax.Array:
-        """Items of the batch that are no negatives of this device's users, `[b, batch]`."""
-        items = self.batch[:, 1]
-        known = None
-        if self.config.false_negatives == "history":
-            known = losses.in_history(items, local_rows(self.batch_history, self.n_devices))
-        return losses.left_out_of_batch(
-            self.config.false_negatives, self.positions, self.local_batch[:, 1], items, known
-        )
+    def _left_out(self, column: int, n_rows: int) -> losses.LeftOut:
+        """Which users (column 0) or items (column 1) of the batch are no negatives.
 
-    @functools.cached_property
-    def left_out_users(self) -> jax.Array:
-        """Users of the batch that are no negatives of this device's items, `[b, batch]`."""
-        known = None
-        if self.config.false_negatives == "history":
-            known = losses.in_history(self.local_batch[:, 1], self.batch_history).T
-        return losses.left_out_of_batch(
-            self.config.false_negatives,
-            self.positions,
-            self.local_batch[:, 0],
-            self.batch[:, 0],
-            known,
-        )
+        Args:
+            column: of the candidates; anchors are the other end of this device's interactions.
+            n_rows: candidates are those of the first rows of the batch, and so are the anchors.
+        """
+        batch, history = self.batch[:n_rows], self.batch_history[:n_rows]
+        positions, positives = self._local(jnp.arange(n_rows)), self._local(batch)
+
+        def left_out(places: jax.Array) -> jax.Array:
+            candidates = batch[places, column]
+            known = None
+            if self.config.false_negatives == "history":
+                if column == 1:
+                    known = losses.in_history(candidates, self._local(history))
+                else:
+                    known = losses.in_history(positives[:, 1], history[places]).T
+            return losses.left_out_of_batch(
+                self.config.false_negatives,
+                positions,
+                positives[:, column],
+                places,
+                candidates,
+                known,
+            )
+
+        return left_out
 
     def _log_frequency(self, degree: jax.Array) -> jax.Array:
         """Log of the share of the interactions that a node takes part in, if it is corrected for.
@@ -151,42 +184,61 @@ class BatchLosses:
         return jnp.log(degree / self.inputs.interactions.shape[0])
 
     def _bpr(self, key: jax.Array) -> losses.Terms:
-        positive_items = self.local_batch[:, 1]
         # Drawn for the whole batch, so that they do not depend on the number of devices.
         drawn = jax.random.randint(key, (self.batch.shape[0],), 0, self.model.n_items)
-        negative_items = local_rows(drawn, self.n_devices)
-        taken = negative_items == positive_items
+        negative_items = self._local(drawn)
+        taken = negative_items == self.local_batch[:, 1]
         if self.config.false_negatives == "history":
-            history = local_rows(self.batch_history, self.n_devices)
+            history = self._local(self.batch_history)
             taken |= (history == negative_items[:, None]).any(axis=1)
-        return losses.bpr_terms(
-            self.users,
-            self.items[positive_items],
-            self.items[negative_items],
-            self.config.temperature,
-            positive_bias=self.item_bias[positive_items],
-            negative_bias=self.item_bias[negative_items],
-            keep=~taken,
+        return self._preferred(negative_items, ~taken)
+
+    def low_rated(self, key: jax.Array) -> losses.Terms:
+        """What a user likes ranks above an item that the same user rated low, one a row."""
+        users = self.batch[:, 0]
+        lists = self.inputs.low_rated
+        n_low = lists.start[users + 1] - lists.start[users]
+        drawn = jax.random.randint(key, users.shape, 0, jnp.maximum(n_low, 1))
+        last = max(lists.items.shape[0] - 1, 0)
+        items = jnp.append(lists.items, 0)[jnp.minimum(lists.start[users] + drawn, last)]
+        return self._preferred(self._local(items), self._local(n_low > 0))
+
+    def _preferred(self, negative_items: jax.Array, keep: jax.Array) -> losses.Terms:
+        """BPR of this device's interactions, each against one item, `[b]`."""
+        negative_scores = losses.pair_scores(
+            self.users, self.items[negative_items], self.temperature, self.item_bias[negative_items]
         )
+        return losses.bpr_terms(self._positive_scores(self.positive_bias), negative_scores, keep)
+
+    @property
+    def _n_compared(self) -> int:
+        """Rows of the batch that the losses between and within modalities compare."""
+        n_rows = min(self.config.cross_modal_batch, self.batch.shape[0])
+        return max(n_rows // self.n_devices, 1) * self.n_devices
 
     def cross_modal(self, column: int) -> losses.Terms:
-        """Graph and text embeddings of the same users (column 0) or items (column 1) agree."""
+        """Graph embeddings of users (column 0) or items (column 1) agree with their texts."""
         assert self.nodes.graph is not None
         assert self.nodes.text is not None
-        labels = self.batch[:, column]
+        labels = self.batch[: self._n_compared, column]
         nodes = labels + column * self.model.n_users
         graph = self.model.direction(self.nodes.graph[nodes])
-        text = self.model.direction(self.nodes.text[nodes])
+        text = self.nodes.text[nodes]
+        if self.config.cross_modal_view == "review":
+            assert self.reviews is not None
+            text = self._apply("project_reviews", self.reviews[: self._n_compared])
+        text = self.model.direction(text)
         return losses.cross_modal_terms(
-            local_rows(graph, self.n_devices),
-            local_rows(text, self.n_devices),
+            self._local(graph),
+            self._local(text),
             graph,
             text,
-            local_rows(labels, self.n_devices),
+            self._local(labels),
             labels,
-            self.config.temperature,
+            self.temperature,
             average=self.config.cross_modal_average,
             direction=self.config.cross_modal_direction,
+            block_size=self.block_size,
         )
 
     def modalities(self) -> dict[str, jax.Array]:
@@ -199,25 +251,23 @@ class BatchLosses:
 
     def intra_modal(self, nodes: jax.Array) -> losses.Terms:
         """Users and items of an interaction agree within one modality."""
-        users, items = self.batch.T
-        user_embeddings = self.model.direction(nodes[users])
-        item_embeddings = self.model.direction(nodes[self.model.n_users + items])
-        local = functools.partial(local_rows, n_devices=self.n_devices)
-        to_items = losses.in_batch_sincere_terms(
-            local(user_embeddings),
-            item_embeddings,
-            self.positions,
-            self.left_out_items,
-            self.config.temperature,
-        )
-        to_users = losses.in_batch_sincere_terms(
-            local(item_embeddings),
-            user_embeddings,
-            self.positions,
-            self.left_out_users,
-            self.config.temperature,
-        )
-        return (to_items[0] + to_users[0]) / 2, to_items[1]
+        n_rows = self._n_compared
+        users, items = self.batch[:n_rows].T
+        ends = [self.model.direction(nodes[rows]) for rows in (users, self.model.n_users + items)]
+        local = [self._local(end) for end in ends]
+        scores = losses.pair_scores(local[0], local[1], self.temperature)
+        totals = [
+            losses.in_batch_sincere_terms(
+                scores,
+                local[side],
+                ends[1 - side],
+                self._left_out(1 - side, n_rows),
+                self.temperature,
+                block_size=self.block_size,
+            )
+            for side in (0, 1)
+        ]
+        return (totals[0][0] + totals[1][0]) / 2, totals[0][1]
 
     def embedding_l2(self) -> losses.Terms:
         """Half the squared norm of the graph embeddings of this device's users and items."""

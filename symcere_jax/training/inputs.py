@@ -1,13 +1,57 @@
-"""What training steps read: inputs of the model, interactions, histories."""
+"""What training steps read: inputs of the model, interactions, histories, review texts."""
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.models import ModelInputs
+from symcere_jax.models.symcere import unit_rows
+
+
+@flax.struct.dataclass
+class UserItems:
+    """Some items of each user, as one list.
+
+    Attributes:
+        start: int32 `[n_users + 1]`; user u has `items[start[u]:start[u + 1]]`.
+        items: int32 `[n]`, items of each user, ascending.
+        longest: the most items of a user.
+    """
+
+    start: jax.Array
+    items: jax.Array
+    longest: int = flax.struct.field(pytree_node=False)
+
+    @classmethod
+    def from_pairs(cls, pairs: np.ndarray, n_users: int) -> "UserItems":
+        """Collects int32 pairs `[n, 2]` (user, item)."""
+        lists = Interactions.from_pairs(pairs, n_users)
+        return cls(
+            start=jnp.asarray(lists.indptr, jnp.int32),
+            items=jnp.asarray(lists.items),
+            longest=int(np.diff(lists.indptr).max(initial=0)),
+        )
+
+    def of(self, users: jax.Array, fill: int) -> jax.Array:
+        """Items of some users, as a rectangle.
+
+        Args:
+            users: int32 `[b]` user rows.
+            fill: follows a user's last item.
+
+        Returns:
+            int32 `[b, longest]`.
+        """
+        if self.longest == 0:
+            return jnp.zeros((users.shape[0], 0), jnp.int32)
+        start, end = self.start[users, None], self.start[users + 1, None]
+        places = start + jnp.arange(self.longest)
+        items = self.items[jnp.minimum(places, self.items.shape[0] - 1)]
+        return jnp.where(places < end, items, fill)
 
 
 @flax.struct.dataclass
@@ -16,41 +60,37 @@ class TrainInputs:
 
     Attributes:
         model: inputs of the model.
-        interactions: int32 `[n, 2]`, the training pairs (user, item).
-        history_start: int32 `[n_users + 1]`; user u has `history_items[start[u]:start[u + 1]]`.
-        history_items: int32 `[n]`, training items of each user, ascending.
-        max_history: the longest history.
+        interactions: int32 `[n, 2]`, the positives: training pairs (user, item).
+        history: all training items of each user, those rated below `min_rating` too.
+        low_rated: the training items that a user rated below `min_rating`.
+        review_text: float16 `[n, width]`, text features of the review of each interaction, rows of
+            norm 1 or 0; None where no loss reads them.
     """
 
     model: ModelInputs
     interactions: jax.Array
-    history_start: jax.Array
-    history_items: jax.Array
-    max_history: int = flax.struct.field(pytree_node=False)
+    history: UserItems
+    low_rated: UserItems
+    review_text: jax.Array | None = None
 
     @classmethod
-    def from_dataset(cls, dataset: ReviewDataset, model: ModelInputs) -> "TrainInputs":
-        """Collects the training interactions of a prepared folder."""
-        history = Interactions.from_pairs(dataset.train, dataset.n_users)
-        return cls(
-            model=model,
-            interactions=jnp.asarray(dataset.train),
-            history_start=jnp.asarray(history.indptr, jnp.int32),
-            history_items=jnp.asarray(history.items),
-            max_history=int(np.diff(history.indptr).max()),
-        )
-
-    def history(self, users: jax.Array, fill: int) -> jax.Array:
-        """Training items of some users, as a rectangle.
+    def from_dataset(cls, dataset: ReviewDataset, config: Config) -> "TrainInputs":
+        """Collects the training data of a prepared folder.
 
         Args:
-            users: int32 `[b]` user rows.
-            fill: follows a user's last item.
-
-        Returns:
-            int32 `[b, max_history]`.
+            dataset: the prepared folder.
+            config: resolved settings.
         """
-        start, end = self.history_start[users, None], self.history_start[users + 1, None]
-        places = start + jnp.arange(self.max_history)
-        items = self.history_items[jnp.minimum(places, self.history_items.shape[0] - 1)]
-        return jnp.where(places < end, items, fill)
+        positive = dataset.is_positive(config.model.min_rating)
+        review_text = None
+        if config.model.text_encoder != "none" and config.loss.reads_reviews:
+            features = dataset.text_features(config.model.text_encoder, "reviews")
+            rows = dataset.review_rows("train")[positive]
+            review_text = jnp.asarray(unit_rows(features[rows]), jnp.float16)
+        return cls(
+            model=ModelInputs.from_dataset(dataset, config.model),
+            interactions=jnp.asarray(dataset.train[positive]),
+            history=UserItems.from_pairs(dataset.train, dataset.n_users),
+            low_rated=UserItems.from_pairs(dataset.train[~positive], dataset.n_users),
+            review_text=review_text,
+        )

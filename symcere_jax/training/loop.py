@@ -14,7 +14,7 @@ from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
 from symcere_jax.evaluation import evaluate
-from symcere_jax.models import ModelInputs, build_model, resolve, score_block
+from symcere_jax.models import build_model, resolve, score_block
 from symcere_jax.reporting.metric_log import MetricLog
 from symcere_jax.training.checkpoint import Checkpoints, Metadata, Progress
 from symcere_jax.training.devices import replicate, unreplicate
@@ -116,7 +116,8 @@ class _Run:
         self.config, self.dataset = config, dataset
         self.checkpoints = Checkpoints(workdir)
         self.resumed = False
-        n_interactions = len(dataset.train)
+        inputs = TrainInputs.from_dataset(dataset, config)
+        n_interactions = len(inputs.interactions)
         self.batch_size = fit_batch_size(
             config.train.batch_size, n_interactions, jax.local_device_count()
         )
@@ -127,17 +128,16 @@ class _Run:
         self.steps_per_epoch = self.calls * self.steps_per_call
 
         self.model = build_model(config, dataset.n_users, dataset.n_items)
-        inputs = TrainInputs.from_dataset(dataset, ModelInputs.from_dataset(dataset, config.model))
         self.model_inputs = jax.device_put(inputs.model)
         objective = Objective(self.model, config.loss)
         optimizer = build_optimizer(config.train, self.batch_size)
-        self.state = initial_state(objective, optimizer, inputs, config.train.seed)
-        self.best_params = self.state.params
+        self.state = initial_state(objective, optimizer, inputs, config.train)
+        self.best_params = self.state.kept
         self.inputs = replicate(inputs)
         self.run_steps = build_steps(
             objective,
             optimizer,
-            seed=config.train.seed,
+            config.train,
             batch_size=self.batch_size,
             steps_per_epoch=self.steps_per_epoch,
             n_steps=self.steps_per_call,
@@ -266,13 +266,13 @@ class _Run:
         }
         score = None
         if len(self.dataset.valid):
-            embeddings = embed(self.model)(self.state.params, self.model_inputs)
+            embeddings = embed(self.model)(self.state.kept, self.model_inputs)
             metrics = evaluate(score_block, embeddings, self.dataset, "valid", ks=(10,)).metrics
             score = metrics[METRIC]
             record |= metrics
         best = score is None or progress.best_score is None or score > progress.best_score
         if best:
-            self.best_params = self.state.params
+            self.best_params = self.state.kept
             progress = dataclasses.replace(
                 progress,
                 best_score=score,

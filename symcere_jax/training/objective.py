@@ -25,7 +25,7 @@ class Objective:
     Attributes:
         model: gives the embeddings.
         config: which losses, and how.
-        block_size: items whose logits are held at once.
+        block_size: candidates whose logits are held at once.
     """
 
     model: SymCERE
@@ -33,7 +33,7 @@ class Objective:
     block_size: int = 4096  # fits the cache beside a batch; measured on CPU
 
     def __call__(
-        self, params: dict, inputs: TrainInputs, batch: jax.Array, key: jax.Array, n_devices: int
+        self, params: dict, inputs: TrainInputs, rows: jax.Array, key: jax.Array, n_devices: int
     ) -> Loss:
         """This device's share of the loss of a batch; inside `pmap` only.
 
@@ -43,7 +43,7 @@ class Objective:
         Args:
             params: of the model.
             inputs: graph, features and interactions.
-            batch: int32 `[batch, 2]`, pairs (user, item) of all devices.
+            rows: int32 `[batch]`, interactions of all devices.
             key: for dropout and sampled negatives, the same on every device.
             n_devices: devices along the axis.
 
@@ -62,11 +62,12 @@ class Objective:
                 inputs.model,
                 train=True,
                 by_tower=by_tower,
+                devices=(AXIS, n_devices),
                 rngs={"dropout": dropout_key},
             ),
         )
         batch_losses = BatchLosses(
-            model, config, self.block_size, params, inputs, nodes, batch, n_devices
+            model, config, self.block_size, params, inputs, nodes, rows, n_devices
         )
         terms = self._terms(batch_losses, negative_key)
         shares = {
@@ -82,6 +83,9 @@ class Objective:
         """Weight and value of each term that is switched on."""
         config, model = self.config, self.model
         terms = {"ranking": (1.0, batch_losses.item_ranking(key))}
+        if config.low_rated_weight > 0:
+            key = jax.random.fold_in(key, 1)
+            terms["low_rated"] = (config.low_rated_weight, batch_losses.low_rated(key))
         if config.user_ranking_weight > 0:
             terms["user_ranking"] = (config.user_ranking_weight, batch_losses.user_ranking())
         if model.has_both_towers and config.cross_modal_weight > 0:

@@ -7,6 +7,7 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from symcere_jax.config import TrainConfig
@@ -28,11 +29,18 @@ class TrainState:
         step: int32 scalar, steps done.
         params: of the model.
         opt_state: of the optimiser.
+        average: moving average of the parameters; None where there is none.
     """
 
     step: jax.Array
     params: Any
     opt_state: Any
+    average: Any = None
+
+    @property
+    def kept(self) -> Any:
+        """The parameters to validate and to keep: their average, if there is one."""
+        return self.params if self.average is None else self.average
 
 
 def build_optimizer(config: TrainConfig, batch_size: int) -> optax.GradientTransformation:
@@ -64,18 +72,22 @@ def build_optimizer(config: TrainConfig, batch_size: int) -> optax.GradientTrans
 
 
 def initial_state(
-    objective: Objective, optimizer: optax.GradientTransformation, inputs: TrainInputs, seed: int
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    inputs: TrainInputs,
+    config: TrainConfig,
 ) -> TrainState:
     """Parameters before the first step."""
-    params = jax.jit(objective.model.init)(jax.random.key(seed), inputs.model)["params"]
-    return TrainState(jnp.int32(0), params, optimizer.init(params))
+    params = jax.jit(objective.model.init)(jax.random.key(config.seed), inputs.model)["params"]
+    average = jax.tree.map(jnp.copy, params) if config.parameter_average > 0 else None
+    return TrainState(jnp.int32(0), params, optimizer.init(params), average)
 
 
 def build_steps(
     objective: Objective,
     optimizer: optax.GradientTransformation,
+    config: TrainConfig,
     *,
-    seed: int,
     batch_size: int,
     steps_per_epoch: int,
     n_steps: int,
@@ -88,7 +100,7 @@ def build_steps(
     Args:
         objective: what is minimised.
         optimizer: how.
-        seed: decides data order, dropout and sampled negatives.
+        config: its seed decides data order, dropout and sampled negatives.
         batch_size: interactions a step, over all devices; a multiple of their number.
         steps_per_epoch: a multiple of `n_steps`.
         n_steps: steps of one call.
@@ -98,25 +110,33 @@ def build_steps(
         It returns the state `n_steps` later and each loss term `[n_devices, n_steps]`.
     """
     n_devices = jax.local_device_count()
-    order_key, noise_key = jax.random.split(jax.random.key(seed))
+    kept_share = config.parameter_average ** (1 / steps_per_epoch)
 
-    def steps(state: TrainState, inputs: TrainInputs) -> tuple[TrainState, dict[str, jax.Array]]:
+    def steps(
+        state: TrainState, inputs: TrainInputs, seed: jax.Array
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        order_key, noise_key = jax.random.split(jax.random.key(seed))
         n_interactions = inputs.interactions.shape[0]
         epoch, first = jnp.divmod(state.step, steps_per_epoch)
         order = jax.random.permutation(jax.random.fold_in(order_key, epoch), n_interactions)
 
         def step(state: TrainState, batch_index: jax.Array) -> tuple[TrainState, dict]:
             places = batch_index * batch_size + jnp.arange(batch_size)
-            batch = inputs.interactions[order[places % n_interactions]]
+            rows = order[places % n_interactions]
             key = jax.random.fold_in(noise_key, state.step)
             gradients, terms = jax.grad(objective, has_aux=True)(
-                state.params, inputs, batch, key, n_devices
+                state.params, inputs, rows, key, n_devices
             )
             gradients, terms = jax.lax.psum((gradients, terms), AXIS)
             updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
             params = optax.apply_updates(state.params, updates)
-            return TrainState(state.step + 1, params, opt_state), terms
+            average = state.average
+            if average is not None:
+                average = optax.incremental_update(params, average, 1 - kept_share)
+            return TrainState(state.step + 1, params, opt_state, average), terms
 
         return jax.lax.scan(step, state, first + jnp.arange(n_steps))
 
-    return jax.pmap(steps, axis_name=AXIS, donate_argnums=0)
+    run = jax.pmap(steps, axis_name=AXIS, in_axes=(0, 0, None), donate_argnums=0)
+    # An argument, so that what is compiled for one seed serves all.
+    return lambda state, inputs: run(state, inputs, np.uint32(config.seed))

@@ -236,3 +236,76 @@ def test_a_table_without_the_column(folder, name):
     _save_table(folder, name, pa.table({"other": np.arange(n)}))
     with pytest.raises(DataError, match=rf"{name}: not readable \(.*(user_id|item_id|text)"):
         TABLES[name](ReviewDataset.load(folder))
+
+
+def _save_reviews(folder, table):
+    """A folder of these reviews, in their order."""
+    _save_table(folder, schema.REVIEWS, table)
+    return ReviewDataset.load(folder)
+
+
+@pytest.mark.parametrize("order", ["as prepared", "backwards", "shuffled"])
+def test_rows_of_the_reviews_of_a_split(folder, order):
+    table = pq.read_table(folder / schema.REVIEWS)
+    places = np.arange(len(table))
+    if order != "as prepared":
+        places = (
+            np.random.default_rng(0).permutation(places) if order == "shuffled" else places[::-1]
+        )
+    dataset = _save_reviews(folder, table.take(places))
+    reviews = dataset.reviews(["user", "item", "split"])
+    for split in ("train", "valid", "test"):
+        rows = dataset.review_rows(split)
+        assert rows.dtype == np.int64
+        found = reviews.take(rows).to_pydict()
+        pairs = np.stack([found["user"], found["item"]], axis=1)
+        np.testing.assert_array_equal(pairs, dataset.interactions(split))
+        assert set(found["split"]) == {split}
+
+
+def test_a_split_without_interactions_has_no_rows(dataset):
+    empty = dataclasses.replace(dataset, test=dataset.test[:0])
+    assert len(empty.review_rows("test")) == 0
+
+
+@pytest.mark.parametrize("n_left", [0, 1])
+def test_reviews_that_lack_interactions_are_refused(dataset, n_left):
+    class Partial(ReviewDataset):
+        def reviews(self, columns=None):
+            table = super().reviews(columns)
+            is_train = np.array(table["split"]) == "train"
+            return table.take(np.flatnonzero(is_train)[:n_left])
+
+    values = {f.name: getattr(dataset, f.name) for f in dataclasses.fields(dataset) if f.init}
+    with pytest.raises(DataError, match="lacks interactions of the train split; prepare"):
+        Partial(**values).review_rows("train")
+
+
+def test_positives_are_rated_at_least_so_or_not_at_all(folder):
+    table = pq.read_table(folder / schema.REVIEWS)
+    ratings = table["rating"].to_pylist()
+    ratings[::3] = [None] * len(ratings[::3])
+    column = table.schema.get_field_index("rating")
+    table = table.set_column(
+        column, table.schema.field(column), pa.array(ratings, table.schema.field(column).type)
+    )
+    dataset = _save_reviews(folder, table)
+    rows = dataset.reviews(["user", "item", "rating"]).to_pylist()
+    by_pair = {(row["user"], row["item"]): row["rating"] for row in rows}
+    of_train = [by_pair[user, item] for user, item in dataset.train.tolist()]
+    assert None in of_train
+    lowest = min(rating for rating in of_train if rating is not None)
+    highest = max(rating for rating in of_train if rating is not None)
+    assert lowest < highest
+    for minimum in (0.0, lowest, lowest + 0.25, highest, highest + 1):
+        expected = [rating is None or rating >= minimum for rating in of_train]
+        found = dataset.is_positive(minimum)
+        assert found.dtype == bool
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_no_positive_at_all_is_refused(dataset):
+    n_train = len(dataset.train)
+    message = f"--min_rating=9 leaves none of the {n_train} training interactions of .*: lower it"
+    with pytest.raises(DataError, match=message):
+        dataset.is_positive(9)

@@ -6,7 +6,7 @@ import pytest
 
 from symcere_jax.config import Config
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.models import ModelInputs, build_model, resolve
+from symcere_jax.models import ModelInputs, build, build_model, resolve
 
 
 def test_auto_is_the_first_encoder(dataset):
@@ -55,10 +55,33 @@ def test_embeddings_learn_fast_where_there_is_no_text(dataset, encoder, rate):
     assert config.train.embedding_learning_rate == 0.02
 
 
+@pytest.mark.parametrize("chosen", ["none", "edge", "review"])
+def test_what_is_taken_out_of_a_target_follows_from_the_texts(dataset, chosen, monkeypatch):
+    def exclude_target(**settings):
+        return resolve(Config.of(**settings), dataset).loss.exclude_target
+
+    assert exclude_target(exclude_target=chosen) == chosen
+    assert exclude_target(text_encoder="none") == "edge"
+    # Half-precision features of 16 columns.
+    n_bytes = len(dataset.train) * 16 * 2
+    for limit, expected in ((n_bytes, "review"), (n_bytes - 1, "edge")):
+        monkeypatch.setattr(build, "MAX_REVIEW_TEXT_BYTES", limit)
+        assert exclude_target() == expected
+        assert exclude_target(exclude_target=chosen) == chosen
+
+
+def test_low_ratings_need_to_be_told_from_high_ones(dataset):
+    with pytest.raises(ConfigError, match=r"--low_rated_weight=0.5 needs --min_rating"):
+        resolve(Config.of(low_rated_weight=0.5), dataset)
+    config = resolve(Config.of(low_rated_weight=0.5, min_rating=4.0), dataset)
+    assert config.loss.low_rated_weight == 0.5
+
+
 def test_nothing_else_changes_and_nothing_changes_twice(dataset):
     config = Config.of(n_layers=2, temperature=0.3, batch_size=7, embedding_learning_rate=0.01)
     resolved = resolve(config, dataset)
-    assert resolved == config.replace(text_encoder="lsa", embedding_dim=16)
+    expected = {"text_encoder": "lsa", "embedding_dim": 16, "exclude_target": "review"}
+    assert resolved == config.replace(**expected)
     assert resolve(resolved, dataset) == resolved
 
 
@@ -103,9 +126,13 @@ def test_the_model_is_as_the_settings_say(dataset):
         ({"graph_embeddings": False}, {"text_tower", "popularity_weight"}),
         ({"text_encoder": "none"}, {"graph_tower", "popularity_weight"}),
         ({"popularity_prior": False}, {"graph_tower", "text_tower"}),
+        (
+            {"learn_temperature": True},
+            {"graph_tower", "text_tower", "popularity_weight", "log_temperature"},
+        ),
     ],
 )
-def test_what_is_switched_off_has_no_parameters(dataset, switches, left):
+def test_what_is_switched_on_or_off_has_parameters_or_none(dataset, switches, left):
     config = resolve(Config.of(**switches), dataset)
     model = build_model(config, dataset.n_users, dataset.n_items)
     inputs = ModelInputs.from_dataset(dataset, config.model)

@@ -35,6 +35,7 @@ def _scores(model, params, inputs):
         {"propagation": "bucketed"},
         {"n_layers": 0},
         {"n_layers": 1, "temperature": 0.5},
+        {"learn_temperature": True},
         {"normalize": False},
         {"normalize": False, "popularity_prior": False, "text_encoder": "none"},
         {"text_encoder": "none"},
@@ -159,6 +160,10 @@ def test_the_popularity_prior_is_one_scalar():
     expected = 0.7 * np.log([5, 4, 4, 2, 1])
     np.testing.assert_allclose(_embed(model, params, inputs).item_bias, expected, atol=1e-6)
     model, inputs = small.build(popularity_prior=False)
+    # Of any numbers of interactions.
+    counts = jnp.array([0.0, 3.0])
+    bias = small.build()[0].apply({"params": params}, counts, method="popularity_bias")
+    np.testing.assert_allclose(bias, 0.7 * np.log([1, 4]), atol=1e-6)
     bias = _embed(model, small.random_params(model, inputs), inputs).item_bias
     np.testing.assert_array_equal(bias, np.zeros(small.N_ITEMS))
 
@@ -173,6 +178,10 @@ def test_towers_share_what_is_fused(n_layers):
     assert together.text is None
     np.testing.assert_allclose(found.features, together.features, atol=1e-6)
     np.testing.assert_allclose(found.fused, together.fused, atol=1e-5)
+    if n_layers == 0:
+        assert found.walks is together.walks is None
+    else:
+        np.testing.assert_allclose(found.walks, together.walks, atol=1e-5)
     np.testing.assert_allclose(found.graph + found.text, found.fused, atol=1e-5)
     for name, features in small.dense_towers(params, inputs).items():
         expected = small.dense_propagate(small.dense_adjacency(), features, n_layers)
@@ -190,26 +199,111 @@ def test_a_single_tower_has_no_shares(settings):
     np.testing.assert_array_equal(found.fused, _nodes(model, params, inputs).fused)
 
 
-@pytest.mark.parametrize("n_layers", [0, 1, 3])
-def test_without_target_takes_out_what_one_step_brought(n_layers):
-    model, inputs = small.build(n_layers=n_layers)
+def _unit_reviews():
+    """Text features of the review of each interaction; the first has none."""
+    reviews = np.random.default_rng(5).standard_normal((len(small.PAIRS), small.WIDTH))
+    reviews /= np.linalg.norm(reviews, axis=1, keepdims=True)
+    reviews[0] = 0
+    return reviews.astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("settings", "with_reviews"),
+    [
+        ({"n_layers": 0}, False),
+        ({"n_layers": 0}, True),
+        ({"n_layers": 1}, False),
+        ({"n_layers": 3}, True),
+        ({"n_layers": 3, "propagation": "bucketed"}, False),
+        ({"n_layers": 2, "text_encoder": "none"}, True),
+        ({"n_layers": 2, "graph_embeddings": False}, True),
+    ],
+    ids=str,
+)
+def test_without_target_takes_out_all_walks_that_begin_with_the_edge(settings, with_reviews):
+    model, inputs = small.build(**settings)
     params = small.random_params(model, inputs)
     users, items = small.PAIRS.T
-    nodes = _nodes(model, params, inputs)
-    found = model.without_target(nodes, inputs, users, items)
+    reviews = _unit_reviews() if with_reviews else None
+    n_layers = settings["n_layers"]
+    nodes = _nodes(model, params, inputs, by_tower=model.has_both_towers)
+    found = model.apply(
+        {"params": params}, nodes, inputs, users, items, reviews, method="without_target"
+    )
     features = sum(small.dense_towers(params, inputs).values())
     adjacency = small.dense_adjacency()
-    fused = small.dense_propagate(adjacency, features, n_layers)
+    has_text = "text_tower" in params
     for row, (user, item) in enumerate(small.PAIRS):
-        expected = fused[user].copy()
-        if n_layers:
-            # The term of A¹ x that comes from this item; longer ways to it stay.
+        ends = user, small.N_USERS + item
+        for side, (receiver, sender) in enumerate((ends, ends[::-1])):
+            # No walk from the receiver begins with the edge; longer ways to it stay.
             cut = adjacency.copy()
-            cut[user, small.N_USERS + item] = 0
-            expected -= ((adjacency - cut) @ features)[user] / (n_layers + 1)
-        np.testing.assert_allclose(found[row], expected, atol=1e-5)
-    changed = np.abs(found - nodes.fused[users]).max(axis=1)
-    assert (changed > 1e-3).all() if n_layers else not changed.any()
+            cut[receiver, sender] = 0
+            hops = [cut @ np.linalg.matrix_power(adjacency, n) @ features for n in range(n_layers)]
+            own = features[receiver].copy()
+            if with_reviews and has_text:
+                n_reviews = (small.PAIRS[:, side] == (user, item)[side]).sum()
+                weight = params["text_tower"][("user_weight", "item_weight")[side]]
+                kernel = np.asarray(params["text_tower"]["projection"]["kernel"], float)
+                own -= float(weight) * reviews[row] / n_reviews @ kernel
+            expected = (own + sum(hop[receiver] for hop in hops)) / (n_layers + 1)
+            np.testing.assert_allclose(found[side][row], expected, rtol=1e-4, atol=1e-5)
+    changes = [
+        np.abs(left - nodes.fused[end]).max(axis=1)
+        for left, end in zip(found, (users, small.N_USERS + items), strict=True)
+    ]
+    # The first interaction's review has no text.
+    is_changed = np.full(len(users), bool(n_layers) or (with_reviews and has_text))
+    is_changed[0] = bool(n_layers)
+    for change in changes:
+        np.testing.assert_array_equal(change > 1e-4, is_changed)
+
+
+def test_dropout_takes_the_review_s_share_too():
+    """Of a feature that was dropped there is nothing to take out."""
+    model, inputs = small.build(dropout=0.25, n_layers=0, embedding_dim=small.WIDTH)
+    params = small.random_params(model, inputs)
+    users, items = small.PAIRS.T
+    reviews = _unit_reviews()
+    nodes = _nodes(model, params, inputs, train=True, rngs={"dropout": jax.random.key(0)})
+    found = model.apply(
+        {"params": params}, nodes, inputs, users, items, reviews, method="without_target"
+    )
+    masks = np.asarray(nodes.text_mask)
+    assert set(np.unique(masks)) == {np.float32(0), np.float32(256 / 192)}
+    kernel = np.asarray(params["text_tower"]["projection"]["kernel"], float)
+    for side, end in enumerate((users, small.N_USERS + items)):
+        n_reviews = np.asarray((inputs.user_degree, inputs.item_degree)[side])[small.PAIRS[:, side]]
+        weight = float(params["text_tower"][("user_weight", "item_weight")[side]])
+        share = weight * (reviews / n_reviews[:, None]) @ kernel
+        np.testing.assert_allclose(
+            nodes.fused[end] - found[side], masks[end] * share, rtol=1e-3, atol=1e-5
+        )
+
+
+def test_reviews_are_projected_as_texts_of_items():
+    model, inputs = small.build(embedding_dim=3)
+    params = small.random_params(model, inputs)
+    tower = params["text_tower"]
+    expected = (
+        float(tower["item_weight"]) * _unit_reviews() @ np.asarray(tower["projection"]["kernel"])
+    )
+    found = model.apply({"params": params}, _unit_reviews(), method="project_reviews")
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("log_temperature", "temperature"), [(-1.0, np.exp(-1)), (-9.0, 0.01)])
+def test_a_learned_temperature_has_a_floor(log_temperature, temperature):
+    model, inputs = small.build(learn_temperature=True, temperature=0.25)
+    params = small.initial_params(model, inputs)
+    read = lambda params: model.apply({"params": params}, method="score_temperature")  # noqa: E731
+    assert read(params) == pytest.approx(0.25)  # where learning starts
+    params["log_temperature"] = jnp.float32(log_temperature)
+    assert read(params) == pytest.approx(temperature)
+    found = _scores(model, params, inputs)
+    np.testing.assert_allclose(
+        found, small.dense_scores(params, model, inputs), rtol=1e-4, atol=1e-3
+    )
 
 
 def test_dropout_is_for_training_only():
@@ -223,6 +317,8 @@ def test_dropout_is_for_training_only():
     unchanged = _nodes(without, params, inputs, train=True, rngs=rngs).features
     np.testing.assert_array_equal(plain, unchanged)
 
+    nodes = _nodes(model, params, inputs, train=True, rngs=rngs)
+    np.testing.assert_allclose(nodes.features, plain * nodes.text_mask, rtol=1e-5)
     dropped = np.asarray(_nodes(model, params, inputs, train=True, rngs=rngs).features)
     kept = dropped != 0
     np.testing.assert_allclose(dropped[kept], plain[kept] / 0.75, rtol=1e-5)
@@ -236,6 +332,21 @@ def test_dropout_is_for_training_only():
     assert (np.asarray(other) != dropped).any()
     with pytest.raises(InvalidRngError, match="dropout"):
         _nodes(model, params, inputs, train=True)
+
+
+@pytest.mark.parametrize(("share", "of_256"), [(0.25, 64), (0.4, 102), (1e-4, 1), (0.9999, 255)])
+def test_the_share_of_dropout_is_exact_to_a_byte(share, of_256, monkeypatch):
+    """Of all bytes, so many are dropped, and what is kept makes up for them."""
+    model, inputs = small.build(dropout=share, n_layers=0, text_encoder="none", embedding_dim=256)
+    params = jax.tree.map(jnp.ones_like, small.initial_params(model, inputs))
+    all_bytes = lambda key, shape, dtype: jnp.broadcast_to(  # noqa: E731
+        jnp.arange(256, dtype=dtype), shape
+    )
+    monkeypatch.setattr(jax.random, "bits", all_bytes)
+    nodes = _nodes(model, params, inputs, train=True, rngs={"dropout": jax.random.key(0)})
+    assert ((np.asarray(nodes.features) == 0).sum(axis=1) == of_256).all()
+    np.testing.assert_allclose(nodes.features.mean(axis=1), 1, rtol=1e-5)
+    assert nodes.text_mask is None
 
 
 def test_towers_are_dropped_independently():

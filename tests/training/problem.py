@@ -14,23 +14,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.config import Config
-from symcere_jax.data.interactions import Interactions
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import ModelInputs, SymCERE, build_model
 from symcere_jax.training.devices import AXIS
-from symcere_jax.training.inputs import TrainInputs
+from symcere_jax.training.inputs import TrainInputs, UserItems
 from symcere_jax.training.objective import Objective
 
 N_USERS, N_ITEMS, TEXT_WIDTH, DIM, N_LAYERS = 6, 7, 3, 4, 2
-# User 5 has written nothing and nobody has bought item 6.
+# User 5 has written nothing and nobody likes item 6.
 PAIRS = np.array(
     [[0, 0], [0, 1], [0, 2], [1, 0], [1, 3], [2, 1], [2, 3], [2, 4], [3, 0], [3, 5], [4, 2]],
     np.int32,
 )
-# Users and items repeat, pairs too; a multiple of 8 devices.
-BATCH = PAIRS[[0, 1, 3, 8, 5, 6, 9, 1]]
+# Pairs that are no positives; user 0 rated nothing low.
+LOW_RATED = np.array([[1, 5], [2, 0], [2, 6], [3, 1]], np.int32)
+# Rows of `PAIRS`: users and items repeat, pairs too; a multiple of 8 devices.
+BATCH = np.array([0, 1, 3, 8, 5, 6, 9, 1], np.int32)
 
 ONLY_RANKING = {
+    "low_rated_weight": 0.0,
     "user_ranking_weight": 0.0,
     "cross_modal_weight": 0.0,
     "intra_modal_weight": 0.0,
@@ -48,6 +50,9 @@ def config(**settings: Any) -> Config:
         "dropout": 0.0,
         "temperature": 0.4,
         "embedding_learning_rate": 1e-3,
+        "min_rating": 3.0,
+        "exclude_target": "review",
+        "low_rated_weight": 0.4,
         "cross_modal_weight": 0.3,
         "user_ranking_weight": 0.7,
         "intra_modal_weight": 0.2,
@@ -57,7 +62,7 @@ def config(**settings: Any) -> Config:
 
 
 def inputs() -> TrainInputs:
-    """Graph, text features and interactions."""
+    """Graph, text features, interactions and their reviews, one of which has no text."""
     rng = np.random.default_rng(1)
     degrees = [
         np.bincount(PAIRS[:, column], minlength=n).astype(np.float32)
@@ -65,13 +70,15 @@ def inputs() -> TrainInputs:
     ]
     text = [rng.standard_normal((n, TEXT_WIDTH)).astype(np.float32) for n in (N_USERS, N_ITEMS)]
     adjacency = build_adjacency(bipartite_graph(PAIRS, N_USERS, N_ITEMS), "segment")
-    history = Interactions.from_pairs(PAIRS, N_USERS)
+    reviews = rng.standard_normal((len(PAIRS), TEXT_WIDTH))
+    reviews /= np.linalg.norm(reviews, axis=1, keepdims=True)
+    reviews[3] = 0
     return TrainInputs(
         model=ModelInputs(adjacency, *text, *degrees),
         interactions=PAIRS,
-        history_start=history.indptr.astype(np.int32),
-        history_items=history.items,
-        max_history=3,
+        history=UserItems.from_pairs(np.concatenate([PAIRS, LOW_RATED]), N_USERS),
+        low_rated=UserItems.from_pairs(LOW_RATED, N_USERS),
+        review_text=reviews.astype(np.float16),
     )
 
 
@@ -88,14 +95,14 @@ def objective(config: Config, block_size: int = 16_384) -> Objective:
 
 
 def loss_and_gradients(
-    objective: Objective, params: dict, batch: np.ndarray = BATCH, key: int = 0
+    objective: Objective, params: dict, rows: np.ndarray = BATCH, key: int = 0
 ) -> tuple[dict[str, float], dict]:
     """Each term and the gradients of the total, over all devices of this process."""
     n_devices = jax.local_device_count()
 
     def run(_: jax.Array, params: dict, inputs: TrainInputs) -> tuple[dict, dict]:
         gradients, terms = jax.grad(objective, has_aux=True)(
-            params, inputs, jnp.asarray(batch), jax.random.key(key), n_devices
+            params, inputs, jnp.asarray(rows), jax.random.key(key), n_devices
         )
         return jax.lax.psum((terms, gradients), AXIS)
 
@@ -121,12 +128,21 @@ def sampled_negatives(key: int = 0) -> np.ndarray:
     return np.asarray(jax.random.randint(negative_key, (len(BATCH),), 0, N_ITEMS))
 
 
+def drawn_low_rated() -> list[int | None]:
+    """The low-rated item that is drawn for each row of the batch; None where there is none."""
+    key = jax.random.fold_in(jax.random.split(jax.random.key(0))[1], 1)
+    lists = [sorted(i for u, i in LOW_RATED.tolist() if u == user) for user in PAIRS[BATCH, 0]]
+    lengths = np.array([max(len(items), 1) for items in lists])
+    drawn = jax.random.randint(key, (len(BATCH),), 0, lengths).tolist()
+    return [items[place] if items else None for items, place in zip(lists, drawn, strict=True)]
+
+
 @dataclasses.dataclass(frozen=True)
 class Nodes:
     """Node embeddings in float64."""
 
-    features: np.ndarray
     fused: np.ndarray
+    walks: np.ndarray
     graph: np.ndarray
     text: np.ndarray
 
@@ -156,37 +172,69 @@ def embed(params: dict, config: Config) -> Nodes:
     n_layers = config.model.n_layers
     powers = [np.linalg.matrix_power(adjacency(), layer) for layer in range(n_layers + 1)]
     mean = sum(powers) / (n_layers + 1)
-    return Nodes(graph + text, mean @ (graph + text), mean @ graph, mean @ text)
+    walks = sum(powers[:n_layers], start=np.zeros_like(powers[0])) @ (graph + text)
+    return Nodes(mean @ (graph + text), walks, mean @ graph, mean @ text)
 
 
 def terms(params: dict, config: Config) -> dict[str, float]:
     """Every term of the objective of `BATCH` and their weighted sum, from the formulas."""
     nodes, loss = embed(params, config), config.loss
-    pairs = [tuple(pair) for pair in BATCH.tolist()]
-    history = {user: {i for u, i in PAIRS.tolist() if u == user} for user in range(N_USERS)}
-    matrix = adjacency()
+    pairs = [tuple(pair) for pair in PAIRS[BATCH].tolist()]
+    known_pairs = PAIRS.tolist() + LOW_RATED.tolist()
+    history = {user: {i for u, i in known_pairs if u == user} for user in range(N_USERS)}
+    matrix, n_terms = adjacency(), config.model.n_layers + 1
+    has_graph = config.model.graph_embeddings
+    has_text = config.model.text_encoder != "none"
+    reviews = {
+        tuple(pair): np.asarray(text, np.float64)
+        for pair, text in zip(PAIRS.tolist(), inputs().review_text, strict=True)
+    }
+    temperature = loss.temperature
+    if config.model.learn_temperature:
+        temperature = max(math.exp(float(params["log_temperature"])), 0.01)
 
     def direction(vector: np.ndarray) -> np.ndarray:
-        return vector / math.sqrt(vector @ vector) if config.model.normalize else vector
+        norm = math.sqrt(vector @ vector)
+        return vector / norm if config.model.normalize and norm > 0 else vector
 
-    def user_vector(user: int, item: int) -> np.ndarray:
-        vector = nodes.fused[user]
-        if loss.exclude_target and config.model.n_layers > 0:
-            brought = matrix[user, N_USERS + item] * nodes.features[N_USERS + item]
-            vector = vector - brought / (config.model.n_layers + 1)
-        return direction(vector)
+    def project(text: np.ndarray, side: str) -> np.ndarray:
+        tower = params["text_tower"]
+        return float(tower[f"{side}_weight"]) * text @ np.asarray(tower["projection"]["kernel"])
 
-    def similarity(user: int, target: int, item: int) -> float:
-        item_vector = direction(nodes.fused[N_USERS + item])
-        return float(user_vector(user, target) @ item_vector) / loss.temperature
+    def ends(user: int, item: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of an interaction, as if it were not there."""
+        rows = (user, N_USERS + item)
+        vectors = [nodes.fused[row] for row in rows]
+        for column, side in enumerate(("user", "item")):
+            if loss.exclude_target != "none":
+                brought = matrix[rows] * nodes.walks[rows[1 - column]]
+                vectors[column] = vectors[column] - brought / n_terms
+            if loss.exclude_target == "review" and has_text:
+                share = reviews[user, item] / (PAIRS[:, column] == (user, item)[column]).sum()
+                vectors[column] = vectors[column] - project(share, side) / n_terms
+        return direction(vectors[0]), direction(vectors[1])
+
+    def popularity(count: int) -> float:
+        if not config.model.popularity_prior:
+            return 0.0
+        return float(params["popularity_weight"]) * math.log(1 + count)
+
+    def similarity(user_vector: np.ndarray, item: int) -> float:
+        return float(user_vector @ direction(nodes.fused[N_USERS + item])) / temperature
 
     def score(user: int, target: int, item: int) -> float:
         """Of an item, for a user whose interaction with `target` is being predicted."""
-        popularity = 0.0
-        if config.model.popularity_prior:
-            count = sum(1 for _, other in PAIRS.tolist() if other == item)
-            popularity = float(params["popularity_weight"]) * math.log(1 + count)
-        return similarity(user, target, item) + popularity
+        count = int((PAIRS[:, 1] == item).sum())
+        return similarity(ends(user, target)[0], item) + popularity(count)
+
+    def agreement(user: int, item: int) -> float:
+        """Of the two ends of an interaction."""
+        user_vector, item_vector = ends(user, item)
+        return float(user_vector @ item_vector) / temperature
+
+    def positive_score(user: int, item: int) -> float:
+        count = int((PAIRS[:, 1] == item).sum()) - (loss.exclude_target != "none")
+        return agreement(user, item) + popularity(count)
 
     def rarity(column: int, row: int) -> float:
         """Minus the log of how often a user (column 0) or an item (1) is drawn, if corrected."""
@@ -213,10 +261,10 @@ def terms(params: dict, config: Config) -> dict[str, float]:
         for place, (user, item) in enumerate(pairs):
             if loss.candidates == "catalog":
                 known = history[user] if loss.false_negatives == "history" else {item}
-                positive = score(user, item, item)
+                positive = positive_score(user, item)
                 others = [score(user, item, j) for j in range(N_ITEMS) if j not in known]
             else:
-                positive = score(user, item, item) + rarity(1, item)
+                positive = positive_score(user, item) + rarity(1, item)
                 items = [pairs[other][1] for other in negatives(place, 1)]
                 others = [score(user, item, j) + rarity(1, j) for j in items]
             losses.append(sincere(positive, others))
@@ -227,7 +275,15 @@ def terms(params: dict, config: Config) -> dict[str, float]:
         for (user, item), negative in zip(pairs, sampled_negatives().tolist(), strict=True):
             known = history[user] if loss.false_negatives == "history" else {item}
             if negative not in known:
-                difference = score(user, item, negative) - score(user, item, item)
+                difference = score(user, item, negative) - positive_score(user, item)
+                losses.append(math.log1p(math.exp(difference)))
+        return float(np.mean(losses))
+
+    def low_rated() -> float:
+        losses = []
+        for (user, item), low in zip(pairs, drawn_low_rated(), strict=True):
+            if low is not None:
+                difference = score(user, item, low) - positive_score(user, item)
                 losses.append(math.log1p(math.exp(difference)))
         return float(np.mean(losses))
 
@@ -235,22 +291,23 @@ def terms(params: dict, config: Config) -> dict[str, float]:
         losses = []
         for place, (user, item) in enumerate(pairs):
             others = [pairs[other] for other in negatives(place, 0)]
-            scores = [
-                similarity(other, target, item) + rarity(0, other) for other, target in others
-            ]
-            losses.append(sincere(similarity(user, item, item) + rarity(0, user), scores))
+            scores = [similarity(ends(*other)[0], item) + rarity(0, other[0]) for other in others]
+            losses.append(sincere(agreement(user, item) + rarity(0, user), scores))
         return float(np.mean(losses))
 
     def cross_modal(column: int) -> float:
-        labels = [pair[column] for pair in pairs]
+        compared = pairs[: loss.cross_modal_batch]
+        labels = [pair[column] for pair in compared]
         graph = [direction(nodes.graph[column * N_USERS + label]) for label in labels]
         text = [direction(nodes.text[column * N_USERS + label]) for label in labels]
+        if loss.cross_modal_view == "review":
+            text = [direction(project(reviews[pair], "item")) for pair in compared]
         views = {"graph_to_text": [(graph, text)], "text_to_graph": [(text, graph)]}
         views["both"] = views["graph_to_text"] + views["text_to_graph"]
         of_anchors, of_pairs = [], []
         for anchors, candidates in views[loss.cross_modal_direction]:
             for a, anchor in enumerate(anchors):
-                logits = [float(anchor @ other) / loss.temperature for other in candidates]
+                logits = [float(anchor @ other) / temperature for other in candidates]
                 same = [label == labels[a] for label in labels]
                 wrong = [s for s, is_same in zip(logits, same, strict=True) if not is_same]
                 found = [
@@ -261,13 +318,16 @@ def terms(params: dict, config: Config) -> dict[str, float]:
         return float(np.mean(of_anchors if loss.cross_modal_average == "anchor" else of_pairs))
 
     def intra_modal(table: np.ndarray) -> float:
-        users = [direction(table[user]) for user, _ in pairs]
-        items = [direction(table[N_USERS + item]) for _, item in pairs]
+        compared = pairs[: loss.cross_modal_batch]
+        users = [direction(table[user]) for user, _ in compared]
+        items = [direction(table[N_USERS + item]) for _, item in compared]
         losses = []
         for candidates, (anchors, others) in enumerate(((items, users), (users, items))):
             for place, anchor in enumerate(anchors):
-                logits = [float(anchor @ other) / loss.temperature for other in others]
-                wrong = [logits[other] for other in negatives(place, candidates)]
+                logits = [float(anchor @ other) / temperature for other in others]
+                wrong = [
+                    logits[other] for other in negatives(place, candidates) if other < len(compared)
+                ]
                 losses.append(sincere(logits[place], wrong))
         return float(np.mean(losses))
 
@@ -278,10 +338,9 @@ def terms(params: dict, config: Config) -> dict[str, float]:
 
     weighted: list[tuple[str, float, Callable[[], float]]] = [
         ("ranking", 1.0, bpr if loss.ranking_loss == "bpr" else item_ranking),
+        ("low_rated", loss.low_rated_weight, low_rated),
         ("user_ranking", loss.user_ranking_weight, user_ranking),
     ]
-    has_graph = config.model.graph_embeddings
-    has_text = config.model.text_encoder != "none"
     if has_graph and has_text:
         aligned = (
             ["user", "item"] if loss.cross_modal_labels == "both" else [loss.cross_modal_labels]

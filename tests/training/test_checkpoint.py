@@ -33,7 +33,8 @@ def _state(step: int = 12) -> TrainState:
     params = jax.tree.map(draw, shapes, is_leaf=lambda x: isinstance(x, tuple))
     optimizer = build_optimizer(Config().train, batch_size=256)
     _, opt_state = optimizer.update(params, optimizer.init(params), params)
-    return TrainState(jnp.int32(step), params, opt_state)
+    average = jax.tree.map(lambda leaf: leaf / 3, params)
+    return TrainState(jnp.int32(step), params, opt_state, average)
 
 
 def _metadata(dataset, **progress) -> Metadata:

@@ -1,22 +1,91 @@
-import jax
-import numpy as np
+import dataclasses
 
-from symcere_jax.models import ModelInputs
-from symcere_jax.training.inputs import TrainInputs
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.training.inputs import TrainInputs, UserItems
 
 from . import problem
 
 
+def _config(**settings):
+    return problem.config(text_encoder="lsa", **settings)
+
+
 def test_inputs_hold_the_training_interactions(dataset):
-    model = ModelInputs.from_dataset(dataset, problem.config(text_encoder="lsa").model)
-    inputs = TrainInputs.from_dataset(dataset, model)
+    inputs = TrainInputs.from_dataset(dataset, _config(min_rating=0.0))
     np.testing.assert_array_equal(inputs.interactions, dataset.train)
     items = {user: [] for user in range(dataset.n_users)}
     for user, item in dataset.train.tolist():
         items[user].append(item)
-    assert inputs.max_history == max(map(len, items.values()))
+    assert inputs.history.longest == max(map(len, items.values()))
     users = np.array([0, dataset.n_users - 1, 3, 3])
-    history = jax.jit(lambda inputs, users: inputs.history(users, fill=99))(inputs, users)
+    history = jax.jit(lambda lists, users: lists.of(users, fill=99))(inputs.history, users)
     for user, row in zip(users.tolist(), history.tolist(), strict=True):
-        padding = inputs.max_history - len(items[user])
+        padding = inputs.history.longest - len(items[user])
         assert row == sorted(items[user]) + [99] * padding
+    assert inputs.low_rated.longest == len(inputs.low_rated.items) == 0
+    assert inputs.low_rated.of(users, fill=99).shape == (4, 0)
+
+
+def test_low_ratings_are_no_positives_and_stay_in_the_history(dataset):
+    """A review of each interaction is found by its user and item."""
+    table = dataset.reviews(["user", "item", "rating", "split"]).to_pylist()
+    train = [(row["user"], row["item"], row["rating"]) for row in table if row["split"] == "train"]
+    inputs = TrainInputs.from_dataset(dataset, _config(min_rating=3.0))
+    positives = sorted((user, item) for user, item, rating in train if rating >= 3)
+    assert 0 < len(positives) < len(train)
+    assert list(map(tuple, inputs.interactions.tolist())) == positives
+    assert inputs.model.adjacency.n_edges == 2 * len(positives)
+    for column, degree in enumerate((inputs.model.user_degree, inputs.model.item_degree)):
+        counts = np.bincount([pair[column] for pair in positives], minlength=len(degree))
+        np.testing.assert_array_equal(degree, counts)
+    for lists, pairs in (
+        (inputs.history, {(user, item) for user, item, _ in train}),
+        (inputs.low_rated, {(user, item) for user, item, rating in train if rating < 3}),
+    ):
+        assert len(lists.items) == len(pairs)
+        rows = lists.of(jnp.arange(dataset.n_users), fill=-1).tolist()
+        assert {(user, i) for user, row in enumerate(rows) for i in row if i >= 0} == pairs
+
+    texts = dataset.text_features("lsa", "reviews")
+    places = {(row["user"], row["item"]): place for place, row in enumerate(table)}
+    assert inputs.review_text.dtype == jnp.float16
+    for pair, found in zip(positives, np.asarray(inputs.review_text), strict=True):
+        expected = texts[places[pair]] / max(np.linalg.norm(texts[places[pair]]), 1e-9)
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "are_read"),
+    [
+        ({}, True),
+        ({"exclude_target": "edge"}, False),
+        ({"exclude_target": "edge", "cross_modal_view": "review"}, True),
+        (
+            {"exclude_target": "none", "cross_modal_view": "review", "cross_modal_weight": 0.0},
+            False,
+        ),
+        ({"text_encoder": "none"}, False),
+    ],
+    ids=str,
+)
+def test_reviews_are_read_where_a_loss_needs_them(dataset, settings, are_read, monkeypatch):
+    read = []
+    features = ReviewDataset.text_features
+    monkeypatch.setattr(
+        ReviewDataset,
+        "text_features",
+        lambda self, encoder, rows: read.append(rows) or features(self, encoder, rows),
+    )
+    inputs = TrainInputs.from_dataset(dataset, _config().replace(**settings))
+    assert (inputs.review_text is not None) == ("reviews" in read) == are_read
+
+
+def test_users_without_items_have_empty_lists():
+    lists = UserItems.from_pairs(np.int32([[1, 4], [1, 2]]), 3)
+    assert lists.of(jnp.array([0, 1, 2]), fill=9).tolist() == [[9, 9], [2, 4], [9, 9]]
+    assert dataclasses.replace(lists, longest=0).of(jnp.array([0, 1]), fill=9).shape == (2, 0)

@@ -289,7 +289,7 @@ def test_patience_ends_a_run_and_the_best_is_kept(dataset, tmp_path, states, scr
     assert (result.best_epoch, result.best_score) == (1, 0.3)
     scripted(0.1, 0.3)
     train(_config(patience=2, epochs=1), dataset, tmp_path / "one_epoch")
-    _assert_equal(Checkpoints(tmp_path).restore("best", states[0].params), states[-1].params)
+    _assert_equal(Checkpoints(tmp_path).restore("best", states[0].params), states[-1].kept)
 
     scripted(0.4)
     result = train(_config(patience=3), dataset, tmp_path)
@@ -310,7 +310,7 @@ def test_without_validation_data_the_last_epoch_wins(dataset, tmp_path, states):
     result = train(_config(epochs=2, patience=1), empty, tmp_path)
     assert (result.stop, result.epochs) == ("epochs", 2)
     assert (result.best_epoch, result.best_score) == (2, None)
-    _assert_equal(Checkpoints(tmp_path).restore("best", states[-1].params), states[-1].params)
+    _assert_equal(Checkpoints(tmp_path).restore("best", states[-1].params), states[-1].kept)
     assert all("ndcg@10" not in record for record in _records(tmp_path))
 
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.training.devices import AXIS
+from symcere_jax.training.inputs import UserItems
 
 from . import problem
 from .problem import ONLY_RANKING
@@ -13,20 +14,24 @@ CASES = [
     {
         "false_negatives": "none",
         "normalize": False,
+        "learn_temperature": True,
+        "cross_modal_view": "review",
         "cross_modal_direction": "text_to_graph",
         "cross_modal_average": "pair",
     },
     {
         "false_negatives": "same_item",
-        "exclude_target": False,
+        "exclude_target": "none",
         "candidates": "in_batch",
         "logq_correction": True,
         "cross_modal_direction": "graph_to_text",
         "cross_modal_labels": "item",
+        "cross_modal_batch": 5,
     },
+    {"exclude_target": "edge", "candidates": "in_batch", "learn_temperature": True},
     {"candidates": "in_batch", "popularity_prior": False} | ONLY_RANKING,
     {"candidates": "in_batch", "false_negatives": "none", "normalize": False} | ONLY_RANKING,
-    {"exclude_target": False, "false_negatives": "same_item"} | ONLY_RANKING,
+    {"exclude_target": "none", "false_negatives": "same_item"} | ONLY_RANKING,
     {"ranking_loss": "bpr"} | ONLY_RANKING,
     {"ranking_loss": "bpr", "false_negatives": "none", "normalize": False} | ONLY_RANKING,
     {"text_encoder": "none"} | ONLY_RANKING | {"intra_modal_weight": 0.5},
@@ -65,18 +70,21 @@ def test_terms_and_gradients_follow_the_formulas(case):
         assert found == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-3, abs=1e-4)
 
 
-def test_the_cases_differ():
-    """Otherwise the test above could not tell one setting from another."""
-    losses = set()
-    for case in CASES:
-        config = problem.config(**case)
-        params = problem.params(problem.objective(config).model)
-        losses.add(round(problem.terms(params, config)["ranking"], 4))
-    assert len(losses) == len(CASES)
+@pytest.mark.parametrize("case", CASES[:4], ids=_name)
+def test_every_setting_of_a_case_makes_a_difference(case):
+    """Otherwise the test above could not tell one value from another."""
+    config = problem.config(**case)
+    params = problem.params(problem.objective(config).model)
+    terms = problem.terms(params, config)
+    for name in case:
+        default = problem.config().flat()[name]
+        changed = problem.terms(params, config.replace(**{name: default}))
+        assert changed != pytest.approx(terms, rel=1e-3), name
 
 
-def test_blocks_of_items_change_nothing():
-    config = problem.config(**ONLY_RANKING)
+@pytest.mark.parametrize("case", [ONLY_RANKING, {"candidates": "in_batch"}], ids=_name)
+def test_blocks_of_candidates_change_nothing(case):
+    config = problem.config(**case)
     whole, blocks = problem.objective(config), problem.objective(config, block_size=3)
     params = problem.params(whole.model)
     terms, gradients = problem.loss_and_gradients(whole, params)
@@ -92,6 +100,7 @@ def test_blocks_of_items_change_nothing():
 @pytest.mark.parametrize(
     ("off", "gone"),
     [
+        ({"low_rated_weight": 0.0}, {"low_rated"}),
         ({"user_ranking_weight": 0.0}, {"user_ranking"}),
         ({"cross_modal_weight": 0.0}, {"cross_modal_user", "cross_modal_item"}),
         ({"cross_modal_labels": "item"}, {"cross_modal_user"}),
@@ -108,6 +117,7 @@ def test_a_term_that_is_off_does_not_appear(off, gone):
     every = {
         "loss",
         "ranking",
+        "low_rated",
         "user_ranking",
         "cross_modal_user",
         "cross_modal_item",
@@ -118,8 +128,8 @@ def test_a_term_that_is_off_does_not_appear(off, gone):
     objective = problem.objective(problem.config(**off))
     params = problem.params(objective.model)
 
-    def terms(params, inputs, batch):
-        return objective(params, inputs, batch, jax.random.key(0), 1)[1]
+    def terms(params, inputs, rows):
+        return objective(params, inputs, rows, jax.random.key(0), 1)[1]
 
     # Traced only: what is not there cannot cost anything.
     shapes = jax.eval_shape(
@@ -161,7 +171,7 @@ def free_items():
 )
 def test_history_has_softmax_probability_and_gradient_zero(free_items, false_negatives, negatives):
     logits, user, objective, params = free_items(false_negatives=false_negatives)
-    _, gradients = problem.loss_and_gradients(objective, params, problem.PAIRS[:1])
+    _, gradients = problem.loss_and_gradients(objective, params, np.arange(1))
     of_items = gradients["graph_tower"]["embedding"][problem.N_USERS :]
     expected = np.zeros(problem.N_ITEMS)
     candidates = [0, *negatives]
@@ -180,7 +190,7 @@ def test_history_has_softmax_probability_and_gradient_zero(free_items, false_neg
 def test_in_batch_history_is_no_negative(free_items, false_negatives, is_zero):
     """Two items of one user: each is in the history that the other competes with."""
     *_, objective, params = free_items(candidates="in_batch", false_negatives=false_negatives)
-    terms, gradients = problem.loss_and_gradients(objective, params, problem.PAIRS[:2])
+    terms, gradients = problem.loss_and_gradients(objective, params, np.arange(2))
     assert (terms["ranking"] == 0) == is_zero
     assert all((leaf == 0).all() == is_zero for leaf in jax.tree.leaves(gradients))
 
@@ -188,7 +198,6 @@ def test_in_batch_history_is_no_negative(free_items, false_negatives, is_zero):
 def test_bpr_of_known_items_alone_is_zero():
     """User 0 and a key that draws from the history only: nothing counts, and nothing is NaN."""
     objective = problem.objective(problem.config(ranking_loss="bpr", **ONLY_RANKING))
-    batch = problem.PAIRS[:1]
     keys = range(100)
     draws = [
         int(
@@ -200,7 +209,25 @@ def test_bpr_of_known_items_alone_is_zero():
     ]
     known = next(key for key in keys if draws[key] in (1, 2))
     terms, gradients = problem.loss_and_gradients(
-        objective, problem.params(objective.model), batch, known
+        objective, problem.params(objective.model), np.arange(1), known
     )
     assert terms["loss"] == 0
     assert all((leaf == 0).all() for leaf in jax.tree.leaves(gradients))
+
+
+def test_users_without_low_rated_items_have_nothing_to_rank_lower():
+    """And a data set without any is no problem."""
+    config = problem.config(**ONLY_RANKING | {"low_rated_weight": 1.0})
+    objective = problem.objective(config)
+    params = problem.params(objective.model)
+    of_user_0 = problem.loss_and_gradients(objective, params, np.arange(2))[0]
+    assert of_user_0["low_rated"] == 0
+    nothing = UserItems.from_pairs(problem.LOW_RATED[:0], problem.N_USERS)
+
+    def terms(params, inputs, rows):
+        return objective(params, inputs, rows, jax.random.key(0), 1)[1]
+
+    mapped = jax.jit(jax.vmap(terms, in_axes=(None, None, 0), axis_name=AXIS))
+    found = mapped(params, problem.inputs().replace(low_rated=nothing), problem.BATCH[None])
+    assert found["low_rated"] == 0
+    assert found["loss"] == found["ranking"] > 0

@@ -1,4 +1,5 @@
 import logging
+import re
 
 import jax
 import jax.numpy as jnp
@@ -15,14 +16,14 @@ from . import problem
 BATCH_SIZE, STEPS_PER_EPOCH = 3, 4
 
 
-def _batches_objective(params, inputs, batch, key, n_devices):
+def _batches_objective(params, inputs, rows, key, n_devices):
     """Tells which batches it was given, and what its random key draws."""
     noise = jax.random.uniform(key)
-    return 0.0 * params.sum(), {"loss": noise, "batch": batch}
+    return 0.0 * params.sum(), {"loss": noise, "rows": rows}
 
 
 def _batches(seed: int, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs `[n_epochs, steps, batch, 2]` and noise `[n_epochs, steps]` of the first epochs."""
+    """Interactions `[n_epochs, steps, batch]` and noise `[n_epochs, steps]` of the first epochs."""
     optimizer = optax.set_to_zero()
     params = jnp.zeros(1)
     state = replicate(TrainState(jnp.int32(0), params, optimizer.init(params)))
@@ -30,19 +31,19 @@ def _batches(seed: int, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
     run = build_steps(
         _batches_objective,
         optimizer,
-        seed=seed,
+        Config.of(seed=seed).train,
         batch_size=BATCH_SIZE,
         steps_per_epoch=STEPS_PER_EPOCH,
         n_steps=STEPS_PER_EPOCH // 2,
     )
-    pairs, noise = [], []
+    rows, noise = [], []
     for _ in range(2 * n_epochs):
         state, terms = run(state, inputs)
-        pairs.append(terms["batch"][0])
+        rows.append(terms["rows"][0])
         noise.append(terms["loss"][0])
     assert int(unreplicate(state).step) == n_epochs * STEPS_PER_EPOCH
     shape = (n_epochs, STEPS_PER_EPOCH)
-    return np.reshape(pairs, (*shape, BATCH_SIZE, 2)), np.reshape(noise, shape)
+    return np.reshape(rows, (*shape, BATCH_SIZE)), np.reshape(noise, shape)
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +52,16 @@ def batches():
 
 
 def test_an_epoch_covers_every_interaction(batches):
-    pairs, _ = batches
+    rows, _ = batches
     # 4 steps of 3 for 11 interactions: the last place goes to the first of the order again.
-    for epoch in pairs.reshape(3, -1, 2):
-        assert sorted(map(tuple, epoch[:-1].tolist())) == sorted(map(tuple, problem.PAIRS.tolist()))
-        assert epoch[-1].tolist() == epoch[0].tolist()
+    for epoch in rows.reshape(3, -1):
+        assert sorted(epoch[:-1].tolist()) == list(range(len(problem.PAIRS)))
+        assert epoch[-1] == epoch[0]
 
 
 def test_epochs_and_steps_differ(batches):
-    pairs, noise = batches
-    assert len({epoch.tobytes() for epoch in pairs}) == 3
+    rows, noise = batches
+    assert len({epoch.tobytes() for epoch in rows}) == 3
     assert len(set(noise.ravel().tolist())) == noise.size
 
 
@@ -78,12 +79,14 @@ def training():
     objective, optimizer = problem.objective(config), build_optimizer(config.train, batch_size=4)
     inputs = problem.inputs()
 
-    def start(seed: int = 0) -> TrainState:
-        return replicate(initial_state(objective, optimizer, inputs, seed))
+    def start(**settings) -> TrainState:
+        train = config.replace(**settings).train
+        return replicate(initial_state(objective, optimizer, inputs, train))
 
-    def steps(n_steps: int):
+    def steps(n_steps: int, seed: int = 0):
+        train = config.replace(seed=seed).train
         return build_steps(
-            objective, optimizer, seed=0, batch_size=4, steps_per_epoch=4, n_steps=n_steps
+            objective, optimizer, train, batch_size=4, steps_per_epoch=4, n_steps=n_steps
         )
 
     return start, steps, replicate(inputs)
@@ -93,15 +96,27 @@ def test_steps_of_one_call_equal_single_steps(training):
     start, steps, inputs = training
     together, terms = steps(4)(start(), inputs)
     single, state, single_terms = steps(1), start(), []
+    average = jax.tree.map(np.float64, state.params)
     for _ in range(4):
         state, step_terms = single(state, inputs)
         single_terms.append(step_terms)
+        # Over the 4 steps of an epoch, 0.8 of what the average was stays.
+        average = jax.tree.map(
+            lambda old, new: 0.8**0.25 * old + (1 - 0.8**0.25) * np.asarray(new),
+            average,
+            state.params,
+        )
     jax.tree.map(np.testing.assert_array_equal, state, together)
     assert terms["loss"].shape == (1, 4)
     jax.tree.map(
         np.testing.assert_array_equal,
         jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *single_terms),
         jax.tree.map(np.asarray, terms),
+    )
+    jax.tree.map(
+        lambda leaf, expected: np.testing.assert_allclose(leaf, expected, rtol=1e-5, atol=1e-8),
+        state.kept,
+        average,
     )
     # All of it was trained: no leaf is where it started.
     moved = jax.tree.map(
@@ -128,10 +143,38 @@ def test_nothing_is_compiled_after_the_first_call(training, caplog):
 
 def test_initial_state_follows_from_the_seed(training):
     start, _, _ = training
-    first, same, other = start(0), start(0), start(1)
+    first, same, other = start(seed=0), start(seed=0), start(seed=1)
     jax.tree.map(np.testing.assert_array_equal, same, first)
     table = [state.params["graph_tower"]["embedding"] for state in (first, other)]
     assert (np.asarray(table[0]) != np.asarray(table[1])).all()
+
+
+def test_the_average_starts_at_the_parameters_and_can_be_left_out(training):
+    start, _, _ = training
+    state = start()
+    jax.tree.map(np.testing.assert_array_equal, state.average, state.params)
+    assert state.kept is state.average
+    # A step takes over the memory of both: they must not share it.
+    pointers = [
+        leaf.addressable_data(0).unsafe_buffer_pointer()
+        for leaf in jax.tree.leaves((state.params, state.average))
+    ]
+    assert len(set(pointers)) == len(pointers)
+    plain = start(parameter_average=0.0)
+    assert plain.average is None
+    assert plain.kept is plain.params
+
+
+def test_what_is_compiled_for_a_seed_serves_all(caplog):
+    keys = []
+    for seed in (0, 1):
+        caplog.clear()
+        with jax.log_compiles(), caplog.at_level(logging.DEBUG):
+            _batches(seed, n_epochs=1)
+        messages = " ".join(record.getMessage() for record in caplog.records)
+        keys.append(set(re.findall(r"with key '([\w-]+)'", messages)))
+    # Programs are kept under what they compute: the second seed asks for no other one.
+    assert set() != keys[1] <= keys[0]
 
 
 @pytest.mark.parametrize(("batch_size", "scale"), [(256, 1), (1024, 2)])
@@ -142,7 +185,7 @@ def test_each_group_of_parameters_has_its_learning_rate(batch_size, scale):
         "scalar_learning_rate": 0.125,
     }
     optimizer = build_optimizer(Config.of(**rates).train, batch_size)
-    params = problem.params(problem.objective(problem.config()).model)
+    params = problem.params(problem.objective(problem.config(learn_temperature=True)).model)
     gradients = jax.tree.map(jnp.ones_like, params)
     updates, _ = optimizer.update(gradients, optimizer.init(params), params)
     # The first step of Adam has the length of the learning rate, whatever the gradient.
@@ -154,6 +197,7 @@ def test_each_group_of_parameters_has_its_learning_rate(batch_size, scale):
             "projection": {"kernel": 0.5},
         },
         "popularity_weight": 0.125,
+        "log_temperature": 0.125,
     }
     jax.tree.map(
         lambda rate, update: np.testing.assert_allclose(update, -scale * rate, rtol=1e-5),
