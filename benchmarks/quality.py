@@ -8,15 +8,12 @@ program does not know are handed to launch/train.py. Runs that are complete are 
 table is printed and, with --update, put between the marks of that name in a Markdown file.
 """
 
-import json
-import re
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
+import tables
 from absl import app, flags
+from seeds import run_seed
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
@@ -25,29 +22,9 @@ _UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is repl
 _LABEL = flags.DEFINE_string("label", None, "marks of the table; default: name of the workdir")
 
 METRICS = ("ndcg@10", "recall@10", "ndcg@20", "recall@20", "coverage@10", "popularity@10")
-LAUNCH = Path(__file__).resolve().parents[1] / "launch"
 
 
-def run_seed(seed: int, train_flags: list[str]) -> dict[str, float]:
-    """Trains and evaluates one seed, unless that is done; returns its test metrics."""
-    workdir = Path(_WORKDIR.value) / f"seed_{seed}"
-    metrics = workdir / "metrics_test.json"
-    if not metrics.exists():
-        where = [f"--dataset={_DATASET.value}", f"--workdir={workdir}"]
-        start = time.monotonic()
-        for arguments in (
-            ["train.py", *train_flags, *where, f"--seed={seed}"],
-            ["evaluate.py", *where, "--split=test"],
-        ):
-            command = [sys.executable, str(LAUNCH / arguments[0]), *arguments[1:]]
-            subprocess.run(command, check=True, stdout=sys.stderr)
-        (workdir / "seconds.json").write_text(json.dumps(time.monotonic() - start))
-    scores = json.loads(metrics.read_text())
-    scores["seconds"] = json.loads((workdir / "seconds.json").read_text())
-    return scores
-
-
-def table(name: str, scores: list[dict[str, float]]) -> str:
+def table(name: str, scores: list[dict]) -> str:
     """A Markdown table: mean over the seeds ± standard deviation."""
     lines = [
         f"| {name}, test, {len(scores)} seeds | mean | ± over seeds |",
@@ -62,22 +39,14 @@ def table(name: str, scores: list[dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def replace_table(path: Path, label: str, text: str) -> None:
-    """Puts a table between the lines `<!-- label -->` and `<!-- /label -->` of a file."""
-    pattern = re.compile(rf"(<!-- {re.escape(label)} -->\n).*?(<!-- /{re.escape(label)} -->)", re.S)
-    content, n = pattern.subn(lambda found: f"{found[1]}{text}\n{found[2]}", path.read_text())
-    if n != 1:
-        sys.exit(f"error: {path} needs the lines <!-- {label} --> and <!-- /{label} --> once")
-    path.write_text(content)
-
-
 def main(arguments: list[str]) -> None:
     """Runs the seeds and shows the table."""
-    scores = [run_seed(seed, arguments[1:]) for seed in range(_SEEDS.value)]
-    text = table(scores[0]["dataset"], scores)  # type: ignore[arg-type]
+    where = {"dataset": Path(_DATASET.value), "workdir": Path(_WORKDIR.value)}
+    scores = [run_seed(seed, arguments[1:], **where) for seed in range(_SEEDS.value)]
+    text = table(scores[0]["dataset"], scores)
     print(text)
     if _UPDATE.value:
-        replace_table(Path(_UPDATE.value), _LABEL.value or Path(_WORKDIR.value).name, text)
+        tables.replace(Path(_UPDATE.value), _LABEL.value or Path(_WORKDIR.value).name, text)
 
 
 if __name__ == "__main__":
