@@ -15,7 +15,7 @@ from data_prep.store import ReviewStore
 from data_prep.stored_texts import TextWriter
 from data_prep.text_cleaning import word_counts
 from symcere_jax.data import schema
-from symcere_jax.text.encoder import TextFeatures
+from symcere_jax.text import TextFeatures, save_text_encoder
 
 _ROW_GROUP = 1 << 16
 _BLOCK = 1 << 18
@@ -130,7 +130,10 @@ def write_pairs(folder: Path, selection: Selection, split: np.ndarray) -> dict[s
 
 
 def write_text(folder: Path, encoder: str, features: TextFeatures) -> None:
-    """Writes the text features of reviews, users and items; takes over files that are mapped."""
+    """Writes the text features of reviews, users and items, and the encoder that made them.
+
+    Files that are mapped are taken over.
+    """
     (folder / schema.TEXT_FOLDER / encoder).mkdir(parents=True)
     for rows in ("reviews", "users", "items"):
         array = getattr(features, rows)
@@ -140,6 +143,8 @@ def write_text(folder: Path, encoder: str, features: TextFeatures) -> None:
             Path(array.filename).replace(path)
         else:
             np.save(path, array)
+    if features.fitted is not None:
+        save_text_encoder(features.fitted, folder, encoder)
 
 
 def file_entries(folder: Path) -> Mapping[str, Mapping[str, object]]:

@@ -1,6 +1,7 @@
 """Reading a prepared folder."""
 
 import dataclasses
+import tokenize
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ import pyarrow.parquet as pq
 
 from symcere_jax.data import schema
 from symcere_jax.errors import DataError
+
+# What np.load raises: EOFError for an empty file, the last two for a damaged header.
+_NOT_NUMPY = (OSError, EOFError, ValueError, SyntaxError, tokenize.TokenError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +114,7 @@ class ReviewDataset:
             "reviews": self.manifest.n_reviews,
         }[rows]
         expected = (n_rows, self.manifest.text_encoders[encoder]["width"])
-        features = _load_array(path)
+        features = load_array(path)
         if features.shape != expected or features.dtype.kind != "f":
             raise DataError(
                 f"{path}: {features.dtype} {features.shape}, expected floats of shape {expected}; "
@@ -138,18 +142,26 @@ class ReviewDataset:
         return _read_ids(self.folder / schema.ITEMS, "item_id", self.n_items)
 
 
-def _load_array(path: Path) -> np.ndarray:
+def load_array(path: Path) -> np.ndarray:
+    """Maps an array of a prepared folder.
+
+    Args:
+        path: a file in NumPy's format.
+
+    Raises:
+        DataError: the file is missing or malformed.
+    """
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"{path} is missing; prepare the data again") from None
-    except (OSError, EOFError, ValueError) as error:  # EOFError: an empty file
+    except _NOT_NUMPY as error:
         raise DataError(f"{path}: not a NumPy file ({error}); prepare the data again") from None
 
 
 def _load_pairs(folder: Path, split: str, manifest: schema.Manifest) -> np.ndarray:
     path = folder / schema.pairs_file(split)
-    pairs = _load_array(path)
+    pairs = load_array(path)
     expected = (manifest.n_interactions[split], 2)
     if pairs.shape != expected or pairs.dtype != np.int32:
         raise DataError(

@@ -9,6 +9,7 @@
     text/<encoder>/reviews.npy      float [n_reviews, width], row r encodes review r
     text/<encoder>/users.npy        float [n_users, width], from training reviews only
     text/<encoder>/items.npy        float [n_items, width], from training reviews only
+    text/<encoder>/model/           the fitted encoder, for further texts; model.json: its kind
 
 A (user, item) pair occurs in exactly one split. Rows of users and items are dense: 0 … n-1.
 """
@@ -41,6 +42,11 @@ def pairs_file(split: str) -> str:
 def text_file(encoder: str, rows: str) -> str:
     """Name of a text feature file; `rows` is "reviews", "users" or "items"."""
     return f"{TEXT_FOLDER}/{encoder}/{rows}.npy"
+
+
+def text_model_file(encoder: str, name: str = "model.json") -> str:
+    """Name of a file of a fitted text encoder; `model.json` says what kind it is of."""
+    return f"{TEXT_FOLDER}/{encoder}/model/{name}"
 
 
 @dataclasses.dataclass(frozen=True)

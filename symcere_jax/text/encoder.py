@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,12 +40,56 @@ class TextFeatures:
         users: float32 `[n_users, width]`, from each user's training reviews; 0 without any.
         items: float32 `[n_items, width]`, from each item's training reviews; 0 without any.
         settings: what the manifest states of the encoder, besides width and dtype.
+        fitted: encodes further texts as these; None: no text but these has features.
     """
 
     reviews: np.ndarray
     users: np.ndarray
     items: np.ndarray
     settings: Mapping[str, Any]
+    fitted: "FittedTextEncoder | None" = None
+
+
+class FittedTextEncoder(Protocol):
+    """Encodes any texts the way in which the reviews of a prepared folder were encoded.
+
+    Attributes:
+        kind: names the class among those that `load_text_encoder` knows.
+    """
+
+    kind: str
+
+    @property
+    def width(self) -> int:
+        """Width of the features."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Features of texts, each by itself, as the rows of `reviews.npy` are made.
+
+        Args:
+            texts: n texts.
+
+        Returns:
+            float32 `[n, width]`; 0 for a text without anything that the encoder knows.
+        """
+        ...
+
+    def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
+        """Features of users or items, as the rows of `users.npy` and `items.npy` are made.
+
+        Args:
+            documents: the texts of all training reviews of each of n users or items, in the order
+                of the stored reviews.
+
+        Returns:
+            float32 `[n, width]`; 0 without any text.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Writes what `load_text_encoder` needs into a folder that exists and is empty."""
+        ...
 
 
 class TextEncoder(Protocol):

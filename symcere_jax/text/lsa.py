@@ -21,7 +21,8 @@ import scipy.sparse
 from symcere_jax.errors import DataError
 from symcere_jax.text.decomposition import RowBlocks, right_singular_vectors
 from symcere_jax.text.encoder import Progress, Reviews, TextFeatures
-from symcere_jax.text.vocabulary import SLACK, Vocabulary, count_terms, term_counts
+from symcere_jax.text.fitted_lsa import FittedLsa, idf, weigh
+from symcere_jax.text.vocabulary import SLACK, Vocabulary, count_terms
 from symcere_jax.text.words import Batch, StoredWords, WordNumbers, single_documents
 
 # Words are fewer than pairs of words, and a word in a Python dict takes ten times as much memory.
@@ -80,22 +81,22 @@ class LsaEncoder:
                 f"{reviews.n_items} and {n_terms}; prepare with --text_encoder=none"
             )
         say("weighting words of items")
-        weigh = _TfIdf(vocabulary)
-        item_terms = RowBlocks(
-            map(weigh, words.documents(item_of, reviews.n_items)), n_terms, self.scratch
-        )
+        terms = (vocabulary.keys, vocabulary.columns, idf(vocabulary))
+        of_items = words.documents(item_of, reviews.n_items)
+        item_terms = RowBlocks((weigh(batch, *terms) for batch in of_items), n_terms, self.scratch)
         say(f"reducing {n_terms:,} terms to {width} dimensions")
         basis, items = right_singular_vectors(item_terms, width, seed=self.seed)
         del item_terms
+        fitted = FittedLsa(numbers.known, *terms, basis)
         say("encoding users")
-        users = map(weigh, words.documents(user_of, reviews.n_users))
+        users = map(fitted.weigh, words.documents(user_of, reviews.n_users))
         user_features = self._features("users", users, reviews.n_users, basis)
         say("encoding reviews")
-        alone = map(weigh, single_documents(reviews.texts, numbers))
+        alone = map(fitted.weigh, single_documents(reviews.texts, numbers.known))
         review_features = self._features("reviews", alone, len(reviews.texts), basis)
         settings = dataclasses.asdict(self) | {"n_terms": n_terms}
         del settings["scratch"]
-        return TextFeatures(review_features, user_features, items, settings)
+        return TextFeatures(review_features, user_features, items, settings, fitted)
 
     def _vocabulary(
         self, documents: Iterator[Batch], numbers: WordNumbers, n_reviews: int
@@ -129,28 +130,3 @@ class LsaEncoder:
             for part in weights:
                 file.write((part @ basis).data)
         return np.load(path, mmap_mode="r+")
-
-
-class _TfIdf:
-    """Weights of documents: `(1 + log n_t) · (log((1 + n) / (1 + n_t)) + 1)`, of length 1."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._keys, self._columns = vocabulary.keys, vocabulary.columns
-        n_with_term = vocabulary.document_counts.astype(np.float32) + np.float32(1)
-        n_documents = np.float32(1 + vocabulary.n_documents)
-        self._idf = np.log(n_documents / n_with_term) + np.float32(1)
-
-    def __call__(self, batch: Batch) -> scipy.sparse.csr_matrix:
-        """Weights of some documents, float32 `[n_documents, n_terms]`."""
-        keys, document, n = term_counts(batch)
-        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        found = self._keys[places] == keys
-        columns, document = self._columns[places[found]], document[found]
-        weights = (np.log(n[found].astype(np.float32)) + np.float32(1)) * self._idf[columns]
-        n_documents = len(batch[1])
-        squares = np.bincount(document, weights.astype(float) ** 2, minlength=n_documents)
-        weights /= np.sqrt(squares).astype(np.float32)[document]
-        shape = (n_documents, len(self._keys))
-        matrix = scipy.sparse.coo_matrix((weights, (document, columns)), shape=shape).tocsr()
-        matrix.sort_indices()
-        return matrix

@@ -168,5 +168,15 @@ class _Counts:
             self.in_documents = self.in_documents[kept]
 
 
+def words_of_terms(keys: np.ndarray) -> np.ndarray:
+    """The words that occur in terms, int64, sorted.
+
+    Args:
+        keys: int64 `[n_terms]`.
+    """
+    first = (keys >> _SHIFT) - 1
+    return np.union1d(first[first >= 0], keys & ((1 << _SHIFT) - 1))
+
+
 def _are_named(words: np.ndarray, named: np.ndarray) -> np.ndarray:
     return (words < len(named)) & named[np.clip(words, 0, len(named) - 1)]

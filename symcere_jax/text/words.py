@@ -5,14 +5,14 @@ in lower case, without English stop words.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 
 UNKNOWN = -1  # a word that the training texts do not have
-_STOP = -2
+STOP = -2
 
 _WORD = re.compile(r"\b\w\w+\b")
 _BLOCK_TEXTS = 1 << 13
@@ -34,13 +34,14 @@ class WordNumbers:
         from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
         self._max_words = max_words
-        self._stop_words = dict.fromkeys(ENGLISH_STOP_WORDS, _STOP)
+        self._stop_words = self.stop(ENGLISH_STOP_WORDS)
         self._numbers = _Numbers(self._stop_words)
         self._occurrences = np.zeros(0, np.int64)
 
     def learn(self, texts: Sequence[str]) -> Batch:
         """The words of training texts; new ones get a number."""
-        words, ends = self._split(texts, learn=True)
+        found, ends = _split(texts)
+        words, ends = _numbered(map(self._numbers.__getitem__, found), ends)
         counts = np.bincount(words, minlength=self._numbers.n_given)
         counts[: len(self._occurrences)] += self._occurrences
         self._occurrences = counts
@@ -48,28 +49,19 @@ class WordNumbers:
             self._forget()
         return words, ends
 
-    def look_up(self, texts: Sequence[str]) -> Batch:
-        """The words of any texts, `UNKNOWN` for those that no training text has."""
-        return self._split(texts, learn=False)
-
     def names(self) -> dict[int, str]:
         """Number -> word, for all that are known."""
         return {number: word for word, number in self._numbers.items() if number >= 0}
 
-    def _split(self, texts: Sequence[str], *, learn: bool) -> Batch:
-        found: list[str] = []
-        ends = np.empty(len(texts), np.int64)
-        for place, text in enumerate(texts):
-            found += _WORD.findall(text.lower())
-            ends[place] = len(found)
-        if learn:
-            numbers = map(self._numbers.__getitem__, found)
-        else:
-            numbers = map(self._numbers.get, found, repeat(UNKNOWN))
-        words = np.fromiter(numbers, np.int32, len(found))
-        kept = words != _STOP
-        n_kept = np.concatenate([[0], np.cumsum(kept)])
-        return words[kept], n_kept[ends]
+    @property
+    def known(self) -> Mapping[str, int]:
+        """Word -> number, for all that are known; stop words have `STOP`."""
+        return self._numbers
+
+    @staticmethod
+    def stop(words: Iterable[str]) -> dict[str, int]:
+        """Words that are left out, as `known` has them."""
+        return dict.fromkeys(words, STOP)
 
     def _forget(self) -> None:
         names = self.names()
@@ -89,6 +81,29 @@ class _Numbers(dict[str, int]):
         number = self[word] = self.n_given
         self.n_given += 1
         return number
+
+
+def split_words(texts: Sequence[str], numbers: Mapping[str, int]) -> Batch:
+    """Splits texts into words: `UNKNOWN` where a word has no number, none for stop words."""
+    found, ends = _split(texts)
+    return _numbered(map(numbers.get, found, repeat(UNKNOWN)), ends)
+
+
+def _split(texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    found: list[str] = []
+    ends = np.empty(len(texts), np.int64)
+    for place, text in enumerate(texts):
+        found += _WORD.findall(text.lower())
+        ends[place] = len(found)
+    return found, ends
+
+
+def _numbered(numbers: Iterator[int], ends: np.ndarray) -> Batch:
+    """Leaves out stop words, and moves the ends of documents accordingly."""
+    words = np.fromiter(numbers, np.int32)
+    kept = words != STOP
+    n_kept = np.concatenate([[0], np.cumsum(kept)])
+    return words[kept], n_kept[ends]
 
 
 class StoredWords:
@@ -148,10 +163,10 @@ class StoredWords:
         return np.asarray(self._words[places])
 
 
-def single_documents(texts: Sequence[str], numbers: WordNumbers) -> Iterator[Batch]:
+def single_documents(texts: Sequence[str], numbers: Mapping[str, int]) -> Iterator[Batch]:
     """Yields batches of documents that are a text each."""
     for start in range(0, len(texts), _BLOCK_TEXTS):
-        yield numbers.look_up(texts[start : start + _BLOCK_TEXTS])
+        yield split_words(texts[start : start + _BLOCK_TEXTS], numbers)
 
 
 def _cut(ends: np.ndarray) -> Iterator[tuple[int, int]]:

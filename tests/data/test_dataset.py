@@ -112,7 +112,7 @@ def test_no_folder(tmp_path, dataset):
 
 def test_every_file_must_be_there_in_its_size(folder, dataset):
     files = dataset.manifest.files
-    assert len(files) == 9
+    assert len(files) == 9 + 7  # and the seven of the fitted encoder
     for name in files:
         path = folder / name
         content = path.read_bytes()

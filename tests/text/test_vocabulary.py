@@ -6,7 +6,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from symcere_jax.text import vocabulary
 from symcere_jax.text.vocabulary import count_terms, term_counts
-from symcere_jax.text.words import WordNumbers
+from symcere_jax.text.words import WordNumbers, split_words
 
 WORDS = np.array([f"word{n}" for n in range(40)])
 
@@ -28,7 +28,8 @@ def count(texts: list[str], batch: int, **settings):
 def test_terms_of_a_batch():
     numbers = WordNumbers(10)
     numbers.learn(["red brake tent"])
-    keys, document, n = term_counts(numbers.look_up(["red brake red brake", "tent", "red x0 tent"]))
+    texts = ["red brake red brake", "tent", "red x0 tent"]
+    keys, document, n = term_counts(split_words(texts, numbers.known))
     red_brake, brake_red = 1 << 32 | 1, 2 << 32
     assert list(zip(keys.tolist(), document.tolist(), n.tolist(), strict=True)) == [
         (0, 0, 2),

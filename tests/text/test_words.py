@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 
 from symcere_jax.text import words
-from symcere_jax.text.words import UNKNOWN, StoredWords, WordNumbers, single_documents
+from symcere_jax.text.words import (
+    UNKNOWN,
+    StoredWords,
+    WordNumbers,
+    single_documents,
+    split_words,
+)
 
 analyse = CountVectorizer(stop_words="english").build_analyzer()
 TEXTS = st.lists(
@@ -47,7 +53,7 @@ def test_learned_words_are_those_of_scikit_learn(texts):
 def test_words_that_no_training_text_has_are_unknown():
     numbers = WordNumbers(1000)
     numbers.learn(["red brake"])
-    flat, ends = numbers.look_up(["the red tent brake", "", "tent"])
+    flat, ends = split_words(["the red tent brake", "", "tent"], numbers.known)
     assert flat.tolist() == [0, UNKNOWN, 1, UNKNOWN]
     assert ends.tolist() == [3, 3, 4]
     assert len(numbers.names()) == 2
@@ -79,7 +85,11 @@ def test_documents_are_joined_texts(tmp_path, monkeypatch, on_disk, batch_words)
     expected = [analyse(text) for text in joined]
     assert found == expected
     assert any(expected)
-    alone = [document for b in single_documents(texts, numbers) for document in spelled(b, numbers)]
+    alone = [
+        document
+        for batch in single_documents(texts, numbers.known)
+        for document in spelled(batch, numbers)
+    ]
     assert [alone[row] for row in rows] == [analyse(texts[row]) for row in rows]
 
 

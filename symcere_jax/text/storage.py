@@ -1,0 +1,70 @@
+"""Fitted text encoders in the prepared folder: `text/<encoder>/model/`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from symcere_jax.data import schema
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.errors import DataError
+from symcere_jax.text.encoder import FittedTextEncoder
+from symcere_jax.text.fitted_lsa import FittedLsa
+
+_LOADERS: dict[str, Callable[[Path], FittedTextEncoder]] = {FittedLsa.kind: FittedLsa.load}
+
+
+def save_text_encoder(fitted: FittedTextEncoder, folder: Path, name: str) -> None:
+    """Writes a fitted encoder into a folder that is being prepared.
+
+    Args:
+        fitted: the encoder.
+        folder: the prepared folder; its manifest is not touched.
+        name: of the encoder within the folder.
+    """
+    path = folder / schema.text_model_file(name)
+    path.parent.mkdir(parents=True)
+    fitted.save(path.parent)
+    path.write_text(json.dumps({"kind": fitted.kind}) + "\n", encoding="utf-8")
+
+
+def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
+    """The encoder that made the text features of a prepared folder, for further texts.
+
+    Its large arrays are mapped, so that loading is fast and one text takes milliseconds.
+
+    Args:
+        dataset: the prepared folder.
+        name: of a text encoder that it was prepared with.
+
+    Raises:
+        DataError: the folder has no such encoder, was prepared before encoders were stored, or its
+            files are malformed.
+    """
+    if name not in dataset.manifest.text_encoders:
+        known = ", ".join(dataset.manifest.text_encoders) or "none"
+        raise DataError(
+            f"{dataset.folder} has no text encoder {name!r} (it has: {known}); "
+            f"prepare the data with --text_encoder={name}"
+        )
+    path = dataset.folder / schema.text_model_file(name)
+    if schema.text_model_file(name) not in dataset.manifest.files:
+        raise DataError(
+            f"{dataset.folder} holds text features of {name!r}, but not the encoder that made "
+            "them, which encoding further texts needs; prepare the data again"
+        )
+    try:
+        kind = json.loads(path.read_text(encoding="utf-8"))["kind"]
+        fitted = _LOADERS[kind](path.parent)
+    except (OSError, EOFError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
+        raise DataError(
+            f"{path.parent}: not a readable text encoder ({error}); prepare the data again"
+        ) from None
+    width = dataset.manifest.text_encoders[name]["width"]
+    if fitted.width != width:
+        raise DataError(
+            f"{path.parent}: its features are {fitted.width} wide, the manifest says {width}; "
+            "prepare the data again"
+        )
+    return fitted

@@ -1,0 +1,105 @@
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from symcere_jax.data import ReviewDataset, schema
+from symcere_jax.errors import DataError
+from symcere_jax.text import load_text_encoder
+
+
+@pytest.fixture
+def folder(dataset, tmp_path):
+    return shutil.copytree(dataset.folder, tmp_path / "copy")
+
+
+def _documents(dataset):
+    """The training texts of each user and of each item."""
+    table = dataset.reviews(["user", "item", "split", "text"]).to_pylist()
+    documents = {
+        "user": [[] for _ in range(dataset.n_users)],
+        "item": [[] for _ in range(dataset.n_items)],
+    }
+    for row in table:
+        if row["split"] == "train":
+            for kind, texts in documents.items():
+                texts[row[kind]].append(row["text"])
+    return documents
+
+
+def test_a_stored_encoder_makes_the_stored_features(dataset):
+    fitted = load_text_encoder(dataset, "lsa")
+    texts = dataset.reviews(["text"])["text"].to_pylist()
+    made = fitted.encode_texts(texts)
+    assert made.dtype == np.float32
+    np.testing.assert_array_equal(made, dataset.text_features("lsa", "reviews"))
+    assert made.any()
+    for kind, documents in _documents(dataset).items():
+        made = fitted.encode_documents(documents)
+        np.testing.assert_array_equal(made, dataset.text_features("lsa", f"{kind}s"))
+
+
+def test_texts_that_it_was_not_fitted_on(dataset):
+    fitted = load_text_encoder(dataset, "lsa")
+    text = dataset.reviews(["text"])["text"][0].as_py()
+    odd = ["", "the of", "qqqzzz", f"{text} qqqzzz"]
+    made = fitted.encode_texts(odd)
+    assert made.shape == (4, fitted.width) == (4, 16)
+    assert not made[:3].any()
+    np.testing.assert_array_equal(made[3], fitted.encode_texts([text])[0])
+    documents = fitted.encode_documents([[], [""], [text]])
+    assert not documents[:2].any()
+    np.testing.assert_array_equal(documents[2], made[3])
+    assert fitted.encode_texts([]).shape == fitted.encode_documents([]).shape == (0, 16)
+
+
+def test_every_file_of_the_encoder_is_in_the_manifest(dataset):
+    names = {
+        path.relative_to(dataset.folder).as_posix()
+        for path in (dataset.folder / "text").rglob("*")
+        if path.is_file()
+    }
+    assert schema.text_model_file("lsa") in names
+    assert names <= set(dataset.manifest.files)
+
+
+def test_a_folder_without_text(dataset_without_text):
+    with pytest.raises(DataError, match=r"no text encoder 'lsa' \(it has: none\); prepare the"):
+        load_text_encoder(dataset_without_text, "lsa")
+
+
+def test_a_folder_that_was_prepared_before_encoders_were_stored(dataset):
+    files = {name: e for name, e in dataset.manifest.files.items() if "/model/" not in name}
+    old = dataclasses.replace(dataset, manifest=dataclasses.replace(dataset.manifest, files=files))
+    with pytest.raises(DataError, match=r"not the encoder that made them.*; prepare the data"):
+        load_text_encoder(old, "lsa")
+
+
+@pytest.mark.parametrize("name", ["model.json", "keys.npy", "words.parquet", "stop_words.json"])
+def test_a_damaged_file(folder, name):
+    dataset = ReviewDataset.load(folder)
+    path = folder / schema.text_model_file("lsa", name)
+    half = path.stat().st_size // 2
+    for content in (b"", path.read_bytes()[:half], path.read_bytes()[:20] + b"\0" * half):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"not a readable text encoder|not a NumPy file"):
+            load_text_encoder(dataset, "lsa")
+    path.unlink()
+    with pytest.raises(DataError, match=r"not a readable text encoder|is missing"):
+        load_text_encoder(dataset, "lsa")
+
+
+def test_an_unknown_kind_and_another_width(folder):
+    dataset = ReviewDataset.load(folder)
+    path = folder / schema.text_model_file("lsa", "basis.npy")
+    np.save(path, np.load(path)[:, :3])
+    with pytest.raises(DataError, match="3 wide, the manifest says 16"):
+        load_text_encoder(dataset, "lsa")
+    np.save(path, np.load(path)[:-1])
+    with pytest.raises(DataError, match="not of one length"):
+        load_text_encoder(dataset, "lsa")
+    (folder / schema.text_model_file("lsa")).write_text(json.dumps({"kind": "doc2vec"}))
+    with pytest.raises(DataError, match="not a readable text encoder"):
+        load_text_encoder(dataset, "lsa")
