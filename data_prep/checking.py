@@ -182,7 +182,7 @@ def check_policy(dataset: ReviewDataset) -> Iterator[str]:
     if policy not in SPLIT_POLICIES:
         yield f"the manifest names an unknown split policy, {policy!r}"
     train, valid, test = (dataset.interactions(name) for name in schema.SPLITS)
-    if policy in ("cold_item", "cold_user"):
+    if policy in ("cold_item", "cold_user") and not dataset.manifest.split.get("warm_share"):
         place = int(policy == "cold_item")
         known = set(train[:, place].tolist())
         for name, pairs in (("valid", valid), ("test", test)):
