@@ -9,6 +9,10 @@ import numpy as np
 from symcere_jax.errors import DataError
 
 
+class UnknownIdError(DataError):
+    """An id is not among those of the prepared folder."""
+
+
 class IdMap:
     """The external ids of users, or of items, by row.
 
@@ -38,7 +42,7 @@ class IdMap:
             names: external ids, in any order, repeats allowed.
 
         Raises:
-            DataError: an id is unknown; the message names the first one.
+            UnknownIdError: an id is unknown; the message names the first one.
             TypeError: `names` is a single string, whose letters would be taken for ids.
         """
         if isinstance(names, str):
@@ -48,7 +52,7 @@ class IdMap:
         unknown = np.flatnonzero(rows < 0)
         if len(unknown):
             more = f" (and {len(unknown) - 1} more unknown ids)" if len(unknown) > 1 else ""
-            raise DataError(
+            raise UnknownIdError(
                 f"no {self.kind} {names[unknown[0]]!r} among the {len(self):,} {self.kind}s of the "
                 f"prepared folder{more}; {_REMEDIES[self.kind]}"
             )

@@ -270,12 +270,16 @@ class Recommender:
         own = score - popularity - float(shares.sum())
         return Explanation(user, item, score, parts, own, popularity)
 
-    def with_items(self, items: Mapping[str, Sequence[str]]) -> "Recommender":
+    def with_items(
+        self, items: Mapping[str, Sequence[str]], *, bonus: float = 0.0
+    ) -> "Recommender":
         """A recommender that also knows new items, of which only texts are known.
 
         Args:
             items: external id -> reviews, or a description. As many interactions as it has texts
                 are assumed of an item.
+            bonus: added to the scores of the new items; above 0 they are shown more often, at the
+                cost of what is known (docs/serving.md has a table).
 
         Raises:
             DataError: an id is known already, or there is no text encoder.
@@ -286,7 +290,7 @@ class Recommender:
         added = Embeddings(
             users=self.embeddings.users[:0],
             items=jnp.asarray(fold_in.items(features)),
-            item_bias=jnp.asarray(fold_in.item_bias(counts)),
+            item_bias=jnp.asarray(fold_in.item_bias(counts) + np.float32(bonus)),
         )
         return dataclasses.replace(
             self,

@@ -177,6 +177,8 @@ def test_a_new_item_by_its_reviews(recommender, dataset):
     bias = np.asarray(larger.embeddings.item_bias)[-2:]
     prior = float(recommender.fold_in.params["popularity_weight"])
     np.testing.assert_allclose(bias, [prior * np.log1p(len(texts)), 0], rtol=1e-5)
+    favoured = recommender.with_items({"brand new": texts}, bonus=50.0)
+    assert favoured.recommend([dataset.user_ids()[0]])[0][0].item_id == "brand new"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,165 @@
+r"""Recall and latency of approximate nearest neighbours, against exact search.
+
+  python benchmarks/retrieval.py --data=gowalla --update=docs/serving.md
+
+Real items: the Gowalla check-ins (--data names the folder of the LightGCN benchmark's files),
+factored by a truncated SVD of the normalised matrix: 40,981 items, 64 wide, with log popularity as
+their bias; the queries are users. Generated items: --items of them around random centres. Each
+library builds the same kind of graph (HNSW, 16 links, build width 128); one query at a time, one
+thread. Exact search is a matrix product and a partial sort in NumPy, one thread too.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import scipy.sparse.linalg
+import tables
+from absl import app, flags
+from gowalla import read_interactions
+from threadpoolctl import threadpool_limits
+
+_DATA = flags.DEFINE_string("data", None, "folder of the Gowalla files; none: generated items only")
+_ITEMS = flags.DEFINE_integer("items", 200_000, "number of generated items", 1)
+_QUERIES = flags.DEFINE_integer("queries", 500, "number of queries", 1)
+_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table 'retrieval' is replaced")
+
+HEADER = ("items", "search", "width", "recall@10", "µs a query", "× exact", "build, s")
+K, LINKS, BUILD_WIDTH, WIDTHS = 10, 16, 128, (32, 128, 512)
+
+Search = Callable[[np.ndarray], Any]
+
+
+def gowalla(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Factors of items, with their bias as a last column, and of users, with a 1."""
+    pairs = read_interactions(folder / "train.txt.gz")
+    users, items = pairs.T
+    matrix = scipy.sparse.csr_array((np.ones(len(pairs)), (users, items)))
+    scale = [1 / np.sqrt(np.maximum(matrix.sum(axis=axis), 1)) for axis in (1, 0)]
+    normalised = scipy.sparse.diags_array(scale[0]) @ matrix @ scipy.sparse.diags_array(scale[1])
+    left, values, right = scipy.sparse.linalg.svds(normalised, 64, random_state=0)
+    bias = 0.01 * np.log1p(matrix.sum(axis=0))
+    return _augmented(right.T, bias), _augmented(left * values, np.ones(len(left)))
+
+
+def generated(n_items: int) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors, 64 wide, around 1,000 centres; queries are of the same kind."""
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((1000, 64))
+    rows = centres[rng.integers(1000, size=n_items + 5000)]
+    rows += 0.7 * rng.standard_normal(rows.shape)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    items, users = rows[:n_items], rows[n_items:]
+    return _augmented(items, np.zeros(n_items)), _augmented(users, np.ones(len(users)))
+
+
+def _augmented(rows: np.ndarray, last: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(np.concatenate([rows, last[:, None]], axis=1), np.float32)
+
+
+def libraries(items: np.ndarray) -> Iterator[tuple[str, float, int, Search]]:
+    """Name, seconds to build, search width and search of each library that is installed."""
+    n, dim = items.shape
+    try:
+        from usearch.index import Index
+
+        start = time.perf_counter()
+        index = Index(
+            ndim=dim, metric="ip", dtype="f32", connectivity=LINKS, expansion_add=BUILD_WIDTH
+        )
+        index.add(np.arange(n, dtype=np.uint64), items, threads=1)
+        built = time.perf_counter() - start
+        for width in WIDTHS:
+            index.expansion_search = width
+            yield "USearch", built, width, lambda query: index.search(query, K, threads=1).keys
+    except ImportError:
+        print("USearch is not installed")
+    try:
+        import hnswlib
+
+        start = time.perf_counter()
+        graph = hnswlib.Index("ip", dim)
+        graph.init_index(n, M=LINKS, ef_construction=BUILD_WIDTH)
+        graph.set_num_threads(1)
+        graph.add_items(items, num_threads=1)
+        built = time.perf_counter() - start
+        for width in WIDTHS:
+            graph.set_ef(width)
+            yield "hnswlib", built, width, lambda query: graph.knn_query(query, K, num_threads=1)[0]
+    except ImportError:
+        print("hnswlib is not installed")
+    try:
+        import faiss
+
+        faiss.omp_set_num_threads(1)
+        start = time.perf_counter()
+        flat = faiss.IndexHNSWFlat(dim, LINKS, faiss.METRIC_INNER_PRODUCT)
+        flat.hnsw.efConstruction = BUILD_WIDTH
+        flat.add(items)
+        built = time.perf_counter() - start
+        for width in WIDTHS:
+            flat.hnsw.efSearch = width
+            yield "Faiss HNSW", built, width, lambda query: flat.search(query[None], K)[1]
+    except ImportError:
+        print("Faiss is not installed")
+
+
+def measure(search: Search, queries: np.ndarray) -> tuple[np.ndarray, float]:
+    """What is found, int `[n, 10]`, and the median seconds of a query."""
+    found, seconds = [], []
+    for query in queries:
+        start = time.perf_counter()
+        result = search(query)
+        seconds.append(time.perf_counter() - start)
+        found.append(np.ravel(np.asarray(result)).astype(np.int64))
+    return np.stack(found), float(np.median(seconds))
+
+
+def compare(name: str, items: np.ndarray, users: np.ndarray) -> Iterator[list[str]]:
+    """A row of the table for exact search, then for each library and search width."""
+    chosen = np.random.default_rng(1).choice(len(users), min(_QUERIES.value, len(users)), False)
+    queries = np.ascontiguousarray(users[chosen])
+
+    def exact(query: np.ndarray) -> np.ndarray:
+        scores = items @ query
+        best = np.argpartition(-scores, K)[:K]
+        return best[np.argsort(-scores[best])]
+
+    truth, base = measure(exact, queries)
+    label = f"{name}, {len(items):,}"
+    yield [label, "exact", "", "1.000", f"{base * 1e6:,.0f}", "1.0", "0"]
+    for library, built, width, search in libraries(items):
+        found, seconds = measure(search, queries)
+        hits = [len(set(a) & set(b)) / K for a, b in zip(truth, found, strict=True)]
+        yield [
+            label,
+            library,
+            str(width),
+            f"{np.mean(hits):.3f}",
+            f"{seconds * 1e6:,.0f}",
+            f"{base / seconds:.1f}",
+            f"{built:.1f}",
+        ]
+
+
+def main(arguments: list[str]) -> None:
+    """Measures and shows the table."""
+    del arguments
+    rows: list[list[str]] = []
+    sources = [("generated", generated(_ITEMS.value))]
+    if _DATA.value:
+        sources.insert(0, ("Gowalla", gowalla(Path(_DATA.value))))
+    for name, (items, users) in sources:
+        with threadpool_limits(1):
+            for row in compare(name, items, users):
+                print(*row, sep="\t", flush=True)
+                rows.append(row)
+    if _UPDATE.value:
+        tables.replace(Path(_UPDATE.value), "retrieval", tables.markdown(HEADER, rows, 2))
+
+
+if __name__ == "__main__":
+    app.run(main)
