@@ -26,6 +26,7 @@ METRIC = "ndcg@10"
 POPULARITY, TEXT_KNN, MODEL = "popularity", "text kNN", "SymCERE"
 FROM_ITEMS, FROM_TEXTS = "SymCERE, from items alone", "SymCERE, from reviews alone"
 
+LEAST_USERS = 20  # a task with fewer says nothing
 FAVOURED = "SymCERE, new items favoured"
 
 _BONUSES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # to the scores of new items
@@ -109,6 +110,8 @@ def evaluate_cold_start(
         bonus = max(scores, key=scores.__getitem__)
     results = []
     for task in problem.tasks():
+        if len(np.unique(problem.view(task, {}).test[:, 0])) < LEAST_USERS:
+            continue
         scorers = dict(_baselines(task, problems, features, encoder_name, split))
         for method, given in _given(task, len(problem.new_items)).items():
             scorers[method] = model(split, given, bonus if method == FAVOURED else 0.0)
