@@ -6,8 +6,9 @@ Real items: the Gowalla check-ins (--data names the folder of the LightGCN bench
 factored by a truncated SVD of the normalised matrix: 40,981 items, 64 wide, of norm 1; users are
 divided by a temperature of 0.12, and 0.4 log(1 + check-ins) is the items' bias, as a trained model
 on TripAdvisor has it. Generated items: --items of them around random centres. Each
-library builds the same kind of graph (HNSW, 16 links, build width 128); one query at a time, one
-thread. Exact search is a matrix product and a partial sort in NumPy, one thread too.
+library builds the same kind of graph (HNSW, 16 links, build width 128) over rows of one length, see
+symcere_jax/serving/nearest.py; one query at a time, one thread. Exact search is a matrix product
+and a partial sort in NumPy, one thread too.
 """
 
 import time
@@ -23,19 +24,25 @@ from absl import app, flags
 from gowalla import read_interactions
 from threadpoolctl import threadpool_limits
 
+from symcere_jax.serving.nearest import indexed_items, queries_of
+
 _DATA = flags.DEFINE_string("data", None, "folder of the Gowalla files; none: generated items only")
 _ITEMS = flags.DEFINE_integer("items", 200_000, "number of generated items", 1)
 _QUERIES = flags.DEFINE_integer("queries", 500, "number of queries", 1)
 _UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table 'retrieval' is replaced")
 
+SCALE = 1 / 0.12  # mean norm of users
 HEADER = ("items", "search", "width", "recall@10", "µs a query", "× exact", "build, s")
 K, LINKS, BUILD_WIDTH, WIDTHS = 10, 16, 128, (32, 128, 512)
 
 Search = Callable[[np.ndarray], Any]
 
 
-def gowalla(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Factors of items, with their bias as a last column, and of users, with a 1."""
+Model = tuple[np.ndarray, np.ndarray, np.ndarray]  # items, bias, users
+
+
+def gowalla(folder: Path) -> Model:
+    """Directions of items and users, and the items' bias."""
     pairs = read_interactions(folder / "train.txt.gz")
     users, items = pairs.T
     matrix = scipy.sparse.csr_array((np.ones(len(pairs)), (users, items)))
@@ -43,27 +50,21 @@ def gowalla(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     normalised = scipy.sparse.diags_array(scale[0]) @ matrix @ scipy.sparse.diags_array(scale[1])
     left, values, right = scipy.sparse.linalg.svds(normalised, 64, random_state=0)
     bias = 0.4 * np.log1p(matrix.sum(axis=0))
-    items, users = _directions(right.T), _directions(left * values) / 0.12
-    return _augmented(items, bias), _augmented(users, np.ones(len(users)))
+    return _directions(right.T), bias, _directions(left * values) * SCALE
 
 
-def generated(n_items: int) -> tuple[np.ndarray, np.ndarray]:
+def generated(n_items: int) -> Model:
     """Unit vectors, 64 wide, around 1,000 centres; queries are of the same kind."""
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((1000, 64))
     rows = centres[rng.integers(1000, size=n_items + 5000)]
     rows += 0.7 * rng.standard_normal(rows.shape)
     rows = _directions(rows)
-    items, users = rows[:n_items], rows[n_items:]
-    return _augmented(items, np.zeros(n_items)), _augmented(users, np.ones(len(users)))
+    return rows[:n_items], np.zeros(n_items), rows[n_items:] * SCALE
 
 
 def _directions(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-
-
-def _augmented(rows: np.ndarray, last: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(np.concatenate([rows, last[:, None]], axis=1), np.float32)
 
 
 def libraries(items: np.ndarray) -> Iterator[tuple[str, float, int, Search]]:
@@ -74,7 +75,7 @@ def libraries(items: np.ndarray) -> Iterator[tuple[str, float, int, Search]]:
 
         start = time.perf_counter()
         index = Index(
-            ndim=dim, metric="ip", dtype="f32", connectivity=LINKS, expansion_add=BUILD_WIDTH
+            ndim=dim, metric="l2sq", dtype="f32", connectivity=LINKS, expansion_add=BUILD_WIDTH
         )
         index.add(np.arange(n, dtype=np.uint64), items, threads=1)
         built = time.perf_counter() - start
@@ -87,7 +88,7 @@ def libraries(items: np.ndarray) -> Iterator[tuple[str, float, int, Search]]:
         import hnswlib
 
         start = time.perf_counter()
-        graph = hnswlib.Index("ip", dim)
+        graph = hnswlib.Index("l2", dim)
         graph.init_index(n, M=LINKS, ef_construction=BUILD_WIDTH)
         graph.set_num_threads(1)
         graph.add_items(items, num_threads=1)
@@ -102,7 +103,7 @@ def libraries(items: np.ndarray) -> Iterator[tuple[str, float, int, Search]]:
 
         faiss.omp_set_num_threads(1)
         start = time.perf_counter()
-        flat = faiss.IndexHNSWFlat(dim, LINKS, faiss.METRIC_INNER_PRODUCT)
+        flat = faiss.IndexHNSWFlat(dim, LINKS, faiss.METRIC_L2)
         flat.hnsw.efConstruction = BUILD_WIDTH
         flat.add(items)
         built = time.perf_counter() - start
@@ -124,20 +125,25 @@ def measure(search: Search, queries: np.ndarray) -> tuple[np.ndarray, float]:
     return np.stack(found), float(np.median(seconds))
 
 
-def compare(name: str, items: np.ndarray, users: np.ndarray) -> Iterator[list[str]]:
+def compare(
+    name: str, items: np.ndarray, bias: np.ndarray, users: np.ndarray
+) -> Iterator[list[str]]:
     """A row of the table for exact search, then for each library and search width."""
     chosen = np.random.default_rng(1).choice(len(users), min(_QUERIES.value, len(users)), False)
-    queries = np.ascontiguousarray(users[chosen])
+    rows, _ = indexed_items(items, bias, SCALE)
+    queries = queries_of(users[chosen], SCALE)
+    factors = np.ascontiguousarray(items, np.float32)
+    bias = bias.astype(np.float32)
 
     def exact(query: np.ndarray) -> np.ndarray:
-        scores = items @ query
+        scores = factors @ query[:-2] + bias
         best = np.argpartition(-scores, K)[:K]
         return best[np.argsort(-scores[best])]
 
     truth, base = measure(exact, queries)
     label = f"{name}, {len(items):,}"
     yield [label, "exact", "", "1.000", f"{base * 1e6:,.0f}", "1.0", "0"]
-    for library, built, width, search in libraries(items):
+    for library, built, width, search in libraries(rows):
         found, seconds = measure(search, queries)
         hits = [len(set(a) & set(b)) / K for a, b in zip(truth, found, strict=True)]
         yield [
@@ -158,9 +164,9 @@ def main(arguments: list[str]) -> None:
     sources = [("generated", generated(_ITEMS.value))]
     if _DATA.value:
         sources.insert(0, ("Gowalla", gowalla(Path(_DATA.value))))
-    for name, (items, users) in sources:
+    for name, model in sources:
         with threadpool_limits(1):
-            for row in compare(name, items, users):
+            for row in compare(name, *model):
                 print(*row, sep="\t", flush=True)
                 rows.append(row)
     if _UPDATE.value:
