@@ -1,7 +1,7 @@
 r"""Quality on new items and new users, beside popularity and text kNN, over seeds.
 
-  python benchmarks/cold_start.py --input=reviews.jsonl.gz --workdir=runs/cold_start \
-    --flagfile=configs/tripadvisor.flags --seeds=3 --update=docs/serving.md
+  python benchmarks/cold_start.py --flagfile=configs/tripadvisor.flags \
+    --input=reviews.jsonl.gz --workdir=runs/cold_start --seeds=3 --update=docs/serving.md
 
 For --split=cold_item and cold_user and each seed (of the split and of the training): a run of
 data_prep/prepare.py, launch/train.py and launch/evaluate.py. Flags that this program does not know

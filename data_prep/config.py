@@ -46,6 +46,12 @@ class PrepareConfig:
     input: Path | None = _setting(None, "Raw file, folder or archive.")  # noqa: RUF009
     name: str | None = _setting(None, "Short name of the data; default: that of --output.")
     overwrite: bool = _setting(False, "Replace the prepared folder at --output.")
+    append: bool = _setting(
+        False,
+        "Add the reviews to the prepared folder at --output: users and items keep their rows, held-"
+        "out reviews stay held out; new reviews go to train unless they carry a split or "
+        "--split=ratio is given; --k_core and the text encoder are the folder's.",
+    )
 
     download: bool = _setting(False, "Fetch --url to --input where that is missing.")
     url: str | None = _setting(None, "Where --download fetches the raw file.")

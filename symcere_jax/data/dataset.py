@@ -2,6 +2,7 @@
 
 import dataclasses
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,22 @@ class ReviewDataset:
             DataError: the file is not readable, lacks a column, or has another number of rows.
         """
         return _read_table(self.folder / schema.REVIEWS, columns, self.manifest.n_reviews)
+
+    def review_batches(self, n_rows: int) -> Iterator[pa.RecordBatch]:
+        """The reviews, some rows at a time, so that memory does not grow with their number.
+
+        Args:
+            n_rows: of a batch, at most.
+
+        Raises:
+            DataError: the file is not readable.
+        """
+        path = self.folder / schema.REVIEWS
+        try:
+            with pq.ParquetFile(path) as file:
+                yield from file.iter_batches(n_rows)
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{path}: not readable ({error}); prepare the data again") from None
 
     def user_ids(self) -> np.ndarray:
         """External ids of the users, `[n_users]`, by row."""
