@@ -75,10 +75,11 @@ def rows_of(policy: str, seeds: list[dict[str, dict[str, dict]]]) -> list[list[s
 
 def main(arguments: list[str]) -> None:
     """Runs the seeds and shows the table."""
-    rows = []
-    for policy in POLICIES:
-        seeds = [run_seed(policy, seed, arguments[1:]) for seed in range(_SEEDS.value)]
-        rows += rows_of(policy, seeds)
+    found: dict[str, list[dict]] = {policy: [] for policy in POLICIES}
+    for seed in range(_SEEDS.value):
+        for policy in POLICIES:
+            found[policy].append(run_seed(policy, seed, arguments[1:]))
+    rows = [row for policy, seeds in found.items() for row in rows_of(policy, seeds)]
     text = tables.markdown(HEADER, rows, 3)
     print(text)
     if _UPDATE.value:
