@@ -151,7 +151,7 @@ class Recommender:
         """
         rows = self.users.rows(users)
         allowed = None if filter_items is None else self.items.rows(filter_items)
-        return self._named(
+        return self.name_rankings(
             *self.recommend_rows(rows, k, exclude_seen=exclude_seen, allowed=allowed)
         )
 
@@ -205,7 +205,9 @@ class Recommender:
         embeddings = dataclasses.replace(self.embeddings, users=new_users)
         seen = _lists(items) if exclude_seen else _nothing(len(users))
         params = (embeddings, self._penalty(allowed))
-        return self._named(*self._top_k(_score_users, params, np.arange(len(users)), seen, k))
+        return self.name_rankings(
+            *self._top_k(_score_users, params, np.arange(len(users)), seen, k)
+        )
 
     def similar_items(self, items: Iterable[str], k: int = 10) -> list[Ranking]:
         """The k items nearest to each item, by the cosine of their embeddings.
@@ -220,7 +222,9 @@ class Recommender:
         rows = self.items.rows(items)
         params = (self._directions[rows], self._directions, self._penalty(None))
         itself = _lists([np.array([row]) for row in rows])
-        return self._named(*self._top_k(_score_queries, params, np.arange(len(rows)), itself, k))
+        return self.name_rankings(
+            *self._top_k(_score_queries, params, np.arange(len(rows)), itself, k)
+        )
 
     def search(
         self, text: str, k: int = 10, *, filter_items: Iterable[str] | None = None
@@ -243,7 +247,9 @@ class Recommender:
         if not query.any():
             return []
         params = (jnp.asarray(query), self._directions, self._penalty(allowed))
-        return self._named(*self._top_k(_score_queries, params, np.zeros(1), _nothing(1), k))[0]
+        return self.name_rankings(
+            *self._top_k(_score_queries, params, np.zeros(1), _nothing(1), k)
+        )[0]
 
     def explain(self, user: str, item: str) -> Explanation:
         """What the score of a user for an item comes from.
@@ -354,7 +360,13 @@ class Recommender:
         )
         return items[:, :k], scores[:, :k]
 
-    def _named(self, items: np.ndarray, scores: np.ndarray) -> list[Ranking]:
+    def name_rankings(self, items: np.ndarray, scores: np.ndarray) -> list[Ranking]:
+        """Rankings by external ids.
+
+        Args:
+            items: int32 `[n, k]` item rows, −1 for an empty rank.
+            scores: float32 `[n, k]`.
+        """
         return [
             [
                 ScoredItem(str(self.items.ids[item]), float(score))

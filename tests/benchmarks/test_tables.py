@@ -17,9 +17,8 @@ def test_a_table_takes_the_place_of_the_earlier_one(tables, tmp_path):
     text = tables.markdown(("name", "n"), [["x", "1"], ["y", "2"]])
     for _ in range(2):
         tables.replace(path, "a", text)
-    assert path.read_text() == (
-        "before\n<!-- a -->\n| name | n |\n| --- | ---: |\n| x | 1 |\n| y | 2 |\n<!-- /a -->\nafter\n"
-    )
+    table = "| name | n |\n| --- | ---: |\n| x | 1 |\n| y | 2 |"
+    assert path.read_text() == f"before\n<!-- a -->\n{table}\n<!-- /a -->\nafter\n"
 
 
 def test_missing_marks_are_named(tables, tmp_path):

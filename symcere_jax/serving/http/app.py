@@ -31,6 +31,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 
 from symcere_jax.errors import SymcereError
 from symcere_jax.serving.http import schemas
+from symcere_jax.serving.http.batching import Batcher
 from symcere_jax.serving.http.limits import BodyLimit
 from symcere_jax.serving.http.model import ServedModel
 from symcere_jax.serving.ids import UnknownIdError
@@ -64,15 +65,19 @@ def create_app(model: ServedModel) -> FastAPI:
 
 
 def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
+    batcher = Batcher()
+
     # Plain functions: the framework runs them in threads, so that none blocks another.
     @app.post("/recommend")
     def recommend(request: schemas.RecommendRequest) -> list[schemas.Ranking]:
-        found = model.recommender.recommend(
-            request.users,
-            request.k,
-            exclude_seen=request.exclude_seen,
-            filter_items=request.filter_items,
-        )
+        recommender = model.recommender
+        options = {"exclude_seen": request.exclude_seen}
+        if request.filter_items is None:
+            found = batcher.recommend(recommender, request.users, request.k, **options)
+        else:
+            found = recommender.recommend(
+                request.users, request.k, filter_items=request.filter_items, **options
+            )
         return _answer(map(schemas.ranking, request.users, found))
 
     @app.post("/new_user")
