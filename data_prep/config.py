@@ -46,6 +46,12 @@ class PrepareConfig:
     input: Path | None = _setting(None, "Raw file, folder or archive.")  # noqa: RUF009
     name: str | None = _setting(None, "Short name of the data; default: that of --output.")
     overwrite: bool = _setting(False, "Replace the prepared folder at --output.")
+    append: bool = _setting(
+        False,
+        "Add the reviews to the prepared folder at --output: users and items keep their rows, held-"
+        "out reviews stay held out; new reviews go to train unless they carry a split or "
+        "--split=ratio is given; --k_core and the text encoder are the folder's.",
+    )
 
     download: bool = _setting(False, "Fetch --url to --input where that is missing.")
     url: str | None = _setting(None, "Where --download fetches the raw file.")
@@ -92,6 +98,11 @@ class PrepareConfig:
         0.1, "Share for validation: of each user's reviews, of the time line, of items or of users."
     )
     test_share: float = _setting(0.2, "Share for the test, likewise.")
+    warm_share: float = _setting(
+        0.1,
+        "With --split=cold_item or cold_user: share of each user's other reviews that is held out "
+        "for validation, and as much for the test. Training needs some to choose the epoch by.",
+    )
     min_history: int | None = _setting(
         None,
         "Least training reviews of a user of whom a review is held out; default: 1 where each "
@@ -123,6 +134,7 @@ class PrepareConfig:
         for flag in ("valid_share", "test_share"):
             _check(0 <= getattr(self, flag) < 1, flag, getattr(self, flag), "must be in [0, 1)")
         _check(0 <= self.max_bad_share <= 1, "max_bad_share", self.max_bad_share, "not in [0, 1]")
+        _check(0 <= self.warm_share < 0.5, "warm_share", self.warm_share, "must be in [0, 0.5)")
         if self.valid_share + self.test_share >= 1:
             raise ConfigError(
                 f"--valid_share={self.valid_share} and --test_share={self.test_share} leave "

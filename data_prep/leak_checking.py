@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from data_prep.stored_encoder import StoredEncoder
 from data_prep.stored_texts import StoredTexts, TextWriter
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
-from symcere_jax.text.encoder import Reviews
+from symcere_jax.text.encoder import Reviews, TextEncoder
 from symcere_jax.text.lsa import LsaEncoder
 
 # Of the length of a row. Another machine rounds otherwise; a leaked review changes far more.
@@ -42,8 +43,11 @@ def _check_again(dataset: ReviewDataset, settings: dict) -> Iterator[str]:
     for name in ("dtype", "n_terms"):
         settings.pop(name, None)
     with tempfile.TemporaryDirectory() as folder:
+        encoder: TextEncoder
         try:
             encoder = LsaEncoder(**settings, scratch=Path(folder))
+            if dataset.manifest.source.get("appended"):  # encoded by what was fitted before
+                encoder = StoredEncoder(dataset)
         except TypeError as error:
             raise DataError(f"{dataset.folder}: unknown settings of lsa ({error})") from None
         with _erased_texts(dataset, Path(folder)) as texts:

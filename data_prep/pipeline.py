@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data_prep import download, output_folder, writing
+from data_prep.appending import append
 from data_prep.config import PrepareConfig
 from data_prep.encoding import configured_encoder, encode
 from data_prep.ingesting import Ingested, ingest
@@ -53,6 +54,10 @@ def prepare(
     """
     start = time.monotonic()
     source = _source(config)
+    if config.append:
+        if config.input is not None:
+            download.ensure_input(config, source, announce)
+        return append(config, source, announce=announce)
     output_folder.check_output(config.output, overwrite=config.overwrite, source=config.input)
     if config.input is not None:
         download.ensure_input(config, source, announce)

@@ -15,6 +15,10 @@ Dirty data, where up to two rows in a hundred may be malformed, on a small machi
   python data_prep/prepare.py --source=amazon_2018 --input=raw/Books.json.gz --output=data/books \
     --on_bad_row=skip --max_bad_share=0.02 --memory=1GiB
 
+Reviews that came in since, under the same users and items (then train with --warm_start):
+
+  python data_prep/prepare.py --append --source=table --input=new.csv.gz --output=data/shop
+
 Generated reviews with a known truth, to try things out:
 
   python data_prep/prepare.py --source=synthetic --output=data/synthetic

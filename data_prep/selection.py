@@ -14,18 +14,22 @@ from symcere_jax.errors import DataError
 
 NO_TIME = np.iinfo(np.int64).min  # stands for a missing timestamp, and sorts before all others
 NO_SPLIT = -1
+KNOWN_PAIR = "review of a user and item that had one already"
 
-# Users and items are numbered in the order of their ids, as the bytes of UTF-8 sort.
+# Users and items are numbered in the order of their ids, as the bytes of UTF-8 sort; those that are
+# known already come first, by the rows that they have.
 _CODES = """
     CREATE TABLE {table} AS
-    SELECT {column}, (row_number() OVER (ORDER BY {column}) - 1)::INTEGER AS {code}
-    FROM (SELECT DISTINCT {column} FROM raw)
+    SELECT {column}, (row_number() OVER (ORDER BY {order}{column}) - 1)::INTEGER AS {code}
+    FROM (SELECT DISTINCT {column} FROM raw){known}
 """
 _PAIRS = """
     CREATE TABLE pairs AS
     SELECT row, u, i, timestamp, split
     FROM raw JOIN user_codes USING (user_id) JOIN item_codes USING (item_id)
-    QUALIFY row_number() OVER (PARTITION BY u, i ORDER BY timestamp DESC NULLS LAST, row DESC) = 1
+    QUALIFY row_number() OVER (
+        PARTITION BY u, i ORDER BY row >= 0, timestamp DESC NULLS LAST, row DESC
+    ) = 1
 """
 _WITHOUT_EQUAL_TEXTS = """
     CREATE TABLE distinct_pairs AS
@@ -48,6 +52,19 @@ _COLUMNS = {
     "timestamp": np.int64,
     "split": np.int8,
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """Ids that have a row already; reviews that were there have negative rows in the raw table.
+
+    Attributes:
+        user_ids: `[n_users]`, by row.
+        item_ids: `[n_items]`, by row.
+    """
+
+    user_ids: np.ndarray
+    item_ids: np.ndarray
 
 
 @dataclasses.dataclass
@@ -111,6 +128,7 @@ def select(
     *,
     k: int,
     drop_duplicate_text: bool = False,
+    known: Known | None = None,
 ) -> Selection:
     """Drops all but the latest review of each (user, item), then all outside the k-core.
 
@@ -120,6 +138,7 @@ def select(
         scratch: folder for the columns.
         k: least number of reviews of a user and of an item.
         drop_duplicate_text: whether of reviews with equal texts by a user only the latest stays.
+        known: ids that keep their rows; their reviews stay.
 
     Raises:
         DataError: nothing is left.
@@ -129,12 +148,13 @@ def select(
     if not n_rows:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items() if n)
         raise DataError(f"no review is left of {ingested.n_read:,} rows (dropped: {reasons})")
-    store.run(_CODES.format(table="user_codes", column="user_id", code="u"))
-    store.run(_CODES.format(table="item_codes", column="item_id", code="i"))
+    _number(store, "user", known.user_ids if known else None)
+    _number(store, "item", known.item_ids if known else None)
     store.run(_PAIRS)
     table = "pairs"
     (n_pairs,) = store.one("SELECT count(*) FROM pairs")
-    dropped["earlier review of the same user and item"] = n_rows - n_pairs
+    reason = "earlier review of the same user and item" if known is None else KNOWN_PAIR
+    dropped[reason] = n_rows - n_pairs
     if drop_duplicate_text:
         store.run(_WITHOUT_EQUAL_TEXTS)
         table = "distinct_pairs"
@@ -148,6 +168,8 @@ def select(
         **columns, user_codes=np.arange(n_users), item_codes=np.arange(n_items), dropped=dropped
     )
     kept = filtering.k_core(selection.user, selection.item, k)
+    if known is not None:
+        kept |= np.asarray(selection.row) < 0
     if not kept.any():
         raise DataError(
             f"nothing is left of {len(selection):,} reviews by {n_users:,} users on "
@@ -156,6 +178,18 @@ def select(
         )
     selection.drop(kept, "outside the k-core")
     return selection
+
+
+def _number(store: ReviewStore, kind: str, known: np.ndarray | None) -> None:
+    """Makes the table of all users or items and their numbers."""
+    column, code = f"{kind}_id", kind[0]
+    order = join = ""
+    if known is not None:
+        store.insert(f"known_{kind}s", pa.table({column: known, "place": np.arange(len(known))}))
+        order, join = "place NULLS LAST, ", f" LEFT JOIN known_{kind}s USING ({column})"
+    store.run(
+        _CODES.format(table=f"{kind}_codes", column=column, code=code, order=order, known=join)
+    )
 
 
 def _columns_on_disk(store: ReviewStore, table: str, scratch: Path) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from data_prep.store import ReviewStore
 from symcere_jax.errors import DataError
 
 _BY_USER = ("ratio", "leave_one_out", "temporal")
+_COLD = ("cold_item", "cold_user")
 _BY_SHARES = ("ratio", "temporal", "global_time", "cold_item", "cold_user")
 
 
@@ -47,6 +48,8 @@ def split_reviews(
         settings["seed"] = config.seed
     if policy in _BY_SHARES:
         settings |= {"valid_share": config.valid_share, "test_share": config.test_share}
+    if policy in _COLD:
+        settings["warm_share"] = config.warm_share
     if config.min_history is not None:
         settings["min_history"] = min_history
     return settings, split
@@ -67,10 +70,22 @@ def _split(
     shares = {"valid_share": config.valid_share, "test_share": config.test_share}
     if policy == "predefined":
         return _predefined(store, selection)
-    if policy == "cold_item":
-        return splitting.split_cold(selection.item, selection.n_items, **shares, seed=config.seed)
-    if policy == "cold_user":
-        return splitting.split_cold(selection.user, selection.n_users, **shares, seed=config.seed)
+    if policy in _COLD:
+        codes, n = selection.item, selection.n_items
+        if policy == "cold_user":
+            codes, n = selection.user, selection.n_users
+        split = splitting.split_cold(codes, n, **shares, seed=config.seed)
+        if config.warm_share:
+            warm = split == splitting.TRAIN
+            split[warm] = splitting.split_by_ratio(
+                np.asarray(selection.user[warm]),
+                None,
+                valid_share=config.warm_share,
+                test_share=config.warm_share,
+                seed=config.seed,
+                min_history=max(1, min_history),
+            )
+        return split
     timestamp = None
     missing = selection.timestamp == NO_TIME
     if policy in ("temporal", "global_time") or (policy == "leave_one_out" and not missing.all()):

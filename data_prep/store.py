@@ -5,7 +5,7 @@ is one setting, and is one package without dependencies.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -81,6 +81,21 @@ class ReviewStore:
         self._raw.close()
         path = str(self._raw_path).replace("'", "''")
         self.run(f"CREATE VIEW raw AS FROM read_parquet('{path}')")
+
+    def add_earlier(self, tables: Iterable[pa.Table]) -> None:
+        """Adds reviews that were prepared before to the table `raw`.
+
+        Args:
+            tables: of the columns of `raw`.
+        """
+        path = self._raw_path.with_name("earlier.parquet")
+        with pq.ParquetWriter(path, _RAW_SCHEMA, compression="lz4", use_dictionary=False) as file:
+            for table in tables:
+                file.write_table(table.select(_RAW_SCHEMA.names).cast(_RAW_SCHEMA))
+        files = ", ".join(
+            "'" + str(name).replace("'", "''") + "'" for name in (self._raw_path, path)
+        )
+        self.run(f"CREATE OR REPLACE VIEW raw AS FROM read_parquet([{files}])")
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Appends rows to a table of the same columns; makes the table if there is none."""

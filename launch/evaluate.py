@@ -5,6 +5,11 @@ r"""Scores a trained model: full ranking of the whole catalogue for every user.
 It needs the checkpoint and the prepared folder, nothing else of the run. Items that a user
 interacted with in training (for the test also in validation) are not recommended again. Prints a
 table; writes metrics_<split>.json and per_user_<split>.npz into the workdir.
+
+With --cold_start (by itself where the data was prepared with --split=cold_item or cold_user) a
+second table scores new users, new items and warm interactions, beside popularity and text kNN: of
+the reviews of each new user or item, half are known and half are to be predicted. It is written to
+cold_start_<split>.json.
 """
 
 import sys
@@ -18,7 +23,9 @@ from tqdm import tqdm
 from launch import cli
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import HeldOutSplit, evaluate
+from symcere_jax.experiments.cold_start import evaluate_cold_start
 from symcere_jax.models import score_block
+from symcere_jax.reporting.cold_start import cold_start_table, write_cold_start
 from symcere_jax.reporting.scores import metrics_table, write_scores
 from symcere_jax.training import load_embeddings
 
@@ -31,6 +38,9 @@ _SPLIT = flags.DEFINE_enum(
 )
 _KS = flags.DEFINE_multi_integer(
     "k", [5, 10, 20, 50], "cut-off of the metrics; give it several times for several", 1
+)
+_COLD_START = flags.DEFINE_bool(
+    "cold_start", None, "score new users and items apart; default: where the split is a cold one"
 )
 
 
@@ -56,6 +66,15 @@ def main() -> None:
     paths = write_scores(evaluation, workdir, _SPLIT.value, dataset, metadata.progress.best_step)
     title = f"{dataset.name}, {_SPLIT.value}: {len(evaluation.users):,} users"
     Console().print(metrics_table(evaluation.metrics, title))
+    cold_start = _COLD_START.value
+    if cold_start is None:
+        cold_start = str(dataset.manifest.split.get("policy")).startswith("cold")
+    if cold_start:
+        split = cast(HeldOutSplit, _SPLIT.value)
+        results = evaluate_cold_start(workdir, dataset, split)
+        Console().print(cold_start_table(results, f"{dataset.name}, {split}: cold start"))
+        step = metadata.progress.best_step
+        paths.append(write_cold_start(results, workdir, split, dataset, step))
     for path in paths:
         print(path)
 

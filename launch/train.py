@@ -12,6 +12,10 @@ Stopped by Ctrl-C or SIGTERM, it writes a checkpoint; the same command goes on f
 workdir gets checkpoints, metrics.jsonl, TensorBoard events and flags.txt, which repeats the run:
 
   python launch/train.py --flagfile=runs/shop/flags.txt --workdir=runs/shop_again
+
+Reviews came in, and data_prep/prepare.py --append added them; this starts from the earlier model:
+
+  python launch/train.py --dataset=data/shop --workdir=runs/shop_2 --warm_start=runs/shop
 """
 
 import sys
@@ -38,6 +42,9 @@ _CPU_DEVICES = flags.DEFINE_integer(
     "0.12, whose loops use all cores",
     1,
 )
+_WARM_START = flags.DEFINE_string(
+    "warm_start", None, "workdir of an earlier run to start from, after prepare.py --append"
+)
 _PREPARE = flags.DEFINE_string("prepare", training_runs.PREPARE_DEFAULT, training_runs.PREPARE_HELP)
 _SETTINGS = settings.define()
 
@@ -61,6 +68,7 @@ def main() -> None:
             dataset,
             workdir,
             resume=_RESUME.value,
+            warm_start=_WARM_START.value,
             observer=bar,
             should_stop=stop.is_set,
         )
@@ -74,8 +82,12 @@ def main() -> None:
 
 def _write_flags(workdir: Path) -> None:
     """Writes what repeats the run, whatever flag files its settings came from."""
-    names = ["dataset", "workdir", "prepare", "cpu_devices", *_SETTINGS]
-    text = "".join(flags.FLAGS[name].serialize() + "\n" for name in names)
+    names = ["dataset", "workdir", "prepare", "warm_start", "cpu_devices", *_SETTINGS]
+    text = "".join(
+        flags.FLAGS[name].serialize() + "\n"
+        for name in names
+        if flags.FLAGS[name].value is not None
+    )
     workdir.mkdir(parents=True, exist_ok=True)
     (workdir / FLAGS_FILE).write_text(text)
 

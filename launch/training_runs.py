@@ -31,12 +31,16 @@ def open_dataset(folder: Path, prepare: str) -> ReviewDataset:
     return ReviewDataset.load(folder)
 
 
-def stop_on_signals() -> threading.Event:
-    """An event that the first SIGINT or SIGTERM sets; the second one acts as usual."""
+def stop_on_signals(when: str = "after a checkpoint") -> threading.Event:
+    """An event that the first SIGINT or SIGTERM sets; the second one acts as usual.
+
+    Args:
+        when: the program will stop, for the message.
+    """
     stop = threading.Event()
 
     def request(number: int, frame: object) -> None:
-        print("\nstopping after a checkpoint; again to stop at once", file=sys.stderr)
+        print(f"\nstopping {when}; again to stop at once", file=sys.stderr)
         stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,22 @@ class ReviewDataset:
     def _keys(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """A number for each pair of rows."""
         return users.astype(np.int64) * self.n_items + items
+
+    def review_batches(self, n_rows: int) -> Iterator[pa.RecordBatch]:
+        """The reviews, some rows at a time, so that memory does not grow with their number.
+
+        Args:
+            n_rows: of a batch, at most.
+
+        Raises:
+            DataError: the file is not readable.
+        """
+        path = self.folder / schema.REVIEWS
+        try:
+            with pq.ParquetFile(path) as file:
+                yield from file.iter_batches(n_rows)
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{path}: not readable ({error}); prepare the data again") from None
 
     def user_ids(self) -> np.ndarray:
         """External ids of the users, `[n_users]`, by row."""

@@ -64,7 +64,7 @@ def top_k(
         SymcereError: a score is not a number.
     """
     if block_users is None:
-        block_users = max(1, min(_MAX_BLOCK_USERS, _SCORE_BYTES // (4 * n_items)))
+        block_users = largest_block(n_items)
     if k < 1 or block_users < 1:
         raise ValueError(f"k is {k} and block_users is {block_users}, both must be at least 1")
     users = np.asarray(users, np.int32)
@@ -99,6 +99,11 @@ def top_k(
             "the training has diverged; train again with a lower learning rate"
         )
     return items, scores
+
+
+def largest_block(n_items: int) -> int:
+    """Users that are scored at once on a device unless asked otherwise."""
+    return max(1, min(_MAX_BLOCK_USERS, _SCORE_BYTES // (4 * n_items)))
 
 
 @functools.lru_cache(maxsize=32)

@@ -22,6 +22,7 @@ from symcere_jax.training.embeddings import embed
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.step import build_optimizer, build_steps, initial_state
+from symcere_jax.training.warm_start import warm_params
 
 METRIC = "ndcg@10"  # what decides on the epoch, on the validation split
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
@@ -66,6 +67,7 @@ def train(
     workdir: str | Path,
     *,
     resume: bool = True,
+    warm_start: str | Path | None = None,
     observer: Observer | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainResult:
@@ -76,6 +78,8 @@ def train(
         dataset: the prepared folder.
         workdir: gets checkpoints and logs.
         resume: go on from the workdir's latest checkpoint; else a workdir with one is refused.
+        warm_start: workdir of an earlier run to start from, on the same data or on what it was
+            before reviews were appended; without effect where a run is resumed.
         observer: is told of the progress.
         should_stop: asked between calls of the device; if true, a checkpoint is written and the run
             ends, to be resumed later.
@@ -90,6 +94,8 @@ def train(
     workdir.mkdir(parents=True, exist_ok=True)
     run = _Run(resolve(config, dataset), dataset, workdir)
     progress = run.restore(resume)
+    if warm_start is not None and not run.resumed:
+        run.warm_start(warm_start)
     with MetricLog(workdir, progress.step if run.resumed else -1) as log:
         return run.train(progress, log, observer, should_stop)
 
@@ -142,6 +148,12 @@ class _Run:
             steps_per_epoch=self.steps_per_epoch,
             n_steps=self.steps_per_call,
         )
+
+    def warm_start(self, workdir: str | Path) -> None:
+        """Starts from the best parameters of an earlier run."""
+        params = warm_params(workdir, self.config, self.dataset, self.state.params)
+        self.state = dataclasses.replace(self.state, params=params)
+        self.best_params = params
 
     def restore(self, resume: bool) -> Progress:
         """Takes up the latest checkpoint of the workdir, if it has one."""

@@ -55,11 +55,25 @@ def test_global_time_and_a_minimum_history(split_rows):
 @pytest.mark.parametrize(("policy", "place"), [("cold_user", 0), ("cold_item", 1)])
 def test_cold_splits_hold_out_whole_users_or_items(split_rows, policy, place):
     rows = [(f"u{u}", f"i{i}", None, None) for u in range(10) for i in range(10)]
-    _, split, selection = split_rows(rows, split=policy, seed=3)
+    _, split, selection = split_rows(rows, split=policy, warm_share=0.0, seed=3)
     of_owner = {pair[place]: code for pair, code in split.items()}
     assert all(of_owner[pair[place]] == code for pair, code in split.items())
     assert Counter(of_owner.values()) == {0: 7, 1: 1, 2: 2}
     assert cold_counts(selection, np.array(list(split.values())))[place] == 3
+
+
+@pytest.mark.parametrize(("policy", "place"), [("cold_user", 0), ("cold_item", 1)])
+def test_cold_splits_also_hold_out_a_share_of_the_other_reviews(split_rows, policy, place):
+    rows = [(f"u{u:02}", f"i{i:02}", None, None) for u in range(20) for i in range(20)]
+    _, cold_only, _ = split_rows(rows, split=policy, warm_share=0.0)
+    stated, split, _ = split_rows(rows, split=policy, warm_share=0.2)
+    assert stated["warm_share"] == 0.2
+    held_out = {pair for pair, code in cold_only.items() if code}
+    assert all(split[pair] == cold_only[pair] for pair in held_out)
+    others = Counter(code for pair, code in split.items() if pair not in held_out)
+    total = others.total()
+    assert others[1] == pytest.approx(0.2 * total, rel=0.1)
+    assert others[2] == pytest.approx(0.2 * total, rel=0.1)
 
 
 def test_rows_that_carry_a_split_suggest_it(split_rows):

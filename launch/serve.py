@@ -1,0 +1,80 @@
+r"""Serves a trained model over HTTP.
+
+  pip install 'symcere-jax[serve]'
+  python launch/serve.py --workdir=runs/shop --dataset=data/shop --port=8000
+
+A page to try it is at http://127.0.0.1:8000/, the API at /docs, /health and /metrics are for the
+machinery around it. A newer checkpoint in the workdir is taken up by itself (--watch_seconds) or by
+`kill -HUP`, and no request is lost: those under way end with the model that they began with. It
+trusts whoever can reach it; put what checks and encrypts in front before it faces a network.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+
+from absl import flags
+
+from launch import cli
+from symcere_jax.errors import ConfigError
+
+_DATASET = flags.DEFINE_string(
+    "dataset", None, "prepared folder that the model was trained on", required=True
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
+_HOST = flags.DEFINE_string("host", "127.0.0.1", "address to listen at; 0.0.0.0: all")
+_PORT = flags.DEFINE_integer("port", 8000, "port to listen at; 0: a free one", 0, 65535)
+_WATCH = flags.DEFINE_float(
+    "watch_seconds", 10.0, "how often to look for a newer checkpoint; 0: never", 0.0
+)
+
+
+def main() -> None:
+    """Loads the model, then serves until SIGINT or SIGTERM; requests under way are ended first."""
+    try:
+        import uvicorn
+
+        from symcere_jax.serving.http import ServedModel, create_app
+    except ImportError as error:
+        raise ConfigError(
+            f"serving needs more packages ({error}): pip install 'symcere-jax[serve]'"
+        ) from None
+    logging.getLogger("symcere_jax").setLevel(logging.INFO)
+    model = ServedModel(_WORKDIR.value, _DATASET.value)
+    config = uvicorn.Config(
+        create_app(model),
+        host=_HOST.value,
+        port=_PORT.value,
+        access_log=False,
+        timeout_graceful_shutdown=30,
+    )
+    server = uvicorn.Server(config)
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, model.reload))
+        watching = asyncio.create_task(watch())
+        try:
+            await server.serve()
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+
+    async def watch() -> None:
+        while _WATCH.value:
+            await asyncio.sleep(_WATCH.value)
+            await asyncio.to_thread(model.reload_if_new)
+
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended all requests by then
+        asyncio.run(serve())
+
+
+def run() -> None:
+    """The installed command."""
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,180 @@
+"""Embeddings of users and items that the model was not trained on, without training it again.
+
+A new user's embedding follows from the items that the user is known to like, and from the user's
+own reviews, by one row of the message passing: with `M = Σ_{l<L} A^l X`, which training has left
+for every item,
+
+    z_u = (x_u + Σ_{i ∈ items of u} M_i / sqrt(n_u · n_i)) / (L + 1),
+
+where x_u is the text tower's output for the reviews, n_u the number of items, and n_i that of the
+item's training interactions. For a user of the training data with their own items and features,
+that is the user's own embedding. What is left out is how the new user would change those of others.
+A new item has no interactions: z_i = x_i / (L + 1), the text tower's output alone.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+
+from symcere_jax.graph import propagate
+from symcere_jax.models.symcere import ModelInputs, SymCERE, unit_rows
+
+
+@dataclasses.dataclass(frozen=True)
+class FoldIn:
+    """What a trained model leaves for nodes that come later; in host memory.
+
+    Attributes:
+        model: the model.
+        params: its parameters.
+        messages: float32 `[n_items, dim]`, what each item sends: `Σ_{l<L} A^l X`.
+        item_degree: float32 `[n_items]`, training interactions of each item.
+        user_norms: float32 `[n_users]`, what the embedding of each user of the training data was
+            divided by: its L2 norm, 1 where normalisation is off.
+    """
+
+    model: SymCERE
+    params: Any
+    messages: np.ndarray
+    item_degree: np.ndarray
+    user_norms: np.ndarray
+
+    @classmethod
+    def of(cls, model: SymCERE, params: Any, inputs: ModelInputs) -> "FoldIn":
+        """Passes the messages of a trained model once.
+
+        Args:
+            model: the model.
+            params: its parameters.
+            inputs: what it was trained on.
+        """
+        messages, norms = _pass_messages(model)(params, inputs)
+        return cls(
+            model, params, np.asarray(messages), np.asarray(inputs.item_degree), np.asarray(norms)
+        )
+
+    def neighbour_weights(self, items: Sequence[np.ndarray]) -> scipy.sparse.csr_array:
+        """Weights `1 / sqrt(n_u · n_i)` of the edges from users to their items.
+
+        Args:
+            items: an int array of distinct item rows for each user; may be empty.
+
+        Returns:
+            float32 `[n_users, n_items]`; an item without training interactions counts as one with
+            a single one.
+        """
+        lengths = np.array([len(row) for row in items], np.int64)
+        columns = np.concatenate([*map(np.asarray, items), np.zeros(0)]).astype(np.int64)
+        degrees = np.maximum(self.item_degree[columns], 1) * np.repeat(lengths, lengths)
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        shape = (len(items), len(self.item_degree))
+        return scipy.sparse.csr_array((1 / np.sqrt(degrees), columns, indptr), shape)
+
+    def users(
+        self, items: Sequence[np.ndarray], text: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Embeddings of new users.
+
+        Args:
+            items: an int array of distinct item rows for each user; may be empty.
+            text: float `[n, width]` features of each user's own reviews, of any length; 0 for a
+                user without; None where no user has any.
+
+        Returns:
+            float32 `[n, dim]` embeddings, divided by the temperature as those of `Embeddings` are,
+            and float32 `[n]` the norms that they were divided by.
+        """
+        fused = np.zeros((len(items), self.model.dim), np.float32)
+        if self.model.config.n_layers:
+            fused += self.neighbour_weights(items) @ self.messages
+        if text is not None:
+            fused += self.text_tower(users=text)
+        fused, norms = self._directions(fused)
+        return fused / np.float32(self.model.temperature), norms
+
+    def items(self, text: np.ndarray) -> np.ndarray:
+        """Embeddings of new items, of which only texts are known.
+
+        Args:
+            text: float `[n, width]` features of reviews or descriptions, of any length.
+
+        Returns:
+            float32 `[n, dim]`.
+        """
+        return self._directions(self.text_tower(items=text))[0]
+
+    def item_bias(self, n_interactions: np.ndarray) -> np.ndarray:
+        """The popularity prior `β log(1 + n)` of items with n interactions, float32 `[n_items]`."""
+        if not self.model.config.popularity_prior:
+            return np.zeros(len(n_interactions), np.float32)
+        weight = np.float32(self.params["popularity_weight"])
+        return weight * np.log1p(np.asarray(n_interactions, np.float32))
+
+    def text_tower(
+        self, *, users: np.ndarray | None = None, items: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The text tower's output, before message passing.
+
+        Args:
+            users: float `[n, width]` features of users' reviews; or
+            items: float `[n, width]` features of items' reviews.
+
+        Returns:
+            float32 `[n, dim]`.
+
+        Raises:
+            ValueError: the model has no text tower.
+        """
+        if self.model.config.text_encoder == "none":
+            raise ValueError("the model has no text tower")
+        given = users if users is not None else items
+        assert given is not None
+        # A power of two rows: another number of them then seldom needs another compilation.
+        n_rows = 1 << max(len(given) - 1, 0).bit_length()
+        padded = np.zeros((n_rows, given.shape[1]), np.float32)
+        padded[: len(given)] = unit_rows(given)
+        nothing = np.zeros((0, given.shape[1]), np.float32)
+        both = (padded, nothing) if users is not None else (nothing, padded)
+        return np.asarray(_apply_text_tower(self.model)(self.params, *both))[: len(given)]
+
+    def _directions(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Divides sums over layers by their number, and normalises where the model does."""
+        fused = sums / np.float32(self.model.config.n_layers + 1)
+        if not self.model.config.normalize:
+            return fused, np.ones(len(fused), np.float32)
+        norms = np.linalg.norm(fused, axis=1)
+        return unit_rows(fused), norms.astype(np.float32)
+
+
+@functools.lru_cache(maxsize=8)
+def _pass_messages(model: SymCERE) -> Callable[[Any, ModelInputs], tuple[jax.Array, jax.Array]]:
+    """The compiled function to the items' messages and the users' norms."""
+
+    def run(params: Any, inputs: ModelInputs) -> tuple[jax.Array, jax.Array]:
+        nodes: Any = model.apply({"params": params}, inputs)
+        n_layers = model.config.n_layers
+        messages = nodes.features * 0
+        if n_layers:
+            messages = n_layers * propagate(inputs.adjacency, nodes.features, n_layers - 1)
+        norms = jnp.ones(model.n_users)
+        if model.config.normalize:
+            norms = jnp.linalg.norm(nodes.fused[: model.n_users], axis=1)
+        return messages[model.n_users :], norms
+
+    return jax.jit(run)
+
+
+@functools.lru_cache(maxsize=8)
+def _apply_text_tower(model: SymCERE) -> Callable[..., jax.Array]:
+    def tower(module: SymCERE, users: jax.Array, items: jax.Array) -> jax.Array:
+        return module.text_tower(users, items)
+
+    return jax.jit(
+        lambda params, users, items: model.apply({"params": params}, users, items, method=tower)
+    )

@@ -1,0 +1,83 @@
+"""Results on new users and items: as tables for the terminal and Markdown, and as a file."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from symcere_jax.data import ReviewDataset
+from symcere_jax.experiments.cold_start import METRIC, ColdStartResult
+
+_COLUMNS = (METRIC, "recall@10", "ndcg@20", "recall@20")
+HEADER = ("task", "users", "method", *_COLUMNS, f"SymCERE − it, {METRIC} (95 %)")
+
+
+def cold_start_rows(results: Sequence[ColdStartResult]) -> list[list[str]]:
+    """A row a task and method, under `HEADER`."""
+    rows = []
+    for result in results:
+        for place, (method, evaluation) in enumerate(result.evaluations.items()):
+            test = result.tests.get(method)
+            gain = f"{test.difference:+.4f} ({test.low:+.4f} … {test.high:+.4f})" if test else ""
+            task, n = (result.task, f"{len(evaluation.users):,}") if place == 0 else ("", "")
+            values = (f"{evaluation.metrics[name]:.4f}" for name in _COLUMNS)
+            rows.append([task, n, method, *values, gain])
+    return rows
+
+
+def cold_start_table(results: Sequence[ColdStartResult], title: str) -> Table:
+    """A table for the terminal."""
+    table = Table(*HEADER, title=title)
+    for column in table.columns[3:]:
+        column.justify = "right"
+    for row in cold_start_rows(results):
+        table.add_row(*row)
+    return table
+
+
+def cold_start_markdown(results: Sequence[ColdStartResult]) -> str:
+    """A table in Markdown."""
+    lines = ["| " + " | ".join(HEADER) + " |", "|---|---:|---|" + "---:|" * (len(HEADER) - 3)]
+    lines += ["| " + " | ".join(row) + " |" for row in cold_start_rows(results)]
+    return "\n".join(lines)
+
+
+def write_cold_start(
+    results: Sequence[ColdStartResult],
+    workdir: Path,
+    split: str,
+    dataset: ReviewDataset,
+    step: int,
+) -> Path:
+    """Writes `cold_start_<split>.json`.
+
+    It has, under "tasks", task -> method -> metrics by flat keys, beside the data set's name and
+    fingerprint, the split and the step of the checkpoint.
+
+    Args:
+        results: what to write.
+        workdir: where to.
+        split: "valid" or "test".
+        dataset: that was evaluated on.
+        step: of the checkpoint.
+    """
+    content = {
+        "dataset": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "split": split,
+        "step": step,
+        "tasks": {
+            result.task: {
+                method: {"n_users": len(np.asarray(found.users)), **found.metrics}
+                for method, found in result.evaluations.items()
+            }
+            for result in results
+        },
+    }
+    path = workdir / f"cold_start_{split}.json"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    temporary.replace(path)
+    return path

@@ -1,0 +1,247 @@
+"""Recommendations for many users in a file: within memory, and resumable.
+
+Users are done in parts. Each part is a file of its own in the folder `<output>.parts`, complete or
+not there; a run that was stopped goes on after the last of them. At the end they are joined into
+the output.
+"""
+
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.evaluation.ranking import Progress
+from symcere_jax.serving.recommender import Recommender
+
+FORMATS = (".jsonl", ".csv", ".parquet")
+PART_USERS = 1 << 16
+
+_SETTINGS = "settings.json"
+_SCHEMA = pa.schema(
+    {"user_id": pa.string(), "rank": pa.int32(), "item_id": pa.string(), "score": pa.float32()}
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """Recommendations to some users.
+
+    Attributes:
+        users: `[n]` external ids.
+        items: `[m]` external ids, user by user, the best first.
+        scores: float32 `[m]`.
+        lengths: int `[n]`, items of each user.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    scores: np.ndarray
+    lengths: np.ndarray
+
+
+def write_recommendations(
+    recommender: Recommender,
+    rows: np.ndarray,
+    output: Path,
+    *,
+    k: int = 10,
+    exclude_seen: bool = True,
+    allowed: np.ndarray | None = None,
+    part_users: int = PART_USERS,
+    progress: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Writes the k best items of users to a file; goes on with a run that was stopped.
+
+    | name ends in | content |
+    |---|---|
+    | `.jsonl` | a line a user: `{"user_id": …, "items": [{"item_id": …, "score": …}, …]}` |
+    | `.csv` | columns user_id, rank (from 1), item_id, score; a row an item |
+    | `.parquet` | the same columns |
+
+    Args:
+        recommender: the model.
+        rows: int `[n]` user rows, in the order of the file.
+        output: the file; replaced if it exists.
+        k: items for each user.
+        exclude_seen: leave out what a user interacted with.
+        allowed: int `[m]` item rows to choose from; None: all.
+        part_users: users done at once, which bounds memory and what is lost by a stop.
+        progress: called with the number of users done and of all users.
+        should_stop: asked after each part.
+
+    Returns:
+        Whether the output is complete; otherwise the run was told to stop, and can go on.
+
+    Raises:
+        ConfigError: the name of the output has no known ending, or parts of another run lie there.
+        DataError: the output cannot be written.
+    """
+    if output.suffix not in FORMATS:
+        raise ConfigError(f"--output={output} must end in one of {', '.join(FORMATS)}")
+    folder = output.with_name(f"{output.name}.parts")
+    settings = _describe(recommender, rows, k, exclude_seen, allowed, part_users)
+    try:
+        _open_parts(folder, settings)
+        starts = range(0, len(rows), part_users)
+        parts = [folder / f"{start:012}{output.suffix}" for start in starts]
+        for start, part in zip(starts, parts, strict=True):
+            if part.exists():
+                continue
+            if should_stop():
+                return False
+
+            def report(done: int, total: int, start: int = start) -> None:
+                if progress is not None:
+                    progress(start + done, len(rows))
+
+            ranked = recommender.recommend_rows(
+                rows[start : start + part_users],
+                k,
+                exclude_seen=exclude_seen,
+                allowed=allowed,
+                progress=report,
+            )
+            block = name_block(recommender, rows[start : start + part_users], *ranked)
+            temporary = part.with_suffix(".tmp")
+            _write_part(temporary, output.suffix, block)
+            temporary.replace(part)
+        _join(parts, output)
+    except OSError as error:
+        raise DataError(f"cannot write {output}: {error.strerror or error}") from None
+    shutil.rmtree(folder)
+    return True
+
+
+def write_lines(block: Block, file: IO[str]) -> None:
+    """Writes JSON lines, one a user."""
+    for user, items, scores in _by_user(block):
+        ranking = zip(items, map(float, scores), strict=True)
+        file.write(ranking_line("user_id", user, ranking) + "\n")
+
+
+def ranking_line(key: str, value: str | None, ranking: Iterable[tuple[str, float]]) -> str:
+    """A ranking as a line of JSON.
+
+    Args:
+        key: what is recommended to, such as "user_id".
+        value: its id, or the words that were searched.
+        ranking: (item_id, score), the best first.
+    """
+    items = [{"item_id": item, "score": round(score, 6)} for item, score in ranking]
+    return json.dumps({key: value, "items": items}, ensure_ascii=False)
+
+
+def name_block(
+    recommender: Recommender, rows: np.ndarray, items: np.ndarray, scores: np.ndarray
+) -> Block:
+    """Names users and items of what `Recommender.recommend_rows` found.
+
+    Args:
+        recommender: the model.
+        rows: int `[n]` user rows.
+        items: int32 `[n, k]` item rows, −1 for an empty rank.
+        scores: float32 `[n, k]`.
+    """
+    filled = items >= 0
+    return Block(
+        users=recommender.users.ids[rows],
+        items=recommender.items.ids[items[filled]],
+        scores=scores[filled],
+        lengths=filled.sum(axis=1),
+    )
+
+
+def _describe(
+    recommender: Recommender,
+    rows: np.ndarray,
+    k: int,
+    exclude_seen: bool,
+    allowed: np.ndarray | None,
+    part_users: int,
+) -> dict[str, Any]:
+    """What the parts of a run depend on."""
+    chosen = None if allowed is None else np.sort(allowed).astype(np.int64)
+    return {
+        "fingerprint": recommender.metadata.fingerprint,
+        "settings": dict(recommender.metadata.settings),
+        "step": recommender.metadata.progress.best_step,
+        "score": recommender.metadata.progress.best_score,
+        "users": hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest(),
+        "items": None if chosen is None else hashlib.sha256(chosen.tobytes()).hexdigest(),
+        "k": k,
+        "exclude_seen": exclude_seen,
+        "part_users": part_users,
+    }
+
+
+def _open_parts(folder: Path, settings: dict[str, Any]) -> None:
+    path = folder / _SETTINGS
+    if path.exists():
+        try:
+            earlier = json.loads(path.read_text())
+        except ValueError:
+            earlier = None
+        if earlier != json.loads(json.dumps(settings)):
+            raise ConfigError(
+                f"{folder} holds parts of another run (another model, other users or another k): "
+                "delete it, or choose another --output"
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(settings))
+    temporary.replace(path)
+
+
+def _by_user(block: Block) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    ends = np.cumsum(block.lengths)
+    for user, start, end in zip(block.users, ends - block.lengths, ends, strict=True):
+        yield user, block.items[start:end], block.scores[start:end]
+
+
+def _write_part(path: Path, suffix: str, block: Block) -> None:
+    if suffix == ".jsonl":
+        with path.open("w", encoding="utf-8") as file:
+            write_lines(block, file)
+        return
+    ends = np.cumsum(block.lengths)
+    ranks = np.arange(len(block.items)) - np.repeat(ends - block.lengths, block.lengths) + 1
+    users = np.repeat(block.users, block.lengths)
+    if suffix == ".csv":
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            scores = (f"{score:.6g}" for score in block.scores)
+            writer.writerows(zip(users, ranks, block.items, scores, strict=True))
+        return
+    columns = [users, ranks.astype(np.int32), block.items, block.scores]
+    pq.write_table(pa.table(columns, schema=_SCHEMA), path, compression="zstd")
+
+
+def _join(parts: list[Path], output: Path) -> None:
+    """Joins the parts under a temporary name, a part at a time, and renames it."""
+    temporary = output.with_name(f"{output.name}.tmp")
+    if output.suffix == ".parquet":
+        with pq.ParquetWriter(temporary, _SCHEMA, compression="zstd") as writer:
+            for part in parts:
+                writer.write_table(pq.read_table(part))
+    else:
+        with temporary.open("wb") as file:
+            if output.suffix == ".csv":
+                header = io.StringIO(newline="")
+                csv.writer(header).writerow(_SCHEMA.names)
+                file.write(header.getvalue().encode())
+            for part in parts:
+                with part.open("rb") as source:
+                    shutil.copyfileobj(source, file)
+    temporary.replace(output)

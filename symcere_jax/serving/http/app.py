@@ -1,0 +1,197 @@
+"""The service: recommend, new user, similar, search, explain; health, metrics, and a page.
+
+| method, path | body | answer |
+|---|---|---|
+| POST /recommend | users, k, exclude_seen, filter_items | rankings |
+| POST /new_user | items, texts, k, exclude_seen, filter_items | rankings |
+| POST /similar | items, k | rankings |
+| POST /search | text, k, filter_items | rankings |
+| POST /explain | user, item | the parts of a score |
+| GET /health | | the model that is served |
+| GET /metrics | | requests and latencies, for Prometheus |
+| GET / | | a page to try it |
+
+A request that is malformed gets 422, one with an unknown id 404, one that is too large 413, each
+with `{"error": …}`.
+"""
+
+import dataclasses
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from importlib import resources
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, JSONResponse
+
+from symcere_jax.errors import SymcereError
+from symcere_jax.serving.http import schemas
+from symcere_jax.serving.http.batching import Batcher
+from symcere_jax.serving.http.limits import BodyLimit
+from symcere_jax.serving.http.model import ServedModel
+from symcere_jax.serving.ids import UnknownIdError
+from symcere_jax.serving.recommender import NewUser
+
+MAX_BODY_BYTES = 4 << 20
+_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class AsciiJSONResponse(JSONResponse):
+    """JSON in ASCII: whatever a message quotes, it can be encoded."""
+
+    def render(self, content: Any) -> bytes:
+        """The bytes of the body."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def create_app(model: ServedModel) -> FastAPI:
+    """The service of a model.
+
+    Args:
+        model: may be reloaded while the service runs.
+    """
+    app = FastAPI(title="symcere_jax", default_response_class=AsciiJSONResponse)
+    _add_errors(app)
+    _add_metrics(app, model)
+    _add_pages(app, model)
+    _add_recommendations(app, model)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    return app
+
+
+def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
+    batcher = Batcher()
+
+    # Plain functions: the framework runs them in threads, so that none blocks another.
+    @app.post("/recommend")
+    def recommend(request: schemas.RecommendRequest) -> list[schemas.Ranking]:
+        recommender = model.recommender
+        options = {"exclude_seen": request.exclude_seen}
+        if request.filter_items is None:
+            found = batcher.recommend(recommender, request.users, request.k, **options)
+        else:
+            found = recommender.recommend(
+                request.users, request.k, filter_items=request.filter_items, **options
+            )
+        return _answer(map(schemas.ranking, request.users, found))
+
+    @app.post("/new_user")
+    def new_user(request: schemas.NewUserRequest) -> list[schemas.Ranking]:
+        found = model.recommender.recommend_new(
+            [NewUser(request.items, request.texts)],
+            request.k,
+            exclude_seen=request.exclude_seen,
+            filter_items=request.filter_items,
+        )
+        return _answer(map(schemas.ranking, [None], found))
+
+    @app.post("/similar")
+    def similar(request: schemas.SimilarRequest) -> list[schemas.Ranking]:
+        found = model.recommender.similar_items(request.items, request.k)
+        return _answer(map(schemas.ranking, request.items, found))
+
+    @app.post("/search")
+    def search(request: schemas.SearchRequest) -> list[schemas.Ranking]:
+        found = model.recommender.search(request.text, request.k, filter_items=request.filter_items)
+        return _answer([schemas.ranking(None, found)])
+
+    @app.post("/explain")
+    def explain(request: schemas.ExplainRequest) -> dict[str, Any]:
+        found = dataclasses.asdict(model.recommender.explain(request.user, request.item))
+        found["history"] = [{"item_id": item, "score": score} for item, score in found["history"]]
+        return _answer(found)
+
+
+def _answer(content: Any) -> Any:
+    # Returned as a response: what is known to be well-formed is not validated again.
+    return AsciiJSONResponse(content if isinstance(content, dict) else list(content))
+
+
+def _add_pages(app: FastAPI, model: ServedModel) -> None:
+    page = resources.files("symcere_jax.serving.http").joinpath("page.html").read_text("utf-8")
+
+    @app.get("/", include_in_schema=False)
+    def index() -> HTMLResponse:
+        nonce = secrets.token_urlsafe(16)
+        policy = (
+            f"default-src 'none'; connect-src 'self'; script-src 'nonce-{nonce}'; "
+            f"style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'"
+        )
+        headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
+        return HTMLResponse(page.replace("{{nonce}}", nonce), headers=headers)
+
+    @app.get("/health")
+    def health() -> dict[str, Any]:
+        recommender = model.recommender
+        return {
+            "status": "ok",
+            "dataset": recommender.name,
+            "n_users": len(recommender.users),
+            "n_items": len(recommender.items),
+            "step": recommender.metadata.progress.best_step,
+            "reads_text": recommender.encoder is not None,
+        }
+
+
+def _add_errors(app: FastAPI) -> None:
+    def answer(status: int, message: str) -> AsciiJSONResponse:
+        return AsciiJSONResponse({"error": message}, status)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> Response:
+        # What was sent is not sent back: it may be huge, or no JSON at all.
+        problems = [
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors()[:5]
+        ]
+        return answer(422, "; ".join(problems))
+
+    @app.exception_handler(SymcereError)
+    def refused(request: Request, error: SymcereError) -> Response:
+        return answer(404 if isinstance(error, UnknownIdError) else 422, str(error))
+
+    @app.exception_handler(HTTPException)
+    def other(request: Request, error: HTTPException) -> Response:
+        return answer(error.status_code, str(error.detail))
+
+
+def _add_metrics(app: FastAPI, model: ServedModel) -> None:
+    registry = CollectorRegistry()
+    requests = Counter(
+        "symcere_requests", "Requests answered.", ["path", "status"], registry=registry
+    )
+    seconds = Histogram(
+        "symcere_request_seconds", "Latency.", ["path"], buckets=_BUCKETS, registry=registry
+    )
+    for name, text, value in (
+        ("symcere_reloads", "Models that replaced the first one.", lambda: model.n_reloads),
+        ("symcere_failed_reloads", "Reloads that failed.", lambda: model.n_failed_reloads),
+        (
+            "symcere_model_step",
+            "Training steps of the model that is served.",
+            lambda: model.recommender.metadata.progress.best_step,
+        ),
+    ):
+        Gauge(name, text, registry=registry).set_function(value)
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    @app.middleware("http")
+    async def count(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        start = time.perf_counter()
+        response = await call_next(request)
+        # Only paths that exist: whoever tries others must not fill the memory with labels.
+        route = request.scope.get("route")
+        path = getattr(route, "path", "other")
+        requests.labels(path, response.status_code).inc()
+        seconds.labels(path).observe(time.perf_counter() - start)
+        return response

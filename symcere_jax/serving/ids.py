@@ -1,0 +1,92 @@
+"""External ids of users and items, and the rows that they stand for."""
+
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from symcere_jax.errors import DataError
+
+
+class UnknownIdError(DataError):
+    """An id is not among those of the prepared folder."""
+
+
+class IdMap:
+    """The external ids of users, or of items, by row.
+
+    Args:
+        kind: "user" or "item", for messages.
+        ids: `[n]` distinct strings.
+    """
+
+    def __init__(self, kind: str, ids: np.ndarray) -> None:
+        self.kind = kind
+        self.ids = np.asarray(ids, object)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._rows
+
+    @functools.cached_property
+    def _rows(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.ids)}
+
+    def rows(self, names: Iterable[str]) -> np.ndarray:
+        """The rows of some ids, int64 `[n]`.
+
+        Args:
+            names: external ids, in any order, repeats allowed.
+
+        Raises:
+            UnknownIdError: an id is unknown; the message names the first one.
+            TypeError: `names` is a single string, whose letters would be taken for ids.
+        """
+        if isinstance(names, str):
+            raise TypeError(f"{self.kind} ids must be a list, as [{names!r}]")
+        names = list(names)
+        rows = np.fromiter((self._rows.get(name, -1) for name in names), np.int64, len(names))
+        unknown = np.flatnonzero(rows < 0)
+        if len(unknown):
+            more = f" (and {len(unknown) - 1} more unknown ids)" if len(unknown) > 1 else ""
+            raise UnknownIdError(
+                f"no {self.kind} {names[unknown[0]]!r} among the {len(self):,} {self.kind}s of the "
+                f"prepared folder{more}; {_REMEDIES[self.kind]}"
+            )
+        return rows
+
+    def extended(self, names: Iterable[str]) -> "IdMap":
+        """These ids, followed by new ones.
+
+        Raises:
+            DataError: an id is known already, or repeated.
+        """
+        names = list(names)
+        known = set(self._rows)
+        for name in names:
+            if name in known:
+                raise DataError(f"{self.kind} {name!r} is known already; choose another id")
+            known.add(name)
+        return IdMap(self.kind, np.concatenate([self.ids, np.array(names, object)]))
+
+
+def read_ids(path: Path) -> list[str]:
+    """The ids of a file, one a line; empty lines are skipped.
+
+    Raises:
+        DataError: the file is missing, or not UTF-8.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable ({error}); one id a line is expected") from None
+    return [line.removesuffix("\r") for line in lines if line.strip()]
+
+
+_REMEDIES = {
+    "user": "for a user who is new, give items or reviews instead",
+    "item": "for an item that is new, give its reviews or a description first",
+}

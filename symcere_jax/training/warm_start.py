@@ -1,0 +1,83 @@
+"""A run that starts from the parameters of an earlier one, on data that has grown since."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from symcere_jax.config import Config
+from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import CheckpointError, ConfigError
+from symcere_jax.training.checkpoint import Checkpoints, Metadata
+
+_NODES = "graph_tower"  # its arrays have a row for each user, then one for each item
+
+
+def warm_params(workdir: str | Path, config: Config, dataset: ReviewDataset, params: Any) -> Any:
+    """The best parameters of an earlier run, with rows for the users and items that are new.
+
+    Rows of the graph tower follow their users and items; new ones keep their initial values, which
+    are next to nothing, so that what is new starts from its text. All else is taken over as it is.
+
+    Args:
+        workdir: of the earlier run.
+        config: resolved settings of the run that starts.
+        dataset: the prepared folder of the earlier run, or what it became by appending reviews.
+        params: initial parameters of the run that starts.
+
+    Raises:
+        CheckpointError: the earlier run was on other data, or has no checkpoint.
+        ConfigError: its model has other settings.
+    """
+    checkpoints = Checkpoints(workdir)
+    metadata = checkpoints.metadata("best")
+    _check(metadata, config, dataset, workdir)
+    n_nodes = metadata.n_users + metadata.n_items
+
+    def earlier_shape(path: tuple, leaf: jax.Array) -> jax.ShapeDtypeStruct:
+        shape = (n_nodes, *leaf.shape[1:]) if path[0].key == _NODES else leaf.shape
+        return jax.ShapeDtypeStruct(shape, leaf.dtype)
+
+    like = jax.tree_util.tree_map_with_path(earlier_shape, params)
+    earlier = checkpoints.restore("best", like)
+
+    def merge(path: tuple, old: jax.Array, new: jax.Array) -> jax.Array:
+        if path[0].key != _NODES:
+            return old
+        users, items = old[: metadata.n_users], old[metadata.n_users :]
+        n_users = dataset.n_users
+        return jnp.concatenate(
+            [
+                users,
+                new[metadata.n_users : n_users],
+                items,
+                new[n_users + metadata.n_items :],
+            ]
+        )
+
+    return jax.tree_util.tree_map_with_path(merge, earlier, params)
+
+
+def _check(metadata: Metadata, config: Config, dataset: ReviewDataset, workdir: str | Path) -> None:
+    known = [dataset.fingerprint, *(entry["fingerprint"] for entry in appended(dataset))]
+    if metadata.fingerprint not in known:
+        raise CheckpointError(
+            f"--warm_start={workdir} was trained on {metadata.dataset!r} (fingerprint "
+            f"{metadata.fingerprint}), which {dataset.folder} did not grow from: add the new "
+            "reviews to that folder by data_prep/prepare.py --append"
+        )
+    earlier, mine = (dataclasses.asdict(part.model) for part in (metadata.config, config))
+    for name in mine:
+        if mine[name] != earlier[name]:
+            raise ConfigError(
+                f"--warm_start={workdir} has --{name}={earlier[name]}, this run has "
+                f"{mine[name]}: a warm start needs the same model"
+            )
+
+
+def appended(dataset: ReviewDataset) -> list[Mapping[str, Any]]:
+    """What a prepared folder was before reviews were appended, the oldest first."""
+    return list(dataset.manifest.source.get("appended", []))

@@ -1,0 +1,136 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from data_prep.checking import CHECKS, problems_of
+from data_prep.config import PrepareConfig
+from data_prep.leak_checking import check_text_leaks
+from data_prep.pipeline import prepare
+from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import ConfigError, DataError
+
+WORDS = "pool beach lobby spa bar suite view metro garden terrace sauna gym".split()  # noqa: SIM905
+
+
+def make_rows(n_users, n_items, seed):
+    rng = np.random.default_rng(seed)
+    return [
+        {
+            "user_id": f"u{user:02}",
+            "item_id": f"i{item:02}",
+            "rating": 4,
+            "timestamp": 1000 + user,
+            "text": " ".join(rng.choice(WORDS, 6)),
+        }
+        for user in range(n_users)
+        for item in rng.choice(n_items, 5, replace=False)
+    ]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A folder, and the same with reviews appended: known and new users and items, a known pair."""
+    folder = tmp_path_factory.mktemp("append")
+    first = make_rows(20, 12, 0)
+    taken = {(row["user_id"], row["item_id"]) for row in first}
+    more = [
+        row
+        for row in make_rows(24, 15, 1)
+        if (row["user_id"], row["item_id"]) not in taken and row["user_id"] >= "u05"
+    ]
+    # Ids that would come first if all were numbered anew.
+    more.append({**more[-1], "user_id": "a new one", "item_id": "a new thing"})
+    repeated = {**first[0], "text": "another text", "timestamp": 10**6}
+    for name, rows in (("first", first), ("more", [*more, repeated])):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = PrepareConfig(
+        source="table", input=folder / "first.jsonl", output=folder / "data", text_width=8
+    )
+    prepare(config)
+    before = ReviewDataset.load(config.output)
+    kept = {
+        "tables": before.reviews().to_pylist(),
+        "users": np.array(before.text_features("lsa", "users")),
+        "ids": (before.user_ids(), before.item_ids()),
+    }
+    again = dataclasses.replace(config, input=folder / "more.jsonl", append=True)
+    summary = prepare(again)
+    return before, kept, ReviewDataset.load(config.output), summary, more, again
+
+
+def named(dataset, rows):
+    users, items = dataset.user_ids(), dataset.item_ids()
+    return {(users[row["user"]], items[row["item"]]): row for row in rows}
+
+
+def test_ids_keep_their_rows_and_new_ones_follow_in_order(folders):
+    _, kept, after, *_ = folders
+    for old, new in zip(kept["ids"], (after.user_ids(), after.item_ids()), strict=True):
+        assert new[: len(old)].tolist() == old.tolist()
+        assert len(new) > len(old) and sorted(new[len(old) :]) == new[len(old) :].tolist()
+    assert after.user_ids()[20] == "a new one"
+
+
+def test_what_was_there_stays_and_what_is_new_goes_to_train(folders):
+    _, kept, after, _, more, _ = folders
+    users, items = kept["ids"]
+    old = {(users[row["user"]], items[row["item"]]): row for row in kept["tables"]}
+    new = named(after, after.reviews().to_pylist())
+    for pair, row in old.items():
+        assert {**new[pair], "user": 0, "item": 0} == {**row, "user": 0, "item": 0}
+    added = {(row["user_id"], row["item_id"]): row["text"] for row in more}
+    assert set(new) - set(old) == set(added)
+    for pair, text in added.items():
+        assert (new[pair]["split"], new[pair]["text"]) == ("train", text)
+
+
+def test_counts_and_where_it_came_from(folders):
+    before, _, after, summary, more, _ = folders
+    assert summary.dropped["review of a user and item that had one already"] == 1
+    assert after.manifest.n_reviews == before.manifest.n_reviews + len(more)
+    [entry] = after.manifest.source["appended"]
+    assert entry["fingerprint"] == before.fingerprint
+    assert entry["n_users"] == before.n_users
+    assert [file["name"] for file in entry["added"]["files"]] == ["more.jsonl"]
+
+
+def test_the_folder_is_sound_down_to_its_text_features(folders):
+    _, _, after, *_ = folders
+    for check in (*CHECKS.values(), check_text_leaks):
+        assert problems_of(after, check) == []
+
+
+def test_the_encoder_is_the_one_that_was_fitted(folders):
+    before, kept, after, *_ = folders
+    # A user without a new training review has the features of before.
+    trained = [set(map(tuple, data.train.tolist())) for data in (before, after)]
+    n_of = [np.bincount(data.train[:, 0], minlength=after.n_users) for data in (before, after)]
+    same = np.flatnonzero(n_of[0] == n_of[1])
+    assert trained[0] < trained[1] and 0 < len(same) < after.n_users
+    features = after.text_features("lsa", "users")
+    np.testing.assert_allclose(features[same], kept["users"][same], atol=1e-6)
+
+
+def test_nothing_new_is_an_error_and_changes_nothing(folders):
+    *_, after, _, _, again = folders
+    with pytest.raises(DataError, match=r"nothing in .*more.jsonl is new to"):
+        prepare(again)
+    assert ReviewDataset.load(after.folder).fingerprint == after.fingerprint
+    with pytest.raises(ConfigError, match="--split=cold_item cannot be appended with"):
+        prepare(dataclasses.replace(again, split="cold_item"))
+    with pytest.raises(DataError, match="no prepared folder at"):
+        prepare(dataclasses.replace(again, output=after.folder.with_name("absent")))
+
+
+def test_a_share_of_the_new_may_be_held_out(folders, tmp_path):
+    *_, after, _, _, again = folders
+    path = tmp_path / "third.jsonl"
+    rows = [{**row, "user_id": "z" + row["user_id"]} for row in make_rows(20, 12, 3)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    prepare(dataclasses.replace(again, input=path, split="ratio", test_share=0.4))
+    data = ReviewDataset.load(after.folder)
+    new = data.test[data.test[:, 0] >= after.n_users]
+    assert len(new) == pytest.approx(0.4 * len(rows), rel=0.3)
+    assert len(data.manifest.source["appended"]) == 2

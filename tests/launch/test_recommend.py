@@ -1,0 +1,94 @@
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from symcere_jax import NewUser, Recommender
+
+
+@pytest.fixture(scope="module")
+def where(trained, dataset):
+    _, workdir = trained
+    return f"--workdir={workdir}", f"--dataset={dataset.folder}"
+
+
+@pytest.fixture(scope="module")
+def recommender(trained, dataset):
+    return Recommender.load(trained[1], dataset)
+
+
+def lines(run):
+    assert run.status == 0, run.err
+    return [json.loads(line) for line in run.out.splitlines()]
+
+
+def found(line):
+    return [item["item_id"] for item in line["items"]]
+
+
+def names(ranking):
+    return [item_id for item_id, _ in ranking]
+
+
+def test_users_of_the_command_line_and_of_a_file(run_binary, where, recommender, tmp_path):
+    users = recommender.users.ids[[4, 1]].tolist()
+    file = tmp_path / "users.txt"
+    file.write_text(f"{users[1]}\r\n\n")
+    run = run_binary("recommend", *where, f"--users={users[0]}", f"--users_file={file}", "--k=3")
+    assert [line["user_id"] for line in lines(run)] == users
+    assert list(map(found, lines(run))) == list(map(names, recommender.recommend(users, 3)))
+
+
+def test_all_users_into_a_file(run_binary, where, recommender, dataset, tmp_path):
+    output = tmp_path / "all.parquet"
+    run = run_binary("recommend", *where, "--k=2", f"--output={output}")
+    assert run.status == 0, run.err
+    assert run.out == f"{dataset.n_users:,} users: {output}\n"
+    table = pq.read_table(output)
+    assert table["user_id"].to_pylist() == np.repeat(dataset.user_ids(), 2).tolist()
+    assert table["item_id"].to_pylist()[:2] == names(recommender.recommend(["user-000"], 2)[0])
+
+
+def test_somebody_new(run_binary, where, recommender, dataset):
+    liked = recommender.items.ids[[3, 9]].tolist()
+    run = run_binary("recommend", *where, f"--liked={','.join(liked)}", "--review=pool", "--k=4")
+    [expected] = recommender.recommend_new([NewUser(liked, ["pool"])], 4)
+    [line] = lines(run)
+    assert line["user_id"] is None and found(line) == names(expected)
+
+
+def test_search_and_similar_items(run_binary, where, recommender, tmp_path):
+    allowed = recommender.items.ids[:9].tolist()
+    file = tmp_path / "items.txt"
+    file.write_text("\n".join(allowed))
+    run = run_binary("recommend", *where, "--search=beach pool", "--k=3", f"--items_file={file}")
+    expected = recommender.search("beach pool", 3, filter_items=allowed)
+    assert [found(line) for line in lines(run)] == [names(expected)]
+    run = run_binary("recommend", *where, f"--similar={allowed[2]}", "--k=3")
+    assert [found(line) for line in lines(run)] == [
+        names(recommender.similar_items([allowed[2]], 3)[0])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--users=nobody"], "no user 'nobody'"),
+        (["--users=user-001", "--search=pool"], "give one of --users"),
+        (["--search=pool", "--output=x.csv"], "--output is for users of the data"),
+        (["--output=x.txt"], "must end in one of .jsonl, .csv, .parquet"),
+        (["--users_file=absent.txt"], "absent.txt: not readable"),
+        (["--liked=nothing"], "no item 'nothing'"),
+    ],
+)
+def test_bad_command_lines(run_binary, where, arguments, message):
+    run = run_binary("recommend", *where, *arguments)
+    assert run.status == 1
+    assert message in run.error
+
+
+def test_help(run_binary):
+    run = run_binary("recommend", "--help")
+    assert run.status == 0
+    assert "Recommends with a trained model" in run.out and "--[no]exclude_seen" in run.out

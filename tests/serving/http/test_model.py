@@ -1,0 +1,44 @@
+import shutil
+import threading
+
+from starlette.testclient import TestClient
+
+from symcere_jax.serving.http import ServedModel, create_app
+from symcere_jax.training import Checkpoints
+
+
+def test_a_reload_loses_no_request(workdir, dataset, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(workdir, copy)
+    model = ServedModel(copy, dataset.folder)
+    first = model.recommender
+    statuses, stop = [], threading.Event()
+    with TestClient(create_app(model)) as client:
+
+        def ask():
+            while not stop.is_set():
+                body = {"users": ["user-000"], "k": 3}
+                statuses.append(client.post("/recommend", json=body).status_code)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        assert not model.reload_if_new()
+        [contents] = (Checkpoints(copy).folder / "best").glob("*/contents.json")
+        contents.write_bytes(contents.read_bytes() + b"\n")  # as good as new
+        assert model.reload_if_new()
+        stop.set()
+        asking.join()
+        assert "symcere_reloads 1.0" in client.get("/metrics").text
+    assert model.recommender is not first
+    assert len(statuses) > 3 and set(statuses) == {200}
+
+
+def test_a_reload_that_fails_keeps_the_model(workdir, dataset, tmp_path, caplog):
+    copy = tmp_path / "run"
+    shutil.copytree(workdir, copy)
+    model = ServedModel(copy, dataset.folder)
+    first = model.recommender
+    shutil.rmtree(copy / "checkpoints")
+    assert not model.reload()
+    assert model.recommender is first and model.n_failed_reloads == 1
+    assert "the model was not reloaded: no checkpoint" in caplog.text

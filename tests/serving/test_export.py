@@ -1,0 +1,71 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.models import score_block
+from symcere_jax.serving.export import export_model
+
+# Runs in a process that must not find this package.
+SCRIPT = """
+import sys
+import jax, jax.export, numpy as np
+folder = sys.argv[1]
+with open(f"{folder}/score.stablehlo", "rb") as file:
+    score = jax.export.deserialize(file.read()).call
+arrays = np.load(f"{folder}/embeddings.npz", allow_pickle=False)
+tables = [arrays[name] for name in ("users", "items", "item_bias")]
+found = [np.asarray(score(*tables, np.int32(rows))) for rows in ([3], [5, 0, 5], range(64))]
+np.savez(sys.argv[2], *found)
+assert not any(name.startswith("symcere_jax") for name in sys.modules)
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(recommender, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    paths = export_model(recommender, folder)
+    assert [path.name for path in paths] == [
+        "embeddings.npz",
+        "export.json",
+        "items.parquet",
+        "score.stablehlo",
+        "users.parquet",
+    ]
+    return folder
+
+
+def test_scores_of_any_batch_without_the_package(exported, recommender, tmp_path):
+    output = tmp_path / "found.npz"
+    command = [sys.executable, "-I", "-c", SCRIPT, str(exported), str(output)]
+    subprocess.run(command, check=True)
+    found = np.load(output)
+    for name, rows in zip(found.files, ([3], [5, 0, 5], range(64)), strict=True):
+        expected = score_block(recommender.embeddings, np.int32(rows))
+        np.testing.assert_allclose(found[name], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_embeddings_with_their_ids(exported, recommender):
+    arrays = np.load(exported / "embeddings.npz", allow_pickle=False)
+    assert arrays["user_ids"].tolist() == recommender.users.ids.tolist()
+    assert arrays["item_ids"].tolist() == recommender.items.ids.tolist()
+    for kind, ids in (("user", recommender.users.ids), ("item", recommender.items.ids)):
+        table = pq.read_table(exported / f"{kind}s.parquet")
+        assert table[f"{kind}_id"].to_pylist() == ids.tolist()
+        np.testing.assert_array_equal(table["embedding"].to_pylist(), arrays[f"{kind}s"])
+    np.testing.assert_array_equal(table["bias"], arrays["item_bias"])
+    content = json.loads((exported / "export.json").read_text())
+    assert content["dim"] == arrays["items"].shape[1]
+    assert content["fingerprint"] == recommender.metadata.fingerprint
+
+
+def test_a_folder_that_exists_is_kept(exported, recommender, tmp_path):
+    with pytest.raises(ConfigError, match="exists; choose another --output"):
+        export_model(recommender, exported)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot write"):
+        export_model(recommender, tmp_path / "file" / "model")

@@ -1,0 +1,237 @@
+import dataclasses
+import doctest
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from symcere_jax import NewUser, Recommender
+from symcere_jax.errors import CheckpointError, DataError
+from symcere_jax.serving import recommender as module
+
+
+def scores_of(recommender, user):
+    """Scores of a user row for all items, in float64."""
+    embeddings = recommender.embeddings
+    items = np.asarray(embeddings.items, float)
+    return items @ np.asarray(embeddings.users[user], float) + np.asarray(embeddings.item_bias)
+
+
+def best(scores, excluded, k):
+    order = [item for item in np.argsort(-scores, kind="stable") if item not in set(excluded)]
+    return order[:k]
+
+
+def ids(recommender, ranking):
+    return [recommender.items.rows([item_id])[0] for item_id, _ in ranking]
+
+
+def test_doctests(workdir, dataset):
+    globs = {"workdir": workdir, "dataset": dataset.folder}
+    found = doctest.DocTestFinder(recurse=False).find(Recommender, "Recommender", globs=globs)
+    runner = doctest.DocTestRunner()
+    results = [runner.run(test) for test in found]
+    assert sum(result.attempted for result in results) >= 10
+    assert not any(result.failed for result in results)
+
+
+def test_the_package_is_cheap_to_import():
+    code = "import sys, symcere_jax; sys.exit('jax' in sys.modules or 'numpy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_recommendations_are_a_sort_of_the_scores(recommender, dataset):
+    names = dataset.user_ids()[[5, 2, 5, 77]]
+    rankings = recommender.recommend(names, k=7)
+    for name, ranking in zip(names, rankings, strict=True):
+        row = list(dataset.user_ids()).index(name)
+        scores = scores_of(recommender, row)
+        pairs = np.concatenate([dataset.train, dataset.valid, dataset.test])
+        seen = pairs[pairs[:, 0] == row, 1]
+        assert ids(recommender, ranking) == best(scores, seen, 7)
+        expected = scores[ids(recommender, ranking)]
+        np.testing.assert_allclose([score for _, score in ranking], expected, rtol=1e-4, atol=1e-5)
+        assert type(ranking[0].score) is float and type(ranking[0].item_id) is str
+
+
+def test_seen_items_on_request(recommender, dataset):
+    name = dataset.user_ids()[3]
+    [ranking] = recommender.recommend([name], k=100, exclude_seen=False)
+    assert ids(recommender, ranking) == best(scores_of(recommender, 3), [], 100)
+    assert len(ranking) == dataset.n_items
+
+
+def test_filtered_items_alone_are_recommended(recommender, dataset):
+    allowed = dataset.item_ids()[[4, 9, 30]]
+    [ranking] = recommender.recommend(
+        [dataset.user_ids()[3]], k=10, exclude_seen=False, filter_items=allowed
+    )
+    assert ids(recommender, ranking) == [
+        item for item in best(scores_of(recommender, 3), [], 100) if item in (4, 9, 30)
+    ]
+    assert recommender.recommend([dataset.user_ids()[3]], filter_items=[]) == [[]]
+
+
+def test_similar_items_by_cosine(recommender, dataset):
+    items = np.asarray(recommender.embeddings.items, float)
+    unit = items / np.linalg.norm(items, axis=1, keepdims=True)
+    [first, second] = recommender.similar_items(dataset.item_ids()[[8, 1]], k=5)
+    assert ids(recommender, first) == best(unit @ unit[8], [8], 5)
+    assert ids(recommender, second) == best(unit @ unit[1], [1], 5)
+    assert first[0].score == pytest.approx(np.sort(unit @ unit[8])[-2], abs=1e-5)
+
+
+def test_search_finds_items_of_the_words(recommender, dataset):
+    reviews = dataset.reviews(["item", "split", "text"]).to_pylist()
+    documents = {
+        item: " ".join(r["text"] for r in reviews if r["item"] == item and r["split"] == "train")
+        for item in range(dataset.n_items)
+    }
+    # An item's own reviews as the query bring the item to the top, or near.
+    ranks = []
+    for item in range(0, dataset.n_items, 5):
+        found = ids(recommender, recommender.search(documents[item], k=dataset.n_items))
+        ranks.append(found.index(item))
+    assert np.median(ranks) <= 2
+    assert recommender.search("qwertz zxcvb") == []
+    assert recommender.search("") == []
+
+
+def test_a_new_user_with_a_known_users_items_gets_almost_the_same(recommender, dataset):
+    reviews = dataset.reviews(["user", "item", "split", "text"]).to_pylist()
+    overlaps = []
+    for row in range(0, dataset.n_users, 10):
+        own = [r for r in reviews if r["user"] == row and r["split"] == "train"]
+        if not own:
+            continue
+        new = NewUser(
+            items=[str(dataset.item_ids()[r["item"]]) for r in own], texts=[r["text"] for r in own]
+        )
+        [as_new] = recommender.recommend_new([new], k=10)
+        history = {r["item"] for r in own}
+        known = best(scores_of(recommender, row), history, 10)
+        overlaps.append(len(set(known) & set(ids(recommender, as_new))))
+    assert np.mean(overlaps) > 9  # all but what free embeddings of users add
+
+
+def test_new_users_one_by_one_or_together(recommender, dataset):
+    names = [str(name) for name in dataset.item_ids()]
+    users = [
+        NewUser(items=names[:2]),
+        NewUser(texts=["balcony and pool"]),
+        NewUser(items=[names[4], names[4]], texts=["lens", "shutter"]),
+        NewUser(),
+    ]
+    together = recommender.recommend_new(users, k=4)
+    for user, ranking in zip(users, together, strict=True):
+        [alone] = recommender.recommend_new([user], k=4)
+        assert [item_id for item_id, _ in alone] == [item_id for item_id, _ in ranking]
+        assert not {item_id for item_id, _ in ranking} & set(user.items)
+    # Of whom nothing is known gets what the popularity prior says.
+    bias = np.asarray(recommender.embeddings.item_bias)
+    np.testing.assert_allclose([s for _, s in together[3]], np.sort(bias)[::-1][:4], rtol=1e-6)
+
+
+def test_an_explanation_adds_up(recommender, dataset):
+    users, items = dataset.user_ids(), dataset.item_ids()
+    for row, column in ((0, 3), (17, 40), (80, 5)):
+        found = recommender.explain(users[row], items[column])
+        assert found.score == pytest.approx(scores_of(recommender, row)[column], rel=1e-4)
+        total = sum(share for _, share in found.history) + found.own + found.popularity
+        assert total == pytest.approx(found.score, rel=1e-6)
+        history = dataset.train[dataset.train[:, 0] == row, 1]
+        assert {name for name, _ in found.history} == set(items[history])
+        shares = [share for _, share in found.history]
+        assert shares == sorted(shares, reverse=True)
+
+
+def test_a_share_is_what_is_lost_without_the_item(recommender, dataset):
+    row = int(dataset.train[0, 0])
+    found = recommender.explain(dataset.user_ids()[row], dataset.item_ids()[7])
+    fold_in = recommender.fold_in
+    history = dataset.train[dataset.train[:, 0] == row, 1]
+    target = np.asarray(recommender.embeddings.items[7], float)
+    for name, share in found.history:
+        item = recommender.items.rows([name])[0]
+        message = fold_in.messages[item] / np.sqrt(len(history) * fold_in.item_degree[item])
+        lost = message @ target / (fold_in.model.config.n_layers + 1)
+        expected = lost / fold_in.user_norms[row] / fold_in.model.temperature
+        assert share == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_a_new_item_by_its_reviews(recommender, dataset):
+    reviews = dataset.reviews(["item", "split", "text"]).to_pylist()
+    texts = [r["text"] for r in reviews if r["item"] == 12 and r["split"] == "train"]
+    larger = recommender.with_items({"brand new": texts, "empty": []})
+    assert len(larger.items) == dataset.n_items + 2 and len(recommender.items) == dataset.n_items
+    [ranking] = larger.similar_items(["brand new"], k=3)
+    assert dataset.item_ids()[12] in [item_id for item_id, _ in ranking]
+    # It is found, recommended, and serves as a new user's history.
+    assert "brand new" in [item_id for item_id, _ in larger.search(texts[0], k=10)]
+    allowed = ["brand new", str(dataset.item_ids()[0])]
+    [ranking] = larger.recommend([dataset.user_ids()[0]], filter_items=allowed, exclude_seen=False)
+    assert {item_id for item_id, _ in ranking} == set(allowed)
+    [ranking] = larger.recommend_new([NewUser(items=["brand new"])], k=3)
+    assert dataset.item_ids()[12] in [item_id for item_id, _ in ranking]
+    bias = np.asarray(larger.embeddings.item_bias)[-2:]
+    prior = float(recommender.fold_in.params["popularity_weight"])
+    np.testing.assert_allclose(bias, [prior * np.log1p(len(texts)), 0], rtol=1e-5)
+    favoured = recommender.with_items({"brand new": texts}, bonus=50.0)
+    assert favoured.recommend([dataset.user_ids()[0]])[0][0].item_id == "brand new"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda r: r.recommend(["x", "y"]), DataError, r"no user 'x' .*\(and 1 more unknown ids\)"),
+        (lambda r: r.recommend("user-000"), TypeError, r"must be a list, as \['user-000'\]"),
+        (lambda r: r.recommend([], k=0), ValueError, "k is 0"),
+        (lambda r: r.similar_items(["nope"]), DataError, "no item 'nope' among the 50 items"),
+        (lambda r: r.recommend_new([NewUser(items=["nope"])]), DataError, "no item 'nope'"),
+        (lambda r: r.recommend_new([NewUser(texts="abc")]), TypeError, "lists of strings"),
+        (lambda r: r.explain("x", "y"), DataError, "no user 'x'"),
+        (lambda r: r.search("pool", filter_items=["nope"]), DataError, "no item 'nope'"),
+        (lambda r: r.with_items({str(r.items.ids[0]): []}), DataError, "is known already"),
+    ],
+)
+def test_bad_calls(recommender, call, error, message):
+    with pytest.raises(error, match=message):
+        call(recommender)
+
+
+def test_nobody_is_recommended_nothing(recommender):
+    assert recommender.recommend([]) == []
+    assert recommender.recommend_new([]) == []
+    assert recommender.similar_items([]) == []
+
+
+def test_without_an_encoder_texts_are_refused_with_a_remedy(recommender):
+    without = dataclasses.replace(recommender, encoder=None)
+    for call in (
+        lambda: without.search("pool"),
+        lambda: without.recommend_new([NewUser(texts=["pool"])]),
+        lambda: without.with_items({"new": ["pool"]}),
+    ):
+        with pytest.raises(DataError, match=r"cannot read texts: .* prepare the data again"):
+            call()
+    assert len(without.recommend_new([NewUser(items=[str(without.items.ids[0])])])[0]) == 10
+
+
+def test_another_folder_is_refused(workdir, dataset_without_text):
+    with pytest.raises(CheckpointError, match="was trained on"):
+        Recommender.load(workdir, dataset_without_text.folder)
+
+
+def test_few_sizes_are_compiled(recommender, dataset, monkeypatch):
+    sizes = set()
+
+    def recording(*arguments, block_users, **options):
+        sizes.add((arguments[5], block_users))
+        return original(*arguments, block_users=block_users, **options)
+
+    original = module.top_k
+    monkeypatch.setattr(module, "top_k", recording)
+    for n, k in ((1, 1), (1, 10), (1, 16), (3, 5), (4, 12)):
+        assert len(recommender.recommend(dataset.user_ids()[:n], k=k)) == n
+    assert sizes == {(16, 1), (16, 4)}
