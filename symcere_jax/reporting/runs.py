@@ -30,12 +30,16 @@ class Run:
         found: float64 `[n_held_out]`, the share of seeds that recommend a held-out item among the
             first k.
         beyond_accuracy: "coverage@k", "gini@k" and "popularity@k", averaged over seeds.
+        recommended: int32 `[n_seeds, n_users, k]` items, best first, −1 for an empty rank.
+        folders: of the seeds.
     """
 
     name: str
     values: np.ndarray
     found: np.ndarray
     beyond_accuracy: dict[str, float]
+    recommended: np.ndarray
+    folders: tuple[Path, ...]
 
 
 def cut_off(metric: str) -> int:
@@ -87,11 +91,12 @@ def _read_run(
     seeds = sorted(path for path in folder.glob("seed_*") if path.is_dir()) or [folder]
     held_out = dataset.interactions(split)
     item_counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
-    values, found, beyond_accuracy = [], [], []
+    values, found, beyond_accuracy, rankings = [], [], [], []
     for seed in seeds:
         _check_origin(seed, dataset, split)
         users, recommended, of_users = _read_per_user(seed, dataset, split, metric, k)
         values.append(of_users)
+        rankings.append(recommended)
         found.append(find_held_out(recommended, users, held_out, k))
         popularity = popularity_metrics(recommended, item_counts, [k])
         beyond_accuracy.append(
@@ -106,6 +111,8 @@ def _read_run(
             key: float(np.mean([of_seed[key] for of_seed in beyond_accuracy]))
             for key in beyond_accuracy[0]
         },
+        np.stack(rankings),
+        tuple(seeds),
     )
 
 

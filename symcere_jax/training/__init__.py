@@ -1,7 +1,7 @@
 """Training: state, steps, loop, checkpoints."""
 
 from symcere_jax.training.checkpoint import Checkpoints, Metadata, Progress
-from symcere_jax.training.embeddings import load_embeddings
+from symcere_jax.training.embeddings import TrainedModel, load_embeddings, load_model
 from symcere_jax.training.loop import Observer, TrainResult, train
 
 __all__ = [
@@ -10,6 +10,8 @@ __all__ = [
     "Observer",
     "Progress",
     "TrainResult",
+    "TrainedModel",
     "load_embeddings",
+    "load_model",
     "train",
 ]

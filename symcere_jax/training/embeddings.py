@@ -1,5 +1,6 @@
 """From a trained model to embeddings that score."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +9,38 @@ from typing import Any
 import jax
 
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.models import Embeddings, ModelInputs, SymCERE, build_model
+from symcere_jax.models import Embeddings, ModelInputs, NodeEmbeddings, SymCERE, build_model
 from symcere_jax.training.checkpoint import Checkpoints, Metadata
 
 
-def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embeddings, Metadata]:
-    """Embeddings of the best checkpoint of a workdir, ready to score with.
+@dataclasses.dataclass(frozen=True)
+class TrainedModel:
+    """The best checkpoint of a workdir, and what it reads.
+
+    Attributes:
+        model: the module.
+        params: its parameters.
+        inputs: graph and text features.
+        metadata: of the checkpoint.
+    """
+
+    model: SymCERE
+    params: Any
+    inputs: ModelInputs
+    metadata: Metadata
+
+    def embeddings(self) -> Embeddings:
+        """Embeddings that score."""
+        return embed(self.model)(self.params, self.inputs)
+
+    def nodes(self, *, by_tower: bool = False) -> NodeEmbeddings:
+        """Embeddings of all nodes before normalisation, users first; see `NodeEmbeddings`."""
+        forward = jax.jit(functools.partial(self.model.apply, by_tower=by_tower))
+        return forward({"params": self.params}, self.inputs)
+
+
+def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
+    """The best checkpoint of a workdir.
 
     Args:
         workdir: of a training run.
@@ -29,8 +56,21 @@ def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embedd
     model = build_model(config, dataset.n_users, dataset.n_items)
     inputs = ModelInputs.from_dataset(dataset, config.model)
     like = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
-    params = checkpoints.restore("best", like)
-    return embed(model)(params, inputs), metadata
+    return TrainedModel(model, checkpoints.restore("best", like), inputs, metadata)
+
+
+def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embeddings, Metadata]:
+    """Embeddings of the best checkpoint of a workdir, ready to score with.
+
+    Args:
+        workdir: of a training run.
+        dataset: the prepared folder that it was trained on.
+
+    Raises:
+        CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
+    """
+    trained = load_model(workdir, dataset)
+    return trained.embeddings(), trained.metadata
 
 
 @functools.lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ import numpy as np
 from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
-from symcere_jax.evaluation import evaluate
+from symcere_jax.evaluation import alignment_and_uniformity, evaluate
 from symcere_jax.models import ModelInputs, build_model, resolve, score_block
 from symcere_jax.reporting.metric_log import MetricLog
 from symcere_jax.training.checkpoint import Checkpoints, Metadata, Progress
@@ -270,6 +270,9 @@ class _Run:
             metrics = evaluate(score_block, embeddings, self.dataset, "valid", ks=(10,)).metrics
             score = metrics[METRIC]
             record |= metrics
+            record |= alignment_and_uniformity(
+                np.asarray(embeddings.users), np.asarray(embeddings.items), self.dataset.train
+            )
         best = score is None or progress.best_score is None or score > progress.best_score
         if best:
             self.best_params = self.state.params
