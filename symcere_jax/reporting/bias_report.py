@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from symcere_jax.reporting.bias import BiasReport, RunBias
 from symcere_jax.reporting.files import write_files
-from symcere_jax.reporting.style import LINES, MARKERS, color
+from symcere_jax.reporting.style import color, line_style, panels
 from symcere_jax.reporting.tables import count_range, markdown_table, number, plain
 
 _NORMALIZE = {True: "on", False: "off", None: "–"}
@@ -78,37 +78,15 @@ def bias_figure(report: BiasReport) -> Figure:
         report: what to show.
     """
     figure = Figure(figsize=(15, 4.6), layout="constrained")
-    norms, shares, ndcg = figure.subplots(1, 3)
-    _plot_norms(norms, report)
-    labels = [count_range(decile.low, decile.high) for decile in report.deciles]
-    places = np.arange(len(labels))
-    for name, values, gray in (
-        ("held out", [decile.held_out_share for decile in report.deciles], "0.75"),
-        ("training", [decile.train_share for decile in report.deciles], "0.45"),
-    ):
-        shares.bar(
-            places + (0.2 if name == "training" else -0.2), values, 0.4, color=gray, label=name
-        )
-    for row, run in enumerate(report.runs):
-        style = {"color": color(row), "marker": MARKERS[row % len(MARKERS)]}
-        style["linestyle"] = LINES[row % len(LINES)]
-        shares.plot(places, run.recommended_by_decile, label=plain(run.name), **style)
-        ndcg.errorbar(
-            places,
-            run.ndcg_by_decile,
-            run.ndcg_error_by_decile,
-            capsize=3,
-            label=plain(run.name),
-            **style,
-        )
-    shares.set(title="share of what is recommended", ylim=(0, None))
-    shares.legend(fontsize="small")
-    ndcg.set(title="NDCG@10 of held-out items ± standard error", ylim=(0, None))
-    ndcg.legend(fontsize="small")
-    for axes in (shares, ndcg):
-        axes.set_xticks(places, labels, rotation=45)
-        axes.set_xlabel("training interactions of an item, by decile of the catalogue")
+    _plot(report, list(figure.subplots(1, 3)))
     return figure
+
+
+def bias_figures(report: BiasReport) -> list[Figure]:
+    """The same, a figure a panel."""
+    figures, axes = panels(3)
+    _plot(report, axes)
+    return figures
 
 
 def write_bias(report: BiasReport, folder: Path) -> list[Path]:
@@ -150,6 +128,27 @@ def _bias_row(run: RunBias) -> list[str]:
     ]
 
 
+def _plot(report: BiasReport, panels: list[Axes]) -> None:
+    norms, shares, ndcg = panels
+    _plot_norms(norms, report)
+    labels = [count_range(decile.low, decile.high) for decile in report.deciles]
+    places = np.arange(len(labels))
+    of_training = [decile.train_share for decile in report.deciles]
+    held_out = [decile.held_out_share for decile in report.deciles]
+    shares.bar(places - 0.2, held_out, 0.4, color="0.8", label="held out")
+    shares.bar(places + 0.2, of_training, 0.4, color="0.5", hatch="//", label="training")
+    for row, run in enumerate(report.runs):
+        style: dict[str, Any] = {**line_style(row), "label": plain(run.name)}
+        shares.plot(places, run.recommended_by_decile, **style)
+        ndcg.errorbar(places, run.ndcg_by_decile, run.ndcg_error_by_decile, capsize=3, **style)
+    shares.set(title="share of what is recommended", ylim=(0, None))
+    ndcg.set(title="NDCG@10 of held-out items ± standard error", ylim=(0, None))
+    for axes in (shares, ndcg):
+        axes.legend(fontsize="small")
+        axes.set_xticks(places, labels, rotation=45)
+        axes.set_xlabel("training interactions, by decile of the catalogue")
+
+
 def _plot_norms(axes: Axes, report: BiasReport) -> None:
     """Each item's norm against its degree; a line through the means of the deciles."""
     centers = [(max(decile.low, 1) * max(decile.high, 1)) ** 0.5 for decile in report.deciles]
@@ -171,10 +170,8 @@ def _plot_norms(axes: Axes, report: BiasReport) -> None:
         axes.plot(
             centers,
             run.norm_by_decile,
-            color=color(row),
-            marker=MARKERS[row % len(MARKERS)],
-            linestyle=LINES[row % len(LINES)],
             label=name,
+            **line_style(row),  # type: ignore[arg-type]
         )
     axes.set_xscale("log")
     axes.set(title="item embeddings before normalisation")

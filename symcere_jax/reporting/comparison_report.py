@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from symcere_jax.reporting.comparison import BucketScore, Comparison, RunScores
 from symcere_jax.reporting.files import write_files
+from symcere_jax.reporting.style import MARKERS, color, line_style, panels
 from symcere_jax.reporting.tables import markdown_table, p_value, plain
 
 
@@ -72,30 +73,15 @@ def comparison_figure(comparison: Comparison) -> Figure:
         comparison: what to show.
     """
     figure = Figure(figsize=(15, 4.5), layout="constrained")
-    differences, items, users = figure.subplots(1, 3)
-    for place, run in enumerate(comparison.runs):
-        color = f"C{place}"
-        if run.test is None:
-            differences.plot(0.0, place, "D", color=color)
-        else:
-            ends = [[run.test.difference - run.test.low], [run.test.high - run.test.difference]]
-            differences.errorbar(
-                run.test.difference, place, xerr=ends, fmt="o", capsize=3, color=color
-            )
-    differences.axvline(0.0, color="grey", linewidth=1.0)
-    names = [plain(run.name) for run in comparison.runs]
-    differences.set_yticks(range(len(names)), names)
-    differences.set_ylim(len(names) - 0.5, -0.5)  # the first run on top, as in the tables
-    differences.set_title(
-        f"{comparison.metric}: difference to {plain(comparison.reference)}, 95 % interval"
-    )
-    differences.locator_params(axis="x", nbins=6)
-    _plot_buckets(items, comparison.runs, _item_popularity)
-    items.set_title(f"recall@{comparison.k} by item popularity")
-    _plot_buckets(users, comparison.runs, _user_history)
-    users.set_title(f"{comparison.metric} by user history")
-    users.legend(fontsize="small")
+    _plot(comparison, list(figure.subplots(1, 3)))
     return figure
+
+
+def comparison_figures(comparison: Comparison) -> list[Figure]:
+    """The same, a figure a panel."""
+    figures, axes = panels(3)
+    _plot(comparison, axes)
+    return figures
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
@@ -153,20 +139,44 @@ def _by_bucket(
     return markdown_table(["run", *map(_label, buckets)], rows)
 
 
+def _plot(comparison: Comparison, panels: list[Axes]) -> None:
+    differences, items, users = panels
+    for place, run in enumerate(comparison.runs):
+        style = {"color": color(place), "marker": MARKERS[place % len(MARKERS)]}
+        if run.test is None:
+            differences.plot(0.0, place, linestyle="", **style)
+        else:
+            ends = [[run.test.difference - run.test.low], [run.test.high - run.test.difference]]
+            differences.errorbar(run.test.difference, place, xerr=ends, capsize=3, **style)
+    differences.axvline(0.0, color="grey", linewidth=1.0)
+    names = [plain(run.name) for run in comparison.runs]
+    differences.set_yticks(range(len(names)), names)
+    differences.set_ylim(len(names) - 0.5, -0.5)  # the first run on top, as in the tables
+    differences.set_title(
+        f"{comparison.metric}: difference to {plain(comparison.reference)}, 95 % interval"
+    )
+    differences.locator_params(axis="x", nbins=6)
+    _plot_buckets(items, comparison.runs, _item_popularity)
+    items.set_title(f"recall@{comparison.k} by item popularity")
+    _plot_buckets(users, comparison.runs, _user_history)
+    users.set_title(f"{comparison.metric} by user history")
+    users.legend(fontsize="small")
+
+
 def _plot_buckets(
     axes: Axes,
     runs: Sequence[RunScores],
     buckets_of: Callable[[RunScores], list[BucketScore]],
 ) -> None:
     labels = [_label(bucket) for bucket in buckets_of(runs[0])]
-    for run in runs:
+    for row, run in enumerate(runs):
         axes.errorbar(
             range(len(labels)),
             [bucket.mean for bucket in buckets_of(run)],
             [bucket.standard_error for bucket in buckets_of(run)],
-            marker="o",
             capsize=3,
             label=plain(run.name),
+            **line_style(row),  # type: ignore[arg-type]
         )
     axes.set_xticks(range(len(labels)), labels)
     axes.set_xlabel("training interactions")

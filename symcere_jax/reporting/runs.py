@@ -54,6 +54,22 @@ def cut_off(metric: str) -> int:
     return int(match[1])
 
 
+def distinct_names(folders: Sequence[Path]) -> list[str]:
+    """The shortest names that tell folders apart: their last parts, without those all share.
+
+    Args:
+        folders: different ones.
+    """
+    parts = [folder.resolve().parts for folder in folders]
+    if len(parts) > 1:
+        while len({path[-1] for path in parts}) == 1:  # such as seed_0 of every run
+            parts = [path[:-1] for path in parts]
+    depth = 1
+    while len({path[-depth:] for path in parts}) < len(parts) and depth < max(map(len, parts)):
+        depth += 1
+    return ["/".join(path[-depth:]) for path in parts]
+
+
 def read_runs(
     folders: Sequence[Path], dataset: ReviewDataset, split: HeldOutSplit, metric: str
 ) -> list[Run]:
@@ -76,9 +92,7 @@ def read_runs(
     for row, path in enumerate(resolved):
         if path in resolved[:row]:
             raise ConfigError(f"run {folders[row]} is given twice; name each run once")
-    names = [path.name for path in resolved]
-    if len(set(names)) < len(names):
-        names = [str(folder) for folder in folders]
+    names = distinct_names(folders)
     return [
         _read_run(name, folder, dataset, split, metric, k)
         for name, folder in zip(names, folders, strict=True)
