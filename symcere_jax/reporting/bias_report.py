@@ -138,7 +138,7 @@ def _plot(report: BiasReport, panels: list[Axes]) -> None:
     shares.bar(places - 0.2, held_out, 0.4, color="0.8", label="held out")
     shares.bar(places + 0.2, of_training, 0.4, color="0.5", hatch="//", label="training")
     for row, run in enumerate(report.runs):
-        style: dict[str, Any] = {**line_style(row), "label": plain(run.name)}
+        style = {**line_style(row), "label": plain(run.name)}
         shares.plot(places, run.recommended_by_decile, **style)
         ndcg.errorbar(places, run.ndcg_by_decile, run.ndcg_error_by_decile, capsize=3, **style)
     shares.set(title="share of what is recommended", ylim=(0, None))
@@ -171,7 +171,7 @@ def _plot_norms(axes: Axes, report: BiasReport) -> None:
             centers,
             run.norm_by_decile,
             label=name,
-            **line_style(row),  # type: ignore[arg-type]
+            **line_style(row),
         )
     axes.set_xscale("log")
     axes.set(title="item embeddings before normalisation")

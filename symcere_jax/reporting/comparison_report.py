@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -142,7 +143,7 @@ def _by_bucket(
 def _plot(comparison: Comparison, panels: list[Axes]) -> None:
     differences, items, users = panels
     for place, run in enumerate(comparison.runs):
-        style = {"color": color(place), "marker": MARKERS[place % len(MARKERS)]}
+        style: dict[str, Any] = {"color": color(place), "marker": MARKERS[place % len(MARKERS)]}
         if run.test is None:
             differences.plot(0.0, place, linestyle="", **style)
         else:
@@ -176,7 +177,7 @@ def _plot_buckets(
             [bucket.standard_error for bucket in buckets_of(run)],
             capsize=3,
             label=plain(run.name),
-            **line_style(row),  # type: ignore[arg-type]
+            **line_style(row),
         )
     axes.set_xticks(range(len(labels)), labels)
     axes.set_xlabel("training interactions")

@@ -42,7 +42,7 @@ def dataset_figures(dataset: ReviewDataset, ratings: np.ndarray, words: np.ndarr
     else:
         stars.text(0.5, 0.5, "no ratings", ha="center", transform=stars.transAxes)
     stars.set(title="ratings", xlabel="rating", ylabel="share of the reviews")
-    bins = np.geomspace(1, max(int(words.max(initial=2)), 2), 30)
+    bins = np.geomspace(1, max(int(words.max(initial=2)), 2), 30).tolist()
     lengths.hist(np.maximum(words, 1), bins=bins, color=color(0))
     lengths.set_xscale("log")
     lengths.set(title="lengths of reviews", xlabel="words", ylabel="reviews")

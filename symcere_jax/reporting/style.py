@@ -4,6 +4,8 @@ The colours are those of M. Okabe and K. Ito, "Color Universal Design" (2008), w
 common kind of colour blindness tell apart.
 """
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -17,7 +19,7 @@ def color(row: int) -> str:
     return COLORS[row % len(COLORS)]
 
 
-def line_style(row: int) -> dict[str, str]:
+def line_style(row: int) -> dict[str, Any]:
     """Colour, marker and line of the run of that row."""
     return {
         "color": color(row),
