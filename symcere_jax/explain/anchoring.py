@@ -91,8 +91,8 @@ class Anchoring:
         split: of the reviews.
         against: what the text is compared with.
         word_classes: where the classes come from, in words.
-        known: class -> share of its words that the text encoder knows by themselves; only these
-            are counted.
+        known: class -> share of its words that the text encoder knows by themselves; see
+            `known_classes`.
         n_reviews: explained reviews with a factual and a sentiment word.
         n_samples: perturbed texts a repeat.
         n_repeats: repeats.
@@ -113,7 +113,7 @@ class Anchoring:
 def known_classes(
     classes: Mapping[str, str], encoder: FittedTextEncoder
 ) -> tuple[dict[str, str], dict[str, float]]:
-    """Leaves words that the text encoder does not know to no class.
+    """Leaves words that the text encoder does not know to no class, unless that empties one.
 
     They cannot contribute, whatever the model: latent semantic analysis drops words that are in
     most items' reviews, sentiment above all, and counting these would prove the point by default.
@@ -123,17 +123,16 @@ def known_classes(
         encoder: of the models.
 
     Returns:
-        Classes of the known words, and the share of each class that is known.
+        Classes of the words to count, and the share of each class that is known.
     """
     words = list(classes)
     knows = np.abs(encoder.encode_texts(words)).sum(axis=1) > 0
     kinds = np.array(list(classes.values()))
     shares = {kind: float(knows[kinds == kind].mean()) for kind in CLASSES if (kinds == kind).any()}
-    return {
-        word: kind
-        for word, kind, is_known in zip(words, kinds.tolist(), knows, strict=True)
-        if is_known
-    }, shares
+    if 0.0 in (shares.get(FACTUAL), shares.get(SENTIMENT)):
+        return dict(classes), shares
+    counted = zip(words, kinds.tolist(), knows.tolist(), strict=True)
+    return {word: kind for word, kind, is_known in counted if is_known}, shares
 
 
 def sample_reviews(

@@ -24,12 +24,17 @@ def anchoring_markdown(anchoring: Anchoring) -> str:
         anchoring: what to show.
     """
     known = ", ".join(f"{share:.0%} of the {kind}" for kind, share in anchoring.known.items())
+    counted = "only these are counted"
+    if 0.0 in (anchoring.known.get(FACTUAL), anchoring.known.get(SENTIMENT)):
+        counted = (
+            "all are counted, though those it does not know cannot contribute but in word pairs"
+        )
     sections = [
         f"# Semantic anchoring on {anchoring.dataset}, {anchoring.split} reviews",
         f"{anchoring.n_reviews} reviews, each explained by LIME: which words make the text similar "
         f"to its item's embedding ({anchoring.against})? {anchoring.n_repeats} repeats of "
         f"{anchoring.n_samples} perturbed texts. Word classes: {anchoring.word_classes}. The text "
-        f"encoder knows {known} words; only these are counted.",
+        f"encoder knows {known} words; {counted}.",
         contribution_table(anchoring),
         "Share: contribution of a word, of the sum of the sizes of all contributions in its "
         "review, in percent, mean over the words of the class in a review, then over reviews, ± "
@@ -81,27 +86,29 @@ def anchoring_figure(anchoring: Anchoring) -> Figure:
     Args:
         anchoring: what to show.
     """
-    figure = Figure(figsize=(13, 5), layout="constrained")
+    n_models = len(anchoring.models)
+    figure = Figure(figsize=(13, 2.6 + 0.6 * n_models), layout="constrained")
     bars, facts, feelings = figure.subplots(1, 3, width_ratios=(1.5, 1, 1))
     width = 0.8 / len(CLASSES)
-    places = np.arange(len(anchoring.models))
+    places = np.arange(n_models)
     for row, kind in enumerate(CLASSES):
         of = [model.classes[kind] for model in anchoring.models]
-        bars.bar(
+        bars.barh(
             places + (row - 1) * width,
             [100 * one.share for one in of],
             width,
-            yerr=[196 * one.share_error for one in of],
+            xerr=[196 * one.share_error for one in of],
             color=color(row),
             hatch=_HATCHES[kind],
             edgecolor="white",
             capsize=3,
             label=kind,
         )
-    bars.axhline(0, color="0.3", linewidth=0.8)
-    bars.set_xticks(places, [plain(model.name) for model in anchoring.models])
-    bars.set_ylabel("% of all contributions in a review, a word")
-    bars.set_title(f"{plain(anchoring.dataset)}: contribution by class, 95 % interval")
+    bars.axvline(0, color="0.3", linewidth=0.8)
+    bars.set_yticks(places, [plain(model.name) for model in anchoring.models])
+    bars.set_ylim(n_models - 0.5, -0.5)  # the first model on top, as in the tables
+    bars.set_xlabel("contribution of a word, % of all in its review")
+    bars.set_title(f"{plain(anchoring.dataset)}: by class, 95 % interval over reviews")
     bars.legend()
     first = anchoring.models[0]
     for axes, kind in ((facts, FACTUAL), (feelings, SENTIMENT)):

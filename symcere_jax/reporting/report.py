@@ -213,15 +213,21 @@ class Report:
                 f"<p>Scores, comparison and bias need every run scored on the {self.split} split. "
                 f"Still to do:</p><ul>{commands}</ul>"
             )
+        known = [
+            json.loads(_read(seed / f"metrics_{self.split}.json"))
+            for seeds in self.seeds
+            for seed in seeds
+        ]
+        metrics = [metric for metric in METRICS if all(metric in of for of in known)]
         rows = [[name] for name in self.names]
-        for metric in METRICS:
+        for metric in metrics:
             for row, run in enumerate(read_runs(self.folders, self.dataset, self.split, metric)):
                 values = run.values.mean(axis=0)
                 low, high = bootstrap_interval(values[None], n_resamples=2000)
                 rows[row].append(f"{values.mean():.4f} [{low[0]:.4f}, {high[0]:.4f}]")
         users = len(np.unique(self.dataset.interactions(self.split)[:, 0]))
         return (
-            from_markdown(markdown_table(["run", *METRICS], rows))
+            from_markdown(markdown_table(["run", *metrics], rows))
             + f'<p class="note">{self.split} split, {users:,} users, full ranking of the '
             "catalogue. In brackets: 95 % bootstrap interval over users; values of several seeds "
             "are averaged first.</p>"

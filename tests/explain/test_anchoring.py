@@ -102,6 +102,8 @@ def test_words_that_the_encoder_does_not_know_are_left_out(dataset):
     classes, shares = known_classes(words, encoder)
     assert classes == {known[0]: "factual"}
     assert shares == {"factual": 0.5, "other": 0.0}
+    emptied = {known[0]: "factual", "zzz": "sentiment"}
+    assert known_classes(emptied, encoder) == (emptied, {"factual": 1.0, "sentiment": 0.0})
 
 
 def test_planted_facts_are_recovered(trained, dataset):
