@@ -21,8 +21,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import tables
 from absl import app, flags
-from quality import replace_table
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder")
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
@@ -66,10 +66,10 @@ def update(label: str, text: str) -> None:
     """Prints a table, and puts it between its marks."""
     print(text)
     if _UPDATE.value:
-        replace_table(Path(_UPDATE.value), label, text)
+        tables.replace(Path(_UPDATE.value), label, text)
 
 
-def tables(path: Path) -> list[str]:
+def tables_of(path: Path) -> list[str]:
     """The Markdown tables of a file."""
     blocks = path.read_text(encoding="utf-8").split("\n\n")
     return [block.strip() for block in blocks if block.startswith("|")]
@@ -83,7 +83,7 @@ def real(train_flags: list[str]) -> None:
             train(work / name / f"seed_{seed}", dataset, *train_flags, *changes, f"--seed={seed}")
     runs = ",".join(str(work / name) for name in BIAS)
     binary("launch/bias.py", f"--dataset={dataset}", f"--runs={runs}", f"--output={work / 'bias'}")
-    bias, deciles = tables(work / "bias" / "bias.md")
+    bias, deciles = tables_of(work / "bias" / "bias.md")
     update("bias", bias)
     update("deciles", deciles)
     if not (work / "anchoring" / "anchoring.md").exists():
@@ -95,7 +95,7 @@ def real(train_flags: list[str]) -> None:
             f"--output={work / 'anchoring'}",
         )
     names = ("contributions", "gaps", "factual", "sentiment")
-    for name, table in zip(names, tables(work / "anchoring" / "anchoring.md"), strict=True):
+    for name, table in zip(names, tables_of(work / "anchoring" / "anchoring.md"), strict=True):
         update(name, table)
     report = work / "report.html"
     binary(
@@ -174,10 +174,10 @@ def planted() -> None:
         for name, values in scores.items():
             aucs, gaps = np.array(values).T
             spread = aucs.std(ddof=1) if len(aucs) > 1 else 0.0
-            shown.append(
-                f"| {title} | {name} | {aucs.mean():.3f} | {spread:.3f} | {gaps.mean():+.1f} |"
-            )
-    update("planted", "\n".join(shown))
+            numbers = (f"{aucs.mean():.3f}", f"{spread:.3f}", f"{gaps.mean():+.1f}")
+            shown.append([title, name, *numbers])
+    header = ["text features", "model", "AUC", "± over seeds", "gap, points"]
+    update("planted", tables.markdown(header, shown, n_words=2))
 
 
 def main(arguments: list[str]) -> None:

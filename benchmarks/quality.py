@@ -9,13 +9,13 @@ table is printed and, with --update, put between the marks of that name in a Mar
 """
 
 import json
-import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import tables
 from absl import app, flags
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
@@ -62,22 +62,13 @@ def table(name: str, scores: list[dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def replace_table(path: Path, label: str, text: str) -> None:
-    """Puts a table between the lines `<!-- label -->` and `<!-- /label -->` of a file."""
-    pattern = re.compile(rf"(<!-- {re.escape(label)} -->\n).*?(<!-- /{re.escape(label)} -->)", re.S)
-    content, n = pattern.subn(lambda found: f"{found[1]}{text}\n{found[2]}", path.read_text())
-    if n != 1:
-        sys.exit(f"error: {path} needs the lines <!-- {label} --> and <!-- /{label} --> once")
-    path.write_text(content)
-
-
 def main(arguments: list[str]) -> None:
     """Runs the seeds and shows the table."""
     scores = [run_seed(seed, arguments[1:]) for seed in range(_SEEDS.value)]
     text = table(scores[0]["dataset"], scores)  # type: ignore[arg-type]
     print(text)
     if _UPDATE.value:
-        replace_table(Path(_UPDATE.value), _LABEL.value or Path(_WORKDIR.value).name, text)
+        tables.replace(Path(_UPDATE.value), _LABEL.value or Path(_WORKDIR.value).name, text)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from launch import cli
 from symcere_jax import explain
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.reporting import explanation
+from symcere_jax.reporting import explanation, recommendation
 from symcere_jax.training import load_model
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the model", required=True)
@@ -68,7 +68,7 @@ def _alignments(dataset: ReviewDataset, output: Path) -> list[Path]:
     aligner = explain.Aligner.of_model(
         "model", trained, dataset, cast(explain.Against, _AGAINST.value)
     )
-    named, console = explanation.Named.of(dataset), Console()
+    named, console = recommendation.Named.of(dataset), Console()
     table = dataset.reviews(["user", "item", "text"])
     found = []
     for row in tqdm(_rows(dataset), unit="review", disable=not sys.stderr.isatty()):
@@ -100,7 +100,7 @@ def _rows(dataset: ReviewDataset) -> list[int]:
 
 
 def _recommendation(dataset: ReviewDataset, output: Path) -> list[Path]:
-    named = explanation.Named.of(dataset)
+    named = recommendation.Named.of(dataset)
     user = _row_of(named.users, _USER.value, "user", dataset)
     item = _row_of(named.items, _ITEM.value, "item", dataset) if _ITEM.value else None
     trained = load_model(_WORKDIR.value, dataset)
@@ -118,9 +118,9 @@ def _recommendation(dataset: ReviewDataset, output: Path) -> list[Path]:
         n_repeats=_REPEATS.value,
         seed=_SEED.value,
     )
-    for table in explanation.recommendation_tables(one, named):
+    for table in recommendation.recommendation_tables(one, named):
         Console().print(table)
-    return explanation.write_recommendations([one], named, output, dataset.name)
+    return recommendation.write_recommendations([one], named, output, dataset.name)
 
 
 def _row_of(ids: np.ndarray, wanted: str | None, kind: str, dataset: ReviewDataset) -> int:

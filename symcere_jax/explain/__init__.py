@@ -1,13 +1,7 @@
 """Explanations: words of a text by LIME, recommendations taken apart, semantic anchoring."""
 
 from symcere_jax.explain.aligner import Against, Aligner
-from symcere_jax.explain.anchoring import (
-    Anchoring,
-    explain_reviews,
-    known_classes,
-    sample_reviews,
-    summarize_anchoring,
-)
+from symcere_jax.explain.anchoring import Anchoring, summarize_anchoring
 from symcere_jax.explain.lime_words import WordContributions, explain_words
 from symcere_jax.explain.recommendation import (
     RecommendationExplanation,
@@ -15,6 +9,7 @@ from symcere_jax.explain.recommendation import (
     explain_recommendation,
     explain_score,
 )
+from symcere_jax.explain.sampling import explain_reviews, known_classes, sample_reviews
 from symcere_jax.explain.word_classes import (
     CLASSES_FROM_DATA,
     classes_of_dataset,

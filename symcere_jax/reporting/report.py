@@ -13,15 +13,14 @@ from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation import HeldOutSplit
 from symcere_jax.evaluation.significance import bootstrap_interval
-from symcere_jax.explain.lime_words import WordContributions
 from symcere_jax.reporting.bias import measure_bias
 from symcere_jax.reporting.bias_report import bias_figures, bias_markdown
 from symcere_jax.reporting.comparison import compare_runs
 from symcere_jax.reporting.comparison_report import comparison_figures, comparison_markdown
-from symcere_jax.reporting.explanation import LEGEND, words_html
-from symcere_jax.reporting.html import from_figures, from_markdown, image, page, section
+from symcere_jax.reporting.html import from_figures, from_markdown, page, section
 from symcere_jax.reporting.metric_log import FILE as LOG_FILE
 from symcere_jax.reporting.metric_log import read_metric_log
+from symcere_jax.reporting.report_extras import below_title, extra_sections, read
 from symcere_jax.reporting.report_figures import (
     dataset_figures,
     embedding_figures,
@@ -32,7 +31,6 @@ from symcere_jax.reporting.tables import markdown_table
 from symcere_jax.training import Checkpoints, load_model
 
 METRICS = ("ndcg@10", "recall@10", "ndcg@20", "recall@20")
-MAX_EXPLANATIONS = 10
 
 Say = Callable[[str], None]
 
@@ -214,7 +212,7 @@ class Report:
                 f"Still to do:</p><ul>{commands}</ul>"
             )
         known = [
-            json.loads(_read(seed / f"metrics_{self.split}.json"))
+            json.loads(read(seed / f"metrics_{self.split}.json"))
             for seeds in self.seeds
             for seed in seeds
         ]
@@ -240,7 +238,7 @@ class Report:
         comparison = compare_runs(self.folders, self.dataset, self.split)
         caption = "Differences with their 95 % intervals; scores by popularity and by history."
         return from_figures(comparison_figures(comparison), caption) + from_markdown(
-            _below_title(comparison_markdown(comparison))
+            below_title(comparison_markdown(comparison))
         )
 
     def bias(self) -> str:
@@ -252,7 +250,7 @@ class Report:
             "Left: each item's norm, and means of deciles. Middle: whose items fill the ranks."
         )
         return from_figures(bias_figures(report), caption) + from_markdown(
-            _below_title(bias_markdown(report))
+            below_title(bias_markdown(report))
         )
 
     def embeddings(self) -> str:
@@ -275,87 +273,3 @@ class Report:
             "interactions."
         )
         return from_figures(embedding_figures(users * scale, items, *counts), caption)
-
-
-def extra_sections(folder: Path) -> list[tuple[str, str]]:
-    """Sections of what another binary left in a folder.
-
-    Args:
-        folder: with ablation.md, anchoring.md or explanations.json.
-
-    Raises:
-        DataError: it holds none of them, or one is not readable.
-    """
-    sections = []
-    for name, title in (("ablation", "Ablation"), ("anchoring", "Semantic anchoring")):
-        path = folder / f"{name}.md"
-        if path.exists():
-            text = from_markdown(_below_title(_read(path)))
-            plot = folder / f"{name}.png"
-            sections.append(section(title, _embedded(plot, title) + text))
-    path = folder / "explanations.json"
-    if path.exists():
-        sections.append(section("Explanations", _explanations(path)))
-    if not sections:
-        raise DataError(
-            f"{folder} holds no ablation.md, anchoring.md or explanations.json: give folders that "
-            "launch/ablate.py, launch/anchoring.py or launch/explain.py wrote"
-        )
-    return sections
-
-
-def _explanations(path: Path) -> str:
-    try:
-        content = json.loads(_read(path))
-        parts = [LEGEND]
-        for one in content.get("reviews", []):
-            parts.append(
-                f"<h3>Review of {html.escape(str(one['item']))}: similarity "
-                f"{float(one['score']):.3f}</h3>" + words_html(_contributions(one))
-            )
-        for one in content.get("recommendations", []):
-            title = f"{one['item']} for {one['user']}: rank {one['rank']}"
-            parts.append(f"<h3>{html.escape(title)}</h3>")
-            parts += [
-                words_html(_contributions(review))
-                for review in [*one["by_user"], *one["about_item"]]
-            ]
-        return "".join(parts[: 1 + MAX_EXPLANATIONS])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path}: no explanations ({error!r}); write them again") from None
-
-
-def _contributions(content: dict[str, Any]) -> WordContributions:
-    words = content["words"]
-    half_widths = [one["half_width"] for one in words]
-    return WordContributions(
-        text=str(content["text"]),
-        words=tuple(str(one["word"]) for one in words),
-        mean=np.array([one["contribution"] for one in words], np.float64),
-        std=np.array([one["std"] for one in words], np.float64),
-        half_width=np.array(half_widths, np.float64),  # None becomes NaN
-        score=float(content["score"]),
-        fit=float("nan") if content["fit"] is None else float(content["fit"]),
-        n_samples=int(content["n_samples"]),
-        n_repeats=int(content["n_repeats"]),
-    )
-
-
-def _embedded(path: Path, caption: str) -> str:
-    if not path.exists():
-        return ""
-    return f'<figure><div class="wide">{image(path.read_bytes(), caption)}</div></figure>'
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not readable as UTF-8 text ({error}); write it again") from None
-
-
-def _below_title(markdown: str) -> str:
-    """Markdown without its title, with headings one level lower."""
-    lines = markdown.splitlines()
-    kept = lines[1:] if lines and lines[0].startswith("# ") else lines
-    return "\n".join(f"#{line}" if line.startswith("#") else line for line in kept)

@@ -13,7 +13,8 @@ from PIL import Image
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.reporting.explanation import ReviewAlignment, write_alignments
 from symcere_jax.reporting.html import page
-from symcere_jax.reporting.report import Report, extra_sections
+from symcere_jax.reporting.report import Report
+from symcere_jax.reporting.report_extras import extra_sections
 from tests.reporting.test_explanation import WORDS
 from tests.reporting.test_html import Reader
 
