@@ -21,6 +21,7 @@ h2 { font-size:1.25rem; margin:2.2rem 0 .6rem; padding-top:.8rem;
   border-top:1px solid var(--line); }
 h3 { font-size:1rem; margin:1.2rem 0 .4rem; }
 p { margin:.5rem 0; } .note, .legend { color:var(--soft); font-size:.9rem; }
+.legend mark { color:var(--ink); }
 nav { background:var(--panel); border:1px solid var(--line); border-radius:6px;
   padding:.5rem .8rem; font-size:.95rem; }
 nav a { display:inline-block; margin:.15rem .9rem .15rem 0; color:rgb(var(--blue)); }
