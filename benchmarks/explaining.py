@@ -40,13 +40,10 @@ BIAS = {
 }
 # Graph embeddings that learn ten times faster: at the default their share of a score is tiny.
 LEARNS = "--embedding_learning_rate=1e-4"
-ANCHORING = {
-    "full": [],
-    "no_cross_modal": ["--cross_modal_weight=0"],
+ALIGNED = {
     "graph_learns": [LEARNS, "--epochs=4", "--cross_modal_weight=1"],
     "graph_learns_no_cross_modal": [LEARNS, "--epochs=4", "--cross_modal_weight=0"],
 }
-
 PREPARE = """
 import sys
 from pathlib import Path
@@ -90,38 +87,48 @@ def real(train_flags: list[str]) -> None:
     """Trains the variants; bias, anchoring, report."""
     work, dataset = Path(_WORKDIR.value), Path(_DATASET.value)
     for seed in range(_SEEDS.value):
-        for name, changes in (BIAS if seed else BIAS | ANCHORING).items():
+        for name, changes in (BIAS if seed else BIAS | ALIGNED).items():
             train(work / name / f"seed_{seed}", dataset, *train_flags, *changes, f"--seed={seed}")
     runs = ",".join(str(work / name) for name in BIAS)
     binary("launch/bias.py", f"--dataset={dataset}", f"--runs={runs}", f"--output={work / 'bias'}")
     bias, deciles = tables_of(work / "bias" / "bias.md")
     update("bias", bias)
     update("deciles", deciles)
-    if not (work / "anchoring" / "anchoring.md").exists():
-        binary(
-            "launch/anchoring.py",
-            f"--dataset={dataset}",
-            "--runs=" + ",".join(str(work / name / "seed_0") for name in ANCHORING),
-            f"--reviews={_REVIEWS.value}",
-            f"--output={work / 'anchoring'}",
-        )
-    names = ("contributions", "gaps", "factual", "sentiment")
-    for name, table in zip(names, tables_of(work / "anchoring" / "anchoring.md"), strict=True):
-        update(name, table)
+    anchoring(work, dataset, "anchoring", ["full", "no_cross_modal"])
+    anchoring(work, dataset, "anchoring_graph", list(ALIGNED), "--notext_model")
     report = work / "report.html"
     binary(
         "launch/report.py",
         f"--dataset={dataset}",
         f"--runs={runs}",
-        f"--extras={work / 'anchoring'}",
+        f"--extras={work / 'anchoring'},{work / 'anchoring_graph'}",
         f"--output={report}",
     )
     if _IMAGES.value:
         images = Path(_IMAGES.value)
         images.mkdir(parents=True, exist_ok=True)
-        shutil.copy(work / "anchoring" / "anchoring.png", images / "anchoring.png")
         shutil.copy(work / "bias" / "bias.png", images / "bias.png")
         screenshots(report, images)
+
+
+def anchoring(work: Path, dataset: Path, label: str, names: list[str], *arguments: str) -> None:
+    """Explains reviews for some runs, unless that is done, and updates the tables."""
+    folder = work / label
+    if not (folder / "anchoring.md").exists():
+        binary(
+            "launch/anchoring.py",
+            f"--dataset={dataset}",
+            "--runs=" + ",".join(str(work / name / "seed_0") for name in names),
+            f"--reviews={_REVIEWS.value}",
+            f"--output={folder}",
+            *arguments,
+        )
+    parts = ("contributions", "gaps", "factual", "sentiment")
+    for part, table in zip(parts, tables_of(folder / "anchoring.md"), strict=True):
+        update(f"{label} {part}", table)
+    if _IMAGES.value:
+        Path(_IMAGES.value).mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / "anchoring.png", Path(_IMAGES.value) / f"{label}.png")
 
 
 def screenshots(report: Path, images: Path) -> None:
@@ -165,11 +172,11 @@ def planted() -> None:
                 # A process of its own: benchmarks/ has a module of the package's name.
                 command = [sys.executable, "-c", PREPARE, str(folder / "data"), str(seed)]
                 subprocess.run([*command, str(share)], check=True, cwd=ROOT)
-            for name in ("graph_learns", "graph_learns_no_cross_modal"):
-                chosen = [*ANCHORING[name], f"--seed={seed}", "--epochs=10"]
+            for name in ALIGNED:
+                chosen = [*ALIGNED[name], f"--seed={seed}", "--epochs=10"]
                 train(folder / name, folder / "data", *chosen)
             if not (folder / "anchoring" / "anchoring.json").exists():
-                runs = ",".join(str(folder / name) for name in list(ANCHORING)[2:])
+                runs = ",".join(str(folder / name) for name in ALIGNED)
                 binary(
                     "launch/anchoring.py",
                     *(f"--dataset={folder / 'data'}", f"--runs={runs}", f"--seed={seed}"),
