@@ -4,7 +4,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 QUICKSTART ?= runs/quickstart
 
-.PHONY: quickstart test lint clean help
+.PHONY: quickstart test lint notebooks clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -31,6 +31,9 @@ lint: $(VENV)/installed  ## format check, lint, type check
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+
+notebooks: $(VENV)/installed  ## run the notebooks and keep their outputs
+	$(VENV)/bin/jupyter-execute --inplace notebooks/*.ipynb
 
 clean:  ## remove what was built
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,17 +2,21 @@
 
 from symcere_jax.evaluation.breakdown import (
     Bucket,
+    find_gains,
     find_held_out,
+    ndcg_by_bucket,
     quantile_buckets,
     recall_by_bucket,
 )
 from symcere_jax.evaluation.evaluate import Evaluation, HeldOutSplit, evaluate
+from symcere_jax.evaluation.geometry import alignment, alignment_and_uniformity, uniformity
 from symcere_jax.evaluation.metrics import (
     catalog_metrics,
     find_hits,
     popularity_metrics,
     ranking_metrics,
 )
+from symcere_jax.evaluation.popularity import norm_popularity_correlation
 from symcere_jax.evaluation.ranking import ScoreBlock, top_k
 from symcere_jax.evaluation.significance import PairedTest, compare_paired, standard_error
 
@@ -22,15 +26,21 @@ __all__ = [
     "HeldOutSplit",
     "PairedTest",
     "ScoreBlock",
+    "alignment",
+    "alignment_and_uniformity",
     "catalog_metrics",
     "compare_paired",
     "evaluate",
+    "find_gains",
     "find_held_out",
     "find_hits",
+    "ndcg_by_bucket",
+    "norm_popularity_correlation",
     "popularity_metrics",
     "quantile_buckets",
     "ranking_metrics",
     "recall_by_bucket",
     "standard_error",
     "top_k",
+    "uniformity",
 ]

@@ -77,6 +77,63 @@ def find_held_out(
     return found
 
 
+def find_gains(
+    recommended: np.ndarray, users: np.ndarray, held_out: np.ndarray, k: int
+) -> np.ndarray:
+    """What each held-out interaction adds to the DCG@k of its user.
+
+        gain = 1 / log2(rank + 1) where rank ≤ k, else 0
+
+    Args:
+        recommended: int32 `[n, k_max]` items, best first, −1 for an empty rank.
+        users: int32 `[n]`, the user of each row, ascending.
+        held_out: int32 `[n_held_out, 2]` pairs (user, item), each user one of `users`.
+        k: number of ranks, at most k_max.
+
+    Returns:
+        float64 `[n_held_out]`.
+
+    Raises:
+        ValueError: k is out of range.
+    """
+    if not 1 <= k <= recommended.shape[1]:
+        raise ValueError(f"k is {k}, rankings have {recommended.shape[1]} items")
+    rows = np.searchsorted(users, held_out[:, 0])
+    gains = np.zeros(len(held_out))
+    for rank in range(k):
+        gains[recommended[rows, rank] == held_out[:, 1]] = 1 / np.log2(rank + 2)
+    return gains
+
+
+def ndcg_by_bucket(
+    gains: np.ndarray, users: np.ndarray, buckets: Sequence[Bucket], k: int
+) -> list[np.ndarray]:
+    """NDCG@k of the held-out items of each bucket, a value a user.
+
+    For user u and bucket b with R_ub > 0 held-out items of u in it:
+
+        ndcg_ub = Σ_{held-out items of u in b} gain / Σ_{r ≤ min(k, R_ub)} 1 / log2(r + 1)
+
+    With a single bucket this is ndcg@k.
+
+    Args:
+        gains: float `[n_held_out]`, as `find_gains` gives them, or their mean over several runs.
+        users: int `[n_held_out]`, whose interaction it is.
+        buckets: of the positions of `gains`.
+        k: of the gains.
+
+    Returns:
+        A bucket each, float64 `[n_users_in_bucket]`: users, ascending, with an item in the bucket.
+    """
+    ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))
+    values = []
+    for bucket in buckets:
+        _, rows, totals = np.unique(users[bucket.members], return_inverse=True, return_counts=True)
+        sums = np.bincount(rows, weights=gains[bucket.members])
+        values.append(sums / ideal[np.minimum(totals, k) - 1])
+    return values
+
+
 def recall_by_bucket(
     found: np.ndarray, users: np.ndarray, buckets: Sequence[Bucket]
 ) -> list[np.ndarray]:

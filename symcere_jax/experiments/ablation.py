@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import jax
 import numpy as np
 
 from symcere_jax.config import Config
@@ -23,9 +22,9 @@ from symcere_jax.evaluation import evaluate
 from symcere_jax.evaluation.popularity import norm_popularity_correlation
 from symcere_jax.experiments.processes import Job, Report, ShouldStop, run_jobs
 from symcere_jax.experiments.training import Epoch, train_job
-from symcere_jax.models import ModelInputs, build_model, resolve, score_block
+from symcere_jax.models import resolve, score_block
 from symcere_jax.reporting.scores import write_scores
-from symcere_jax.training import Checkpoints, checkpoint, load_embeddings
+from symcere_jax.training import checkpoint, load_model
 
 RECORD = "run.json"  # written last: a run with it is complete
 Variants = Mapping[str, Mapping[str, Any]]
@@ -159,11 +158,14 @@ def score_job(job: Job, report: Report, should_stop: ShouldStop) -> bool:
     if result.stop == "request":
         return False
     dataset = ReviewDataset.load(job.dataset)
-    embeddings, metadata = load_embeddings(job.workdir, dataset)
-    evaluation = evaluate(score_block, embeddings, dataset, "test")
+    trained = load_model(job.workdir, dataset)
+    metadata = trained.metadata
+    evaluation = evaluate(score_block, trained.embeddings(), dataset, "test")
     write_scores(evaluation, job.workdir, "test", dataset, metadata.progress.best_step)
     item_counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
-    correlation = norm_popularity_correlation(_fused_items(job.workdir, dataset), item_counts)
+    correlation = norm_popularity_correlation(
+        np.asarray(trained.nodes().fused[dataset.n_users :]), item_counts
+    )
     record = {
         "settings": dict(metadata.settings),
         "fingerprint": dataset.fingerprint,
@@ -233,15 +235,3 @@ def _is_complete(job: Job, dataset: ReviewDataset) -> bool:
             "give another --workdir"
         )
     return True
-
-
-def _fused_items(workdir: Path, dataset: ReviewDataset) -> np.ndarray:
-    """Item embeddings of the best checkpoint before normalisation, float32 `[n_items, dim]`."""
-    checkpoints = Checkpoints(workdir)
-    config = checkpoints.metadata("best").config
-    model = build_model(config, dataset.n_users, dataset.n_items)
-    inputs = ModelInputs.from_dataset(dataset, config.model)
-    like = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
-    params = checkpoints.restore("best", like)
-    nodes = jax.jit(model.apply)({"params": params}, inputs)
-    return np.asarray(nodes.fused[dataset.n_users :])

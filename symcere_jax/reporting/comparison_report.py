@@ -4,11 +4,15 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from symcere_jax.reporting.comparison import BucketScore, Comparison, RunScores
+from symcere_jax.reporting.files import write_files
+from symcere_jax.reporting.style import MARKERS, color, line_style, panels
+from symcere_jax.reporting.tables import markdown_table, p_value, plain
 
 
 def comparison_markdown(comparison: Comparison) -> str:
@@ -22,7 +26,7 @@ def comparison_markdown(comparison: Comparison) -> str:
         f"# {metric} on {comparison.dataset}, {comparison.split}\n\n"
         f"{comparison.n_users:,} users. ± is the standard error over users; with several seeds, a "
         "user's values are averaged over them first.",
-        _table(
+        markdown_table(
             ["run", metric, "seeds", "std over seeds"],
             [
                 [
@@ -41,7 +45,7 @@ def comparison_markdown(comparison: Comparison) -> str:
         "## Beyond accuracy\n\n"
         "Share of the catalogue that is recommended to anyone, Gini coefficient of the items' "
         "recommendation counts, mean training interactions of a recommended item.",
-        _table(
+        markdown_table(
             ["run", *comparison.runs[0].beyond_accuracy],
             [
                 [
@@ -70,30 +74,15 @@ def comparison_figure(comparison: Comparison) -> Figure:
         comparison: what to show.
     """
     figure = Figure(figsize=(15, 4.5), layout="constrained")
-    differences, items, users = figure.subplots(1, 3)
-    for place, run in enumerate(comparison.runs):
-        color = f"C{place}"
-        if run.test is None:
-            differences.plot(0.0, place, "D", color=color)
-        else:
-            ends = [[run.test.difference - run.test.low], [run.test.high - run.test.difference]]
-            differences.errorbar(
-                run.test.difference, place, xerr=ends, fmt="o", capsize=3, color=color
-            )
-    differences.axvline(0.0, color="grey", linewidth=1.0)
-    names = [_plain(run.name) for run in comparison.runs]
-    differences.set_yticks(range(len(names)), names)
-    differences.set_ylim(len(names) - 0.5, -0.5)  # the first run on top, as in the tables
-    differences.set_title(
-        f"{comparison.metric}: difference to {_plain(comparison.reference)}, 95 % interval"
-    )
-    differences.locator_params(axis="x", nbins=6)
-    _plot_buckets(items, comparison.runs, _item_popularity)
-    items.set_title(f"recall@{comparison.k} by item popularity")
-    _plot_buckets(users, comparison.runs, _user_history)
-    users.set_title(f"{comparison.metric} by user history")
-    users.legend(fontsize="small")
+    _plot(comparison, list(figure.subplots(1, 3)))
     return figure
+
+
+def comparison_figures(comparison: Comparison) -> list[Figure]:
+    """The same, a figure a panel."""
+    figures, axes = panels(3)
+    _plot(comparison, axes)
+    return figures
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
@@ -115,14 +104,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
         "comparison.json": lambda path: path.write_text(text, encoding="utf-8"),
         "comparison.png": lambda path: figure.savefig(path, dpi=120, format="png"),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, write in writers.items():
-        # Written aside and renamed: a reader never sees half a file.
-        temporary = folder / f"{name}.tmp"
-        write(temporary)
-        paths.append(temporary.replace(folder / name))
-    return paths
+    return write_files(folder, writers)
 
 
 def _differences(comparison: Comparison) -> str:
@@ -137,14 +119,14 @@ def _differences(comparison: Comparison) -> str:
                     f"{test.difference:+.4f}",
                     f"{test.difference / mean:+.1%}" if mean else "–",
                     f"[{test.low:+.4f}, {test.high:+.4f}]",
-                    _p_value(test.p_permutation),
-                    _p_value(test.p_permutation_holm),
-                    _p_value(test.p_wilcoxon),
-                    _p_value(test.p_wilcoxon_holm),
+                    p_value(test.p_permutation),
+                    p_value(test.p_permutation_holm),
+                    p_value(test.p_wilcoxon),
+                    p_value(test.p_wilcoxon_holm),
                 ]
             )
     header = ["run", "difference", "relative", "95 % interval"]
-    return _table([*header, "p permutation", "Holm", "p Wilcoxon", "Holm"], rows)
+    return markdown_table([*header, "p permutation", "Holm", "p Wilcoxon", "Holm"], rows)
 
 
 def _by_bucket(
@@ -155,7 +137,31 @@ def _by_bucket(
     for run in runs:
         cells = (_plus_minus(bucket.mean, bucket.standard_error) for bucket in buckets_of(run))
         rows.append([run.name, *cells])
-    return _table(["run", *map(_label, buckets)], rows)
+    return markdown_table(["run", *map(_label, buckets)], rows)
+
+
+def _plot(comparison: Comparison, panels: list[Axes]) -> None:
+    differences, items, users = panels
+    for place, run in enumerate(comparison.runs):
+        style: dict[str, Any] = {"color": color(place), "marker": MARKERS[place % len(MARKERS)]}
+        if run.test is None:
+            differences.plot(0.0, place, linestyle="", **style)
+        else:
+            ends = [[run.test.difference - run.test.low], [run.test.high - run.test.difference]]
+            differences.errorbar(run.test.difference, place, xerr=ends, capsize=3, **style)
+    differences.axvline(0.0, color="grey", linewidth=1.0)
+    names = [plain(run.name) for run in comparison.runs]
+    differences.set_yticks(range(len(names)), names)
+    differences.set_ylim(len(names) - 0.5, -0.5)  # the first run on top, as in the tables
+    differences.set_title(
+        f"{comparison.metric}: difference to {plain(comparison.reference)}, 95 % interval"
+    )
+    differences.locator_params(axis="x", nbins=6)
+    _plot_buckets(items, comparison.runs, _item_popularity)
+    items.set_title(f"recall@{comparison.k} by item popularity")
+    _plot_buckets(users, comparison.runs, _user_history)
+    users.set_title(f"{comparison.metric} by user history")
+    users.legend(fontsize="small")
 
 
 def _plot_buckets(
@@ -164,14 +170,14 @@ def _plot_buckets(
     buckets_of: Callable[[RunScores], list[BucketScore]],
 ) -> None:
     labels = [_label(bucket) for bucket in buckets_of(runs[0])]
-    for run in runs:
+    for row, run in enumerate(runs):
         axes.errorbar(
             range(len(labels)),
             [bucket.mean for bucket in buckets_of(run)],
             [bucket.standard_error for bucket in buckets_of(run)],
-            marker="o",
             capsize=3,
-            label=_plain(run.name),
+            label=plain(run.name),
+            **line_style(row),
         )
     axes.set_xticks(range(len(labels)), labels)
     axes.set_xlabel("training interactions")
@@ -192,25 +198,3 @@ def _label(bucket: BucketScore) -> str:
 
 def _plus_minus(mean: float, error: float) -> str:
     return f"{mean:.4f} ± {error:.4f}"
-
-
-def _p_value(value: float) -> str:
-    return f"{value:.4f}" if value >= 0.00005 else f"{value:.0e}"
-
-
-def _plain(name: str) -> str:
-    return name.replace("$", r"\$")  # matplotlib would read mathematics
-
-
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    cells = [[cell.replace("|", r"\|") for cell in row] for row in [header, *rows]]
-    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(header))]
-    lines = [
-        [
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        for row in cells
-    ]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])

@@ -30,12 +30,16 @@ class Run:
         found: float64 `[n_held_out]`, the share of seeds that recommend a held-out item among the
             first k.
         beyond_accuracy: "coverage@k", "gini@k" and "popularity@k", averaged over seeds.
+        recommended: int32 `[n_seeds, n_users, k]` items, best first, −1 for an empty rank.
+        folders: of the seeds.
     """
 
     name: str
     values: np.ndarray
     found: np.ndarray
     beyond_accuracy: dict[str, float]
+    recommended: np.ndarray
+    folders: tuple[Path, ...]
 
 
 def cut_off(metric: str) -> int:
@@ -48,6 +52,22 @@ def cut_off(metric: str) -> int:
     if not match:
         raise ConfigError(f"metric is {metric!r}, must be a name and a cut-off, such as ndcg@10")
     return int(match[1])
+
+
+def distinct_names(folders: Sequence[Path]) -> list[str]:
+    """The shortest names that tell folders apart: their last parts, without those all share.
+
+    Args:
+        folders: different ones.
+    """
+    parts = [folder.resolve().parts for folder in folders]
+    if len(parts) > 1:
+        while len({path[-1] for path in parts}) == 1:  # such as seed_0 of every run
+            parts = [path[:-1] for path in parts]
+    depth = 1
+    while len({path[-depth:] for path in parts}) < len(parts) and depth < max(map(len, parts)):
+        depth += 1
+    return ["/".join(path[-depth:]) for path in parts]
 
 
 def read_runs(
@@ -72,9 +92,7 @@ def read_runs(
     for row, path in enumerate(resolved):
         if path in resolved[:row]:
             raise ConfigError(f"run {folders[row]} is given twice; name each run once")
-    names = [path.name for path in resolved]
-    if len(set(names)) < len(names):
-        names = [str(folder) for folder in folders]
+    names = distinct_names(folders)
     return [
         _read_run(name, folder, dataset, split, metric, k)
         for name, folder in zip(names, folders, strict=True)
@@ -87,11 +105,12 @@ def _read_run(
     seeds = sorted(path for path in folder.glob("seed_*") if path.is_dir()) or [folder]
     held_out = dataset.interactions(split)
     item_counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
-    values, found, beyond_accuracy = [], [], []
+    values, found, beyond_accuracy, rankings = [], [], [], []
     for seed in seeds:
         _check_origin(seed, dataset, split)
         users, recommended, of_users = _read_per_user(seed, dataset, split, metric, k)
         values.append(of_users)
+        rankings.append(recommended)
         found.append(find_held_out(recommended, users, held_out, k))
         popularity = popularity_metrics(recommended, item_counts, [k])
         beyond_accuracy.append(
@@ -106,6 +125,8 @@ def _read_run(
             key: float(np.mean([of_seed[key] for of_seed in beyond_accuracy]))
             for key in beyond_accuracy[0]
         },
+        np.stack(rankings),
+        tuple(seeds),
     )
 
 

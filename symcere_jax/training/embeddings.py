@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.models import Embeddings, ModelInputs, SymCERE, build_model
+from symcere_jax.models import Embeddings, ModelInputs, NodeEmbeddings, SymCERE, build_model
 from symcere_jax.training.checkpoint import Checkpoints, Metadata
 
 
@@ -29,9 +29,18 @@ class TrainedModel:
     inputs: ModelInputs
     metadata: Metadata
 
+    def embeddings(self) -> Embeddings:
+        """Embeddings that score."""
+        return embed(self.model)(self.params, self.inputs)
+
+    def nodes(self, *, by_tower: bool = False) -> NodeEmbeddings:
+        """Embeddings of all nodes before normalisation, users first; see `NodeEmbeddings`."""
+        forward = jax.jit(functools.partial(self.model.apply, by_tower=by_tower))
+        return forward({"params": self.params}, self.inputs)
+
 
 def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
-    """The model of the best checkpoint of a workdir.
+    """The best checkpoint of a workdir.
 
     Args:
         workdir: of a training run.
@@ -61,7 +70,7 @@ def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embedd
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
     """
     trained = load_model(workdir, dataset)
-    return embed(trained.model)(trained.params, trained.inputs), trained.metadata
+    return trained.embeddings(), trained.metadata
 
 
 @functools.lru_cache(maxsize=8)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
-from symcere_jax.evaluation import evaluate
+from symcere_jax.evaluation import alignment_and_uniformity, evaluate
 from symcere_jax.models import build_model, resolve, score_block
 from symcere_jax.reporting.metric_log import MetricLog
 from symcere_jax.training.checkpoint import Checkpoints, Metadata, Progress
@@ -152,8 +153,9 @@ class _Run:
     def warm_start(self, workdir: str | Path) -> None:
         """Starts from the best parameters of an earlier run."""
         params = warm_params(workdir, self.config, self.dataset, self.state.params)
-        self.state = dataclasses.replace(self.state, params=params)
-        self.best_params = params
+        average = None if self.state.average is None else jax.tree.map(jnp.copy, params)
+        self.state = dataclasses.replace(self.state, params=params, average=average)
+        self.best_params = self.state.kept
 
     def restore(self, resume: bool) -> Progress:
         """Takes up the latest checkpoint of the workdir, if it has one."""
@@ -282,6 +284,9 @@ class _Run:
             metrics = evaluate(score_block, embeddings, self.dataset, "valid", ks=(10,)).metrics
             score = metrics[METRIC]
             record |= metrics
+            record |= alignment_and_uniformity(
+                np.asarray(embeddings.users), np.asarray(embeddings.items), self.dataset.train
+            )
         best = score is None or progress.best_score is None or score > progress.best_score
         if best:
             self.best_params = self.state.kept

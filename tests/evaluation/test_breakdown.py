@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -7,13 +8,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from symcere_jax.evaluation.breakdown import (
+    Bucket,
+    find_gains,
     find_held_out,
+    ndcg_by_bucket,
     quantile_buckets,
     recall_by_bucket,
 )
 from symcere_jax.evaluation.evaluate import evaluate
 
 from . import folders
+
+EMPTY = Bucket(10, 12, np.array([], np.int64))
 
 
 def test_buckets_of_distinct_counts_are_of_equal_size():
@@ -116,3 +122,34 @@ def test_recall_by_bucket_equals_a_loop():
                 top = found.recommended[row].tolist()
                 expected.append(sum(item in top for item in items) / len(items))
         np.testing.assert_allclose(recall, expected)
+
+
+def test_gains_by_hand():
+    recommended = np.array([[5, 3, 1], [2, -1, -1]])
+    held_out = np.array([[4, 3], [4, 9], [7, 2], [4, 1]])
+    gains = find_gains(recommended, np.array([4, 7]), held_out, 2)
+    np.testing.assert_allclose(gains, [1 / math.log2(3), 0, 1, 0])  # item 1 is beyond rank 2
+    for k in (0, 4):
+        with pytest.raises(ValueError, match=f"k is {k}, rankings have 3"):
+            find_gains(recommended, np.array([4, 7]), held_out, k)
+
+
+def test_ndcg_by_bucket_by_hand():
+    gains, users = np.array([1.0, 0.5, 0.0, 0.0]), np.array([0, 0, 0, 2])
+    buckets = [Bucket(0, 1, np.array([0, 1, 2])), Bucket(2, 9, np.array([3])), EMPTY]
+    first, second, empty = ndcg_by_bucket(gains, users, buckets, 2)
+    # Three held-out items, but two ranks.
+    np.testing.assert_allclose(first, [1.5 / (1 + 1 / math.log2(3))])
+    np.testing.assert_array_equal(second, [0.0])
+    assert len(empty) == 0
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_one_bucket_is_ndcg(k):
+    data = folders.random_dataset()
+    scores = np.random.default_rng(3).random((data.n_users, data.n_items), np.float32)
+    found = evaluate(lambda table, users: table[users], scores, data, "test", ks=(k,))
+    gains = find_gains(found.recommended, found.users, data.test, k)
+    everything = [Bucket(0, 9, np.arange(len(data.test)))]
+    (ndcg,) = ndcg_by_bucket(gains, data.test[:, 0], everything, k)
+    np.testing.assert_allclose(ndcg, found.per_user[f"ndcg@{k}"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.reporting.runs import cut_off, read_runs
+from symcere_jax.reporting.runs import cut_off, distinct_names, read_runs
 
 
 def _rewrite(folder, **changes):
@@ -62,9 +62,19 @@ def test_seeds_are_kept_apart_and_their_hits_averaged(score_run, dataset, tmp_pa
 def test_names_tell_runs_apart(score_run, dataset, tmp_path):
     folders = [score_run(tmp_path / group / "plain") for group in "ab"]
     runs = read_runs(folders, dataset, "test", "ndcg@10")
-    assert [run.name for run in runs] == [str(folder) for folder in folders]
+    assert [run.name for run in runs] == ["a", "b"]
     with pytest.raises(ConfigError, match=r"run .*plain is given twice"):
         read_runs([folders[0], folders[0] / ".." / "plain"], dataset, "test", "ndcg@10")
+
+
+def test_names_are_the_shortest_that_differ(tmp_path):
+    def names(*paths):
+        return distinct_names([tmp_path / path for path in paths])
+
+    assert names("a/x", "b/y") == ["x", "y"]
+    assert names("x/seed_0", "y/seed_0") == ["x", "y"]
+    assert names("a/x", "b/x", "b/y") == ["a/x", "b/x", "b/y"]
+    assert names("x") == ["x"]
 
 
 def test_other_data_is_refused(score_run, dataset, dataset_without_text, tmp_path):

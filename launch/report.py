@@ -1,0 +1,67 @@
+r"""Writes a report of one or more runs: a single HTML file that needs no network.
+
+  python launch/report.py --dataset=data/shop --runs=runs/shop --output=report.html
+
+With several runs, scored by evaluate.py, and what other binaries wrote:
+
+  python launch/report.py --dataset=data/shop --runs=runs/shop,runs/unnormalised \
+    --extras=runs/ablation/shop,runs/anchoring,explanations --output=report.html
+
+The data, the settings, training curves, metrics with intervals, paired comparisons, popularity
+bias, a map of the embeddings; the ablation, semantic anchoring and explanations from --extras.
+Nothing in it is loaded from elsewhere and no script runs. Explanations show review texts: mind who
+gets to see the file.
+"""
+
+import sys
+from pathlib import Path
+from typing import cast
+
+from absl import flags
+from tqdm import tqdm
+
+from launch import cli
+from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import ConfigError
+from symcere_jax.evaluation import HeldOutSplit
+from symcere_jax.reporting.files import write_files
+from symcere_jax.reporting.report import Report
+
+_DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
+_RUNS = flags.DEFINE_list("runs", None, "folders of the runs, the main one first", required=True)
+_EXTRAS = flags.DEFINE_list(
+    "extras", [], "folders that ablate.py, anchoring.py or explain.py wrote to"
+)
+_SPLIT = flags.DEFINE_enum("split", "test", ("valid", "test"), "which scores to show")
+_OUTPUT = flags.DEFINE_string("output", "report.html", "file to write")
+
+
+def main() -> None:
+    """Builds the page and writes it."""
+    output = Path(_OUTPUT.value)
+    if output.is_dir():
+        raise ConfigError(f"{output} is a folder: choose a file as --output, such as report.html")
+    report = Report(
+        ReviewDataset.load(_DATASET.value),
+        [Path(folder) for folder in _RUNS.value],
+        cast(HeldOutSplit, _SPLIT.value),
+    )
+    extras = [Path(folder) for folder in _EXTRAS.value]
+    with tqdm(unit="section", disable=not sys.stderr.isatty()) as bar:
+
+        def say(words: str) -> None:
+            bar.set_description(words)
+            bar.update()
+
+        text = report.build(extras, say)
+    write_files(output.parent, {output.name: lambda path: path.write_text(text, encoding="utf-8")})
+    print(output)
+
+
+def run() -> None:
+    """The installed command."""
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,81 @@
+"""Where embeddings lie on the unit sphere: alignment of positive pairs, uniformity of the rest."""
+
+import numpy as np
+
+SAMPLE = 2048
+
+
+def alignment(users: np.ndarray, items: np.ndarray) -> float:
+    """How near the embeddings of interacting users and items are to each other.
+
+        alignment = mean ‖x̂ − ŷ‖²,  x̂ = x / ‖x‖
+
+    0 is the best, 2 that of random directions. T. Wang and P. Isola, "Understanding Contrastive
+    Representation Learning through Alignment and Uniformity on the Hypersphere", ICML 2020.
+
+    Args:
+        users: float `[n, d]`.
+        items: float `[n, d]`; row r is an item that the user of row r interacted with.
+
+    Returns:
+        From 0 to 4; NaN for no rows.
+    """
+    if not len(users):
+        return float("nan")
+    return float(((_unit(users) - _unit(items)) ** 2).sum(axis=1).mean())
+
+
+def uniformity(embeddings: np.ndarray) -> float:
+    """How evenly embeddings spread over the unit sphere (Wang and Isola, ICML 2020).
+
+        uniformity = log mean_{i≠j} exp(−2 ‖x̂_i − x̂_j‖²)
+
+    Args:
+        embeddings: float `[n, d]`; memory is O(n²).
+
+    Returns:
+        From −8 to 0, which is all in one place; NaN for fewer than two rows.
+    """
+    n = len(embeddings)
+    if n < 2:
+        return float("nan")
+    unit = _unit(embeddings)
+    # Of unit vectors ‖x − y‖² is 2 − 2 x·y; a row of zeros has no direction and counts by its own.
+    squares = (unit**2).sum(axis=1)
+    distances = squares[:, None] + squares - 2 * (unit @ unit.T)
+    weights = np.exp(-2 * distances)
+    return float(np.log((weights.sum() - np.trace(weights)) / (n * (n - 1))))
+
+
+def alignment_and_uniformity(
+    users: np.ndarray, items: np.ndarray, interactions: np.ndarray, *, sample: int = SAMPLE
+) -> dict[str, float]:
+    """Both measures of a model, over evenly spaced rows where there are many.
+
+    Args:
+        users: float `[n_users, d]`.
+        items: float `[n_items, d]`.
+        interactions: int `[n, 2]` training pairs (user, item).
+        sample: pairs, users and items at most.
+
+    Returns:
+        "alignment", "uniformity_users" and "uniformity_items", without what is not defined.
+    """
+    pairs = interactions[_spaced(len(interactions), sample)]
+    measures = {
+        "alignment": alignment(users[pairs[:, 0]], items[pairs[:, 1]]),
+        "uniformity_users": uniformity(users[_spaced(len(users), sample)]),
+        "uniformity_items": uniformity(items[_spaced(len(items), sample)]),
+    }
+    return {name: value for name, value in measures.items() if not np.isnan(value)}
+
+
+def _spaced(n: int, sample: int) -> np.ndarray:
+    """At most `sample` rows of n, evenly spaced: the same ones at each call."""
+    return np.unique(np.linspace(0, n - 1, min(n, sample)).astype(np.int64))
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    x = np.asarray(x, np.float64)
+    norms = np.linalg.norm(x, axis=1, keepdims=True)
+    return x / np.where(norms > 0, norms, 1)

@@ -1,0 +1,126 @@
+"""Texts and items in one space: how similar is a text to an item?"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Literal, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from symcere_jax.config import NONE
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.errors import ConfigError
+from symcere_jax.explain.lime_words import ScoreTexts
+from symcere_jax.models.symcere import unit_rows
+from symcere_jax.text import FittedTextEncoder, load_text_encoder
+from symcere_jax.training import TrainedModel
+
+Against = Literal["graph", "text", "fused"]
+_BLOCK = 512  # texts projected at once: one shape, one compilation
+
+
+@dataclasses.dataclass(frozen=True)
+class Aligner:
+    """Embeds texts where users and items are embedded; rows have norm 1, or 0 for nothing known.
+
+    Attributes:
+        name: of the model.
+        encoder: text to features.
+        project: float32 `[n, width]` features of norm 1 to float32 `[n, d]`.
+        users: float32 `[n_users, d]`.
+        items: float32 `[n_items, d]`.
+    """
+
+    name: str
+    encoder: FittedTextEncoder
+    project: Callable[[np.ndarray], np.ndarray]
+    users: np.ndarray
+    items: np.ndarray
+
+    @classmethod
+    def of_model(
+        cls, name: str, trained: TrainedModel, dataset: ReviewDataset, against: Against = "graph"
+    ) -> "Aligner":
+        """The text tower of a trained model against its embeddings of users and items.
+
+        Args:
+            name: of the model.
+            trained: a model with text.
+            dataset: the prepared folder that it was trained on.
+            against: the graph tower's embeddings, which cross-modal training aligns text with; the
+                text tower's; or the fused ones, which recommend.
+
+        Raises:
+            ConfigError: the model has no text, or no graph embeddings to align with.
+            DataError: the folder does not keep the text encoder.
+        """
+        config = trained.model.config
+        if config.text_encoder == NONE:
+            raise ConfigError(f"{name} was trained without text: there are no words to explain")
+        if against == "graph" and not config.graph_embeddings:
+            raise ConfigError(
+                f"{name} has no graph embeddings: choose --against=fused or --against=text"
+            )
+        nodes = trained.nodes(by_tower=True)
+        chosen = nodes.fused
+        if against != "fused" and trained.model.has_both_towers:
+            chosen = getattr(nodes, against)
+        users, items = np.split(unit_rows(np.asarray(chosen)), [dataset.n_users])
+        encoder = load_text_encoder(dataset, config.text_encoder)
+        return cls(name, encoder, _projection(trained), users, items)
+
+    @classmethod
+    def of_text(cls, name: str, dataset: ReviewDataset, encoder: str) -> "Aligner":
+        """Text features alone, without any training: a review against the reviews of an item.
+
+        Args:
+            name: of this model.
+            dataset: the prepared folder.
+            encoder: one that it was prepared with.
+
+        Raises:
+            DataError: the folder does not have, or does not keep, the text encoder.
+        """
+        users, items = (unit_rows(dataset.text_features(encoder, of)) for of in ("users", "items"))
+        return cls(name, load_text_encoder(dataset, encoder), lambda x: x, users, items)
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Embeddings of texts, float32 `[n, d]`, of norm 1; 0 without a known word."""
+        return unit_rows(self.project(unit_rows(self.encoder.encode_texts(list(texts)))))
+
+    def scorer(self, target: np.ndarray) -> ScoreTexts:
+        """The cosine of texts with one embedding.
+
+        Args:
+            target: float `[d]` of norm 1, such as a row of `items`.
+        """
+        return lambda texts: self.embed(texts) @ target
+
+
+def _projection(trained: TrainedModel) -> Callable[[np.ndarray], np.ndarray]:
+    """What the text tower makes of features, without message passing."""
+
+    @jax.jit
+    def tower(params: dict, features: jax.Array) -> jax.Array:
+        projected = trained.model.apply(
+            {"params": params},
+            features[:0],
+            features,
+            method=lambda model, users, items: model.text_tower(users, items),
+        )
+        return cast(jax.Array, projected)
+
+    forward = functools.partial(tower, trained.params)
+
+    def project(features: np.ndarray) -> np.ndarray:
+        blocks = []
+        for start in range(0, len(features), _BLOCK):
+            block = features[start : start + _BLOCK]
+            padded = np.zeros((_BLOCK, features.shape[1]), np.float32)
+            padded[: len(block)] = block
+            blocks.append(np.asarray(forward(jnp.asarray(padded)))[: len(block)])
+        return np.concatenate(blocks) if blocks else np.zeros((0, trained.model.dim), np.float32)
+
+    return project

@@ -1,0 +1,104 @@
+"""Sections of a report that other binaries wrote: ablation, anchoring, explanations."""
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from symcere_jax.errors import DataError
+from symcere_jax.explain.lime_words import WordContributions
+from symcere_jax.reporting.explanation import LEGEND, words_html
+from symcere_jax.reporting.html import from_markdown, image, section
+
+MAX_EXPLANATIONS = 10
+
+
+def extra_sections(folder: Path) -> list[tuple[str, str]]:
+    """Sections of what another binary left in a folder.
+
+    Args:
+        folder: with ablation.md, anchoring.md or explanations.json.
+
+    Raises:
+        DataError: it holds none of them, or one is not readable.
+    """
+    sections = []
+    for name, title in (("ablation", "Ablation"), ("anchoring", "Semantic anchoring")):
+        path = folder / f"{name}.md"
+        if path.exists():
+            text = from_markdown(below_title(read(path)))
+            plot = folder / f"{name}.png"
+            sections.append(section(title, _embedded(plot, title) + text))
+    path = folder / "explanations.json"
+    if path.exists():
+        sections.append(section("Explanations", _explanations(path)))
+    if not sections:
+        raise DataError(
+            f"{folder} holds no ablation.md, anchoring.md or explanations.json: give folders that "
+            "launch/ablate.py, launch/anchoring.py or launch/explain.py wrote"
+        )
+    return sections
+
+
+def _explanations(path: Path) -> str:
+    try:
+        content = json.loads(read(path))
+        parts = [LEGEND]
+        for one in content.get("reviews", []):
+            parts.append(
+                f"<h3>Review of {html.escape(str(one['item']))}: similarity "
+                f"{float(one['score']):.3f}</h3>" + words_html(_contributions(one))
+            )
+        for one in content.get("recommendations", []):
+            title = f"{one['item']} for {one['user']}: rank {one['rank']}"
+            parts.append(f"<h3>{html.escape(title)}</h3>")
+            parts += [
+                words_html(_contributions(review))
+                for review in [*one["by_user"], *one["about_item"]]
+            ]
+        return "".join(parts[: 1 + MAX_EXPLANATIONS])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path}: no explanations ({error!r}); write them again") from None
+
+
+def _contributions(content: dict[str, Any]) -> WordContributions:
+    words = content["words"]
+    half_widths = [one["half_width"] for one in words]
+    return WordContributions(
+        text=str(content["text"]),
+        words=tuple(str(one["word"]) for one in words),
+        mean=np.array([one["contribution"] for one in words], np.float64),
+        std=np.array([one["std"] for one in words], np.float64),
+        half_width=np.array(half_widths, np.float64),  # None becomes NaN
+        score=float(content["score"]),
+        fit=float("nan") if content["fit"] is None else float(content["fit"]),
+        n_samples=int(content["n_samples"]),
+        n_repeats=int(content["n_repeats"]),
+    )
+
+
+def _embedded(path: Path, caption: str) -> str:
+    if not path.exists():
+        return ""
+    return f'<figure><div class="wide">{image(path.read_bytes(), caption)}</div></figure>'
+
+
+def read(path: Path) -> str:
+    """A text file.
+
+    Raises:
+        DataError: it is not readable.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not readable as UTF-8 text ({error}); write it again") from None
+
+
+def below_title(markdown: str) -> str:
+    """Markdown without its title, with headings one level lower."""
+    lines = markdown.splitlines()
+    kept = lines[1:] if lines and lines[0].startswith("# ") else lines
+    return "\n".join(f"#{line}" if line.startswith("#") else line for line in kept)

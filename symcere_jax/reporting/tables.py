@@ -1,0 +1,47 @@
+"""Cells and tables in Markdown that a terminal shows well, too."""
+
+from collections.abc import Sequence
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table with aligned columns: the first to the left, the others to the right.
+
+    Args:
+        header: a cell a column.
+        rows: likewise; whatever is in a cell, it cannot break the table.
+    """
+    cells = [[_one_line(cell).replace("|", r"\|") for cell in row] for row in [header, *rows]]
+    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(header))]
+    lines = [
+        [
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        for row in cells
+    ]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
+
+
+def p_value(value: float) -> str:
+    """A p-value in four digits, or its magnitude where these would be zeros."""
+    return f"{value:.4f}" if value >= 0.00005 else f"{value:.0e}"
+
+
+def number(value: float | None, pattern: str = ".4f") -> str:
+    """A number, or a dash where there is none."""
+    return "–" if value is None or value != value else f"{value:{pattern}}"
+
+
+def count_range(low: int, high: int) -> str:
+    """Such as "3–7", or "3" where both are equal."""
+    return str(low) if low == high else f"{low}–{high}"
+
+
+def plain(name: str) -> str:
+    """A name for matplotlib, which would read mathematics between dollar signs."""
+    return name.replace("$", r"\$")
+
+
+def _one_line(cell: str) -> str:
+    return " ".join(cell.splitlines()) if "\n" in cell or "\r" in cell else cell

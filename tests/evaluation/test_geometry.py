@@ -1,0 +1,65 @@
+import math
+
+import numpy as np
+import pytest
+
+from symcere_jax.evaluation import alignment, alignment_and_uniformity, uniformity
+
+
+def unit(row):
+    norm = math.sqrt(sum(x * x for x in row))
+    return [x / norm for x in row] if norm else list(row)
+
+
+def squared_distance(a, b):
+    return sum((x - y) ** 2 for x, y in zip(unit(a), unit(b), strict=True))
+
+
+@pytest.fixture(scope="module")
+def points():
+    points = np.random.default_rng(0).standard_normal((7, 3))
+    points[2] = 0  # a node that nothing is known of
+    return points
+
+
+def test_alignment_equals_a_loop(points):
+    others = points[::-1] * 5  # norms do not matter
+    expected = [squared_distance(a, b) for a, b in zip(points, others, strict=True)]
+    assert alignment(points, others) == pytest.approx(sum(expected) / 7)
+    assert alignment(points[:2], points[:2]) == 0
+    assert alignment(points[:1], -points[:1]) == pytest.approx(4)
+
+
+def test_uniformity_equals_a_loop(points):
+    kernel = [
+        math.exp(-2 * squared_distance(points[i], points[j]))
+        for i in range(7)
+        for j in range(7)
+        if i != j
+    ]
+    assert uniformity(points) == pytest.approx(math.log(sum(kernel) / len(kernel)))
+    assert uniformity(np.ones((5, 3))) == pytest.approx(0)
+    assert uniformity(np.array([[1.0, 0], [-1, 0]])) == pytest.approx(-8)
+
+
+def test_both_of_a_model(points):
+    users, items = points[:4], points[3:]
+    pairs = np.array([[0, 1], [3, 2]], np.int32)
+    found = alignment_and_uniformity(users, items, pairs)
+    assert found == {
+        "alignment": pytest.approx(alignment(users[[0, 3]], items[[1, 2]])),
+        "uniformity_users": pytest.approx(uniformity(users)),
+        "uniformity_items": pytest.approx(uniformity(items)),
+    }
+
+
+def test_a_sample_is_spread_over_all_rows():
+    rows = np.arange(1, 101)[:, None] * [[1.0, 0.0]]
+    rows[50:] = [0.0, 1.0]  # two directions, each of half of the rows
+    found = alignment_and_uniformity(rows, rows, np.zeros((1, 2), int), sample=10)
+    assert found["uniformity_items"] == pytest.approx(math.log(4 / 9 + 5 / 9 * math.exp(-4)))
+
+
+def test_what_is_not_defined_is_left_out(points):
+    found = alignment_and_uniformity(points[:1], points, np.zeros((0, 2), int))
+    assert set(found) == {"uniformity_items"}

@@ -1,0 +1,80 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from symcere_jax.config import Config
+from symcere_jax.errors import ConfigError
+from symcere_jax.explain import Aligner
+from symcere_jax.models import build_model
+
+TEXTS = ["gasket bolt engine", "", "good great", "spatula oven"]
+
+
+def unit(x):
+    norms = np.linalg.norm(x, axis=1, keepdims=True)
+    return x / np.where(norms > 0, norms, 1)
+
+
+@pytest.fixture(scope="module")
+def reviews(dataset):
+    return dataset.reviews(["text", "split"])
+
+
+def test_texts_are_embedded_as_the_text_tower_does(trained, dataset, reviews):
+    aligner = Aligner.of_model("model", trained, dataset)
+    texts = reviews["text"].slice(0, 40).to_pylist()
+    kernel = np.asarray(trained.params["text_tower"]["projection"]["kernel"], np.float64)
+    stored = dataset.text_features("lsa", "reviews")[:40]
+    # A negative weight would turn the direction; here it is positive.
+    assert float(trained.params["text_tower"]["item_weight"]) > 0
+    expected = unit(unit(stored.astype(np.float64)) @ kernel)
+    np.testing.assert_allclose(aligner.embed(texts), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("against", ["graph", "text", "fused"])
+def test_targets_are_nodes_of_the_model(trained, dataset, against):
+    aligner = Aligner.of_model("model", trained, dataset, against)
+    nodes = getattr(trained.nodes(by_tower=True), against)
+    expected = unit(np.asarray(nodes))
+    np.testing.assert_allclose(np.concatenate([aligner.users, aligner.items]), expected, atol=1e-6)
+
+
+def test_a_score_is_a_cosine(trained, dataset):
+    aligner = Aligner.of_model("model", trained, dataset)
+    scores = aligner.scorer(aligner.items[3])(TEXTS)
+    a = aligner.embed(TEXTS).astype(np.float64)
+    np.testing.assert_allclose(scores, a @ aligner.items[3], atol=1e-6)
+    assert scores[1] == 0  # nothing known in it
+    assert (np.abs(scores) <= 1 + 1e-6).all()
+
+
+def test_how_many_texts_go_together_does_not_matter(trained, dataset):
+    aligner = Aligner.of_model("model", trained, dataset)
+    many = aligner.embed(TEXTS * 150)
+    np.testing.assert_allclose(many[-4:], aligner.embed(TEXTS), atol=1e-6)
+    assert aligner.embed([]).shape == (0, 12)
+
+
+def test_text_alone(dataset):
+    aligner = Aligner.of_text("text alone", dataset, "lsa")
+    np.testing.assert_allclose(
+        aligner.items, unit(dataset.text_features("lsa", "items")), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        aligner.embed(TEXTS), unit(aligner.encoder.encode_texts(TEXTS)), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"text_encoder": "none"}, "without text"),
+        ({"text_encoder": "lsa", "graph_embeddings": False}, "no graph embeddings"),
+    ],
+)
+def test_models_without_what_is_compared(trained, dataset, settings, message):
+    config = Config.of(embedding_dim=12, **settings)
+    model = build_model(config, dataset.n_users, dataset.n_items)
+    with pytest.raises(ConfigError, match=message):
+        Aligner.of_model("model", dataclasses.replace(trained, model=model), dataset)

@@ -1,0 +1,65 @@
+"""Every notebook runs from top to bottom, and is committed with its outputs."""
+
+import os
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NAMES = ("quickstart", "ablations", "explain", "multi_device")
+MOST_BYTES = 400_000
+
+
+def read(name):
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def test_no_notebook_is_left_out():
+    assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_runs_from_top_to_bottom(name, tmp_path, monkeypatch):
+    root = str(FOLDER.parent)
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    notebook = read(name)
+    for cell in notebook.cells:
+        cell.outputs = []
+    resources = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(notebook, timeout=900, kernel_name="python3", resources=resources).execute()
+    text = str([cell.get("outputs") for cell in notebook.cells])
+    assert "image/png" in text
+    if name == "multi_device":
+        found = re.search(r"largest difference of the validation scores: ([0-9.e-]+)", text)
+        assert float(found[1]) < 1e-3
+        assert "8 epochs, now on 1 device" in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_carries_its_outputs(name):
+    notebook = read(name)
+    assert (FOLDER / f"{name}.ipynb").stat().st_size < MOST_BYTES
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    counts = [cell.execution_count for cell in code]
+    assert counts == list(range(1, len(code) + 1))  # run once, in order
+    outputs = [output for cell in code for output in cell.outputs]
+    assert not any(output.output_type == "error" for output in outputs)
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_badge_and_install_cell_name_one_repository(name):
+    notebook = read(name)
+    owner = re.search(r"s#(\S+)#account/name#g", (FOLDER / "README.md").read_text())[1]
+    first, install = notebook.cells[:2]
+    assert f"colab.research.google.com/github/{owner}/blob/main/notebooks/{name}.ipynb" in first.source
+    assert f'REPOSITORY = "https://github.com/{owner}"' in install.source
