@@ -21,6 +21,7 @@ import scipy.sparse
 from symcere_jax.errors import DataError
 from symcere_jax.text.decomposition import RowBlocks, right_singular_vectors
 from symcere_jax.text.encoder import Progress, Reviews, TextFeatures
+from symcere_jax.text.feature_rows import collect_rows
 from symcere_jax.text.fitted_lsa import FittedLsa, idf, weigh
 from symcere_jax.text.vocabulary import SLACK, Vocabulary, count_terms
 from symcere_jax.text.words import Batch, StoredWords, WordNumbers, single_documents
@@ -120,13 +121,5 @@ class LsaEncoder:
         self, rows: str, weights: Iterable[scipy.sparse.csr_matrix], n: int, basis: np.ndarray
     ) -> np.ndarray:
         """Features of n documents, mapped from a file where there is a scratch folder."""
-        if self.scratch is None:
-            return np.concatenate([part @ basis for part in weights])
-        path = self.scratch / f"{rows}_features.npy"
-        # Written rather than mapped: pages that are mapped and changed stay in memory.
-        with path.open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (n, basis.shape[1])}
-            np.lib.format.write_array_header_1_0(file, header)
-            for part in weights:
-                file.write((part @ basis).data)
-        return np.load(path, mmap_mode="r+")
+        path = self.scratch / f"{rows}_features.npy" if self.scratch else None
+        return collect_rows((part @ basis for part in weights), n, basis.shape[1], path)
