@@ -28,6 +28,7 @@ from symcere_jax.text.feature_rows import collect_rows, unit_rows
 _BLOCK = 1 << 14
 # Directions of less variance, as a share of the first one's, hold rounding: they are left out.
 _LEAST_VARIANCE = 1e-6
+_ROUNDING = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +92,11 @@ class ConditionedEncoder:
             reviews=collect_rows(blocks, len(rows), matrix.shape[1], path),
             users=apply_conditioning(features.users, mean, matrix),
             items=apply_conditioning(features.items, mean, matrix),
-            settings={**features.settings, "conditioning": dataclasses.asdict(self.conditioning)},
+            settings={
+                **features.settings,
+                "encoder_width": features.items.shape[1],
+                "conditioning": dataclasses.asdict(self.conditioning),
+            },
             fitted=None if fitted is None else FittedConditioned(fitted, mean, matrix),
         )
 
@@ -156,14 +161,16 @@ def fit_conditioning(rows: np.ndarray, conditioning: Conditioning) -> tuple[np.n
 
     Returns:
         μ, float32 `[width]`, and the matrix, float32 `[width, kept]`, where kept is at most the
-        rank of the rows.
+        rank of the rows; the identity where they do not vary.
     """
     # Of equal length, as they will be compared: a long row would count for more.
     rows = unit_rows(np.asarray(rows)[np.any(np.asarray(rows) != 0, axis=1)]).astype(np.float64)
-    mean = rows.mean(axis=0) if conditioning.center else np.zeros(rows.shape[1])
-    if not conditioning.whiten and not conditioning.width:
-        return mean.astype(np.float32), np.eye(rows.shape[1], dtype=np.float32)
+    centre = conditioning.center and len(rows)
+    mean = rows.mean(axis=0) if centre else np.zeros(rows.shape[1])
     centred = rows - mean
+    is_turned = conditioning.whiten or conditioning.width
+    if not is_turned or not (np.abs(centred) > _ROUNDING).any():
+        return mean.astype(np.float32), np.eye(rows.shape[1], dtype=np.float32)
     variances, vectors = np.linalg.eigh(centred.T @ centred / len(rows))
     variances, vectors = variances[::-1], vectors[:, ::-1]
     # Signs are arbitrary, and differ between machines: the largest number is made positive.

@@ -68,8 +68,9 @@ class TransformerEncoder:
         say = progress or (lambda stage: None)
         say(f"reading {self.model}")
         folder = model_folder(self.model)
+        width = vector_width(folder)
         fitted = FittedTransformer(
-            self.model, fingerprint(folder), vector_width(folder), self.bfloat16, self.prefix,
+            self.model, fingerprint(folder), width, self.bfloat16, self.prefix,
             self.tokens_per_device,
         )  # fmt: skip
         say(f"encoding {len(reviews.texts):,} reviews")
@@ -189,7 +190,10 @@ class FittedTransformer:
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of texts, each by itself; see `FittedTextEncoder`."""
-        return self.sentence_encoder.encode(texts)
+        out = np.zeros((len(texts), self._width), np.float32)
+        for places, vectors in self.encode_as_done(texts):
+            out[places] = vectors
+        return out
 
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
         """Vectors of users or items, the mean of their reviews; see `FittedTextEncoder`."""

@@ -95,9 +95,9 @@ def _pieces(tokenizer: Any, text: str, size: int) -> list[str]:
 
 
 def padded_length(length: int) -> int:
-    """The bucket of a length: multiples of 16 up to 128, of 32 up to 256, of 64 up to 512, …."""
+    """The bucket of a length: multiples of 16 up to 64, of 32 up to 128, of 64 up to 256, …."""
     step = 16
-    while length > 8 * step:
+    while length > 4 * step:
         step *= 2
     return -(-length // step) * step
 

@@ -81,10 +81,7 @@ class Checkpoint:
         module = family.module(settings, dtype)
         with open_weights(folder) as read:
             parameters = family.read_parameters(settings, read)
-        tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
-        lengths = jax.ShapeDtypeStruct((1,), jnp.int32)
-        expected = jax.eval_shape(module.init, jax.random.key(0), tokens, lengths)["params"]
-        _check_shapes(folder, parameters, expected)
+        _check_shapes(folder, parameters, module)
         parameters = jax.tree.map(lambda x: x.astype(dtype), parameters)
         sentence = SentenceSettings.read(folder, family.pooling)
         window = min(settings.window, sentence.max_length or settings.window)
@@ -154,7 +151,14 @@ def _config(folder: Path) -> tuple[dict[str, Any], _Family]:
     return config, FAMILIES[kind]
 
 
-def _check_shapes(folder: Path, parameters: Any, expected: Any) -> None:
+def _check_shapes(folder: Path, parameters: Any, module: nn.Module) -> None:
+    tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
+    lengths = jax.ShapeDtypeStruct((1,), jnp.int32)
+    try:
+        expected = jax.eval_shape(module.init, jax.random.key(0), tokens, lengths)["params"]
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{folder / 'config.json'}: malformed: {reason}") from None
     found = {jax.tree_util.keystr(k): v.shape for k, v in jax.tree.leaves_with_path(parameters)}
     for path, leaf in jax.tree.leaves_with_path(expected):
         name = jax.tree_util.keystr(path)

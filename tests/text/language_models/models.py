@@ -49,21 +49,21 @@ def make_model(folder: Path, kind: str, **config: object) -> transformers.PreTra
             else:
                 parameter.add_(0.3 * torch.randn_like(parameter))
     model.save_pretrained(folder)
-    _tokenizer(kind).save_pretrained(folder)
+    tokenizer(kind).save_pretrained(folder)
     return model
 
 
-def _tokenizer(kind: str) -> transformers.PreTrainedTokenizerFast:
+def tokenizer(kind: str) -> transformers.PreTrainedTokenizerFast:
     words = {word: number for number, word in enumerate([*SPECIAL, *WORDS, *PIECES])}
-    tokenizer = Tokenizer(models.WordPiece(words, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    words_tokenizer = Tokenizer(models.WordPiece(words, unk_token="<unk>"))
+    words_tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     # Decoders have one token at the end, encoders one on each side.
     single = "$A </s>" if kind in ("qwen3", "qwen2", "llama", "mistral") else "<s> $A </s>"
-    tokenizer.post_processor = processors.TemplateProcessing(
+    words_tokenizer.post_processor = processors.TemplateProcessing(
         single=single, special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>"
+        tokenizer_object=words_tokenizer, pad_token="<pad>", unk_token="<unk>"
     )
 
 

@@ -130,7 +130,7 @@ def test_the_real_minilm_equals_torch():
     tokens = encoder._checkpoint.tokenizer(texts)["input_ids"]
     model = transformers.AutoModel.from_pretrained(folder).eval()
     expected = torch_vectors(model, tokens, "mean")
-    made = encoder.encode([*texts, texts[0] * 40])
+    made = encoder.encode([*texts, f"{texts[0]} " * 40])
     np.testing.assert_allclose(made[:3], expected, atol=1e-4)
-    assert made[3] @ made[0] > 0.8  # of several chunks
+    assert made[3] @ made[0] > 0.4 > made[3] @ made[1]  # of several chunks
     assert encoder.width == 384
