@@ -90,6 +90,12 @@ class ModelConfig:
     user_text_weight: float = option(
         0.1, "weight of the users' own reviews in the text tower, where learning starts", minimum=0
     )
+    text_projection: str = option(
+        "linear",
+        "how text features become embeddings, from the identity on: linear; residual: the identity "
+        "and a learned correction; mlp: one hidden layer",
+        choices=("linear", "residual", "mlp"),
+    )
     popularity_prior: bool = option(
         True, "learn one scalar: how much log(1 + training interactions) adds to an item's score"
     )
