@@ -9,7 +9,6 @@ table is printed and, with --update, put between the marks of that name in a Mar
 """
 
 import json
-import re
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from absl import app, flags
+from marked_tables import replace_table
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
@@ -60,15 +60,6 @@ def table(name: str, scores: list[dict[str, float]]) -> str:
         unit = " (train + evaluate)" if metric == "seconds" else ""
         lines.append(f"| {metric}{unit} | {values.mean():.{digits}f} | {spread:.{digits}f} |")
     return "\n".join(lines)
-
-
-def replace_table(path: Path, label: str, text: str) -> None:
-    """Puts a table between the lines `<!-- label -->` and `<!-- /label -->` of a file."""
-    pattern = re.compile(rf"(<!-- {re.escape(label)} -->\n).*?(<!-- /{re.escape(label)} -->)", re.S)
-    content, n = pattern.subn(lambda found: f"{found[1]}{text}\n{found[2]}", path.read_text())
-    if n != 1:
-        sys.exit(f"error: {path} needs the lines <!-- {label} --> and <!-- /{label} --> once")
-    path.write_text(content)
 
 
 def main(arguments: list[str]) -> None:
