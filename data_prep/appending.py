@@ -102,7 +102,7 @@ def _fill(
         counts = writing.write_reviews(folder / schema.REVIEWS, store, selection, split, texts)
         store.close()
         if texts is not None:
-            encoder = StoredEncoder(earlier, scratch)
+            encoder = StoredEncoder(earlier, scratch=scratch)
             announce(f"encoding {len(selection):,} texts by {encoder.name}")
             opened = stack.enter_context(contextlib.closing(texts.open()))
             reviews = Reviews(

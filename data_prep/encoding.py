@@ -1,28 +1,68 @@
 """Running a text encoder over reviews that lie on disk."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from data_prep import splitting
-from data_prep.config import PrepareConfig
 from data_prep.selection import Selection
 from data_prep.stored_texts import StoredTexts
-from symcere_jax.text.encoder import Reviews, TextEncoder, TextFeatures
-from symcere_jax.text.lsa import LsaEncoder
+from data_prep.text_config import TextConfig
+from symcere_jax.text import (
+    CombinedEncoder,
+    ConditionedEncoder,
+    LsaEncoder,
+    PrecomputedEncoder,
+    Reviews,
+    TextEncoder,
+    TextFeatures,
+    TransformerEncoder,
+)
 
 
-def configured_encoder(config: PrepareConfig, scratch: Path) -> TextEncoder | None:
+def configured_encoder(
+    config: TextConfig, scratch: Path, *, seed: int, folder: Path
+) -> TextEncoder | None:
     """The encoder that the settings name.
 
     Args:
         config: the settings.
         scratch: folder for what does not fit into memory.
+        seed: of what is random.
+        folder: the prepared folder, of which ids are read when it is time to encode.
     """
-    if config.text_encoder == "none":
-        return None
-    return LsaEncoder(width=config.text_width, seed=config.seed, scratch=scratch)
+    cache = Path(config.text_cache).expanduser() if config.text_cache else None
+    encoders: list[TextEncoder] = []
+    for name in config.text_encoder_parts:
+        encoder: TextEncoder
+        if name == LsaEncoder.name:
+            encoder = LsaEncoder(
+                width=config.text_width,
+                term_weights=config.text_term_weights,
+                seed=seed,
+                scratch=scratch,
+            )
+        elif name == TransformerEncoder.name:
+            encoder = TransformerEncoder(
+                config.text_model,
+                bfloat16=config.text_bfloat16,
+                prefix=config.text_prefix,
+                tokens_per_device=config.text_batch_tokens,
+                cache=cache,
+                scratch=scratch,
+                count=ReviewBar(),
+            )
+        else:
+            encoder = PrecomputedEncoder(config.text_embeddings, folder, scratch)
+        if config.conditioning.is_on:
+            encoder = ConditionedEncoder(encoder, config.conditioning, scratch)
+        encoders.append(encoder)
+    if len(encoders) > 1:
+        return CombinedEncoder(tuple(encoders), scratch)
+    return encoders[0] if encoders else None
 
 
 def encode(
@@ -44,3 +84,31 @@ def encode(
         ),
         progress=lambda stage: announce(f"{encoder.name}: {stage}"),
     )
+
+
+class ReviewBar:
+    """Shows how many reviews are encoded, how many a second, and the time that is left.
+
+    Where stderr is no terminal, it is shown twice a minute.
+    """
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Moves the bar."""
+        if self._bar is None:
+            live = sys.stderr.isatty()
+            self._bar = tqdm(
+                initial=done,  # what the cache has would count as fast
+                total=total,
+                unit=" reviews",
+                file=sys.stderr,
+                dynamic_ncols=live,
+                mininterval=0.1 if live else 30,
+                maxinterval=10 if live else 60,
+            )
+        self._bar.update(done - self._bar.n)
+        if done >= total:
+            self._bar.close()
+            self._bar = None

@@ -66,7 +66,9 @@ def prepare(
         scratch.mkdir()
         store = ReviewStore(scratch, memory_bytes=config.memory_bytes, threads=config.threads)
         with contextlib.closing(store):
-            encoder = encoder or configured_encoder(config, scratch)
+            encoder = encoder or configured_encoder(
+                config, scratch, seed=config.seed, folder=folder
+            )
             summary = _fill(folder, scratch, store, source, config, encoder, announce)
     return dataclasses.replace(summary, seconds=time.monotonic() - start)
 

@@ -24,42 +24,19 @@ Generated reviews with a known truth, to try things out:
   python data_prep/prepare.py --source=synthetic --output=data/synthetic
 """
 
-import dataclasses
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, cast
 
 from absl import flags
 from rich.console import Console
 
-from data_prep import pipeline
+from data_prep import config_flags, pipeline
 from data_prep.config import PrepareConfig
 from data_prep.sources import SOURCES
 from launch import cli
 
-_PATHS = ("input", "output", "item_metadata")
-
-
-def _define(field: dataclasses.Field) -> flags.FlagHolder:
-    text, choices, default = field.metadata["help"], field.metadata["choices"], field.default
-    if choices:
-        return flags.DEFINE_enum(field.name, cast(Any, default), choices, text)
-    # A setting without a value has no type of its own: all but one of these are strings.
-    kind: Any = int if field.type == (int | None) else type(default)
-    kinds: dict[Any, Callable[..., flags.FlagHolder]] = {
-        bool: flags.DEFINE_bool,
-        int: flags.DEFINE_integer,
-        float: flags.DEFINE_float,
-    }
-    return kinds.get(kind, flags.DEFINE_string)(field.name, default, text)
-
-
 _SOURCE = flags.DEFINE_enum("source", None, list(SOURCES), "Kind of the raw data.", required=True)
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write.", required=True)
-_SETTINGS = {
-    field.name: _define(field) for field in dataclasses.fields(PrepareConfig) if field.metadata
-}
+_SETTINGS = config_flags.define(PrepareConfig)
 
 
 def main() -> None:
@@ -71,10 +48,7 @@ def main() -> None:
 
 def _config() -> PrepareConfig:
     holders: dict[str, flags.FlagHolder] = {"source": _SOURCE, "output": _OUTPUT, **_SETTINGS}
-    values: dict[str, Any] = {name: holder.value for name, holder in holders.items()}
-    for name in _PATHS:
-        values[name] = Path(values[name]) if values[name] else None
-    return PrepareConfig(**values)
+    return PrepareConfig(**config_flags.values(PrepareConfig, holders))
 
 
 def _announce(stage: str) -> None:

@@ -19,14 +19,17 @@ class StoredEncoder:
 
     Args:
         dataset: the prepared folder that keeps the encoder.
+        name: of the encoder; None: the first of the folder.
         scratch: folder for the features, which are then mapped; None: in memory.
 
     Raises:
         DataError: the folder keeps none.
     """
 
-    def __init__(self, dataset: ReviewDataset, scratch: Path | None = None) -> None:
-        self.name = next(iter(dataset.manifest.text_encoders))
+    def __init__(
+        self, dataset: ReviewDataset, name: str | None = None, scratch: Path | None = None
+    ) -> None:
+        self.name = name or next(iter(dataset.manifest.text_encoders))
         settings = dict(dataset.manifest.text_encoders[self.name])
         self._settings = {k: v for k, v in settings.items() if k not in ("width", "dtype")}
         self._fitted: FittedTextEncoder = load_text_encoder(dataset, self.name)

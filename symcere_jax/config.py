@@ -96,6 +96,12 @@ class ModelConfig:
         "of what is learned to rank high; 0: every interaction is a positive",
         minimum=0,
     )
+    text_projection: str = option(
+        "linear",
+        "how text features become embeddings, from the identity on: linear; residual: the identity "
+        "and a learned correction; mlp: one hidden layer",
+        choices=("linear", "residual", "mlp"),
+    )
     popularity_prior: bool = option(
         True, "learn one scalar: how much log(1 + training interactions) adds to an item's score"
     )

@@ -145,7 +145,9 @@ class SymCERE(nn.Module):
         if config.graph_embeddings:
             self.graph_tower = GraphTower(self.n_users + self.n_items, self.dim)
         if config.text_encoder != "none":
-            self.text_tower = TextTower(self.dim, config.user_text_weight, config.item_text_weight)
+            self.text_tower = TextTower(
+                self.dim, config.user_text_weight, config.item_text_weight, config.text_projection
+            )
         if config.popularity_prior:
             self.popularity_weight = self.param("popularity_weight", nn.initializers.zeros, ())
         if config.learn_temperature:

@@ -1,5 +1,7 @@
 """The two towers: where the features of a node come from, before messages are passed."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -29,18 +31,27 @@ class GraphTower(nn.Module):
 class TextTower(nn.Module):
     """Text features of users and items, projected to the width of the embeddings.
 
-    The projection starts as the identity (cut or padded with zeros where the widths differ), so
+    The projection starts as the identity I (cut or padded with zeros where the widths differ), so
     that the untrained model ranks by text similarity over the graph, and training improves on it.
+    It is one of
+
+        linear      x W,                     W = I at the start
+        residual    x I + relu(x V) W,       V random and W = 0 at the start
+        mlp         relu(x V) W,             V = [I, −I] and W = [I, −I]ᵀ at the start
+
+    without biases: no text gives 0, and twice the weight twice the result.
 
     Attributes:
         dim: width of the embeddings.
         user_weight: weight of the users' text, where learning starts.
         item_weight: weight of the items' text, where learning starts.
+        projection: "linear", "residual" or "mlp".
     """
 
     dim: int
     user_weight: float
     item_weight: float
+    projection: str = "linear"
 
     @nn.compact
     def __call__(self, users: jax.Array, items: jax.Array) -> jax.Array:
@@ -58,10 +69,50 @@ class TextTower(nn.Module):
             self.param("item_weight", nn.initializers.constant(self.item_weight), ()),
         ]
         features = jnp.concatenate([weights[0] * users, weights[1] * items])
-        return nn.Dense(self.dim, use_bias=False, kernel_init=_identity, name="projection")(
-            features
-        )
+        return PROJECTIONS[self.projection](self.dim, name="projection")(features)
+
+
+class _Residual(nn.Module):
+    """The identity, and a learned correction that starts at 0."""
+
+    dim: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        inner = nn.relu(nn.Dense(self.dim, use_bias=False, name="inner")(x))
+        zeros = nn.initializers.zeros
+        outer = nn.Dense(self.dim, use_bias=False, kernel_init=zeros, name="outer")(inner)
+        return x @ jnp.eye(x.shape[1], self.dim) + outer
+
+
+class _Mlp(nn.Module):
+    """One hidden layer, which starts at the identity: `relu(x) − relu(−x) = x`."""
+
+    dim: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        hidden = 2 * x.shape[1]
+        inner = nn.Dense(hidden, use_bias=False, kernel_init=_plus_minus, name="inner")(x)
+        outer = nn.Dense(self.dim, use_bias=False, kernel_init=_minus_plus, name="outer")
+        return outer(nn.relu(inner))
 
 
 def _identity(key: jax.Array, shape: tuple[int, int], dtype: Any = jnp.float32) -> jax.Array:
     return jnp.eye(*shape, dtype=dtype)
+
+
+def _plus_minus(key: jax.Array, shape: tuple[int, int], dtype: Any = jnp.float32) -> jax.Array:
+    return jnp.concatenate([jnp.eye(shape[0], dtype=dtype), -jnp.eye(shape[0], dtype=dtype)], 1)
+
+
+def _minus_plus(key: jax.Array, shape: tuple[int, int], dtype: Any = jnp.float32) -> jax.Array:
+    identity = jnp.eye(shape[0] // 2, shape[1], dtype=dtype)
+    return jnp.concatenate([identity, -identity])
+
+
+PROJECTIONS: dict[str, Callable[..., nn.Module]] = {
+    "linear": functools.partial(nn.Dense, use_bias=False, kernel_init=_identity),
+    "residual": _Residual,
+    "mlp": _Mlp,
+}

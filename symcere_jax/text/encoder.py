@@ -95,7 +95,10 @@ class FittedTextEncoder(Protocol):
 class TextEncoder(Protocol):
     """Turns reviews into features, fitted on the training reviews alone."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Names the folder of the features."""
+        ...
 
     def encode(self, reviews: Reviews, *, progress: Progress | None = None) -> TextFeatures:
         """Fits on the training reviews and encodes all of them.

@@ -21,7 +21,9 @@ import scipy.sparse
 from symcere_jax.errors import DataError
 from symcere_jax.text.decomposition import RowBlocks, right_singular_vectors
 from symcere_jax.text.encoder import Progress, Reviews, TextFeatures
+from symcere_jax.text.feature_rows import collect_rows
 from symcere_jax.text.fitted_lsa import FittedLsa, idf, weigh
+from symcere_jax.text.term_weights import user_weights
 from symcere_jax.text.vocabulary import SLACK, Vocabulary, count_terms
 from symcere_jax.text.words import Batch, StoredWords, WordNumbers, single_documents
 
@@ -38,6 +40,8 @@ class LsaEncoder:
         min_items: a term must occur in the documents of that many items.
         max_item_share: a term in a larger share of the documents is left out.
         max_terms: the most frequent terms kept, which bounds memory.
+        term_weights: "none", or "users": less weight for what says little of what users seek, see
+            `term_weights`; takes about a kilobyte of memory for each training review.
         seed: of the randomised SVD.
         scratch: folder for the features of reviews, which are then mapped; None: in memory.
     """
@@ -46,6 +50,7 @@ class LsaEncoder:
     min_items: int = 2
     max_item_share: float = 0.5
     max_terms: int = 500_000
+    term_weights: str = "none"
     seed: int = 0
     scratch: Path | None = None
 
@@ -81,7 +86,14 @@ class LsaEncoder:
                 f"{reviews.n_items} and {n_terms}; prepare with --text_encoder=none"
             )
         say("weighting words of items")
-        terms = (vocabulary.keys, vocabulary.columns, idf(vocabulary))
+        weights = idf(vocabulary)
+        if self.term_weights == "users":
+            say("weighting words of users")
+            of_reviews = words.documents(np.arange(len(train)), len(train))
+            weights = weights * user_weights(
+                of_reviews, vocabulary, user_of, item_of, reviews.n_items
+            )
+        terms = (vocabulary.keys, vocabulary.columns, weights)
         of_items = words.documents(item_of, reviews.n_items)
         item_terms = RowBlocks((weigh(batch, *terms) for batch in of_items), n_terms, self.scratch)
         say(f"reducing {n_terms:,} terms to {width} dimensions")
@@ -120,13 +132,5 @@ class LsaEncoder:
         self, rows: str, weights: Iterable[scipy.sparse.csr_matrix], n: int, basis: np.ndarray
     ) -> np.ndarray:
         """Features of n documents, mapped from a file where there is a scratch folder."""
-        if self.scratch is None:
-            return np.concatenate([part @ basis for part in weights])
-        path = self.scratch / f"{rows}_features.npy"
-        # Written rather than mapped: pages that are mapped and changed stay in memory.
-        with path.open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (n, basis.shape[1])}
-            np.lib.format.write_array_header_1_0(file, header)
-            for part in weights:
-                file.write((part @ basis).data)
-        return np.load(path, mmap_mode="r+")
+        path = self.scratch / f"{rows}_features.npy" if self.scratch else None
+        return collect_rows((part @ basis for part in weights), n, basis.shape[1], path)

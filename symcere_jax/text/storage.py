@@ -9,10 +9,22 @@ import pyarrow as pa
 from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import DataError
+from symcere_jax.text.combination import FittedCombined
+from symcere_jax.text.conditioning import FittedConditioned
 from symcere_jax.text.encoder import FittedTextEncoder
 from symcere_jax.text.fitted_lsa import FittedLsa
+from symcere_jax.text.precomputed import FittedPrecomputed
+from symcere_jax.text.transformer import FittedTransformer
 
-_LOADERS: dict[str, Callable[[Path], FittedTextEncoder]] = {FittedLsa.kind: FittedLsa.load}
+_LOADERS: dict[str, Callable[[Path, list[FittedTextEncoder]], FittedTextEncoder]] = {
+    FittedLsa.kind: lambda folder, within: FittedLsa.load(folder),
+    FittedTransformer.kind: lambda folder, within: FittedTransformer.load(folder),
+    FittedPrecomputed.kind: lambda folder, within: FittedPrecomputed.load(folder),
+    FittedConditioned.kind: lambda folder, within: FittedConditioned.load(folder, within[0]),
+    FittedCombined.kind: lambda folder, within: FittedCombined(within),
+}
+_KIND = "model.json"
+_WITHIN = "encoder_{}"
 
 
 def save_text_encoder(fitted: FittedTextEncoder, folder: Path, name: str) -> None:
@@ -23,10 +35,27 @@ def save_text_encoder(fitted: FittedTextEncoder, folder: Path, name: str) -> Non
         folder: the prepared folder; its manifest is not touched.
         name: of the encoder within the folder.
     """
-    path = folder / schema.text_model_file(name)
-    path.parent.mkdir(parents=True)
-    fitted.save(path.parent)
-    path.write_text(json.dumps({"kind": fitted.kind}) + "\n", encoding="utf-8")
+    _save(fitted, (folder / schema.text_model_file(name)).parent)
+
+
+def _save(fitted: FittedTextEncoder, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    fitted.save(folder)
+    within: list[FittedTextEncoder] = []
+    if isinstance(fitted, FittedConditioned):
+        within = [fitted.encoder]
+    elif isinstance(fitted, FittedCombined):
+        within = fitted.encoders
+    for number, encoder in enumerate(within):
+        _save(encoder, folder / _WITHIN.format(number))
+    content = json.dumps({"kind": fitted.kind, "encoders": len(within)})
+    (folder / _KIND).write_text(content + "\n", encoding="utf-8")
+
+
+def _load(folder: Path) -> FittedTextEncoder:
+    content = json.loads((folder / _KIND).read_text(encoding="utf-8"))
+    within = [_load(folder / _WITHIN.format(number)) for number in range(content["encoders"])]
+    return _LOADERS[content["kind"]](folder, within)
 
 
 def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
@@ -55,8 +84,7 @@ def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
             "them, which encoding further texts needs; prepare the data again"
         )
     try:
-        kind = json.loads(path.read_text(encoding="utf-8"))["kind"]
-        fitted = _LOADERS[kind](path.parent)
+        fitted = _load(path.parent)
     except (OSError, EOFError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
         raise DataError(
             f"{path.parent}: not a readable text encoder ({error}); prepare the data again"

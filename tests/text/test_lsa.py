@@ -88,6 +88,7 @@ def test_settings_choose_the_terms(reviews):
         "min_items": 3,
         "max_item_share": 0.3,
         "max_terms": n_terms,
+        "term_weights": "none",
         "seed": 1,
         "n_terms": n_terms,
     }

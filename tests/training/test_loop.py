@@ -21,6 +21,8 @@ SETTINGS = {
     "user_text_weight": 0.0,
     "learning_rate": 0.01,
     "embedding_learning_rate": 0.003,
+    "scalar_learning_rate": 0.1,
+    "parameter_average": 0.3,
     "temperature": 0.3,
     "batch_size": 128,
     "steps_per_call": 2,

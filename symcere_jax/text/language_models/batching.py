@@ -1,0 +1,134 @@
+"""From texts to batches of tokens: long texts in chunks, batches of similar lengths."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Chunks:
+    """Texts as token numbers; a text longer than the model's window is several chunks.
+
+    Attributes:
+        tokens: token numbers of each chunk, special ones included.
+        text: int64 `[n_chunks]`, which text each belongs to, ascending.
+    """
+
+    tokens: list[list[int]]
+    text: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each chunk, int64 `[n_chunks]`."""
+        return np.fromiter(map(len, self.tokens), np.int64, len(self.tokens))
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Chunks that run at once.
+
+    Attributes:
+        rows: int64 `[n]`, which chunks.
+        tokens: int32 `[n_padded, length]`, 0 after a chunk's last.
+        lengths: int32 `[n_padded]`, 0 for rows that are no chunk.
+    """
+
+    rows: np.ndarray
+    tokens: np.ndarray
+    lengths: np.ndarray
+
+
+def tokenize(tokenizer: Any, texts: Sequence[str], *, prefix: str, window: int) -> Chunks:
+    """Splits texts into tokens, and what is longer than the window into chunks of equal length.
+
+    Each chunk starts and ends at a word, is a text of its own with prefix and special tokens, and
+    has about as many tokens as the others of its text.
+
+    Args:
+        tokenizer: a fast one of the `transformers` library.
+        texts: without prefix.
+        prefix: stands before each chunk.
+        window: most tokens of a chunk.
+    """
+    texts = [text if text.strip() else "" for text in texts]
+    whole = tokenizer([prefix + text for text in texts], verbose=False)["input_ids"]
+    tokens: list[list[int]] = []
+    owner: list[int] = []
+    n_extra = len(tokenizer(prefix)["input_ids"])
+    for place, found in enumerate(whole):
+        if not texts[place]:
+            continue
+        if len(found) <= window:
+            parts = [found]
+        else:
+            pieces = _pieces(tokenizer, texts[place], max(window - n_extra, 1))
+            parts = tokenizer(
+                [prefix + piece for piece in pieces], truncation=True, max_length=window
+            )["input_ids"]
+        tokens += parts
+        owner += [place] * len(parts)
+    return Chunks(tokens, np.array(owner, np.int64))
+
+
+def _pieces(tokenizer: Any, text: str, size: int) -> list[str]:
+    """Cuts a text before words into parts of about equally many tokens, none of over `size`."""
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    starts = [start for start, _ in encoded["offset_mapping"]]
+    words = encoded.word_ids()
+    n = len(starts)
+    is_start = [place == 0 or words[place] != words[place - 1] for place in range(n)]
+    n_parts = -(-n // size)
+    first, cuts = 0, [0]
+    while n - first > size:
+        target = first + -(-(n - first) // max(n_parts - len(cuts) + 1, 2))
+        stop = min(target, first + size)
+        while stop > first + 1 and not is_start[stop]:
+            stop -= 1
+        if stop == first + 1:  # a word that is longer than the window
+            stop = min(first + size, n)
+        cuts.append(stop)
+        first = stop
+    ends = [starts[cut] for cut in cuts[1:]] + [len(text)]
+    return [text[starts[cut] : end].strip() for cut, end in zip(cuts, ends, strict=True)]
+
+
+def padded_length(length: int) -> int:
+    """The bucket of a length: multiples of 16 up to 64, of 32 up to 128, of 64 up to 256, …."""
+    step = 16
+    while length > 4 * step:
+        step *= 2
+    return -(-length // step) * step
+
+
+def batches(
+    chunks: Chunks, *, tokens_per_device: int, n_devices: int, window: int
+) -> Iterator[Batch]:
+    """Groups chunks of similar lengths, longest first, so that a lack of memory shows at once.
+
+    The shapes are few, so that few programs are compiled: a length is a `padded_length`, and each
+    length has one number of rows, but for the last batch, which has a power of two on each device.
+
+    Args:
+        chunks: of some texts.
+        tokens_per_device: most tokens of a batch on each device, padding included.
+        n_devices: rows are a multiple of it.
+        window: no batch is longer.
+    """
+    lengths = chunks.lengths
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        length = min(padded_length(int(lengths[order[start]])), window)
+        most = max(1, tokens_per_device // length)
+        rows = order[start : start + most * n_devices]
+        start += len(rows)
+        share = -(-len(rows) // n_devices)
+        n_padded = n_devices * min(most, 1 << (share - 1).bit_length())
+        tokens = np.zeros((n_padded, length), np.int32)
+        for place, row in enumerate(rows):
+            tokens[place, : lengths[row]] = chunks.tokens[row]
+        row_lengths = np.zeros(n_padded, np.int32)
+        row_lengths[: len(rows)] = lengths[rows]
+        yield Batch(rows, tokens, row_lengths)

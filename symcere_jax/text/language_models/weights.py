@@ -1,0 +1,70 @@
+"""Reading the tensors of a checkpoint in the safetensors format."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from symcere_jax.errors import DataError
+
+ReadTensor = Callable[[str], np.ndarray]
+
+WEIGHTS = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a checkpoint.
+
+    Args:
+        folder: of the checkpoint.
+
+    Raises:
+        DataError: there is none.
+    """
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    try:
+        index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        return [folder / name for name in sorted(set(index["weight_map"].values()))]
+    except FileNotFoundError:
+        raise DataError(
+            f"{folder} has no {WEIGHTS}: only weights in the safetensors format are read"
+        ) from None
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DataError(f"{folder / _INDEX}: malformed ({error})") from None
+
+
+@contextlib.contextmanager
+def open_weights(folder: Path) -> Iterator[ReadTensor]:
+    """Opens a checkpoint; what it gives reads a tensor by its name within the bare model.
+
+    Tensors of a model with a head have the model's name in front, as in `bert.embeddings…`: that is
+    found by itself. They are returned as float32.
+
+    Args:
+        folder: of the checkpoint.
+
+    Raises:
+        DataError: a file is missing or malformed, or, on reading, has no such tensor.
+    """
+    with contextlib.ExitStack() as stack:
+        files = {}
+        for path in weight_files(folder):
+            try:
+                file = stack.enter_context(safe_open(path, framework="flax"))
+            except (OSError, SafetensorError) as error:
+                raise DataError(f"{path}: not readable as safetensors ({error})") from None
+            files.update(dict.fromkeys(file.keys(), file))
+        by_ending: dict[str, str] = {name.partition(".")[2]: name for name in files}
+
+        def read(name: str) -> np.ndarray:
+            full = name if name in files else by_ending.get(name)
+            if full is None:
+                raise DataError(f"{folder}: the weights have no tensor {name!r}")
+            return np.asarray(files[full].get_tensor(full)).astype(np.float32)
+
+        yield read
