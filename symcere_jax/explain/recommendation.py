@@ -117,7 +117,7 @@ def explain_score(
     if model.config.normalize:
         target = normalize_rows(target)
         length = max(float(np.linalg.norm(np.asarray(nodes.fused[user], np.float64))), 1e-12)
-    direction = np.asarray(target, np.float64) / (length * model.temperature)
+    direction = np.asarray(target, np.float64) / (length * model.temperature_of(trained.params))
     graph_parts = weights * (graph @ direction)
     text_parts = weights * ((features - graph) @ direction)
     steps = _steps(dataset, user, model.config.n_layers)

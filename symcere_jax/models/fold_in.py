@@ -96,7 +96,7 @@ class FoldIn:
         if text is not None:
             fused += self.text_tower(users=text)
         fused, norms = self._directions(fused)
-        return fused / np.float32(self.model.temperature), norms
+        return fused / np.float32(self.model.temperature_of(self.params)), norms
 
     def items(self, text: np.ndarray) -> np.ndarray:
         """Embeddings of new items, of which only texts are known.

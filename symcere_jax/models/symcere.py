@@ -1,6 +1,7 @@
 """SymCERE: graph and text towers, message passing, fusion and scores."""
 
 import math
+from typing import Any
 
 import flax.linen as nn
 import flax.struct
@@ -279,6 +280,10 @@ class SymCERE(nn.Module):
         if not self.config.learn_temperature:
             return self.temperature
         return jnp.exp(jnp.maximum(self.log_temperature, math.log(MIN_TEMPERATURE)))
+
+    def temperature_of(self, params: Any) -> float:
+        """The temperature of a trained model, outside of compiled functions."""
+        return float(self.apply({"params": params}, method="score_temperature"))
 
     def popularity_bias(self, n_interactions: jax.Array) -> jax.Array:
         """The popularity prior `β log(1 + n)` of items with n training interactions, float32."""

@@ -270,7 +270,8 @@ class Recommender:
         if model.config.n_layers and norm > 0:
             weights = self.fold_in.neighbour_weights([history]).data
             similar = self.fold_in.messages[history] @ np.asarray(self.embeddings.items[column])
-            shares = weights * similar / ((model.config.n_layers + 1) * norm * model.temperature)
+            temperature = model.temperature_of(self.fold_in.params)
+            shares = weights * similar / ((model.config.n_layers + 1) * norm * temperature)
         order = np.argsort(-shares, kind="stable")
         parts = [ScoredItem(str(self.items.ids[history[i]]), float(shares[i])) for i in order]
         own = score - popularity - float(shares.sum())
