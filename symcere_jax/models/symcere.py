@@ -283,7 +283,8 @@ class SymCERE(nn.Module):
 
     def temperature_of(self, params: Any) -> float:
         """The temperature of a trained model, outside of compiled functions."""
-        return float(self.apply({"params": params}, method="score_temperature"))
+        found: Any = self.apply({"params": params}, method="score_temperature")
+        return float(found)
 
     def popularity_bias(self, n_interactions: jax.Array) -> jax.Array:
         """The popularity prior `β log(1 + n)` of items with n training interactions, float32."""
