@@ -188,7 +188,7 @@ class LossConfig:
     cross_modal_batch: int = option(
         512,
         "interactions of a batch, at most, that the cross-modal and intra-modal losses compare "
-        "with each other: their cost grows with its square",
+        "with each other, but one a device at least: their cost grows with its square",
         minimum=1,
     )
     intra_modal_weight: float = option(

@@ -195,7 +195,12 @@ def propagate_walks(
 
     Returns:
         `P(x)` and `y`, arrays of the shape and dtype of `x`; differentiable (reverse mode).
+
+    Raises:
+        ValueError: `n_layers` is less than 1.
     """
+    if n_layers < 1:
+        raise ValueError(f"n_layers is {n_layers}, must be at least 1")
     if isinstance(adjacency, SegmentAdjacency):
         return _propagate_segment(adjacency, x, n_layers)
     return _propagate_bucketed(adjacency, x, n_layers)

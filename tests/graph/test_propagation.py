@@ -333,3 +333,10 @@ def test_a_negative_number_of_layers_is_refused():
     case = star(2)
     with pytest.raises(ValueError, match="n_layers is -1"):
         propagate(build_adjacency(case.graph()), case.states(1), -1)
+
+
+@both_methods
+def test_walks_need_a_layer(method):
+    case = random_case(4, 3, 0.5)
+    with pytest.raises(ValueError, match="n_layers is 0"):
+        propagate_walks(build_adjacency(case.graph(), method), case.states(2), 0)

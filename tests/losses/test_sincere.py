@@ -185,7 +185,7 @@ def test_another_positive_is_no_negative_in_blocks_either(block_size):
     value, gradient = jax.value_and_grad(total)(candidates)
     mass = 1 + np.exp(-1.0)
     np.testing.assert_allclose(value, np.log1p(mass * np.exp(-1.0)) / 2, rtol=1e-5)
-    assert gradient[1] == 0.0  # so far ahead that nothing is left to gain
+    assert -1e-15 < gradient[1] < 0.0  # far ahead: almost nothing is left to gain
     slope = -mass / (np.e + mass) / 2
     np.testing.assert_allclose(gradient[0], slope, rtol=1e-5)
 
