@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 ScoreTexts = Callable[[Sequence[str]], np.ndarray]
 """`score_texts(texts) -> [n]`: scores of n texts, all perturbations of one review in a call."""
@@ -91,13 +92,15 @@ def explain_words(
         explainer = LimeTextExplainer(
             feature_selection="none", random_state=np.random.RandomState([seed, repeat])
         )
-        explanation = explainer.explain_instance(
-            lowered,
-            lambda texts: np.asarray(score_texts(texts), np.float64)[:, None],
-            labels=(0,),
-            num_features=len(words),
-            num_samples=n_samples,
-        )
+        # The matrices are small: more threads would only wait for each other.
+        with threadpool_limits(1, user_api="blas"):
+            explanation = explainer.explain_instance(
+                lowered,
+                lambda texts: np.asarray(score_texts(texts), np.float64)[:, None],
+                labels=(0,),
+                num_features=len(words),
+                num_samples=n_samples,
+            )
         for row, weight in explanation.local_exp[0]:
             weights[repeat, row] = weight
         fits.append(float(explanation.score))

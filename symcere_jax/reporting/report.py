@@ -107,7 +107,7 @@ class Report:
                 self._sections.append(section(title, body))
         for folder in extras:
             say(str(folder))
-            self._sections += extra_sections(folder)
+            self._sections += extra_sections(folder, named=len(extras) > 1)
         links = "".join(link for link, _ in self._sections)
         body = "".join(text for _, text in self._sections)
         title = f"{self.dataset.name}: {', '.join(self.names)}"

@@ -15,25 +15,27 @@ from symcere_jax.reporting.html import from_markdown, image, section
 MAX_EXPLANATIONS = 10
 
 
-def extra_sections(folder: Path) -> list[tuple[str, str]]:
+def extra_sections(folder: Path, *, named: bool = False) -> list[tuple[str, str]]:
     """Sections of what another binary left in a folder.
 
     Args:
         folder: with ablation.md, anchoring.md or explanations.json.
+        named: put the name of the folder into titles, to tell several folders apart.
 
     Raises:
         DataError: it holds none of them, or one is not readable.
     """
     sections = []
+    suffix = f": {folder.name}" if named else ""
     for name, title in (("ablation", "Ablation"), ("anchoring", "Semantic anchoring")):
         path = folder / f"{name}.md"
         if path.exists():
             text = from_markdown(below_title(read(path)))
             plot = folder / f"{name}.png"
-            sections.append(section(title, _embedded(plot, title) + text))
+            sections.append(section(title + suffix, _embedded(plot, title) + text))
     path = folder / "explanations.json"
     if path.exists():
-        sections.append(section("Explanations", _explanations(path)))
+        sections.append(section("Explanations" + suffix, _explanations(path)))
     if not sections:
         raise DataError(
             f"{folder} holds no ablation.md, anchoring.md or explanations.json: give folders that "

@@ -72,6 +72,12 @@ def test_all_sections_are_there(built, reader):
     assert told[: len(SECTIONS) - 3] == list(SECTIONS[:-3])
 
 
+def test_sections_of_several_folders_are_told_apart(extras):
+    links = [link for link, _ in extra_sections(extras, named=True)]
+    assert f"Semantic anchoring: {extras.name}" in links[1]
+    assert len(set(links)) == 3
+
+
 def test_nothing_is_loaded_from_elsewhere(built, reader):
     assert all(link.startswith(("data:image/png;base64,", "#")) for link in reader.links)
     assert reader.tags.count("img") > 10
