@@ -11,7 +11,7 @@ import numpy as np
 
 from symcere_jax.serving.recommender import Ranking, Recommender
 
-MAX_USERS = 256  # of a call
+MAX_USERS = 64  # of a call
 
 
 @dataclasses.dataclass(eq=False)
