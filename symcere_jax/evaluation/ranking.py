@@ -23,6 +23,7 @@ Progress = Callable[[int, int], None]
 """Called with the number of users done and of all users."""
 
 _SCORE_BYTES = 64 * 2**20  # scores that a device holds at once
+_LEAST_PAIRS = 1024  # seen pairs that a block has room for, at least
 _MAX_BLOCK_USERS = 256  # beyond that a matmul gains nothing, and small user sets are padded more
 
 
@@ -136,8 +137,8 @@ def _blocks(
     step = n_devices * block_users
     starts = np.arange(0, len(users), block_users)
     n_pairs = np.add.reduceat(seen.counts(users), starts) if len(users) else np.zeros(1, int)
-    # A power of two: another set of users then seldom needs another compilation.
-    width = 1 << int(n_pairs.max()).bit_length()
+    # A power of two, not a small one: other users then seldom need another compilation.
+    width = max(_LEAST_PAIRS, 1 << int(n_pairs.max()).bit_length())
     for start in range(0, len(users), step):
         rows, items = seen.flat(users[start : start + step])
         devices = rows // block_users

@@ -25,6 +25,8 @@ from symcere_jax.training.embeddings import embed
 
 Ranking = list[ScoredItem]
 
+BLOCK_SIZES = (1, 8, 64, 256)
+
 
 @dataclasses.dataclass(frozen=True)
 class NewUser:
@@ -355,7 +357,7 @@ class Recommender:
             raise ValueError(f"k is {k}, must be at least 1")
         n_items = len(self.items)
         n_ranks = min(max(16, _power_of_two(k)), n_items)
-        block = min(largest_block(n_items), _power_of_two(len(rows)))
+        block = min(largest_block(n_items), block_size(len(rows)))
         items, scores = top_k(
             score, params, rows, seen, n_items, n_ranks, block_users=block, progress=progress
         )
@@ -408,6 +410,11 @@ def _lists(items: Sequence[np.ndarray]) -> Interactions:
 
 def _nothing(n_users: int) -> Interactions:
     return Interactions(np.zeros(n_users + 1, np.int64), np.zeros(0, np.int32))
+
+
+def block_size(n_users: int) -> int:
+    """Users that are ranked for at once: one of few sizes, each of which is compiled once."""
+    return next((size for size in BLOCK_SIZES if n_users <= size), BLOCK_SIZES[-1])
 
 
 def _power_of_two(n: int) -> int:

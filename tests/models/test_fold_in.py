@@ -14,13 +14,18 @@ def folded(**settings) -> tuple[FoldIn, object, object]:
     return FoldIn.of(model, params, inputs), inputs, embed(model)(params, inputs)
 
 
-@pytest.mark.parametrize("normalize", [True, False])
-@pytest.mark.parametrize("n_layers", [0, 1, 3])
-def test_a_known_user_as_a_new_one_gets_the_trained_embedding(n_layers, normalize):
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"n_layers": 0},
+        {"n_layers": 1, "normalize": False},
+        {"n_layers": 3},
+        {"n_layers": 1, "learn_temperature": True},
+    ],
+)
+def test_a_known_user_as_a_new_one_gets_the_trained_embedding(settings):
     # Without graph embeddings a user is items and reviews alone, which both are given again.
-    fold_in, inputs, embeddings = folded(
-        graph_embeddings=False, n_layers=n_layers, normalize=normalize
-    )
+    fold_in, inputs, embeddings = folded(graph_embeddings=False, **settings)
     items = [small.PAIRS[small.PAIRS[:, 0] == user, 1] for user in range(small.N_USERS)]
     users, norms = fold_in.users(items, np.asarray(inputs.user_text))
     np.testing.assert_allclose(users, embeddings.users, rtol=1e-4, atol=1e-5)

@@ -11,7 +11,7 @@ import numpy as np
 
 from symcere_jax.serving.recommender import Ranking, Recommender
 
-MAX_USERS = 256  # of a call
+MAX_USERS = 64  # of a call
 
 
 @dataclasses.dataclass(eq=False)
@@ -22,6 +22,7 @@ class _Job:
     exclude_seen: bool
     found: list[Ranking] | None = None
     error: Exception | None = None
+    called: threading.Event = dataclasses.field(default_factory=threading.Event)
 
     @property
     def is_done(self) -> bool:
@@ -33,18 +34,27 @@ class Batcher:
 
     def __init__(self) -> None:
         self._waiting: list[_Job] = []
-        self._list_lock, self._model_lock = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
+        self._is_busy = False  # a thread leads: it answers some, then names who leads next
 
     def recommend(
         self, recommender: Recommender, users: list[str], k: int, *, exclude_seen: bool
     ) -> list[Ranking]:
         """The same as `recommender.recommend(users, k, exclude_seen=exclude_seen)`."""
         job = _Job(recommender, recommender.users.rows(users), k, exclude_seen)
-        with self._list_lock:
+        with self._lock:
             self._waiting.append(job)
-        with self._model_lock:
-            if not job.is_done:
-                self._run(self._take(job))
+            leads = not self._is_busy
+            self._is_busy = True
+        if not leads:
+            job.called.wait()  # answered, or next in turn to lead
+        if not job.is_done:
+            for other in self._run(self._take(job)):
+                other.called.set()
+            with self._lock:
+                self._is_busy = bool(self._waiting)
+                if self._waiting:
+                    self._waiting[0].called.set()
         if job.error is not None:
             raise job.error
         assert job.found is not None
@@ -53,7 +63,7 @@ class Batcher:
     def _take(self, first: _Job) -> list[_Job]:
         """A job, and those that wait and can be answered by the same call."""
         jobs, n_users = [first], len(first.rows)
-        with self._list_lock:
+        with self._lock:
             self._waiting.remove(first)
             for job in list(self._waiting):
                 alike = job.recommender is first.recommender
@@ -65,7 +75,7 @@ class Batcher:
         return jobs
 
     @staticmethod
-    def _run(jobs: list[_Job]) -> None:
+    def _run(jobs: list[_Job]) -> list[_Job]:
         first = jobs[0]
         try:
             rows = np.concatenate([job.rows for job in jobs])
@@ -75,9 +85,10 @@ class Batcher:
         except Exception as error:
             for job in jobs:
                 job.error = error
-            return
+            return jobs
         start = 0
         for job in jobs:
             part = rankings[start : start + len(job.rows)]
             job.found = [ranking[: job.k] for ranking in part]
             start += len(job.rows)
+        return jobs

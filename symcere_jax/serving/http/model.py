@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from symcere_jax.errors import SymcereError
-from symcere_jax.serving.recommender import NewUser, Recommender
+from symcere_jax.serving.recommender import BLOCK_SIZES, NewUser, Recommender
 from symcere_jax.training import Checkpoints
 
 _LOG = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def warm_up(recommender: Recommender) -> None:
     """Compiles what the first requests would otherwise wait for."""
     user, item = str(recommender.users.ids[0]), str(recommender.items.ids[0])
     calls: list[Callable[[], object]] = [
-        lambda: recommender.recommend([user]),
+        *(lambda n=size: recommender.recommend([user] * n) for size in BLOCK_SIZES[:-1]),
         lambda: recommender.similar_items([item]),
         lambda: recommender.recommend_new([NewUser(items=[item])]),
         lambda: recommender.explain(user, item),
