@@ -84,7 +84,7 @@ class Recommender:
         items: external ids of the items.
         embeddings: of all of them.
         fold_in: for users and items that come later.
-        history: training items of each user.
+        history: training items of each user, those that the graph has.
         seen: items of each user in any split.
         encoder: turns texts into features; None where the model or the folder has none.
         metadata: of the checkpoint.
@@ -117,14 +117,16 @@ class Recommender:
             dataset = ReviewDataset.load(dataset)
         trained = load_model(workdir, dataset)
         all_pairs = np.concatenate([dataset.interactions(split) for split in schema.SPLITS])
+        config = trained.metadata.config.model
+        positive = dataset.train[dataset.is_positive(config.min_rating)]
         return cls(
             users=IdMap("user", dataset.user_ids()),
             items=IdMap("item", dataset.item_ids()),
             embeddings=embed(trained.model)(trained.params, trained.inputs),
             fold_in=FoldIn.of(trained.model, trained.params, trained.inputs),
-            history=Interactions.from_pairs(dataset.train, dataset.n_users),
+            history=Interactions.from_pairs(positive, dataset.n_users),
             seen=Interactions.from_pairs(all_pairs, dataset.n_users),
-            encoder=_load_encoder(dataset, trained.metadata.config.model.text_encoder),
+            encoder=_load_encoder(dataset, config.text_encoder),
             metadata=trained.metadata,
             name=dataset.name,
         )
