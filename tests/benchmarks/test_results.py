@@ -1,6 +1,9 @@
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from absl import flags
 
 from symcere_jax.evaluation import PairedTest
 from symcere_jax.reporting.comparison import RunScores
@@ -11,8 +14,12 @@ def results(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     import results
 
-    results.flags.FLAGS(["results", "--datasets=a", "--workdir=b"])
-    return results
+    monkeypatch.setattr(results, "_METRIC", SimpleNamespace(value="ndcg@10"))
+    yield results
+    # The flags of two programs clash in one process, which tests of other programs share.
+    for flag in flags.FLAGS.get_flags_for_module("results"):
+        delattr(flags.FLAGS, flag.name)
+    del sys.modules["results"]
 
 
 def _scores(mean: float, seed_std: float | None = None, p: float | None = None) -> RunScores:

@@ -56,7 +56,7 @@ def test_flags_txt_names_every_setting_and_repeats_the_run(
 ):
     _, workdir = trained
     lines = (workdir / "flags.txt").read_text().splitlines()
-    names = ["dataset", "workdir", "prepare", *Config().flat()]
+    names = ["dataset", "workdir", "prepare", "cpu_devices", *Config().flat()]
     for name, line in zip(names, lines, strict=True):
         assert re.fullmatch(rf"--{name}=.*|--(no)?{name}", line)
     assert f"--dataset={dataset.folder}" in lines
