@@ -239,7 +239,10 @@ class TrainConfig:
         0.0, "of the graph embeddings; 0: 1e-5 beside text, 1e-3 without text", minimum=0
     )
     scalar_learning_rate: float = option(
-        1e-3, "of the text weights, the popularity prior and the temperature", above=0
+        0.0,
+        "of the text weights, the popularity prior and the temperature; 0: 1e-2 from 12,000 "
+        "training interactions on, with fewer proportionally less, but 1e-3 at least",
+        minimum=0,
     )
     parameter_average: float = option(
         0.8,

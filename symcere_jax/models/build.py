@@ -15,7 +15,7 @@ def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
 
     Args:
         config: settings, in which `text_encoder` and `exclude_target` may be "auto",
-            `embedding_dim`, `batch_size` and `embedding_learning_rate` 0.
+            `embedding_dim`, `batch_size`, `embedding_learning_rate` and `scalar_learning_rate` 0.
         dataset: the prepared folder.
 
     Raises:
@@ -48,6 +48,10 @@ def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
     if embedding_learning_rate == 0:
         # Beside text, graph embeddings that learn fast overfit; without text they are all there is.
         embedding_learning_rate = 1e-3 if encoder == settings.NONE else 1e-5
+    scalar_learning_rate = config.train.scalar_learning_rate
+    if scalar_learning_rate == 0:
+        # What a few scalars gain on little training data is lost on other data.
+        scalar_learning_rate = min(max(1e-2 * len(dataset.train) / 12_000, 1e-3), 1e-2)
     exclude_target = config.loss.exclude_target
     if exclude_target == settings.AUTO:
         n_bytes = (
@@ -65,6 +69,7 @@ def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
         embedding_dim=dim,
         batch_size=batch_size,
         embedding_learning_rate=embedding_learning_rate,
+        scalar_learning_rate=scalar_learning_rate,
     )
 
 

@@ -55,6 +55,13 @@ def test_embeddings_learn_fast_where_there_is_no_text(dataset, encoder, rate):
     assert config.train.embedding_learning_rate == 0.02
 
 
+@pytest.mark.parametrize(("n_train", "rate"), [(1, 1e-3), (6000, 5e-3), (10**6, 1e-2)])
+def test_scalars_learn_slowly_from_little_data(dataset, n_train, rate):
+    data = dataclasses.replace(dataset, train=np.zeros((n_train, 2), np.int32))
+    assert resolve(Config(), data).train.scalar_learning_rate == pytest.approx(rate)
+    assert resolve(Config.of(scalar_learning_rate=0.3), data).train.scalar_learning_rate == 0.3
+
+
 @pytest.mark.parametrize("chosen", ["none", "edge", "review"])
 def test_what_is_taken_out_of_a_target_follows_from_the_texts(dataset, chosen, monkeypatch):
     def exclude_target(**settings):
@@ -78,7 +85,8 @@ def test_low_ratings_need_to_be_told_from_high_ones(dataset):
 
 
 def test_nothing_else_changes_and_nothing_changes_twice(dataset):
-    config = Config.of(n_layers=2, temperature=0.3, batch_size=7, embedding_learning_rate=0.01)
+    rates = {"embedding_learning_rate": 0.01, "scalar_learning_rate": 0.02}
+    config = Config.of(n_layers=2, temperature=0.3, batch_size=7, **rates)
     resolved = resolve(config, dataset)
     expected = {"text_encoder": "lsa", "embedding_dim": 16, "exclude_target": "review"}
     assert resolved == config.replace(**expected)

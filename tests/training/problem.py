@@ -50,6 +50,7 @@ def config(**settings: Any) -> Config:
         "dropout": 0.0,
         "temperature": 0.4,
         "embedding_learning_rate": 1e-3,
+        "scalar_learning_rate": 1e-2,
         "min_rating": 3.0,
         "exclude_target": "review",
         "low_rated_weight": 0.4,
