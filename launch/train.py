@@ -38,8 +38,8 @@ _RESUME = flags.DEFINE_bool(
 _CPU_DEVICES = flags.DEFINE_integer(
     "cpu_devices",
     1,
-    "devices to make of the cores of a CPU, which share each step; one is as fast with JAX before "
-    "0.12, whose loops use all cores",
+    "devices to make of the cores of a CPU, which share each step; JAX lets one device use all "
+    "cores, so that more are seldom faster",
     1,
 )
 _WARM_START = flags.DEFINE_string(
