@@ -125,10 +125,15 @@ class LossConfig:
     ranking_loss: str = option(
         "sincere", "ranking loss: sincere (softmax) or bpr (pairwise)", choices=("sincere", "bpr")
     )
-    candidates: str = option(
-        "catalog",
-        "what a positive item competes with: every item, or the items of the batch",
-        choices=("catalog", "in_batch"),
+    candidates: Literal["auto", "catalog", "sampled", "in_batch"] = option(
+        AUTO,
+        "what a positive item competes with: catalog: every item; sampled: items drawn for each "
+        "step; in_batch: the items of the micro-batch; auto: catalog up to 16,384 items, else "
+        "sampled",
+        choices=(AUTO, "catalog", "sampled", "in_batch"),
+    )
+    sampled_candidates: int = option(
+        8192, "items that are drawn for each step, for --candidates=sampled", minimum=1
     )
     false_negatives: Literal["none", "same_item", "history"] = option(
         "history",
@@ -187,8 +192,8 @@ class LossConfig:
     )
     cross_modal_batch: int = option(
         512,
-        "interactions of a batch, at most, that the cross-modal and intra-modal losses compare "
-        "with each other, but one a device at least: their cost grows with its square",
+        "interactions of a micro-batch, at most, that the cross-modal and intra-modal losses "
+        "compare with each other, but one a device at least: their cost grows with its square",
         minimum=1,
     )
     intra_modal_weight: float = option(
@@ -226,8 +231,15 @@ class TrainConfig:
     batch_size: int = option(
         0,
         "interactions a step, over all devices; 0: the power of two nearest to an eighth of the "
-        "training interactions, from 128 to 8192",
+        "training interactions, from 128 to 8192, or to a 64th where that is more: message passing "
+        "runs once a step, so that the time of an epoch grows in proportion to the interactions",
         minimum=0,
+    )
+    micro_batch_size: int = option(
+        2048,
+        "interactions whose losses are computed at once, at most: a larger batch is cut into equal "
+        "micro-batches, which share one forward and backward pass through the model",
+        minimum=1,
     )
     learning_rate: float = option(
         1e-3,

@@ -8,13 +8,15 @@ from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.models.symcere import DIM_WITHOUT_TEXT, SymCERE
 
 MAX_REVIEW_TEXT_BYTES = 4 * 2**30  # of all training reviews, on each device
+MAX_CATALOG = 16_384  # items that all compete for each interaction
+MAX_STEPS_PER_EPOCH = 64  # each costs one message passing over all edges
 
 
 def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
     """Replaces settings that depend on the data by what they come to.
 
     Args:
-        config: settings, in which `text_encoder` and `exclude_target` may be "auto",
+        config: settings, in which `text_encoder`, `candidates` and `exclude_target` may be "auto",
             `embedding_dim`, `batch_size`, `embedding_learning_rate` and `scalar_learning_rate` 0.
         dataset: the prepared folder.
 
@@ -43,7 +45,12 @@ def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
         dim = DIM_WITHOUT_TEXT if encoder == settings.NONE else encoders[encoder]["width"]
     batch_size = config.train.batch_size
     if batch_size == 0:
-        batch_size = min(max(2 ** round(math.log2(len(dataset.train) / 8)), 128), 8192)
+        n_interactions = len(dataset.train)
+        batch_size = min(max(_power_of_two(n_interactions / 8), 128), 8192)
+        batch_size = max(batch_size, _power_of_two(n_interactions / MAX_STEPS_PER_EPOCH))
+    candidates = config.loss.candidates
+    if candidates == settings.AUTO:
+        candidates = "catalog" if dataset.n_items <= MAX_CATALOG else "sampled"
     embedding_learning_rate = config.train.embedding_learning_rate
     if embedding_learning_rate == 0:
         # Beside text, graph embeddings that learn fast overfit; without text they are all there is.
@@ -65,12 +72,18 @@ def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
         )
     return config.replace(
         text_encoder=encoder,
+        candidates=candidates,
         exclude_target=exclude_target,
         embedding_dim=dim,
         batch_size=batch_size,
         embedding_learning_rate=embedding_learning_rate,
         scalar_learning_rate=scalar_learning_rate,
     )
+
+
+def _power_of_two(x: float) -> int:
+    """The power of two nearest to x on a logarithmic scale, at least 1."""
+    return 2 ** max(round(math.log2(x)), 0)
 
 
 def build_model(config: settings.Config, n_users: int, n_items: int) -> SymCERE:

@@ -11,6 +11,8 @@ from symcere_jax.data.interactions import Interactions
 from symcere_jax.models import ModelInputs
 from symcere_jax.models.symcere import unit_rows
 
+MAX_HISTORY = 1024  # items of a user that are read at once
+
 
 @flax.struct.dataclass
 class UserItems:
@@ -36,22 +38,27 @@ class UserItems:
             longest=int(np.diff(lists.indptr).max(initial=0)),
         )
 
-    def of(self, users: jax.Array, fill: int) -> jax.Array:
-        """Items of some users, as a rectangle.
+    def of(self, users: jax.Array, fill: int, first: jax.Array | None = None) -> jax.Array:
+        """Items of some users, as a rectangle; of a user with more than 1,024, as many of them.
 
         Args:
             users: int32 `[b]` user rows.
             fill: follows a user's last item.
+            first: int32 `[b]`, how many items to leave out at the start of a list; they follow at
+                its end, as far as there is room. None: none.
 
         Returns:
-            int32 `[b, longest]`.
+            int32 `[b, min(longest, 1024)]`.
         """
         if self.longest == 0:
             return jnp.zeros((users.shape[0], 0), jnp.int32)
         start, end = self.start[users, None], self.start[users + 1, None]
-        places = start + jnp.arange(self.longest)
+        ranks = jnp.arange(min(self.longest, MAX_HISTORY))
+        places = start + ranks
+        if first is not None:
+            places = start + (ranks + first[:, None]) % jnp.maximum(end - start, 1)
         items = self.items[jnp.minimum(places, self.items.shape[0] - 1)]
-        return jnp.where(places < end, items, fill)
+        return jnp.where(start + ranks < end, items, fill)
 
 
 @flax.struct.dataclass

@@ -101,8 +101,13 @@ def train(
         return run.train(progress, log, observer, should_stop)
 
 
-def fit_batch_size(requested: int, n_interactions: int, n_devices: int) -> int:
-    """The batch size of a run: at most the interactions there are, a multiple of the devices.
+def fit_batch_size(
+    requested: int, micro_batch_size: int, n_interactions: int, n_devices: int
+) -> tuple[int, int]:
+    """Batch size and number of micro-batches of a run.
+
+    A batch is at most the interactions there are, and micro-batches are equal, no larger than
+    asked for (but one interaction a device at least), and a multiple of the devices.
 
     Raises:
         ConfigError: there are more devices than interactions.
@@ -113,7 +118,10 @@ def fit_batch_size(requested: int, n_interactions: int, n_devices: int) -> int:
             f"--batch_size={requested} with {n_interactions} training interactions cannot be "
             f"shared by {n_devices} devices: raise --batch_size or use fewer devices"
         )
-    return size
+    largest = max(micro_batch_size // n_devices, 1) * n_devices
+    n_micro_batches = math.ceil(size / largest)
+    unit = n_devices * n_micro_batches
+    return size // unit * unit, n_micro_batches
 
 
 class _Run:
@@ -125,8 +133,11 @@ class _Run:
         self.resumed = False
         inputs = TrainInputs.from_dataset(dataset, config)
         n_interactions = len(inputs.interactions)
-        self.batch_size = fit_batch_size(
-            config.train.batch_size, n_interactions, jax.local_device_count()
+        self.batch_size, n_micro_batches = fit_batch_size(
+            config.train.batch_size,
+            config.train.micro_batch_size,
+            n_interactions,
+            jax.local_device_count(),
         )
         # Calls of equal length: one compilation.
         n_steps = math.ceil(n_interactions / self.batch_size)
@@ -146,6 +157,7 @@ class _Run:
             optimizer,
             config.train,
             batch_size=self.batch_size,
+            n_micro_batches=n_micro_batches,
             steps_per_epoch=self.steps_per_epoch,
             n_steps=self.steps_per_call,
         )

@@ -1,19 +1,19 @@
-"""The objective: a weighted sum of the losses of a batch."""
+"""The objective: a weighted sum of the losses of a batch, and its gradients."""
 
 import dataclasses
-from typing import cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from symcere_jax import losses
 from symcere_jax.config import LossConfig
-from symcere_jax.models import NodeEmbeddings, SymCERE
+from symcere_jax.models import SymCERE
+from symcere_jax.training.batch import Batch, Candidates
+from symcere_jax.training.batch_embeddings import BatchEmbedder
 from symcere_jax.training.batch_losses import BatchLosses
 from symcere_jax.training.devices import AXIS
 from symcere_jax.training.inputs import TrainInputs
-
-Loss = tuple[jax.Array, dict[str, jax.Array]]
 
 _COLUMNS = ("user", "item")  # of the interactions
 
@@ -21,6 +21,9 @@ _COLUMNS = ("user", "item")  # of the interactions
 @dataclasses.dataclass(frozen=True)
 class Objective:
     """Weighted sum of the losses of a batch; a term of weight 0 is not computed.
+
+    One forward and one backward pass through the model serve all micro-batches of a batch. So a
+    step costs O(edges + batch) time, and its logits O(micro-batch × block) memory.
 
     Attributes:
         model: gives the embeddings.
@@ -32,44 +35,79 @@ class Objective:
     config: LossConfig
     block_size: int = 4096  # fits the cache beside a batch; measured on CPU
 
-    def __call__(
-        self, params: dict, inputs: TrainInputs, rows: jax.Array, key: jax.Array, n_devices: int
-    ) -> Loss:
-        """This device's share of the loss of a batch; inside `pmap` only.
+    def gradients(
+        self,
+        params: dict,
+        inputs: TrainInputs,
+        rows: jax.Array,
+        key: jax.Array,
+        n_devices: int,
+        n_micro_batches: int = 1,
+    ) -> tuple[dict, dict[str, jax.Array]]:
+        """This device's share of the gradients of a batch's loss; inside `pmap` only.
 
-        Summed over devices, shares and their gradients are those of the whole batch: it does not
-        matter how many devices there are.
+        Summed over devices, shares are those of the whole batch: it does not matter how many
+        devices there are. The loss of a batch is the mean of those of its micro-batches.
 
         Args:
             params: of the model.
             inputs: graph, features and interactions.
             rows: int32 `[batch]`, interactions of all devices.
-            key: for dropout and sampled negatives, the same on every device.
+            key: for dropout, sampled negatives and candidates, the same on every device.
             n_devices: devices along the axis.
+            n_micro_batches: equal parts of the batch whose losses are taken one after another.
 
         Returns:
-            Share of the total, and of each term by name.
+            Gradients of the total, like `params`, and this device's share of each term by name.
         """
-        config, model = self.config, self.model
-        by_tower = model.has_both_towers and (
-            config.cross_modal_weight > 0 or config.intra_modal_weight > 0
+        config = self.config
+        dropout_key, draw_key = jax.random.split(key)
+        batch = Batch.draw(config, inputs, rows, draw_key)
+        candidates = Candidates.draw(config, self.model.n_items, draw_key)
+        micro_batch = rows.shape[0] // n_micro_batches
+        n_compared = max(min(config.cross_modal_batch, micro_batch) // n_devices, 1) * n_devices
+        starts = jnp.arange(n_micro_batches)[:, None] * micro_batch
+        compared = (starts + jnp.arange(n_compared)).reshape(-1)
+        embedder = BatchEmbedder(self.model, config, inputs, n_devices)
+        (of_rows, of_modalities, shared), pull_back = jax.vjp(
+            lambda params: embedder(params, rows, batch, compared, candidates, dropout_key), params
         )
-        dropout_key, negative_key = jax.random.split(key)
-        nodes = cast(
-            NodeEmbeddings,
-            model.apply(
-                {"params": params},
-                inputs.model,
-                train=True,
-                by_tower=by_tower,
-                devices=(AXIS, n_devices),
-                rngs={"dropout": dropout_key},
-            ),
+
+        def loss(embeddings: tuple, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
+            return self._loss(
+                BatchLosses(
+                    config, inputs, n_devices, self.block_size, batch, candidates, *embeddings
+                )
+            )
+
+        def split(tree: Any) -> Any:
+            return jax.tree.map(
+                lambda leaf: leaf.reshape(n_micro_batches, -1, *leaf.shape[1:]), tree
+            )
+
+        def micro_step(of_shared: Any, part: tuple) -> tuple[Any, tuple]:
+            batch, of_rows, of_modalities = part
+            gradients, terms = jax.grad(loss, has_aux=True)((of_rows, of_modalities, shared), batch)
+            of_shared = jax.tree.map(jnp.add, of_shared, gradients[2])
+            return of_shared, (gradients[:2], terms)
+
+        if n_micro_batches == 1:
+            gradients, terms = jax.grad(loss, has_aux=True)((of_rows, of_modalities, shared), batch)
+            return pull_back(gradients)[0], terms
+        of_shared, ((of_rows, of_modalities), terms) = jax.lax.scan(
+            micro_step,
+            jax.tree.map(jnp.zeros_like, shared),
+            (split(batch), split(of_rows), split(of_modalities)),
         )
-        batch_losses = BatchLosses(
-            model, config, self.block_size, params, inputs, nodes, rows, n_devices
+        joined = jax.tree.map(
+            lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (of_rows, of_modalities)
         )
-        terms = self._terms(batch_losses, negative_key)
+        gradients = jax.tree.map(lambda leaf: leaf / n_micro_batches, (*joined, of_shared))
+        return pull_back(gradients)[0], {name: values.mean() for name, values in terms.items()}
+
+    def _loss(self, batch_losses: BatchLosses) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """This device's share of the loss of a micro-batch, and of each term by name."""
+        terms = self._terms(batch_losses)
         shares = {
             name: total / jnp.maximum(jax.lax.psum(count, AXIS), 1.0)
             for name, (_, (total, count)) in terms.items()
@@ -77,15 +115,12 @@ class Objective:
         loss = sum(weight * shares[name] for name, (weight, _) in terms.items())
         return jnp.asarray(loss), shares | {"loss": jnp.asarray(loss)}
 
-    def _terms(
-        self, batch_losses: BatchLosses, key: jax.Array
-    ) -> dict[str, tuple[float, losses.Terms]]:
+    def _terms(self, batch_losses: BatchLosses) -> dict[str, tuple[float, losses.Terms]]:
         """Weight and value of each term that is switched on."""
         config, model = self.config, self.model
-        terms = {"ranking": (1.0, batch_losses.item_ranking(key))}
+        terms = {"ranking": (1.0, batch_losses.item_ranking())}
         if config.low_rated_weight > 0:
-            key = jax.random.fold_in(key, 1)
-            terms["low_rated"] = (config.low_rated_weight, batch_losses.low_rated(key))
+            terms["low_rated"] = (config.low_rated_weight, batch_losses.low_rated())
         if config.user_ranking_weight > 0:
             terms["user_ranking"] = (config.user_ranking_weight, batch_losses.user_ranking())
         if model.has_both_towers and config.cross_modal_weight > 0:
@@ -96,8 +131,8 @@ class Objective:
                 alignment = batch_losses.cross_modal(_COLUMNS.index(label))
                 terms[f"cross_modal_{label}"] = (weight, alignment)
         if config.intra_modal_weight > 0:
-            for name, nodes in batch_losses.modalities().items():
-                agreement = batch_losses.intra_modal(nodes)
+            for name, ends in batch_losses.modalities().items():
+                agreement = batch_losses.intra_modal(ends)
                 terms[f"intra_modal_{name}"] = (config.intra_modal_weight, agreement)
         if config.embedding_l2 > 0 and model.config.graph_embeddings:
             terms["embedding_l2"] = (config.embedding_l2, batch_losses.embedding_l2())

@@ -89,6 +89,7 @@ def build_steps(
     config: TrainConfig,
     *,
     batch_size: int,
+    n_micro_batches: int,
     steps_per_epoch: int,
     n_steps: int,
 ) -> Callable[[TrainState, TrainInputs], tuple[TrainState, dict[str, jax.Array]]]:
@@ -101,7 +102,9 @@ def build_steps(
         objective: what is minimised.
         optimizer: how.
         config: its seed decides data order, dropout and sampled negatives.
-        batch_size: interactions a step, over all devices; a multiple of their number.
+        batch_size: interactions a step, over all devices; a multiple of their number times
+            `n_micro_batches`.
+        n_micro_batches: parts of a batch whose losses are computed one after another.
         steps_per_epoch: a multiple of `n_steps`.
         n_steps: steps of one call.
 
@@ -124,8 +127,8 @@ def build_steps(
             places = batch_index * batch_size + jnp.arange(batch_size)
             rows = order[places % n_interactions]
             key = jax.random.fold_in(noise_key, state.step)
-            gradients, terms = jax.grad(objective, has_aux=True)(
-                state.params, inputs, rows, key, n_devices
+            gradients, terms = objective.gradients(
+                state.params, inputs, rows, key, n_devices, n_micro_batches
             )
             gradients, terms = jax.lax.psum((gradients, terms), AXIS)
             updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)

@@ -19,7 +19,7 @@ def lines(path: Path) -> list[str]:
 def test_there_are_five_of_each_platform():
     platforms = [name.split("_")[0] for name in NAMES]
     counts = {name: platforms.count(name) for name in platforms}
-    assert counts == {"amazon": 5, "yelp": 5, "tripadvisor": 1, "hotelrec": 4}
+    assert counts == {"amazon": 5, "yelp": 5, "tripadvisor": 1, "hotelrec": 4, "gowalla": 1}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -39,12 +39,30 @@ def test_a_width_that_is_given_stays(dataset, encoder):
 
 @pytest.mark.parametrize(
     ("n_train", "batch_size"),
-    [(1, 128), (1024, 128), (1500, 256), (40_000, 4096), (65_536, 8192), (10**6, 8192)],
+    [
+        (1, 128),
+        (1024, 128),
+        (1500, 256),
+        (40_000, 4096),
+        (65_536, 8192),
+        (500_000, 8192),
+        (2**20, 16_384),
+        (2**25, 2**19),
+    ],
 )
 def test_the_batch_grows_with_the_data(dataset, n_train, batch_size):
     data = dataclasses.replace(dataset, train=np.zeros((n_train, 2), np.int32))
     assert resolve(Config(), data).train.batch_size == batch_size
     assert resolve(Config.of(batch_size=3), data).train.batch_size == 3
+
+
+def test_all_items_compete_where_they_are_few(dataset):
+    assert resolve(Config(), dataset).loss.candidates == "catalog"
+    manifest = dataclasses.replace(dataset.manifest, n_items=16_385)
+    many = dataclasses.replace(dataset, manifest=manifest)
+    assert resolve(Config(), many).loss.candidates == "sampled"
+    for chosen in ("catalog", "sampled", "in_batch"):
+        assert resolve(Config.of(candidates=chosen), many).loss.candidates == chosen
 
 
 @pytest.mark.parametrize(("encoder", "rate"), [("auto", 1e-5), ("none", 1e-3)])
@@ -89,6 +107,7 @@ def test_nothing_else_changes_and_nothing_changes_twice(dataset):
     config = Config.of(n_layers=2, temperature=0.3, batch_size=7, **rates)
     resolved = resolve(config, dataset)
     expected = {"text_encoder": "lsa", "embedding_dim": 16, "exclude_target": "review"}
+    expected["candidates"] = "catalog"
     assert resolved == config.replace(**expected)
     assert resolve(resolved, dataset) == resolved
 

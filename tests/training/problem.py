@@ -30,6 +30,7 @@ PAIRS = np.array(
 LOW_RATED = np.array([[1, 5], [2, 0], [2, 6], [3, 1]], np.int32)
 # Rows of `PAIRS`: users and items repeat, pairs too; a multiple of 8 devices.
 BATCH = np.array([0, 1, 3, 8, 5, 6, 9, 1], np.int32)
+WHOLE = slice(None)
 
 ONLY_RANKING = {
     "low_rated_weight": 0.0,
@@ -47,6 +48,8 @@ def config(**settings: Any) -> Config:
         "n_layers": N_LAYERS,
         "text_encoder": "toy",
         "propagation": "segment",
+        "candidates": "catalog",
+        "sampled_candidates": 4,
         "dropout": 0.0,
         "temperature": 0.4,
         "embedding_learning_rate": 1e-3,
@@ -96,14 +99,18 @@ def objective(config: Config, block_size: int = 16_384) -> Objective:
 
 
 def loss_and_gradients(
-    objective: Objective, params: dict, rows: np.ndarray = BATCH, key: int = 0
+    objective: Objective,
+    params: dict,
+    rows: np.ndarray = BATCH,
+    key: int = 0,
+    n_micro_batches: int = 1,
 ) -> tuple[dict[str, float], dict]:
     """Each term and the gradients of the total, over all devices of this process."""
     n_devices = jax.local_device_count()
 
     def run(_: jax.Array, params: dict, inputs: TrainInputs) -> tuple[dict, dict]:
-        gradients, terms = jax.grad(objective, has_aux=True)(
-            params, inputs, jnp.asarray(rows), jax.random.key(key), n_devices
+        gradients, terms = objective.gradients(
+            params, inputs, jnp.asarray(rows), jax.random.key(key), n_devices, n_micro_batches
         )
         return jax.lax.psum((terms, gradients), AXIS)
 
@@ -114,10 +121,12 @@ def loss_and_gradients(
     return {name: float(value) for name, value in terms.items()}, gradients
 
 
-def terms_and_gradients(**settings: Any) -> dict[str, np.ndarray]:
+def terms_and_gradients(n_micro_batches: int = 1, **settings: Any) -> dict[str, np.ndarray]:
     """Each term by name, and the gradient of each parameter by its path."""
     of_settings = objective(config(**settings))
-    terms, gradients = loss_and_gradients(of_settings, params(of_settings.model))
+    terms, gradients = loss_and_gradients(
+        of_settings, params(of_settings.model), n_micro_batches=n_micro_batches
+    )
     leaves = jax.tree_util.tree_leaves_with_path(gradients)
     by_path = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
     return {name: np.asarray(value) for name, value in terms.items()} | by_path
@@ -127,6 +136,12 @@ def sampled_negatives(key: int = 0) -> np.ndarray:
     """The items that BPR draws for a batch."""
     _, negative_key = jax.random.split(jax.random.key(key))
     return np.asarray(jax.random.randint(negative_key, (len(BATCH),), 0, N_ITEMS))
+
+
+def sampled_candidates(n: int, key: int = 0) -> list[int]:
+    """The items that compete in a step, where they are drawn."""
+    sample_key = jax.random.fold_in(jax.random.split(jax.random.key(key))[1], 3)
+    return np.asarray(jax.random.permutation(sample_key, N_ITEMS))[:n].tolist()
 
 
 def drawn_low_rated() -> list[int | None]:
@@ -177,10 +192,10 @@ def embed(params: dict, config: Config) -> Nodes:
     return Nodes(mean @ (graph + text), walks, mean @ graph, mean @ text)
 
 
-def terms(params: dict, config: Config) -> dict[str, float]:
-    """Every term of the objective of `BATCH` and their weighted sum, from the formulas."""
+def terms(params: dict, config: Config, part: slice = WHOLE) -> dict[str, float]:
+    """Every term of the objective of a part of `BATCH`, and their sum, from the formulas."""
     nodes, loss = embed(params, config), config.loss
-    pairs = [tuple(pair) for pair in PAIRS[BATCH].tolist()]
+    pairs = [tuple(pair) for pair in PAIRS[BATCH[part]].tolist()]
     known_pairs = PAIRS.tolist() + LOW_RATED.tolist()
     history = {user: {i for u, i in known_pairs if u == user} for user in range(N_USERS)}
     matrix, n_terms = adjacency(), config.model.n_layers + 1
@@ -260,10 +275,14 @@ def terms(params: dict, config: Config) -> dict[str, float]:
     def item_ranking() -> float:
         losses = []
         for place, (user, item) in enumerate(pairs):
-            if loss.candidates == "catalog":
+            if loss.candidates in ("catalog", "sampled"):
                 known = history[user] if loss.false_negatives == "history" else {item}
                 positive = positive_score(user, item)
-                others = [score(user, item, j) for j in range(N_ITEMS) if j not in known]
+                drawn = list(range(N_ITEMS))
+                if loss.candidates == "sampled":
+                    drawn = sampled_candidates(loss.sampled_candidates)
+                each = math.log(N_ITEMS / len(drawn))
+                others = [score(user, item, j) + each for j in drawn if j not in known]
             else:
                 positive = positive_score(user, item) + rarity(1, item)
                 items = [pairs[other][1] for other in negatives(place, 1)]
@@ -273,7 +292,7 @@ def terms(params: dict, config: Config) -> dict[str, float]:
 
     def bpr() -> float:
         losses = []
-        for (user, item), negative in zip(pairs, sampled_negatives().tolist(), strict=True):
+        for (user, item), negative in zip(pairs, sampled_negatives()[part].tolist(), strict=True):
             known = history[user] if loss.false_negatives == "history" else {item}
             if negative not in known:
                 difference = score(user, item, negative) - positive_score(user, item)
@@ -282,7 +301,7 @@ def terms(params: dict, config: Config) -> dict[str, float]:
 
     def low_rated() -> float:
         losses = []
-        for (user, item), low in zip(pairs, drawn_low_rated(), strict=True):
+        for (user, item), low in zip(pairs, drawn_low_rated()[part], strict=True):
             if low is not None:
                 difference = score(user, item, low) - positive_score(user, item)
                 losses.append(math.log1p(math.exp(difference)))

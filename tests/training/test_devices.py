@@ -19,9 +19,11 @@ CASES = {
     "every_term": {},
     "in_batch": {"candidates": "in_batch"} | ONLY_RANKING,
     "compared": {"cross_modal_batch": 4, "cross_modal_view": "review"},
+    "micro_batches": {"candidates": "sampled", "n_micro_batches": 2},
     "bpr": {"ranking_loss": "bpr", "dropout": 0.5} | ONLY_RANKING,
 }
-OF_EIGHT = {name: case for name, case in CASES.items() if name != "compared"}  # 4 rows only
+OF_TWO = ("compared", "micro_batches")  # 4 rows at once
+OF_EIGHT = {name: case for name, case in CASES.items() if name not in OF_TWO}
 # The batch size is a multiple of 8, and the number of interactions is not.
 SETTINGS = {
     "item_text_weight": 0.0,
@@ -29,6 +31,7 @@ SETTINGS = {
     "learning_rate": 0.01,
     "embedding_learning_rate": 0.003,
     "batch_size": 128,
+    "micro_batch_size": 64,
     "embedding_dim": 8,
     "n_layers": 2,
     "propagation": "segment",
@@ -73,7 +76,7 @@ def outputs(tmp_path_factory, dataset, run_on_devices) -> dict[int, Path]:
         run_on_devices(n, SCRIPT, tests, dataset.folder, folders[n], n, *settings, *workdirs)
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        two = pool.submit(start, 2, {"compared": CASES["compared"]})
+        two = pool.submit(start, 2, {name: CASES[name] for name in OF_TWO})
         eight = pool.submit(start, 8, OF_EIGHT, "run", "of_one_device")
         for name, case in CASES.items():
             np.savez(folders[1] / f"{name}.npz", **problem.terms_and_gradients(**case))
@@ -84,7 +87,7 @@ def outputs(tmp_path_factory, dataset, run_on_devices) -> dict[int, Path]:
 
 
 @pytest.mark.parametrize(
-    ("n_devices", "case"), [(2, "compared"), *((8, case) for case in OF_EIGHT)]
+    ("n_devices", "case"), [*((2, case) for case in OF_TWO), *((8, case) for case in OF_EIGHT)]
 )
 def test_terms_and_gradients_do_not_depend_on_the_devices(outputs, n_devices, case):
     one, many = (np.load(outputs[n] / f"{case}.npz") for n in (1, n_devices))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.training import inputs as inputs_module
 from symcere_jax.training.inputs import TrainInputs, UserItems
 
 from . import problem
@@ -89,3 +90,13 @@ def test_users_without_items_have_empty_lists():
     lists = UserItems.from_pairs(np.int32([[1, 4], [1, 2]]), 3)
     assert lists.of(jnp.array([0, 1, 2]), fill=9).tolist() == [[9, 9], [2, 4], [9, 9]]
     assert dataclasses.replace(lists, longest=0).of(jnp.array([0, 1]), fill=9).shape == (2, 0)
+
+
+def test_long_lists_are_read_in_part_from_any_start(monkeypatch):
+    monkeypatch.setattr(inputs_module, "MAX_HISTORY", 4)
+    pairs = [(0, item) for item in range(7)] + [(1, 3), (1, 5)]
+    lists = UserItems.from_pairs(np.int32(pairs), 3)
+    users = np.array([0, 0, 1, 2])
+    found = lists.of(users, fill=99, first=np.array([0, 5, 1, 6]))
+    assert found.tolist() == [[0, 1, 2, 3], [5, 6, 0, 1], [5, 3, 99, 99], [99] * 4]
+    assert lists.of(users, fill=99)[0].tolist() == [0, 1, 2, 3]

@@ -259,7 +259,7 @@ def test_a_run_on_other_data_is_refused(finished, dataset, copy):
 
 def test_other_steps_an_epoch_are_refused(dataset, copy, monkeypatch):
     """As with another number of devices that the batch size is no multiple of."""
-    monkeypatch.setattr(loop, "fit_batch_size", lambda *_: 64)
+    monkeypatch.setattr(loop, "fit_batch_size", lambda *_: (64, 1))
     with pytest.raises(
         CheckpointError, match=r"6 steps an epoch, .* would make it 10: use as many"
     ):
@@ -346,17 +346,26 @@ def test_a_batch_may_exceed_the_data(dataset, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("requested", "n_interactions", "n_devices", "expected"),
+    ("requested", "micro_batch_size", "n_interactions", "n_devices", "expected"),
     [
-        (512, 1000, 1, 512),
-        (512, 1000, 8, 512),
-        (510, 1000, 8, 504),
-        (512, 397, 8, 392),
-        (8, 8, 8, 8),
+        (512, 2048, 1000, 1, (512, 1)),
+        (512, 2048, 1000, 8, (512, 1)),
+        (510, 2048, 1000, 8, (504, 1)),
+        (512, 2048, 397, 8, (392, 1)),
+        (8, 2048, 8, 8, (8, 1)),
+        (8, 1, 8, 4, (8, 2)),
+        (512, 200, 1000, 8, (504, 3)),
+        (999, 100, 5000, 1, (990, 10)),
     ],
 )
-def test_batches_are_shared_evenly(requested, n_interactions, n_devices, expected):
-    assert loop.fit_batch_size(requested, n_interactions, n_devices) == expected
+def test_batches_are_shared_evenly(
+    requested, micro_batch_size, n_interactions, n_devices, expected
+):
+    found = loop.fit_batch_size(requested, micro_batch_size, n_interactions, n_devices)
+    assert found == expected
+    size, n_micro_batches = found
+    assert size % (n_micro_batches * n_devices) == 0
+    assert size // n_micro_batches <= max(micro_batch_size, n_devices)
 
 
 @pytest.mark.parametrize(("requested", "n_interactions"), [(7, 1000), (512, 7)])
@@ -364,7 +373,7 @@ def test_more_devices_than_rows_is_an_error(requested, n_interactions):
     with pytest.raises(
         ConfigError, match=f"--batch_size={requested} with {n_interactions} training"
     ):
-        loop.fit_batch_size(requested, n_interactions, 8)
+        loop.fit_batch_size(requested, 2048, n_interactions, 8)
 
 
 def test_the_observer_is_told(dataset, copy):

@@ -29,6 +29,8 @@ CASES = [
         "cross_modal_batch": 5,
     },
     {"exclude_target": "edge", "candidates": "in_batch", "learn_temperature": True},
+    {"candidates": "sampled"} | ONLY_RANKING,
+    {"candidates": "sampled", "sampled_candidates": 5, "false_negatives": "none"} | ONLY_RANKING,
     {"candidates": "in_batch", "popularity_prior": False} | ONLY_RANKING,
     {"candidates": "in_batch", "false_negatives": "none", "normalize": False} | ONLY_RANKING,
     {"exclude_target": "none", "false_negatives": "same_item"} | ONLY_RANKING,
@@ -98,6 +100,49 @@ def test_blocks_of_candidates_change_nothing(case):
 
 
 @pytest.mark.parametrize(
+    "case",
+    [
+        {},
+        {"candidates": "sampled", "cross_modal_batch": 3},
+        {"candidates": "in_batch", "exclude_target": "none", "learn_temperature": True},
+        {"ranking_loss": "bpr", "cross_modal_view": "review"},
+    ],
+    ids=_name,
+)
+def test_the_loss_of_a_batch_is_the_mean_of_its_micro_batches(case):
+    config = problem.config(**case)
+    objective = problem.objective(config)
+    params = problem.params(objective.model)
+    terms, gradients = problem.loss_and_gradients(objective, params, n_micro_batches=2)
+    parts = [problem.terms(params, config, part) for part in (slice(0, 4), slice(4, 8))]
+    expected = {name: (value + parts[1][name]) / 2 for name, value in parts[0].items()}
+    assert terms == pytest.approx(expected, rel=2e-5)
+
+    rng = np.random.default_rng(4)
+    for name in params:
+        way = jax.tree.map(lambda leaf: rng.standard_normal(np.shape(leaf)), params[name])
+        moved = [
+            params | {name: jax.tree.map(lambda x, d, s=step: x + s * d, params[name], way)}
+            for step in (1e-5, -1e-5)
+        ]
+        losses = [
+            np.mean([problem.terms(at, config, part)["loss"] for part in (slice(4), slice(4, 8))])
+            for at in moved
+        ]
+        slopes = jax.tree.map(lambda slope, d: (slope * d).sum(), gradients[name], way)
+        found = sum(map(float, jax.tree.leaves(slopes)))
+        assert found == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-3, abs=1e-4), name
+
+
+def test_more_candidates_than_items_are_the_catalogue():
+    every = problem.config(candidates="sampled", sampled_candidates=99)
+    objectives = problem.objective(every), problem.objective(problem.config())
+    params = problem.params(objectives[0].model)
+    sampled, catalog = (problem.loss_and_gradients(each, params)[0] for each in objectives)
+    assert sampled == pytest.approx(catalog, rel=1e-6)
+
+
+@pytest.mark.parametrize(
     ("off", "gone"),
     [
         ({"low_rated_weight": 0.0}, {"low_rated"}),
@@ -129,7 +174,7 @@ def test_a_term_that_is_off_does_not_appear(off, gone):
     params = problem.params(objective.model)
 
     def terms(params, inputs, rows):
-        return objective(params, inputs, rows, jax.random.key(0), 1)[1]
+        return objective.gradients(params, inputs, rows, jax.random.key(0), 1)[1]
 
     # Traced only: what is not there cannot cost anything.
     shapes = jax.eval_shape(
@@ -225,7 +270,7 @@ def test_users_without_low_rated_items_have_nothing_to_rank_lower():
     nothing = UserItems.from_pairs(problem.LOW_RATED[:0], problem.N_USERS)
 
     def terms(params, inputs, rows):
-        return objective(params, inputs, rows, jax.random.key(0), 1)[1]
+        return objective.gradients(params, inputs, rows, jax.random.key(0), 1)[1]
 
     mapped = jax.jit(jax.vmap(terms, in_axes=(None, None, 0), axis_name=AXIS))
     found = mapped(params, problem.inputs().replace(low_rated=nothing), problem.BATCH[None])

@@ -16,10 +16,11 @@ from . import problem
 BATCH_SIZE, STEPS_PER_EPOCH = 3, 4
 
 
-def _batches_objective(params, inputs, rows, key, n_devices):
+class _BatchesObjective:
     """Tells which batches it was given, and what its random key draws."""
-    noise = jax.random.uniform(key)
-    return 0.0 * params.sum(), {"loss": noise, "rows": rows}
+
+    def gradients(self, params, inputs, rows, key, n_devices, n_micro_batches):
+        return jnp.zeros_like(params), {"loss": jax.random.uniform(key), "rows": rows}
 
 
 def _batches(seed: int, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
@@ -29,10 +30,11 @@ def _batches(seed: int, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
     state = replicate(TrainState(jnp.int32(0), params, optimizer.init(params)))
     inputs = replicate(problem.inputs())
     run = build_steps(
-        _batches_objective,
+        _BatchesObjective(),
         optimizer,
         Config.of(seed=seed).train,
         batch_size=BATCH_SIZE,
+        n_micro_batches=1,
         steps_per_epoch=STEPS_PER_EPOCH,
         n_steps=STEPS_PER_EPOCH // 2,
     )
@@ -86,7 +88,13 @@ def training():
     def steps(n_steps: int, seed: int = 0):
         train = config.replace(seed=seed).train
         return build_steps(
-            objective, optimizer, train, batch_size=4, steps_per_epoch=4, n_steps=n_steps
+            objective,
+            optimizer,
+            train,
+            batch_size=4,
+            n_micro_batches=2,
+            steps_per_epoch=4,
+            n_steps=n_steps,
         )
 
     return start, steps, replicate(inputs)
