@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 from absl import flags
-from gowalla import read_interactions
+from graphs import power_law_interactions, read_interactions
 from rich.console import Console
 from rich.table import Table
 
@@ -58,16 +58,6 @@ class Method:
 
     forward: Callable[[], np.ndarray]
     both: Callable[[], np.ndarray]
-
-
-def power_law_interactions(n: int, seed: int = 0) -> np.ndarray:
-    """About `n` distinct pairs, int32 `[.., 2]`; popularity of users and items falls as a power."""
-    rng = np.random.default_rng(seed)
-    n_users, n_items = max(n // 25, 2), max(n // 20, 2)
-    users = (n_users * rng.random(n) ** 1.5).astype(np.int64)
-    items = (n_items * rng.random(n) ** 2.5).astype(np.int64)
-    pairs = np.unique(users * n_items + items)
-    return np.stack(np.divmod(pairs, n_items), axis=1).astype(np.int32)
 
 
 def jax_method(adjacency: object, x: np.ndarray, n_layers: int) -> Method:

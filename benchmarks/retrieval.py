@@ -21,7 +21,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 import tables
 from absl import app, flags
-from gowalla import read_interactions
+from graphs import read_interactions
 from threadpoolctl import threadpool_limits
 
 from symcere_jax.serving.nearest import indexed_items, queries_of

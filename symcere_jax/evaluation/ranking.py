@@ -22,7 +22,9 @@ belongs before the ranking, with its result in `params`.
 Progress = Callable[[int, int], None]
 """Called with the number of users done and of all users."""
 
-_SCORE_BYTES = 64 * 2**20  # scores that a device holds at once
+# Scores that a device holds at once. On CPU, memory of 32 MiB and more is mapped anew for each
+# block, which takes as long as the work on it.
+_SCORE_BYTES = {"cpu": 16 * 2**20, "other": 64 * 2**20}
 _LEAST_PAIRS = 1024  # seen pairs that a block has room for, at least
 _MAX_BLOCK_USERS = 256  # beyond that a matmul gains nothing, and small user sets are padded more
 
@@ -53,7 +55,7 @@ def top_k(
         n_items: size of the catalogue.
         k: number of ranks; may exceed `n_items`.
         block_users: users scored at once on a device; by default as many as 64 MiB of scores
-            allow, up to 256.
+            allow (16 MiB on CPU), up to 256.
         progress: called after each block.
 
     Returns:
@@ -104,7 +106,8 @@ def top_k(
 
 def largest_block(n_items: int) -> int:
     """Users that are scored at once on a device unless asked otherwise."""
-    return max(1, min(_MAX_BLOCK_USERS, _SCORE_BYTES // (4 * n_items)))
+    limit = _SCORE_BYTES.get(jax.default_backend(), _SCORE_BYTES["other"])
+    return max(1, min(_MAX_BLOCK_USERS, limit // (4 * n_items)))
 
 
 @functools.lru_cache(maxsize=32)

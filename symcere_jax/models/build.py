@@ -45,9 +45,7 @@ def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
         dim = DIM_WITHOUT_TEXT if encoder == settings.NONE else encoders[encoder]["width"]
     batch_size = config.train.batch_size
     if batch_size == 0:
-        n_interactions = len(dataset.train)
-        batch_size = min(max(_power_of_two(n_interactions / 8), 128), 8192)
-        batch_size = max(batch_size, _power_of_two(n_interactions / MAX_STEPS_PER_EPOCH))
+        batch_size = default_batch_size(len(dataset.train))
     candidates = config.loss.candidates
     if candidates == settings.AUTO:
         candidates = "catalog" if dataset.n_items <= MAX_CATALOG else "sampled"
@@ -79,6 +77,19 @@ def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
         embedding_learning_rate=embedding_learning_rate,
         scalar_learning_rate=scalar_learning_rate,
     )
+
+
+def default_batch_size(n_interactions: int) -> int:
+    """Interactions a step: an eighth of the data at first, then 8192, then a 64th.
+
+    The last rule keeps the number of steps, and with it of message passings over all edges, from
+    growing: the time of an epoch is linear in the interactions.
+
+    Args:
+        n_interactions: training interactions.
+    """
+    batch_size = min(max(_power_of_two(n_interactions / 8), 128), 8192)
+    return max(batch_size, _power_of_two(n_interactions / MAX_STEPS_PER_EPOCH))
 
 
 def _power_of_two(x: float) -> int:

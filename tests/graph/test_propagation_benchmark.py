@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def read_interactions(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    import gowalla
+    import graphs
 
-    return gowalla.read_interactions
+    return graphs.read_interactions
 
 
 def run(*flags: str) -> subprocess.CompletedProcess:

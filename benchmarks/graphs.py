@@ -1,4 +1,4 @@
-"""Reads the files of the LightGCN benchmarks (Gowalla and its like): a line is a user's items."""
+"""Graphs to time on: files of the LightGCN benchmarks (Gowalla and its like), or generated ones."""
 
 import gzip
 from pathlib import Path
@@ -39,3 +39,13 @@ def read_interactions(path: Path) -> np.ndarray:
     if not users:
         raise DataError(f"{path} is empty")
     return np.stack([np.concatenate(users), np.concatenate(items)], axis=1)
+
+
+def power_law_interactions(n: int, seed: int = 0) -> np.ndarray:
+    """About `n` distinct pairs, int32 `[.., 2]`; popularity of users and items falls as a power."""
+    rng = np.random.default_rng(seed)
+    n_users, n_items = max(n // 25, 2), max(n // 20, 2)
+    users = (n_users * rng.random(n) ** 1.5).astype(np.int64)
+    items = (n_items * rng.random(n) ** 2.5).astype(np.int64)
+    pairs = np.unique(users * n_items + items)
+    return np.stack(np.divmod(pairs, n_items), axis=1).astype(np.int32)

@@ -1,0 +1,82 @@
+"""A training problem without a prepared folder, for benchmarks of speed."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from symcere_jax.config import Config
+from symcere_jax.graph import bipartite_graph, build_adjacency
+from symcere_jax.models import ModelInputs, build_model
+from symcere_jax.training.devices import replicate
+from symcere_jax.training.inputs import TrainInputs, UserItems
+from symcere_jax.training.loop import fit_batch_size
+from symcere_jax.training.objective import Objective
+from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
+
+# What LightGCN trains: inner products, one sampled item, nothing taken out, no dropout.
+LIGHTGCN = {
+    "ranking_loss": "bpr",
+    "false_negatives": "none",
+    "normalize": False,
+    "popularity_prior": False,
+    "exclude_target": "none",
+    "user_ranking_weight": 0.0,
+    "temperature": 1.0,
+    "dropout": 0.0,
+    "parameter_average": 0.0,
+}
+
+
+def train_inputs(interactions: np.ndarray) -> TrainInputs:
+    """Graph and lists of int32 interactions `[n, 2]`, without text."""
+    n_users, n_items = (int(n) + 1 for n in interactions.max(axis=0))
+    degrees = [jnp.asarray(np.bincount(interactions[:, column]), jnp.float32) for column in (0, 1)]
+    adjacency = build_adjacency(bipartite_graph(interactions, n_users, n_items))
+    return TrainInputs(
+        model=ModelInputs(adjacency, None, None, degrees[0], degrees[1]),
+        interactions=jnp.asarray(interactions),
+        history=UserItems.from_pairs(interactions, n_users),
+        low_rated=UserItems.from_pairs(interactions[:0], n_users),
+    )
+
+
+def training(
+    inputs: TrainInputs, batch_size: int, n_steps: int, **settings: object
+) -> tuple[TrainState, Callable[[TrainState], TrainState], int]:
+    """A run's first state, what makes some steps of it, and the steps of an epoch.
+
+    Args:
+        inputs: as `train_inputs` gives them.
+        batch_size: interactions a step.
+        n_steps: steps of a call; an epoch is a multiple of them, as it would be in training.
+        **settings: flat settings; there is no text.
+    """
+    defaults = {"text_encoder": "none", "embedding_dim": 64, "embedding_learning_rate": 1e-3}
+    defaults |= {"scalar_learning_rate": 1e-2, "exclude_target": "edge", "candidates": "sampled"}
+    config = Config.of(**{**defaults, "batch_size": batch_size, **settings})
+    n_users, n_items = inputs.model.user_degree.shape[0], inputs.model.item_degree.shape[0]
+    objective = Objective(build_model(config, n_users, n_items), config.loss)
+    size, n_micro_batches = fit_batch_size(
+        batch_size, config.train.micro_batch_size, len(inputs.interactions), 1
+    )
+    steps_per_epoch = -(-len(inputs.interactions) // size)
+    optimizer = build_optimizer(config.train, size)
+    state = replicate(initial_state(objective, optimizer, inputs, config.train))
+    run = build_steps(
+        objective,
+        optimizer,
+        config.train,
+        batch_size=size,
+        n_micro_batches=n_micro_batches,
+        steps_per_epoch=-(-steps_per_epoch // n_steps) * n_steps,
+        n_steps=n_steps,
+    )
+    copies = replicate(inputs)
+
+    def steps(state: TrainState) -> TrainState:
+        state, _ = run(state, copies)
+        return jax.block_until_ready(state)
+
+    return state, steps, steps_per_epoch
