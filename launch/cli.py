@@ -13,9 +13,12 @@
 | any other exception: a defect of the program  | its traceback        | 1           |
 """
 
+import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from absl import app, flags
@@ -47,7 +50,23 @@ def run(main: Callable[[], None]) -> None:
     _help_is_of(main)
     # That a machine has no TPU is no news.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
+    _keep_compiled()
     app.run(guarded, flags_parser=_parse)
+
+
+def _keep_compiled() -> None:
+    """Has JAX keep what it compiles: the next start of a binary loads it, instead of compiling.
+
+    In the folder that JAX_COMPILATION_CACHE_DIR names; by default in the user's cache folder.
+    """
+    jax = sys.modules.get("jax")  # a binary that does without it need not wait for its import
+    if jax is None or jax.config.jax_compilation_cache_dir:
+        return
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = caches / "symcere_jax" / "compiled"
+    with contextlib.suppress(OSError):  # no home, or none to write to: nothing is kept
+        folder.mkdir(parents=True, exist_ok=True)
+        jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def _help_is_of(main: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from hypothesis import settings
 
 from symcere_jax.data.dataset import ReviewDataset
 
+# Processes of the tests, and later runs of them, share what JAX compiled: most of their models
+# differ in data alone. JAX reads this at import.
+_compiled = Path(tempfile.gettempdir()) / f"symcere_jax_tests_{os.getuid()}"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_compiled))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
 settings.load_profile("untimed")
 # absl defines them once, at the first start of a program; a test that restores the flags it found

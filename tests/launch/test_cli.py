@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -92,3 +93,30 @@ def test_help_shows_the_docstring_and_the_flags(hello):
     assert (run.returncode, run.stderr) == (0, "")
     assert "python hello.py --times=3" in run.stdout
     assert "How often." in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, "caches/symcere_jax/compiled"),
+        ({"JAX_COMPILATION_CACHE_DIR": "elsewhere"}, "elsewhere"),
+        ({"XDG_CACHE_HOME": "/dev/null"}, "None"),
+    ],
+)
+def test_what_is_compiled_is_kept(tmp_path, variables, expected):
+    program = (
+        "import jax\nfrom launch import cli\n"
+        "cli.run(lambda: print(jax.config.jax_compilation_cache_dir))\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_COMPILATION")}
+    run = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        env={**environment, "XDG_CACHE_HOME": "caches", **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == expected
+    assert run.stderr == ""
