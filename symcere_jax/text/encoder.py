@@ -87,6 +87,16 @@ class FittedTextEncoder(Protocol):
         """
         ...
 
+    def unknown_words(self, text: str) -> list[str]:
+        """Distinct words of a text that add nothing to its features, in the text's order.
+
+        Common words, which no features are made of, are not among them.
+
+        Args:
+            text: any text.
+        """
+        ...
+
     def save(self, folder: Path) -> None:
         """Writes what `load_text_encoder` needs into a folder that exists and is empty."""
         ...

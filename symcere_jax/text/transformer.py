@@ -201,6 +201,10 @@ class FittedTransformer:
         owner = np.repeat(np.arange(len(documents)), [len(texts) for texts in documents])
         return owner_means(rows, np.ones(len(rows), bool), owner, len(documents))
 
+    def unknown_words(self, text: str) -> list[str]:
+        """None: a language model reads any word by its parts; see `FittedTextEncoder`."""
+        return []
+
     def save(self, folder: Path) -> None:
         """Writes which model it is into a folder that exists."""
         content = self.settings() | {"width": self._width}

@@ -12,7 +12,8 @@
 | GET / | | a page to try it |
 
 A request that is malformed gets 422, one with an unknown id 404, one that is too large 413, each
-with `{"error": …}`.
+with `{"error": …}`. A search of which no word is known gets 422 too; words that did not count are
+in `unknown_words` of an answer.
 """
 
 import dataclasses
@@ -82,13 +83,15 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
 
     @app.post("/new_user")
     def new_user(request: schemas.NewUserRequest) -> list[schemas.Ranking]:
-        found = model.recommender.recommend_new(
+        recommender = model.recommender
+        [found] = recommender.recommend_new(
             [NewUser(request.items, request.texts)],
             request.k,
             exclude_seen=request.exclude_seen,
             filter_items=request.filter_items,
         )
-        return _answer(map(schemas.ranking, [None], found))
+        unknown = [word for text in request.texts for word in recommender.unknown_words(text)]
+        return _answer([schemas.ranking(None, found, unknown)])
 
     @app.post("/similar")
     def similar(request: schemas.SimilarRequest) -> list[schemas.Ranking]:
@@ -97,8 +100,9 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
 
     @app.post("/search")
     def search(request: schemas.SearchRequest) -> list[schemas.Ranking]:
-        found = model.recommender.search(request.text, request.k, filter_items=request.filter_items)
-        return _answer([schemas.ranking(None, found)])
+        recommender = model.recommender
+        found = recommender.search(request.text, request.k, filter_items=request.filter_items)
+        return _answer([schemas.ranking(None, found, recommender.unknown_words(request.text))])
 
     @app.post("/explain")
     def explain(request: schemas.ExplainRequest) -> dict[str, Any]:
