@@ -4,7 +4,6 @@ import base64
 import io
 import re
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -15,12 +14,10 @@ from symcere_jax.reporting.explanation import ReviewAlignment, write_alignments
 from symcere_jax.reporting.html import page
 from symcere_jax.reporting.report import Report
 from symcere_jax.reporting.report_extras import extra_sections
+from tests.browser import browse, needs_chromium
 from tests.reporting.test_explanation import WORDS
 from tests.reporting.test_html import Reader
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 SECTIONS = (
     "Data",
     "Settings",
@@ -159,24 +156,23 @@ onload = () => {{ const d = document.getElementById("f").contentDocument;
 </script>"""
 
 
-def browse(tmp_path, built, width, *arguments):
-    """Runs headless Chromium on the page in a frame of that width; returns its output."""
+def browse_in_frame(tmp_path, built, width, *arguments):
+    """Opens the page in a frame of that width; returns Chromium's output."""
     (tmp_path / "report.html").write_text(built[0], encoding="utf-8")
     frame = tmp_path / "frame.html"
     frame.write_text(FRAME.format(width=width, height=2400))
-    command = [
-        *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+    return browse(
+        frame.as_uri(),
+        tmp_path / "profile",
         *("--allow-file-access-from-files", "--virtual-time-budget=20000"),
-        *(f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={max(width, 500)},2400"),
-        *(*arguments, frame.as_uri()),
-    ]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+        *(f"--window-size={max(width, 500)},2400", *arguments),
+    )
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@needs_chromium
 @pytest.mark.parametrize("width", [390, 1280], ids=["phone", "desktop"])
 def test_it_looks_right_in_a_browser(built, tmp_path, width):
-    made = browse(tmp_path, built, width, "--dump-dom")
+    made = browse_in_frame(tmp_path, built, width, "--dump-dom")
     found = re.search(r'data-found="([^"]+)"', made)[1]
     scroll_width, images, loaded, right, marks = map(float, found.split())
     assert scroll_width <= width  # only tables scroll sideways, within their frames
@@ -185,7 +181,7 @@ def test_it_looks_right_in_a_browser(built, tmp_path, width):
     assert marks > 0
 
     shot = tmp_path / "shot.png"
-    browse(tmp_path, built, width, f"--screenshot={shot}")
+    browse_in_frame(tmp_path, built, width, f"--screenshot={shot}")
     pixels = np.asarray(Image.open(shot).convert("RGB"), np.int64)[:, :width]
     assert (pixels.min(axis=2) < 80).mean() > 0.005  # there is text
     assert (pixels.min(axis=2) > 240).mean() > 0.5  # on a light ground
@@ -193,12 +189,10 @@ def test_it_looks_right_in_a_browser(built, tmp_path, width):
     assert colored[:, : width // 2].any() and colored.mean() < 0.3  # plots, and not all of it
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@needs_chromium
 def test_a_page_runs_no_script(tmp_path):
     evil = page("t", "<p id='p'>before</p><script>document.getElementById('p').id='ran'</script>")
-    made = browse(tmp_path, (evil,), 600, "--dump-dom")
+    made = browse_in_frame(tmp_path, (evil,), 600, "--dump-dom")
     assert re.search(r'data-found="([^"]+)"', made)
-    direct = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    direct += [f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "report.html").as_uri()]
-    shown = subprocess.run(direct, capture_output=True, text=True, check=True, timeout=300).stdout
+    shown = browse((tmp_path / "report.html").as_uri(), tmp_path / "profile", "--dump-dom")
     assert 'id="p"' in shown and 'id="ran"' not in shown

@@ -8,6 +8,7 @@
 | POST /search | text, k, filter_items | rankings |
 | POST /explain | user, item | the parts of a score |
 | GET /health | | the model that is served |
+| GET /examples | | a few ids of users and items |
 | GET /metrics | | requests and latencies, for Prometheus |
 | GET / | | a page to try it |
 
@@ -39,6 +40,7 @@ from symcere_jax.serving.ids import UnknownIdError
 from symcere_jax.serving.recommender import NewUser
 
 MAX_BODY_BYTES = 4 << 20
+N_EXAMPLES = 2
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -123,7 +125,7 @@ def _add_pages(app: FastAPI, model: ServedModel) -> None:
     def index() -> HTMLResponse:
         nonce = secrets.token_urlsafe(16)
         policy = (
-            f"default-src 'none'; connect-src 'self'; script-src 'nonce-{nonce}'; "
+            f"default-src 'none'; connect-src 'self'; img-src data:; script-src 'nonce-{nonce}'; "
             f"style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'"
         )
         headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
@@ -139,6 +141,13 @@ def _add_pages(app: FastAPI, model: ServedModel) -> None:
             "n_items": len(recommender.items),
             "step": recommender.metadata.progress.best_step,
             "reads_text": recommender.encoder is not None,
+        }
+
+    @app.get("/examples")
+    def examples() -> dict[str, list[str]]:
+        ids = (model.recommender.users.ids, model.recommender.items.ids)
+        return {
+            name: list(of[:N_EXAMPLES]) for name, of in zip(("users", "items"), ids, strict=True)
         }
 
 

@@ -140,3 +140,9 @@ def test_the_page_sets_texts_as_texts_only(client):
     for unsafe in ("innerHTML", "outerHTML", "document.write", "eval(", "http://", "https://"):
         assert unsafe not in page
     assert set(re.findall(r'data-path="([^"]+)"', page)) <= set(PATHS)
+
+
+def test_examples_are_ids_that_exist(client, model):
+    found = client.get("/examples").json()
+    assert set(found["users"]) < set(model.recommender.users.ids)
+    assert client.post("/similar", json={"items": found["items"]}).status_code == 200
