@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.evaluation import PairedTest
+from symcere_jax.reporting.ablation import AblationTable, VariantScores, write_ablation
 from symcere_jax.reporting.explanation import ReviewAlignment, write_alignments
 from symcere_jax.reporting.html import page
 from symcere_jax.reporting.report import Report
@@ -32,11 +34,21 @@ SECTIONS = (
 )
 
 
+def variant(name, mean, test=None):
+    return VariantScores(name, {"n_layers": 1}, mean, None, (mean,), test, 0.5, 7.0, None)
+
+
+TEST = PairedTest(-0.1, -0.2, -0.05, 0.001, 0.002, 0.003, 0.004)
+ABLATION = AblationTable(
+    "shop", 9, (0,), (variant("both_towers", 0.3), variant("<b>|", 0.2, TEST)), {"text": "no"}
+)
+
+
 @pytest.fixture(scope="module")
 def extras(tmp_path_factory):
     """Folders as ablate.py, anchoring.py and explain.py leave them."""
     folder = tmp_path_factory.mktemp("extras")
-    (folder / "ablation.md").write_text("# Ablation\n\n| variant | p |\n|---|---:|\n| <b> | 1 |\n")
+    write_ablation(ABLATION, folder)
     (folder / "anchoring.md").write_text("# Anchoring\n\n## Top words\n\nnone")
     buffer = io.BytesIO()
     Image.new("RGB", (40, 20)).save(buffer, "png")
@@ -129,6 +141,21 @@ def test_a_run_that_is_not_scored_is_named(trained_run, dataset, tmp_path):
     assert Reader(report.training()).tags.count("img") == 4
 
 
+def test_an_ablation_among_the_runs(trained_run, dataset, tmp_path):
+    write_ablation(ABLATION, tmp_path)
+    with pytest.raises(DataError, match=r"run both_towers: .* has neither"):
+        Report(dataset, [tmp_path])
+    shutil.copytree(trained_run, tmp_path / "both_towers")
+    report = Report(dataset, [tmp_path])
+    assert (report.names, report.folders) == (["both_towers"], [tmp_path / "both_towers"])
+    found = Reader(report.build())
+    assert "Ablation" in found.text and "<b>|" in found.text and "-0.1000 (-33.3%)" in found.text
+    assert "n_layers=1" in found.text
+    (tmp_path / "ablation.json").write_text('{"metric": 1, "variants": [{}]}')
+    with pytest.raises(DataError, match=r"ablation.json: no ablation .*run launch/ablate.py"):
+        Report(dataset, [tmp_path])
+
+
 def test_bad_input(trained_run, dataset, tmp_path):
     with pytest.raises(ConfigError, match="at least one run"):
         Report(dataset, [])
@@ -136,7 +163,7 @@ def test_bad_input(trained_run, dataset, tmp_path):
         Report(dataset, [trained_run, trained_run])
     with pytest.raises(DataError, match=r"neither metrics\.jsonl nor"):
         Report(dataset, [tmp_path])
-    with pytest.raises(DataError, match=r"holds no ablation\.md"):
+    with pytest.raises(DataError, match=r"holds no ablation\.json"):
         extra_sections(tmp_path)
     (tmp_path / "explanations.json").write_text('{"reviews": [{"item": 1}]}')
     with pytest.raises(DataError, match=r"explanations.json: no explanations"):
