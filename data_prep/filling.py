@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from data_prep import writing
 from data_prep.config import PrepareConfig
@@ -69,10 +70,12 @@ def fill(
         counts = writing.write_reviews(folder / schema.REVIEWS, store, selection, split, texts)
         store.close()
         if texts is not None:
+            rating = pq.read_table(folder / schema.REVIEWS, columns=["rating"])["rating"]
+            rating = rating.to_numpy()  # NaN where there is none
             opened = stack.enter_context(contextlib.closing(texts.open()))
             for encoder in encoders:
                 announce(f"encoding {len(selection):,} texts by {encoder.name}")
-                features = encode(opened, selection, split, encoder, announce)
+                features = encode(opened, selection, split, rating, encoder, announce)
                 writing.write_text(folder, encoder.name, features)
                 text_encoders[encoder.name] = {
                     **features.settings,
