@@ -40,6 +40,10 @@ USERS = {"text_term_weights": "users"}
 ENCODERS = {
     "lsa": ("LSA", {"text_encoder": "lsa"}),
     "lsa_users": ("LSA, terms weighed by users", {"text_encoder": "lsa", **USERS}),
+    "lsa_ratings": (
+        "LSA, terms weighed by ratings",
+        {"text_encoder": "lsa", "text_term_weights": "ratings"},
+    ),
     "transformer": ("language model", {"text_encoder": "transformer"}),
     "both": ("both", {"text_encoder": "lsa+transformer"}),
     "both_users": (

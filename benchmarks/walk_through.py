@@ -1,12 +1,13 @@
-r"""Writes the walk-through of docs/serving.md: calls of the Recommender with their real output.
+r"""Writes the walk-through of the docs: calls of the Recommender with their real output.
 
   python benchmarks/walk_through.py --workdir=runs/tripadvisor --dataset=data/tripadvisor \
-    --update=docs/serving.md --update=README.md
+    --update=docs/serving.md --update_short=README.md
 
 Hotels have no names in the data: beside each id stand the words that set its training reviews
 apart.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,12 @@ from symcere_jax.data import ReviewDataset
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
-_UPDATE = flags.DEFINE_multi_string("update", [], "Markdown files with marks 'walk_through'")
+_UPDATE = flags.DEFINE_string("update", None, "Markdown file with marks 'walk_through'")
+_UPDATE_SHORT = flags.DEFINE_string("update_short", None, "the same, for all of it in one table")
 
+IMPORT = """from symcere_jax import NewUser, Recommender
+
+recommender = Recommender.load("runs/tripadvisor", "data/tripadvisor")"""
 QUERY = "quiet boutique hotel near the beach"
 
 
@@ -54,11 +59,11 @@ def main(arguments: list[str]) -> None:
     recommender = Recommender.load(_WORKDIR.value, dataset)
     words = describe(dataset)
 
+    def say(item: str) -> str:
+        return words[recommender.items.rows([item])[0]]
+
     def rows(ranking: list) -> str:
-        cells = [
-            [words[recommender.items.rows([item])[0]], item, f"{score:.2f}"]
-            for item, score in ranking
-        ]
+        cells = [[say(item), item, f"{score:.2f}"] for item, score in ranking]
         return tables.markdown(("its reviews say", "item", "score"), cells, 1)
 
     # The user with most to go by, and two hotels that many wrote of, in an old town and by a beach.
@@ -72,24 +77,47 @@ def main(arguments: list[str]) -> None:
         recommender.search(text, 1, filter_items=often)[0].item_id
         for text in ("old town square", "beach resort")
     ]
-    likes = ", ".join(f"{item} ({words[recommender.items.rows([item])[0]]})" for item in liked)
+    likes = ", ".join(f"{item} ({say(item)})" for item in liked)
     said = "; ".join(words[item] for item in history[:3])
-    parts = [
-        "```python\nfrom symcere_jax import NewUser, Recommender\n\n"
-        'recommender = Recommender.load("runs/tripadvisor", "data/tripadvisor")\n'
-        "recommender.recommend([user], k=3)\n```\n",
-        f"A known user, who wrote of {len(history)} hotels in training ({said}; …):\n",
-        rows(recommender.recommend([user], 3)[0]),
-        f"\n```python\nrecommender.recommend_new([NewUser(items={liked!r})], k=3)\n```\n",
-        f"Somebody new, of whom two liked hotels are known, {likes}:\n",
-        rows(recommender.recommend_new([NewUser(items=liked)], 3)[0]),
-        f"\n```python\nrecommender.search({QUERY!r}, k=3)\n```\n",
-        rows(recommender.search(QUERY, 3)),
+    calls = [
+        ("recommender.recommend([user], k=3)", recommender.recommend([user], 3)[0]),
+        (
+            f"recommender.recommend_new([NewUser(items={json.dumps(liked)})], k=3)",
+            recommender.recommend_new([NewUser(items=liked)], 3)[0],
+        ),
+        (f'recommender.search("{QUERY}", k=3)', recommender.search(QUERY, 3)),
     ]
+    askers = [
+        f"A known user, who wrote of {len(history)} hotels in training ({said}; …):\n",
+        f"Somebody new, of whom two liked hotels are known, {likes}:\n",
+        "",
+    ]
+    parts = [f"```python\n{IMPORT}\n```"]
+    for (call, found), asker in zip(calls, askers, strict=True):
+        parts += [f"\n```python\n{call}\n```\n", *([asker] if asker else []), rows(found)]
     text = "\n".join(parts)
     print(text)
-    for path in _UPDATE.value:
-        tables.replace(Path(path), "walk_through", text)
+    if _UPDATE.value:
+        tables.replace(Path(_UPDATE.value), "walk_through", text)
+    if _UPDATE_SHORT.value:
+        asked = [
+            f"a known user, who wrote of {', '.join(words[item] for item in history[:2])}, …",
+            f"somebody new, who likes {' and '.join(say(item) for item in liked)}",
+            f"“{QUERY}”",
+        ]
+        cells = [
+            [who, *(f"{item}: {say(item)} ({score:.2f})" for item, score in found)]
+            for who, (_, found) in zip(asked, calls, strict=True)
+        ]
+        text = "\n".join(
+            [
+                "```python",
+                *(call for call, _ in calls),
+                "```\n",
+                tables.markdown(("asked by", "first", "second", "third"), cells, 4),
+            ]
+        )
+        tables.replace(Path(_UPDATE_SHORT.value), "walk_through", text)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 What is there stays as it is: rows, splits, held-out reviews. New users and items get the rows that
 follow, in the order of their ids. Of a pair (user, item) that has a review already, the new one is
 left out. A new review goes to train, unless the rows carry a split or `--split=ratio` asks for new
-held-out ones. Texts are encoded by the encoder that the folder keeps, not by a new one: features of
+held-out ones. Texts are encoded by the encoders that the folder keeps, not by new ones: features of
 texts stay what they were, and so a model that was trained on them stays meaningful.
 """
 
@@ -12,7 +12,7 @@ import dataclasses
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,16 @@ import pyarrow.parquet as pq
 
 from data_prep import output_folder, splitting, writing
 from data_prep.config import PrepareConfig
+from data_prep.filling import fill, statistics, summarize
 from data_prep.ingesting import Ingested, ingest
 from data_prep.selection import NO_SPLIT, Known, Selection, select
 from data_prep.sources import Source
-from data_prep.split_policy import cold_counts
 from data_prep.store import ReviewStore
 from data_prep.stored_encoder import StoredEncoder
-from data_prep.stored_texts import TextWriter
 from data_prep.summary import Summary
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.text.encoder import Reviews
+from symcere_jax.text.encoder import TextEncoder
 
 _BATCH_ROWS = 1 << 15
 
@@ -56,10 +55,9 @@ def append(
     earlier = ReviewDataset.load(config.output)
     if config.split not in (None, "predefined", "ratio"):
         raise ConfigError(f"--split={config.split} cannot be appended with; use ratio, or none")
-    if len(earlier.manifest.text_encoders) > 1:
-        raise ConfigError(f"{config.output} has several text encoders; prepare all data again")
-    if earlier.manifest.text_encoders:
-        StoredEncoder(earlier)  # before any work: a folder may keep none
+    names = list(earlier.manifest.text_encoders)
+    for name in names:
+        StoredEncoder(earlier, name)  # before any work: a folder may not keep it
     config = dataclasses.replace(config, k_core=earlier.manifest.k_core)
     with output_folder.new_folder(config.output) as folder:
         scratch = folder / "scratch"
@@ -69,7 +67,11 @@ def append(
             announce(f"reading {config.input or 'generated reviews'}")
             ingested = ingest(config, source, store)
             announce(f"adding to {earlier.manifest.n_reviews:,} reviews")
-            summary = _fill(folder, scratch, store, ingested, earlier, source, config, announce)
+            cache = Path(config.text_cache).expanduser() if config.text_cache else None
+            encoders = [StoredEncoder(earlier, name, scratch, cache) for name in names]
+            summary = _fill(
+                folder, scratch, store, ingested, earlier, encoders, source, config, announce
+            )
     return dataclasses.replace(summary, seconds=time.monotonic() - start)
 
 
@@ -79,6 +81,7 @@ def _fill(
     store: ReviewStore,
     ingested: Ingested,
     earlier: ReviewDataset,
+    encoders: Sequence[TextEncoder],
     source: Source,
     config: PrepareConfig,
     announce: Callable[[str], None],
@@ -91,52 +94,19 @@ def _fill(
         raise DataError(f"nothing in {config.input} is new to {earlier.folder}")
     split = _split(selection, is_new, store, config)
     announce(f"writing {len(selection):,} reviews, {int(is_new.sum()):,} of them new")
-    writing.write_ids(folder, store, selection, metadata=False)
+    filled = fill(folder, scratch, store, selection, split, encoders, announce, metadata=False)
     _keep_metadata(folder, earlier)
-    n_interactions = writing.write_pairs(folder, selection, split)
-    text_encoders: dict[str, Any] = {}
-    with contextlib.ExitStack() as stack:
-        texts = None
-        if earlier.manifest.text_encoders:
-            texts = stack.enter_context(TextWriter(scratch / "texts"))
-        counts = writing.write_reviews(folder / schema.REVIEWS, store, selection, split, texts)
-        store.close()
-        if texts is not None:
-            encoder = StoredEncoder(earlier, scratch=scratch)
-            announce(f"encoding {len(selection):,} texts by {encoder.name}")
-            opened = stack.enter_context(contextlib.closing(texts.open()))
-            reviews = Reviews(
-                texts=opened,
-                user=selection.user,
-                item=selection.item,
-                is_train=split == splitting.TRAIN,
-                n_users=selection.n_users,
-                n_items=selection.n_items,
-            )
-            features = encoder.encode(reviews, progress=announce)
-            writing.write_text(folder, encoder.name, features)
-            text_encoders[encoder.name] = earlier.manifest.text_encoders[encoder.name]
-    n_cold_users, n_cold_items = cold_counts(selection, split)
     manifest = earlier.manifest
-    dropped = Counter(selection.dropped) + Counter(manifest.dropped)
-    n_read = ingested.n_read + manifest.statistics.get("raw_rows", manifest.n_reviews)
-    summary = Summary(
+    summary = summarize(
+        filled,
+        selection,
+        split,
+        ingested,
+        config,
         name=manifest.name,
-        output=config.output,
-        n_read=n_read,
-        dropped=dict(dropped),
-        changed_texts=ingested.changed_texts,
-        n_users=selection.n_users,
-        n_items=selection.n_items,
-        n_reviews=len(selection),
-        n_interactions=n_interactions,
-        split=str(manifest.split.get("policy")),
-        n_empty_texts=counts.n_empty,
-        words_per_review=counts.n_words / len(selection),
-        n_cold_users=n_cold_users,
-        n_cold_items=n_cold_items,
-        n_bad_items=ingested.n_bad_items,
-        seconds=0.0,
+        policy=str(manifest.split.get("policy")),
+        n_read=ingested.n_read + manifest.statistics.get("raw_rows", manifest.n_reviews),
+        dropped=dict(Counter(selection.dropped) + Counter(manifest.dropped)),
     )
     del selection, split
     shutil.rmtree(scratch)
@@ -145,19 +115,12 @@ def _fill(
         n_users=summary.n_users,
         n_items=summary.n_items,
         n_reviews=summary.n_reviews,
-        n_interactions=n_interactions,
+        n_interactions=filled.n_interactions,
         source=_grown(earlier, source, ingested, config),
-        dropped=dict(dropped),
-        text_encoders=text_encoders,
+        dropped=summary.dropped,
+        text_encoders=filled.text_encoders,
         files=writing.file_entries(folder),
-        statistics={
-            **manifest.statistics,
-            "raw_rows": n_read,
-            "words": counts.n_words,
-            "reviews_without_text": counts.n_empty,
-            "users_without_training_review": n_cold_users,
-            "items_without_training_review": n_cold_items,
-        },
+        statistics={**manifest.statistics, **statistics(summary, filled.n_words)},
     ).write(folder)
     return summary
 

@@ -69,6 +69,7 @@ def encode(
     texts: StoredTexts,
     selection: Selection,
     split: np.ndarray,
+    rating: np.ndarray,
     encoder: TextEncoder,
     announce: Callable[[str], None],
 ) -> TextFeatures:
@@ -81,6 +82,7 @@ def encode(
             is_train=split == splitting.TRAIN,
             n_users=selection.n_users,
             n_items=selection.n_items,
+            rating=rating,
         ),
         progress=lambda stage: announce(f"{encoder.name}: {stage}"),
     )

@@ -10,13 +10,13 @@ from pathlib import Path
 from data_prep import download, output_folder, writing
 from data_prep.appending import append
 from data_prep.config import PrepareConfig
-from data_prep.encoding import configured_encoder, encode
+from data_prep.encoding import configured_encoder
+from data_prep.filling import fill, statistics, summarize
 from data_prep.ingesting import Ingested, ingest
 from data_prep.selection import select
 from data_prep.sources import FILTERS, SOURCES, Source
-from data_prep.split_policy import cold_counts, split_reviews
+from data_prep.split_policy import split_reviews
 from data_prep.store import ReviewStore
-from data_prep.stored_texts import TextWriter
 from data_prep.summary import Summary
 from symcere_jax.data import schema
 from symcere_jax.errors import ConfigError
@@ -94,41 +94,18 @@ def _fill(
 
     announce(f"writing {len(selection):,} reviews")
     metadata = source.items is not None and source.item_file(config) is not None
-    writing.write_ids(folder, store, selection, metadata=metadata)
-    n_interactions = writing.write_pairs(folder, selection, split)
-    text_encoders = {}
-    with contextlib.ExitStack() as stack:
-        texts = stack.enter_context(TextWriter(scratch / "texts")) if encoder else None
-        counts = writing.write_reviews(folder / schema.REVIEWS, store, selection, split, texts)
-        store.close()  # what follows needs its memory
-        if encoder is not None and texts is not None:
-            announce(f"encoding {len(selection):,} texts by {encoder.name}")
-            opened = stack.enter_context(contextlib.closing(texts.open()))
-            features = encode(opened, selection, split, encoder, announce)
-            writing.write_text(folder, encoder.name, features)
-            text_encoders[encoder.name] = {
-                **features.settings,
-                "width": features.reviews.shape[1],
-                "dtype": str(features.reviews.dtype),
-            }
-    n_cold_users, n_cold_items = cold_counts(selection, split)
-    summary = Summary(
+    encoders = [] if encoder is None else [encoder]
+    filled = fill(folder, scratch, store, selection, split, encoders, announce, metadata=metadata)
+    summary = summarize(
+        filled,
+        selection,
+        split,
+        ingested,
+        config,
         name=config.name or config.output.resolve().name,
-        output=config.output,
+        policy=str(split_settings["policy"]),
         n_read=ingested.n_read,
         dropped=selection.dropped,
-        changed_texts=ingested.changed_texts,
-        n_users=selection.n_users,
-        n_items=selection.n_items,
-        n_reviews=len(selection),
-        n_interactions=n_interactions,
-        split=str(split_settings["policy"]),
-        n_empty_texts=counts.n_empty,
-        words_per_review=counts.n_words / len(selection),
-        n_cold_users=n_cold_users,
-        n_cold_items=n_cold_items,
-        n_bad_items=ingested.n_bad_items,
-        seconds=0.0,
     )
     announce(f"writing {config.output}")
     source_settings = _source_settings(source, ingested, config)
@@ -139,20 +116,16 @@ def _fill(
         n_users=summary.n_users,
         n_items=summary.n_items,
         n_reviews=summary.n_reviews,
-        n_interactions=n_interactions,
+        n_interactions=filled.n_interactions,
         k_core=config.k_core,
         split=split_settings,
         source=source_settings,
         dropped=summary.dropped,
-        text_encoders=text_encoders,
+        text_encoders=filled.text_encoders,
         files=writing.file_entries(folder),
         cleaning=_cleaning_settings(ingested, config),
         statistics={
-            "raw_rows": summary.n_read,
-            "words": counts.n_words,
-            "reviews_without_text": counts.n_empty,
-            "users_without_training_review": n_cold_users,
-            "items_without_training_review": n_cold_items,
+            **statistics(summary, filled.n_words),
             "bad_rows_of_item_metadata": ingested.n_bad_items,
         },
     ).write(folder)

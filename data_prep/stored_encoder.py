@@ -8,7 +8,13 @@ import numpy as np
 
 from data_prep.columns_on_disk import NpyFile
 from symcere_jax.data import ReviewDataset
-from symcere_jax.text import FittedTextEncoder, Reviews, TextFeatures, load_text_encoder
+from symcere_jax.text import (
+    FittedTextEncoder,
+    Reviews,
+    TextFeatures,
+    keep_vectors,
+    load_text_encoder,
+)
 from symcere_jax.text.encoder import Progress
 
 _BLOCK = 1 << 10
@@ -21,19 +27,25 @@ class StoredEncoder:
         dataset: the prepared folder that keeps the encoder.
         name: of the encoder; None: the first of the folder.
         scratch: folder for the features, which are then mapped; None: in memory.
+        cache: folder of the vectors of language models; None: the scratch folder.
 
     Raises:
-        DataError: the folder keeps none.
+        DataError: the folder keeps none, or one that cannot encode further texts.
     """
 
     def __init__(
-        self, dataset: ReviewDataset, name: str | None = None, scratch: Path | None = None
+        self,
+        dataset: ReviewDataset,
+        name: str | None = None,
+        scratch: Path | None = None,
+        cache: Path | None = None,
     ) -> None:
         self.name = name or next(iter(dataset.manifest.text_encoders))
         settings = dict(dataset.manifest.text_encoders[self.name])
         self._settings = {k: v for k, v in settings.items() if k not in ("width", "dtype")}
         self._fitted: FittedTextEncoder = load_text_encoder(dataset, self.name)
-        self._scratch = scratch
+        self._fitted.encode_texts([])  # features from elsewhere end here, before any work
+        self._scratch, self._cache = scratch, cache
 
     def encode(self, reviews: Reviews, *, progress: Progress | None = None) -> TextFeatures:
         """Encodes all reviews, and users and items by their training reviews.
@@ -43,16 +55,19 @@ class StoredEncoder:
             progress: called with a few words at the start of each stage.
         """
         say = progress or (lambda stage: None)
+        cache = self._cache or (self._scratch and self._scratch / "vectors")
+        if cache is not None:
+            keep_vectors(self._fitted, cache)
         train = np.flatnonzero(reviews.is_train)
         features = {}
         for name, of_review, n in (
             ("users", np.asarray(reviews.user)[train], reviews.n_users),
             ("items", np.asarray(reviews.item)[train], reviews.n_items),
         ):
-            say(f"{self.name}: encoding {name}")
+            say(f"encoding {name}")
             documents = _documents(reviews.texts, train, of_review, n)
             features[name] = self._gather(name, map(self._fitted.encode_documents, documents))
-        say(f"{self.name}: encoding reviews")
+        say("encoding reviews")
         blocks = (reviews.texts[s : s + _BLOCK] for s in range(0, len(reviews.texts), _BLOCK))
         alone = self._gather("reviews", map(self._fitted.encode_texts, blocks))
         return TextFeatures(

@@ -35,7 +35,8 @@ class TextConfig:
     text_term_weights: str = setting(
         "none",
         "How lsa weighs terms besides by TF-IDF: none; users: less where the items of a user share "
-        "a term no more often than chance has it, as they do words of sentiment.",
+        "a term no more often than chance has it, as they do words of sentiment; ratings: less "
+        "where a term tells the rating of a review rather than its item.",
         TERM_WEIGHTS,
     )
     text_model: str = setting(

@@ -16,17 +16,16 @@ Prints the tables; writes anchoring.md, anchoring.json and anchoring.png. A hund
 words take about two minutes a model on two cores.
 """
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 from absl import flags
-from tqdm import tqdm
 
 from data_prep import synthetic
 from launch import cli
+from launch.progress import counting_bar
 from symcere_jax import explain
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
@@ -90,12 +89,7 @@ def _explain(
     aligner: explain.Aligner, texts: list[str], items: np.ndarray
 ) -> list[explain.WordContributions]:
     """Explains the reviews under a progress bar."""
-    with tqdm(desc=aligner.name, unit="review", disable=not sys.stderr.isatty()) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with counting_bar("review", aligner.name) as show:
         return explain.explain_reviews(
             aligner,
             texts,

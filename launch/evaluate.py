@@ -12,15 +12,14 @@ the reviews of each new user or item, half are known and half are to be predicte
 cold_start_<split>.json.
 """
 
-import sys
 from pathlib import Path
 from typing import cast
 
 from absl import flags
 from rich.console import Console
-from tqdm import tqdm
 
 from launch import cli
+from launch.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import HeldOutSplit, evaluate
 from symcere_jax.experiments.cold_start import evaluate_cold_start
@@ -49,12 +48,7 @@ def main() -> None:
     dataset = ReviewDataset.load(_DATASET.value)
     workdir = Path(_WORKDIR.value)
     embeddings, metadata = load_embeddings(workdir, dataset)
-    with tqdm(unit="user", disable=not sys.stderr.isatty()) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with counting_bar("user") as show:
         evaluation = evaluate(
             score_block,
             embeddings,

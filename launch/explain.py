@@ -15,19 +15,17 @@ fitted to their scores. Its fit (R²) and the 95 % interval of each contribution
 given: where the fit is low or an interval holds 0, a contribution says little.
 """
 
-import sys
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 from absl import flags
 from rich.console import Console
-from tqdm import tqdm
 
 from launch import cli
+from launch.progress import counting_bar
 from symcere_jax import explain
 from symcere_jax.data import ReviewDataset
-from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.errors import ConfigError
 from symcere_jax.reporting import explanation, recommendation
 from symcere_jax.training import load_model
 
@@ -58,79 +56,44 @@ def main() -> None:
     if _ITEM.value and not _USER.value:
         raise ConfigError("--item needs --user: whom is it recommended to?")
     dataset = ReviewDataset.load(_DATASET.value)
-    paths = _recommendation(dataset, output) if _USER.value else _alignments(dataset, output)
+    trained = load_model(_WORKDIR.value, dataset)
+    options = {
+        "n_samples": _SAMPLES.value,
+        "n_repeats": _REPEATS.value,
+        "seed": _SEED.value,
+    }
+    named = recommendation.Named.of(dataset)
+    if _USER.value:
+        user = named.row_of("user", _USER.value)
+        item = named.row_of("item", _ITEM.value) if _ITEM.value else None
+        aligner = explain.Aligner.of_model("model", trained, dataset, "fused")
+        if item is None:
+            item = explain.best_new_item(trained, dataset, user)
+        one = explain.explain_recommendation(
+            trained, dataset, aligner, user, item, n_reviews=_EVIDENCE.value, **options
+        )
+        tables = recommendation.recommendation_tables(one, named)
+        paths = recommendation.write_recommendations([one], named, output, dataset.name)
+    else:
+        against = cast(explain.Against, _AGAINST.value)
+        aligner = explain.Aligner.of_model("model", trained, dataset, against)
+        rows = explain.chosen_reviews(dataset, _REVIEWS.value, seed=_SEED.value)
+        reviews = dataset.reviews(["user", "item", "text"]).take(rows)
+        texts, items = reviews["text"].to_pylist(), reviews["item"].to_numpy()
+        with counting_bar("review") as show:
+            found = explain.explain_reviews(aligner, texts, items, progress=show, **options)
+        alignments = [
+            explanation.ReviewAlignment(row, named.users[user], named.items[item], against, words)
+            for row, user, item, words in zip(
+                rows, reviews["user"].to_numpy(), items, found, strict=True
+            )
+        ]
+        tables = [explanation.alignment_table(one) for one in alignments]
+        paths = explanation.write_alignments(alignments, output, dataset.name)
+    for table in tables:
+        Console().print(table)
     for path in paths:
         print(path)
-
-
-def _alignments(dataset: ReviewDataset, output: Path) -> list[Path]:
-    trained = load_model(_WORKDIR.value, dataset)
-    aligner = explain.Aligner.of_model(
-        "model", trained, dataset, cast(explain.Against, _AGAINST.value)
-    )
-    named, console = recommendation.Named.of(dataset), Console()
-    table = dataset.reviews(["user", "item", "text"])
-    found = []
-    for row in tqdm(_rows(dataset), unit="review", disable=not sys.stderr.isatty()):
-        user, item = table["user"][row].as_py(), table["item"][row].as_py()
-        words = explain.explain_words(
-            table["text"][row].as_py(),
-            aligner.scorer(aligner.items[item]),
-            n_samples=_SAMPLES.value,
-            n_repeats=_REPEATS.value,
-            seed=_SEED.value,
-        )
-        ids = str(named.users[user]), str(named.items[item])
-        found.append(explanation.ReviewAlignment(row, *ids, _AGAINST.value, words))
-        console.print(explanation.words_table(words, f"review {row}: {ids[0]} on {ids[1]}"))
-    return explanation.write_alignments(found, output, dataset.name)
-
-
-def _rows(dataset: ReviewDataset) -> list[int]:
-    if not _REVIEWS.value:
-        split = dataset.reviews(["split"])["split"].to_numpy()
-        rows = np.flatnonzero(split == ("test" if len(dataset.test) else "train"))
-        drawn = np.random.default_rng(_SEED.value).choice(rows, min(5, len(rows)), replace=False)
-        return sorted(drawn.tolist())
-    n = dataset.manifest.n_reviews
-    for row in _REVIEWS.value:
-        if not row.isdecimal() or int(row) >= n:
-            raise ConfigError(f"--reviews has {row!r}: rows are whole numbers from 0 to {n - 1}")
-    return [int(row) for row in _REVIEWS.value]
-
-
-def _recommendation(dataset: ReviewDataset, output: Path) -> list[Path]:
-    named = recommendation.Named.of(dataset)
-    user = _row_of(named.users, _USER.value, "user", dataset)
-    item = _row_of(named.items, _ITEM.value, "item", dataset) if _ITEM.value else None
-    trained = load_model(_WORKDIR.value, dataset)
-    aligner = explain.Aligner.of_model("model", trained, dataset, "fused")
-    if item is None:
-        item = explain.best_new_item(trained, dataset, user)
-    one = explain.explain_recommendation(
-        trained,
-        dataset,
-        aligner,
-        user,
-        item,
-        n_reviews=_EVIDENCE.value,
-        n_samples=_SAMPLES.value,
-        n_repeats=_REPEATS.value,
-        seed=_SEED.value,
-    )
-    for table in recommendation.recommendation_tables(one, named):
-        Console().print(table)
-    return recommendation.write_recommendations([one], named, output, dataset.name)
-
-
-def _row_of(ids: np.ndarray, wanted: str | None, kind: str, dataset: ReviewDataset) -> int:
-    rows = np.flatnonzero(ids == wanted)
-    if not len(rows):
-        raise DataError(
-            f"{dataset.folder / f'{kind}s.parquet'} has no {kind} {wanted!r}; its ids look like "
-            f"{ids[0]!r}"
-        )
-    return int(rows[0])
 
 
 def run() -> None:

@@ -1,7 +1,8 @@
-"""Progress of a training run on the terminal."""
+"""Progress on the terminal."""
 
+import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from tqdm import tqdm
 
@@ -65,3 +66,23 @@ class ProgressBar:
 
     def _line(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def counting_bar(unit: str, name: str | None = None) -> Iterator[Callable[[int, int], None]]:
+    """Shows a bar on stderr, if that is a terminal; yields what moves it.
+
+    Args:
+        unit: what is counted.
+        name: stands before the bar.
+
+    Yields:
+        A function of the number done and of all.
+    """
+    with tqdm(desc=name, unit=unit, disable=not sys.stderr.isatty()) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show

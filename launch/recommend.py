@@ -23,16 +23,15 @@ What a user interacted with is left out, held-out interactions included (--noexc
 
 import sys
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from absl import flags
-from tqdm import tqdm
 
-from launch import cli, training_runs
+from launch import cli
+from launch.known_users import recommend_known
 from symcere_jax.errors import ConfigError
 from symcere_jax.serving import NewUser, Recommender, read_ids
-from symcere_jax.serving.bulk import name_block, ranking_line, write_lines, write_recommendations
+from symcere_jax.serving.formats import ranking_line
+from symcere_jax.serving.retrieval import EXACT, INDEX_HELP, INDEXES
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "prepared folder that the model was trained on", required=True
@@ -52,8 +51,7 @@ _EXCLUDE_SEEN = flags.DEFINE_bool("exclude_seen", True, "leave out what the user
 _ITEMS_FILE = flags.DEFINE_string(
     "items_file", None, "file of the ids of the only items to choose from, one a line"
 )
-
-_TERMINAL_USERS = 1 << 12  # recommended to at once
+_INDEX = flags.DEFINE_enum("index", EXACT, INDEXES, INDEX_HELP)
 
 
 def main() -> None:
@@ -70,10 +68,11 @@ def main() -> None:
         )
     if any(asked[1:]) and _OUTPUT.value:
         raise ConfigError("--output is for users of the data; the others go to the terminal")
-    recommender = Recommender.load(_WORKDIR.value, _DATASET.value)
+    recommender = Recommender.load(_WORKDIR.value, _DATASET.value, index=_INDEX.value)
     items = read_ids(Path(_ITEMS_FILE.value)) if _ITEMS_FILE.value else None
     if _SEARCH.value is not None:
         found = recommender.search(_SEARCH.value, _K.value, filter_items=items)
+        _note_unknown(recommender, [_SEARCH.value])
         print(ranking_line("search", _SEARCH.value, found))
     elif _SIMILAR.value:
         rankings = recommender.similar_items(_SIMILAR.value, _K.value)
@@ -84,42 +83,27 @@ def main() -> None:
         [found] = recommender.recommend_new(
             [new], _K.value, exclude_seen=_EXCLUDE_SEEN.value, filter_items=items
         )
+        _note_unknown(recommender, _REVIEW.value)
         print(ranking_line("user_id", None, found))
     else:
-        recommend_known(recommender, items)
-
-
-def recommend_known(recommender: Recommender, items: list[str] | None) -> None:
-    """Recommends to users of the prepared folder."""
-    ids = [*(_USERS.value or []), *(read_ids(Path(_USERS_FILE.value)) if _USERS_FILE.value else [])]
-    named = _USERS.value is not None or _USERS_FILE.value is not None
-    rows = recommender.users.rows(ids) if named else np.arange(len(recommender.users))
-    options: dict[str, Any] = {
-        "exclude_seen": _EXCLUDE_SEEN.value,
-        "allowed": None if items is None else recommender.items.rows(items),
-    }
-    if not _OUTPUT.value:
-        for start in range(0, len(rows), _TERMINAL_USERS):
-            part = rows[start : start + _TERMINAL_USERS]
-            found = recommender.recommend_rows(part, _K.value, **options)
-            write_lines(name_block(recommender, part, *found), sys.stdout)
-        return
-    stop = training_runs.stop_on_signals("after this part")
-    output = Path(_OUTPUT.value)
-    with tqdm(total=len(rows), unit="user", disable=not sys.stderr.isatty()) as bar:
-        complete = write_recommendations(
+        ids = _USERS.value
+        if _USERS_FILE.value is not None:
+            ids = [*(ids or []), *read_ids(Path(_USERS_FILE.value))]
+        recommend_known(
             recommender,
-            rows,
-            output,
+            None if ids is None else recommender.users.rows(ids),
+            _OUTPUT.value,
             k=_K.value,
-            progress=lambda done, total: bar.update(done - bar.n),
-            should_stop=stop.is_set,
-            **options,
+            exclude_seen=_EXCLUDE_SEEN.value,
+            allowed=None if items is None else recommender.items.rows(items),
         )
-    if not complete:
-        print("stopped; the same command goes on from there", file=sys.stderr)
-        sys.exit(training_runs.PREEMPTED)
-    print(f"{len(rows):,} users: {output}")
+
+
+def _note_unknown(recommender: Recommender, texts: list[str]) -> None:
+    """Says on stderr which words count for nothing."""
+    words = [word for text in texts for word in recommender.unknown_words(text)]
+    if words:
+        print(f"note: words that the model does not know: {', '.join(words)}", file=sys.stderr)
 
 
 def run() -> None:

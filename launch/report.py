@@ -5,7 +5,11 @@ r"""Writes a report of one or more runs: a single HTML file that needs no networ
 With several runs, scored by evaluate.py, and what other binaries wrote:
 
   python launch/report.py --dataset=data/shop --runs=runs/shop,runs/unnormalised \
-    --extras=runs/ablation/shop,runs/anchoring,explanations --output=report.html
+    --extras=runs/anchoring,explanations --output=report.html
+
+Of an ablation, the variant that the others are compared with, beside the tables of all:
+
+  python launch/report.py --dataset=data/shop --runs=runs/ablation/shop
 
 The data, the settings, training curves, metrics with intervals, paired comparisons, popularity
 bias, a map of the embeddings; the ablation, semantic anchoring and explanations from --extras.
@@ -28,7 +32,9 @@ from symcere_jax.reporting.files import write_files
 from symcere_jax.reporting.report import Report
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
-_RUNS = flags.DEFINE_list("runs", None, "folders of the runs, the main one first", required=True)
+_RUNS = flags.DEFINE_list(
+    "runs", None, "folders of the runs or ablations, the main one first", required=True
+)
 _EXTRAS = flags.DEFINE_list(
     "extras", [], "folders that ablate.py, anchoring.py or explain.py wrote to"
 )

@@ -18,6 +18,7 @@ from absl import flags
 
 from launch import cli
 from symcere_jax.errors import ConfigError
+from symcere_jax.serving.retrieval import EXACT, INDEX_HELP, INDEXES
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "prepared folder that the model was trained on", required=True
@@ -28,6 +29,7 @@ _PORT = flags.DEFINE_integer("port", 8000, "port to listen at; 0: a free one", 0
 _WATCH = flags.DEFINE_float(
     "watch_seconds", 10.0, "how often to look for a newer checkpoint; 0: never", 0.0
 )
+_INDEX = flags.DEFINE_enum("index", EXACT, INDEXES, INDEX_HELP)
 
 
 def main() -> None:
@@ -41,7 +43,7 @@ def main() -> None:
             f"serving needs more packages ({error}): pip install 'symcere-jax[serve]'"
         ) from None
     logging.getLogger("symcere_jax").setLevel(logging.INFO)
-    model = ServedModel(_WORKDIR.value, _DATASET.value)
+    model = ServedModel(_WORKDIR.value, _DATASET.value, index=_INDEX.value)
     config = uvicorn.Config(
         create_app(model),
         host=_HOST.value,

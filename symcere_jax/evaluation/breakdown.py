@@ -1,7 +1,7 @@
 """Metrics by bucket: for whom, and on which items, is a model good?"""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -68,13 +68,7 @@ def find_held_out(
     Raises:
         ValueError: k is out of range.
     """
-    if not 1 <= k <= recommended.shape[1]:
-        raise ValueError(f"k is {k}, rankings have {recommended.shape[1]} items")
-    rows = np.searchsorted(users, held_out[:, 0])
-    found = np.zeros(len(held_out), bool)
-    for rank in range(k):  # a rank at a time: memory is O(n_held_out), whatever k
-        found |= recommended[rows, rank] == held_out[:, 1]
-    return found
+    return find_gains(recommended, users, held_out, k) > 0
 
 
 def find_gains(
@@ -100,7 +94,7 @@ def find_gains(
         raise ValueError(f"k is {k}, rankings have {recommended.shape[1]} items")
     rows = np.searchsorted(users, held_out[:, 0])
     gains = np.zeros(len(held_out))
-    for rank in range(k):
+    for rank in range(k):  # a rank at a time: memory is O(n_held_out), whatever k
         gains[recommended[rows, rank] == held_out[:, 1]] = 1 / np.log2(rank + 2)
     return gains
 
@@ -126,12 +120,9 @@ def ndcg_by_bucket(
         A bucket each, float64 `[n_users_in_bucket]`: users, ascending, with an item in the bucket.
     """
     ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))
-    values = []
-    for bucket in buckets:
-        _, rows, totals = np.unique(users[bucket.members], return_inverse=True, return_counts=True)
-        sums = np.bincount(rows, weights=gains[bucket.members])
-        values.append(sums / ideal[np.minimum(totals, k) - 1])
-    return values
+    return [
+        sums / ideal[np.minimum(totals, k) - 1] for sums, totals in _by_user(gains, users, buckets)
+    ]
 
 
 def recall_by_bucket(
@@ -154,8 +145,13 @@ def recall_by_bucket(
     Returns:
         A bucket each, float64 `[n_users_in_bucket]`: users, ascending, with an item in the bucket.
     """
-    recalls = []
+    return [sums / totals for sums, totals in _by_user(found, users, buckets)]
+
+
+def _by_user(
+    values: np.ndarray, users: np.ndarray, buckets: Sequence[Bucket]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each bucket, each of its users' sum of the values and number of held-out items."""
     for bucket in buckets:
         _, rows, totals = np.unique(users[bucket.members], return_inverse=True, return_counts=True)
-        recalls.append(np.bincount(rows, weights=found[bucket.members]) / totals)
-    return recalls
+        yield np.bincount(rows, weights=values[bucket.members]), totals

@@ -9,7 +9,12 @@ from symcere_jax.explain.recommendation import (
     explain_recommendation,
     explain_score,
 )
-from symcere_jax.explain.sampling import explain_reviews, known_classes, sample_reviews
+from symcere_jax.explain.sampling import (
+    chosen_reviews,
+    explain_reviews,
+    known_classes,
+    sample_reviews,
+)
 from symcere_jax.explain.word_classes import (
     CLASSES_FROM_DATA,
     classes_of_dataset,
@@ -28,6 +33,7 @@ __all__ = [
     "RecommendationExplanation",
     "WordContributions",
     "best_new_item",
+    "chosen_reviews",
     "classes_of_dataset",
     "classes_of_lists",
     "classify_words",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.errors import DataError
+from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.explain.aligner import Aligner
 from symcere_jax.explain.lime_words import WordContributions, explain_words
 from symcere_jax.explain.word_classes import CLASSES, FACTUAL, SENTIMENT
@@ -77,6 +77,35 @@ def sample_reviews(
             "word; choose another --split or other word lists"
         )
     return texts, items[chosen].astype(np.int64)
+
+
+def chosen_reviews(
+    dataset: ReviewDataset, rows: Sequence[str], *, n: int = 5, seed: int = 0
+) -> list[int]:
+    """Rows of reviews: those that are named, or some that are drawn.
+
+    Args:
+        dataset: the prepared folder.
+        rows: as a user writes them; empty: n are drawn from the test split, or from training where
+            there is no test split.
+        n: see `rows`.
+        seed: of the draw.
+
+    Raises:
+        ConfigError: one is no row.
+    """
+    if not rows:
+        split = dataset.reviews(["split"])["split"].to_numpy()
+        fits = np.flatnonzero(split == ("test" if len(dataset.test) else "train"))
+        drawn = np.random.default_rng(seed).choice(fits, min(n, len(fits)), replace=False)
+        return sorted(drawn.tolist())
+    n_reviews = dataset.manifest.n_reviews
+    for row in rows:
+        if not row.isdecimal() or int(row) >= n_reviews:
+            raise ConfigError(
+                f"--reviews has {row!r}: rows are whole numbers from 0 to {n_reviews - 1}"
+            )
+    return [int(row) for row in rows]
 
 
 def explain_reviews(

@@ -13,6 +13,7 @@ import scipy.sparse
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import DataError
+from symcere_jax.text.information import mutual_information, xlogx
 
 FACTUAL, SENTIMENT, OTHER = "factual", "sentiment", "other"
 CLASSES = (FACTUAL, SENTIMENT, OTHER)
@@ -82,12 +83,12 @@ def word_statistics(
     counts = np.asarray(presence.sum(axis=0)).ravel()
     rng = np.random.default_rng(seed)
     _, items = np.unique(items, return_inverse=True)
-    found = _mutual_information(presence, items)
+    found = mutual_information(presence, items)
     expected = np.mean(
-        [_mutual_information(presence, rng.permutation(items)) for _ in range(n_shuffles)], axis=0
+        [mutual_information(presence, rng.permutation(items)) for _ in range(n_shuffles)], axis=0
     )
     share = counts / len(texts)
-    entropy = -_xlogx(share) - _xlogx(1 - share)
+    entropy = -xlogx(share) - xlogx(1 - share)
     return WordStatistics(
         words=tuple(vectorizer.get_feature_names_out().tolist()),
         n_reviews=counts,
@@ -186,23 +187,6 @@ def read_words(path: Path) -> list[str]:
     return words
 
 
-def _mutual_information(presence: scipy.sparse.csr_matrix, items: np.ndarray) -> np.ndarray:
-    """I(W; item) in nats for each column of a bool matrix `[n, n_words]`."""
-    n, n_words = presence.shape
-    n_items = int(items.max()) + 1
-    of_item = scipy.sparse.csr_matrix(
-        (np.ones(n), (items, np.arange(n))), shape=(n_items, n), dtype=np.float64
-    )
-    joint = (of_item @ presence.astype(np.float64)).tocoo()  # reviews of an item with the word
-    reviews = np.bincount(items, minlength=n_items).astype(np.float64)
-    words = np.asarray(presence.sum(axis=0), np.float64).ravel()
-    with_word = _xlogx(joint.data / n)
-    without = _xlogx((reviews[joint.row] - joint.data) / n) - _xlogx(reviews[joint.row] / n)
-    total = np.bincount(joint.col, weights=with_word + without, minlength=n_words)
-    # An item that lacks the word adds as much to Σ p(w, i) log p(w, i) as to Σ p(i) log p(i).
-    return total - _xlogx(words / n) - _xlogx(1 - words / n)
-
-
 def _rating_z(presence: scipy.sparse.csr_matrix, ratings: np.ndarray | None) -> np.ndarray:
     n_words = presence.shape[1]
     if ratings is None:
@@ -218,7 +202,3 @@ def _rating_z(presence: scipy.sparse.csr_matrix, ratings: np.ndarray | None) -> 
     spread = np.sqrt(share * (1 - share)) * centred.std()
     r = np.clip(covariance / np.where(spread > 0, spread, np.inf), -0.999999, 0.999999)
     return np.arctanh(r) * np.sqrt(n - 3)
-
-
-def _xlogx(x: np.ndarray) -> np.ndarray:
-    return np.where(x > 0, x * np.log(np.where(x > 0, x, 1)), 0)

@@ -10,11 +10,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.errors import DataError
 from symcere_jax.evaluation import PairedTest
 from symcere_jax.experiments.ablation import RECORD, Ablation
 from symcere_jax.reporting.comparison import compare_runs
+from symcere_jax.reporting.files import write_report
+from symcere_jax.reporting.style import COLORS
+from symcere_jax.reporting.tables import markdown_table, plain
 
 METRIC = "ndcg@10"
+NAME = "ablation"
+_COLUMNS = ("95 % interval", "p (Holm)", "coverage@10", "popularity@10", "norm ~ popularity")
 SIGNIFICANT = 0.05
 
 
@@ -113,10 +119,10 @@ def ablation_markdown(table: AblationTable) -> str:
     lines = [
         f"# Ablation on {table.dataset}",
         "",
-        f"| variant | NDCG@10 | difference to {reference} | 95 % interval | p (Holm) "
-        "| coverage@10 | popularity@10 | norm ~ popularity |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
-        *(_row(variant, table.variants[0].mean) for variant in table.variants),
+        markdown_table(
+            ["variant", "NDCG@10", f"difference to {reference}", *_COLUMNS],
+            [_row(variant, table.variants[0].mean) for variant in table.variants],
+        ),
         "",
         f"Test split, {table.n_users:,} users, {len(table.seeds)} seeds; ± is the standard "
         "deviation over seeds. Difference, bootstrap interval and two-sided sign-flip permutation "
@@ -147,18 +153,21 @@ def ablation_figure(table: AblationTable) -> Figure:
     axes.axvline(variants[0].mean, color="0.8", zorder=0)
     for row, variant in enumerate(variants):
         differs = variant.test is not None and variant.test.p_permutation_holm < SIGNIFICANT
-        color = "C0" if row == 0 else "C3" if differs else "0.4"
+        color = COLORS[0] if row == 0 else COLORS[1] if differs else "0.4"
         axes.plot(variant.seed_means, [row] * len(variant.seed_means), ".", color=color, alpha=0.4)
         axes.errorbar(
-            variant.mean, row, xerr=variant.seed_std or 0.0, fmt="o", color=color, capsize=3
+            variant.mean,
+            row,
+            xerr=variant.seed_std or 0.0,
+            fmt="D" if differs else "o",
+            color=color,
+            capsize=3,
         )
-    axes.set_yticks(range(len(variants)), [variant.name for variant in variants])
+    axes.set_yticks(range(len(variants)), [plain(variant.name) for variant in variants])
     axes.set_ylim(len(variants) - 0.5, -0.5)  # the reference on top, as in the table
     axes.set_xlabel("test NDCG@10, mean ± standard deviation over seeds")
-    axes.set_title(
-        f"{table.dataset}; red: differs from {variants[0].name}, p < {SIGNIFICANT} after Holm",
-        fontsize="medium",
-    )
+    name = plain(f"{table.dataset}; diamonds: differs from {variants[0].name}")
+    axes.set_title(f"{name}, p < {SIGNIFICANT} after Holm", fontsize="medium")
     return figure
 
 
@@ -167,20 +176,46 @@ def write_ablation(table: AblationTable, folder: Path) -> list[Path]:
 
     Args:
         table: what to write.
-        folder: where to; it exists.
+        folder: where to; made if it is missing.
 
     Returns:
         The paths of the files.
     """
-    paths = [folder / f"ablation.{kind}" for kind in ("md", "json", "png")]
-    paths[0].write_text(ablation_markdown(table), encoding="utf-8")
     content = {"metric": METRIC} | dataclasses.asdict(table)
-    paths[1].write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    ablation_figure(table).savefig(paths[2], dpi=150)
-    return paths
+    return write_report(folder, NAME, ablation_markdown(table), content, ablation_figure(table))
 
 
-def _row(variant: VariantScores, reference: float) -> str:
+def read_ablation(folder: Path) -> AblationTable:
+    """Reads what `write_ablation` wrote.
+
+    Args:
+        folder: where it was written.
+
+    Raises:
+        DataError: `ablation.json` is missing or malformed.
+    """
+    path = folder / f"{NAME}.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        del content["metric"]
+        variants = tuple(
+            VariantScores(
+                **one
+                | {
+                    "seed_means": tuple(one["seed_means"]),
+                    "test": None if one["test"] is None else PairedTest(**one["test"]),
+                }
+            )
+            for one in content.pop("variants")
+        )
+        return AblationTable(**content | {"seeds": tuple(content["seeds"]), "variants": variants})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: no ablation ({error!r}); run launch/ablate.py, which goes on where it stopped"
+        ) from None
+
+
+def _row(variant: VariantScores, reference: float) -> list[str]:
     spread = "" if variant.seed_std is None else f" ± {variant.seed_std:.4f}"
     difference, interval, p_value = "–", "–", "–"
     if variant.test is not None:
@@ -190,7 +225,7 @@ def _row(variant: VariantScores, reference: float) -> str:
         interval = f"[{test.low:+.4f}, {test.high:+.4f}]"
         p_value = f"{test.p_permutation_holm:.4f}"
     correlation = "–" if variant.norm_popularity is None else f"{variant.norm_popularity:+.2f}"
-    cells = [
+    return [
         variant.name,
         f"{variant.mean:.4f}{spread}",
         difference,
@@ -200,4 +235,3 @@ def _row(variant: VariantScores, reference: float) -> str:
         f"{variant.popularity:.1f}",
         correlation,
     ]
-    return f"| {' | '.join(cells)} |"

@@ -1,7 +1,6 @@
 """Semantic anchoring for people and for programs: Markdown tables, JSON, a plot."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from symcere_jax.evaluation import PairedTest
 from symcere_jax.explain.anchoring import Anchoring, ModelAnchoring
 from symcere_jax.explain.word_classes import CLASSES, FACTUAL, SENTIMENT
-from symcere_jax.reporting.files import write_files
+from symcere_jax.reporting.files import write_report
 from symcere_jax.reporting.style import color
 from symcere_jax.reporting.tables import markdown_table, p_value, plain
 
@@ -136,15 +135,12 @@ def write_anchoring(anchoring: Anchoring, folder: Path) -> list[Path]:
     Returns:
         The paths of the files.
     """
-    text = json.dumps(dataclasses.asdict(anchoring), indent=2, ensure_ascii=False) + "\n"
-    markdown, figure = anchoring_markdown(anchoring), anchoring_figure(anchoring)
-    return write_files(
+    return write_report(
         folder,
-        {
-            "anchoring.md": lambda path: path.write_text(markdown, encoding="utf-8"),
-            "anchoring.json": lambda path: path.write_text(text, encoding="utf-8"),
-            "anchoring.png": lambda path: figure.savefig(path, dpi=110, format="png"),
-        },
+        "anchoring",
+        anchoring_markdown(anchoring),
+        dataclasses.asdict(anchoring),
+        anchoring_figure(anchoring),
     )
 
 

@@ -1,18 +1,16 @@
 """Popularity bias for people and for programs: Markdown tables, JSON, a plot."""
 
 import dataclasses
-import json
-import math
+import functools
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from symcere_jax.reporting.bias import BiasReport, RunBias
-from symcere_jax.reporting.files import write_files
-from symcere_jax.reporting.style import color, line_style, panels
+from symcere_jax.reporting.files import write_report
+from symcere_jax.reporting.style import color, line_style, one_each, side_by_side
 from symcere_jax.reporting.tables import count_range, markdown_table, number, plain
 
 _NORMALIZE = {True: "on", False: "off", None: "–"}
@@ -77,16 +75,12 @@ def bias_figure(report: BiasReport) -> Figure:
     Args:
         report: what to show.
     """
-    figure = Figure(figsize=(15, 4.6), layout="constrained")
-    _plot(report, list(figure.subplots(1, 3)))
-    return figure
+    return side_by_side(functools.partial(_plot, report), 3)
 
 
 def bias_figures(report: BiasReport) -> list[Figure]:
     """The same, a figure a panel."""
-    figures, axes = panels(3)
-    _plot(report, axes)
-    return figures
+    return one_each(functools.partial(_plot, report), 3)
 
 
 def write_bias(report: BiasReport, folder: Path) -> list[Path]:
@@ -99,16 +93,11 @@ def write_bias(report: BiasReport, folder: Path) -> list[Path]:
     Returns:
         The paths of the files.
     """
-    text = json.dumps(_jsonable(dataclasses.asdict(report)), indent=2, ensure_ascii=False) + "\n"
-    figure = bias_figure(report)
-    return write_files(
-        folder,
-        {
-            "bias.md": lambda path: path.write_text(bias_markdown(report), encoding="utf-8"),
-            "bias.json": lambda path: path.write_text(text, encoding="utf-8"),
-            "bias.png": lambda path: figure.savefig(path, dpi=110, format="png"),
-        },
-    )
+    content = dataclasses.asdict(report)
+    del content["item_counts"]  # what only a plot needs
+    for run in content["runs"]:
+        del run["norms"]
+    return write_report(folder, "bias", bias_markdown(report), content, bias_figure(report))
 
 
 def _bias_row(run: RunBias) -> list[str]:
@@ -180,16 +169,3 @@ def _plot_norms(axes: Axes, report: BiasReport) -> None:
         axes.legend(fontsize="small")
     else:
         axes.text(0.5, 0.5, "no checkpoints", ha="center", transform=axes.transAxes)
-
-
-def _jsonable(value: Any) -> Any:
-    """The same with NaN as null, and without the arrays that only a plot needs."""
-    if isinstance(value, dict):
-        return {
-            key: _jsonable(of) for key, of in value.items() if key not in ("norms", "item_counts")
-        }
-    if isinstance(value, list):
-        return [_jsonable(of) for of in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -1,7 +1,7 @@
 """A comparison of runs for people and for programs: Markdown tables, JSON, a plot."""
 
 import dataclasses
-import json
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from symcere_jax.reporting.comparison import BucketScore, Comparison, RunScores
-from symcere_jax.reporting.files import write_files
-from symcere_jax.reporting.style import MARKERS, color, line_style, panels
-from symcere_jax.reporting.tables import markdown_table, p_value, plain
+from symcere_jax.reporting.files import write_report
+from symcere_jax.reporting.style import MARKERS, color, line_style, one_each, side_by_side
+from symcere_jax.reporting.tables import count_range, markdown_table, p_value, plain
 
 
 def comparison_markdown(comparison: Comparison) -> str:
@@ -73,16 +73,12 @@ def comparison_figure(comparison: Comparison) -> Figure:
     Args:
         comparison: what to show.
     """
-    figure = Figure(figsize=(15, 4.5), layout="constrained")
-    _plot(comparison, list(figure.subplots(1, 3)))
-    return figure
+    return side_by_side(functools.partial(_plot, comparison), 3)
 
 
 def comparison_figures(comparison: Comparison) -> list[Figure]:
     """The same, a figure a panel."""
-    figures, axes = panels(3)
-    _plot(comparison, axes)
-    return figures
+    return one_each(functools.partial(_plot, comparison), 3)
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
@@ -95,16 +91,13 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
     Returns:
         The paths of the files.
     """
-    text = json.dumps(dataclasses.asdict(comparison), indent=2, ensure_ascii=False) + "\n"
-    figure = comparison_figure(comparison)
-    writers: dict[str, Callable[[Path], object]] = {
-        "comparison.md": lambda path: path.write_text(
-            comparison_markdown(comparison), encoding="utf-8"
-        ),
-        "comparison.json": lambda path: path.write_text(text, encoding="utf-8"),
-        "comparison.png": lambda path: figure.savefig(path, dpi=120, format="png"),
-    }
-    return write_files(folder, writers)
+    return write_report(
+        folder,
+        "comparison",
+        comparison_markdown(comparison),
+        dataclasses.asdict(comparison),
+        comparison_figure(comparison),
+    )
 
 
 def _differences(comparison: Comparison) -> str:
@@ -193,7 +186,7 @@ def _user_history(run: RunScores) -> list[BucketScore]:
 
 
 def _label(bucket: BucketScore) -> str:
-    return str(bucket.low) if bucket.low == bucket.high else f"{bucket.low}–{bucket.high}"
+    return count_range(bucket.low, bucket.high)
 
 
 def _plus_minus(mean: float, error: float) -> str:

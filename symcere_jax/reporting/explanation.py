@@ -128,6 +128,11 @@ def alignments_html(alignments: Sequence[ReviewAlignment]) -> str:
     return "".join(sections)
 
 
+def alignment_table(one: ReviewAlignment) -> Table:
+    """An explained review, for the terminal."""
+    return words_table(one.words, f"review {one.row}: {one.user} on {one.item}")
+
+
 def write_alignments(
     alignments: Sequence[ReviewAlignment], folder: Path, dataset: str
 ) -> list[Path]:

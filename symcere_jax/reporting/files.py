@@ -1,7 +1,12 @@
 """Writing files so that a reader never sees half of one."""
 
+import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
 
 
 def write_files(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -> list[Path]:
@@ -21,3 +26,38 @@ def write_files(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -
         write(temporary)
         paths.append(temporary.replace(folder / name))
     return paths
+
+
+def write_report(
+    folder: Path, name: str, markdown: str, content: Any, figure: Figure
+) -> list[Path]:
+    """Writes the same for people, for programs and as a plot: `NAME.md`, `.json` and `.png`.
+
+    Args:
+        folder: where to; made if it is missing.
+        name: of the files.
+        markdown: the first.
+        content: the second; numbers that are not finite become null.
+        figure: the third.
+
+    Returns:
+        The paths of the files.
+    """
+    text = json.dumps(_jsonable(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return write_files(
+        folder,
+        {
+            f"{name}.md": lambda path: path.write_text(markdown, encoding="utf-8"),
+            f"{name}.json": lambda path: path.write_text(text, encoding="utf-8"),
+            f"{name}.png": lambda path: figure.savefig(path, dpi=110, format="png"),
+        },
+    )
+
+
+def _jsonable(value: Any) -> Any:
+    """The same with null for numbers that are not finite, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _jsonable(of) for key, of in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(of) for of in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.errors import DataError
 from symcere_jax.explain.recommendation import Neighbor, RecommendationExplanation, ReviewEvidence
 from symcere_jax.reporting.explanation import (
     LEGEND,
@@ -42,8 +43,28 @@ class Named:
 
     def neighbor(self, neighbor: Neighbor) -> str:
         """Kind and id of a node."""
-        names = self.users if neighbor.kind == "user" else self.items
-        return f"{neighbor.kind} {names[neighbor.row]}"
+        return f"{neighbor.kind} {self._names(neighbor.kind)[neighbor.row]}"
+
+    def row_of(self, kind: str, wanted: str) -> int:
+        """Row of an id.
+
+        Args:
+            kind: "user" or "item".
+            wanted: the id.
+
+        Raises:
+            DataError: it is unknown.
+        """
+        names = self._names(kind)
+        rows = np.flatnonzero(names == wanted)
+        if not len(rows):
+            raise DataError(
+                f"the prepared folder has no {kind} {wanted!r}; its ids look like {names[0]!r}"
+            )
+        return int(rows[0])
+
+    def _names(self, kind: str) -> np.ndarray:
+        return self.users if kind == "user" else self.items
 
 
 def recommendation_content(one: RecommendationExplanation, named: Named) -> dict[str, Any]:

@@ -4,15 +4,14 @@ import html
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation import HeldOutSplit
 from symcere_jax.evaluation.significance import bootstrap_interval
+from symcere_jax.reporting.ablation import read_ablation
 from symcere_jax.reporting.bias import measure_bias
 from symcere_jax.reporting.bias_report import bias_figures, bias_markdown
 from symcere_jax.reporting.comparison import compare_runs
@@ -20,12 +19,12 @@ from symcere_jax.reporting.comparison_report import comparison_figures, comparis
 from symcere_jax.reporting.html import from_figures, from_markdown, page, section
 from symcere_jax.reporting.metric_log import FILE as LOG_FILE
 from symcere_jax.reporting.metric_log import read_metric_log
-from symcere_jax.reporting.report_extras import below_title, extra_sections, read
+from symcere_jax.reporting.report_extras import below_title, extra_sections, is_ablation, read
 from symcere_jax.reporting.report_figures import (
-    dataset_figures,
     embedding_figures,
     training_figures,
 )
+from symcere_jax.reporting.report_overview import data_section, settings_section
 from symcere_jax.reporting.runs import distinct_names, read_runs
 from symcere_jax.reporting.tables import markdown_table
 from symcere_jax.training import Checkpoints, load_model
@@ -40,13 +39,14 @@ class Report:
 
     Args:
         dataset: the prepared folder of the runs.
-        folders: workdirs of training runs, or folders with a subfolder seed_* for each of several
-            trainings; the first one is the main run.
+        folders: workdirs of training runs, folders with a subfolder seed_* for each of several
+            trainings, or workdirs of launch/ablate.py, which give the variant that the others are
+            compared with and a section of the ablation; the first one is the main run.
         split: of the scores.
 
     Raises:
         ConfigError: there is no run, or one is given twice.
-        DataError: a run has neither a log nor a checkpoint.
+        DataError: a run has neither a log nor a checkpoint, or an ablation is malformed.
     """
 
     def __init__(
@@ -56,6 +56,12 @@ class Report:
             raise ConfigError("a report needs at least one run: --runs=FOLDER")
         if len({folder.resolve() for folder in folders}) < len(folders):
             raise ConfigError("a run is given twice; name each run once")
+        # Of an ablation, the variant that the others are compared with.
+        self.ablations = [folder for folder in folders if is_ablation(folder)]
+        folders = [
+            folder / read_ablation(folder).variants[0].name if is_ablation(folder) else folder
+            for folder in folders
+        ]
         self.dataset, self.folders, self.split = dataset, list(folders), split
         self.names = distinct_names(folders)
         self.seeds = [
@@ -93,8 +99,8 @@ class Report:
             CheckpointError: a checkpoint is damaged or of another prepared folder.
         """
         for title, make in (
-            ("Data", self.data),
-            ("Settings", self.settings),
+            ("Data", lambda: data_section(self.dataset)),
+            ("Settings", lambda: settings_section(self.names, self.seeds)),
             ("Training", self.training),
             ("Scores", self.scores),
             ("Comparison", self.comparison),
@@ -105,6 +111,7 @@ class Report:
             body = make()
             if body:
                 self._sections.append(section(title, body))
+        extras = [*self.ablations, *extras]
         for folder in extras:
             say(str(folder))
             self._sections += extra_sections(folder, named=len(extras) > 1)
@@ -112,75 +119,6 @@ class Report:
         body = "".join(text for _, text in self._sections)
         title = f"{self.dataset.name}: {', '.join(self.names)}"
         return page(title, f"<nav>{links}</nav>{body}")
-
-    def data(self) -> str:
-        """What the runs learned from."""
-        manifest = self.dataset.manifest
-        table = self.dataset.reviews(["rating", "text"])
-        ratings = np.array(table["rating"].to_pylist(), dtype=np.float64)
-        words = np.array([len(text.split()) for text in table["text"].to_pylist()])
-        counts = manifest.n_interactions
-        cards = [
-            (f"{manifest.n_users:,}", "users"),
-            (f"{manifest.n_items:,}", "items"),
-            (f"{manifest.n_reviews:,}", "reviews"),
-            (f"{manifest.n_reviews / manifest.n_users / manifest.n_items:.2%}", "density"),
-            (f"{counts['train']:,}", "for training"),
-            (f"{counts['valid']:,}", "for validation"),
-            (f"{counts['test']:,}", "for the test"),
-            (f"{words.mean():.0f}", "words a review"),
-        ]
-        shown = "".join(
-            f'<div class="card"><b>{value}</b><span>{name}</span></div>' for value, name in cards
-        )
-        encoders = ", ".join(
-            f"{name} ({entry['width']} wide)" for name, entry in manifest.text_encoders.items()
-        )
-        facts = markdown_table(
-            ["fact", "value"],
-            [
-                ["name", manifest.name],
-                ["fingerprint", manifest.fingerprint],
-                ["source", str(manifest.source.get("kind", "–"))],
-                ["split", str(manifest.split.get("policy", "–"))],
-                ["k-core", str(manifest.k_core)],
-                ["text features", encoders or "none"],
-            ],
-        )
-        figures = dataset_figures(self.dataset, ratings, words)
-        caption = "Share of users and items by training interactions; ratings; lengths of reviews."
-        return (
-            f'<div class="cards">{shown}</div>'
-            + from_figures(figures, caption)
-            + from_markdown(facts)
-        )
-
-    def settings(self) -> str:
-        """Where the runs differ from each other and from the defaults."""
-        configs: list[dict[str, Any]] = []
-        for seeds in self.seeds:
-            found = [seed for seed in seeds if Checkpoints(seed).steps("best")]
-            stored = Checkpoints(found[0]).metadata("best").settings if found else {}
-            configs.append(dict(stored))
-        defaults = Config().flat()
-        names = [
-            name
-            for name in defaults
-            if any(config and config.get(name) != defaults[name] for config in configs)
-        ]
-        rows = [
-            [name, str(defaults[name]), *(str(config.get(name, "–")) for config in configs)]
-            for name in names
-        ]
-        every = [[name, *(str(config.get(name, "–")) for config in configs)] for name in defaults]
-        return (
-            "<p>Settings of some run that are not the default; 0 and auto were resolved by the "
-            "data.</p>"
-            + from_markdown(markdown_table(["setting", "default", *self.names], rows))
-            + "<details><summary>All settings</summary>"
-            + from_markdown(markdown_table(["setting", *self.names], every))
-            + "</details>"
-        )
 
     def training(self) -> str:
         """The course of the training."""

@@ -9,8 +9,11 @@ import numpy as np
 
 from symcere_jax.errors import DataError
 from symcere_jax.explain.lime_words import WordContributions
+from symcere_jax.reporting.ablation import NAME as ABLATION
+from symcere_jax.reporting.ablation import ablation_figure, ablation_markdown, read_ablation
 from symcere_jax.reporting.explanation import LEGEND, words_html
-from symcere_jax.reporting.html import from_markdown, image, section
+from symcere_jax.reporting.html import from_figures, from_markdown, image, section
+from symcere_jax.reporting.tables import markdown_table
 
 MAX_EXPLANATIONS = 10
 
@@ -19,7 +22,7 @@ def extra_sections(folder: Path, *, named: bool = False) -> list[tuple[str, str]
     """Sections of what another binary left in a folder.
 
     Args:
-        folder: with ablation.md, anchoring.md or explanations.json.
+        folder: with ablation.json, anchoring.md or explanations.json.
         named: put the name of the folder into titles, to tell several folders apart.
 
     Raises:
@@ -27,21 +30,44 @@ def extra_sections(folder: Path, *, named: bool = False) -> list[tuple[str, str]
     """
     sections = []
     suffix = f": {folder.name}" if named else ""
-    for name, title in (("ablation", "Ablation"), ("anchoring", "Semantic anchoring")):
-        path = folder / f"{name}.md"
-        if path.exists():
-            text = from_markdown(below_title(read(path)))
-            plot = folder / f"{name}.png"
-            sections.append(section(title + suffix, _embedded(plot, title) + text))
+    if is_ablation(folder):
+        sections.append(section("Ablation" + suffix, _ablation(folder)))
+    path = folder / "anchoring.md"
+    if path.exists():
+        text = from_markdown(below_title(read(path)))
+        plot = _embedded(folder / "anchoring.png", "Semantic anchoring")
+        sections.append(section("Semantic anchoring" + suffix, plot + text))
     path = folder / "explanations.json"
     if path.exists():
         sections.append(section("Explanations" + suffix, _explanations(path)))
     if not sections:
         raise DataError(
-            f"{folder} holds no ablation.md, anchoring.md or explanations.json: give folders that "
-            "launch/ablate.py, launch/anchoring.py or launch/explain.py wrote"
+            f"{folder} holds no ablation.json, anchoring.md or explanations.json: give folders "
+            "that launch/ablate.py, launch/anchoring.py or launch/explain.py wrote"
         )
     return sections
+
+
+def is_ablation(folder: Path) -> bool:
+    """Whether launch/ablate.py wrote its tables there."""
+    return (folder / f"{ABLATION}.json").exists()
+
+
+def _ablation(folder: Path) -> str:
+    """The table and its plot, with the settings that each variant changes."""
+    table = read_ablation(folder)
+    changes = [
+        [variant.name, ", ".join(f"{name}={value}" for name, value in variant.changes.items())]
+        for variant in table.variants
+    ]
+    caption = "Each seed as a point; mean and standard deviation over seeds."
+    return (
+        from_figures([ablation_figure(table)], caption)
+        + from_markdown(below_title(ablation_markdown(table)))
+        + "<details><summary>Settings that the variants change</summary>"
+        + from_markdown(markdown_table(["variant", "settings"], changes))
+        + "</details>"
+    )
 
 
 def _explanations(path: Path) -> str:

@@ -4,6 +4,7 @@ The colours are those of M. Okabe and K. Ito, "Color Universal Design" (2008), w
 common kind of colour blindness tell apart.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -26,6 +27,36 @@ def line_style(row: int) -> dict[str, Any]:
         "marker": MARKERS[row % len(MARKERS)],
         "linestyle": LINES[row % len(LINES)],
     }
+
+
+def side_by_side(
+    plot: Callable[[list[Axes]], None], n: int, size: tuple[float, float] = (15.0, 4.6)
+) -> Figure:
+    """A figure of n panels in a row.
+
+    Args:
+        plot: draws on the panels.
+        n: how many.
+        size: width and height in inches.
+    """
+    figure = Figure(figsize=size, layout="constrained")
+    plot(list(figure.subplots(1, n)))
+    return figure
+
+
+def one_each(
+    plot: Callable[[list[Axes]], None], n: int, size: tuple[float, float] = (5.0, 3.8)
+) -> list[Figure]:
+    """Figures of one panel each, which a page can lay out for its width.
+
+    Args:
+        plot: draws on the panels.
+        n: how many.
+        size: width and height of each, in inches.
+    """
+    figures, axes = panels(n, size)
+    plot(axes)
+    return figures
 
 
 def panels(n: int, size: tuple[float, float] = (5.0, 3.8)) -> tuple[list[Figure], list[Axes]]:

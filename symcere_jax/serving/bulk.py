@@ -6,47 +6,26 @@ the output.
 """
 
 import csv
-import dataclasses
 import hashlib
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation.ranking import Progress
+from symcere_jax.serving.formats import FORMATS, SCHEMA, name_block, write_block
 from symcere_jax.serving.recommender import Recommender
+from symcere_jax.serving.retrieval import EXACT, HNSW
 
-FORMATS = (".jsonl", ".csv", ".parquet")
 PART_USERS = 1 << 16
 
 _SETTINGS = "settings.json"
-_SCHEMA = pa.schema(
-    {"user_id": pa.string(), "rank": pa.int32(), "item_id": pa.string(), "score": pa.float32()}
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Block:
-    """Recommendations to some users.
-
-    Attributes:
-        users: `[n]` external ids.
-        items: `[m]` external ids, user by user, the best first.
-        scores: float32 `[m]`.
-        lengths: int `[n]`, items of each user.
-    """
-
-    users: np.ndarray
-    items: np.ndarray
-    scores: np.ndarray
-    lengths: np.ndarray
 
 
 def write_recommendations(
@@ -114,52 +93,13 @@ def write_recommendations(
             )
             block = name_block(recommender, rows[start : start + part_users], *ranked)
             temporary = part.with_suffix(".tmp")
-            _write_part(temporary, output.suffix, block)
+            write_block(temporary, output.suffix, block)
             temporary.replace(part)
         _join(parts, output)
     except OSError as error:
         raise DataError(f"cannot write {output}: {error.strerror or error}") from None
     shutil.rmtree(folder)
     return True
-
-
-def write_lines(block: Block, file: IO[str]) -> None:
-    """Writes JSON lines, one a user."""
-    for user, items, scores in _by_user(block):
-        ranking = zip(items, map(float, scores), strict=True)
-        file.write(ranking_line("user_id", user, ranking) + "\n")
-
-
-def ranking_line(key: str, value: str | None, ranking: Iterable[tuple[str, float]]) -> str:
-    """A ranking as a line of JSON.
-
-    Args:
-        key: what is recommended to, such as "user_id".
-        value: its id, or the words that were searched.
-        ranking: (item_id, score), the best first.
-    """
-    items = [{"item_id": item, "score": round(score, 6)} for item, score in ranking]
-    return json.dumps({key: value, "items": items}, ensure_ascii=False)
-
-
-def name_block(
-    recommender: Recommender, rows: np.ndarray, items: np.ndarray, scores: np.ndarray
-) -> Block:
-    """Names users and items of what `Recommender.recommend_rows` found.
-
-    Args:
-        recommender: the model.
-        rows: int `[n]` user rows.
-        items: int32 `[n, k]` item rows, −1 for an empty rank.
-        scores: float32 `[n, k]`.
-    """
-    filled = items >= 0
-    return Block(
-        users=recommender.users.ids[rows],
-        items=recommender.items.ids[items[filled]],
-        scores=scores[filled],
-        lengths=filled.sum(axis=1),
-    )
 
 
 def _describe(
@@ -180,6 +120,7 @@ def _describe(
         "users": hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest(),
         "items": None if chosen is None else hashlib.sha256(chosen.tobytes()).hexdigest(),
         "k": k,
+        "index": HNSW if recommender.index else EXACT,
         "exclude_seen": exclude_seen,
         "part_users": part_users,
     }
@@ -204,42 +145,18 @@ def _open_parts(folder: Path, settings: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
-def _by_user(block: Block) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    ends = np.cumsum(block.lengths)
-    for user, start, end in zip(block.users, ends - block.lengths, ends, strict=True):
-        yield user, block.items[start:end], block.scores[start:end]
-
-
-def _write_part(path: Path, suffix: str, block: Block) -> None:
-    if suffix == ".jsonl":
-        with path.open("w", encoding="utf-8") as file:
-            write_lines(block, file)
-        return
-    ends = np.cumsum(block.lengths)
-    ranks = np.arange(len(block.items)) - np.repeat(ends - block.lengths, block.lengths) + 1
-    users = np.repeat(block.users, block.lengths)
-    if suffix == ".csv":
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            scores = (f"{score:.6g}" for score in block.scores)
-            writer.writerows(zip(users, ranks, block.items, scores, strict=True))
-        return
-    columns = [users, ranks.astype(np.int32), block.items, block.scores]
-    pq.write_table(pa.table(columns, schema=_SCHEMA), path, compression="zstd")
-
-
 def _join(parts: list[Path], output: Path) -> None:
     """Joins the parts under a temporary name, a part at a time, and renames it."""
     temporary = output.with_name(f"{output.name}.tmp")
     if output.suffix == ".parquet":
-        with pq.ParquetWriter(temporary, _SCHEMA, compression="zstd") as writer:
+        with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
             for part in parts:
                 writer.write_table(pq.read_table(part))
     else:
         with temporary.open("wb") as file:
             if output.suffix == ".csv":
                 header = io.StringIO(newline="")
-                csv.writer(header).writerow(_SCHEMA.names)
+                csv.writer(header).writerow(SCHEMA.names)
                 file.write(header.getvalue().encode())
             for part in parts:
                 with part.open("rb") as source:

@@ -70,28 +70,36 @@ class ItemIndex:
         index.add(np.arange(len(rows), dtype=np.uint64), rows)
         return cls(index, scale, length)
 
-    def search(self, users: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self, users: np.ndarray, k: int, *, with_bias: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The items of about the best scores.
 
         Args:
-            users: float32 `[n, dim]`, rows of `Embeddings.users`.
+            users: float32 `[n, dim]`, rows of `Embeddings.users`, or other queries.
             k: items for each.
+            with_bias: add the items' bias to the inner products.
 
         Returns:
             int64 `[n, k]` item rows, best first, −1 where fewer are left, and float32 `[n, k]`
             scores.
         """
-        queries = queries_of(np.asarray(users, np.float32), self._scale)
+        scale = self._scale if with_bias else 0.0
+        queries = queries_of(np.asarray(users, np.float32), scale)
         n_found = min(k, len(self))
         items = np.full((len(queries), k), -1, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)
         if len(queries) and n_found:
             found = self._index.search(queries, n_found)
             keys = np.atleast_2d(found.keys).astype(np.int64)
-            items[:, : keys.shape[1]] = keys
+            filled = np.arange(keys.shape[1]) < np.reshape(
+                getattr(found, "counts", n_found), (-1, 1)
+            )
             # |q − x|² = |q|² + M² − 2 q·x
             squares = (queries.astype(float) ** 2).sum(axis=1, keepdims=True) + self._length**2
-            scores[:, : keys.shape[1]] = (squares - np.atleast_2d(found.distances)) / 2
+            inner = (squares - np.atleast_2d(found.distances)) / 2
+            items[:, : keys.shape[1]] = np.where(filled, keys, -1)
+            scores[:, : keys.shape[1]] = np.where(filled, inner, -np.inf)
         return items, scores
 
     def save(self, path: Path) -> None:

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,19 +12,18 @@ import numpy as np
 from symcere_jax.config import NONE
 from symcere_jax.data import Interactions, ReviewDataset, schema
 from symcere_jax.errors import DataError
-from symcere_jax.evaluation.ranking import Progress, ScoreBlock, largest_block, top_k
-from symcere_jax.models import Embeddings, score_block
+from symcere_jax.evaluation.ranking import Progress
+from symcere_jax.models import Embeddings
 from symcere_jax.models.fold_in import FoldIn
-from symcere_jax.models.symcere import unit_rows
-from symcere_jax.serving.explanation import Explanation, ScoredItem
+from symcere_jax.serving.explanation import Explanation, ScoredItem, take_apart
 from symcere_jax.serving.ids import IdMap
+from symcere_jax.serving.nearest import ItemIndex
+from symcere_jax.serving.retrieval import EXACT, Retrieval, build_index, item_lists, no_items
 from symcere_jax.text import FittedTextEncoder, load_text_encoder
 from symcere_jax.training import Metadata, load_model
 from symcere_jax.training.embeddings import embed
 
 Ranking = list[ScoredItem]
-
-BLOCK_SIZES = (1, 8, 64, 256)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +87,7 @@ class Recommender:
         encoder: turns texts into features; None where the model or the folder has none.
         metadata: of the checkpoint.
         name: of the data set.
+        index: of the items, for approximate search; None: search is exact.
     """
 
     users: IdMap
@@ -100,16 +99,22 @@ class Recommender:
     encoder: FittedTextEncoder | None
     metadata: Metadata
     name: str
+    index: ItemIndex | None = None
 
     @classmethod
-    def load(cls, workdir: str | Path, dataset: str | Path | ReviewDataset) -> "Recommender":
+    def load(
+        cls, workdir: str | Path, dataset: str | Path | ReviewDataset, *, index: str = EXACT
+    ) -> "Recommender":
         """Loads the best checkpoint of a training run.
 
         Args:
             workdir: of the run.
             dataset: the prepared folder that it was trained on.
+            index: "exact", or "hnsw" for approximate search, whose index is built now: for
+                catalogues that are too large to score whole.
 
         Raises:
+            ConfigError: the index is of an unknown kind, or the extra `ann` is not installed.
             DataError: the folder is missing or damaged.
             CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
         """
@@ -119,16 +124,18 @@ class Recommender:
         all_pairs = np.concatenate([dataset.interactions(split) for split in schema.SPLITS])
         config = trained.metadata.config.model
         positive = dataset.train[dataset.is_positive(config.min_rating)]
+        embeddings = embed(trained.model)(trained.params, trained.inputs)
         return cls(
             users=IdMap("user", dataset.user_ids()),
             items=IdMap("item", dataset.item_ids()),
-            embeddings=embed(trained.model)(trained.params, trained.inputs),
+            embeddings=embeddings,
             fold_in=FoldIn.of(trained.model, trained.params, trained.inputs),
             history=Interactions.from_pairs(positive, dataset.n_users),
             seen=Interactions.from_pairs(all_pairs, dataset.n_users),
             encoder=_load_encoder(dataset, config.text_encoder),
             metadata=trained.metadata,
             name=dataset.name,
+            index=build_index(embeddings, index),
         )
 
     def recommend(
@@ -180,9 +187,10 @@ class Recommender:
         Returns:
             int32 `[n, k]` item rows, −1 for an empty rank, and float32 `[n, k]` scores.
         """
-        seen = self.seen if exclude_seen else _nothing(len(self.users))
-        params = (self.embeddings, self._penalty(allowed))
-        return self._top_k(_score_users, params, rows, seen, k, progress)
+        seen = self.seen if exclude_seen else no_items(len(self.users))
+        return self.retrieval.recommend(
+            self.embeddings.users, rows, seen, k, allowed=allowed, progress=progress
+        )
 
     def recommend_new(
         self,
@@ -205,12 +213,11 @@ class Recommender:
         """
         items = [np.unique(self.items.rows(user.items)) for user in users]
         allowed = None if filter_items is None else self.items.rows(filter_items)
-        new_users = jnp.asarray(self._embed_users(users, items))
-        embeddings = dataclasses.replace(self.embeddings, users=new_users)
-        seen = _lists(items) if exclude_seen else _nothing(len(users))
-        params = (embeddings, self._penalty(allowed))
+        embedded = jnp.asarray(self._embed_users(users, items))
+        seen = item_lists(items) if exclude_seen else no_items(len(users))
+        rows = np.arange(len(users))
         return self.name_rankings(
-            *self._top_k(_score_users, params, np.arange(len(users)), seen, k)
+            *self.retrieval.recommend(embedded, rows, seen, k, allowed=allowed)
         )
 
     def similar_items(self, items: Iterable[str], k: int = 10) -> list[Ranking]:
@@ -224,11 +231,9 @@ class Recommender:
             DataError: an id is unknown.
         """
         rows = self.items.rows(items)
-        params = (self._directions[rows], self._directions, self._penalty(None))
-        itself = _lists([np.array([row]) for row in rows])
-        return self.name_rankings(
-            *self._top_k(_score_queries, params, np.arange(len(rows)), itself, k)
-        )
+        itself = item_lists([np.array([row]) for row in rows])
+        queries = self.retrieval.directions[rows]
+        return self.name_rankings(*self.retrieval.nearest(queries, itself, k))
 
     def search(
         self, text: str, k: int = 10, *, filter_items: Iterable[str] | None = None
@@ -241,19 +246,31 @@ class Recommender:
             filter_items: external ids of the only items to choose from; None: all.
 
         Returns:
-            (item_id, score), the best first; none where no word is known to the text encoder.
+            (item_id, score), the best first. `unknown_words` says what did not count.
 
         Raises:
-            DataError: an id is unknown, or there is no text encoder.
+            DataError: an id is unknown, there is no text encoder, or it knows no word of the text.
         """
         allowed = None if filter_items is None else self.items.rows(filter_items)
         query = self.fold_in.items(self._encode([[text]]))
         if not query.any():
-            return []
-        params = (jnp.asarray(query), self._directions, self._penalty(allowed))
-        return self.name_rankings(
-            *self._top_k(_score_queries, params, np.zeros(1), _nothing(1), k)
-        )[0]
+            raise DataError(_nothing_known(text, self.unknown_words(text)))
+        found = self.retrieval.nearest(query, no_items(1), k, allowed=allowed)
+        return self.name_rankings(*found)[0]
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Words that do not count in a search or in what a new user says.
+
+        Args:
+            text: any words.
+
+        Returns:
+            Distinct words that the text encoder does not know, common ones as "the" left out.
+
+        Raises:
+            DataError: there is no text encoder.
+        """
+        return self._text_encoder.unknown_words(text)
 
     def explain(self, user: str, item: str) -> Explanation:
         """What the score of a user for an item comes from.
@@ -266,20 +283,11 @@ class Recommender:
             DataError: an id is unknown.
         """
         [row], [column] = self.users.rows([user]), self.items.rows([item])
-        score = float(_one_score(self.embeddings, row, column))
-        popularity = float(self.embeddings.item_bias[column])
         history = self.history.items[self.history.indptr[row] : self.history.indptr[row + 1]]
-        shares = np.zeros(len(history))
-        model, norm = self.fold_in.model, self.fold_in.user_norms[row]
-        if model.config.n_layers and norm > 0:
-            weights = self.fold_in.neighbour_weights([history]).data
-            similar = self.fold_in.messages[history] @ np.asarray(self.embeddings.items[column])
-            temperature = model.temperature_of(self.fold_in.params)
-            shares = weights * similar / ((model.config.n_layers + 1) * norm * temperature)
-        order = np.argsort(-shares, kind="stable")
-        parts = [ScoredItem(str(self.items.ids[history[i]]), float(shares[i])) for i in order]
-        own = score - popularity - float(shares.sum())
-        return Explanation(user, item, score, parts, own, popularity)
+        parts = take_apart(self.embeddings, self.fold_in, history, int(row), int(column))
+        order = np.argsort(-parts.shares, kind="stable")
+        named = [ScoredItem(str(self.items.ids[history[i]]), float(parts.shares[i])) for i in order]
+        return Explanation(user, item, parts.score, named, parts.own, parts.popularity)
 
     def with_items(
         self, items: Mapping[str, Sequence[str]], *, bonus: float = 0.0
@@ -303,12 +311,14 @@ class Recommender:
             items=jnp.asarray(fold_in.items(features)),
             item_bias=jnp.asarray(fold_in.item_bias(counts) + np.float32(bonus)),
         )
+        embeddings = jax.tree.map(
+            lambda old, new: jnp.concatenate([old, new]), self.embeddings, added
+        )
         return dataclasses.replace(
             self,
             items=self.items.extended(items),
-            embeddings=jax.tree.map(
-                lambda old, new: jnp.concatenate([old, new]), self.embeddings, added
-            ),
+            embeddings=embeddings,
+            index=None if self.index is None else ItemIndex.build(embeddings),
             fold_in=dataclasses.replace(
                 fold_in,
                 messages=np.concatenate([fold_in.messages, fold_in.text_tower(items=features)]),
@@ -326,44 +336,22 @@ class Recommender:
         for document in texts:
             if isinstance(document, str):
                 raise TypeError(f"texts must be lists of strings, as [{document!r}]")
+        return self._text_encoder.encode_documents(texts)
+
+    @property
+    def _text_encoder(self) -> FittedTextEncoder:
         if self.encoder is None:
             raise DataError(
                 f"the model of {self.name!r} cannot read texts: its prepared folder keeps no text "
                 "encoder, or it was trained with --text_encoder=none; prepare the data again, and "
                 "train with text"
             )
-        return self.encoder.encode_documents(texts)
+        return self.encoder
 
     @functools.cached_property
-    def _directions(self) -> jax.Array:
-        return jnp.asarray(unit_rows(np.asarray(self.embeddings.items)))
-
-    def _penalty(self, allowed: np.ndarray | None) -> jax.Array:
-        """0 for the items to choose from, −∞ for the others, float32 `[n_items]`."""
-        penalty = np.full(len(self.items), 0 if allowed is None else -np.inf, np.float32)
-        if allowed is not None:
-            penalty[allowed] = 0
-        return jnp.asarray(penalty)
-
-    def _top_k(
-        self,
-        score: ScoreBlock,
-        params: Any,
-        rows: np.ndarray,
-        seen: Interactions,
-        k: int,
-        progress: Progress | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """`ranking.top_k` in sizes that repeat, so that few requests need a compilation."""
-        if k < 1:
-            raise ValueError(f"k is {k}, must be at least 1")
-        n_items = len(self.items)
-        n_ranks = min(max(16, _power_of_two(k)), n_items)
-        block = min(largest_block(n_items), block_size(len(rows)))
-        items, scores = top_k(
-            score, params, rows, seen, n_items, n_ranks, block_users=block, progress=progress
-        )
-        return items[:, :k], scores[:, :k]
+    def retrieval(self) -> Retrieval:
+        """Finds the best items, by the index if there is one."""
+        return Retrieval(self.embeddings, self.index)
 
     def name_rankings(self, items: np.ndarray, scores: np.ndarray) -> list[Ranking]:
         """Rankings by external ids.
@@ -388,37 +376,11 @@ def _load_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder | None
     return load_text_encoder(dataset, name)
 
 
-def _score_users(params: tuple[Embeddings, jax.Array], users: jax.Array) -> jax.Array:
-    embeddings, penalty = params
-    return score_block(embeddings, users) + penalty
-
-
-def _score_queries(params: tuple[jax.Array, jax.Array, jax.Array], rows: jax.Array) -> jax.Array:
-    queries, items, penalty = params
-    return queries[rows] @ items.T + penalty
-
-
-@jax.jit
-def _one_score(embeddings: Embeddings, user: jax.Array, item: jax.Array) -> jax.Array:
-    return score_block(embeddings, user[None])[0, item]
-
-
-def _lists(items: Sequence[np.ndarray]) -> Interactions:
-    """Each row's items, ascending."""
-    lengths = [len(row) for row in items]
-    flat = np.concatenate([*items, np.zeros(0)]).astype(np.int32)
-    return Interactions(np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), flat)
-
-
-def _nothing(n_users: int) -> Interactions:
-    return Interactions(np.zeros(n_users + 1, np.int64), np.zeros(0, np.int32))
-
-
-def block_size(n_users: int) -> int:
-    """Users that are ranked for at once: one of few sizes, each of which is compiled once."""
-    return next((size for size in BLOCK_SIZES if n_users <= size), BLOCK_SIZES[-1])
-
-
-def _power_of_two(n: int) -> int:
-    """The smallest power of two that is at least n."""
-    return 1 << max(n - 1, 0).bit_length()
+def _nothing_known(text: str, unknown: Sequence[str]) -> str:
+    if not text.strip():
+        return "a search needs words"
+    why = "they are too common to tell items apart"
+    if unknown:
+        named = ", ".join(map(repr, unknown[:5]))
+        why = f"{named}: not in the training reviews, or in too few or too many of them"
+    return f"no word of {text[:100]!r} is known to the text encoder ({why}); search for other words"

@@ -5,7 +5,7 @@ from symcere_jax.text.conditioning import ConditionedEncoder, Conditioning
 from symcere_jax.text.encoder import FittedTextEncoder, Reviews, TextEncoder, TextFeatures
 from symcere_jax.text.lsa import LsaEncoder
 from symcere_jax.text.precomputed import PrecomputedEncoder
-from symcere_jax.text.storage import load_text_encoder, save_text_encoder
+from symcere_jax.text.storage import keep_vectors, load_text_encoder, save_text_encoder
 from symcere_jax.text.term_weights import TERM_WEIGHTS
 from symcere_jax.text.transformer import TransformerEncoder
 
@@ -21,6 +21,7 @@ __all__ = [
     "TextEncoder",
     "TextFeatures",
     "TransformerEncoder",
+    "keep_vectors",
     "load_text_encoder",
     "save_text_encoder",
 ]

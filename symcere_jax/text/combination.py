@@ -88,6 +88,11 @@ class FittedCombined:
         """Features of users or items; see `FittedTextEncoder`."""
         return join([encoder.encode_documents(documents) for encoder in self.encoders])
 
+    def unknown_words(self, text: str) -> list[str]:
+        """What none of the encoders knows; see `FittedTextEncoder`."""
+        first, *others = (encoder.unknown_words(text) for encoder in self.encoders)
+        return [word for word in first if all(word in other for other in others)]
+
     def save(self, folder: Path) -> None:
         """Has nothing of its own to write; the encoders within are stored beside."""
 

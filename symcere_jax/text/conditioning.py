@@ -130,6 +130,10 @@ class FittedConditioned:
         rows = self.encoder.encode_documents(documents)
         return apply_conditioning(rows, self._mean, self._matrix)
 
+    def unknown_words(self, text: str) -> list[str]:
+        """What the encoder within does not know; see `FittedTextEncoder`."""
+        return self.encoder.unknown_words(text)
+
     def save(self, folder: Path) -> None:
         """Writes its own arrays into a folder that exists; not the encoder within."""
         np.save(folder / "mean.npy", self._mean)

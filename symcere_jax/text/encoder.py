@@ -21,6 +21,7 @@ class Reviews:
         is_train: bool `[n_reviews]`; nothing may be fitted on, or aggregated from, other reviews.
         n_users: number of users.
         n_items: number of items.
+        rating: float32 `[n_reviews]`, NaN where there is none; None: no review has one.
     """
 
     texts: Sequence[str]
@@ -29,6 +30,7 @@ class Reviews:
     is_train: np.ndarray
     n_users: int
     n_items: int
+    rating: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +86,16 @@ class FittedTextEncoder(Protocol):
 
         Returns:
             float32 `[n, width]`; 0 without any text.
+        """
+        ...
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Distinct words of a text that add nothing to its features, in the text's order.
+
+        Common words, which no features are made of, are not among them.
+
+        Args:
+            text: any text.
         """
         ...
 

@@ -19,7 +19,14 @@ import scipy.sparse
 
 from symcere_jax.data.dataset import load_array
 from symcere_jax.text.vocabulary import Vocabulary, term_counts, words_of_terms
-from symcere_jax.text.words import Batch, WordNumbers, single_documents, split_words
+from symcere_jax.text.words import (
+    STOP,
+    Batch,
+    WordNumbers,
+    single_documents,
+    split_words,
+    words_of,
+)
 
 _BLOCK_DOCUMENTS = 1 << 10
 _ARRAYS = ("keys", "columns", "idf", "basis")
@@ -75,6 +82,16 @@ class FittedLsa:
             ends = np.concatenate([np.zeros(1, np.int64), ends])[n_texts]
             parts.append(self.weigh((words, ends)) @ self._basis)
         return self._concatenate(parts)
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Words that add nothing to the features of a text; see `FittedTextEncoder`."""
+        names = [word for word in words_of(text) if self._numbers.get(word) != STOP]
+        batch = split_words([text], self._numbers)
+        keys, _, _ = term_counts(batch)
+        known = set(words_of_terms(keys[np.isin(keys, self._keys)]).tolist())
+        is_known = [number in known for number in batch[0].tolist()]
+        useful = {name for name, known in zip(names, is_known, strict=True) if known}
+        return [name for name in dict.fromkeys(names) if name not in useful]
 
     def weigh(self, batch: Batch) -> scipy.sparse.csr_matrix:
         """Weights of the terms of some documents, float32 `[n_documents, n_terms]`."""

@@ -23,7 +23,7 @@ from symcere_jax.text.decomposition import RowBlocks, right_singular_vectors
 from symcere_jax.text.encoder import Progress, Reviews, TextFeatures
 from symcere_jax.text.feature_rows import collect_rows
 from symcere_jax.text.fitted_lsa import FittedLsa, idf, weigh
-from symcere_jax.text.term_weights import user_weights
+from symcere_jax.text.term_weights import rating_weights, user_weights
 from symcere_jax.text.vocabulary import SLACK, Vocabulary, count_terms
 from symcere_jax.text.words import Batch, StoredWords, WordNumbers, single_documents
 
@@ -40,8 +40,9 @@ class LsaEncoder:
         min_items: a term must occur in the documents of that many items.
         max_item_share: a term in a larger share of the documents is left out.
         max_terms: the most frequent terms kept, which bounds memory.
-        term_weights: "none", or "users": less weight for what says little of what users seek, see
-            `term_weights`; takes about a kilobyte of memory for each training review.
+        term_weights: "none"; "users": less weight for what says little of what users seek; or
+            "ratings": less for what tells the rating rather than the item. See `term_weights`;
+            both take about a kilobyte of memory for each training review.
         seed: of the randomised SVD.
         scratch: folder for the features of reviews, which are then mapped; None: in memory.
     """
@@ -87,12 +88,17 @@ class LsaEncoder:
             )
         say("weighting words of items")
         weights = idf(vocabulary)
-        if self.term_weights == "users":
-            say("weighting words of users")
+        if self.term_weights != "none":
+            say(f"weighting words by {self.term_weights}")
             of_reviews = words.documents(np.arange(len(train)), len(train))
-            weights = weights * user_weights(
-                of_reviews, vocabulary, user_of, item_of, reviews.n_items
-            )
+            if self.term_weights == "users":
+                owners = (user_of, item_of, reviews.n_items)
+                weights = weights * user_weights(of_reviews, vocabulary, *owners)
+            else:
+                rating = np.full(len(train), np.nan)
+                if reviews.rating is not None:
+                    rating = np.asarray(reviews.rating)[train]
+                weights = weights * rating_weights(of_reviews, vocabulary, item_of, rating)
         terms = (vocabulary.keys, vocabulary.columns, weights)
         of_items = words.documents(item_of, reviews.n_items)
         item_terms = RowBlocks((weigh(batch, *terms) for batch in of_items), n_terms, self.scratch)

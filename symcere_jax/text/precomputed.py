@@ -164,6 +164,11 @@ class FittedPrecomputed:
         """Raises DataError, as `encode_texts`."""
         return self.encode_texts([])
 
+    def unknown_words(self, text: str) -> list[str]:
+        """Raises DataError, as `encode_texts`."""
+        self.encode_texts([text])
+        return []
+
     def save(self, folder: Path) -> None:
         """Writes the width into a folder that exists."""
         np.save(folder / "width.npy", np.int64(self.width))

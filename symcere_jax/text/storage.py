@@ -41,15 +41,33 @@ def save_text_encoder(fitted: FittedTextEncoder, folder: Path, name: str) -> Non
 def _save(fitted: FittedTextEncoder, folder: Path) -> None:
     folder.mkdir(parents=True)
     fitted.save(folder)
-    within: list[FittedTextEncoder] = []
-    if isinstance(fitted, FittedConditioned):
-        within = [fitted.encoder]
-    elif isinstance(fitted, FittedCombined):
-        within = fitted.encoders
+    within = _within(fitted)
     for number, encoder in enumerate(within):
         _save(encoder, folder / _WITHIN.format(number))
     content = json.dumps({"kind": fitted.kind, "encoders": len(within)})
     (folder / _KIND).write_text(content + "\n", encoding="utf-8")
+
+
+def _within(fitted: FittedTextEncoder) -> list[FittedTextEncoder]:
+    if isinstance(fitted, FittedConditioned):
+        return [fitted.encoder]
+    return fitted.encoders if isinstance(fitted, FittedCombined) else []
+
+
+def keep_vectors(fitted: FittedTextEncoder, folder: Path) -> None:
+    """Has the language models within an encoder keep their vectors, so that no text is read twice.
+
+    Args:
+        fitted: any encoder.
+        folder: of caches.
+
+    Raises:
+        DataError: the folder cannot be made or read.
+    """
+    if isinstance(fitted, FittedTransformer):
+        fitted.use_cache(folder)
+    for encoder in _within(fitted):
+        keep_vectors(encoder, folder)
 
 
 def _load(folder: Path) -> FittedTextEncoder:

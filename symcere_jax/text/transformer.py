@@ -97,21 +97,7 @@ class TransformerEncoder:
         if self.cache is not None:
             cache = VectorCache(self.cache / fitted.cache_name, fitted.width)
         for start in range(0, len(texts), _BLOCK_TEXTS):
-            block = list(texts[start : start + _BLOCK_TEXTS])
-            missing = list(range(len(block))) if cache is None else cache.missing(block)
-            count(len(block) - len(missing))
-            vectors = np.zeros((len(block), fitted.width), np.float32)
-            wanted = [block[place] for place in missing]
-            try:
-                for places, found in fitted.encode_as_done(wanted):
-                    vectors[np.array(missing)[places]] = found
-                    if cache is not None:
-                        cache.add([wanted[place] for place in places], found)
-                    count(len(places))
-            finally:
-                if cache is not None:
-                    cache.save()
-            yield vectors if cache is None else cache.get(block)
+            yield fitted.encode_block(texts[start : start + _BLOCK_TEXTS], cache, count)
 
 
 class FittedTransformer:
@@ -142,6 +128,7 @@ class FittedTransformer:
         self._model, self._fingerprint, self._width = model, model_fingerprint, width
         self._bfloat16, self._prefix = bfloat16, prefix
         self._tokens_per_device = tokens_per_device
+        self._cache: VectorCache | None = None
 
     @property
     def width(self) -> int:
@@ -190,16 +177,60 @@ class FittedTransformer:
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of texts, each by itself; see `FittedTextEncoder`."""
-        out = np.zeros((len(texts), self._width), np.float32)
-        for places, vectors in self.encode_as_done(texts):
-            out[places] = vectors
-        return out
+        return self.encode_block(texts, self._cache)
+
+    def encode_block(
+        self,
+        texts: Sequence[str],
+        cache: VectorCache | None,
+        count: Callable[[int], None] = lambda n: None,
+    ) -> np.ndarray:
+        """Vectors of texts; what the cache has is not encoded, and what is encoded it gets.
+
+        Args:
+            texts: n texts.
+            cache: of this encoder; None: none.
+            count: called with the number of texts that are done, as they are.
+
+        Returns:
+            float32 `[n, width]`.
+        """
+        texts = list(texts)
+        missing = list(range(len(texts))) if cache is None else cache.missing(texts)
+        count(len(texts) - len(missing))
+        vectors = np.zeros((len(texts), self._width), np.float32)
+        wanted = [texts[place] for place in missing]
+        try:
+            for places, found in self.encode_as_done(wanted):
+                vectors[np.array(missing)[places]] = found
+                if cache is not None:
+                    cache.add([wanted[place] for place in places], found)
+                count(len(places))
+        finally:
+            if cache is not None:
+                cache.save()
+        return vectors if cache is None else cache.get(texts)
+
+    def use_cache(self, folder: Path) -> None:
+        """Keeps vectors from now on, and takes those of earlier runs.
+
+        Args:
+            folder: of caches, one an encoder.
+
+        Raises:
+            DataError: it cannot be made or read.
+        """
+        self._cache = VectorCache(folder / self.cache_name, self._width)
 
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
         """Vectors of users or items, the mean of their reviews; see `FittedTextEncoder`."""
         rows = self.encode_texts([text for texts in documents for text in texts])
         owner = np.repeat(np.arange(len(documents)), [len(texts) for texts in documents])
         return owner_means(rows, np.ones(len(rows), bool), owner, len(documents))
+
+    def unknown_words(self, text: str) -> list[str]:
+        """None: a language model reads any word by its parts; see `FittedTextEncoder`."""
+        return []
 
     def save(self, folder: Path) -> None:
         """Writes which model it is into a folder that exists."""

@@ -83,6 +83,11 @@ class _Numbers(dict[str, int]):
         return number
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case, stop words among them, in its order."""
+    return _WORD.findall(text.lower())
+
+
 def split_words(texts: Sequence[str], numbers: Mapping[str, int]) -> Batch:
     """Splits texts into words: `UNKNOWN` where a word has no number, none for stop words."""
     found, ends = _split(texts)
@@ -93,7 +98,7 @@ def _split(texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
     found: list[str] = []
     ends = np.empty(len(texts), np.int64)
     for place, text in enumerate(texts):
-        found += _WORD.findall(text.lower())
+        found += words_of(text)
         ends[place] = len(found)
     return found, ends
 

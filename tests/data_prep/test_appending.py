@@ -4,12 +4,14 @@ import json
 import numpy as np
 import pytest
 
+from data_prep.adding_text import EncodeConfig, add_text
 from data_prep.checking import CHECKS, problems_of
 from data_prep.config import PrepareConfig
 from data_prep.leak_checking import check_text_leaks
 from data_prep.pipeline import prepare
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.text import load_text_encoder
 
 WORDS = "pool beach lobby spa bar suite view metro garden terrace sauna gym".split()  # noqa: SIM905
 
@@ -134,3 +136,47 @@ def test_a_share_of_the_new_may_be_held_out(folders, tmp_path):
     new = data.test[data.test[:, 0] >= after.n_users]
     assert len(new) == pytest.approx(0.4 * len(rows), rel=0.3)
     assert len(data.manifest.source["appended"]) == 2
+
+
+@pytest.fixture
+def two_encoders(tmp_path):
+    """A folder with features of two encoders, and the settings to append to it."""
+    for name, n_users, seed in (("first", 20, 0), ("more", 30, 1)):
+        rows = make_rows(n_users, 12, seed)[5 * n_users - 100 :]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = PrepareConfig(
+        source="table", input=tmp_path / "first.jsonl", output=tmp_path / "data", text_width=8
+    )
+    prepare(config)
+    add_text(EncodeConfig(dataset=config.output, text_name="narrow", text_width=4))
+    return dataclasses.replace(config, input=tmp_path / "more.jsonl", append=True)
+
+
+def test_every_encoder_of_the_folder_reads_what_is_new(two_encoders):
+    before = ReviewDataset.load(two_encoders.output)
+    assert set(before.manifest.text_encoders) == {"lsa", "narrow"}
+    prepare(two_encoders)
+    after = ReviewDataset.load(two_encoders.output)
+    assert after.manifest.text_encoders == before.manifest.text_encoders
+    for check in (*CHECKS.values(), check_text_leaks):
+        assert problems_of(after, check) == []
+    for name, width in (("lsa", 8), ("narrow", 4)):
+        features = after.text_features(name, "reviews")
+        assert features.shape == (after.manifest.n_reviews, width)
+        texts = after.reviews(["text"])["text"].to_pylist()
+        expected = load_text_encoder(after, name).encode_texts(texts)
+        np.testing.assert_allclose(features, expected, atol=1e-6)
+
+
+def test_features_from_elsewhere_cannot_be_appended_to(two_encoders, tmp_path):
+    n = ReviewDataset.load(two_encoders.output).manifest.n_reviews
+    np.save(tmp_path / "vectors.npy", np.random.default_rng(0).normal(size=(n, 3)))
+    add_text(
+        EncodeConfig(
+            dataset=two_encoders.output,
+            text_encoder="precomputed",
+            text_embeddings=tmp_path / "vectors.npy",
+        )
+    )
+    with pytest.raises(DataError, match=r"made elsewhere .* and so must be"):
+        prepare(two_encoders)

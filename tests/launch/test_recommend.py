@@ -71,6 +71,19 @@ def test_search_and_similar_items(run_binary, where, recommender, tmp_path):
     ]
 
 
+def test_unknown_words_are_said_beside_what_is_found(run_binary, where):
+    run = run_binary("recommend", *where, "--search=qwertz pool", "--k=3")
+    assert len(found(lines(run)[0])) == 3
+    assert run.err == "note: words that the model does not know: qwertz\n"
+    run = run_binary("recommend", *where, "--review=qwertz", "--review=pool", "--k=3")
+    assert run.status == 0 and run.err == "note: words that the model does not know: qwertz\n"
+
+
+def test_an_index_on_request(run_binary, where, recommender):
+    run = run_binary("recommend", *where, "--users=user-003", "--index=hnsw", "--k=4")
+    assert found(lines(run)[0]) == names(recommender.recommend(["user-003"], 4)[0])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -80,6 +93,7 @@ def test_search_and_similar_items(run_binary, where, recommender, tmp_path):
         (["--output=x.txt"], "must end in one of .jsonl, .csv, .parquet"),
         (["--users_file=absent.txt"], "absent.txt: not readable"),
         (["--liked=nothing"], "no item 'nothing'"),
+        (["--search=qwertz zxcvb"], "no word of 'qwertz zxcvb' is known to the text encoder"),
     ],
 )
 def test_bad_command_lines(run_binary, where, arguments, message):

@@ -17,7 +17,7 @@ def test_errors_are_one_line_and_nothing_is_written(run_binary, dataset, trained
     output = tmp_path / "new" / "report.html"
     for arguments, message in (
         ([f"--runs={tmp_path}"], "neither metrics.jsonl nor a checkpoint"),
-        ([f"--runs={trained_run}", f"--extras={tmp_path}"], "holds no ablation.md"),
+        ([f"--runs={trained_run}", f"--extras={tmp_path}"], "holds no ablation.json"),
         ([f"--runs={trained_run}", f"--output={tmp_path}"], "is a folder: choose a file"),
     ):
         run = run_binary("report", f"--dataset={dataset.folder}", f"--output={output}", *arguments)

@@ -1,7 +1,9 @@
 """Every notebook runs from top to bottom, and is committed with its outputs."""
 
+import importlib.util
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import nbformat
@@ -56,10 +58,42 @@ def test_it_carries_its_outputs(name):
     assert any("image/png" in output.get("data", {}) for output in outputs)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_badge_and_install_cell_name_one_repository(name):
-    notebook = read(name)
-    owner = re.search(r"s#(\S+)#account/name#g", (FOLDER / "README.md").read_text())[1]
-    first, install = notebook.cells[:2]
-    assert f"colab.research.google.com/github/{owner}/blob/main/notebooks/{name}.ipynb" in first.source
-    assert f'REPOSITORY = "https://github.com/{owner}"' in install.source
+def test_badges_open_colab_and_all_install_alike():
+    found = [read(name).cells[:2] for name in NAMES]
+    assert len({install.source for _, install in found}) == 1
+    for first, _ in found:
+        assert "](https://colab.research.google.com/" in first.source
+        assert "OWNER" not in first.source
+
+
+@pytest.mark.parametrize(
+    ("within", "files", "source", "expected"),
+    [
+        ("checkout/notebooks", ["checkout/symcere_jax/__init__.py"], "", "checkout"),
+        (".", ["symcere_jax-0.1.0-py3-none-any.whl"], "", "symcere_jax-0.1.0-py3-none-any.whl"),
+        (".", ["symcere_jax-0.1.0.tar.gz"], "git+https://host/x.git", "git+https://host/x.git"),
+        (".", [], "", None),
+    ],
+    ids=["checkout", "wheel", "named", "nothing"],
+)
+def test_what_it_installs_from(within, files, source, expected, tmp_path, monkeypatch):
+    for file in files:
+        path = tmp_path / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / within).mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / within)
+    monkeypatch.setenv("SYMCERE_JAX", source)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    commands = []
+    monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command))
+    cell = read("quickstart").cells[1].source
+    if expected is None:
+        with pytest.raises(RuntimeError, match="pip wheel --no-deps"):
+            exec(cell, {})
+        return
+    exec(cell, {})
+    [command] = commands
+    if not expected.startswith("git"):
+        expected = str(tmp_path / expected)
+    assert command[1:] == ["-m", "pip", "install", "-q", expected]

@@ -9,8 +9,10 @@ from symcere_jax.reporting.ablation import (
     ablation_figure,
     ablation_markdown,
     ablation_table,
+    read_ablation,
     write_ablation,
 )
+from symcere_jax.reporting.style import COLORS
 
 SKILLS = {"full": 0.5, "worse": 0.1, "alike": 0.5}
 SEEDS = (3, 4)
@@ -94,7 +96,9 @@ def test_one_seed_has_no_deviation(score_run, dataset, tmp_path):
     one = Ablation({"full": {}, "other": {}}, {}, (0,), complete=True)
     table = ablation_table(one, dataset, tmp_path)
     assert table.variants[0].seed_std is None
-    assert f"| full | {table.variants[0].mean:.4f} | – |" in ablation_markdown(table)
+    assert f"| full | {table.variants[0].mean:.4f} | – |" in " ".join(
+        ablation_markdown(table).split()
+    )
     (axes,) = ablation_figure(table).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["full", "other"]
 
@@ -102,7 +106,7 @@ def test_one_seed_has_no_deviation(score_run, dataset, tmp_path):
 def test_the_plot_marks_what_differs(table):
     (axes,) = ablation_figure(table).axes
     seeds = [line for line in axes.lines if line.get_marker() == "."]
-    assert [line.get_color() for line in seeds] == ["C0", "C3", "0.4"]
+    assert [line.get_color() for line in seeds] == [COLORS[0], COLORS[1], "0.4"]
     assert [list(line.get_xdata()) for line in seeds] == [
         list(variant.seed_means) for variant in table.variants
     ]
@@ -123,3 +127,10 @@ def test_a_missing_run_is_named(workdir, dataset):
     missing = Ablation({**CHANGES, "other": {}}, {}, SEEDS, complete=True)
     with pytest.raises(DataError, match=r"other has no metrics_test\.json"):
         ablation_table(missing, dataset, workdir)
+
+
+def test_what_was_written_can_be_read(table, tmp_path):
+    write_ablation(table, tmp_path)
+    assert read_ablation(tmp_path) == table
+    with pytest.raises(DataError, match="no ablation"):
+        read_ablation(tmp_path / "absent")

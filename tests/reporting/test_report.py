@@ -4,23 +4,22 @@ import base64
 import io
 import re
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.evaluation import PairedTest
+from symcere_jax.reporting.ablation import AblationTable, VariantScores, write_ablation
 from symcere_jax.reporting.explanation import ReviewAlignment, write_alignments
 from symcere_jax.reporting.html import page
 from symcere_jax.reporting.report import Report
 from symcere_jax.reporting.report_extras import extra_sections
+from tests.browser import browse, needs_chromium
 from tests.reporting.test_explanation import WORDS
 from tests.reporting.test_html import Reader
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 SECTIONS = (
     "Data",
     "Settings",
@@ -35,11 +34,21 @@ SECTIONS = (
 )
 
 
+def variant(name, mean, test=None):
+    return VariantScores(name, {"n_layers": 1}, mean, None, (mean,), test, 0.5, 7.0, None)
+
+
+TEST = PairedTest(-0.1, -0.2, -0.05, 0.001, 0.002, 0.003, 0.004)
+ABLATION = AblationTable(
+    "shop", 9, (0,), (variant("both_towers", 0.3), variant("<b>|", 0.2, TEST)), {"text": "no"}
+)
+
+
 @pytest.fixture(scope="module")
 def extras(tmp_path_factory):
     """Folders as ablate.py, anchoring.py and explain.py leave them."""
     folder = tmp_path_factory.mktemp("extras")
-    (folder / "ablation.md").write_text("# Ablation\n\n| variant | p |\n|---|---:|\n| <b> | 1 |\n")
+    write_ablation(ABLATION, folder)
     (folder / "anchoring.md").write_text("# Anchoring\n\n## Top words\n\nnone")
     buffer = io.BytesIO()
     Image.new("RGB", (40, 20)).save(buffer, "png")
@@ -132,6 +141,21 @@ def test_a_run_that_is_not_scored_is_named(trained_run, dataset, tmp_path):
     assert Reader(report.training()).tags.count("img") == 4
 
 
+def test_an_ablation_among_the_runs(trained_run, dataset, tmp_path):
+    write_ablation(ABLATION, tmp_path)
+    with pytest.raises(DataError, match=r"run both_towers: .* has neither"):
+        Report(dataset, [tmp_path])
+    shutil.copytree(trained_run, tmp_path / "both_towers")
+    report = Report(dataset, [tmp_path])
+    assert (report.names, report.folders) == (["both_towers"], [tmp_path / "both_towers"])
+    found = Reader(report.build())
+    assert "Ablation" in found.text and "<b>|" in found.text and "-0.1000 (-33.3%)" in found.text
+    assert "n_layers=1" in found.text
+    (tmp_path / "ablation.json").write_text('{"metric": 1, "variants": [{}]}')
+    with pytest.raises(DataError, match=r"ablation.json: no ablation .*run launch/ablate.py"):
+        Report(dataset, [tmp_path])
+
+
 def test_bad_input(trained_run, dataset, tmp_path):
     with pytest.raises(ConfigError, match="at least one run"):
         Report(dataset, [])
@@ -139,7 +163,7 @@ def test_bad_input(trained_run, dataset, tmp_path):
         Report(dataset, [trained_run, trained_run])
     with pytest.raises(DataError, match=r"neither metrics\.jsonl nor"):
         Report(dataset, [tmp_path])
-    with pytest.raises(DataError, match=r"holds no ablation\.md"):
+    with pytest.raises(DataError, match=r"holds no ablation\.json"):
         extra_sections(tmp_path)
     (tmp_path / "explanations.json").write_text('{"reviews": [{"item": 1}]}')
     with pytest.raises(DataError, match=r"explanations.json: no explanations"):
@@ -159,24 +183,23 @@ onload = () => {{ const d = document.getElementById("f").contentDocument;
 </script>"""
 
 
-def browse(tmp_path, built, width, *arguments):
-    """Runs headless Chromium on the page in a frame of that width; returns its output."""
+def browse_in_frame(tmp_path, built, width, *arguments):
+    """Opens the page in a frame of that width; returns Chromium's output."""
     (tmp_path / "report.html").write_text(built[0], encoding="utf-8")
     frame = tmp_path / "frame.html"
     frame.write_text(FRAME.format(width=width, height=2400))
-    command = [
-        *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+    return browse(
+        frame.as_uri(),
+        tmp_path / "profile",
         *("--allow-file-access-from-files", "--virtual-time-budget=20000"),
-        *(f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={max(width, 500)},2400"),
-        *(*arguments, frame.as_uri()),
-    ]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+        *(f"--window-size={max(width, 500)},2400", *arguments),
+    )
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@needs_chromium
 @pytest.mark.parametrize("width", [390, 1280], ids=["phone", "desktop"])
 def test_it_looks_right_in_a_browser(built, tmp_path, width):
-    made = browse(tmp_path, built, width, "--dump-dom")
+    made = browse_in_frame(tmp_path, built, width, "--dump-dom")
     found = re.search(r'data-found="([^"]+)"', made)[1]
     scroll_width, images, loaded, right, marks = map(float, found.split())
     assert scroll_width <= width  # only tables scroll sideways, within their frames
@@ -185,7 +208,7 @@ def test_it_looks_right_in_a_browser(built, tmp_path, width):
     assert marks > 0
 
     shot = tmp_path / "shot.png"
-    browse(tmp_path, built, width, f"--screenshot={shot}")
+    browse_in_frame(tmp_path, built, width, f"--screenshot={shot}")
     pixels = np.asarray(Image.open(shot).convert("RGB"), np.int64)[:, :width]
     assert (pixels.min(axis=2) < 80).mean() > 0.005  # there is text
     assert (pixels.min(axis=2) > 240).mean() > 0.5  # on a light ground
@@ -193,12 +216,10 @@ def test_it_looks_right_in_a_browser(built, tmp_path, width):
     assert colored[:, : width // 2].any() and colored.mean() < 0.3  # plots, and not all of it
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@needs_chromium
 def test_a_page_runs_no_script(tmp_path):
     evil = page("t", "<p id='p'>before</p><script>document.getElementById('p').id='ran'</script>")
-    made = browse(tmp_path, (evil,), 600, "--dump-dom")
+    made = browse_in_frame(tmp_path, (evil,), 600, "--dump-dom")
     assert re.search(r'data-found="([^"]+)"', made)
-    direct = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    direct += [f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "report.html").as_uri()]
-    shown = subprocess.run(direct, capture_output=True, text=True, check=True, timeout=300).stdout
+    shown = browse((tmp_path / "report.html").as_uri(), tmp_path / "profile", "--dump-dom")
     assert 'id="p"' in shown and 'id="ran"' not in shown

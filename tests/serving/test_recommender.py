@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from symcere_jax import NewUser, Recommender
-from symcere_jax.errors import CheckpointError, DataError
-from symcere_jax.serving import recommender as module
+from symcere_jax.errors import CheckpointError, ConfigError, DataError
 
 
 def scores_of(recommender, user):
@@ -94,8 +93,44 @@ def test_search_finds_items_of_the_words(recommender, dataset):
         found = ids(recommender, recommender.search(documents[item], k=dataset.n_items))
         ranks.append(found.index(item))
     assert np.median(ranks) <= 2
-    assert recommender.search("qwertz zxcvb") == []
-    assert recommender.search("") == []
+
+
+def test_words_that_no_search_can_use_are_named(recommender):
+    known = recommender.search("pool", k=5)
+    assert recommender.unknown_words("the Qwertz pool, zxcvb qwertz") == ["qwertz", "zxcvb"]
+    assert recommender.search("the qwertz pool zxcvb", k=5) == known
+    with pytest.raises(DataError, match=r"no word of 'qwertz zxcvb' is known .*'qwertz', 'zxcvb'"):
+        recommender.search("qwertz zxcvb")
+    with pytest.raises(DataError, match=r"no word of 'the of' is known .* too common"):
+        recommender.search("the of")
+    with pytest.raises(DataError, match="a search needs words"):
+        recommender.search(" ")
+
+
+def test_an_index_finds_what_exact_search_does(recommender, workdir, dataset):
+    indexed = Recommender.load(workdir, dataset, index="hnsw")
+    users, some = dataset.user_ids(), [str(name) for name in dataset.item_ids()]
+    new = [NewUser(items=some[:2]), NewUser(texts=["balcony and pool"])]
+    for call in (
+        lambda r: r.recommend(users, k=7),
+        lambda r: r.recommend(users[:3], k=50, exclude_seen=False),
+        lambda r: r.recommend_new(new, k=5),
+        lambda r: r.similar_items(some, k=5),
+        lambda r: [r.search("balcony pool", k=5)],
+        lambda r: r.recommend(users[:3], k=5, filter_items=some[:9]),  # exact, whatever the index
+        lambda r: r.with_items({"new": ["pool"]}).recommend(users[:3], k=51, exclude_seen=False),
+    ):
+        # An index of fifty items misses nothing.
+        for found, expected in zip(call(indexed), call(recommender), strict=True):
+            assert [item for item, _ in found] == [item for item, _ in expected]
+            np.testing.assert_allclose(
+                [score for _, score in found],
+                [score for _, score in expected],
+                rtol=1e-4,
+                atol=1e-5,
+            )
+    with pytest.raises(ConfigError, match="the index is 'tree', must be one of exact, hnsw"):
+        Recommender.load(workdir, dataset, index="tree")
 
 
 def test_a_new_user_with_a_known_users_items_gets_almost_the_same(recommender, dataset):
@@ -221,17 +256,3 @@ def test_without_an_encoder_texts_are_refused_with_a_remedy(recommender):
 def test_another_folder_is_refused(workdir, dataset_without_text):
     with pytest.raises(CheckpointError, match="was trained on"):
         Recommender.load(workdir, dataset_without_text.folder)
-
-
-def test_few_sizes_are_compiled(recommender, dataset, monkeypatch):
-    sizes = set()
-
-    def recording(*arguments, block_users, **options):
-        sizes.add((arguments[5], block_users))
-        return original(*arguments, block_users=block_users, **options)
-
-    original = module.top_k
-    monkeypatch.setattr(module, "top_k", recording)
-    for n, k in ((1, 1), (1, 10), (1, 16), (3, 5), (4, 12)):
-        assert len(recommender.recommend(dataset.user_ids()[:n], k=k)) == n
-    assert sizes == {(16, 1), (16, 8)}

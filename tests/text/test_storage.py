@@ -55,6 +55,19 @@ def test_texts_that_it_was_not_fitted_on(dataset):
     assert fitted.encode_texts([]).shape == fitted.encode_documents([]).shape == (0, 16)
 
 
+def test_words_that_add_nothing(dataset):
+    fitted = load_text_encoder(dataset, "lsa")
+    text = dataset.reviews(["text"])["text"][0].as_py()
+    odd = "The Qqqzzz of pool, qqqzzz xxyyxx a"
+    assert fitted.unknown_words(odd) == ["qqqzzz", "xxyyxx"]
+    assert fitted.unknown_words("") == fitted.unknown_words("the of") == []
+    # What is left without them has the same features.
+    for words in (odd, f"{text} qqqzzz"):
+        kept = [w for w in words.split() if w.strip(",").lower() not in fitted.unknown_words(words)]
+        expected = fitted.encode_texts([" ".join(kept)])
+        np.testing.assert_allclose(fitted.encode_texts([words]), expected, atol=1e-6)
+
+
 def test_every_file_of_the_encoder_is_in_the_manifest(dataset):
     names = {
         path.relative_to(dataset.folder).as_posix()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.text import Reviews, TransformerEncoder, transformer
+from symcere_jax.text import Reviews, TransformerEncoder, keep_vectors, transformer
 from symcere_jax.text.feature_rows import owner_means
 from symcere_jax.text.language_models import SentenceEncoder
 from symcere_jax.text.transformer import FittedTransformer
@@ -149,3 +149,24 @@ def test_a_model_folder_without_its_files(model, reviews, tmp_path):
     (folder / "config.json").unlink()
     with pytest.raises(DataError, match=r"it has no config\.json"):
         TransformerEncoder(str(folder)).encode(reviews)
+
+
+def test_what_is_kept_is_encoded_once(model, reviews, tmp_path, monkeypatch):
+    features = TransformerEncoder(str(model)).encode(reviews)
+    read = []
+    original = FittedTransformer.encode_as_done
+
+    def recording(self, texts):
+        read.extend(texts)
+        return original(self, texts)
+
+    monkeypatch.setattr(FittedTransformer, "encode_as_done", recording)
+    keep_vectors(features.fitted, tmp_path)
+    for _ in range(2):
+        found = features.fitted.encode_texts(reviews.texts)
+        np.testing.assert_allclose(found, features.reviews, atol=1e-5)
+        assert features.fitted.encode_documents([reviews.texts[:3]]).any()
+    assert sorted(read) == sorted(set(reviews.texts))
+    # As it is on disk, another one has no text to read either.
+    TransformerEncoder(str(model), cache=tmp_path).encode(reviews)
+    assert sorted(read) == sorted(set(reviews.texts))

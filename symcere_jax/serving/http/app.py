@@ -8,11 +8,13 @@
 | POST /search | text, k, filter_items | rankings |
 | POST /explain | user, item | the parts of a score |
 | GET /health | | the model that is served |
+| GET /examples | | a few ids of users and items |
 | GET /metrics | | requests and latencies, for Prometheus |
 | GET / | | a page to try it |
 
 A request that is malformed gets 422, one with an unknown id 404, one that is too large 413, each
-with `{"error": …}`.
+with `{"error": …}`. A search of which no word is known gets 422 too; words that did not count are
+in `unknown_words` of an answer.
 """
 
 import dataclasses
@@ -38,6 +40,7 @@ from symcere_jax.serving.ids import UnknownIdError
 from symcere_jax.serving.recommender import NewUser
 
 MAX_BODY_BYTES = 4 << 20
+N_EXAMPLES = 2
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -82,13 +85,15 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
 
     @app.post("/new_user")
     def new_user(request: schemas.NewUserRequest) -> list[schemas.Ranking]:
-        found = model.recommender.recommend_new(
+        recommender = model.recommender
+        [found] = recommender.recommend_new(
             [NewUser(request.items, request.texts)],
             request.k,
             exclude_seen=request.exclude_seen,
             filter_items=request.filter_items,
         )
-        return _answer(map(schemas.ranking, [None], found))
+        unknown = [word for text in request.texts for word in recommender.unknown_words(text)]
+        return _answer([schemas.ranking(None, found, unknown)])
 
     @app.post("/similar")
     def similar(request: schemas.SimilarRequest) -> list[schemas.Ranking]:
@@ -97,8 +102,9 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
 
     @app.post("/search")
     def search(request: schemas.SearchRequest) -> list[schemas.Ranking]:
-        found = model.recommender.search(request.text, request.k, filter_items=request.filter_items)
-        return _answer([schemas.ranking(None, found)])
+        recommender = model.recommender
+        found = recommender.search(request.text, request.k, filter_items=request.filter_items)
+        return _answer([schemas.ranking(None, found, recommender.unknown_words(request.text))])
 
     @app.post("/explain")
     def explain(request: schemas.ExplainRequest) -> dict[str, Any]:
@@ -119,7 +125,7 @@ def _add_pages(app: FastAPI, model: ServedModel) -> None:
     def index() -> HTMLResponse:
         nonce = secrets.token_urlsafe(16)
         policy = (
-            f"default-src 'none'; connect-src 'self'; script-src 'nonce-{nonce}'; "
+            f"default-src 'none'; connect-src 'self'; img-src data:; script-src 'nonce-{nonce}'; "
             f"style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'"
         )
         headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
@@ -135,6 +141,13 @@ def _add_pages(app: FastAPI, model: ServedModel) -> None:
             "n_items": len(recommender.items),
             "step": recommender.metadata.progress.best_step,
             "reads_text": recommender.encoder is not None,
+        }
+
+    @app.get("/examples")
+    def examples() -> dict[str, list[str]]:
+        ids = (model.recommender.users.ids, model.recommender.items.ids)
+        return {
+            name: list(of[:N_EXAMPLES]) for name, of in zip(("users", "items"), ids, strict=True)
         }
 
 

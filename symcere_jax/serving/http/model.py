@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from symcere_jax.errors import SymcereError
-from symcere_jax.serving.recommender import BLOCK_SIZES, NewUser, Recommender
+from symcere_jax.serving.recommender import NewUser, Recommender
+from symcere_jax.serving.retrieval import BLOCK_SIZES, EXACT
 from symcere_jax.training import Checkpoints
 
 _LOG = logging.getLogger(__name__)
@@ -18,13 +19,14 @@ class ServedModel:
     Args:
         workdir: of the training run.
         dataset: the prepared folder.
+        index: see `Recommender.load`.
 
     Raises:
         SymcereError: the first load fails; later failures keep the model that is there.
     """
 
-    def __init__(self, workdir: str | Path, dataset: str | Path) -> None:
-        self._workdir, self._dataset = Path(workdir), Path(dataset)
+    def __init__(self, workdir: str | Path, dataset: str | Path, *, index: str = EXACT) -> None:
+        self._workdir, self._dataset, self._index = Path(workdir), Path(dataset), index
         self._lock = threading.Lock()
         self._version = self._find_version()
         self.recommender = self._load()
@@ -71,7 +73,7 @@ class ServedModel:
         return tuple(found)
 
     def _load(self) -> Recommender:
-        recommender = Recommender.load(self._workdir, self._dataset)
+        recommender = Recommender.load(self._workdir, self._dataset, index=self._index)
         warm_up(recommender)
         return recommender
 
@@ -85,9 +87,10 @@ def warm_up(recommender: Recommender) -> None:
         lambda: recommender.recommend_new([NewUser(items=[item])]),
         lambda: recommender.explain(user, item),
     ]
-    if recommender.encoder is not None:
+    encoder = recommender.encoder
+    if encoder is not None:  # a search is that of `similar_items`, for what the encoder makes
         calls += [
-            lambda: recommender.search("the"),
+            lambda: recommender.fold_in.items(encoder.encode_documents([["the"]])),
             lambda: recommender.recommend_new([NewUser(texts=["the"])]),
         ]
     for call in calls:

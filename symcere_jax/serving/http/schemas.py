@@ -72,8 +72,16 @@ class Ranking(BaseModel):
 
     id: str | None
     items: list[Item]
+    unknown_words: list[str] | None = None
 
 
-def ranking(name: str | None, found: list) -> dict[str, Any]:
-    """A ranking of the recommender as a response says it."""
-    return {"id": name, "items": [{"item_id": item, "score": score} for item, score in found]}
+def ranking(name: str | None, found: list, unknown: list[str] | None = None) -> dict[str, Any]:
+    """A ranking of the recommender as a response says it.
+
+    Args:
+        name: id of the user or item that it is for.
+        found: of `Recommender`.
+        unknown: words that did not count; None where no words were given.
+    """
+    items = [{"item_id": item, "score": score} for item, score in found]
+    return {"id": name, "items": items} | ({} if unknown is None else {"unknown_words": unknown})

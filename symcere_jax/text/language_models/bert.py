@@ -1,6 +1,7 @@
 """Encoders of the BERT family in Flax: BERT, RoBERTa and XLM-RoBERTa, MPNet."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.text.language_models.attention import MASKED, attend
-from symcere_jax.text.language_models.weights import ReadTensor
+from symcere_jax.text.language_models.weights import ReadTensor, read_dense, read_norm
 
 ACTIVATIONS = {
     "gelu": lambda x: nn.gelu(x, approximate=False),
@@ -174,15 +175,7 @@ def read_parameters(settings: BertSettings, read: ReadTensor) -> dict[str, Any]:
     """
     is_mpnet = settings.n_relative > 0
 
-    def dense(*names: str) -> dict[str, np.ndarray]:
-        return {
-            "kernel": np.concatenate([read(f"{name}.weight").T for name in names], axis=1),
-            "bias": np.concatenate([read(f"{name}.bias") for name in names]),
-        }
-
-    def norm(name: str) -> dict[str, np.ndarray]:
-        return {"scale": read(f"{name}.weight"), "bias": read(f"{name}.bias")}
-
+    dense, norm = functools.partial(read_dense, read), functools.partial(read_norm, read)
     parameters: dict[str, Any] = {
         "tokens": read("embeddings.word_embeddings.weight"),
         "positions": read("embeddings.position_embeddings.weight"),

@@ -1,6 +1,7 @@
 """Decoders as embedders in Flax: Qwen3 (as Qwen3-Embedding), Qwen2, Llama and Mistral."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from symcere_jax.errors import DataError
 from symcere_jax.text.language_models.attention import MASKED, attend
 from symcere_jax.text.language_models.bert import ACTIVATIONS
-from symcere_jax.text.language_models.weights import ReadTensor
+from symcere_jax.text.language_models.weights import ReadTensor, read_dense, read_norm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,16 +171,8 @@ def read_parameters(settings: DecoderSettings, read: ReadTensor) -> dict[str, An
     Raises:
         DataError: a tensor is missing.
     """
-
-    def dense(*names: str, has_bias: bool = False) -> dict[str, np.ndarray]:
-        out = {"kernel": np.concatenate([read(f"{name}.weight").T for name in names], axis=1)}
-        if has_bias:
-            out["bias"] = np.concatenate([read(f"{name}.bias") for name in names])
-        return out
-
-    def norm(name: str) -> dict[str, np.ndarray]:
-        return {"scale": read(f"{name}.weight")}
-
+    dense = functools.partial(read_dense, read)
+    norm = functools.partial(read_norm, read, has_bias=False)
     parameters: dict[str, Any] = {"tokens": read("embed_tokens.weight"), "norm": norm("norm")}
     for number in range(settings.n_layers):
         layer = f"layers.{number}"
@@ -189,10 +182,10 @@ def read_parameters(settings: DecoderSettings, read: ReadTensor) -> dict[str, An
             "attention_in": dense(
                 *(f"{attention}.{name}_proj" for name in "qkv"), has_bias=settings.has_bias
             ),
-            "attention_out": dense(f"{attention}.o_proj"),
+            "attention_out": dense(f"{attention}.o_proj", has_bias=False),
             "outer_norm": norm(f"{layer}.post_attention_layernorm"),
-            "inner": dense(f"{layer}.mlp.gate_proj", f"{layer}.mlp.up_proj"),
-            "outer": dense(f"{layer}.mlp.down_proj"),
+            "inner": dense(f"{layer}.mlp.gate_proj", f"{layer}.mlp.up_proj", has_bias=False),
+            "outer": dense(f"{layer}.mlp.down_proj", has_bias=False),
         }
         if settings.has_head_norm:
             parameters[f"layer_{number}"] |= {

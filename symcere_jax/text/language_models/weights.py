@@ -68,3 +68,26 @@ def open_weights(folder: Path) -> Iterator[ReadTensor]:
             return np.asarray(files[full].get_tensor(full)).astype(np.float32)
 
         yield read
+
+
+def read_dense(read: ReadTensor, *names: str, has_bias: bool = True) -> dict[str, np.ndarray]:
+    """Parameters of a dense layer of Flax from one of torch, or from several side by side.
+
+    Args:
+        read: tensor of a name.
+        names: of the layers.
+        has_bias: whether they have biases.
+
+    Raises:
+        DataError: a tensor is missing.
+    """
+    parameters = {"kernel": np.concatenate([read(f"{name}.weight").T for name in names], axis=1)}
+    if has_bias:
+        parameters["bias"] = np.concatenate([read(f"{name}.bias") for name in names])
+    return parameters
+
+
+def read_norm(read: ReadTensor, name: str, *, has_bias: bool = True) -> dict[str, np.ndarray]:
+    """Parameters of a norm, likewise."""
+    parameters = {"scale": read(f"{name}.weight")}
+    return parameters | ({"bias": read(f"{name}.bias")} if has_bias else {})

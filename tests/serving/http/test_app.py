@@ -35,9 +35,13 @@ def test_answers_are_those_of_the_recommender(client, model):
     response = client.post("/similar", json={"items": some, "k": 5})
     assert items(response) == names(expected)
     assert [ranking["id"] for ranking in response.json()] == some
-    assert items(client.post("/search", json={"text": "beach", "k": 2})) == names(
-        [recommender.search("beach", 2)]
+    assert items(client.post("/search", json={"text": "pool", "k": 2})) == names(
+        [recommender.search("pool", 2)]
     )
+    response = client.post("/search", json={"text": "pool qwertz"}).json()
+    assert response[0]["unknown_words"] == ["qwertz"] and len(response[0]["items"]) == 10
+    response = client.post("/new_user", json={"texts": ["qwertz", "of zxcvb"]}).json()
+    assert response[0]["unknown_words"] == ["qwertz", "zxcvb"] and response[0]["items"]
     parts = client.post("/explain", json={"user": users[0], "item": some[0]}).json()
     total = sum(part["score"] for part in parts["history"]) + parts["own"] + parts["popularity"]
     assert total == pytest.approx(parts["score"], rel=1e-5)
@@ -79,6 +83,7 @@ def test_metrics_count_requests_by_path(client):
         ("/similar", {"items": ["no\ud800thing"]}, 422, "body.items.0"),
         ("/similar", {"items": ["a"] * 1001}, 422, "at most 1000 items"),
         ("/search", {"text": "x" * 20_001}, 422, "at most 20000 characters"),
+        ("/search", {"text": "qwertz"}, 422, "no word of 'qwertz' is known"),
         ("/explain", {"user": "user-000", "item": "\u0000"}, 404, "no item"),
     ],
 )
@@ -135,3 +140,9 @@ def test_the_page_sets_texts_as_texts_only(client):
     for unsafe in ("innerHTML", "outerHTML", "document.write", "eval(", "http://", "https://"):
         assert unsafe not in page
     assert set(re.findall(r'data-path="([^"]+)"', page)) <= set(PATHS)
+
+
+def test_examples_are_ids_that_exist(client, model):
+    found = client.get("/examples").json()
+    assert set(found["users"]) < set(model.recommender.users.ids)
+    assert client.post("/similar", json={"items": found["items"]}).status_code == 200

@@ -1,0 +1,56 @@
+"""Recommendations to users of the prepared folder: on the terminal, or resumable in a file."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from launch import training_runs
+from launch.progress import counting_bar
+from symcere_jax.serving import Recommender
+from symcere_jax.serving.bulk import write_recommendations
+from symcere_jax.serving.formats import print_recommendations
+
+
+def recommend_known(
+    recommender: Recommender,
+    rows: np.ndarray | None,
+    output: str | None,
+    *,
+    k: int,
+    exclude_seen: bool,
+    allowed: np.ndarray | None,
+) -> None:
+    """Recommends, and says where to; ends the program by `PREEMPTED` if it is stopped.
+
+    Args:
+        recommender: the model.
+        rows: int `[n]` user rows; None: all.
+        output: file to write; None: the terminal.
+        k: items for each user.
+        exclude_seen: leave out what a user interacted with.
+        allowed: int `[m]` item rows to choose from; None: all.
+    """
+    if rows is None:
+        rows = np.arange(len(recommender.users))
+    if output is None:
+        print_recommendations(
+            recommender, rows, sys.stdout, k=k, exclude_seen=exclude_seen, allowed=allowed
+        )
+        return
+    stop = training_runs.stop_on_signals("after this part")
+    with counting_bar("user") as show:
+        complete = write_recommendations(
+            recommender,
+            rows,
+            Path(output),
+            k=k,
+            exclude_seen=exclude_seen,
+            allowed=allowed,
+            progress=show,
+            should_stop=stop.is_set,
+        )
+    if not complete:
+        print("stopped; the same command goes on from there", file=sys.stderr)
+        sys.exit(training_runs.PREEMPTED)
+    print(f"{len(rows):,} users: {output}")
