@@ -125,3 +125,34 @@ def test_the_binary(folder):
     wrong = run("--text_encoder=transformer")
     assert wrong.returncode == 1
     assert wrong.stderr.startswith("error: --text_encoder=transformer needs --text_model")
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2, 3])
+def test_killed_while_features_are_replaced_the_folder_is_sound(folder, monkeypatch, kept):
+    """Each change of the folder is one step; the kill comes after some of them."""
+    config = EncodeConfig(dataset=folder, text_width=5, overwrite=True)
+    done = []
+    rename, replace, remove = Path.rename, Path.replace, shutil.rmtree
+
+    def step(change):
+        def counted(path, *arguments, **keywords):
+            inside = folder in Path(path).parents and "scratch" not in str(path)
+            if inside and not (change is remove and Path(path).name.startswith(".")):
+                if len(done) == kept:
+                    raise SystemExit("killed")
+                done.append(path)
+            return change(path, *arguments, **keywords)
+
+        return counted
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit, match="killed"):
+        patch.setattr(Path, "rename", step(rename))
+        patch.setattr(Path, "replace", step(replace))
+        patch.setattr(shutil, "rmtree", step(remove))
+        add_text(config)
+    assert len(done) == kept
+    found = ReviewDataset.load(folder)  # whole, with or without the features
+    if "lsa" in found.manifest.text_encoders:
+        found.text_features("lsa", "users")
+    assert add_text(config) == ("lsa", 5)
+    assert _problems(ReviewDataset.load(folder)) == []
