@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -63,8 +64,11 @@ def test_conditioned_features_come_from_the_stored_encoder_and_leak_nothing(data
     np.testing.assert_array_equal(made, added.text_features("white", "reviews"))
     features = np.array(added.text_features("white", "items"))
     features[3] += added.text_features("white", "reviews")[5]
-    np.save(folder / schema.text_file("white", "items"), features)
-    assert any("white: features of 1 items are not those" in text for text in _problems(added))
+    name = schema.text_file("white", "items")
+    np.save(folder / name, features)
+    files = {**added.manifest.files, name: schema.file_entry(folder / name)}
+    leaky = dataclasses.replace(added, manifest=dataclasses.replace(added.manifest, files=files))
+    assert any("white: features of 1 items are not those" in text for text in _problems(leaky))
 
 
 def test_what_is_there_is_replaced_on_demand_alone(folder):
