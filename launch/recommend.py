@@ -32,7 +32,13 @@ from tqdm import tqdm
 from launch import cli, training_runs
 from symcere_jax.errors import ConfigError
 from symcere_jax.serving import NewUser, Recommender, read_ids
-from symcere_jax.serving.bulk import name_block, ranking_line, write_lines, write_recommendations
+from symcere_jax.serving.bulk import (
+    PART_USERS,
+    name_block,
+    ranking_line,
+    write_lines,
+    write_recommendations,
+)
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "prepared folder that the model was trained on", required=True
@@ -51,6 +57,13 @@ _OUTPUT = flags.DEFINE_string(
 _EXCLUDE_SEEN = flags.DEFINE_bool("exclude_seen", True, "leave out what the user interacted with")
 _ITEMS_FILE = flags.DEFINE_string(
     "items_file", None, "file of the ids of the only items to choose from, one a line"
+)
+
+_PART_USERS = flags.DEFINE_integer(
+    "part_users",
+    PART_USERS,
+    "users done at once, for a file: bounds the memory, and what is done again after a stop",
+    1,
 )
 
 _TERMINAL_USERS = 1 << 12  # recommended to at once
@@ -112,6 +125,7 @@ def recommend_known(recommender: Recommender, items: list[str] | None) -> None:
             rows,
             output,
             k=_K.value,
+            part_users=_PART_USERS.value,
             progress=lambda done, total: bar.update(done - bar.n),
             should_stop=stop.is_set,
             **options,

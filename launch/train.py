@@ -9,7 +9,7 @@ With the settings of a file, some of them overridden:
   python launch/train.py --flagfile=configs/tripadvisor.flags --seed=1 --workdir=runs/seed_1
 
 Stopped by Ctrl-C or SIGTERM, it writes a checkpoint and ends with status 75; the same command goes
-on from there, and killed, from the last checkpoint, which is at most a minute old. The workdir gets
+on from there, and killed, from the last checkpoint (--checkpoint_seconds). The workdir gets
 checkpoints, metrics.jsonl, TensorBoard events and flags.txt, which repeats the run:
 
   python launch/train.py --flagfile=runs/shop/flags.txt --workdir=runs/shop_again
@@ -27,7 +27,7 @@ from absl import flags
 
 from launch import cli, settings, training_runs
 from launch.progress import ProgressBar
-from symcere_jax.training import KEEP, TrainResult, train
+from symcere_jax.training import KEEP, SECONDS_BETWEEN_CHECKPOINTS, TrainResult, train
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder to train on", required=True)
 _WORKDIR = flags.DEFINE_string(
@@ -51,6 +51,12 @@ _KEEP_CHECKPOINTS = flags.DEFINE_integer(
     KEEP,
     "latest checkpoints to keep; where the newest is damaged, the run goes on from the one before",
     1,
+)
+_CHECKPOINT_SECONDS = flags.DEFINE_float(
+    "checkpoint_seconds",
+    SECONDS_BETWEEN_CHECKPOINTS,
+    "seconds between two checkpoints: what a run that is killed has to do again",
+    0.0,
 )
 _PREPARE = flags.DEFINE_string("prepare", training_runs.PREPARE_DEFAULT, training_runs.PREPARE_HELP)
 _SETTINGS = settings.define()
@@ -76,6 +82,7 @@ def main() -> None:
             resume=_RESUME.value,
             warm_start=_WARM_START.value,
             keep_checkpoints=_KEEP_CHECKPOINTS.value,
+            checkpoint_seconds=_CHECKPOINT_SECONDS.value,
             observer=bar,
             should_stop=stop.is_set,
         )
@@ -88,7 +95,8 @@ def main() -> None:
 
 def _write_flags(workdir: Path) -> None:
     """Writes what repeats the run, whatever flag files its settings came from."""
-    names = ["dataset", "workdir", "prepare", "warm_start", "cpu_devices", "keep_checkpoints"]
+    names = ["dataset", "workdir", "prepare", "warm_start", "cpu_devices", "keep_checkpoints",
+             "checkpoint_seconds"]  # fmt: skip
     text = "".join(
         flags.FLAGS[name].serialize() + "\n"
         for name in [*names, *_SETTINGS]

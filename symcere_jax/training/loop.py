@@ -73,6 +73,7 @@ def train(
     resume: bool = True,
     warm_start: str | Path | None = None,
     keep_checkpoints: int = KEEP,
+    checkpoint_seconds: float | None = None,
     observer: Observer | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainResult:
@@ -87,6 +88,7 @@ def train(
             before reviews were appended; without effect where a run is resumed.
         keep_checkpoints: how many of the latest checkpoints to keep, each with the best parameters
             that it speaks of; of two, one serves where the other is damaged.
+        checkpoint_seconds: between two checkpoints; None: `SECONDS_BETWEEN_CHECKPOINTS`.
         observer: is told of the progress.
         should_stop: asked between calls of the device; if true, a checkpoint is written and the run
             ends, to be resumed later.
@@ -104,6 +106,8 @@ def train(
     workdir.mkdir(parents=True, exist_ok=True)
     with locked(workdir / LOCK, f"--workdir={workdir}", "choose another --workdir"):
         run = _Run(config, dataset, workdir, keep_checkpoints)
+        if checkpoint_seconds is not None:
+            run.checkpoint_seconds = checkpoint_seconds
         progress = run.restore(resume)
         if warm_start is not None and not run.resumed:
             run.warm_start(warm_start)
@@ -131,6 +135,7 @@ class _Run:
 
     def __init__(self, config: Config, dataset: ReviewDataset, workdir: Path, keep: int) -> None:
         self.config, self.dataset, self.keep = config, dataset, keep
+        self.checkpoint_seconds = SECONDS_BETWEEN_CHECKPOINTS
         self.checkpoints = Checkpoints(workdir)
         self.resumed = False
         inputs = TrainInputs.from_dataset(dataset, config)
@@ -247,7 +252,7 @@ class _Run:
                 }
                 progress = dataclasses.replace(progress, epoch_sums={})
                 progress = self._validate(progress, means, log, observer, started)
-            if time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
+            if time.monotonic() - last_save > self.checkpoint_seconds:
                 self.state = unreplicate(state)
                 self._save(progress)
                 last_save = time.monotonic()

@@ -53,7 +53,7 @@ def test_a_manifest_that_was_changed_is_refused(tmp_path, entry, value):
     path.write_text(json.dumps(dict(reversed(content.items()))))  # spacing and order do not matter
     assert schema.Manifest.read(tmp_path) == MANIFEST
     path.write_text(json.dumps(content | {entry: value}))
-    with pytest.raises(DataError, match="manifest.json has changed since it was written; prepare"):
+    with pytest.raises(DataError, match=r"manifest.json has changed since it was written; prepare"):
         schema.Manifest.read(tmp_path)
 
 

@@ -56,7 +56,14 @@ def test_flags_txt_names_every_setting_and_repeats_the_run(
 ):
     _, workdir = trained
     lines = (workdir / "flags.txt").read_text().splitlines()
-    names = ["dataset", "workdir", "prepare", "cpu_devices", "keep_checkpoints"]
+    names = [
+        "dataset",
+        "workdir",
+        "prepare",
+        "cpu_devices",
+        "keep_checkpoints",
+        "checkpoint_seconds",
+    ]
     for name, line in zip([*names, *Config().flat()], lines, strict=True):
         assert re.fullmatch(rf"--{name}=.*|--(no)?{name}", line)
     assert f"--dataset={dataset.folder}" in lines
