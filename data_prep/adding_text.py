@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from data_prep import writing
+from data_prep import output_folder, writing
 from data_prep.encoding import configured_encoder
 from data_prep.prepared_reviews import prepared_reviews
 from data_prep.text_config import TextConfig, check, setting
@@ -58,11 +58,19 @@ def add_text(
         Name and width of the features.
 
     Raises:
+        BusyError: another process writes the folder.
         ConfigError: the folder has features of that name.
         DataError: the folder is none, the encoder lacks something, or the disk is full.
     """
     assert config.dataset is not None
-    dataset = ReviewDataset.load(config.dataset)
+    with output_folder.locked_output(config.dataset, "dataset"):
+        return _add(config, config.dataset, encoder, announce)
+
+
+def _add(
+    config: EncodeConfig, path: Path, encoder: TextEncoder | None, announce: Callable[[str], None]
+) -> tuple[str, int]:
+    dataset = ReviewDataset.load(path)
     partial = dataset.folder / _PARTIAL
     scratch = partial / "scratch"
     encoder = encoder or configured_encoder(
@@ -95,15 +103,26 @@ def add_text(
             text_encoders={**dataset.manifest.text_encoders, name: settings},
             files={**kept, **writing.file_entries(partial)},
         )
-        manifest.write(partial)
         target = dataset.folder / folder
+        if name in dataset.manifest.text_encoders:
+            # Killed from here on, the folder is without these features, and sound.
+            others = {n: v for n, v in dataset.manifest.text_encoders.items() if n != name}
+            _replace_manifest(
+                dataclasses.replace(dataset.manifest, text_encoders=others, files=kept), dataset
+            )
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(exist_ok=True)
         (partial / folder).rename(target)
-        (partial / schema.MANIFEST).replace(dataset.folder / schema.MANIFEST)
+        _replace_manifest(manifest, dataset)
     except OSError as error:
         reason = error.strerror or f"is the disk full? {error}"
         raise DataError(f"cannot write to {dataset.folder}: {reason}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return name, width
+
+
+def _replace_manifest(manifest: schema.Manifest, dataset: ReviewDataset) -> None:
+    partial = dataset.folder / _PARTIAL
+    manifest.write(partial)
+    (partial / schema.MANIFEST).replace(dataset.folder / schema.MANIFEST)

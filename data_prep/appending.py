@@ -183,7 +183,7 @@ def _split(
 
 def _keep_metadata(folder: Path, earlier: ReviewDataset) -> None:
     """Titles and categories of the items that were there; new ones have none."""
-    old = pq.read_table(earlier.folder / schema.ITEMS)
+    old = pq.read_table(earlier.file(schema.ITEMS))
     table = pq.read_table(folder / schema.ITEMS)
     for name in old.column_names:
         if name not in table.column_names:

@@ -53,7 +53,7 @@ class NpyFile:
 
 def mapped(path: Path) -> np.ndarray:
     """The rows of a `.npy` file, mapped to be read and changed."""
-    array = np.load(path, mmap_mode="r+")
+    array = np.load(path, mmap_mode="r+", allow_pickle=False)
     # An empty file cannot be mapped; NumPy maps its header, which is read-only in effect.
     return array if len(array) else np.empty(array.shape, array.dtype)
 

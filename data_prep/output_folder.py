@@ -1,16 +1,48 @@
-"""The folder to write: complete under its name, or not there at all."""
+"""The folder to write: complete under its name, or not there at all; one program at a time."""
 
 import contextlib
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 from symcere_jax.data import schema
 from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.locking import locked
 
-_PARTIAL = ".partial"
+
+@contextlib.contextmanager
+def locked_output(output: Path, flag: str = "output") -> Iterator[None]:
+    """Keeps other programs from writing a folder, and clears away what a killed one left.
+
+    Folders above it are made for the time of the block, and stay if something is in them then.
+
+    Args:
+        output: the folder that is going to be written, or added to.
+        flag: that names it, for the message.
+
+    Raises:
+        BusyError: another process writes it.
+        DataError: the system refuses to write there.
+    """
+    resolved = output.resolve()  # a path such as "." has no name to put a mark on
+    new_parents = [parent for parent in resolved.parents if not parent.exists()]
+    try:
+        try:
+            resolved.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"cannot write {output}: {error.strerror or error}") from error
+        with locked(
+            resolved.with_name(f".{resolved.name}.lock"),
+            f"--{flag}={output}",
+            f"choose another --{flag}",
+        ):
+            remove_leftovers(resolved)
+            yield
+    finally:
+        for parent in new_parents:
+            with contextlib.suppress(OSError):  # there is something in it
+                parent.rmdir()
 
 
 def check_output(output: Path, *, overwrite: bool, source: Path | None) -> None:
@@ -26,7 +58,6 @@ def check_output(output: Path, *, overwrite: bool, source: Path | None) -> None:
     """
     if source is not None and source.resolve().is_relative_to(output.resolve()):
         raise ConfigError(f"--output={output} holds the input {source}; choose another folder")
-    remove_leftovers(output)
     if not os.path.lexists(output):
         return
     if not overwrite:
@@ -45,18 +76,15 @@ def new_folder(output: Path) -> Iterator[Path]:
     ends by an exception, it is removed, and what was at `output` before is still there.
 
     Args:
-        output: the final folder; replaced if it exists.
+        output: the final folder, which is locked; replaced if it exists.
 
     Raises:
         DataError: the system refuses to write there.
     """
-    output = output.resolve()  # a path such as "." has no name to put a mark on
-    mark = f"{socket.gethostname()}.{os.getpid()}{_PARTIAL}"
-    folder = output.with_name(f".{output.name}.{mark}")
-    replaced = output.with_name(f".{output.name}.replaced.{mark}")
-    new_parents = [parent for parent in output.parents if not parent.exists()]
+    output = output.resolve()
+    folder, replaced = _aside(output)
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir()
         yield folder
         if output.exists():
             output.rename(replaced)
@@ -66,9 +94,6 @@ def new_folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         if replaced.exists() and not output.exists():
             replaced.rename(output)
-        for parent in new_parents:
-            with contextlib.suppress(OSError):  # not made yet, or in use by another program
-                parent.rmdir()
         if isinstance(error, OSError):
             # NumPy says no more than how much it could write.
             reason = error.strerror or f"is the disk full? {error}"
@@ -80,32 +105,15 @@ def remove_leftovers(output: Path) -> None:
     """Removes what a run that was killed left beside the output, and puts back what it replaced.
 
     Args:
-        output: the folder that the run was to write.
+        output: the folder that the run was to write, locked: no other run writes it now.
     """
-    output = output.resolve()
-    if not output.parent.is_dir():
-        return
-    prefix = f".{output.name}."
-    for folder in output.parent.iterdir():
-        if not (folder.name.startswith(prefix) and folder.name.endswith(_PARTIAL)):
-            continue
-        host, _, process = folder.name[len(prefix) : -len(_PARTIAL)].rpartition(".")
-        was_replaced = host.startswith("replaced.")
-        if host.removeprefix("replaced.") != socket.gethostname() or not process.isdigit():
-            continue
-        if _is_alive(int(process)):
-            continue
-        if was_replaced and not output.exists():
-            folder.rename(output)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+    folder, replaced = _aside(output.resolve())
+    if replaced.exists() and not output.exists():
+        replaced.rename(output)
+    for leftover in (folder, replaced):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _aside(output: Path) -> tuple[Path, Path]:
+    """Where the new folder is written, and where the one goes that it replaces."""
+    return output.with_name(f".{output.name}.partial"), output.with_name(f".{output.name}.replaced")

@@ -49,9 +49,15 @@ def prepare(
         announce: called with a few words at the start of each stage.
 
     Raises:
+        BusyError: another process writes the output.
         ConfigError: the settings contradict what is at the output, or each other.
         DataError: the raw data is missing or malformed, or nothing of it is left.
     """
+    with output_folder.locked_output(config.output):
+        return _prepare(config, encoder, announce)
+
+
+def _prepare(config: PrepareConfig, encoder: TextEncoder | None, announce: Announce) -> Summary:
     start = time.monotonic()
     source = _source(config)
     if config.append:

@@ -28,7 +28,7 @@ def prepared_reviews(
     columns: dict[str, list[np.ndarray]] = {"user": [], "item": [], "rating": [], "is_train": []}
     with (
         TextWriter(scratch / "texts") as writer,
-        pq.ParquetFile(dataset.folder / schema.REVIEWS) as file,
+        pq.ParquetFile(dataset.file(schema.REVIEWS)) as file,
     ):
         for batch in file.iter_batches(
             1 << 16, columns=["user", "item", "rating", "split", "text"]

@@ -81,7 +81,7 @@ class StoredEncoder:
         with NpyFile(path, np.float32, (self._fitted.width,)) as file:
             for part in parts:
                 file.append(part)
-        return np.load(path, mmap_mode="r+")
+        return np.load(path, mmap_mode="r+", allow_pickle=False)
 
 
 def _documents(

@@ -9,13 +9,17 @@
 | `--help`, `--helpfull`                        | nothing (help: stdout) | 0         |
 | a `SymcereError`: the user can mend it        | `error: <message>`   | 1           |
 | an unknown flag, a bad value, a stray argument | `error: <message>`  | 2           |
+| a full disk                                   | `error: <file>: No space left …` | 1 |
 | Ctrl-C                                        | `interrupted`        | 130         |
+| SIGTERM                                       | `stopped …`          | 75          |
 | any other exception: a defect of the program  | its traceback        | 1           |
 """
 
 import contextlib
+import errno
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +28,9 @@ from typing import NoReturn
 from absl import app, flags
 
 from symcere_jax.errors import SymcereError
+
+PREEMPTED = 75  # EX_TEMPFAIL: try again
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def run(main: Callable[[], None]) -> None:
@@ -43,11 +50,17 @@ def run(main: Callable[[], None]) -> None:
             main()
         except SymcereError as error:
             _fail(str(error), 1)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            _fail(f"{error.filename or 'a file'}: {error.strerror}; make room, then try again", 1)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             sys.exit(130)
 
     _help_is_of(main)
+    with contextlib.suppress(ValueError):  # in another thread than the first one
+        signal.signal(signal.SIGTERM, _stop)
     # That a machine has no TPU is no news.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
     _keep_compiled()
@@ -67,6 +80,13 @@ def _keep_compiled() -> None:
     with contextlib.suppress(OSError):  # no home, or none to write to: nothing is kept
         folder.mkdir(parents=True, exist_ok=True)
         jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def _stop(number: int, frame: object) -> None:
+    """At SIGTERM, what is half done is cleaned up; binaries that can go on have their own way."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    print("stopped; the same command does it again", file=sys.stderr)
+    sys.exit(PREEMPTED)
 
 
 def _help_is_of(main: Callable[[], None]) -> None:

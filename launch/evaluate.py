@@ -6,6 +6,13 @@ It needs the checkpoint and the prepared folder, nothing else of the run. Items 
 interacted with in training (for the test also in validation) are not recommended again. Prints a
 table; writes metrics_<split>.json and per_user_<split>.npz into the workdir.
 
+With --follow it watches a run that is being trained, scores each new best checkpoint, on the
+validation split unless told otherwise, and appends a line to follow_<split>.jsonl. It ends when the
+run has ended, or when nobody has gone on with it for --follow_wait seconds; started again, it goes
+on after the checkpoints that it has scored:
+
+  python launch/evaluate.py --workdir=runs/shop --dataset=data/shop --follow
+
 With --cold_start (by itself where the data was prepared with --split=cold_item or cold_user) a
 second table scores new users, new items and warm interactions, beside popularity and text kNN: of
 the reviews of each new user or item, half are known and half are to be predicted. It is written to
@@ -23,6 +30,7 @@ from launch.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import HeldOutSplit, evaluate
 from symcere_jax.experiments.cold_start import evaluate_cold_start
+from symcere_jax.experiments.following import Waiting, follow
 from symcere_jax.models import score_block
 from symcere_jax.reporting.cold_start import cold_start_table, write_cold_start
 from symcere_jax.reporting.scores import metrics_table, write_scores
@@ -33,7 +41,14 @@ _DATASET = flags.DEFINE_string(
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
 _SPLIT = flags.DEFINE_enum(
-    "split", "test", ("valid", "test"), "which held-out interactions to score"
+    "split",
+    None,
+    ("valid", "test"),
+    "which held-out interactions to score; default: test, with --follow valid",
+)
+_FOLLOW = flags.DEFINE_bool("follow", False, "score each new best checkpoint as it appears")
+_FOLLOW_WAIT = flags.DEFINE_float(
+    "follow_wait", 600.0, "seconds to wait for a run that no process trains", 0.0
 )
 _KS = flags.DEFINE_multi_integer(
     "k", [5, 10, 20, 50], "cut-off of the metrics; give it several times for several", 1
@@ -47,30 +62,53 @@ def main() -> None:
     """Scores the best checkpoint and prints the metrics."""
     dataset = ReviewDataset.load(_DATASET.value)
     workdir = Path(_WORKDIR.value)
+    split = cast(HeldOutSplit, _SPLIT.value or ("valid" if _FOLLOW.value else "test"))
+    if _FOLLOW.value:
+        _follow(workdir, dataset, split)
+        return
     embeddings, metadata = load_embeddings(workdir, dataset)
     with counting_bar("user") as show:
         evaluation = evaluate(
             score_block,
             embeddings,
             dataset,
-            cast(HeldOutSplit, _SPLIT.value),
+            split,
             ks=sorted(set(_KS.value)),
             progress=show,
         )
-    paths = write_scores(evaluation, workdir, _SPLIT.value, dataset, metadata.progress.best_step)
-    title = f"{dataset.name}, {_SPLIT.value}: {len(evaluation.users):,} users"
+    paths = write_scores(evaluation, workdir, split, dataset, metadata.progress.best_step)
+    title = f"{dataset.name}, {split}: {len(evaluation.users):,} users"
     Console().print(metrics_table(evaluation.metrics, title))
     cold_start = _COLD_START.value
     if cold_start is None:
         cold_start = str(dataset.manifest.split.get("policy")).startswith("cold")
     if cold_start:
-        split = cast(HeldOutSplit, _SPLIT.value)
         results = evaluate_cold_start(workdir, dataset, split)
         Console().print(cold_start_table(results, f"{dataset.name}, {split}: cold start"))
         step = metadata.progress.best_step
         paths.append(write_cold_start(results, workdir, split, dataset, step))
     for path in paths:
         print(path)
+
+
+def _follow(workdir: Path, dataset: ReviewDataset, split: HeldOutSplit) -> None:
+    ks = sorted(set(_KS.value))
+    waiting = Waiting(at_most=_FOLLOW_WAIT.value)
+    for record in follow(
+        workdir,
+        dataset,
+        split,
+        lambda embeddings: evaluate(score_block, embeddings, dataset, split, ks=ks),
+        waiting,
+    ):
+        if "end" not in record:
+            names = [f"{metric}@{k}" for metric in ("ndcg", "recall") for k in ks]
+            scores = "  ".join(f"{name} {record[name]:.4f}" for name in names)
+            print(f"epoch {record['epoch']:3}  {split}  {scores}", flush=True)
+        elif record["end"] == "complete":
+            print("the run has ended")
+        else:
+            print(f"nobody has trained in {workdir} for {_FOLLOW_WAIT.value:.0f} s")
 
 
 def run() -> None:

@@ -20,6 +20,7 @@ def recommend_known(
     k: int,
     exclude_seen: bool,
     allowed: np.ndarray | None,
+    part_users: int,
 ) -> None:
     """Recommends, and says where to; ends the program by `PREEMPTED` if it is stopped.
 
@@ -30,6 +31,7 @@ def recommend_known(
         k: items for each user.
         exclude_seen: leave out what a user interacted with.
         allowed: int `[m]` item rows to choose from; None: all.
+        part_users: users done at once, for a file.
     """
     if rows is None:
         rows = np.arange(len(recommender.users))
@@ -47,6 +49,7 @@ def recommend_known(
             k=k,
             exclude_seen=exclude_seen,
             allowed=allowed,
+            part_users=part_users,
             progress=show,
             should_stop=stop.is_set,
         )

@@ -13,15 +13,20 @@ class ProgressBar:
     """Shows a bar of the steps, with loss, speed and validation score, on stderr.
 
     Where stderr is no terminal, a line an epoch is printed instead, so that logs stay readable.
+
+    Args:
+        on_start: called when the run starts or goes on, before its first step.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_start: Callable[[], None] = lambda: None) -> None:
+        self._on_start = on_start
         self._live = sys.stderr.isatty()
         self._bar: tqdm | None = None
         self._shown: dict[str, str] = {}
 
     def start(self, epochs: int, steps_per_epoch: int, batch_size: int, progress: Progress) -> None:
         """Shows where the run starts."""
+        self._on_start()
         if progress.step:
             self._line(f"resumed at step {progress.step}")
         self._line(

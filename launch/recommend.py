@@ -30,6 +30,7 @@ from launch import cli
 from launch.known_users import recommend_known
 from symcere_jax.errors import ConfigError
 from symcere_jax.serving import NewUser, Recommender, read_ids
+from symcere_jax.serving.bulk import PART_USERS
 from symcere_jax.serving.formats import ranking_line
 from symcere_jax.serving.retrieval import EXACT, INDEX_HELP, INDEXES
 
@@ -52,6 +53,12 @@ _ITEMS_FILE = flags.DEFINE_string(
     "items_file", None, "file of the ids of the only items to choose from, one a line"
 )
 _INDEX = flags.DEFINE_enum("index", EXACT, INDEXES, INDEX_HELP)
+_PART_USERS = flags.DEFINE_integer(
+    "part_users",
+    PART_USERS,
+    "users done at once, for a file: bounds the memory, and what is done again after a stop",
+    1,
+)
 
 
 def main() -> None:
@@ -96,6 +103,7 @@ def main() -> None:
             k=_K.value,
             exclude_seen=_EXCLUDE_SEEN.value,
             allowed=None if items is None else recommender.items.rows(items),
+            part_users=_PART_USERS.value,
         )
 
 

@@ -8,8 +8,9 @@ With the settings of a file, some of them overridden:
 
   python launch/train.py --flagfile=configs/tripadvisor.flags --seed=1 --workdir=runs/seed_1
 
-Stopped by Ctrl-C or SIGTERM, it writes a checkpoint; the same command goes on from there. The
-workdir gets checkpoints, metrics.jsonl, TensorBoard events and flags.txt, which repeats the run:
+Stopped by Ctrl-C or SIGTERM, it writes a checkpoint and ends with status 75; the same command goes
+on from there, and killed, from the last checkpoint (--checkpoint_seconds). The workdir gets
+checkpoints, metrics.jsonl, TensorBoard events and flags.txt, which repeats the run:
 
   python launch/train.py --flagfile=runs/shop/flags.txt --workdir=runs/shop_again
 
@@ -26,7 +27,7 @@ from absl import flags
 
 from launch import cli, settings, training_runs
 from launch.progress import ProgressBar
-from symcere_jax.training import Checkpoints, TrainResult, train
+from symcere_jax.training import KEEP, SECONDS_BETWEEN_CHECKPOINTS, TrainResult, train
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder to train on", required=True)
 _WORKDIR = flags.DEFINE_string(
@@ -45,6 +46,18 @@ _CPU_DEVICES = flags.DEFINE_integer(
 _WARM_START = flags.DEFINE_string(
     "warm_start", None, "workdir of an earlier run to start from, after prepare.py --append"
 )
+_KEEP_CHECKPOINTS = flags.DEFINE_integer(
+    "keep_checkpoints",
+    KEEP,
+    "latest checkpoints to keep; where the newest is damaged, the run goes on from the one before",
+    1,
+)
+_CHECKPOINT_SECONDS = flags.DEFINE_float(
+    "checkpoint_seconds",
+    SECONDS_BETWEEN_CHECKPOINTS,
+    "seconds between two checkpoints: what a run that is killed has to do again",
+    0.0,
+)
 _PREPARE = flags.DEFINE_string("prepare", training_runs.PREPARE_DEFAULT, training_runs.PREPARE_HELP)
 _SETTINGS = settings.define()
 
@@ -58,10 +71,9 @@ def main() -> None:
     config = settings.config(_SETTINGS)
     folder, workdir = Path(_DATASET.value), Path(_WORKDIR.value)
     dataset = training_runs.open_dataset(folder, _PREPARE.value)
-    if not Checkpoints(workdir).steps("latest"):  # else those of a run, maybe of another one
-        _write_flags(workdir)
     stop = training_runs.stop_on_signals()
-    bar = ProgressBar()
+    # Not before the run has begun: the workdir may be that of another one, or in use.
+    bar = ProgressBar(on_start=lambda: _write_flags(workdir))
     try:
         result = train(
             config,
@@ -69,12 +81,13 @@ def main() -> None:
             workdir,
             resume=_RESUME.value,
             warm_start=_WARM_START.value,
+            keep_checkpoints=_KEEP_CHECKPOINTS.value,
+            checkpoint_seconds=_CHECKPOINT_SECONDS.value,
             observer=bar,
             should_stop=stop.is_set,
         )
     finally:
         bar.close()
-    _write_flags(workdir)
     print(_describe(result, folder, workdir))
     if result.stop == "request":
         sys.exit(training_runs.PREEMPTED)
@@ -82,14 +95,17 @@ def main() -> None:
 
 def _write_flags(workdir: Path) -> None:
     """Writes what repeats the run, whatever flag files its settings came from."""
-    names = ["dataset", "workdir", "prepare", "warm_start", "cpu_devices", *_SETTINGS]
+    names = ["dataset", "workdir", "prepare", "warm_start", "cpu_devices", "keep_checkpoints",
+             "checkpoint_seconds"]  # fmt: skip
     text = "".join(
         flags.FLAGS[name].serialize() + "\n"
-        for name in names
+        for name in [*names, *_SETTINGS]
         if flags.FLAGS[name].value is not None
     )
-    workdir.mkdir(parents=True, exist_ok=True)
-    (workdir / FLAGS_FILE).write_text(text)
+    # Written aside and renamed: a full disk leaves what was there.
+    temporary = workdir / f"{FLAGS_FILE}.tmp"
+    temporary.write_text(text)
+    temporary.replace(workdir / FLAGS_FILE)
 
 
 def _describe(result: TrainResult, folder: Path, workdir: Path) -> str:

@@ -5,10 +5,12 @@ import sys
 import threading
 from pathlib import Path
 
+from launch.cli import PREEMPTED
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
 
-PREEMPTED = 75  # EX_TEMPFAIL: try again
+__all__ = ["PREEMPTED", "PREPARE_DEFAULT", "PREPARE_HELP", "open_dataset", "stop_on_signals"]
+
 PREPARE_DEFAULT = "--source=table --input=REVIEWS.jsonl"
 PREPARE_HELP = "flags of data_prep/prepare.py that make the dataset; named where it is missing"
 

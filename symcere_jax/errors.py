@@ -19,3 +19,11 @@ class DataError(SymcereError):
 
 class CheckpointError(SymcereError):
     """A checkpoint is missing, damaged, or belongs to other data or to another format version."""
+
+
+class BusyError(SymcereError):
+    """Another process writes what this one was to write."""
+
+
+class StorageError(SymcereError):
+    """A result cannot be written: the disk is full, or does not let us."""

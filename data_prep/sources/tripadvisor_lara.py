@@ -33,6 +33,7 @@ from symcere_jax.errors import DataError
 
 _FILE_NAME = re.compile(r"hotel_(\d+)_parsed\.txt|(\d+)\.json")
 _MAX_NON_ASCII = 0.3
+_MAX_BYTES = 1 << 28  # of the file of a hotel, which is read as a whole
 
 # Why a row is left out. The shared names of reviewers who gave none would otherwise be one user
 # with thousands of reviews, around whom a k-core forms that is not there.
@@ -105,18 +106,26 @@ def _hotel_files(path: Path) -> Iterator[_HotelFile]:
     if path.is_dir():
         files = (file for file in sorted(path.rglob("*")) if _FILE_NAME.fullmatch(file.name))
         for file in tqdm(list(files), desc=path.name, leave=False, disable=None):
+            _check_size(str(file), file.stat().st_size)
             yield _hotel_file(str(file), file.name, file.read_bytes(), file)
         return
     with open_raw(path) as stream:
         try:
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive:
                 for member in archive:
-                    content = archive.extractfile(member)
+                    # Read as it passes, never unpacked: where its name leads is of no account.
+                    content = archive.extractfile(member) if member.isreg() else None
                     name = Path(member.name).name
                     if content and _FILE_NAME.fullmatch(name):
+                        _check_size(f"{path}:{member.name}", member.size)
                         yield _hotel_file(f"{path}:{member.name}", name, content.read(), path)
         except tarfile.TarError as error:
             raise DataError(f"{path}: not a whole tar archive ({error})") from None
+
+
+def _check_size(label: str, n_bytes: int) -> None:
+    if n_bytes > _MAX_BYTES:
+        raise DataError(f"{label}: {n_bytes:,} bytes, more than the reviews of a hotel can be")
 
 
 def _hotel_file(label: str, name: str, content: bytes, file: Path) -> _HotelFile:

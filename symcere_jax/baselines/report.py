@@ -64,7 +64,7 @@ def summarize(record: Record, workdir: Path) -> Row:
     values = []
     for seed in record.test_seconds:
         path = workdir / record.method / f"seed_{seed}" / "per_user_test.npz"
-        with np.load(path) as arrays:
+        with np.load(path, allow_pickle=False) as arrays:
             values.append(arrays[METRIC])
     means = [float(of_seed.mean()) for of_seed in values]
     return Row(

@@ -58,6 +58,8 @@ class ReviewDataset:
                     f"{path} has {path.stat().st_size} bytes, the manifest says {entry['bytes']}; "
                     "prepare the data again"
                 )
+        for split in schema.SPLITS:
+            _verify(folder, schema.pairs_file(split), manifest)
         pairs = {split: _load_pairs(folder, split, manifest) for split in schema.SPLITS}
         if not len(pairs["train"]):
             raise DataError(f"{folder / schema.pairs_file('train')} has no interactions")
@@ -82,6 +84,20 @@ class ReviewDataset:
     def fingerprint(self) -> str:
         """Identifies the content of the folder."""
         return self.manifest.fingerprint
+
+    def file(self, name: str) -> Path:
+        """A file of the folder, once it is sure that it has not changed since it was written.
+
+        Its checksum is computed when it is asked for first, at about a gigabyte a second.
+
+        Args:
+            name: within the folder, as the manifest has it.
+
+        Raises:
+            DataError: the file is missing, or has another checksum than the manifest says.
+        """
+        _verify(self.folder, name, self.manifest)
+        return self.folder / name
 
     def interactions(self, split: str) -> np.ndarray:
         """Pairs (user, item) of a split, int32 `[n, 2]`."""
@@ -108,7 +124,7 @@ class ReviewDataset:
                 f"{self.folder} has no text features of encoder {encoder!r} (it has: {known}); "
                 f"prepare it with --text_encoder={encoder}, or choose another --text_encoder"
             )
-        path = self.folder / schema.text_file(encoder, rows)
+        path = self.file(schema.text_file(encoder, rows))
         n_rows = {
             "users": self.n_users,
             "items": self.n_items,
@@ -132,7 +148,7 @@ class ReviewDataset:
         Raises:
             DataError: the file is not readable, lacks a column, or has another number of rows.
         """
-        return _read_table(self.folder / schema.REVIEWS, columns, self.manifest.n_reviews)
+        return _read_table(self.file(schema.REVIEWS), columns, self.manifest.n_reviews)
 
     def review_rows(self, split: str) -> np.ndarray:
         """Rows of `reviews` that the interactions of a split come from.
@@ -196,7 +212,7 @@ class ReviewDataset:
         Raises:
             DataError: the file is not readable.
         """
-        path = self.folder / schema.REVIEWS
+        path = self.file(schema.REVIEWS)
         try:
             with pq.ParquetFile(path) as file:
                 yield from file.iter_batches(n_rows)
@@ -205,11 +221,36 @@ class ReviewDataset:
 
     def user_ids(self) -> np.ndarray:
         """External ids of the users, `[n_users]`, by row."""
-        return _read_ids(self.folder / schema.USERS, "user_id", self.n_users)
+        return _read_ids(self.file(schema.USERS), "user_id", self.n_users)
 
     def item_ids(self) -> np.ndarray:
         """External ids of the items, `[n_items]`, by row."""
-        return _read_ids(self.folder / schema.ITEMS, "item_id", self.n_items)
+        return _read_ids(self.file(schema.ITEMS), "item_id", self.n_items)
+
+
+_VERIFIED: set[tuple] = set()  # what was read by this process, as it was then
+
+
+def _verify(folder: Path, name: str, manifest: schema.Manifest) -> None:
+    path = folder / name
+    entry = manifest.files.get(name)
+    if entry is None:
+        raise DataError(f"{path} is not in the manifest; prepare the data again")
+    try:
+        status = path.stat()
+        state = (path.absolute(), status.st_ino, status.st_mtime_ns, status.st_size)
+        if (*state, entry["sha256"]) in _VERIFIED:
+            return
+        found = schema.file_entry(path)
+    except OSError as error:
+        reason = "missing" if isinstance(error, FileNotFoundError) else f"not readable ({error})"
+        raise DataError(f"{path} is {reason}; prepare the data again") from None
+    if found["sha256"] != entry["sha256"]:
+        raise DataError(
+            f"{path} is damaged: its checksum is not the one in the manifest; prepare the data "
+            "again"
+        )
+    _VERIFIED.add((*state, found["sha256"]))
 
 
 def load_array(path: Path) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The prepared folder: names of its files and columns, and its manifest.
 
-    manifest.json            what is in the folder, how it was made, a checksum of every file
+    manifest.json            what is in the folder, how it was made, a checksum of every file and of
+                             the manifest itself
     users.parquet            user (int32 row), user_id (string)
     items.parquet            item (int32 row), item_id (string); where known: title, categories
     reviews.parquet          user, item (int32), rating (float32 or null), timestamp (int64 seconds
@@ -18,7 +19,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, get_origin
 
 from symcere_jax.errors import DataError
@@ -31,6 +32,7 @@ USERS = "users.parquet"
 ITEMS = "items.parquet"
 REVIEWS = "reviews.parquet"
 TEXT_FOLDER = "text"
+_MAX_BYTES = 1 << 28  # of a manifest
 SPLITS = ("train", "valid", "test")
 
 
@@ -93,6 +95,7 @@ class Manifest:
         """Writes `manifest.json` into `folder`."""
         content = {"format": FORMAT, "format_version": FORMAT_VERSION}
         content |= dataclasses.asdict(self)
+        content["checksum"] = _checksum(content)
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         (folder / MANIFEST).write_text(text, encoding="utf-8")
 
@@ -106,15 +109,22 @@ class Manifest:
         """
         path = folder / MANIFEST
         try:
+            if path.stat().st_size > _MAX_BYTES:
+                raise ValueError(f"{path.stat().st_size} bytes, too large for a manifest")
             content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DataError(f"{folder} is not a prepared folder: it has no {MANIFEST}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DataError(
                 f"{path}: not readable as JSON ({error}); prepare the data again"
             ) from None
-        if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise DataError(f"{path}: not the manifest of a prepared folder")
+        # Folders of before have none.
+        checksum = content.pop("checksum", None)
+        if checksum is not None and checksum != _checksum(content):
+            raise DataError(f"{path} has changed since it was written; prepare the data again")
+        del content["format"]
         version = content.pop("format_version", None)
         if version != FORMAT_VERSION:
             raise DataError(
@@ -130,7 +140,16 @@ class Manifest:
                 raise DataError(
                     f"{path}: entry {field.name!r} is malformed; prepare the data again"
                 )
-        return cls(**content)
+        manifest = cls(**content)
+        # Arrays of these lengths are going to be made.
+        n_pairs = sum(manifest.n_interactions.values())
+        for name in ("n_users", "n_items"):
+            if getattr(manifest, name) > n_pairs:
+                raise DataError(
+                    f"{path}: {name} is {getattr(manifest, name)}, but there are {n_pairs} "
+                    "interactions; prepare the data again"
+                )
+        return manifest
 
 
 def _is_well_formed(field: dataclasses.Field, value: Any) -> bool:
@@ -149,14 +168,28 @@ def _is_well_formed(field: dataclasses.Field, value: Any) -> bool:
             isinstance(entry, Mapping)
             and _is_count(entry.get("bytes"))
             and isinstance(entry.get("sha256"), str)
-            for entry in value.values()
+            and _stays_inside(name)
+            for name, entry in value.items()
         )
     if field.name == "text_encoders":
         return all(
-            isinstance(settings, Mapping) and _is_count(settings.get("width"))
-            for settings in value.values()
+            isinstance(settings, Mapping)
+            and _is_count(settings.get("width"))
+            and _stays_inside(name)
+            for name, settings in value.items()
         )
     return True
+
+
+def _stays_inside(name: str) -> bool:
+    """Whether a name leads to something within the folder."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    """Of all entries but the checksum itself, whatever the order and the spacing."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _is_count(value: Any) -> bool:

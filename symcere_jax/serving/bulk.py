@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation.ranking import Progress
+from symcere_jax.locking import locked
 from symcere_jax.serving.formats import FORMATS, SCHEMA, name_block, write_block
 from symcere_jax.serving.recommender import Recommender
 from symcere_jax.serving.retrieval import EXACT, HNSW
@@ -63,13 +64,37 @@ def write_recommendations(
         Whether the output is complete; otherwise the run was told to stop, and can go on.
 
     Raises:
+        BusyError: another process writes the output.
         ConfigError: the name of the output has no known ending, or parts of another run lie there.
         DataError: the output cannot be written.
     """
     if output.suffix not in FORMATS:
         raise ConfigError(f"--output={output} must end in one of {', '.join(FORMATS)}")
-    folder = output.with_name(f"{output.name}.parts")
     settings = _describe(recommender, rows, k, exclude_seen, allowed, part_users)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write {output}: {error.strerror or error}") from None
+    lock = output.with_name(f"{output.name}.lock")
+    with locked(lock, f"--output={output}", "choose another --output"):
+        return _write_locked(
+            recommender, rows, output, settings, k, exclude_seen, allowed, progress, should_stop
+        )
+
+
+def _write_locked(
+    recommender: Recommender,
+    rows: np.ndarray,
+    output: Path,
+    settings: dict[str, Any],
+    k: int,
+    exclude_seen: bool,
+    allowed: np.ndarray | None,
+    progress: Progress | None,
+    should_stop: Callable[[], bool],
+) -> bool:
+    folder = output.with_name(f"{output.name}.parts")
+    part_users = settings["part_users"]
     try:
         _open_parts(folder, settings)
         starts = range(0, len(rows), part_users)
@@ -98,7 +123,7 @@ def write_recommendations(
         _join(parts, output)
     except OSError as error:
         raise DataError(f"cannot write {output}: {error.strerror or error}") from None
-    shutil.rmtree(folder)
+    _remove_parts(folder)
     return True
 
 
@@ -139,10 +164,17 @@ def _open_parts(folder: Path, settings: dict[str, Any]) -> None:
                 "delete it, or choose another --output"
             )
         return
+    _remove_parts(folder)  # of whichever run: nothing says so any more
     folder.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(settings))
     temporary.replace(path)
+
+
+def _remove_parts(folder: Path) -> None:
+    """Removes the parts; what says which run they are of goes first: without it none are used."""
+    (folder / _SETTINGS).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _join(parts: list[Path], output: Path) -> None:

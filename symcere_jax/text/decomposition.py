@@ -52,7 +52,7 @@ class RowBlocks:
             rows = slice(start, start + n_rows)
             start += n_rows
             if isinstance(block, list):
-                arrays = tuple(np.load(path) for path in block)
+                arrays = tuple(np.load(path, allow_pickle=False) for path in block)
                 block = scipy.sparse.csr_matrix(arrays, shape=(n_rows, self._n_columns))
             yield rows, block
 

@@ -29,7 +29,7 @@ def collect_rows(parts: Iterable[np.ndarray], n: int, width: int, path: Path | N
         np.lib.format.write_array_header_1_0(file, header)
         for part in parts:
             file.write(np.ascontiguousarray(part, np.float32).data)
-    return np.load(path, mmap_mode="r+")
+    return np.load(path, mmap_mode="r+", allow_pickle=False)
 
 
 def owner_means(rows: np.ndarray, kept: np.ndarray, owner: np.ndarray, n: int) -> np.ndarray:

@@ -101,6 +101,10 @@ def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
             f"{dataset.folder} holds text features of {name!r}, but not the encoder that made "
             "them, which encoding further texts needs; prepare the data again"
         )
+    inside = f"{schema.TEXT_FOLDER}/{name}/model/"
+    for file in dataset.manifest.files:
+        if file.startswith(inside):
+            dataset.file(file)
     try:
         fitted = _load(path.parent)
     except (OSError, EOFError, ValueError, LookupError, TypeError, pa.ArrowException) as error:

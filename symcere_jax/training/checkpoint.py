@@ -3,107 +3,37 @@
     <workdir>/checkpoints/latest/<step>    all that training needs to go on
     <workdir>/checkpoints/best/<step>      the parameters with the best validation score
 
-Each carries metadata as JSON (the settings, the data set, the progress of the run) and a list of
-its contents: every array with its shape, every file with its checksum.
+Each has parts: "tree", the arrays; "metadata", as JSON; and for the latest "best", the parameters
+with the best score so far once more. With that each latest checkpoint is whole by itself, and the
+best parameters are there several times. A list of contents with checksums (see `contents`) is
+written last. Where the newest checkpoint is damaged, the one before it serves, with a warning.
 """
 
 import contextlib
-import dataclasses
-import json
+import errno
 import logging
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import jax
 import orbax.checkpoint as ocp
 
-from symcere_jax.config import Config
-from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.data.schema import file_entry
-from symcere_jax.errors import CheckpointError, ConfigError
+from symcere_jax.errors import CheckpointError, StorageError
+from symcere_jax.training import contents
+from symcere_jax.training.contents import DamagedError
+from symcere_jax.training.metadata import Metadata, Progress
 
-FORMAT_VERSION = 1
+__all__ = ["Checkpoints", "Metadata", "Progress"]
+
 FOLDER = "checkpoints"
-CONTENTS = "contents.json"
+KEEP = 2
 Kind = Literal["latest", "best"]
+_KINDS: tuple[Kind, ...] = ("latest", "best")
+_ATTEMPTS = 10  # to read a checkpoint before training deletes it
 
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """How far a run has come.
-
-    Attributes:
-        step: steps done.
-        best_score: best validation score so far; None before the first, or without validation data.
-        best_step: steps done when it was reached.
-        epochs_without_gain: epochs since.
-        epoch_sums: each loss term, summed over the steps of an epoch that is not complete.
-    """
-
-    step: int = 0
-    best_score: float | None = None
-    best_step: int = 0
-    epochs_without_gain: int = 0
-    epoch_sums: Mapping[str, float] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True)
-class Metadata:
-    """What a checkpoint says of itself.
-
-    Attributes:
-        settings: flat resolved settings, as `Config.of` takes them.
-        dataset: name of the data set.
-        fingerprint: of the prepared folder.
-        n_users: number of users.
-        n_items: number of items.
-        steps_per_epoch: follows from settings, data and devices; `progress` counts in it.
-        progress: of the run.
-    """
-
-    settings: Mapping[str, Any]
-    dataset: str
-    fingerprint: str
-    n_users: int
-    n_items: int
-    steps_per_epoch: int
-    progress: Progress
-
-    @classmethod
-    def of(
-        cls, config: Config, dataset: ReviewDataset, steps_per_epoch: int, progress: Progress
-    ) -> "Metadata":
-        """Describes a run on a prepared folder."""
-        return cls(
-            settings=config.flat(),
-            dataset=dataset.name,
-            fingerprint=dataset.fingerprint,
-            n_users=dataset.n_users,
-            n_items=dataset.n_items,
-            steps_per_epoch=steps_per_epoch,
-            progress=progress,
-        )
-
-    @property
-    def config(self) -> Config:
-        """The settings of the run."""
-        return Config.of(**self.settings)
-
-    def check_dataset(self, dataset: ReviewDataset) -> None:
-        """Refuses a prepared folder other than the one of the run.
-
-        Raises:
-            CheckpointError: the fingerprints differ.
-        """
-        if dataset.fingerprint != self.fingerprint:
-            raise CheckpointError(
-                f"the checkpoint was trained on {self.dataset!r} with {self.n_users} users and "
-                f"{self.n_items} items (fingerprint {self.fingerprint}), but {dataset.folder} "
-                f"holds {dataset.name!r} with {dataset.n_users} users and {dataset.n_items} items "
-                f"(fingerprint {dataset.fingerprint}): give the folder that it was trained on, or "
-                "train again"
-            )
+_LOG = logging.getLogger(__name__)
 
 
 class Checkpoints:
@@ -114,80 +44,203 @@ class Checkpoints:
 
     def steps(self, kind: Kind) -> list[int]:
         """Steps at which a complete checkpoint of a kind was written, ascending."""
-        folder = self.folder / kind
-        if not folder.is_dir():
-            return []
-        with self._manager(kind) as manager:
-            return sorted(
-                step for step in manager.all_steps() if (folder / str(step) / CONTENTS).exists()
-            )
+        return sorted(
+            int(path.name)
+            for path in self._folders(kind)
+            if path.name.isdecimal() and contents.is_complete(path)
+        )
 
-    def save(self, kind: Kind, tree: Any, metadata: Metadata) -> None:
-        """Writes a checkpoint, unless there is one of the same step already.
+    def save(self, state: Any, best_params: Any, metadata: Metadata, *, keep: int = KEEP) -> None:
+        """Writes the latest and the best checkpoint, where they are not there already.
+
+        Earlier ones are deleted afterwards: whenever a save is cut off, there is one to go on from.
 
         Args:
-            kind: "latest" or "best".
-            tree: arrays on one device.
-            metadata: what the checkpoint says of itself.
+            state: arrays on one device: all that training needs.
+            best_params: the parameters with the best score, as `metadata.progress` tells of them.
+            metadata: what the checkpoints say of themselves.
+            keep: how many of the latest to keep, with the best that each of them speaks of.
+
+        Raises:
+            StorageError: they cannot be written; what was there before still is.
         """
-        step = metadata.progress.step if kind == "latest" else metadata.progress.best_step
-        content = {"format_version": FORMAT_VERSION} | dataclasses.asdict(metadata)
-        if step in self.steps(kind):
-            return
-        with self._manager(kind) as manager:
-            if step in manager.all_steps():
-                manager.delete(step)  # a save that was cut off before the list of contents
-            manager.save(
-                step,
-                args=ocp.args.Composite(
-                    tree=ocp.args.StandardSave(tree), metadata=ocp.args.JsonSave(content)
-                ),
-            )
-        _write_contents(self.folder / kind / str(step), tree)
+        progress = metadata.progress
+        self._write("best", progress.best_step, {"tree": best_params}, metadata)
+        self._write("latest", progress.step, {"tree": state, "best": best_params}, metadata)
+        kept = self.steps("latest")[-max(keep, 1) :]
+        best = {progress.best_step}
+        for step in kept:
+            with contextlib.suppress(DamagedError):
+                best.add(contents.read_contents(self._folder("latest", step))["best_step"])
+        self._delete_others("latest", set(kept))
+        self._delete_others("best", best)
+
+    def restore(
+        self, state: Any, params: Any, check: Callable[[Metadata], None] = lambda metadata: None
+    ) -> tuple[Metadata, Any, Any]:
+        """Reads the newest checkpoint that is whole, for training to go on from it.
+
+        What follows it, or is damaged, is deleted: the run will write it again.
+
+        Args:
+            state: a tree of the structure of the state, of arrays or `jax.ShapeDtypeStruct`.
+            params: the same for the parameters.
+            check: raises an error where the run is another one.
+
+        Returns:
+            What the checkpoint says of itself, the state, and the best parameters, on this
+            machine's first device.
+
+        Raises:
+            CheckpointError: there is none, all are damaged, or they are of another model.
+        """
+        damages: list[DamagedError] = []
+        for step in reversed(self.steps("latest")):
+            folder = self._folder("latest", step)
+            try:
+                metadata = self._read_metadata(folder)
+                check(metadata)
+                found = self._read_arrays(folder, "tree", state)
+                best = self._best_of(metadata, folder, params)
+            except DamagedError as error:
+                damages.append(error)
+                continue
+            _warn(damages, folder)
+            self._forget_after(metadata.progress)
+            return metadata, found, best
+        raise self._none("latest", damages)
+
+    def restore_best(self, like: Callable[[Metadata], Any]) -> tuple[Metadata, Any]:
+        """Reads the best parameters; training may write and delete checkpoints meanwhile.
+
+        Args:
+            like: gives the structure of the parameters, of arrays or `jax.ShapeDtypeStruct`; raises
+                an error where the checkpoint is not the one that is wanted.
+
+        Returns:
+            What the checkpoint says of itself, and the parameters on this machine's first device.
+
+        Raises:
+            CheckpointError: there is none, all are damaged, or they are of another model.
+        """
+        return self._newest("best", lambda folder, part, metadata: self._read_arrays(
+            folder, part, like(metadata)
+        ))  # fmt: skip
 
     def metadata(self, kind: Kind) -> Metadata:
-        """Reads what the newest checkpoint of a kind says of itself.
+        """What the newest whole checkpoint of a kind says of itself.
 
         Raises:
-            CheckpointError: there is none, it is damaged, or of another format version.
+            CheckpointError: there is none, all are damaged, or of another format version.
         """
-        step = self._newest(kind)
-        _read_contents(self.folder / kind / str(step), "metadata")
-        with self._manager(kind) as manager:
-            restored = manager.restore(
-                step, args=ocp.args.Composite(metadata=ocp.args.JsonRestore())
-            )
-        content = dict(restored["metadata"])
-        version = content.pop("format_version", None)
-        if version != FORMAT_VERSION:
-            raise CheckpointError(
-                f"{self.folder / kind}: format version {version}, this program reads "
-                f"{FORMAT_VERSION}; train again"
-            )
+        return self._newest(kind, lambda folder, part, metadata: None)[0]
+
+    def clear(self) -> None:
+        """Deletes what is left of a run of which no complete checkpoint was written."""
+        for kind in _KINDS:
+            self._delete_others(kind, set())
+
+    def _write(self, kind: Kind, step: int, trees: dict[str, Any], metadata: Metadata) -> None:
+        folder = self._folder(kind, step)
+        if contents.is_complete(folder):
+            return
+        contents.delete(folder)  # a save that was cut off before the list of contents
+        parts: dict[str, Any] = {name: ocp.args.StandardSave(tree) for name, tree in trees.items()}
+        parts["metadata"] = ocp.args.JsonSave(metadata.content())
         try:
-            progress = Progress(**content.pop("progress"))
-            metadata = Metadata(progress=progress, **content)
-            _ = metadata.config
-        except (KeyError, TypeError, ConfigError) as error:
-            raise CheckpointError(
-                f"{self.folder / kind / str(step)}: metadata of another version ({error}); "
-                "train again"
-            ) from None
-        return metadata
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with _orbax() as orbax:
+                orbax.save(folder, args=ocp.args.Composite(**parts))
+            contents.write_contents(folder, trees, metadata.progress.best_step)
+        except (OSError, ValueError) as error:
+            for path in folder.parent.glob(f"{step}*"):
+                if path == folder or not path.name.isdecimal():
+                    contents.delete(path)
+            steps = self.steps("latest")
+            kept = f"the last good one, of step {steps[-1]}, is kept" if steps else "there is none"
+            raise StorageError(
+                f"cannot write a checkpoint to {folder}: {_reason(error)}; {kept}: make room, then "
+                "give the same command again, and it goes on from there"
+            ) from error
 
-    def restore(self, kind: Kind, like: Any) -> Any:
-        """Reads the newest checkpoint of a kind onto this machine's first device.
+    def _newest(
+        self, kind: Kind, read: Callable[[Path, str, Metadata], Any]
+    ) -> tuple[Metadata, Any]:
+        """Reads the newest checkpoint of a kind that can be read."""
+        damages: list[DamagedError] = []
+        for _ in range(_ATTEMPTS):
+            damages = []
+            for folder, part in self._sources(kind):
+                try:
+                    metadata = self._read_metadata(folder)
+                    found = read(folder, part, metadata)
+                except DamagedError as error:
+                    if not contents.is_complete(folder):
+                        break  # training has deleted it: there is a newer one
+                    damages.append(error)
+                else:
+                    _warn(damages, folder)
+                    return metadata, found
+            else:
+                break
+        raise self._none(kind, damages)
 
-        Args:
-            kind: "latest" or "best".
-            like: a tree of the same structure, of arrays or `jax.ShapeDtypeStruct`.
+    def _sources(self, kind: Kind) -> Iterator[tuple[Path, str]]:
+        """Folders and their parts that hold arrays of a kind, the newest first."""
+        steps = self.steps(kind)
+        if not steps:
+            return
+        yield self._folder(kind, steps[-1]), "tree"
+        found = [(step, 1, self._folder(kind, step), "tree") for step in steps[:-1]]
+        if kind == "best":  # the latest checkpoints hold it too
+            for step in self.steps("latest"):
+                folder = self._folder("latest", step)
+                with contextlib.suppress(CheckpointError):
+                    best_step = self._read_metadata(folder).progress.best_step
+                    if contents.has_part(folder, "best"):
+                        found.append((best_step, 0, folder, "best"))
+        for *_, folder, part in sorted(found, reverse=True):
+            yield folder, part
 
-        Raises:
-            CheckpointError: there is none, or it is damaged or of another structure.
-        """
-        step = self._newest(kind)
-        folder = self.folder / kind / str(step)
-        saved, wanted = _read_contents(folder, "tree"), _describe_arrays(like)
+    def _best_of(self, metadata: Metadata, latest: Path, params: Any) -> Any:
+        """The best parameters that a latest checkpoint speaks of."""
+        best = self._folder("best", metadata.progress.best_step)
+        if not contents.has_part(latest, "best"):
+            return self._read_arrays(best, "tree", params)
+        try:
+            return self._read_arrays(latest, "best", params)
+        except DamagedError as error:
+            found = self._read_arrays(best, "tree", params)
+            _warn([error], best)
+            return found
+
+    def _forget_after(self, progress: Progress) -> None:
+        """Deletes what is later than a run has come, is damaged, or was not written to its end."""
+        self._delete_others("latest", {s for s in self.steps("latest") if s <= progress.step})
+        wanted = {step for step in self.steps("best") if step <= progress.best_step}
+        try:
+            folder = self._folder("best", progress.best_step)
+            contents.verify(folder, "metadata")
+            contents.verify(folder, "tree")
+        except DamagedError:
+            wanted.discard(progress.best_step)
+        self._delete_others("best", wanted)
+
+    def _delete_others(self, kind: Kind, wanted: set[int]) -> None:
+        keep = {str(step) for step in wanted}
+        for path in self._folders(kind):
+            if path.name not in keep:
+                contents.delete(path)
+
+    def _read_metadata(self, folder: Path) -> Metadata:
+        contents.verify(folder, "metadata")
+        with _orbax(folder) as orbax:
+            args = ocp.args.Composite(metadata=ocp.args.JsonRestore())
+            restored = orbax.restore(folder, args=args)
+        return Metadata.of_content(restored["metadata"], str(folder))
+
+    def _read_arrays(self, folder: Path, part: str, like: Any) -> Any:
+        saved, wanted = contents.verify(folder, part), contents.describe_arrays(like)
         for name in sorted(saved.keys() | wanted.keys()):
             if saved.get(name) != wanted.get(name):
                 raise CheckpointError(
@@ -200,82 +253,66 @@ class Checkpoints:
         abstract = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), like
         )
-        with self._manager(kind) as manager:
-            restored = manager.restore(
-                step, args=ocp.args.Composite(tree=ocp.args.StandardRestore(abstract))
-            )
-        return restored["tree"]
+        args: Any = {part: ocp.args.StandardRestore(abstract)}
+        with _orbax(folder) as orbax:
+            return orbax.restore(folder, args=ocp.args.Composite(**args))[part]
 
-    def keep_only(self, kind: Kind, step: int | None) -> None:
-        """Deletes the checkpoints of a kind, except that of a step; all of them if it is None."""
-        with self._manager(kind) as manager:
-            for other in manager.all_steps():
-                if other != step:
-                    manager.delete(other)
-
-    def _newest(self, kind: Kind) -> int:
-        steps = self.steps(kind)
-        if not steps:
-            raise CheckpointError(
+    def _none(self, kind: Kind, damages: list[DamagedError]) -> CheckpointError:
+        workdir = self.folder.parent
+        if not damages:
+            return CheckpointError(
                 f"no checkpoint in {self.folder / kind}: train first, with "
-                f"python launch/train.py --workdir={self.folder.parent}"
+                f"python launch/train.py --workdir={workdir}"
             )
-        return steps[-1]
+        remedy = "train again in another workdir"
+        if kind == "latest" and self.steps("best"):
+            remedy += f", maybe with --warm_start={workdir}"
+        return CheckpointError(f"{damages[0]}, and no other checkpoint is whole: {remedy}")
 
-    @contextlib.contextmanager
-    def _manager(self, kind: Kind) -> Iterator[ocp.CheckpointManager]:
-        # Orbax logs every step of its work as a warning or an error; ours say what matters.
-        logger = logging.getLogger("absl")
-        level = logger.level
-        logger.setLevel(logging.CRITICAL)
+    def _folder(self, kind: Kind, step: int) -> Path:
+        return self.folder / kind / str(step)
+
+    def _folders(self, kind: Kind) -> list[Path]:
+        """Folders of a kind, also of saves that were cut off."""
         try:
-            options = ocp.CheckpointManagerOptions(enable_async_checkpointing=False, create=True)
-            names = ("tree", "metadata")
-            with ocp.CheckpointManager(self.folder / kind, options=options, item_names=names) as it:
-                yield it
-        finally:
-            logger.setLevel(level)
+            return [path for path in (self.folder / kind).iterdir() if path.is_dir()]
+        except OSError:
+            return []
 
 
-def _describe_arrays(tree: Any) -> dict[str, str]:
-    """Dtype and shape of each array of a tree, by its path."""
-    return {
-        jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}"
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
+def _warn(damages: list[DamagedError], used: Path) -> None:
+    for error in damages:
+        _LOG.warning("%s; %s is used instead", error, used)
 
 
-def _write_contents(folder: Path, tree: Any) -> None:
-    """Lists the arrays and the files of a checkpoint; with that it is complete."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    contents = {
-        "arrays": _describe_arrays(tree),
-        "files": {str(path.relative_to(folder)): file_entry(path) for path in files},
-    }
-    # Written aside and renamed: there is never half a list.
-    temporary = folder / f"{CONTENTS}.tmp"
-    temporary.write_text(json.dumps(contents, indent=2) + "\n")
-    temporary.replace(folder / CONTENTS)
+def _reason(error: Exception) -> str:
+    """Why something cannot be written; Orbax tells it within several lines of its own."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES):
+        if os.strerror(code) in str(error):
+            return os.strerror(code)
+    return " ".join(str(error).split())[:300]
 
 
-def _read_contents(folder: Path, item: str) -> dict[str, str]:
-    """Refuses a checkpoint of which a file changed; Orbax would fail at length, or not at all.
+@contextlib.contextmanager
+def _orbax(folder: Path | None = None) -> Iterator[ocp.Checkpointer]:
+    """Orbax, which is quiet.
 
     Args:
-        folder: of the checkpoint.
-        item: the part of it to verify, "tree" or "metadata".
-
-    Returns:
-        Dtype and shape of each array, by its path in the tree.
+        folder: that is read; what goes wrong then is told as damage of it.
     """
-    remedy = "delete it, or train again in another workdir"
+    # Orbax logs every step of its work as a warning or an error; ours say what matters.
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
-        contents = json.loads((folder / CONTENTS).read_text())
-        arrays, files = contents["arrays"], contents["files"]
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{folder / CONTENTS} is damaged ({error}); {remedy}") from None
-    for name, entry in files.items():
-        path = folder / name
-        if path.is_relative_to(folder / item) and (not path.is_file() or file_entry(path) != entry):
-            raise CheckpointError(f"{path} is missing or damaged; {remedy}")
-    return arrays
+        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as orbax:
+            yield orbax
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if folder is None:
+            raise
+        reason = " ".join(str(error).split())[:300]
+        raise DamagedError(f"{folder} is damaged ({reason})") from error
+    finally:
+        logger.setLevel(level)

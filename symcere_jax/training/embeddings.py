@@ -49,14 +49,18 @@ def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
     Raises:
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
     """
-    checkpoints = Checkpoints(workdir)
-    metadata = checkpoints.metadata("best")
-    metadata.check_dataset(dataset)
-    config = metadata.config
-    model = build_model(config, dataset.n_users, dataset.n_items)
-    inputs = ModelInputs.from_dataset(dataset, config.model)
-    like = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
-    return TrainedModel(model, checkpoints.restore("best", like), inputs, metadata)
+    built: dict[str, Any] = {}
+
+    def like(metadata: Metadata) -> Any:
+        metadata.check_dataset(dataset)
+        config = metadata.config
+        model = build_model(config, dataset.n_users, dataset.n_items)
+        inputs = ModelInputs.from_dataset(dataset, config.model)
+        built.update(model=model, inputs=inputs)
+        return jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
+
+    metadata, params = Checkpoints(workdir).restore_best(like)
+    return TrainedModel(params=params, metadata=metadata, **built)
 
 
 def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embeddings, Metadata]:

@@ -1,5 +1,6 @@
 """The training run: data, model, steps, validation, checkpoints, early stopping."""
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -15,9 +16,10 @@ from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
 from symcere_jax.evaluation import alignment_and_uniformity, evaluate
+from symcere_jax.locking import locked
 from symcere_jax.models import build_model, resolve, score_block
 from symcere_jax.reporting.metric_log import MetricLog
-from symcere_jax.training.checkpoint import Checkpoints, Metadata, Progress
+from symcere_jax.training.checkpoint import KEEP, Checkpoints, Metadata, Progress
 from symcere_jax.training.devices import replicate, unreplicate
 from symcere_jax.training.embeddings import embed
 from symcere_jax.training.inputs import TrainInputs
@@ -25,6 +27,7 @@ from symcere_jax.training.objective import Objective
 from symcere_jax.training.step import build_optimizer, build_steps, initial_state
 from symcere_jax.training.warm_start import warm_params
 
+LOCK = "lock"
 METRIC = "ndcg@10"  # what decides on the epoch, on the validation split
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 Stop = Literal["patience", "epochs", "request"]
@@ -69,6 +72,8 @@ def train(
     *,
     resume: bool = True,
     warm_start: str | Path | None = None,
+    keep_checkpoints: int = KEEP,
+    checkpoint_seconds: float | None = None,
     observer: Observer | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainResult:
@@ -81,6 +86,9 @@ def train(
         resume: go on from the workdir's latest checkpoint; else a workdir with one is refused.
         warm_start: workdir of an earlier run to start from, on the same data or on what it was
             before reviews were appended; without effect where a run is resumed.
+        keep_checkpoints: how many of the latest checkpoints to keep, each with the best parameters
+            that it speaks of; of two, one serves where the other is damaged.
+        checkpoint_seconds: between two checkpoints; None: `SECONDS_BETWEEN_CHECKPOINTS`.
         observer: is told of the progress.
         should_stop: asked between calls of the device; if true, a checkpoint is written and the run
             ends, to be resumed later.
@@ -88,17 +96,23 @@ def train(
     Raises:
         CheckpointError: the workdir holds a run of other settings or data, or `resume` is off and
             it holds any.
+        BusyError: another process trains in the workdir.
+        StorageError: the disk is full.
         ConfigError: settings and data or devices do not go together.
         SymcereError: the loss is not finite.
     """
     workdir = Path(workdir)
+    config = resolve(config, dataset)
     workdir.mkdir(parents=True, exist_ok=True)
-    run = _Run(resolve(config, dataset), dataset, workdir)
-    progress = run.restore(resume)
-    if warm_start is not None and not run.resumed:
-        run.warm_start(warm_start)
-    with MetricLog(workdir, progress.step if run.resumed else -1) as log:
-        return run.train(progress, log, observer, should_stop)
+    with locked(workdir / LOCK, f"--workdir={workdir}", "choose another --workdir"):
+        run = _Run(config, dataset, workdir, keep_checkpoints)
+        if checkpoint_seconds is not None:
+            run.checkpoint_seconds = checkpoint_seconds
+        progress = run.restore(resume)
+        if warm_start is not None and not run.resumed:
+            run.warm_start(warm_start)
+        with MetricLog(workdir, progress.step if run.resumed else -1) as log:
+            return run.train(progress, log, observer, should_stop)
 
 
 def fit_batch_size(
@@ -127,14 +141,15 @@ def fit_batch_size(
 class _Run:
     """A run in memory: what stays the same, and the state on the devices."""
 
-    def __init__(self, config: Config, dataset: ReviewDataset, workdir: Path) -> None:
-        self.config, self.dataset = config, dataset
+    def __init__(self, config: Config, dataset: ReviewDataset, workdir: Path, keep: int) -> None:
+        self.config, self.dataset, self.keep = config, dataset, keep
+        self.checkpoint_seconds = SECONDS_BETWEEN_CHECKPOINTS
         self.checkpoints = Checkpoints(workdir)
         self.resumed = False
         inputs = TrainInputs.from_dataset(dataset, config)
         n_interactions = len(inputs.interactions)
         self.batch_size, n_micro_batches = fit_batch_size(
-            config.train.batch_size,
+            self._wanted_batch_size(),
             config.train.micro_batch_size,
             n_interactions,
             jax.local_device_count(),
@@ -173,15 +188,21 @@ class _Run:
         """Takes up the latest checkpoint of the workdir, if it has one."""
         if not self.checkpoints.steps("latest"):
             # The first save of an earlier run may have been cut off between the two kinds.
-            self.checkpoints.keep_only("best", None)
-            self.checkpoints.keep_only("latest", None)
+            self.checkpoints.clear()
             return Progress()
         if not resume:
             raise CheckpointError(
                 f"{self.checkpoints.folder.parent} holds a run already: go on with it by --resume, "
                 "or choose another --workdir"
             )
-        metadata = self.checkpoints.metadata("latest")
+        metadata, self.state, self.best_params = self.checkpoints.restore(
+            self.state, self.best_params, self._check
+        )
+        self.resumed = True
+        return metadata.progress
+
+    def _check(self, metadata: Metadata) -> None:
+        """Refuses a checkpoint of another run."""
         metadata.check_dataset(self.dataset)
         # A longer run, or more patience, goes on from where the shorter one ended.
         free = {"epochs", "patience"}
@@ -191,21 +212,24 @@ class _Run:
                 f"{self.checkpoints.folder.parent} holds a run of other settings: {difference}; "
                 "use its settings or another --workdir"
             )
-        if metadata.steps_per_epoch != self.steps_per_epoch:
+        n_devices = jax.local_device_count()
+        batch_size = metadata.batch_size or self.batch_size
+        if (metadata.steps_per_epoch, batch_size) != (self.steps_per_epoch, self.batch_size):
             raise CheckpointError(
                 f"{self.checkpoints.folder.parent} holds a run of {metadata.steps_per_epoch} steps "
-                f"an epoch, but {jax.local_device_count()} devices, which share a batch evenly, "
-                f"would make it {self.steps_per_epoch}: use as many devices as before, or another "
+                f"of {batch_size} interactions an epoch, but {n_devices} devices, which share a "
+                f"batch evenly, would make it {self.steps_per_epoch} of {self.batch_size}: use as "
+                f"many devices as before, or a number that divides {batch_size}, or another "
                 "--workdir"
             )
-        progress = metadata.progress
-        self.state = self.checkpoints.restore("latest", self.state)
-        # A save may have been cut off between the two kinds: a newer best is then made again.
-        self.checkpoints.keep_only("best", progress.best_step)
-        self.checkpoints.keep_only("latest", progress.step)
-        self.best_params = self.checkpoints.restore("best", self.best_params)
-        self.resumed = True
-        return progress
+
+    def _wanted_batch_size(self) -> int:
+        """That of the run that the workdir holds, whatever its number of devices was; or as set."""
+        if self.checkpoints.steps("latest"):
+            with contextlib.suppress(CheckpointError):  # which is told when it is restored
+                if found := self.checkpoints.metadata("latest").batch_size:
+                    return found
+        return self.config.train.batch_size
 
     def train(
         self,
@@ -240,7 +264,7 @@ class _Run:
                 }
                 progress = dataclasses.replace(progress, epoch_sums={})
                 progress = self._validate(progress, means, log, observer, started)
-            if time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
+            if time.monotonic() - last_save > self.checkpoint_seconds:
                 self.state = unreplicate(state)
                 self._save(progress)
                 last_save = time.monotonic()
@@ -262,11 +286,7 @@ class _Run:
         step = progress.step + self.steps_per_call
         if not np.isfinite(host["loss"]).all():
             bad = progress.step + int(np.flatnonzero(~np.isfinite(host["loss"]))[0])
-            raise SymcereError(
-                f"the loss is not finite from step {bad} on; the last checkpoint is kept: train "
-                "again in another --workdir with a lower --learning_rate and "
-                "--embedding_learning_rate, or a higher --temperature"
-            )
+            raise self._diverged(f"the loss is not finite from step {bad} on, seen at step {step}")
         sums = {
             name: progress.epoch_sums.get(name, 0.0) + float(values.sum())
             for name, values in host.items()
@@ -285,6 +305,7 @@ class _Run:
         started: float,
     ) -> Progress:
         """Scores the state on the validation split and keeps it if it is the best so far."""
+        self._check_state(progress)
         record: dict[str, float] = {
             "epoch": progress.step // self.steps_per_epoch,
             "step": progress.step,
@@ -317,11 +338,23 @@ class _Run:
             observer.epoch(record, best)
         return progress
 
+    def _check_state(self, progress: Progress) -> None:
+        """Refuses to validate or to keep what is not finite: the loss shows it a step later."""
+        leaves = jax.tree.leaves((self.state.params, self.state.opt_state, self.state.average))
+        if not all(bool(jnp.isfinite(leaf).all()) for leaf in leaves):
+            raise self._diverged(f"the parameters are not finite after step {progress.step}")
+
+    def _diverged(self, what: str) -> SymcereError:
+        steps = self.checkpoints.steps("latest")
+        kept = f"the last good checkpoint, of step {steps[-1]}, is kept" if steps else ""
+        return SymcereError(
+            f"{what}; {kept or 'there is no checkpoint yet'}: train again in another --workdir "
+            "with a lower --learning_rate and --embedding_learning_rate, or a higher --temperature"
+        )
+
     def _save(self, progress: Progress) -> None:
-        metadata = Metadata.of(self.config, self.dataset, self.steps_per_epoch, progress)
-        # The best first, and older ones stay until both are there: whenever a save is cut off, the
-        # latest checkpoint finds the best that it speaks of.
-        self.checkpoints.save("best", self.best_params, metadata)
-        self.checkpoints.save("latest", self.state, metadata)
-        self.checkpoints.keep_only("best", progress.best_step)
-        self.checkpoints.keep_only("latest", progress.step)
+        self._check_state(progress)
+        metadata = Metadata.of(
+            self.config, self.dataset, self.steps_per_epoch, progress, self.batch_size
+        )
+        self.checkpoints.save(self.state, self.best_params, metadata, keep=self.keep)

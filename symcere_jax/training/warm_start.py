@@ -32,17 +32,18 @@ def warm_params(workdir: str | Path, config: Config, dataset: ReviewDataset, par
         CheckpointError: the earlier run was on other data, or has no checkpoint.
         ConfigError: its model has other settings.
     """
-    checkpoints = Checkpoints(workdir)
-    metadata = checkpoints.metadata("best")
-    _check(metadata, config, dataset, workdir)
-    n_nodes = metadata.n_users + metadata.n_items
 
-    def earlier_shape(path: tuple, leaf: jax.Array) -> jax.ShapeDtypeStruct:
-        shape = (n_nodes, *leaf.shape[1:]) if path[0].key == _NODES else leaf.shape
-        return jax.ShapeDtypeStruct(shape, leaf.dtype)
+    def like(metadata: Metadata) -> Any:
+        _check(metadata, config, dataset, workdir)
+        n_nodes = metadata.n_users + metadata.n_items
 
-    like = jax.tree_util.tree_map_with_path(earlier_shape, params)
-    earlier = checkpoints.restore("best", like)
+        def earlier_shape(path: tuple, leaf: jax.Array) -> jax.ShapeDtypeStruct:
+            shape = (n_nodes, *leaf.shape[1:]) if path[0].key == _NODES else leaf.shape
+            return jax.ShapeDtypeStruct(shape, leaf.dtype)
+
+        return jax.tree_util.tree_map_with_path(earlier_shape, params)
+
+    metadata, earlier = Checkpoints(workdir).restore_best(like)
 
     def merge(path: tuple, old: jax.Array, new: jax.Array) -> jax.Array:
         if path[0].key != _NODES:

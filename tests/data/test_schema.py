@@ -29,10 +29,10 @@ MANIFEST = schema.Manifest(
 
 
 def _edit(folder, **entries):
-    """Writes a manifest with some entries changed, or left out where None."""
+    """Writes a manifest with some entries changed, or left out where None; without checksum."""
     MANIFEST.write(folder)
     path = folder / schema.MANIFEST
-    content = json.loads(path.read_text(encoding="utf-8")) | entries
+    content = json.loads(path.read_text(encoding="utf-8")) | {"checksum": None} | entries
     content = {name: value for name, value in content.items() if value is not None}
     path.write_text(json.dumps(content), encoding="utf-8")
 
@@ -40,6 +40,21 @@ def _edit(folder, **entries):
 def test_a_manifest_comes_back_as_written(tmp_path):
     MANIFEST.write(tmp_path)
     assert schema.Manifest.read(tmp_path) == MANIFEST
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [("n_users", 1), ("k_core", 2), ("split", {"policy": "ratio", "seed": 1}), ("checksum", "aa")],
+)
+def test_a_manifest_that_was_changed_is_refused(tmp_path, entry, value):
+    MANIFEST.write(tmp_path)
+    path = tmp_path / schema.MANIFEST
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(dict(reversed(content.items()))))  # spacing and order do not matter
+    assert schema.Manifest.read(tmp_path) == MANIFEST
+    path.write_text(json.dumps(content | {entry: value}))
+    with pytest.raises(DataError, match=r"manifest.json has changed since it was written; prepare"):
+        schema.Manifest.read(tmp_path)
 
 
 # Runs in a process of its own: the encoding of files is fixed once Python has started.

@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -63,8 +64,11 @@ def test_conditioned_features_come_from_the_stored_encoder_and_leak_nothing(data
     np.testing.assert_array_equal(made, added.text_features("white", "reviews"))
     features = np.array(added.text_features("white", "items"))
     features[3] += added.text_features("white", "reviews")[5]
-    np.save(folder / schema.text_file("white", "items"), features)
-    assert any("white: features of 1 items are not those" in text for text in _problems(added))
+    name = schema.text_file("white", "items")
+    np.save(folder / name, features)
+    files = {**added.manifest.files, name: schema.file_entry(folder / name)}
+    leaky = dataclasses.replace(added, manifest=dataclasses.replace(added.manifest, files=files))
+    assert any("white: features of 1 items are not those" in text for text in _problems(leaky))
 
 
 def test_what_is_there_is_replaced_on_demand_alone(folder):
@@ -125,3 +129,34 @@ def test_the_binary(folder):
     wrong = run("--text_encoder=transformer")
     assert wrong.returncode == 1
     assert wrong.stderr.startswith("error: --text_encoder=transformer needs --text_model")
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2, 3])
+def test_killed_while_features_are_replaced_the_folder_is_sound(folder, monkeypatch, kept):
+    """Each change of the folder is one step; the kill comes after some of them."""
+    config = EncodeConfig(dataset=folder, text_width=5, overwrite=True)
+    done = []
+    rename, replace, remove = Path.rename, Path.replace, shutil.rmtree
+
+    def step(change):
+        def counted(path, *arguments, **keywords):
+            inside = folder in Path(path).parents and "scratch" not in str(path)
+            if inside and not (change is remove and Path(path).name.startswith(".")):
+                if len(done) == kept:
+                    raise SystemExit("killed")
+                done.append(path)
+            return change(path, *arguments, **keywords)
+
+        return counted
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit, match="killed"):
+        patch.setattr(Path, "rename", step(rename))
+        patch.setattr(Path, "replace", step(replace))
+        patch.setattr(shutil, "rmtree", step(remove))
+        add_text(config)
+    assert len(done) == kept
+    found = ReviewDataset.load(folder)  # whole, with or without the features
+    if "lsa" in found.manifest.text_encoders:
+        found.text_features("lsa", "users")
+    assert add_text(config) == ("lsa", 5)
+    assert _problems(ReviewDataset.load(folder)) == []

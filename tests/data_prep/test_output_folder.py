@@ -1,13 +1,10 @@
 import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from data_prep import output_folder
-from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.errors import BusyError, ConfigError, DataError
 
 
 def tree(folder: Path) -> list[str]:
@@ -16,7 +13,7 @@ def tree(folder: Path) -> list[str]:
 
 def test_the_folder_appears_when_the_block_ends(tmp_path):
     output = tmp_path / "a" / "b"
-    with output_folder.new_folder(output) as folder:
+    with output_folder.locked_output(output), output_folder.new_folder(output) as folder:
         (folder / "x").write_text("new")
         assert not output.exists()
         assert folder.parent == output.parent
@@ -34,7 +31,12 @@ def test_the_working_directory_can_be_replaced(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_nothing_is_left_when_the_block_fails(tmp_path, error):
-    with pytest.raises(error), output_folder.new_folder(tmp_path / "a" / "b") as folder:
+    output = tmp_path / "a" / "b"
+    with (
+        pytest.raises(error),
+        output_folder.locked_output(output),
+        output_folder.new_folder(output) as folder,
+    ):
         (folder / "x").write_text("new")
         raise error
     assert tree(tmp_path) == []
@@ -76,8 +78,8 @@ def test_the_old_folder_comes_back_when_the_renaming_fails(tmp_path, monkeypatch
 def test_an_output_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(DataError, match=r"cannot write .*: Not a directory"),
-        output_folder.new_folder(tmp_path / "file" / "b"),
+        pytest.raises(DataError, match=r"cannot write .*: (Not a directory|File exists)"),
+        output_folder.locked_output(tmp_path / "file" / "b"),
     ):
         pass
 
@@ -111,15 +113,8 @@ def test_what_check_output_refuses(tmp_path):
         check("prepared", overwrite=True, source="prepared")
 
 
-def dead_process() -> int:
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        process.wait()
-    return process.pid
-
-
-def leftover(output: Path, process: int, kind: str = "", host: str = "") -> Path:
-    name = f".{output.name}.{kind}{host or socket.gethostname()}.{process}.partial"
-    folder = output.with_name(name)
+def leftover(output: Path, kind: str) -> Path:
+    folder = output.with_name(f".{output.name}.{kind}")
     folder.mkdir()
     (folder / "x").write_text(kind)
     return folder
@@ -127,22 +122,35 @@ def leftover(output: Path, process: int, kind: str = "", host: str = "") -> Path
 
 def test_what_killed_runs_left_is_removed_and_nothing_else(tmp_path):
     output = tmp_path / "b"
-    dead = dead_process()
-    gone = [leftover(output, dead), leftover(output, dead, "replaced.")]
     output.mkdir()
-    stays = [
-        leftover(output, os.getpid()),
-        leftover(output, dead, host="elsewhere"),
-        leftover(tmp_path / "c", dead),
-    ]
-    output_folder.remove_leftovers(output)
-    assert not any(folder.exists() for folder in gone)
+    gone = [leftover(output, kind) for kind in ("partial", "replaced")]
+    stays = [leftover(tmp_path / name, "partial") for name in ("c", "b.c")]
+    with output_folder.locked_output(output):
+        assert not any(folder.exists() for folder in gone)
     assert all(folder.exists() for folder in stays)
+    assert output.exists()
 
 
 def test_a_folder_whose_replacement_was_killed_halfway_comes_back(tmp_path):
     output = tmp_path / "b"
-    leftover(output, dead_process(), "replaced.")
-    output_folder.remove_leftovers(output)
-    assert (output / "x").read_text() == "replaced."
+    for kind in ("partial", "replaced"):
+        leftover(output, kind)
+    with output_folder.locked_output(output):
+        assert (output / "x").read_text() == "replaced"
     assert tree(tmp_path) == ["b", "b/x"]
+
+
+def test_an_output_is_written_by_one_program_at_a_time(tmp_path):
+    output = tmp_path / "a" / "b"
+    with (
+        output_folder.locked_output(output),
+        pytest.raises(
+            BusyError, match=r"--output=\S+b is in use by process .*: wait for it, or ch"
+        ),
+        output_folder.locked_output(output),
+    ):
+        pass
+    assert tree(tmp_path) == []
+    with output_folder.locked_output(output), output_folder.new_folder(output) as folder:
+        (folder / "x").write_text("")
+    assert tree(tmp_path) == ["a", "a/b", "a/b/x"]

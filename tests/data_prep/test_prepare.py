@@ -231,16 +231,33 @@ def test_what_a_killed_run_left_goes_at_the_next_start(tmp_path, write_rows, row
     )  # fmt: skip
     assert program.stderr is not None
     assert program.stderr.readline().startswith("reading")
+    refused = start("--source=synthetic", f"--output={tmp_path / 'out'}")
+    _, err = refused.communicate()
+    assert refused.returncode == 1
+    assert f"out is in use by process {program.pid} (prepare.py) on " in err
     program.kill()
     program.communicate()
-    (left,) = tmp_path.iterdir()
-    assert left.name.endswith(".partial")
+    assert {path.name for path in tmp_path.iterdir()} == {".out.partial", ".out.lock"}
     again = start(
         "--source=table", f"--input={write_rows(rows)}", f"--output={tmp_path / 'out'}",
         "--text_encoder=none",
     )  # fmt: skip
     again.communicate()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "reviews.jsonl"]
+
+
+def test_sigterm_leaves_nothing_and_says_that_it_was_preempted(tmp_path):
+    program = start(
+        "--source=synthetic", f"--output={tmp_path / 'a' / 'out'}",
+        "--synthetic_users=20000", "--synthetic_items=50000",
+    )  # fmt: skip
+    assert program.stderr is not None
+    assert program.stderr.readline().startswith("reading")
+    program.terminate()
+    _, err = program.communicate()
+    assert program.returncode == 75, err
+    assert "stopped; the same command does it again" in err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("threads", [1, 3])

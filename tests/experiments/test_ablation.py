@@ -71,7 +71,7 @@ def test_the_record_has_the_norms_before_normalisation(scored, dataset):
     model = build_model(config, dataset.n_users, dataset.n_items)
     inputs = ModelInputs.from_dataset(dataset, config.model)
     like = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
-    params = Checkpoints(job.workdir).restore("best", like)
+    _, params = Checkpoints(job.workdir).restore_best(lambda _: like)
     items = model.apply({"params": params}, inputs, method="embed").items
     norms = np.linalg.norm(np.float64(items), axis=1)
     counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)

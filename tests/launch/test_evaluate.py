@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 
 import numpy as np
@@ -131,3 +132,16 @@ def test_help_names_the_flags(run_binary):
     assert "Scores a trained model" in run.out
     for flag in ("--dataset", "--workdir", "--split", "--k"):
         assert f"  {flag}: " in run.out
+
+
+def test_following_a_run_that_has_ended(trained, run_binary, dataset, tmp_path):
+    workdir = shutil.copytree(trained[1], tmp_path / "run")
+    where = (f"--workdir={workdir}", f"--dataset={dataset.folder}", "--k=10")
+    run = run_binary("evaluate", *where, "--follow")
+    assert (run.status, run.err) == (0, "")
+    scores, end = run.out.splitlines()
+    best = max(read_metric_log(workdir), key=lambda record: record["ndcg@10"])
+    assert scores.startswith(f"epoch {best['epoch']:3}  valid  ndcg@10 {best['ndcg@10']:.4f}  rec")
+    assert end == "the run has ended"
+    [line] = (workdir / "follow_valid.jsonl").read_text().splitlines()
+    assert json.loads(line)["ndcg@10"] == best["ndcg@10"]

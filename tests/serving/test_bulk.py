@@ -5,7 +5,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.errors import BusyError, ConfigError, DataError
+from symcere_jax.locking import locked
 from symcere_jax.serving.bulk import write_recommendations
 
 ROWS = np.array([7, 3, 50, 2, 9])
@@ -83,6 +84,27 @@ def test_parts_of_another_run_are_refused(recommender, tmp_path):
     with pytest.raises(ConfigError, match="parts of another run"):
         write_recommendations(recommender, ROWS[:4], output, k=4, part_users=2)
     assert write_recommendations(recommender, ROWS, output, k=4, part_users=2)
+
+
+def test_parts_that_nothing_says_the_settings_of_are_not_used(recommender, tmp_path, expected):
+    """A run was killed while it removed its parts."""
+    output = tmp_path / "found.csv"
+    write_recommendations(
+        recommender, ROWS, output, k=2, part_users=2, should_stop=iter([False, True]).__next__
+    )
+    (tmp_path / "found.csv.parts" / "settings.json").unlink()
+    assert write_recommendations(recommender, ROWS, output, k=4, part_users=2)
+    assert read(output) == expected
+
+
+def test_an_output_is_written_by_one_run_at_a_time(recommender, tmp_path):
+    output = tmp_path / "found.csv"
+    with (
+        locked(tmp_path / "found.csv.lock", "it", "go"),
+        pytest.raises(BusyError, match=r"--output=\S+found.csv is in use by process"),
+    ):
+        write_recommendations(recommender, ROWS, output)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ids_with_commas_and_quotes(recommender, tmp_path):

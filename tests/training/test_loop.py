@@ -98,17 +98,18 @@ def _assert_equal(found, expected):
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
+def _best(workdir, state):
+    return Checkpoints(workdir).restore_best(lambda _: state.params)[1]
+
+
 def _assert_same_end(result, state, workdir, finished):
     assert dataclasses.replace(result, seconds=0) == dataclasses.replace(finished.result, seconds=0)
     _assert_equal(state, finished.state)
     assert _records(workdir) == _records(finished.workdir)
     for kind in ("latest", "best"):
-        assert Checkpoints(workdir).steps(kind) == Checkpoints(finished.workdir).steps(kind)
+        assert Checkpoints(workdir).steps(kind)[-1] == Checkpoints(finished.workdir).steps(kind)[-1]
         assert Checkpoints(workdir).metadata(kind).progress.best_score == finished.result.best_score
-    _assert_equal(
-        Checkpoints(workdir).restore("best", finished.state.params),
-        Checkpoints(finished.workdir).restore("best", finished.state.params),
-    )
+    _assert_equal(_best(workdir, finished.state), _best(finished.workdir, finished.state))
 
 
 def test_the_last_step_is_evaluated_and_saved(finished):
@@ -119,7 +120,8 @@ def test_the_last_step_is_evaluated_and_saved(finished):
     assert [record["step"] for record in records] == [STEPS_PER_EPOCH * n for n in range(5)]
     checkpoints = Checkpoints(finished.workdir)
     assert checkpoints.steps("latest") == [4 * STEPS_PER_EPOCH]
-    _assert_equal(checkpoints.restore("latest", finished.state), finished.state)
+    _, state, _ = checkpoints.restore(finished.state, finished.state.params)
+    _assert_equal(state, finished.state)
     assert finished.state.step == 4 * STEPS_PER_EPOCH
 
 
@@ -177,15 +179,15 @@ def test_a_save_cut_off_between_its_parts_can_be_resumed(
 ):
     """The best checkpoint is newer than the latest one then."""
     train(_config(), dataset, tmp_path, should_stop=_Stop(4))
-    save = Checkpoints.save
+    write = Checkpoints._write
 
-    def save_only_the_best(checkpoints, kind, tree, metadata):
+    def write_only_the_best(checkpoints, kind, *arguments):
         if kind == "latest":
             raise KeyboardInterrupt
-        save(checkpoints, kind, tree, metadata)
+        write(checkpoints, kind, *arguments)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Checkpoints, "save", save_only_the_best)
+        patch.setattr(Checkpoints, "_write", write_only_the_best)
         train(_config(), dataset, tmp_path)
     assert Checkpoints(tmp_path).steps("latest") == [8]
     result = train(_config(), dataset, tmp_path)
@@ -257,11 +259,11 @@ def test_a_run_on_other_data_is_refused(finished, dataset, copy):
     assert _records(copy) == _records(finished.workdir)
 
 
-def test_other_steps_an_epoch_are_refused(dataset, copy, monkeypatch):
-    """As with another number of devices that the batch size is no multiple of."""
+def test_batches_that_the_devices_cannot_share_are_refused(dataset, copy, monkeypatch):
     monkeypatch.setattr(loop, "fit_batch_size", lambda *_: (64, 1))
     with pytest.raises(
-        CheckpointError, match=r"6 steps an epoch, .* would make it 10: use as many"
+        CheckpointError,
+        match=r"6 steps of 128 .* would make it 10 of 64: use as many .* divides 128",
     ):
         train(_config(), dataset, copy)
 
@@ -291,7 +293,7 @@ def test_patience_ends_a_run_and_the_best_is_kept(dataset, tmp_path, states, scr
     assert (result.best_epoch, result.best_score) == (1, 0.3)
     scripted(0.1, 0.3)
     train(_config(patience=2, epochs=1), dataset, tmp_path / "one_epoch")
-    _assert_equal(Checkpoints(tmp_path).restore("best", states[0].params), states[-1].kept)
+    _assert_equal(_best(tmp_path, states[0]), states[-1].kept)
 
     scripted(0.4)
     result = train(_config(patience=3), dataset, tmp_path)
@@ -312,7 +314,7 @@ def test_without_validation_data_the_last_epoch_wins(dataset, tmp_path, states):
     result = train(_config(epochs=2, patience=1), empty, tmp_path)
     assert (result.stop, result.epochs) == ("epochs", 2)
     assert (result.best_epoch, result.best_score) == (2, None)
-    _assert_equal(Checkpoints(tmp_path).restore("best", states[-1].params), states[-1].kept)
+    _assert_equal(_best(tmp_path, states[-1]), states[-1].kept)
     assert all("ndcg@10" not in record for record in _records(tmp_path))
 
 
@@ -330,13 +332,39 @@ def test_a_diverged_run_keeps_its_last_checkpoint(dataset, tmp_path, monkeypatch
     rates = {"learning_rate": 1e38, "embedding_learning_rate": 1e38, "normalize": False}
     config = _config(**rates, steps_per_call=1)
     with pytest.raises(
-        SymcereError, match=r"the loss is not finite from step 1 on; .* lower --learn"
+        SymcereError,
+        match=r"the loss is not finite from step 1 on, seen at step 2; the last good checkpoint, "
+        r"of step 1, is kept: .* lower --learn",
     ):
         train(config, dataset, tmp_path)
     checkpoints = Checkpoints(tmp_path)
     assert checkpoints.steps("latest") == [1]
     assert checkpoints.metadata("latest").progress.step == 1
     load_embeddings(tmp_path, dataset)
+
+
+def test_parameters_that_are_not_finite_are_never_kept(dataset, tmp_path, monkeypatch):
+    """The loss of a step is finite, and what the step makes of the parameters is not."""
+    train(_config(), dataset, tmp_path, should_stop=_Stop(2))
+    build_steps = loop.build_steps
+
+    def spoiled(*arguments, **keywords):
+        steps = build_steps(*arguments, **keywords)
+
+        def run(state, inputs):
+            state, terms = steps(state, inputs)
+            params = jax.tree.map(lambda leaf: leaf * np.nan, state.params)
+            return dataclasses.replace(state, params=params), terms
+
+        return run
+
+    monkeypatch.setattr(loop, "build_steps", spoiled)
+    with pytest.raises(
+        SymcereError,
+        match="the parameters are not finite after step 6; the last good checkpoint, of step 4, is",
+    ):
+        train(_config(), dataset, tmp_path)
+    assert Checkpoints(tmp_path).steps("latest") == [4]
 
 
 def test_a_batch_may_exceed_the_data(dataset, tmp_path):

@@ -29,7 +29,10 @@ def weight_files(folder: Path) -> list[Path]:
         return [folder / WEIGHTS]
     try:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
-        return [folder / name for name in sorted(set(index["weight_map"].values()))]
+        names = sorted(set(index["weight_map"].values()))
+        if any(Path(name).name != name for name in names):
+            raise ValueError("a name that leads out of the folder")
+        return [folder / name for name in names]
     except FileNotFoundError:
         raise DataError(
             f"{folder} has no {WEIGHTS}: only weights in the safetensors format are read"
