@@ -25,7 +25,7 @@ from pathlib import Path
 import jax
 from absl import flags
 
-from launch import cli, settings, training_runs
+from launch import cli, processes, settings, training_runs
 from launch.progress import ProgressBar
 from symcere_jax.training import KEEP, SECONDS_BETWEEN_CHECKPOINTS, TrainResult, train
 
@@ -68,6 +68,7 @@ def main() -> None:
     """Trains, and prints how the run ended."""
     if _CPU_DEVICES.value > 1:
         jax.config.update("jax_num_cpu_devices", _CPU_DEVICES.value)
+    processes.join()
     config = settings.config(_SETTINGS)
     folder, workdir = Path(_DATASET.value), Path(_WORKDIR.value)
     dataset = training_runs.open_dataset(folder, _PREPARE.value)
@@ -88,7 +89,8 @@ def main() -> None:
         )
     finally:
         bar.close()
-    print(_describe(result, folder, workdir))
+    if jax.process_index() == 0:
+        print(_describe(result, folder, workdir))
     if result.stop == "request":
         sys.exit(training_runs.PREEMPTED)
 

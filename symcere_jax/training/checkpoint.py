@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from symcere_jax.errors import CheckpointError, StorageError
@@ -145,7 +146,9 @@ class Checkpoints:
         if contents.is_complete(folder):
             return
         contents.delete(folder)  # a save that was cut off before the list of contents
-        parts: dict[str, Any] = {name: ocp.args.StandardSave(tree) for name, tree in trees.items()}
+        # Orbax takes a device's own arrays for a mistake where there are several processes.
+        host = {name: jax.tree.map(np.asarray, tree) for name, tree in trees.items()}
+        parts: dict[str, Any] = {name: ocp.args.StandardSave(tree) for name, tree in host.items()}
         parts["metadata"] = ocp.args.JsonSave(metadata.content())
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -307,7 +310,16 @@ def _orbax(folder: Path | None = None) -> Iterator[ocp.Checkpointer]:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as orbax:
+        process = jax.process_index()
+        # Each process by itself: the first one alone writes, and any of them may read.
+        alone = ocp.options.MultiprocessingOptions(
+            primary_host=process,
+            active_processes={process},
+            barrier_sync_key_prefix=f"process_{process}",
+        )
+        options = ocp.CompositeOptions(multiprocessing_options=alone)
+        handler = ocp.CompositeCheckpointHandler(composite_options=options)
+        with ocp.Checkpointer(handler, multiprocessing_options=alone) as orbax:
             yield orbax
     except (OSError, ValueError, KeyError, TypeError) as error:
         if folder is None:

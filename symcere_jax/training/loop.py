@@ -19,6 +19,7 @@ from symcere_jax.evaluation import alignment_and_uniformity, evaluate
 from symcere_jax.locking import locked
 from symcere_jax.models import build_model, resolve, score_block
 from symcere_jax.reporting.metric_log import MetricLog
+from symcere_jax.training import processes
 from symcere_jax.training.checkpoint import KEEP, Checkpoints, Metadata, Progress
 from symcere_jax.training.devices import replicate, unreplicate
 from symcere_jax.training.embeddings import embed
@@ -89,7 +90,7 @@ def train(
         keep_checkpoints: how many of the latest checkpoints to keep, each with the best parameters
             that it speaks of; of two, one serves where the other is damaged.
         checkpoint_seconds: between two checkpoints; None: `SECONDS_BETWEEN_CHECKPOINTS`.
-        observer: is told of the progress.
+        observer: is told of the progress; in the first process only, where there are several.
         should_stop: asked between calls of the device; if true, a checkpoint is written and the run
             ends, to be resumed later.
 
@@ -104,13 +105,20 @@ def train(
     workdir = Path(workdir)
     config = resolve(config, dataset)
     workdir.mkdir(parents=True, exist_ok=True)
-    with locked(workdir / LOCK, f"--workdir={workdir}", "choose another --workdir"):
+    lock = locked(workdir / LOCK, f"--workdir={workdir}", "choose another --workdir")
+    with lock if processes.is_first() else contextlib.nullcontext():
         run = _Run(config, dataset, workdir, keep_checkpoints)
         if checkpoint_seconds is not None:
             run.checkpoint_seconds = checkpoint_seconds
+        if not processes.is_first():
+            processes.wait_for_all("restored")
         progress = run.restore(resume)
+        if processes.is_first():
+            processes.wait_for_all("restored")
         if warm_start is not None and not run.resumed:
             run.warm_start(warm_start)
+        if not processes.is_first():
+            return run.train(progress, None, None, should_stop)
         with MetricLog(workdir, progress.step if run.resumed else -1) as log:
             return run.train(progress, log, observer, should_stop)
 
@@ -152,7 +160,7 @@ class _Run:
             self._wanted_batch_size(),
             config.train.micro_batch_size,
             n_interactions,
-            jax.local_device_count(),
+            jax.device_count(),
         )
         # Calls of equal length: one compilation.
         n_steps = math.ceil(n_interactions / self.batch_size)
@@ -212,7 +220,7 @@ class _Run:
                 f"{self.checkpoints.folder.parent} holds a run of other settings: {difference}; "
                 "use its settings or another --workdir"
             )
-        n_devices = jax.local_device_count()
+        n_devices = jax.device_count()
         batch_size = metadata.batch_size or self.batch_size
         if (metadata.steps_per_epoch, batch_size) != (self.steps_per_epoch, self.batch_size):
             raise CheckpointError(
@@ -234,7 +242,7 @@ class _Run:
     def train(
         self,
         progress: Progress,
-        log: MetricLog,
+        log: MetricLog | None,
         observer: Observer | None,
         should_stop: Callable[[], bool],
     ) -> TrainResult:
@@ -251,7 +259,7 @@ class _Run:
             if at_epoch_end and progress.epochs_without_gain >= settings.patience:
                 stop = "patience"
                 break
-            if should_stop():
+            if processes.anywhere(should_stop()):
                 stop = "request"
                 break
             state, terms = self.run_steps(state, self.inputs)
@@ -300,7 +308,7 @@ class _Run:
         self,
         progress: Progress,
         means: Mapping[str, float],
-        log: MetricLog,
+        log: MetricLog | None,
         observer: Observer | None,
         started: float,
     ) -> Progress:
@@ -315,7 +323,7 @@ class _Run:
         if len(self.dataset.valid):
             embeddings = embed(self.model)(self.state.kept, self.model_inputs)
             metrics = evaluate(score_block, embeddings, self.dataset, "valid", ks=(10,)).metrics
-            score = metrics[METRIC]
+            score = processes.of_first(metrics[METRIC])
             record |= metrics
             record |= alignment_and_uniformity(
                 np.asarray(embeddings.users), np.asarray(embeddings.items), self.dataset.train
@@ -333,7 +341,8 @@ class _Run:
             progress = dataclasses.replace(
                 progress, epochs_without_gain=progress.epochs_without_gain + 1
             )
-        log.write(record | {"seconds": time.monotonic() - started})
+        if log is not None:
+            log.write(record | {"seconds": time.monotonic() - started})
         if observer:
             observer.epoch(record, best)
         return progress
@@ -354,6 +363,8 @@ class _Run:
 
     def _save(self, progress: Progress) -> None:
         self._check_state(progress)
+        if not processes.is_first():
+            return
         metadata = Metadata.of(
             self.config, self.dataset, self.steps_per_epoch, progress, self.batch_size
         )

@@ -112,7 +112,7 @@ def build_steps(
         A function of the replicated state, whose buffers it takes over, and the replicated inputs.
         It returns the state `n_steps` later and each loss term `[n_devices, n_steps]`.
     """
-    n_devices = jax.local_device_count()
+    n_devices = jax.device_count()
     kept_share = config.parameter_average ** (1 / steps_per_epoch)
 
     def steps(

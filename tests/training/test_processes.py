@@ -1,0 +1,106 @@
+"""Two processes that train one model do what one does, and leave one workdir."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from symcere_jax.reporting.metric_log import read_metric_log
+from symcere_jax.training import Checkpoints, load_embeddings
+from symcere_jax.training.processes import anywhere, is_first, of_first, wait_for_all
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = (
+    "--batch_size=128",
+    "--embedding_dim=8",
+    "--n_layers=2",
+    "--propagation=segment",
+    "--user_ranking_weight=0",
+    "--cross_modal_weight=0",
+    "--learning_rate=0.01",
+)
+
+
+def _start(dataset: Path, workdir: Path, epochs: int, *arguments: str) -> subprocess.Popen:
+    command = [sys.executable, ROOT / "launch/train.py", f"--dataset={dataset}", *SETTINGS]
+    command += [f"--workdir={workdir}", f"--epochs={epochs}", *arguments]
+    return subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def _train_together(dataset: Path, workdir: Path, epochs: int) -> list[str]:
+    """What each of two processes prints."""
+    with socket.create_server(("localhost", 0)) as server:
+        port = server.getsockname()[1]
+    together = [f"--coordinator=localhost:{port}", "--process_count=2"]
+    runs = [
+        _start(dataset, workdir, epochs, *together, f"--process_index={index}")
+        for index in range(2)
+    ]
+    outputs = []
+    for run in runs:
+        out, err = run.communicate(timeout=300)
+        assert run.returncode == 0, err
+        outputs.append(out)
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def workdirs(dataset, tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("processes")
+    found = {name: folder / name for name in ("one", "two")}
+    one = _start(dataset.folder, found["one"], 2)
+    _train_together(dataset.folder, found["two"], 1)
+    # Stopped after an epoch, both go on from the checkpoint that the first one wrote.
+    outputs = _train_together(dataset.folder, found["two"], 2)
+    assert "trained 2 epochs" in outputs[0]
+    assert "trained" not in outputs[1]
+    _, err = one.communicate(timeout=300)
+    assert one.returncode == 0, err
+    return found
+
+
+def test_the_course_of_the_run_is_the_same(workdirs):
+    one, two = (read_metric_log(workdir) for workdir in workdirs.values())
+    assert [record["epoch"] for record in one] == [0, 1, 2]
+    assert len(two) == 3  # written by one of the two
+    for record, other in zip(one, two, strict=True):
+        del record["seconds"], other["seconds"]
+        assert other == pytest.approx(record, rel=1e-3)
+
+
+def test_the_checkpoints_are_the_same(workdirs, dataset):
+    for workdir in workdirs.values():
+        assert Checkpoints(workdir).metadata("latest").progress.step == 10
+    (one, _), (two, _) = (load_embeddings(workdir, dataset) for workdir in workdirs.values())
+    np.testing.assert_allclose(two.users, one.users, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(two.items, one.items, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--process_count=2"], "--coordinator, --process_count and --process_index go together"),
+        (
+            ["--coordinator=localhost:1", "--process_count=2", "--process_index=2"],
+            "--process_index=2 must be below --process_count=2",
+        ),
+    ],
+)
+def test_flags_that_do_not_go_together(dataset, tmp_path, arguments, message):
+    run = _start(dataset.folder, tmp_path, 1, *arguments)
+    _, err = run.communicate(timeout=100)
+    assert run.returncode == 1
+    assert err == f"error: {message}\n"
+
+
+def test_a_process_alone_asks_nobody():
+    assert is_first()
+    assert of_first(0.1) == 0.1
+    assert anywhere(True)
+    assert not anywhere(False)
+    wait_for_all("nobody")
