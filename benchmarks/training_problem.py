@@ -35,7 +35,7 @@ def train_inputs(interactions: np.ndarray) -> TrainInputs:
     degrees = [jnp.asarray(np.bincount(interactions[:, column]), jnp.float32) for column in (0, 1)]
     adjacency = build_adjacency(bipartite_graph(interactions, n_users, n_items))
     return TrainInputs(
-        model=ModelInputs(adjacency, None, None, degrees[0], degrees[1]),
+        model=ModelInputs(adjacency, None, None, *degrees, *degrees),
         interactions=jnp.asarray(interactions),
         history=UserItems.from_pairs(interactions, n_users),
         low_rated=UserItems.from_pairs(interactions[:0], n_users),

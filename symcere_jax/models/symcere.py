@@ -32,8 +32,10 @@ class ModelInputs:
         adjacency: of users, then items; positive training interactions only.
         user_text: float32 `[n_users, width]`, rows of norm 1 or 0; None without text.
         item_text: float32 `[n_items, width]`, likewise.
-        user_degree: float32 `[n_users]`, training interactions of each user.
-        item_degree: float32 `[n_items]`, training interactions of each item.
+        user_degree: float32 `[n_users]`, positive training interactions of each user.
+        item_degree: float32 `[n_items]`, positive training interactions of each item.
+        user_reviews: float32 `[n_users]`, training reviews that the text of a user is made of.
+        item_reviews: float32 `[n_items]`, likewise of an item.
     """
 
     adjacency: Adjacency
@@ -41,6 +43,8 @@ class ModelInputs:
     item_text: jax.Array | None
     user_degree: jax.Array
     item_degree: jax.Array
+    user_reviews: jax.Array
+    item_reviews: jax.Array
 
     @classmethod
     def from_dataset(cls, dataset: ReviewDataset, config: ModelConfig) -> "ModelInputs":
@@ -55,9 +59,12 @@ class ModelInputs:
         """
         interactions = dataset.train[dataset.is_positive(config.min_rating)]
         graph = bipartite_graph(interactions, dataset.n_users, dataset.n_items)
-        user_degree, item_degree = (
-            jnp.asarray(np.bincount(interactions[:, column], minlength=n), jnp.float32)
-            for column, n in enumerate((dataset.n_users, dataset.n_items))
+        degrees, reviews = (
+            [
+                jnp.asarray(np.bincount(pairs[:, column], minlength=n), jnp.float32)
+                for column, n in enumerate((dataset.n_users, dataset.n_items))
+            ]
+            for pairs in (interactions, dataset.train)
         )
         user_text = item_text = None
         if config.text_encoder != "none":
@@ -66,7 +73,7 @@ class ModelInputs:
                 for rows in ("users", "items")
             )
         adjacency = build_adjacency(graph, config.propagation)
-        return cls(adjacency, user_text, item_text, user_degree, item_degree)
+        return cls(adjacency, user_text, item_text, *degrees, *reviews)
 
 
 @flax.struct.dataclass
@@ -260,7 +267,8 @@ class SymCERE(nn.Module):
                 z - weights * nodes.walks[other] for z, other in zip(left, ends[::-1], strict=True)
             ]
         if reviews is not None and self.config.text_encoder != "none":
-            shares = self.text_tower(*(reviews / degree[:, None] for degree in degrees))
+            counts = (inputs.user_reviews[users], inputs.item_reviews[items])
+            shares = self.text_tower(*(reviews / count[:, None] for count in counts))
             for side, share in enumerate(jnp.split(shares, 2)):
                 if nodes.text_mask is not None:
                     share = share * nodes.text_mask[ends[side]]

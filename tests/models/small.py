@@ -36,8 +36,11 @@ def build(**settings) -> tuple[SymCERE, ModelInputs]:
         build_adjacency(graph, config.model.propagation),
         jnp.asarray(unit_text(N_USERS)) if with_text else None,
         jnp.asarray(unit_text(N_ITEMS)) if with_text else None,
-        jnp.float32(np.bincount(PAIRS[:, 0], minlength=N_USERS)),
-        jnp.float32(np.bincount(PAIRS[:, 1], minlength=N_ITEMS)),
+        *2
+        * (
+            jnp.float32(np.bincount(PAIRS[:, 0], minlength=N_USERS)),
+            jnp.float32(np.bincount(PAIRS[:, 1], minlength=N_ITEMS)),
+        ),
     )
     return build_model(config, N_USERS, N_ITEMS), inputs
 

@@ -22,6 +22,7 @@ def test_inputs_are_those_of_the_training_split(dataset):
     for column, degree in enumerate((inputs.user_degree, inputs.item_degree)):
         counts = [(dataset.train[:, column] == row).sum() for row in range(len(degree))]
         np.testing.assert_array_equal(degree, counts)
+        np.testing.assert_array_equal((inputs.user_reviews, inputs.item_reviews)[column], counts)
     for rows, text in (("users", inputs.user_text), ("items", inputs.item_text)):
         raw = np.asarray(dataset.text_features("lsa", rows), float)
         np.testing.assert_allclose(text, small.dense_normalize(raw), atol=1e-6)

@@ -68,17 +68,20 @@ def config(**settings: Any) -> Config:
 def inputs() -> TrainInputs:
     """Graph, text features, interactions and their reviews, one of which has no text."""
     rng = np.random.default_rng(1)
-    degrees = [
-        np.bincount(PAIRS[:, column], minlength=n).astype(np.float32)
-        for column, n in enumerate((N_USERS, N_ITEMS))
-    ]
+    degrees, n_reviews = (
+        [
+            np.bincount(pairs[:, column], minlength=n).astype(np.float32)
+            for column, n in enumerate((N_USERS, N_ITEMS))
+        ]
+        for pairs in (PAIRS, np.concatenate([PAIRS, LOW_RATED]))
+    )
     text = [rng.standard_normal((n, TEXT_WIDTH)).astype(np.float32) for n in (N_USERS, N_ITEMS)]
     adjacency = build_adjacency(bipartite_graph(PAIRS, N_USERS, N_ITEMS), "segment")
     reviews = rng.standard_normal((len(PAIRS), TEXT_WIDTH))
     reviews /= np.linalg.norm(reviews, axis=1, keepdims=True)
     reviews[3] = 0
     return TrainInputs(
-        model=ModelInputs(adjacency, *text, *degrees),
+        model=ModelInputs(adjacency, *text, *degrees, *n_reviews),
         interactions=PAIRS,
         history=UserItems.from_pairs(np.concatenate([PAIRS, LOW_RATED]), N_USERS),
         low_rated=UserItems.from_pairs(LOW_RATED, N_USERS),
@@ -226,7 +229,8 @@ def terms(params: dict, config: Config, part: slice = WHOLE) -> dict[str, float]
                 brought = matrix[rows] * nodes.walks[rows[1 - column]]
                 vectors[column] = vectors[column] - brought / n_terms
             if loss.exclude_target == "review" and has_text:
-                share = reviews[user, item] / (PAIRS[:, column] == (user, item)[column]).sum()
+                n_reviews = sum(pair[column] == (user, item)[column] for pair in known_pairs)
+                share = reviews[user, item] / n_reviews
                 vectors[column] = vectors[column] - project(share, side) / n_terms
         return direction(vectors[0]), direction(vectors[1])
 
