@@ -140,8 +140,8 @@ def main(arguments: list[str]) -> None:
             rows = asyncio.run(measure(found[1], int(found[2]), dataset))
         finally:
             service.terminate()
-    if _UPDATE.value:
-        tables.replace(Path(_UPDATE.value), "serving", tables.markdown(HEADER, rows))
+    for path in _UPDATE.value:
+        tables.replace(Path(path), "serving", tables.markdown(HEADER, rows))
 
 
 if __name__ == "__main__":
