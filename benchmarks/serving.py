@@ -28,7 +28,9 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", re
 _CLIENTS = flags.DEFINE_multi_integer("clients", [1, 16], "connections at once", 1)
 _REQUESTS = flags.DEFINE_integer("requests", 2000, "requests of each kind at most", 1)
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "time for each kind at most", 0.1)
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table 'serving' is replaced")
+_UPDATE = flags.DEFINE_multi_string(
+    "update", [], "Markdown files whose table 'serving' is replaced"
+)
 
 HEADER = ("request", "clients", "requests", "requests/s", "p50, ms", "p99, ms")
 ROOT = Path(__file__).resolve().parents[1]
@@ -138,8 +140,8 @@ def main(arguments: list[str]) -> None:
             rows = asyncio.run(measure(found[1], int(found[2]), dataset))
         finally:
             service.terminate()
-    if _UPDATE.value:
-        tables.replace(Path(_UPDATE.value), "serving", tables.markdown(HEADER, rows))
+    for path in _UPDATE.value:
+        tables.replace(Path(path), "serving", tables.markdown(HEADER, rows))
 
 
 if __name__ == "__main__":

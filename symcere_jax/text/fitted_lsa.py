@@ -88,9 +88,10 @@ class FittedLsa:
         names = [word for word in words_of(text) if self._numbers.get(word) != STOP]
         batch = split_words([text], self._numbers)
         keys, _, _ = term_counts(batch)
-        known = set(words_of_terms(keys[np.isin(keys, self._keys)]).tolist())
-        is_known = [number in known for number in batch[0].tolist()]
-        useful = {name for name, known in zip(names, is_known, strict=True) if known}
+        _, is_known = _find(keys, self._keys)
+        known = set(words_of_terms(keys[is_known]).tolist())
+        numbered = zip(names, batch[0].tolist(), strict=True)
+        useful = {name for name, number in numbered if number in known}
         return [name for name in dict.fromkeys(names) if name not in useful]
 
     def weigh(self, batch: Batch) -> scipy.sparse.csr_matrix:
@@ -157,8 +158,7 @@ def weigh(
         float32 `[n, n_terms]`.
     """
     found_keys, document, n = term_counts(batch)
-    places = np.minimum(np.searchsorted(keys, found_keys), len(keys) - 1)
-    found = keys[places] == found_keys
+    places, found = _find(found_keys, keys)
     column, document = columns[places[found]], document[found]
     weights = (np.log(n[found].astype(np.float32)) + np.float32(1)) * idf[column]
     n_documents = len(batch[1])
@@ -168,3 +168,9 @@ def weigh(
     matrix = scipy.sparse.coo_matrix((weights, (document, column)), shape=shape).tocsr()
     matrix.sort_indices()
     return matrix
+
+
+def _find(wanted: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the wanted in sorted keys, int64 `[n]`, and whether they are there, bool `[n]`."""
+    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return places, keys[places] == wanted

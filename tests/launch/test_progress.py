@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from launch.progress import ProgressBar
+from launch.progress import ProgressBar, counting_bar
 from symcere_jax.training import Progress
 
 RECORD = {"epoch": 3, "step": 12, "loss": 0.25, "ndcg@10": 0.5}
@@ -56,3 +56,15 @@ def test_on_a_terminal_a_bar_moves(monkeypatch):
 def test_closing_before_the_start_is_fine(capsys):
     ProgressBar().close()
     assert capsys.readouterr().err == ""
+
+
+def test_a_counting_bar_on_a_terminal_alone(monkeypatch, capsys):
+    with counting_bar("user", "name") as show:
+        show(3, 7)
+    assert capsys.readouterr().err == ""
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with counting_bar("user", "name") as show:
+        show(3, 7)
+        show(7, 7)
+    assert "name" in terminal.getvalue() and "7/7" in terminal.getvalue()
