@@ -120,7 +120,8 @@ def signals(
             except subprocess.TimeoutExpired:
                 process.send_signal(number)
             _, err = process.communicate()
-        if process.returncode == 0:  # it was done before
+        # Done before, or at the last kill, so that it is refused to do it again.
+        if process.returncode == 0 or (process.returncode == 1 and _is_done(bench, place)):
             say(f"{bench.program.name} had ended before {moment:.1f} s")
             if not hits:  # the machine is less busy now
                 bench.seconds = time.monotonic() - start
@@ -134,7 +135,7 @@ def signals(
             if process.returncode not in (-number, 75):
                 outcome.lost.append(f"status {process.returncode}: {err.splitlines()[-1:]}")
         if hits >= KILLS_A_FOLDER or not left:
-            if process.returncode != 0 and not _is_done(bench, place):
+            if process.returncode not in (0, 1) and not _is_done(bench, place):
                 bench.program.finish(place)
             bench.compare(place, outcome)
             if left:
@@ -149,8 +150,9 @@ def _is_done(bench: Bench, place: Path) -> bool:
             "out",
             ".out.lock",
         }
-    manifest = place / "data" / "manifest.json"
-    return bench.program.name == "encode" and '"transformer"' in manifest.read_text()
+    if bench.program.name != "encode":
+        return False
+    return '"transformer"' in (place / "data" / "manifest.json").read_text()
 
 
 def _end(status: int, number: signal.Signals) -> str:
@@ -218,7 +220,11 @@ def full_disk(bench: Bench, shares: Sequence[float], say: Callable[[str], None])
                 _, err = process.communicate()
             errors = [line for line in err.splitlines() if line.startswith("error: ")]
             outcome.times += 1
-            clear = process.returncode == 1 and len(errors) == 1 and "No space left" in errors[0]
+            clear = (
+                process.returncode == 1
+                and len(errors) == 1
+                and any(words in errors[0] for words in ("No space left", "is the disk full?"))
+            )
             outcome.ends["one clear line" if clear else f"status {process.returncode}"] += 1
             say(f"{bench.program.name} on {share:.0%} of a disk: {process.returncode} {errors}")
             if not clear:

@@ -148,7 +148,7 @@ def programs(folder: Path) -> dict[str, Program]:
         "recommend",
         lambda place: [
             f"--dataset={data}", f"--workdir={trained / 'run'}", f"--output={place / 'all.csv'}",
-            "--part_users=8",
+            "--part_users=1",
         ],
         nothing,
         lambda place: digest_folder(place),
