@@ -35,7 +35,7 @@ oldest:  ## tests of every part, with the oldest dependencies that setup.cfg all
 	$(PYTHON) tests/oldest.py > .venv-oldest/constraints.txt
 	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt \
 	  --editable . pytest pytest-xdist hypothesis
-	.venv-oldest/bin/python -m pytest -n 0 $(OLDEST)
+	.venv-oldest/bin/python -m pytest -n 0 -W default::DeprecationWarning $(OLDEST)
 
 wheel:  ## build the wheel, install it elsewhere, start every command from there
 	rm -rf build .venv-wheel
