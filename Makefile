@@ -2,9 +2,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
+OLDEST := tests/test_end_to_end.py tests/training/test_checkpoint.py tests/data \
+  tests/graph/test_propagation.py tests/losses/test_sincere.py tests/text/test_lsa.py \
+  tests/data_prep/formats
 QUICKSTART ?= runs/quickstart
 
-.PHONY: quickstart test lint notebooks clean help
+.PHONY: quickstart test oldest wheel lint notebooks clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -26,6 +29,20 @@ quickstart: $(VENV)/installed  ## generate reviews, prepare, train, evaluate: ab
 
 test: $(VENV)/installed  ## run the tests
 	$(RUN) -m pytest
+
+oldest:  ## tests of every part, with the oldest dependencies that setup.cfg allows
+	$(PYTHON) -m venv --clear .venv-oldest
+	$(PYTHON) tests/oldest.py > .venv-oldest/constraints.txt
+	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt \
+	  --editable . pytest pytest-xdist hypothesis
+	.venv-oldest/bin/python -m pytest -n 0 -W default::DeprecationWarning $(OLDEST)
+
+wheel:  ## build the wheel, install it elsewhere, start every command from there
+	rm -rf build .venv-wheel
+	$(PYTHON) -m venv .venv-wheel
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir .venv-wheel .
+	.venv-wheel/bin/python -m pip install --quiet .venv-wheel/*.whl
+	sh tests/wheel.sh .venv-wheel
 
 lint: $(VENV)/installed  ## format check, lint, type check
 	$(RUN) -m ruff format --check .

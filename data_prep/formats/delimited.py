@@ -5,7 +5,6 @@ closed where faster parsers swallow the rest of the file.
 """
 
 import csv
-import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +18,7 @@ from data_prep.raw import open_raw, shorten
 from symcere_jax.errors import DataError
 
 _BLOCK_ROWS = 1 << 14
+_MAX_LINE_BYTES = 1 << 28
 
 
 def read_delimited(path: Path, wanted: Collection[str], bad: BadRows, delimiter: str) -> Blocks:
@@ -61,11 +61,14 @@ def _records(
     stream: BinaryIO, path: Path, bad: BadRows, delimiter: str
 ) -> Iterator[tuple[int, list[str]]]:
     """Yields each record that is not blank, with the line that it begins on."""
-    csv.field_size_limit(sys.maxsize)
+    csv.field_size_limit(_MAX_LINE_BYTES)
     undecodable: list[tuple[int, str]] = []
 
     def texts() -> Iterator[str]:
-        for number, line in enumerate(stream, start=1):
+        lines = iter(lambda: stream.readline(_MAX_LINE_BYTES + 1), b"")
+        for number, line in enumerate(lines, start=1):
+            if len(line) > _MAX_LINE_BYTES:
+                raise DataError(f"{path}, line {number}: longer than 256 MiB; this is no table")
             try:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:

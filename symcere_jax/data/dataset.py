@@ -13,7 +13,10 @@ from symcere_jax.data import schema
 from symcere_jax.errors import DataError
 
 # What np.load raises: EOFError for an empty file, the last two for a damaged header.
-_NOT_NUMPY = (OSError, EOFError, ValueError, SyntaxError, tokenize.TokenError)
+_NOT_NUMPY = (
+    *(OSError, EOFError, ValueError, SyntaxError, tokenize.TokenError),
+    *(OverflowError, RecursionError, MemoryError),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -263,7 +266,8 @@ def load_array(path: Path) -> np.ndarray:
         DataError: the file is missing or malformed.
     """
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        with np.errstate(over="ignore"):  # of a shape beyond all memory, which is refused
+            return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"{path} is missing; prepare the data again") from None
     except _NOT_NUMPY as error:

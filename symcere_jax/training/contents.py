@@ -69,7 +69,7 @@ def read_contents(folder: Path) -> dict[str, Any]:
         if not all(isinstance(part, Mapping) for part in arrays.values()):
             arrays = {"tree": arrays}  # as it was before there were several parts
         return {"arrays": arrays, "files": files, "best_step": contents.get("best_step")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedError(f"{folder / FILE} is damaged ({error})") from None
 
 

@@ -70,6 +70,12 @@ def table(found: list[Outcome]) -> str:
     )
 
 
+def _rows(path: Path) -> list[str]:
+    """The rows of the table that a file has; those of other binaries stay there."""
+    found = path.read_text(encoding="utf-8").partition("<!-- faults -->")[2]
+    return found.partition("<!-- /faults -->")[0].strip().splitlines()[2:]
+
+
 def say(text: str) -> None:
     """Shows progress."""
     print(text, file=sys.stderr, flush=True)
@@ -81,7 +87,9 @@ def main(_: list[str]) -> None:
     text = table(found)
     print(text)
     if _UPDATE.value:
-        tables.replace(Path(_UPDATE.value), "faults", text)
+        path = Path(_UPDATE.value)
+        others = [row for row in _rows(path) if row.split()[1] not in _BINARIES.value]
+        tables.replace(path, "faults", "\n".join([text, *others]))
     sys.exit(any(outcome.lost for outcome in found))
 
 

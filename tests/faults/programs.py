@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -35,6 +36,8 @@ class Program:
         setup: puts into a new folder what the binary needs.
         result: what it made: name -> digest.
         expected: names of what is in the folder at the end.
+        made: a folder where it has run without faults, if it has.
+        seconds: that it took.
     """
 
     name: str
@@ -42,6 +45,8 @@ class Program:
     setup: Callable[[Path], None]
     result: Callable[[Path], dict[str, str]]
     expected: frozenset[str]
+    made: Path | None = None
+    seconds: float = 0.0
 
     def command(self, folder: Path, python: str = sys.executable) -> list[str]:
         """The command line."""
@@ -143,20 +148,26 @@ def programs(folder: Path) -> dict[str, Program]:
         "recommend",
         lambda place: [
             f"--dataset={data}", f"--workdir={trained / 'run'}", f"--output={place / 'all.csv'}",
-            "--part_users=8",
+            "--part_users=1",
         ],
         nothing,
         lambda place: digest_folder(place),
         frozenset({"all.csv"}),
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    prepare.setup(folder / "made")
-    prepare.finish(folder / "made")
-    (folder / "made" / "out").rename(data)
+    prepare = _run(prepare, folder / "made")
+    shutil.copytree(folder / "made" / "out", data)
     _make_language_model(model)
-    train.setup(trained)
-    train.finish(trained)
+    train = _run(train, trained)
     return {program.name: program for program in (prepare, encode, train, recommend)}
+
+
+def _run(program: Program, place: Path) -> Program:
+    """Runs a binary without faults; the binary with what it made."""
+    start = time.monotonic()
+    program.setup(place)
+    program.finish(place)
+    return dataclasses.replace(program, made=place, seconds=time.monotonic() - start)
 
 
 def _make_language_model(folder: Path) -> None:

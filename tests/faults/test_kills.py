@@ -21,6 +21,6 @@ def made(folder):
 
 @pytest.mark.parametrize("name", ["prepare", "encode", "train", "recommend"])
 def test_a_binary_that_is_killed_twice_ends_with_the_same_result(made, folder, name):
-    bench = Bench.of(made[name], folder)
+    bench = Bench.of(made[name], folder, twice=False)
     outcome = faults.signals(bench, signal.SIGKILL, 2, print)
     assert (outcome.times, outcome.lost) == (2, [])

@@ -34,7 +34,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 from symcere_jax.errors import SymcereError
 from symcere_jax.serving.http import schemas
 from symcere_jax.serving.http.batching import Batcher
-from symcere_jax.serving.http.limits import BodyLimit
+from symcere_jax.serving.http.limits import BodyLimit, NoSniff
 from symcere_jax.serving.http.model import ServedModel
 from symcere_jax.serving.ids import UnknownIdError
 from symcere_jax.serving.recommender import NewUser
@@ -64,6 +64,7 @@ def create_app(model: ServedModel) -> FastAPI:
     _add_pages(app, model)
     _add_recommendations(app, model)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(NoSniff)
     return app
 
 
@@ -128,7 +129,7 @@ def _add_pages(app: FastAPI, model: ServedModel) -> None:
             f"default-src 'none'; connect-src 'self'; img-src data:; script-src 'nonce-{nonce}'; "
             f"style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'"
         )
-        headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
+        headers = {"Content-Security-Policy": policy}
         return HTMLResponse(page.replace("{{nonce}}", nonce), headers=headers)
 
     @app.get("/health")

@@ -1,4 +1,4 @@
-"""A limit on the size of requests."""
+"""Limits on what requests may be, and on what browsers may take answers for."""
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -43,3 +43,25 @@ class BodyLimit:
             await send(part)
 
         await self._app(scope, counted, answered)
+
+
+class NoSniff:
+    """ASGI middleware: a browser takes no answer for HTML that is not said to be any.
+
+    Args:
+        app: what is called.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on, and adds a header to the answer."""
+
+        async def answered(part: Message) -> None:
+            if part["type"] == "http.response.start":
+                headers = [*part.get("headers", []), (b"x-content-type-options", b"nosniff")]
+                part = {**part, "headers": headers}
+            await send(part)
+
+        await self._app(scope, receive, answered)

@@ -177,7 +177,10 @@ def _tokenizer(folder: Path) -> Any:
             # As the file says; AutoTokenizer rebuilds the tokenisers of some models.
             has_file = (folder / "tokenizer.json").is_file()
             kind = transformers.PreTrainedTokenizerFast if has_file else transformers.AutoTokenizer
-            tokenizer = kind.from_pretrained(str(folder))
+            # Code in the folder is never run, and nothing is fetched that it refers to.
+            tokenizer = kind.from_pretrained(
+                str(folder), trust_remote_code=False, local_files_only=True
+            )
         except Exception as error:  # its own kinds are many
             reason = " ".join(str(error).split())[:200]
             raise DataError(f"{folder}: no readable tokeniser ({reason})") from None

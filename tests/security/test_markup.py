@@ -1,0 +1,146 @@
+"""Whatever ids, texts and names hold, pages show it as text: no tag, no attribute, no script."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from data_prep.config import PrepareConfig
+from data_prep.pipeline import prepare
+from symcere_jax import explain
+from symcere_jax.config import Config
+from symcere_jax.data import ReviewDataset
+from symcere_jax.evaluation import evaluate
+from symcere_jax.models import score_block
+from symcere_jax.reporting import explanation, recommendation
+from symcere_jax.reporting.report import Report
+from symcere_jax.reporting.scores import write_scores
+from symcere_jax.training import load_embeddings, load_model, train
+
+SCRIPT = "<script>alert(1)</script>"
+IMAGE = "\"'><img src=x onerror=alert(1)>"
+CLOSE = "</style></td></mark></title><svg/onload=alert(1)>"
+NAME = f"{SCRIPT}{CLOSE}"
+
+
+class _Reader(HTMLParser):
+    """Collects what a browser would act on, and what it would show."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags, self.attributes, self.text = set(), [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.attributes += attributes
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def _check(page: str, *shown: str) -> None:
+    reader = _Reader(page)
+    assert not reader.tags & {"script", "svg", "iframe", "object", "embed", "form", "base", "link"}
+    for name, value in reader.attributes:
+        assert not name.startswith("on"), (name, value)
+        if name in ("src", "href"):
+            assert value.startswith(("data:image/png", "#")), value
+    assert "default-src 'none'" in page
+    for text in shown:
+        assert text in reader.text, text
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory) -> ReviewDataset:
+    """Prepared reviews of users and items with such names, whose texts hold such words."""
+    folder = tmp_path_factory.mktemp("hostile")
+    rows = [
+        {
+            "user_id": f"{SCRIPT}{user:02}",
+            "item_id": f"{IMAGE}{item:02}",
+            "rating": 5,
+            "text": f"{CLOSE} {SCRIPT} {IMAGE} word{user % 3} word{item % 4} clean",
+        }
+        for user in range(24)
+        for item in range(8)
+        if (user + item) % 2
+    ]
+    (folder / "raw.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = PrepareConfig(
+        source="table", input=folder / "raw.jsonl", output=folder / "data", name=NAME,
+        text_width=6, k_core=1, clean_html=False,
+    )  # fmt: skip
+    prepare(config)
+    return ReviewDataset.load(config.output)
+
+
+@pytest.fixture(scope="module")
+def run(hostile, tmp_path_factory) -> Path:
+    """A scored run, in a folder whose name is hostile too."""
+    workdir = tmp_path_factory.mktemp("runs") / IMAGE.replace("/", "")
+    settings = {"n_layers": 1, "propagation": "segment", "cross_modal_weight": 0.0, "epochs": 1}
+    train(Config.of(**settings, user_ranking_weight=0.0), hostile, workdir)
+    embeddings, metadata = load_embeddings(workdir, hostile)
+    evaluation = evaluate(score_block, embeddings, hostile, "test")
+    write_scores(evaluation, workdir, "test", hostile, metadata.progress.best_step)
+    return workdir
+
+
+def test_the_report(hostile, run):
+    _check(Report(hostile, [run], "test").build([], lambda _: None), NAME)
+
+
+def test_explanations_of_reviews(hostile, run, tmp_path):
+    trained = load_model(run, hostile)
+    aligner = explain.Aligner.of_model("model", trained, hostile, "fused")
+    reviews = hostile.reviews(["user", "item", "text"]).slice(0, 2)
+    users, items = hostile.user_ids(), hostile.item_ids()
+    rows = reviews["item"].to_numpy()
+    found = explain.explain_reviews(
+        aligner, reviews["text"].to_pylist(), rows, n_samples=50, n_repeats=1, seed=0
+    )
+    alignments = [
+        explanation.ReviewAlignment(number, users[0], items[item], "fused", words)
+        for number, (item, words) in enumerate(zip(rows, found, strict=True))
+    ]
+    explanation.write_alignments(alignments, tmp_path, hostile.name)
+    [page] = tmp_path.glob("*.html")
+    _check(page.read_text(encoding="utf-8"), SCRIPT, IMAGE, CLOSE, users[0], items[rows[0]])
+
+
+def test_explanations_of_recommendations(hostile, run, tmp_path):
+    trained = load_model(run, hostile)
+    aligner = explain.Aligner.of_model("model", trained, hostile, "fused")
+    one = explain.explain_recommendation(
+        trained, hostile, aligner, 0, 0, n_reviews=1, n_samples=50, n_repeats=1, seed=0
+    )
+    named = recommendation.Named.of(hostile)
+    recommendation.write_recommendations([one], named, tmp_path, hostile.name)
+    [page] = tmp_path.glob("*.html")
+    _check(page.read_text(encoding="utf-8"), str(named.users[0]), str(named.items[0]))
+
+
+def test_the_service(hostile, run):
+    """Its page holds nothing of the data; answers are JSON, which browsers do not take for HTML."""
+    from starlette.testclient import TestClient
+
+    from symcere_jax.serving.http import ServedModel, create_app
+
+    with TestClient(create_app(ServedModel(run, hostile.folder))) as client:
+        page = client.get("/")
+        assert SCRIPT not in page.text and "innerHTML" not in page.text
+        assert "document.write" not in page.text and "insertAdjacentHTML" not in page.text
+        user = str(hostile.user_ids()[0])
+        for path, body in (
+            ("/recommend", {"users": [user]}),
+            ("/recommend", {"users": [IMAGE]}),
+            ("/search", {"text": f"{SCRIPT} word1"}),
+            ("/recommend", {"users": 1, SCRIPT: IMAGE}),
+        ):
+            answer = client.post(path, json=body)
+            assert answer.headers["content-type"] == "application/json", (path, body)
+            assert answer.headers.get("x-content-type-options") == "nosniff", (path, body)
+        found = client.post("/recommend", json={"users": [user]}).json()[0]
+        assert found["id"] == user and found["items"][0]["item_id"].startswith(IMAGE)

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Starts what a wheel installed, away from the checkout: make wheel.
+set -eu
+bin=$(cd "$1" && pwd)/bin
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+cd "$place"
+unset PYTHONPATH
+"$bin/python" -c 'import symcere_jax, sys; sys.exit("site-packages" not in symcere_jax.__file__)'
+"$bin/symcere-prepare" --source=synthetic --output=data --synthetic_users=120 \
+  --synthetic_items=50 --text_width=16
+"$bin/symcere-check" --dataset=data
+"$bin/symcere-train" --dataset=data --workdir=run --epochs=1 --n_layers=1 --cross_modal_weight=0 \
+  --user_ranking_weight=0 --propagation=segment
+"$bin/symcere-evaluate" --dataset=data --workdir=run >/dev/null
+"$bin/symcere-recommend" --dataset=data --workdir=run --output=all.csv
+test "$(wc -l < all.csv)" -gt 120
+for command in "$bin"/symcere-*; do
+  "$command" --help >/dev/null
+done
+echo "the wheel works: $("$bin/python" -c 'import symcere_jax; print(symcere_jax.__file__)')"
