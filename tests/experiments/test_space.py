@@ -66,7 +66,7 @@ def test_its_text_form_is_exact(low, factor, log, layers):
         ("temperature=0,0.1", "--temperature is 0.0, must be above 0"),
         ("normalize=yes,no", "'yes' must be true or false"),
         ("normalize=false..true", "only numbers have intervals"),
-        ("candidates=catalog,all", "--candidates is 'all', must be one of: catalog, in_batch"),
+        ("candidates=catalog,all", "--candidates is 'all', must be one of: auto, catalog"),
     ],
 )
 def test_a_malformed_space_is_refused(text, message):
