@@ -89,7 +89,7 @@ def default_batch_size(n_interactions: int) -> int:
         n_interactions: training interactions.
     """
     batch_size = min(max(_power_of_two(n_interactions / 8), 128), 8192)
-    return max(batch_size, _power_of_two(n_interactions / MAX_STEPS_PER_EPOCH))
+    return max(batch_size, 2048 * round(n_interactions / MAX_STEPS_PER_EPOCH / 2048))
 
 
 def _power_of_two(x: float) -> int:
