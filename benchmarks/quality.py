@@ -27,15 +27,15 @@ METRICS = ("ndcg@10", "recall@10", "ndcg@20", "recall@20", "coverage@10", "popul
 def table(name: str, scores: list[dict]) -> str:
     """A Markdown table: mean over the seeds ± standard deviation."""
     lines = [
-        f"| {name}, test, {len(scores)} seeds | mean | ± over seeds |",
+        f"| {name}, test, seeds: {len(scores)} | mean | ± over seeds |",
         "|---|---|---|",
     ]
     for metric in (*METRICS, "seconds"):
         values = np.array([score[metric] for score in scores])
         digits = 4 if values.mean() < 1 else 1
-        spread = values.std(ddof=1) if len(values) > 1 else 0.0
+        spread = f"{values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
         unit = " (train + evaluate)" if metric == "seconds" else ""
-        lines.append(f"| {metric}{unit} | {values.mean():.{digits}f} | {spread:.{digits}f} |")
+        lines.append(f"| {metric}{unit} | {values.mean():.{digits}f} | {spread} |")
     return "\n".join(lines)
 
 
