@@ -55,6 +55,7 @@ def training(
     """
     defaults = {"text_encoder": "none", "embedding_dim": 64, "embedding_learning_rate": 1e-3}
     defaults |= {"scalar_learning_rate": 1e-2, "exclude_target": "edge", "candidates": "sampled"}
+    defaults |= {"temperature": 0.1, "user_ranking_weight": 0.0}
     config = Config.of(**{**defaults, "batch_size": batch_size, **settings})
     n_users, n_items = inputs.model.user_degree.shape[0], inputs.model.item_degree.shape[0]
     objective = Objective(build_model(config, n_users, n_items), config.loss)

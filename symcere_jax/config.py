@@ -142,7 +142,11 @@ class LossConfig:
         choices=("none", "same_item", "history"),
     )
     temperature: float = option(
-        0.1, "temperature of all contrastive losses, and of the scores", above=0
+        0.0,
+        "temperature of all contrastive losses, and of the scores; 0: 0.1 beside text; without "
+        "text 3 over the fourth root of the training interactions, 0.5 at most: the fewer there "
+        "are, the less sharply embeddings should tell items apart",
+        minimum=0,
     )
     logq_correction: bool = option(
         False,
@@ -163,7 +167,10 @@ class LossConfig:
         minimum=0,
     )
     user_ranking_weight: float = option(
-        1.0, "weight of ranking users for an item, the other direction of the ranking", minimum=0
+        -1.0,
+        "weight of ranking users for an item, the other direction of the ranking; -1: 1 beside "
+        "text, 0 without",
+        minimum=-1,
     )
     cross_modal_weight: float = option(
         0.1, "weight of the symmetric SINCERE loss between graph and text embeddings", minimum=0
@@ -252,8 +259,8 @@ class TrainConfig:
     )
     scalar_learning_rate: float = option(
         0.0,
-        "of the text weights, the popularity prior and the temperature; 0: 1e-2 from 12,000 "
-        "training interactions on, with fewer proportionally less, but 1e-3 at least",
+        "of the text weights, the popularity prior and the temperature; 0: 1e-2; beside text, with "
+        "fewer than 12,000 training interactions proportionally less, but 1e-3 at least",
         minimum=0,
     )
     parameter_average: float = option(

@@ -75,7 +75,8 @@ def test_bounds(name, allowed, refused, words):
     [
         {"embedding_dim": -1},
         {"n_layers": -1},
-        {"temperature": 0.0},
+        {"temperature": -0.1},
+        {"user_ranking_weight": -1.5},
         {"learning_rate": 0.0},
         {"batch_size": -1},
         {"steps_per_call": 0},
@@ -167,7 +168,7 @@ def test_difference_is_empty_exactly_where_settings_are_equal(settings, others):
 def test_difference_names_both_values():
     config = Config.of(temperature=0.3, n_layers=2)
     assert config.difference(config.flat()) == ""
-    assert config.difference(Config().flat()) == "--n_layers=2 (was 3), --temperature=0.3 (was 0.1)"
+    assert config.difference(Config().flat()) == "--n_layers=2 (was 3), --temperature=0.3 (was 0.0)"
     stored = Config().flat() | {"heads": 4}  # of a version that had one setting more
     del stored["dropout"]  # and one less
     assert Config().difference(stored) == "--dropout=0.4 (was None), --heads=None (was 4)"

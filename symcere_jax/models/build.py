@@ -17,7 +17,8 @@ def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
 
     Args:
         config: settings, in which `text_encoder`, `candidates` and `exclude_target` may be "auto",
-            `embedding_dim`, `batch_size`, `embedding_learning_rate` and `scalar_learning_rate` 0.
+            `embedding_dim`, `batch_size`, `temperature` and the learning rates of embeddings and
+            scalars 0, `user_ranking_weight` -1.
         dataset: the prepared folder.
 
     Raises:
@@ -25,8 +26,46 @@ def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
             contradict each other.
         DataError: the folder was not prepared with the text encoder.
     """
+    loss = config.loss
+    if loss.low_rated_weight > 0 and config.model.min_rating == 0:
+        raise ConfigError(
+            f"--low_rated_weight={loss.low_rated_weight} needs --min_rating, which says "
+            "what is rated low"
+        )
+    encoder = _text_encoder(config.model, dataset)
+    has_text = encoder != settings.NONE
+    width = dataset.manifest.text_encoders[encoder]["width"] if has_text else 0
+    n_train = len(dataset.train)
+    # Where a setting leaves the choice to the data: its value for that, and what it comes to.
+    defaults = {
+        "text_encoder": (settings.AUTO, encoder),
+        "embedding_dim": (0, width or DIM_WITHOUT_TEXT),
+        "candidates": (
+            settings.AUTO,
+            "catalog" if dataset.n_items <= MAX_CATALOG else "sampled",
+        ),
+        "temperature": (0, default_temperature(n_train, has_text=has_text)),
+        "exclude_target": (
+            settings.AUTO,
+            "review" if 0 < n_train * 2 * width <= MAX_REVIEW_TEXT_BYTES else "edge",
+        ),
+        # Without text it gains nothing, and half of a step's time is its.
+        "user_ranking_weight": (-1, 1.0 if has_text else 0.0),
+        "batch_size": (0, default_batch_size(n_train)),
+        # Beside text, graph embeddings that learn fast overfit; without text they are all there is.
+        "embedding_learning_rate": (0, 1e-5 if has_text else 1e-3),
+        "scalar_learning_rate": (0, default_scalar_learning_rate(n_train, has_text=has_text)),
+    }
+    given = config.flat()
+    return config.replace(
+        **{name: value for name, (auto, value) in defaults.items() if given[name] == auto}
+    )
+
+
+def _text_encoder(model: settings.ModelConfig, dataset: ReviewDataset) -> str:
+    """The name of the text features to use, or "none"."""
     encoders = dataset.manifest.text_encoders
-    encoder = config.model.text_encoder
+    encoder = model.text_encoder
     if encoder == settings.AUTO:
         encoder = next(iter(encoders), settings.NONE)
     if encoder != settings.NONE and encoder not in encoders:
@@ -35,48 +74,12 @@ def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
             f"{dataset.folder} has no text features of encoder {encoder!r}: "
             f"choose --text_encoder from {known}, or prepare the data with it"
         )
-    if encoder == settings.NONE and not config.model.graph_embeddings:
+    if encoder == settings.NONE and not model.graph_embeddings:
         raise ConfigError(
             "nothing to learn from: with --nograph_embeddings the data needs text features; "
             "prepare it with --text_encoder=lsa"
         )
-    dim = config.model.embedding_dim
-    if dim == 0:
-        dim = DIM_WITHOUT_TEXT if encoder == settings.NONE else encoders[encoder]["width"]
-    batch_size = config.train.batch_size
-    if batch_size == 0:
-        batch_size = default_batch_size(len(dataset.train))
-    candidates = config.loss.candidates
-    if candidates == settings.AUTO:
-        candidates = "catalog" if dataset.n_items <= MAX_CATALOG else "sampled"
-    embedding_learning_rate = config.train.embedding_learning_rate
-    if embedding_learning_rate == 0:
-        # Beside text, graph embeddings that learn fast overfit; without text they are all there is.
-        embedding_learning_rate = 1e-3 if encoder == settings.NONE else 1e-5
-    scalar_learning_rate = config.train.scalar_learning_rate
-    if scalar_learning_rate == 0:
-        # What a few scalars gain on little training data is lost on other data.
-        scalar_learning_rate = min(max(1e-2 * len(dataset.train) / 12_000, 1e-3), 1e-2)
-    exclude_target = config.loss.exclude_target
-    if exclude_target == settings.AUTO:
-        n_bytes = (
-            0 if encoder == settings.NONE else len(dataset.train) * 2 * encoders[encoder]["width"]
-        )
-        exclude_target = "review" if 0 < n_bytes <= MAX_REVIEW_TEXT_BYTES else "edge"
-    if config.loss.low_rated_weight > 0 and config.model.min_rating == 0:
-        raise ConfigError(
-            f"--low_rated_weight={config.loss.low_rated_weight} needs --min_rating, which says "
-            "what is rated low"
-        )
-    return config.replace(
-        text_encoder=encoder,
-        candidates=candidates,
-        exclude_target=exclude_target,
-        embedding_dim=dim,
-        batch_size=batch_size,
-        embedding_learning_rate=embedding_learning_rate,
-        scalar_learning_rate=scalar_learning_rate,
-    )
+    return encoder
 
 
 def default_batch_size(n_interactions: int) -> int:
@@ -90,6 +93,34 @@ def default_batch_size(n_interactions: int) -> int:
     """
     batch_size = min(max(_power_of_two(n_interactions / 8), 128), 8192)
     return max(batch_size, 2048 * round(n_interactions / MAX_STEPS_PER_EPOCH / 2048))
+
+
+def default_temperature(n_interactions: int, *, has_text: bool) -> float:
+    """The temperature that was best on validation, over data of 1,500 to 730,000 interactions.
+
+    Text features tell items apart from the start. Embeddings that have to be learned first follow
+    the noise of few interactions the more, the lower the temperature.
+
+    Args:
+        n_interactions: training interactions.
+        has_text: whether there are text features.
+    """
+    if has_text:
+        return 0.1
+    return min(3 / max(n_interactions, 1) ** 0.25, 0.5)
+
+
+def default_scalar_learning_rate(n_interactions: int, *, has_text: bool) -> float:
+    """Learning rate of the few scalars of the model.
+
+    Args:
+        n_interactions: training interactions.
+        has_text: whether there are text features.
+    """
+    if not has_text:
+        return 1e-2
+    # What text weights gain on little training data is lost on other data.
+    return min(max(1e-2 * n_interactions / 12_000, 1e-3), 1e-2)
 
 
 def _power_of_two(x: float) -> int:

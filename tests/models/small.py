@@ -29,6 +29,7 @@ def build(**settings) -> tuple[SymCERE, ModelInputs]:
     By default there is text, and messages are passed by the method that compiles faster.
     """
     defaults = {"text_encoder": "lsa", "embedding_dim": WIDTH, "propagation": "segment"}
+    defaults |= {"temperature": 0.1}
     config = Config.of(**(defaults | settings))
     with_text = config.model.text_encoder != "none"
     graph = bipartite_graph(PAIRS, N_USERS, N_ITEMS)

@@ -80,6 +80,30 @@ def test_scalars_learn_slowly_from_little_data(dataset, n_train, rate):
     assert resolve(Config.of(scalar_learning_rate=0.3), data).train.scalar_learning_rate == 0.3
 
 
+def test_scalars_learn_fast_where_there_is_no_text(dataset):
+    assert resolve(Config.of(text_encoder="none"), dataset).train.scalar_learning_rate == 1e-2
+
+
+@pytest.mark.parametrize(
+    ("n_train", "temperature"), [(1, 0.5), (1296, 0.5), (10_000, 0.3), (810_000, 0.1)]
+)
+def test_the_temperature_without_text_falls_with_the_data(dataset, n_train, temperature):
+    data = dataclasses.replace(dataset, train=np.zeros((n_train, 2), np.int32))
+    assert resolve(Config(), data).loss.temperature == 0.1
+    without_text = resolve(Config.of(text_encoder="none"), data)
+    assert without_text.loss.temperature == pytest.approx(temperature, rel=1e-3)
+    assert resolve(Config.of(temperature=0.7), data).loss.temperature == 0.7
+
+
+@pytest.mark.parametrize(("encoder", "weight"), [("auto", 1.0), ("none", 0.0)])
+def test_users_compete_for_items_where_there_is_text(dataset, encoder, weight):
+    config = resolve(Config.of(text_encoder=encoder), dataset)
+    assert config.loss.user_ranking_weight == weight
+    for chosen in (0.0, 0.3):
+        config = Config.of(text_encoder=encoder, user_ranking_weight=chosen)
+        assert resolve(config, dataset).loss.user_ranking_weight == chosen
+
+
 @pytest.mark.parametrize("chosen", ["none", "edge", "review"])
 def test_what_is_taken_out_of_a_target_follows_from_the_texts(dataset, chosen, monkeypatch):
     def exclude_target(**settings):
@@ -104,7 +128,7 @@ def test_low_ratings_need_to_be_told_from_high_ones(dataset):
 
 def test_nothing_else_changes_and_nothing_changes_twice(dataset):
     rates = {"embedding_learning_rate": 0.01, "scalar_learning_rate": 0.02}
-    config = Config.of(n_layers=2, temperature=0.3, batch_size=7, **rates)
+    config = Config.of(n_layers=2, temperature=0.3, user_ranking_weight=0.5, batch_size=7, **rates)
     resolved = resolve(config, dataset)
     expected = {"text_encoder": "lsa", "embedding_dim": 16, "exclude_target": "review"}
     expected["candidates"] = "catalog"
