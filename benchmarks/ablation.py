@@ -22,6 +22,7 @@ _VARIANTS = flags.DEFINE_string(
     "variants", "configs/ablations/paper.json", "JSON of the variants; see launch/ablate.py"
 )
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, from 0", lower_bound=1)
+_LABEL = flags.DEFINE_string("label", "ablation", "marks the table's place in the Markdown file")
 _UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
 
 
@@ -34,7 +35,7 @@ def main() -> None:
     text = text.strip()
     print(text)
     if _UPDATE.value:
-        tables.replace(Path(_UPDATE.value), "ablation", text)
+        tables.replace(Path(_UPDATE.value), _LABEL.value, text)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ r"""SymCERE beside other recommenders, on several data sets: the table of result
     --workdir=runs/results --seeds=5 --update=README.md
 
 On each data set the baselines are tuned on the validation split (launch/baselines.py), SymCERE is
-trained with its defaults and, where --configs has NAME.flags, with those, and each is scored on the
-test split once a seed. Everything lies in WORKDIR/NAME; what is complete is not repeated. Scores
-are compared with the best baseline by a permutation test over users, with Holm's correction.
+trained with its defaults, with text and without, and, where --configs has NAME.flags, with those;
+each is scored on the test split once a seed. Everything lies in WORKDIR/NAME; what is complete is
+not repeated. Scores are compared with the best baseline by a permutation test over users, with
+Holm's correction.
 """
 
 import subprocess
@@ -32,6 +33,8 @@ _METRIC = flags.DEFINE_string("metric", "ndcg@10", "metric of the table")
 _UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
 
 DEFAULTS, OWN = "SymCERE, defaults", "SymCERE, own flags"
+NO_TEXT = "SymCERE, defaults, without text"
+OURS = (NO_TEXT, DEFAULTS, OWN)  # the last rows of the table
 
 
 def run_all(dataset: Path, workdir: Path) -> dict[str, Path]:
@@ -43,7 +46,10 @@ def run_all(dataset: Path, workdir: Path) -> dict[str, Path]:
     subprocess.run(command, check=True, stdout=sys.stderr)
     folders = {METHODS[name].title: baselines / name for name in _METHODS.value}
     own_flags = Path(_CONFIGS.value) / f"{ReviewDataset.load(dataset).name}.flags"
-    ours = {DEFAULTS: (workdir / "symcere", [])}
+    ours = {
+        NO_TEXT: (workdir / "symcere_no_text", ["--text_encoder=none"]),
+        DEFAULTS: (workdir / "symcere", []),
+    }
     if own_flags.exists():
         ours[OWN] = (workdir / "symcere_own", [f"--flagfile={own_flags}"])
     for title, (folder, arguments) in ours.items():
@@ -62,7 +68,7 @@ def compare(dataset: Path, folders: dict[str, Path]) -> dict[str, RunScores]:
         return compare_runs([folders[title] for title in order], loaded, metric=_METRIC.value)
 
     means = dict(zip(titles, (run.mean for run in scores(titles).runs), strict=True))
-    best = max(set(titles) - {DEFAULTS, OWN}, key=lambda title: means[title])
+    best = max(set(titles) - set(OURS), key=lambda title: means[title])
     order = [best, *(title for title in titles if title != best)]
     return dict(zip(order, scores(order).runs, strict=True))
 
@@ -81,7 +87,7 @@ def table(results: dict[str, dict[str, RunScores]]) -> str:
     """A Markdown table: a row a method, a column a data set."""
     rows = [f"| test {_METRIC.value} | {' | '.join(results)} |", f"|---|{'---|' * len(results)}"]
     titles = list(dict.fromkeys(title for scores in results.values() for title in scores))
-    titles.sort(key=lambda title: (title in (DEFAULTS, OWN), title == OWN))
+    titles.sort(key=lambda title: OURS.index(title) if title in OURS else -1)
     best = {name: max(run.mean for run in scores.values()) for name, scores in results.items()}
     for title in titles:
         cells = [cell(scores.get(title), best[name]) for name, scores in results.items()]

@@ -113,6 +113,12 @@ class ModelConfig:
         "how messages are passed: bucketed (fast) or segment (plain jraph, for comparison)",
         choices=("bucketed", "segment"),
     )
+    message_dtype: Literal["float32", "bfloat16"] = option(
+        "float32",
+        "what messages are kept in between layers; sums are float32 in any case. bfloat16 halves "
+        "the memory that message passing reads, which pays on accelerators",
+        choices=("float32", "bfloat16"),
+    )
 
     def __post_init__(self) -> None:
         _check(self)

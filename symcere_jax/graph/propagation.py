@@ -157,7 +157,8 @@ def _is_normalised(
 def propagate(adjacency: Adjacency, x: jax.Array, n_layers: int) -> jax.Array:
     """LightGCN's propagation, `mean_{l=0..n_layers} A^l x`.
 
-    Differentiable in `x` (reverse mode). Sums are taken in float32, or in float64 if `x` is.
+    Differentiable in `x` (reverse mode). Sums are taken in float32, or in float64 if `x` is. The
+    bucketed method keeps states in the dtype of `x` between layers: bfloat16 halves what is read.
 
     Args:
         adjacency: from `build_adjacency`.
@@ -241,7 +242,7 @@ def propagate_shared(
 def _propagate_segment(
     adjacency: SegmentAdjacency, x: jax.Array, n_layers: int
 ) -> tuple[jax.Array, jax.Array]:
-    walks = state = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    walks = state = x.astype(_dtype_of_sums(x.dtype))
     for layer in range(n_layers):
         messages = state[adjacency.senders] * adjacency.weights[:, None]
         state = jraph.segment_sum(
@@ -292,14 +293,15 @@ class _Slots:
 
     def __init__(self, adjacency: BucketedAdjacency, dtype: jnp.dtype) -> None:
         self._adjacency, self._dtype = adjacency, dtype
-        degree = adjacency.degree.astype(jnp.promote_types(dtype, jnp.float32))
+        degree = adjacency.degree.astype(_dtype_of_sums(dtype))
         self._scale = jnp.sqrt(degree)[:, None]
         weight = (1 / degree).at[adjacency.node_of_slot].get(mode="fill", fill_value=1)
         self._weight = weight[:, None]
 
     def enter(self, x: jax.Array) -> jax.Array:
         """States `[n_nodes, d]`, scaled, in slot order."""
-        return (x / self._scale).at[self._adjacency.node_of_slot].get(mode="fill", fill_value=0)
+        states = (x / self._scale).astype(self._dtype)
+        return states.at[self._adjacency.node_of_slot].get(mode="fill", fill_value=0)
 
     def horner(
         self, state: jax.Array, start: jax.Array, n_layers: int
@@ -317,11 +319,15 @@ class _Slots:
         return (nodes * (self._scale * factor)).astype(self._dtype)
 
 
+def _dtype_of_sums(dtype: jnp.dtype) -> jnp.dtype:
+    return jnp.promote_types(dtype, jnp.float32)
+
+
 def _layer(
     adjacency: BucketedAdjacency, state: jax.Array, start: jax.Array, weight: jax.Array
 ) -> jax.Array:
     """`start + weight · B state`, slot by slot, `[n_slots, d]`."""
-    result = jnp.zeros_like(state)
+    result = jnp.zeros(state.shape, _dtype_of_sums(state.dtype))
     slot = 0
     for level, buckets in enumerate(adjacency.levels):
         for bucket in buckets:
@@ -331,7 +337,7 @@ def _layer(
             total = start[slot : slot + rows] + weight[slot : slot + rows] * total
             result = jax.lax.dynamic_update_slice_in_dim(result, total, slot, 0)
             slot += rows
-    return result
+    return result.astype(state.dtype)
 
 
 def _sum_rows(states: jax.Array, bucket: jax.Array) -> jax.Array:
@@ -343,7 +349,7 @@ def _sum_rows(states: jax.Array, bucket: jax.Array) -> jax.Array:
             total = total + _gather(states, column)
         return total, None
 
-    total = jnp.zeros((bucket.shape[2], states.shape[1]), states.dtype)
+    total = jnp.zeros((bucket.shape[2], states.shape[1]), _dtype_of_sums(states.dtype))
     return jax.lax.scan(step, total, bucket)[0]
 
 

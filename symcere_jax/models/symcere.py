@@ -217,9 +217,13 @@ class SymCERE(nn.Module):
     def _propagate(
         self, inputs: ModelInputs, x: jax.Array, devices: tuple[str, int] | None
     ) -> tuple[jax.Array, jax.Array]:
+        x = x.astype(self.config.message_dtype)
         if devices is None:
-            return propagate_walks(inputs.adjacency, x, self.config.n_layers)
-        return propagate_shared(inputs.adjacency, x, self.config.n_layers, *devices)
+            passed = propagate_walks(inputs.adjacency, x, self.config.n_layers)
+        else:
+            passed = propagate_shared(inputs.adjacency, x, self.config.n_layers, *devices)
+        fused, walks = passed
+        return fused.astype(jnp.float32), walks.astype(jnp.float32)
 
     def _dropout_mask(self, shape: tuple[int, ...]) -> jax.Array:
         """0 for the share `dropout` of the entries, 1 over what is kept for the others."""

@@ -154,6 +154,28 @@ def test_bfloat16_is_summed_in_float32(method):
 
 
 @both_methods
+@pytest.mark.parametrize("n_layers", [1, 3, 5])
+def test_bfloat16_rounds_no_more_than_once_a_layer(method, n_layers):
+    case = random_case(60, 40, 0.2)
+    x = jnp.abs(case.states(8)).astype(jnp.bfloat16)  # no sum cancels: errors stay relative
+    found = propagate(build_adjacency(case.graph(), method), x, n_layers)
+    expected = case.propagation_matrix(n_layers) @ np.asarray(x, np.float64)
+    np.testing.assert_allclose(np.asarray(found, np.float64), expected, rtol=(n_layers + 2) * 2**-8)
+
+
+def test_bucketed_messages_of_bfloat16_are_read_as_such():
+    case = random_case(60, 40, 0.2)
+    adjacency = build_adjacency(case.graph())
+    x = case.states(8)
+    for dtype, other in ((jnp.bfloat16, "f32"), (jnp.float32, "bf16")):
+        lowered = propagate.lower(adjacency, x.astype(dtype), 3).as_text()
+        gathers = [line for line in lowered.splitlines() if '"stablehlo.gather"' in line]
+        states = [line for line in gathers if f"x8x{other}>" in line.split(":")[-1]]
+        assert gathers
+        assert not states, f"states of {dtype} are gathered as {other}"
+
+
+@both_methods
 def test_float64_keeps_its_type(method):
     case = random_case(20, 10, 0.3)
     with jax.enable_x64(True):

@@ -55,6 +55,19 @@ def test_scores_equal_a_dense_model(settings):
     assert expected.std() > 0.1
 
 
+@pytest.mark.parametrize("propagation", ["bucketed", "segment"])
+def test_messages_in_bfloat16_change_scores_by_rounding_alone(propagation):
+    model, inputs = small.build(propagation=propagation, message_dtype="bfloat16")
+    params = small.random_params(model, inputs)
+    found = _scores(model, params, inputs)
+    assert found.dtype == np.float32
+    expected = small.dense_scores(params, model, inputs)
+    error = np.abs(found - expected).max() / np.abs(expected).max()
+    assert 1e-5 < error < 2e-2
+    nodes = model.apply({"params": params}, inputs)
+    assert nodes.fused.dtype == nodes.walks.dtype == np.float32
+
+
 def test_score_block_is_a_row_a_user():
     model, inputs = small.build()
     params = small.random_params(model, inputs)
