@@ -328,10 +328,13 @@ class Config:
         return Config.of(**{**self.flat(), **settings})
 
     def difference(self, other: Mapping[str, Any]) -> str:
-        """Says in words where flat settings differ from these; empty if nowhere."""
-        mine = self.flat()
+        """Says in words where flat settings differ from these; empty if nowhere.
+
+        Settings that a later version has added were their defaults before.
+        """
+        mine, theirs = self.flat(), Config().flat() | dict(other)
         return ", ".join(
-            f"--{name}={mine.get(name)} (was {other.get(name)})"
-            for name in sorted(mine.keys() | other.keys())
-            if mine.get(name) != other.get(name)
+            f"--{name}={mine.get(name)} (was {theirs[name]})"
+            for name in sorted(theirs)
+            if mine.get(name) != theirs[name]
         )

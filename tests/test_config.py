@@ -171,7 +171,9 @@ def test_difference_names_both_values():
     assert config.difference(Config().flat()) == "--n_layers=2 (was 3), --temperature=0.3 (was 0.0)"
     stored = Config().flat() | {"heads": 4}  # of a version that had one setting more
     del stored["dropout"]  # and one less
-    assert Config().difference(stored) == "--dropout=0.4 (was None), --heads=None (was 4)"
+    assert Config().difference(stored) == "--heads=None (was 4)"
+    changed = Config.of(dropout=0.2).difference(stored)
+    assert changed == "--dropout=0.2 (was 0.4), --heads=None (was 4)"
 
 
 def test_unknown_settings_are_named():
