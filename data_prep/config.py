@@ -70,8 +70,14 @@ class PrepareConfig(TextConfig):
 
     min_valid_rating: float = setting(1.0, "A lower rating is an error.")
     max_valid_rating: float = setting(5.0, "A higher rating is an error.")
-    on_bad_row: str = setting("fail", "What a malformed row does.", BAD_ROW_POLICIES)
-    max_bad_share: float = setting(0.01, "More bad rows than this share fail in spite of skip.")
+    on_bad_row: str = setting(
+        "fail",
+        "What is done at a malformed row: the run ends, or the row is skipped and counted.",
+        BAD_ROW_POLICIES,
+    )
+    max_bad_share: float = setting(
+        0.01, "With --on_bad_row=skip: a larger share of bad rows ends the run."
+    )
 
     clean_html: bool = setting(True, "Take HTML tags and entities out of texts.")
     fix_mojibake: bool = setting(True, "Mend texts that were decoded by the wrong encoding.")

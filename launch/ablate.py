@@ -29,7 +29,11 @@ from symcere_jax.experiments.training import Epoch
 from symcere_jax.reporting.ablation import ablation_markdown, ablation_table, write_ablation
 
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, counted from --seed", 1)
-_VARIANTS = flags.DEFINE_string("variants", "configs/ablations/paper.json", "JSON of the variants")
+_VARIANTS = flags.DEFINE_string(
+    "variants",
+    "configs/ablations/paper.json",
+    "JSON of the variants; the default, of 19, is in the repository",
+)
 
 
 def main() -> None:

@@ -10,6 +10,9 @@ scored on the test split, once a seed. Some of them only:
 
 The workdir gets baselines.md, baselines.json and, for each method, settings.json and the scores of
 each seed, which launch/compare.py reads. Stopped, the same command goes on from there.
+
+iALS needs pip install 'symcere-jax[baselines]'. Methods that cannot run are left out of "all", with
+the reason.
 """
 
 import sys

@@ -43,7 +43,9 @@ _EVIDENCE = flags.DEFINE_integer(
 )
 _SAMPLES = flags.DEFINE_integer("samples", 500, "perturbed texts of a review in a repeat", 2)
 _REPEATS = flags.DEFINE_integer("repeats", 3, "repeats, which tell how stable LIME is", 1)
-_SEED = flags.DEFINE_integer("seed", 0, "of the perturbations", 0)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "of the perturbations, and of the draw of reviews where --reviews is not given", 0
+)
 
 
 def main() -> None:

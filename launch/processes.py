@@ -11,10 +11,10 @@ _DISTRIBUTED = flags.DEFINE_bool(
     "distributed",
     False,
     "this is one of several processes that train together; on Cloud TPU and under Slurm they find "
-    "each other, elsewhere give the three flags below",
+    "each other, elsewhere give --coordinator, --process_count and --process_index",
 )
 _COORDINATOR = flags.DEFINE_string(
-    "coordinator", None, "host:port of the first process; the same for all, and implies it"
+    "coordinator", None, "host:port of the first process, the same for all; implies --distributed"
 )
 _PROCESS_COUNT = flags.DEFINE_integer("process_count", None, "number of processes", 1)
 _PROCESS_INDEX = flags.DEFINE_integer("process_index", None, "number of this process, from 0", 0)
