@@ -97,8 +97,9 @@ def _help_is_of(main: Callable[[], None]) -> None:
     """
     module = sys.modules[main.__module__]
     sys.modules["__main__"].__doc__ = module.__doc__
-    # By its folder, since a script's module is called __main__.
-    packages = {Path(module.__file__ or "").resolve().parent.name, __package__}
+    # A script's module is called __main__: its folder tells the package.
+    folder = Path(module.__file__ or "").resolve().parent.name
+    packages = {module.__name__.partition(".")[0], folder, __package__}
     for name, defined in flags.FLAGS.flags_by_module_dict().items():
         if name.partition(".")[0] in packages:
             for flag in defined:

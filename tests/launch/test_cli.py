@@ -1,6 +1,8 @@
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +88,21 @@ def test_a_bad_command_line_is_one_line(hello, argument, message):
     assert len(run.stderr.splitlines()) == 1
     assert run.stderr.startswith("error: ")
     assert message in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "names"),
+    [
+        ("data_prep/prepare.py", ["source", "k_core", "text_encoder", "user_field"]),
+        ("data_prep/encode.py", ["dataset", "text_whiten"]),
+        ("launch/train.py", ["dataset", "temperature", "coordinator"]),
+    ],
+)
+def test_help_of_a_script_shows_flags_that_other_modules_define(script, names):
+    command = [sys.executable, str(Path(__file__).parents[2] / script), "--help"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    for name in names:
+        assert re.search(rf"^ +--(\[no\])?{name}:", run.stdout, re.M), name
 
 
 def test_help_shows_the_docstring_and_the_flags(hello):
