@@ -9,7 +9,8 @@
 | `--help`, `--helpfull`                        | nothing (help: stdout) | 0         |
 | a `SymcereError`: the user can mend it        | `error: <message>`   | 1           |
 | an unknown flag, a bad value, a stray argument | `error: <message>`  | 2           |
-| a full disk                                   | `error: <file>: No space left …` | 1 |
+| a full disk, a path that cannot be used       | `error: <file>: <reason>; …` | 1 |
+| the reader of a pipe has gone                 | nothing              | 141         |
 | Ctrl-C                                        | `interrupted`        | 130         |
 | SIGTERM                                       | `stopped …`          | 75          |
 | any other exception: a defect of the program  | its traceback        | 1           |
@@ -30,6 +31,8 @@ from absl import app, flags
 from symcere_jax.errors import SymcereError
 
 PREEMPTED = 75  # EX_TEMPFAIL: try again
+_PIPE_CLOSED = 141  # as the shell says of a program that SIGPIPE ended
+_UNUSABLE = (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -50,10 +53,17 @@ def run(main: Callable[[], None]) -> None:
             main()
         except SymcereError as error:
             _fail(str(error), 1)
+        except BrokenPipeError:
+            # Who reads the output has enough, as `head` does: no error, and nothing left to flush.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(_PIPE_CLOSED)
         except OSError as error:
-            if error.errno not in _NO_ROOM:
-                raise
-            _fail(f"{error.filename or 'a file'}: {error.strerror}; make room, then try again", 1)
+            name = error.filename or "a file"
+            if error.errno in _NO_ROOM:
+                _fail(f"{name}: {error.strerror}; make room, then try again", 1)
+            if isinstance(error, _UNUSABLE):
+                _fail(f"{name}: {error.strerror}; choose another path", 1)
+            raise
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             sys.exit(130)

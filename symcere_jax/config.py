@@ -221,6 +221,10 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         _check(self)
+        if -1 < self.user_ranking_weight < 0:
+            raise ConfigError(
+                f"--user_ranking_weight is {self.user_ranking_weight}, must be -1 or at least 0"
+            )
 
     @property
     def reads_reviews(self) -> bool:

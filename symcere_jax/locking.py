@@ -13,6 +13,8 @@ from pathlib import Path
 
 from symcere_jax.errors import BusyError
 
+LOCK = "lock"  # the usual name, in the folder that is locked
+
 _LOG = logging.getLogger(__name__)
 _TRIES, _PAUSE = 5, 0.1  # `is_locked` of another program holds a lock for a moment
 

@@ -46,6 +46,8 @@ def _allowed(field):
         return st.booleans()
     if kind is str:
         return st.text()
+    if field.name == "user_ranking_weight":
+        return st.just(-1.0) | st.floats(0, 1e9)
     lowest = max(limits["minimum"], limits["above"])
     highest = min(limits["maximum"], limits["below"], 1e9)
     if kind is int:
@@ -77,6 +79,7 @@ def test_bounds(name, allowed, refused, words):
         {"n_layers": -1},
         {"temperature": -0.1},
         {"user_ranking_weight": -1.5},
+        {"user_ranking_weight": -0.5},
         {"learning_rate": 0.0},
         {"batch_size": -1},
         {"steps_per_call": 0},

@@ -22,6 +22,7 @@ from symcere_jax.baselines.methods import METHODS, Method
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import Evaluation, HeldOutSplit, evaluate
+from symcere_jax.locking import LOCK, locked
 from symcere_jax.reporting.scores import write_scores
 
 METRIC = "ndcg@10"
@@ -154,12 +155,26 @@ def run_baseline(
         progress: told of what is done, what was there before included.
 
     Raises:
+        BusyError: another process fits the method in the workdir.
         ConfigError: there is no such method, it cannot run here, or the folder holds a run on
             other data.
         DataError: the data lacks what the method needs.
     """
     method, folder = _method(name), workdir / name
-    record = Record.read(folder, name, dataset)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / LOCK, f"{folder}", "choose another --workdir"):
+        return _run(method, dataset, folder, budget, seeds, progress)
+
+
+def _run(
+    method: Method,
+    dataset: ReviewDataset,
+    folder: Path,
+    budget: int,
+    seeds: int,
+    progress: Progress,
+) -> Record:
+    record = Record.read(folder, folder.name, dataset)
     for settings in sample_settings(method, budget):
         if all(trial.settings != settings for trial in record.trials):
             evaluation, seconds = _fit(method, settings, 0, dataset, "valid")

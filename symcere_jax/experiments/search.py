@@ -25,6 +25,7 @@ from symcere_jax.experiments.processes import Job, run_jobs
 from symcere_jax.experiments.space import Space, describe_space, inside, settings_of
 from symcere_jax.experiments.training import Epoch, train_job
 from symcere_jax.experiments.trials import SearchObserver, SearchResult, Trial, best_trial
+from symcere_jax.locking import LOCK, locked
 from symcere_jax.models import resolve
 from symcere_jax.training import TrainResult, checkpoint
 
@@ -65,6 +66,7 @@ def search(
             ends, to go on later.
 
     Raises:
+        BusyError: another process searches in the workdir.
         ConfigError: the workdir holds a search with other settings, data or space.
         DataError: there is no validation split.
         SymcereError: a process was killed.
@@ -74,9 +76,12 @@ def search(
             f"{dataset.folder / schema.pairs_file('valid')} has no interactions to choose by; "
             "prepare the data with a larger --valid_share"
         )
-    return _Search(config, dataset, Path(workdir), space, prune, observer).search(
-        trials, processes, should_stop
-    )
+    workdir = Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    with locked(workdir / LOCK, f"--workdir={workdir}", "choose another --workdir"):
+        return _Search(config, dataset, workdir, space, prune, observer).search(
+            trials, processes, should_stop
+        )
 
 
 @dataclasses.dataclass
@@ -101,7 +106,6 @@ class _Search:
         self.config, self.dataset, self.workdir, self.space = config, dataset, workdir, space
         self.prune, self.observer = prune, observer
         self.running: dict[Path, _Running] = {}
-        workdir.mkdir(parents=True, exist_ok=True)
         _drop_torn_line(workdir / JOURNAL)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.study = optuna.create_study(

@@ -84,7 +84,7 @@ def ablation_table(ablation: Ablation, dataset: ReviewDataset, workdir: Path) ->
         DataError: a run lacks a file, or was scored on other data.
     """
     folders = [workdir / name for name in ablation.variants]
-    comparison = compare_runs(folders, dataset, "test", METRIC)
+    comparison = compare_runs(folders, dataset, "test", METRIC, seeds=ablation.seeds)
     variants = []
     for folder, scores in zip(folders, comparison.runs, strict=True):
         seeds = [folder / f"seed_{seed}" for seed in ablation.seeds]
@@ -124,7 +124,7 @@ def ablation_markdown(table: AblationTable) -> str:
             [_row(variant, table.variants[0].mean) for variant in table.variants],
         ),
         "",
-        f"Test split, {table.n_users:,} users, {len(table.seeds)} seeds; ± is the standard "
+        f"Test split, {table.n_users:,} users, seeds: {len(table.seeds)}; ± is the standard "
         "deviation over seeds. Difference, bootstrap interval and two-sided sign-flip permutation "
         "test are paired over users, whose values are averaged over seeds first; p is corrected "
         f"for the number of variants. coverage: share of the catalogue that is "

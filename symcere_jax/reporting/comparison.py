@@ -102,6 +102,7 @@ def compare_runs(
     metric: str = "ndcg@10",
     *,
     reference: Literal["first", "best"] = "first",
+    seeds: Sequence[int] | None = None,
     n_resamples: int = 10_000,
     seed: int = 0,
 ) -> Comparison:
@@ -114,6 +115,7 @@ def compare_runs(
         split: that they were scored on.
         metric: "metric@k", one of those that are kept for each user.
         reference: the first run, or the one with the largest mean.
+        seeds: trainings to read of each run; None: all that it has.
         n_resamples: see `evaluation.compare_paired`.
         seed: see `evaluation.compare_paired`.
 
@@ -130,7 +132,7 @@ def compare_runs(
             f"{dataset.folder / schema.pairs_file(split)} has {len(users)} users, a comparison "
             "needs at least 2"
         )
-    runs = read_runs(folders, dataset, split, metric)
+    runs = read_runs(folders, dataset, split, metric, seeds)
     values = np.stack([run.values.mean(axis=0) for run in runs])
     chosen = 0 if reference == "first" else int(values.mean(axis=1).argmax())
     others = [row for row in range(len(runs)) if row != chosen]

@@ -54,8 +54,7 @@ class Report:
     ) -> None:
         if not folders:
             raise ConfigError("a report needs at least one run: --runs=FOLDER")
-        if len({folder.resolve() for folder in folders}) < len(folders):
-            raise ConfigError("a run is given twice; name each run once")
+        distinct_names(folders)  # which refuses a run that is given twice, an ablation too
         # Of an ablation, the variant that the others are compared with.
         self.ablations = [folder for folder in folders if is_ablation(folder)]
         folders = [

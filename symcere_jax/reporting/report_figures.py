@@ -87,7 +87,10 @@ def embedding_figures(
     figures, axes = panels(2, size=(6, 4.8))
     mean = items.mean(axis=0)
     _, sizes, directions = np.linalg.svd(items - mean, full_matrices=False)
-    explained = sizes[:2] ** 2 / max((sizes**2).sum(), 1e-12)
+    explained = sizes**2 / max((sizes**2).sum(), 1e-12)
+    # One item, or embeddings one wide, have no second axis.
+    explained = np.pad(explained, (0, 1))[:2]
+    directions = np.pad(directions, ((0, 1), (0, 0)))[:2]
     for figure, panel, name, points, counts, marker in (
         (figures[0], axes[0], "items", items, item_counts, "o"),
         (figures[1], axes[1], "users", users, user_counts, "^"),
@@ -95,7 +98,7 @@ def embedding_figures(
         n_shown = min(len(points), _MAX_POINTS)
         spaced = np.unique(np.linspace(0, len(points) - 1, n_shown, dtype=int))
         shown = spaced[np.argsort(counts[spaced], kind="stable")]  # the popular ones on top
-        at = (points[shown] - mean) @ directions[:2].T
+        at = (points[shown] - mean) @ directions.T
         size = np.log10(np.maximum(counts[shown], 1))
         drawn = panel.scatter(
             at[:, 0], at[:, 1], c=size, s=6 + 10 * size, marker=marker, cmap="cividis", alpha=0.8

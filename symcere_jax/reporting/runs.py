@@ -58,9 +58,16 @@ def distinct_names(folders: Sequence[Path]) -> list[str]:
     """The shortest names that tell folders apart: their last parts, without those all share.
 
     Args:
-        folders: different ones.
+        folders: of runs.
+
+    Raises:
+        ConfigError: one is given twice.
     """
-    parts = [folder.resolve().parts for folder in folders]
+    resolved = [folder.resolve() for folder in folders]
+    for row, path in enumerate(resolved):
+        if path in resolved[:row]:
+            raise ConfigError(f"run {folders[row]} is given twice; name each run once")
+    parts = [path.parts for path in resolved]
     if len(parts) > 1:
         while len({path[-1] for path in parts}) == 1:  # such as seed_0 of every run
             parts = [path[:-1] for path in parts]
@@ -71,7 +78,11 @@ def distinct_names(folders: Sequence[Path]) -> list[str]:
 
 
 def read_runs(
-    folders: Sequence[Path], dataset: ReviewDataset, split: HeldOutSplit, metric: str
+    folders: Sequence[Path],
+    dataset: ReviewDataset,
+    split: HeldOutSplit,
+    metric: str,
+    seeds: Sequence[int] | None = None,
 ) -> list[Run]:
     """Reads the scores of runs.
 
@@ -81,6 +92,7 @@ def read_runs(
         dataset: the prepared folder that all of them were scored on.
         split: that they were scored on.
         metric: "metric@k", one of those that are kept for each user.
+        seeds: trainings to read; None: all that a folder has.
 
     Raises:
         ConfigError: a run is given twice, or `metric` is malformed.
@@ -88,21 +100,23 @@ def read_runs(
             other users.
     """
     k = cut_off(metric)
-    resolved = [folder.resolve() for folder in folders]
-    for row, path in enumerate(resolved):
-        if path in resolved[:row]:
-            raise ConfigError(f"run {folders[row]} is given twice; name each run once")
     names = distinct_names(folders)
     return [
-        _read_run(name, folder, dataset, split, metric, k)
+        _read_run(name, _trainings(folder, seeds), dataset, split, metric, k)
         for name, folder in zip(names, folders, strict=True)
     ]
 
 
+def _trainings(folder: Path, seeds: Sequence[int] | None) -> list[Path]:
+    """The folders of a run's trainings."""
+    if seeds is not None:
+        return [folder / f"seed_{seed}" for seed in seeds]
+    return sorted(path for path in folder.glob("seed_*") if path.is_dir()) or [folder]
+
+
 def _read_run(
-    name: str, folder: Path, dataset: ReviewDataset, split: HeldOutSplit, metric: str, k: int
+    name: str, seeds: list[Path], dataset: ReviewDataset, split: HeldOutSplit, metric: str, k: int
 ) -> Run:
-    seeds = sorted(path for path in folder.glob("seed_*") if path.is_dir()) or [folder]
     held_out = dataset.interactions(split)
     item_counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
     values, found, beyond_accuracy, rankings = [], [], [], []

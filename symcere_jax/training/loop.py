@@ -16,7 +16,7 @@ from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
 from symcere_jax.evaluation import alignment_and_uniformity, evaluate
-from symcere_jax.locking import locked
+from symcere_jax.locking import LOCK, locked
 from symcere_jax.models import build_model, resolve, score_block
 from symcere_jax.reporting.metric_log import MetricLog
 from symcere_jax.training import processes
@@ -28,7 +28,6 @@ from symcere_jax.training.objective import Objective
 from symcere_jax.training.step import build_optimizer, build_steps, initial_state
 from symcere_jax.training.warm_start import warm_params
 
-LOCK = "lock"
 METRIC = "ndcg@10"  # what decides on the epoch, on the validation split
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 Stop = Literal["patience", "epochs", "request"]
@@ -131,6 +130,15 @@ def fit_batch_size(
     A batch is at most the interactions there are, and micro-batches are equal, no larger than
     asked for (but one interaction a device at least), and a multiple of the devices.
 
+    Args:
+        requested: interactions a step.
+        micro_batch_size: interactions whose losses are computed at once, at most.
+        n_interactions: of the training split.
+        n_devices: of all processes.
+
+    Returns:
+        Interactions a step, and the number of micro-batches that they make.
+
     Raises:
         ConfigError: there are more devices than interactions.
     """
@@ -195,6 +203,12 @@ class _Run:
     def restore(self, resume: bool) -> Progress:
         """Takes up the latest checkpoint of the workdir, if it has one."""
         if not self.checkpoints.steps("latest"):
+            workdir = self.checkpoints.folder.parent
+            if self.checkpoints.steps("best") and any(workdir.glob("metrics_*.json")):
+                raise CheckpointError(
+                    f"{workdir} holds a model that was scored, without what training needs to go "
+                    "on: choose another --workdir"
+                )
             # The first save of an earlier run may have been cut off between the two kinds.
             self.checkpoints.clear()
             return Progress()

@@ -7,7 +7,8 @@ import pytest
 
 from symcere_jax.baselines import METHODS, Scorer, count_steps, run_baseline, sample_settings
 from symcere_jax.baselines.methods import Method
-from symcere_jax.errors import ConfigError
+from symcere_jax.errors import BusyError, ConfigError
+from symcere_jax.locking import LOCK, locked
 
 from . import small
 
@@ -153,3 +154,13 @@ def test_a_damaged_record(toy, tmp_path, damage):
     (tmp_path / "toy" / "settings.json").write_text(damage)
     with pytest.raises(ConfigError, match=r"settings\.json is damaged .* delete"):
         run_baseline("toy", small.dataset(), tmp_path)
+
+
+def test_one_fit_at_a_time(toy, dataset, tmp_path):
+    (tmp_path / "toy").mkdir()
+    with (
+        locked(tmp_path / "toy" / LOCK, "it", "go"),
+        pytest.raises(BusyError, match=r"toy is in use by .* choose another --workdir"),
+    ):
+        run_baseline("toy", dataset, tmp_path, budget=2, seeds=1)
+    assert toy == []

@@ -6,10 +6,11 @@ import math
 import pytest
 
 from symcere_jax.config import Config
-from symcere_jax.errors import ConfigError, DataError, SymcereError
+from symcere_jax.errors import BusyError, ConfigError, DataError, SymcereError
 from symcere_jax.experiments import search as module
 from symcere_jax.experiments.space import parse_space
 from symcere_jax.experiments.training import Epoch
+from symcere_jax.locking import LOCK, locked
 from symcere_jax.training import TrainResult
 
 SPACE = parse_space("temperature=0.05..1:log n_layers=1..4")
@@ -208,3 +209,10 @@ def test_a_search_needs_a_validation_split(machine, dataset, tmp_path):
     without = dataclasses.replace(dataset, valid=dataset.valid[:0])
     with pytest.raises(DataError, match=r"valid\.npy has no interactions .* --valid_share"):
         module.search(BASE, without, tmp_path, SPACE, trials=1)
+
+
+def test_one_search_at_a_time(machine, dataset, tmp_path):
+    with locked(tmp_path / LOCK, "it", "go"), pytest.raises(BusyError, match="is in use by"):
+        module.search(BASE, dataset, tmp_path, SPACE, trials=1)
+    assert machine.trained == []
+    assert module.search(BASE, dataset, tmp_path, SPACE, trials=1).trials

@@ -63,7 +63,7 @@ def test_its_text_form_is_exact(low, factor, log, layers):
         ("n_layers=1,", "'' must be of type int"),
         ("dropout=0..0.5:log", "a logarithmic scale starts above 0"),
         ("dropout=0..1", "--dropout is 1.0, must be below 1"),
-        ("temperature=0,0.1", "--temperature is 0.0, must be above 0"),
+        ("temperature=-1,0.1", "--temperature is -1.0, must be at least 0"),
         ("normalize=yes,no", "'yes' must be true or false"),
         ("normalize=false..true", "only numbers have intervals"),
         ("candidates=catalog,all", "--candidates is 'all', must be one of: auto, catalog"),

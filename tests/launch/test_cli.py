@@ -12,6 +12,9 @@ PROGRAM = '''
   python hello.py --times=3
 """
 
+import os
+from pathlib import Path
+
 from absl import flags
 
 from launch import cli
@@ -25,6 +28,13 @@ def main():
     print("hello " * _TIMES.value)
     if _END.value == "error":
         raise DataError("data.csv, line 3: bad\\nvalue; mend it")
+    if _END.value == "path":
+        Path(__file__).mkdir(exist_ok=True)
+    if _END.value == "pipe":
+        read, write = os.pipe()
+        os.close(read)
+        os.dup2(write, 1)
+        print("more", flush=True)
     if _END.value == "interrupt":
         raise KeyboardInterrupt
     if _END.value == "defect":
@@ -60,6 +70,17 @@ def test_an_error_is_one_line(hello):
     run = hello("--end=error")
     assert run.returncode == 1
     assert run.stderr == "error: data.csv, line 3: bad value; mend it\n"
+
+
+def test_a_path_that_cannot_be_used_is_one_line(hello):
+    run = hello("--end=path")
+    assert run.returncode == 1
+    assert re.fullmatch(r"error: .*hello.*: File exists; choose another path\n", run.stderr)
+
+
+def test_a_reader_that_has_enough_is_no_error(hello):
+    run = hello("--times=100000", "--end=pipe")
+    assert (run.returncode, run.stderr) == (141, "")
 
 
 def test_ctrl_c(hello):

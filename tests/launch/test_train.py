@@ -153,7 +153,7 @@ def test_every_flagfile_is_understood(run_binary, tmp_path, path):
         ("--epochs=many", 2, "flag --epochs=many"),
         ("--ranking_loss=hinge", 2, "flag --ranking_loss=hinge: value should be one of"),
         ("--dataset=", 1, "is not a prepared folder"),
-        ("--temperature=0", 1, "--temperature is 0.0, must be above 0"),
+        ("--temperature=-1", 1, "--temperature is -1.0, must be at least 0"),
         ("--dropout=1", 1, "--dropout is 1.0, must be below 1"),
         ("--epochs=-1", 1, "--epochs is -1, must be at least 0"),
         ("--learning_rate=nan", 1, "--learning_rate is nan, must be finite"),

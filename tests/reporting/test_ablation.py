@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -52,6 +53,14 @@ def test_means_and_deviations_over_seeds(table, workdir, dataset):
         assert variant.seed_means == pytest.approx(means)
         assert variant.mean == pytest.approx(means.mean())
         assert variant.seed_std == pytest.approx(abs(means[0] - means[1]) / np.sqrt(2))
+
+
+def test_other_seeds_of_the_folders_are_left_alone(workdir, dataset):
+    (one, _, _) = ablation_table(
+        dataclasses.replace(ABLATION, seeds=SEEDS[:1]), dataset, workdir
+    ).variants
+    assert one.mean == pytest.approx(per_user(workdir, "full")[0].mean())
+    assert one.seed_std is None
 
 
 def test_variants_are_tested_against_the_first_one(table, workdir):
@@ -125,7 +134,7 @@ def test_files(table, tmp_path):
 
 def test_a_missing_run_is_named(workdir, dataset):
     missing = Ablation({**CHANGES, "other": {}}, {}, SEEDS, complete=True)
-    with pytest.raises(DataError, match=r"other has no metrics_test\.json"):
+    with pytest.raises(DataError, match=r"other/seed_3 has no metrics_test\.json"):
         ablation_table(missing, dataset, workdir)
 
 

@@ -57,6 +57,8 @@ def test_seeds_are_kept_apart_and_their_hits_averaged(score_run, dataset, tmp_pa
     assert set(np.round(3 * run.found)) > {0, 3}  # some are found by some seeds only
     for name, value in run.beyond_accuracy.items():
         assert value == pytest.approx(np.mean([one.beyond_accuracy[name] for one in alone]))
+    (some,) = read_runs([tmp_path / "many"], dataset, "test", "ndcg@10", seeds=[2, 0])
+    np.testing.assert_array_equal(some.values, run.values[[2, 0]])
 
 
 def test_names_tell_runs_apart(score_run, dataset, tmp_path):
@@ -75,6 +77,8 @@ def test_names_are_the_shortest_that_differ(tmp_path):
     assert names("x/seed_0", "y/seed_0") == ["x", "y"]
     assert names("a/x", "b/x", "b/y") == ["a/x", "b/x", "b/y"]
     assert names("x") == ["x"]
+    with pytest.raises(ConfigError, match="is given twice; name each run once"):
+        names("a/x", "b", "a/x/")
 
 
 def test_other_data_is_refused(score_run, dataset, dataset_without_text, tmp_path):

@@ -274,6 +274,15 @@ def test_without_resume_a_run_is_refused(finished, dataset, copy):
     assert _records(copy) == _records(finished.workdir)
 
 
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_scored_model_is_not_overwritten(dataset, copy, resume):
+    shutil.rmtree(copy / "checkpoints" / "latest")
+    (copy / "metrics_test.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="holds a model that was scored, without what"):
+        train(_config(), dataset, copy, resume=resume)
+    assert Checkpoints(copy).steps("best")
+
+
 @pytest.fixture
 def scripted(monkeypatch):
     """Replaces the validation scores by given ones, from the untrained model on."""
