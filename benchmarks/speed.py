@@ -203,7 +203,7 @@ def own_epoch(interactions: np.ndarray) -> float:
     """Seconds of an epoch with the default batch size, from some of its steps."""
     n = len(interactions)
     batch_size = default_batch_size(n)
-    run = ours(interactions, sampled_candidates=2048, user_ranking_weight=0.0)(batch_size)
+    run = ours(interactions)(batch_size)
     return medians({OURS: run}, 2)[OURS] / STEPS_PER_CALL * -(-n // batch_size)
 
 

@@ -139,7 +139,7 @@ class LossConfig:
         choices=(AUTO, "catalog", "sampled", "in_batch"),
     )
     sampled_candidates: int = option(
-        8192, "items that are drawn for each step, for --candidates=sampled", minimum=1
+        2048, "items that are drawn for each step, for --candidates=sampled", minimum=1
     )
     false_negatives: Literal["none", "same_item", "history"] = option(
         "history",
