@@ -84,7 +84,8 @@ class Recommender:
         fold_in: for users and items that come later.
         history: training items of each user, those that the graph has.
         seen: items of each user in any split.
-        encoder: turns texts into features; None where the model or the folder has none.
+        encoder: turns texts into features; None where the model has no text, or where the folder
+            keeps no encoder that can read further ones.
         metadata: of the checkpoint.
         name: of the data set.
         index: of the items, for approximate search; None: search is exact.
@@ -343,8 +344,9 @@ class Recommender:
         if self.encoder is None:
             raise DataError(
                 f"the model of {self.name!r} cannot read texts: its prepared folder keeps no text "
-                "encoder, or it was trained with --text_encoder=none; prepare the data again, and "
-                "train with text"
+                "encoder, its text features were made elsewhere (--text_encoder=precomputed), or "
+                "it was trained with --text_encoder=none; prepare the data again, and train with "
+                "text"
             )
         return self.encoder
 
@@ -373,7 +375,8 @@ class Recommender:
 def _load_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder | None:
     if name == NONE or schema.text_model_file(name) not in dataset.manifest.files:
         return None  # said where texts are asked for: without them, nothing needs it
-    return load_text_encoder(dataset, name)
+    encoder = load_text_encoder(dataset, name)
+    return encoder if encoder.reads_text else None
 
 
 def _nothing_known(text: str, unknown: Sequence[str]) -> str:

@@ -121,6 +121,11 @@ class FittedConditioned:
         """Width of the features."""
         return self._matrix.shape[1]
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether the encoder within does."""
+        return self.encoder.reads_text
+
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Features of texts, each by itself; see `FittedTextEncoder`."""
         return apply_conditioning(self.encoder.encode_texts(texts), self._mean, self._matrix)

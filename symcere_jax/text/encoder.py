@@ -66,6 +66,11 @@ class FittedTextEncoder(Protocol):
         """Width of the features."""
         ...
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether it can encode further texts; False where the features were made elsewhere."""
+        ...
+
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Features of texts, each by itself, as the rows of `reviews.npy` are made.
 
@@ -74,6 +79,9 @@ class FittedTextEncoder(Protocol):
 
         Returns:
             float32 `[n, width]`; 0 for a text without anything that the encoder knows.
+
+        Raises:
+            DataError: it does not read text.
         """
         ...
 

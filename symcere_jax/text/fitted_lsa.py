@@ -50,6 +50,7 @@ class FittedLsa:
     """
 
     kind = "lsa"
+    reads_text = True
 
     def __init__(
         self,

@@ -149,6 +149,7 @@ class FittedPrecomputed:
     """Stands for an encoder that is elsewhere; see `FittedTextEncoder`."""
 
     kind = "precomputed"
+    reads_text = False
 
     def __init__(self, width: int) -> None:
         self.width = width

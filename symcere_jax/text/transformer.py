@@ -115,6 +115,7 @@ class FittedTransformer:
     """
 
     kind = "transformer"
+    reads_text = True
 
     def __init__(
         self,

@@ -48,6 +48,8 @@ def test_features_side_by_side_are_stored_with_their_encoders(dataset, folder):
     assert _problems(added) == []
     fitted = load_text_encoder(added, "both")
     assert [part.kind for part in fitted.encoders] == ["conditioned", "conditioned"]
+    assert [part.reads_text for part in fitted.encoders] == [True, False]
+    assert not fitted.reads_text
     with pytest.raises(DataError, match="made elsewhere"):
         fitted.encode_texts(["red"])
     before = dataset.text_features("lsa", "items").tobytes()

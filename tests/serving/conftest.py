@@ -1,9 +1,12 @@
 """A small trained model, shared by the tests of serving."""
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from data_prep.adding_text import EncodeConfig, add_text
 from symcere_jax import Recommender
 from symcere_jax.config import Config
 from symcere_jax.data import ReviewDataset
@@ -30,3 +33,25 @@ def workdir(dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def recommender(workdir: Path, dataset: ReviewDataset) -> Recommender:
     return Recommender.load(workdir, dataset)
+
+
+@pytest.fixture(scope="session")
+def precomputed_run(
+    dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, ReviewDataset]:
+    """A model on text features that were made elsewhere: its workdir and its prepared folder."""
+    folder = tmp_path_factory.mktemp("precomputed")
+    shutil.copytree(dataset.folder, folder / "data")
+    vectors = np.random.default_rng(0).normal(size=(dataset.manifest.n_reviews, 6))
+    np.save(folder / "vectors.npy", vectors)
+    add_text(
+        EncodeConfig(
+            dataset=folder / "data",
+            text_encoder="precomputed",
+            text_embeddings=folder / "vectors.npy",
+        )
+    )
+    changed = ReviewDataset.load(folder / "data")
+    settings = SETTINGS | {"epochs": 1, "text_encoder": "precomputed"}
+    train(Config.of(**settings), changed, folder / "run")
+    return folder / "run", changed

@@ -42,3 +42,15 @@ def test_a_reload_that_fails_keeps_the_model(workdir, dataset, tmp_path, caplog)
     assert not model.reload()
     assert model.recommender is first and model.n_failed_reloads == 1
     assert "the model was not reloaded: no checkpoint" in caplog.text
+
+
+def test_a_model_on_features_from_elsewhere_is_served(precomputed_run):
+    workdir, dataset = precomputed_run
+    model = ServedModel(workdir, dataset.folder)
+    with TestClient(create_app(model)) as client:
+        assert client.get("/health").json()["reads_text"] is False
+        response = client.post("/recommend", json={"users": ["user-000"], "k": 3})
+        assert response.status_code == 200 and len(response.json()[0]["items"]) == 3
+        response = client.post("/search", json={"text": "pool"})
+        assert response.status_code == 422
+        assert "features were made elsewhere" in response.json()["error"]
