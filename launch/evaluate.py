@@ -13,12 +13,13 @@ on after the checkpoints that it has scored:
 
   python launch/evaluate.py --workdir=runs/shop --dataset=data/shop --follow
 
-With --cold_start (by itself where the data was prepared with --split=cold_item or cold_user) a
-second table scores new users, new items and warm interactions, beside popularity and text kNN: of
-the reviews of each new user or item, half are known and half are to be predicted. It is written to
-cold_start_<split>.json.
+With --cold_start (by itself where the data was prepared with --split=cold_item or cold_user, and
+the model can read new texts) a second table scores new users, new items and warm interactions,
+beside popularity and text kNN: of the reviews of each new user or item, half are known and half are
+to be predicted. It is written to cold_start_<split>.json.
 """
 
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -29,7 +30,7 @@ from launch import cli
 from launch.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import HeldOutSplit, evaluate
-from symcere_jax.experiments.cold_start import evaluate_cold_start
+from symcere_jax.experiments.cold_start import NoColdStartError, evaluate_cold_start
 from symcere_jax.experiments.following import Waiting, follow
 from symcere_jax.models import score_block
 from symcere_jax.reporting.cold_start import cold_start_table, write_cold_start
@@ -79,16 +80,25 @@ def main() -> None:
     paths = write_scores(evaluation, workdir, split, dataset, metadata.progress.best_step)
     title = f"{dataset.name}, {split}: {len(evaluation.users):,} users"
     Console().print(metrics_table(evaluation.metrics, title))
-    cold_start = _COLD_START.value
-    if cold_start is None:
-        cold_start = str(dataset.manifest.split.get("policy")).startswith("cold")
-    if cold_start:
-        results = evaluate_cold_start(workdir, dataset, split)
-        Console().print(cold_start_table(results, f"{dataset.name}, {split}: cold start"))
-        step = metadata.progress.best_step
-        paths.append(write_cold_start(results, workdir, split, dataset, step))
     for path in paths:
         print(path)
+    is_cold = str(dataset.manifest.split.get("policy")).startswith("cold")
+    if is_cold if _COLD_START.value is None else _COLD_START.value:
+        _score_cold_start(workdir, dataset, split, metadata.progress.best_step)
+
+
+def _score_cold_start(
+    workdir: Path, dataset: ReviewDataset, split: HeldOutSplit, step: int
+) -> None:
+    try:
+        results = evaluate_cold_start(workdir, dataset, split)
+    except NoColdStartError as error:
+        if _COLD_START.value:
+            raise
+        print(f"note: no scores of cold start: {error}", file=sys.stderr)  # nobody asked for them
+        return
+    Console().print(cold_start_table(results, f"{dataset.name}, {split}: cold start"))
+    print(write_cold_start(results, workdir, split, dataset, step))
 
 
 def _follow(workdir: Path, dataset: ReviewDataset, split: HeldOutSplit) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from symcere_jax.baselines.popularity import PopularitySettings, fit_popularity
 from symcere_jax.baselines.scorer import Scorer
 from symcere_jax.baselines.text_knn import TextKnnSettings, fit_encoder_knn
+from symcere_jax.config import NONE
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
 from symcere_jax.evaluation import Evaluation, HeldOutSplit, PairedTest, compare_paired
@@ -34,6 +35,10 @@ _KNN_SETTINGS = tuple(
     TextKnnSettings(k, amplification)
     for k, amplification in itertools.product((20, 100, 500), (1.0, 2.0, 4.0))
 )
+
+
+class NoColdStartError(DataError):
+    """Of this model, or of this split, a cold start cannot be measured."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,16 +73,26 @@ def evaluate_cold_start(
         seed: of the choice of what is known of the new.
 
     Raises:
-        DataError: nothing in the split is new, or the folder keeps no text encoder.
+        NoColdStartError: nothing in the split is new, or the model has no text encoder that can
+            read further texts.
     """
     trained = load_model(workdir, dataset)
     encoder_name = trained.metadata.config.model.text_encoder
+    if encoder_name == NONE:
+        raise NoColdStartError(
+            "the model was trained without text, and cannot read what is new: train with text"
+        )
     if schema.text_model_file(encoder_name) not in dataset.manifest.files:
-        raise DataError(
+        raise NoColdStartError(
             f"{dataset.folder} keeps no text encoder to read new items with: prepare the data "
             "again, and train with text"
         )
     encoder = load_text_encoder(dataset, encoder_name)
+    if not encoder.reads_text:
+        raise NoColdStartError(
+            f"the text features {encoder_name!r} were made elsewhere, and the texts of what is new "
+            "cannot be read: train with text features that are made here"
+        )
     splits: tuple[HeldOutSplit, ...] = ("valid",) if split == "valid" else ("valid", "test")
     problems = {name: ColdStart.of(dataset, name, seed=seed) for name in splits}
     features = {
@@ -85,7 +100,7 @@ def evaluate_cold_start(
     }
     problem = problems[split]
     if not (len(problem.new_items) or len(problem.new_users)):
-        raise DataError(
+        raise NoColdStartError(
             f"no user or item of {split} is new; prepare the data with --split=cold_item or "
             "--split=cold_user"
         )

@@ -7,7 +7,6 @@ from data_prep.config import PrepareConfig
 from data_prep.pipeline import prepare
 from symcere_jax.config import Config
 from symcere_jax.data import ReviewDataset
-from symcere_jax.errors import DataError
 from symcere_jax.evaluation.cold_start import NEW_ITEMS, NEW_USERS, WARM, ColdStart
 from symcere_jax.experiments.cold_start import (
     FROM_ITEMS,
@@ -15,6 +14,7 @@ from symcere_jax.experiments.cold_start import (
     MODEL,
     POPULARITY,
     TEXT_KNN,
+    NoColdStartError,
     evaluate_cold_start,
 )
 from symcere_jax.reporting.cold_start import (
@@ -23,6 +23,7 @@ from symcere_jax.reporting.cold_start import (
     cold_start_table,
     write_cold_start,
 )
+from symcere_jax.text.precomputed import FittedPrecomputed
 from symcere_jax.training import train
 
 SETTINGS = {"epochs": 1, "batch_size": 256, "propagation": "segment", "cross_modal_weight": 0.0}
@@ -122,5 +123,15 @@ def test_reports(found, tmp_path):
 def test_where_nothing_is_new_there_is_nothing_to_score(dataset, tmp_path):
     train(Config.of(**SETTINGS, n_layers=1), dataset, tmp_path / "run")
     if not ColdStart.of(dataset, "test").new_items.size:
-        with pytest.raises(DataError, match=r"no user or item of test is new; prepare .*cold_item"):
+        with pytest.raises(
+            NoColdStartError, match=r"no user or item of test is new; prepare .*cold_item"
+        ):
             evaluate_cold_start(tmp_path / "run", dataset, "test")
+
+
+def test_features_from_elsewhere_cannot_read_what_is_new(found, monkeypatch):
+    _, folder, dataset, _ = found
+    module = "symcere_jax.experiments.cold_start.load_text_encoder"
+    monkeypatch.setattr(module, lambda dataset, name: FittedPrecomputed(24))
+    with pytest.raises(NoColdStartError, match="'lsa' were made elsewhere"):
+        evaluate_cold_start(folder / "run", dataset, "test")

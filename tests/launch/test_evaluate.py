@@ -5,10 +5,14 @@ import subprocess
 import numpy as np
 import pytest
 
+from data_prep.config import PrepareConfig
+from data_prep.pipeline import prepare
+from symcere_jax.config import Config
+from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import evaluate
 from symcere_jax.models import score_block
 from symcere_jax.reporting.metric_log import read_metric_log
-from symcere_jax.training import load_embeddings
+from symcere_jax.training import load_embeddings, train
 
 METRICS = (
     "ndcg",
@@ -145,3 +149,26 @@ def test_following_a_run_that_has_ended(trained, run_binary, dataset, tmp_path):
     assert end == "the run has ended"
     [line] = (workdir / "follow_valid.jsonl").read_text().splitlines()
     assert json.loads(line)["ndcg@10"] == best["ndcg@10"]
+
+
+def test_a_cold_split_and_a_model_without_text(run_binary, tmp_path):
+    config = PrepareConfig(
+        source="synthetic",
+        output=tmp_path / "data",
+        split="cold_item",
+        text_encoder="none",
+        synthetic_users=60,
+        synthetic_items=30,
+    )
+    prepare(config)
+    settings = {"epochs": 1, "n_layers": 1, "propagation": "segment", "text_encoder": "none"}
+    train(Config.of(**settings), ReviewDataset.load(config.output), tmp_path / "run")
+    where = (f"--workdir={tmp_path / 'run'}", f"--dataset={tmp_path / 'data'}")
+    paths = [str(tmp_path / "run" / name) for name in ("metrics_test.json", "per_user_test.npz")]
+    run = run_binary("evaluate", *where)
+    assert run.status == 0 and run.out.splitlines()[-2:] == paths
+    assert run.err.startswith("note: no scores of cold start: the model was trained without text")
+    run = run_binary("evaluate", *where, "--cold_start")
+    assert run.status == 1 and run.error.startswith("the model was trained without text")
+    assert run.out.splitlines()[-2:] == paths  # what was scored is said nevertheless
+    assert run_binary("evaluate", *where, "--nocold_start").err == ""
