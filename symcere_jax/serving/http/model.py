@@ -1,5 +1,6 @@
 """The model that a service uses, and its replacement while requests are served."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -43,9 +44,10 @@ class ServedModel:
             version = self._find_version()
             try:
                 recommender = self._load()
-            except (SymcereError, OSError, ValueError) as error:
+            except Exception as error:  # such as a device without room: the old model can go on
                 self.n_failed_reloads += 1
-                _LOG.error("the model was not reloaded: %s", error)
+                is_defect = not isinstance(error, (SymcereError, OSError))
+                _LOG.error("the model was not reloaded: %s", error, exc_info=is_defect)
                 return False
             self._version = version
             self.recommender = recommender
@@ -61,7 +63,7 @@ class ServedModel:
         """Changes with the checkpoint and with the prepared folder."""
         paths = [self._dataset / "manifest.json"]
         folder = Checkpoints(self._workdir).folder / "best"
-        if folder.is_dir():
+        with contextlib.suppress(OSError):  # another process deletes it just now
             paths += sorted(folder.glob("*/contents.json"))
         found: list[tuple[str, int, int]] = []
         for path in paths:

@@ -1,6 +1,8 @@
 import shutil
 import threading
 
+import jax
+import pytest
 from starlette.testclient import TestClient
 
 from symcere_jax.serving.http import ServedModel, create_app
@@ -42,6 +44,24 @@ def test_a_reload_that_fails_keeps_the_model(workdir, dataset, tmp_path, caplog)
     assert not model.reload()
     assert model.recommender is first and model.n_failed_reloads == 1
     assert "the model was not reloaded: no checkpoint" in caplog.text
+
+
+@pytest.mark.parametrize("error", [jax.errors.JaxRuntimeError, MemoryError, KeyError, TypeError])
+def test_a_reload_survives_any_error(workdir, dataset, monkeypatch, caplog, error):
+    model = ServedModel(workdir, dataset.folder)
+    first = model.recommender
+
+    def failing():
+        raise error("RESOURCE_EXHAUSTED: out of memory")
+
+    monkeypatch.setattr(model, "_load", failing)
+    monkeypatch.setattr(model, "_version", ())  # as if there were a newer checkpoint
+    assert not model.reload_if_new()
+    assert model.recommender is first and (model.n_reloads, model.n_failed_reloads) == (0, 1)
+    assert "the model was not reloaded: " in caplog.text and "RESOURCE_EXHAUSTED" in caplog.text
+    assert "Traceback" in caplog.text and "in failing" in caplog.text
+    monkeypatch.undo()
+    assert model.reload() and model.n_reloads == 1  # the next one is not kept from it
 
 
 def test_a_model_on_features_from_elsewhere_is_served(precomputed_run):
