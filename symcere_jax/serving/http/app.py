@@ -20,14 +20,11 @@ in `unknown_words` of an answer.
 import dataclasses
 import json
 import secrets
-import time
-from collections.abc import Awaitable, Callable
 from importlib import resources
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse
 
@@ -35,13 +32,13 @@ from symcere_jax.errors import SymcereError
 from symcere_jax.serving.http import schemas
 from symcere_jax.serving.http.batching import Batcher
 from symcere_jax.serving.http.limits import BodyLimit, NoSniff
+from symcere_jax.serving.http.metrics import add_metrics
 from symcere_jax.serving.http.model import ServedModel
 from symcere_jax.serving.ids import UnknownIdError
 from symcere_jax.serving.recommender import NewUser
 
 MAX_BODY_BYTES = 4 << 20
 N_EXAMPLES = 2
-_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class AsciiJSONResponse(JSONResponse):
@@ -60,11 +57,11 @@ def create_app(model: ServedModel) -> FastAPI:
     """
     app = FastAPI(title="symcere_jax", default_response_class=AsciiJSONResponse)
     _add_errors(app)
-    _add_metrics(app, model)
     _add_pages(app, model)
     _add_recommendations(app, model)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(NoSniff)
+    add_metrics(app, model)  # the last, which is the outermost
     return app
 
 
@@ -172,40 +169,3 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def other(request: Request, error: HTTPException) -> Response:
         return answer(error.status_code, str(error.detail))
-
-
-def _add_metrics(app: FastAPI, model: ServedModel) -> None:
-    registry = CollectorRegistry()
-    requests = Counter(
-        "symcere_requests", "Requests answered.", ["path", "status"], registry=registry
-    )
-    seconds = Histogram(
-        "symcere_request_seconds", "Latency.", ["path"], buckets=_BUCKETS, registry=registry
-    )
-    for name, text, value in (
-        ("symcere_reloads", "Models that replaced the first one.", lambda: model.n_reloads),
-        ("symcere_failed_reloads", "Reloads that failed.", lambda: model.n_failed_reloads),
-        (
-            "symcere_model_step",
-            "Training steps of the model that is served.",
-            lambda: model.recommender.metadata.progress.best_step,
-        ),
-    ):
-        Gauge(name, text, registry=registry).set_function(value)
-
-    @app.get("/metrics", include_in_schema=False)
-    def metrics() -> Response:
-        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
-
-    @app.middleware("http")
-    async def count(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        start = time.perf_counter()
-        response = await call_next(request)
-        # Only paths that exist: whoever tries others must not fill the memory with labels.
-        route = request.scope.get("route")
-        path = getattr(route, "path", "other")
-        requests.labels(path, response.status_code).inc()
-        seconds.labels(path).observe(time.perf_counter() - start)
-        return response
