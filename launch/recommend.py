@@ -82,7 +82,7 @@ def main() -> None:
         _note_unknown(recommender, [_SEARCH.value])
         print(ranking_line("search", _SEARCH.value, found))
     elif _SIMILAR.value:
-        rankings = recommender.similar_items(_SIMILAR.value, _K.value)
+        rankings = recommender.similar_items(_SIMILAR.value, _K.value, filter_items=items)
         for item, ranking in zip(_SIMILAR.value, rankings, strict=True):
             print(ranking_line("item_id", item, ranking))
     elif asked[1]:

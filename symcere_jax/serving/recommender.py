@@ -221,20 +221,24 @@ class Recommender:
             *self.retrieval.recommend(embedded, rows, seen, k, allowed=allowed)
         )
 
-    def similar_items(self, items: Iterable[str], k: int = 10) -> list[Ranking]:
+    def similar_items(
+        self, items: Iterable[str], k: int = 10, *, filter_items: Iterable[str] | None = None
+    ) -> list[Ranking]:
         """The k items nearest to each item, by the cosine of their embeddings.
 
         Args:
             items: external ids.
             k: neighbours of each.
+            filter_items: external ids of the only items to choose from; None: all.
 
         Raises:
             DataError: an id is unknown.
         """
         rows = self.items.rows(items)
+        allowed = None if filter_items is None else self.items.rows(filter_items)
         itself = item_lists([np.array([row]) for row in rows])
         queries = self.retrieval.directions[rows]
-        return self.name_rankings(*self.retrieval.nearest(queries, itself, k))
+        return self.name_rankings(*self.retrieval.nearest(queries, itself, k, allowed=allowed))
 
     def search(
         self, text: str, k: int = 10, *, filter_items: Iterable[str] | None = None

@@ -69,6 +69,8 @@ def test_search_and_similar_items(run_binary, where, recommender, tmp_path):
     assert [found(line) for line in lines(run)] == [
         names(recommender.similar_items([allowed[2]], 3)[0])
     ]
+    run = run_binary("recommend", *where, f"--similar={allowed[2]}", f"--items_file={file}")
+    assert set(found(lines(run)[0])) == set(allowed) - {allowed[2]}
 
 
 def test_unknown_words_are_said_beside_what_is_found(run_binary, where):

@@ -79,6 +79,10 @@ def test_similar_items_by_cosine(recommender, dataset):
     assert ids(recommender, first) == best(unit @ unit[8], [8], 5)
     assert ids(recommender, second) == best(unit @ unit[1], [1], 5)
     assert first[0].score == pytest.approx(np.sort(unit @ unit[8])[-2], abs=1e-5)
+    allowed = [20, 8, 3]
+    options = {"filter_items": dataset.item_ids()[allowed]}
+    [found] = recommender.similar_items(dataset.item_ids()[[8]], **options)
+    assert ids(recommender, found) == best(unit @ unit[8], set(range(50)) - {20, 3}, 5)
 
 
 def test_search_finds_items_of_the_words(recommender, dataset):

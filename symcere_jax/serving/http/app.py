@@ -4,7 +4,7 @@
 |---|---|---|
 | POST /recommend | users, k, exclude_seen, filter_items | rankings |
 | POST /new_user | items, texts, k, exclude_seen, filter_items | rankings |
-| POST /similar | items, k | rankings |
+| POST /similar | items, k, filter_items | rankings |
 | POST /search | text, k, filter_items | rankings |
 | POST /explain | user, item | the parts of a score |
 | GET /health | | the model that is served |
@@ -95,7 +95,9 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
 
     @app.post("/similar")
     def similar(request: schemas.SimilarRequest) -> list[schemas.Ranking]:
-        found = model.recommender.similar_items(request.items, request.k)
+        found = model.recommender.similar_items(
+            request.items, request.k, filter_items=request.filter_items
+        )
         return _answer(map(schemas.ranking, request.items, found))
 
     @app.post("/search")

@@ -43,6 +43,7 @@ class SimilarRequest(_Request):
 
     items: Names
     k: K = 10
+    filter_items: Names | None = None
 
 
 class SearchRequest(_Request):

@@ -35,6 +35,10 @@ def test_answers_are_those_of_the_recommender(client, model):
     response = client.post("/similar", json={"items": some, "k": 5})
     assert items(response) == names(expected)
     assert [ranking["id"] for ranking in response.json()] == some
+    body = {"items": some[:1], "filter_items": some}
+    expected = recommender.similar_items(some[:1], filter_items=some)
+    assert items(client.post("/similar", json=body)) == names(expected)
+    assert set(names(expected)[0]) == set(some[1:])
     assert items(client.post("/search", json={"text": "pool", "k": 2})) == names(
         [recommender.search("pool", 2)]
     )

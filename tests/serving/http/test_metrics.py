@@ -45,7 +45,7 @@ def test_bodies_that_are_too_large_are_counted(client):
 
 
 def test_defects_are_counted(client, monkeypatch):
-    def failing(self, *arguments):
+    def failing(*arguments, **options):
         raise RuntimeError("a defect")
 
     monkeypatch.setattr(Recommender, "similar_items", failing)
