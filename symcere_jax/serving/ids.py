@@ -74,13 +74,13 @@ class IdMap:
 
 
 def read_ids(path: Path) -> list[str]:
-    """The ids of a file, one a line; empty lines are skipped.
+    """The ids of a file, one a line; empty lines and a byte order mark are skipped.
 
     Raises:
         DataError: the file is missing, or not UTF-8.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not readable ({error}); one id a line is expected") from None
     return [line.removesuffix("\r") for line in lines if line.strip()]
