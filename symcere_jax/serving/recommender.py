@@ -15,6 +15,7 @@ from symcere_jax.errors import DataError
 from symcere_jax.evaluation.ranking import Progress
 from symcere_jax.models import Embeddings
 from symcere_jax.models.fold_in import FoldIn
+from symcere_jax.models.symcere import unit_rows
 from symcere_jax.serving.explanation import Explanation, ScoredItem, take_apart
 from symcere_jax.serving.ids import IdMap
 from symcere_jax.serving.nearest import ItemIndex
@@ -257,7 +258,7 @@ class Recommender:
             DataError: an id is unknown, there is no text encoder, or it knows no word of the text.
         """
         allowed = None if filter_items is None else self.items.rows(filter_items)
-        query = self.fold_in.items(self._encode([[text]]))
+        query = unit_rows(self.fold_in.items(self._encode([[text]])))
         if not query.any():
             raise DataError(_nothing_known(text, self.unknown_words(text)))
         found = self.retrieval.nearest(query, no_items(1), k, allowed=allowed)

@@ -8,6 +8,7 @@ import pytest
 
 from symcere_jax import NewUser, Recommender
 from symcere_jax.errors import CheckpointError, ConfigError, DataError
+from symcere_jax.models import build_model
 
 
 def scores_of(recommender, user):
@@ -97,6 +98,27 @@ def test_search_finds_items_of_the_words(recommender, dataset):
         found = ids(recommender, recommender.search(documents[item], k=dataset.n_items))
         ranks.append(found.index(item))
     assert np.median(ranks) <= 2
+
+
+def test_a_search_scores_by_the_cosine_without_normalisation_too(recommender, dataset):
+    config = recommender.metadata.config.replace(normalize=False)
+    model = build_model(config, dataset.n_users, dataset.n_items)
+    lengths = np.linspace(0.5, 3, dataset.n_items, dtype=np.float32)[:, None]
+    longer = dataclasses.replace(
+        recommender.embeddings, items=recommender.embeddings.items * lengths
+    )
+    unnormalised = dataclasses.replace(
+        recommender,
+        embeddings=longer,
+        fold_in=dataclasses.replace(recommender.fold_in, model=model),
+    )
+    query = unnormalised.fold_in.items(recommender.encoder.encode_documents([["pool beach"]]))[0]
+    assert abs(np.linalg.norm(query) - 1) > 0.1  # or the test says nothing
+    items = np.asarray(longer.items, float)
+    cosines = items @ query / np.linalg.norm(items, axis=1) / np.linalg.norm(query)
+    found = unnormalised.search("pool beach", k=5)
+    assert ids(recommender, found) == best(cosines, [], 5)
+    np.testing.assert_allclose([s for _, s in found], np.sort(cosines)[::-1][:5], atol=1e-5)
 
 
 def test_words_that_no_search_can_use_are_named(recommender):
