@@ -1,11 +1,14 @@
 """The page, used in headless Chromium on a phone's width as a person would use it."""
 
+import contextlib
+import copy
 import html
 import json
 import re
 import socket
 import threading
 import time
+import urllib.parse
 
 import pytest
 import uvicorn
@@ -46,14 +49,36 @@ const ready = setInterval(() => {{
 </script>"""
 
 
-@pytest.fixture
-def address(model):
-    """The service, at a free port."""
+# Of what is found the first item is clicked, which asks for items like it.
+CLICKED = """<!doctype html><body>
+<iframe src="/?ask=search&text=pool" width={width} height=900></iframe>
+<iframe src="/?{asked}" width={width} height=900></iframe><script>
+const of = place => document.querySelectorAll("iframe")[place].contentDocument.forms.similar;
+const ready = setInterval(() => {{
+  const first = document.querySelector("iframe").contentDocument.querySelector("td button");
+  if (!first || !of(1).querySelector("table, .error")) return;
+  if (!of(0).querySelector("table, .error")) {{
+    if (!first.clicked) {{ first.clicked = true; first.click(); }}
+    return;
+  }}
+  clearInterval(ready);
+  const texts = (place, what) => [...of(place).querySelectorAll(what)].map(n => n.textContent);
+  document.body.dataset.found = JSON.stringify([0, 1].map(place => ({{
+    captions: texts(place, "caption"), items: texts(place, "td:nth-child(2)"),
+    errors: texts(place, ".error"),
+  }})));
+}}, 50);
+</script>"""
+
+
+@contextlib.contextmanager
+def served(model, frames):
+    """The address of a service, at a free port, that also has a page with frames."""
     app = create_app(model)
 
     @app.get("/frames")
-    def frames():
-        return HTMLResponse(FRAMES.format(width=WIDTH))
+    def show():
+        return HTMLResponse(frames)
 
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none", lifespan="off"))
     with socket.socket() as listening:
@@ -62,15 +87,23 @@ def address(model):
         serving.start()
         while not server.started:
             time.sleep(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        serving.join()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/frames"
+        finally:
+            server.should_exit = True
+            serving.join()
+
+
+def shown(address, profile):
+    """What the script of the frames found."""
+    made = browse(address, profile, "--dump-dom", "--virtual-time-budget=20000")
+    return json.loads(html.unescape(re.search(r'data-found="([^"]+)"', made)[1]))
 
 
 @needs_chromium
-def test_it_is_used_on_a_phone(address, model, tmp_path):
-    made = browse(f"{address}/frames", tmp_path, "--dump-dom", "--virtual-time-budget=20000")
-    found = json.loads(html.unescape(re.search(r'data-found="([^"]+)"', made)[1]))
+def test_it_is_used_on_a_phone(model, tmp_path):
+    with served(model, FRAMES.format(width=WIDTH)) as address:
+        found = shown(address, tmp_path)
     recommender = model.recommender
     assert found["model"] == f"{recommender.name}: {len(recommender.users)} users, 50 items"
     [ranking] = recommender.recommend(["user-000"])
@@ -83,3 +116,22 @@ def test_it_is_used_on_a_phone(address, model, tmp_path):
     assert sum(map(float, parts)) == pytest.approx(ranking[0].score, abs=0.02)
     assert max(found["widths"]) <= WIDTH  # nothing scrolls sideways
     assert found["address"].startswith("?ask=explain&user=user-000")  # can be kept and shared
+
+
+@needs_chromium
+def test_ids_with_commas_and_quotes_in_links_and_addresses(model, tmp_path):
+    name = 'inn, "by the sea"'
+    changed = copy.copy(model)
+    changed.recommender = model.recommender.with_items({name: ["pool pool beach pool"]}, bonus=9)
+    [(best, _), *_] = changed.recommender.search("pool", k=1)
+    assert best == name
+    asked = urllib.parse.urlencode(
+        {"ask": "similar", "items": 'item-03,"inn, ""by the sea""" , item-07 '}
+    )
+    with served(changed, CLICKED.format(width=WIDTH, asked=html.escape(asked))) as address:
+        clicked, typed = shown(address, tmp_path)
+    assert clicked["errors"] == typed["errors"] == []
+    assert clicked["captions"] == [name]
+    [expected] = changed.recommender.similar_items([name])
+    assert clicked["items"] == [item for item, _ in expected]
+    assert typed["captions"] == ["item-03", name, "item-07"]
