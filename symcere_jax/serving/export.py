@@ -1,9 +1,9 @@
 """A trained model for other programs: embeddings as npz and Parquet, scores as StableHLO.
 
     embeddings.npz     users float32 [n_users, dim], items float32 [n_items, dim],
-                       item_bias float32 [n_items], user_ids, item_ids (strings)
-    users.parquet      user_id, embedding
-    items.parquet      item_id, embedding, bias
+                       item_bias float32 [n_items]
+    users.parquet      user_id, embedding; rows in the order of users
+    items.parquet      item_id, embedding, bias; rows in the order of items
     score.stablehlo    (users, items, item_bias, rows int32 [b]) -> float32 [b, n_items], any b
     export.json        what was exported, and from what
 
@@ -103,14 +103,8 @@ def _write_embeddings(recommender: Recommender, folder: Path) -> None:
             recommender.embeddings.item_bias,
         )
     )
-    np.savez(
-        folder / "embeddings.npz",
-        users=users,
-        items=items,
-        item_bias=bias,
-        user_ids=recommender.users.ids.astype(str),
-        item_ids=recommender.items.ids.astype(str),
-    )
+    # Without the ids: strings of NumPy are all as wide as the longest, and lose NULs at their end.
+    np.savez(folder / "embeddings.npz", users=users, items=items, item_bias=bias)
     _write_table(folder / "users.parquet", recommender.users, users, {})
     _write_table(folder / "items.parquet", recommender.items, items, {"bias": bias})
 
