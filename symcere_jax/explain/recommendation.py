@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.errors import DataError
 from symcere_jax.explain.aligner import Aligner
 from symcere_jax.explain.lime_words import WordContributions, explain_words
 from symcere_jax.graph import propagate
@@ -69,7 +71,7 @@ class RecommendationExplanation:
         user: row.
         item: row.
         score: as the model ranks by.
-        rank: of the item among those the user has not interacted with in training, from 1.
+        rank: of the item among those that the user has not interacted with in any split, from 1.
         popularity: the popularity prior of the item.
         neighbors: every node that adds to the score, the largest by size first.
         by_user: reviews by the user.
@@ -133,8 +135,7 @@ def explain_score(
         for node in order[weights[order] != 0].tolist()
     ]
     scores = np.asarray(embeddings.users[user] @ embeddings.items.T + embeddings.item_bias)
-    known = dataset.train[dataset.train[:, 0] == user, 1]
-    others = np.delete(scores, known)
+    others = np.delete(scores, _known_items(dataset, user))
     return RecommendationExplanation(
         user=user,
         item=item,
@@ -148,10 +149,30 @@ def explain_score(
 
 
 def best_new_item(trained: TrainedModel, dataset: ReviewDataset, user: int) -> int:
-    """Row of the item of the highest score that a user has not interacted with in training."""
+    """The item that is recommended to a user: the best one that they have not interacted with.
+
+    Held-out interactions count too, as in `Recommender.recommend`.
+
+    Args:
+        trained: a model.
+        dataset: the prepared folder that it was trained on.
+        user: row of the user.
+
+    Returns:
+        Row of the item.
+
+    Raises:
+        DataError: the user has interacted with every item.
+    """
     embeddings = trained.embeddings()
     scores = np.array(embeddings.users[user] @ embeddings.items.T + embeddings.item_bias)
-    scores[dataset.train[dataset.train[:, 0] == user, 1]] = -np.inf
+    known = _known_items(dataset, user)
+    if len(known) == len(scores):
+        raise DataError(
+            f"user {str(dataset.user_ids()[user])!r} has interacted with every item: there is none "
+            "to recommend; name the item to explain"
+        )
+    scores[known] = -np.inf
     return int(scores.argmax())
 
 
@@ -209,6 +230,12 @@ def explain_recommendation(
         by_user=evidence(users == user, aligner.items[item]),
         about_item=evidence(items == item, aligner.users[user]),
     )
+
+
+def _known_items(dataset: ReviewDataset, user: int) -> np.ndarray:
+    """Rows of the items that a user has interacted with in any split, int `[n]`, distinct."""
+    splits = [dataset.interactions(split) for split in schema.SPLITS]
+    return np.unique(np.concatenate([pairs[pairs[:, 0] == user, 1] for pairs in splits]))
 
 
 def _steps(dataset: ReviewDataset, user: int, n_layers: int) -> np.ndarray:

@@ -4,6 +4,9 @@ from collections import deque
 import numpy as np
 import pytest
 
+from symcere_jax import Recommender
+from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import DataError
 from symcere_jax.explain import (
     Aligner,
     best_new_item,
@@ -76,7 +79,24 @@ def test_steps_are_shortest_paths(explained, dataset):
 def test_rank_and_best_item(trained, dataset):
     best = best_new_item(trained, dataset, USER)
     assert explain_score(trained, dataset, USER, best).rank == 1
-    assert best not in dataset.train[dataset.train[:, 0] == USER, 1]
+    pairs = np.concatenate([dataset.train, dataset.valid, dataset.test])
+    assert best not in pairs[pairs[:, 0] == USER, 1]
+
+
+def test_the_best_item_is_the_one_that_is_recommended(trained, trained_run, dataset):
+    recommender = Recommender.load(trained_run, dataset)
+    for user, [(name, _)] in enumerate(recommender.recommend(dataset.user_ids()[:30], k=1)):
+        best = best_new_item(trained, dataset, user)
+        assert dataset.item_ids()[best] == name
+        assert explain_score(trained, dataset, user, best).rank == 1
+
+
+def test_a_user_who_has_had_everything(trained, dataset, monkeypatch):
+    everything = np.stack([np.full(dataset.n_items, USER), np.arange(dataset.n_items)], axis=1)
+    halves = {"train": everything[::2], "valid": everything[1::2], "test": everything[:0]}
+    monkeypatch.setattr(ReviewDataset, "interactions", lambda self, split: halves[split])
+    with pytest.raises(DataError, match=r"user 'user-007' has interacted with every item"):
+        best_new_item(trained, dataset, USER)
 
 
 def test_unnormalised_parts_add_up_too(trained, dataset):
