@@ -122,7 +122,8 @@ def explain_score(
     direction = np.asarray(target, np.float64) / (length * model.temperature_of(trained.params))
     graph_parts = weights * (graph @ direction)
     text_parts = weights * ((features - graph) @ direction)
-    steps = _steps(dataset, user, model.config.n_layers)
+    edges = dataset.train[dataset.is_positive(model.config.min_rating)]
+    steps = _steps(edges, n_users, n_nodes, user, model.config.n_layers)
     order = np.argsort(-np.abs(graph_parts + text_parts), kind="stable")
     neighbors = [
         Neighbor(
@@ -238,12 +239,20 @@ def _known_items(dataset: ReviewDataset, user: int) -> np.ndarray:
     return np.unique(np.concatenate([pairs[pairs[:, 0] == user, 1] for pairs in splits]))
 
 
-def _steps(dataset: ReviewDataset, user: int, n_layers: int) -> np.ndarray:
-    """Length of the shortest path from a user to each node, n_layers + 1 where it is longer."""
-    users, items = dataset.train.T
-    steps = np.full(dataset.n_users + dataset.n_items, n_layers + 1)
+def _steps(edges: np.ndarray, n_users: int, n_nodes: int, user: int, n_layers: int) -> np.ndarray:
+    """Length of the shortest path from a user to each node, n_layers + 1 where it is longer.
+
+    Args:
+        edges: int `[n, 2]`, the interactions (user, item) that the graph has.
+        n_users: number of users, whose nodes are the first.
+        n_nodes: number of users and items.
+        user: row of the user.
+        n_layers: no path is longer.
+    """
+    users, items = edges.T
+    steps = np.full(n_nodes, n_layers + 1)
     steps[user] = 0
-    ends = (users, items + dataset.n_users)
+    ends = (users, items + n_users)
     for step in range(1, n_layers + 1):
         near, far = ends if step % 2 else ends[::-1]
         found = far[steps[near] == step - 1]

@@ -14,6 +14,7 @@ from symcere_jax.explain import (
     explain_score,
 )
 from symcere_jax.models import build_model
+from symcere_jax.models.symcere import ModelInputs
 
 USER, ITEM = 7, 11
 
@@ -23,11 +24,11 @@ def explained(trained, dataset):
     return explain_score(trained, dataset, USER, ITEM)
 
 
-def adjacency(dataset):
+def adjacency(edges, dataset):
     """Dense, in float64."""
     n = dataset.n_users + dataset.n_items
     a = np.zeros((n, n))
-    users, items = dataset.train.T
+    users, items = edges.T
     a[users, items + dataset.n_users] = a[items + dataset.n_users, users] = 1
     degree = np.maximum(a.sum(axis=1), 1)
     return a / np.sqrt(degree[:, None] * degree)
@@ -43,7 +44,7 @@ def test_parts_add_up_to_the_score(explained, trained):
 
 def test_a_neighbor_adds_what_its_features_bring(explained, trained, dataset):
     """Against dense message passing of one node's features at a time."""
-    a = adjacency(dataset)
+    a = adjacency(dataset.train, dataset)
     passed = (np.eye(len(a)) + a + a @ a) / 3
     nodes = trained.nodes()
     features, fused = (np.asarray(x, np.float64) for x in (nodes.features, nodes.fused))
@@ -62,8 +63,8 @@ def test_a_neighbor_adds_what_its_features_bring(explained, trained, dataset):
     assert len(explained.neighbors) == np.count_nonzero(passed[USER])
 
 
-def test_steps_are_shortest_paths(explained, dataset):
-    linked = adjacency(dataset) > 0
+def paths(linked):
+    """Lengths of the shortest paths from the user, by a search in breadth."""
     steps, queue = {USER: 0}, deque([USER])
     while queue:
         node = queue.popleft()
@@ -71,9 +72,32 @@ def test_steps_are_shortest_paths(explained, dataset):
             if other not in steps:
                 steps[other] = steps[node] + 1
                 queue.append(other)
+    return steps
+
+
+def check_steps(explained, dataset, edges, most):
+    steps = paths(adjacency(edges, dataset) > 0)
     for neighbor in explained.neighbors:
         node = neighbor.row + (dataset.n_users if neighbor.kind == "item" else 0)
-        assert neighbor.steps == steps[node] <= 2
+        assert neighbor.steps == steps[node] <= most
+
+
+def test_steps_are_shortest_paths(explained, dataset):
+    check_steps(explained, dataset, dataset.train, 2)
+
+
+def test_steps_are_those_of_the_graph_where_low_ratings_are_left_out(trained, dataset):
+    config = trained.metadata.config.replace(min_rating=4.0)
+    changed = dataclasses.replace(
+        trained,
+        model=build_model(config, dataset.n_users, dataset.n_items),
+        inputs=ModelInputs.from_dataset(dataset, config.model),
+    )
+    edges = dataset.train[dataset.is_positive(4.0)]
+    assert 0 < len(edges) < len(dataset.train)
+    four = dataclasses.replace(changed.model.config, n_layers=4)
+    changed = dataclasses.replace(changed, model=changed.model.clone(config=four))
+    check_steps(explain_score(changed, dataset, USER, ITEM), dataset, edges, 4)
 
 
 def test_rank_and_best_item(trained, dataset):
