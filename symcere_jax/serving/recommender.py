@@ -187,7 +187,8 @@ class Recommender:
             progress: called with the number of users done and of all users.
 
         Returns:
-            int32 `[n, k]` item rows, −1 for an empty rank, and float32 `[n, k]` scores.
+            int32 `[n, min(k, n_items)]` item rows, −1 for an empty rank, and float32 scores of that
+            shape, −∞ for an empty rank.
         """
         seen = self.seen if exclude_seen else no_items(len(self.users))
         return self.retrieval.recommend(

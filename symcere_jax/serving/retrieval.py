@@ -65,7 +65,8 @@ class Retrieval:
             progress: called with the number of users done and of all users.
 
         Returns:
-            int32 `[n, k]` item rows, −1 for an empty rank, and float32 `[n, k]` scores.
+            int32 `[n, min(k, n_items)]` item rows, −1 for an empty rank, and float32 scores of that
+            shape, −∞ for an empty rank.
         """
         if self.index is not None and allowed is None:
             return self._approximate(users, rows, seen, k, True, progress)

@@ -261,6 +261,12 @@ def test_bad_calls(recommender, call, error, message):
         call(recommender)
 
 
+def test_no_more_ranks_than_items(recommender):
+    items, scores = recommender.recommend_rows(np.array([3, 8]), 60, allowed=np.array([4, 9]))
+    assert items.shape == scores.shape == (2, 50)
+    np.testing.assert_array_equal(items < 0, np.isneginf(scores))
+
+
 def test_nobody_is_recommended_nothing(recommender):
     assert recommender.recommend([]) == []
     assert recommender.recommend_new([]) == []
