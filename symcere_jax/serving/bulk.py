@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.errors import ConfigError, StorageError
 from symcere_jax.evaluation.ranking import Progress
 from symcere_jax.locking import locked
 from symcere_jax.serving.formats import FORMATS, SCHEMA, name_block, write_block
@@ -66,7 +66,7 @@ def write_recommendations(
     Raises:
         BusyError: another process writes the output.
         ConfigError: the name of the output has no known ending, or parts of another run lie there.
-        DataError: the output cannot be written.
+        StorageError: the output cannot be written.
     """
     if output.suffix not in FORMATS:
         raise ConfigError(f"--output={output} must end in one of {', '.join(FORMATS)}")
@@ -74,7 +74,7 @@ def write_recommendations(
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"cannot write {output}: {error.strerror or error}") from None
+        raise StorageError(f"cannot write {output}: {error.strerror or error}") from None
     lock = output.with_name(f"{output.name}.lock")
     with locked(lock, f"--output={output}", "choose another --output"):
         return _write_locked(
@@ -122,7 +122,7 @@ def _write_locked(
             temporary.replace(part)
         _join(parts, output)
     except OSError as error:
-        raise DataError(f"cannot write {output}: {error.strerror or error}") from None
+        raise StorageError(f"cannot write {output}: {error.strerror or error}") from None
     _remove_parts(folder)
     return True
 

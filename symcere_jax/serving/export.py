@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.errors import ConfigError, StorageError
 from symcere_jax.models import Embeddings, score_block
 from symcere_jax.serving.ids import IdMap
 from symcere_jax.serving.recommender import Recommender
@@ -47,7 +47,7 @@ def export_model(recommender: Recommender, folder: Path) -> list[Path]:
 
     Raises:
         ConfigError: the folder exists.
-        DataError: it cannot be written.
+        StorageError: it cannot be written.
     """
     if folder.exists():
         raise ConfigError(f"{folder} exists; choose another --output")
@@ -68,7 +68,7 @@ def export_model(recommender: Recommender, folder: Path) -> list[Path]:
         (temporary / "export.json").write_text(json.dumps(content, indent=2) + "\n")
         temporary.rename(folder)
     except OSError as error:
-        raise DataError(f"cannot write {folder}: {error.strerror or error}") from None
+        raise StorageError(f"cannot write {folder}: {error.strerror or error}") from None
     return sorted(folder.iterdir())
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from symcere_jax.errors import BusyError, ConfigError, DataError
+from symcere_jax.errors import BusyError, ConfigError, StorageError
 from symcere_jax.locking import locked
 from symcere_jax.serving.bulk import write_recommendations
 
@@ -126,5 +126,8 @@ def test_bad_outputs(recommender, tmp_path):
     with pytest.raises(ConfigError, match=r"must end in one of .jsonl, .csv, .parquet"):
         write_recommendations(recommender, ROWS, tmp_path / "found.txt")
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot write"):
+    with pytest.raises(StorageError, match="cannot write"):
         write_recommendations(recommender, ROWS, tmp_path / "file" / "found.csv")
+    (tmp_path / "folder.csv").mkdir()  # this is found at the end, when the parts are joined
+    with pytest.raises(StorageError, match=r"cannot write .*folder\.csv"):
+        write_recommendations(recommender, ROWS, tmp_path / "folder.csv")

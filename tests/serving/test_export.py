@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.errors import ConfigError, StorageError
 from symcere_jax.models import score_block
 from symcere_jax.serving.export import export_model
 
@@ -75,5 +75,5 @@ def test_a_folder_that_exists_is_kept(exported, recommender, tmp_path):
     with pytest.raises(ConfigError, match="exists; choose another --output"):
         export_model(recommender, exported)
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot write"):
+    with pytest.raises(StorageError, match="cannot write"):
         export_model(recommender, tmp_path / "file" / "model")
