@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_prep.bad_rows import BadRows
-from data_prep.columns import to_strings
+from data_prep.columns import Where, to_strings
 from data_prep.formats import Block, format_of, read_json_lines, salvage
 from data_prep.raw import RAW_SCHEMA, RawBlock
 from symcere_jax.errors import DataError
 
 Convert = Callable[[Block], Mapping[str, pa.Array]]
+Typed = Callable[[pa.Array, str, Where], pa.Array]
 _BETWEEN = pa.scalar(". ", pa.large_string())
 
 Keep = Callable[[Block], tuple[np.ndarray, str]]
@@ -73,9 +74,25 @@ def check_found(block: Block, required: Collection[str], path: Path) -> None:
 
 def column(block: Block, name: str) -> pa.Array:
     """A column of strings, null where the block has none."""
-    if name not in block.columns:
-        return pa.nulls(len(block), pa.large_string())
-    return to_strings(block.columns[name], name, block.where)
+    return typed(block, name, to_strings)
+
+
+def typed(block: Block, name: str, convert: Typed) -> pa.Array:
+    """A column of some type.
+
+    Args:
+        block: rows of a file; where all of them lack the field, all values are null.
+        name: of the field.
+        convert: takes the values, the name and `Block.where`; one of `data_prep.columns`.
+
+    Returns:
+        What `convert` makes of the values.
+
+    Raises:
+        RowError: a value is of another type.
+    """
+    values = block.columns[name] if name in block.columns else pa.nulls(len(block))
+    return convert(values, name, block.where)
 
 
 def titled(title: pa.Array, text: pa.Array) -> pa.Array:
