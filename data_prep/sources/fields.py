@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from data_prep.bad_rows import BadRows
 from data_prep.columns import Where, to_strings
-from data_prep.formats import Block, format_of, read_json_lines, salvage
+from data_prep.formats import Block, read_json_lines, salvage
 from data_prep.raw import RAW_SCHEMA, RawBlock
 from symcere_jax.errors import DataError
 
@@ -116,12 +116,6 @@ def as_block(
     ]
     table = pa.table(arrays, schema=RAW_SCHEMA)
     return RawBlock(table, block.lines, block.label, file, dropped, names)
-
-
-def format_is_json(path: Path) -> bool:
-    """Whether a file's name says JSON lines."""
-    kind = format_of(path)
-    return kind is not None and kind.read is read_json_lines
 
 
 def _convert(
