@@ -63,7 +63,16 @@ def read_reviews(
 
 
 def check_found(block: Block, required: Collection[str], path: Path) -> None:
-    """Refuses a file whose first rows lack a field that each must have."""
+    """Refuses a file whose first rows lack a field that each must have.
+
+    Args:
+        block: the first rows.
+        required: names of the fields.
+        path: the file.
+
+    Raises:
+        DataError: a field is missing.
+    """
     missing = [name for name in required if name not in block.found]
     if missing:
         raise DataError(
@@ -73,7 +82,18 @@ def check_found(block: Block, required: Collection[str], path: Path) -> None:
 
 
 def column(block: Block, name: str) -> pa.Array:
-    """A column of strings, null where the block has none."""
+    """A column of strings.
+
+    Args:
+        block: rows of a file; where all of them lack the field, all values are null.
+        name: of the field.
+
+    Returns:
+        `large_string` `[n_rows]`.
+
+    Raises:
+        RowError: a value is neither a string nor a whole number.
+    """
     return typed(block, name, to_strings)
 
 
@@ -108,7 +128,15 @@ def as_block(
     dropped: Mapping[str, int],
     names: Mapping[str, str],
 ) -> RawBlock:
-    """A `RawBlock` of some columns; the others are null."""
+    """A `RawBlock` of some columns; the others are null.
+
+    Args:
+        columns: column of `RAW_SCHEMA` -> its values, `[n_rows]`.
+        block: the rows that they were made of.
+        file: that holds them.
+        dropped: reason -> rows that the reader is to leave out.
+        names: column of `RAW_SCHEMA` -> its field, for messages, where it is called otherwise.
+    """
     n_rows = len(block)
     arrays = [
         columns[name].cast(kind) if name in columns else pa.nulls(n_rows, kind)
