@@ -116,9 +116,18 @@ def typed(block: Block, name: str, convert: Typed) -> pa.Array:
 
 
 def titled(title: pa.Array, text: pa.Array) -> pa.Array:
-    """Title and text joined by ". "; what is missing or empty is left out."""
+    """Title and text joined by ". "; what is missing or empty is left out.
+
+    Args:
+        title: `large_string` `[n_rows]`.
+        text: likewise.
+
+    Returns:
+        `large_string` `[n_rows]`, null where there is neither.
+    """
     title, text = (pc.if_else(pc.equal(part, ""), None, part) for part in (title, text))
-    return pc.binary_join_element_wise(title, text, _BETWEEN, null_handling="skip")
+    # Told to skip nulls, Arrow would leave out rows that have neither.
+    return pc.coalesce(pc.binary_join_element_wise(title, text, _BETWEEN), title, text)
 
 
 def as_block(

@@ -261,6 +261,17 @@ def test_a_field_of_the_wrong_type_is_named_or_skipped(
     assert bad.counts == {f"bad row: type of {field}": 1}
 
 
+@pytest.mark.parametrize("source", ["amazon_2014", "amazon_2018", "amazon_2023", "hotelrec"])
+def test_a_review_with_neither_title_nor_text(tmp_path, source):
+    row = {"amazon_2023": AMAZON_2023, "hotelrec": HOTELREC}.get(source, AMAZON_2018)
+    title, text = ("summary", "reviewText") if row is AMAZON_2018 else ("title", "text")
+    bare = {name: value for name, value in row.items() if name not in (title, text)}
+    changes = ({}, {title: "", text: ""}, {text: "only"}, {title: None, text: None}, {title: "it"})
+    path = write(tmp_path / "r.json", *(bare | change for change in changes))
+    rows, _ = read(source, path)
+    assert [row["text"] for row in rows] == [None, None, "only", None, "it"]
+
+
 @pytest.mark.parametrize(
     ("source", "row", "field", "column"),
     [
