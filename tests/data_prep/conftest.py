@@ -17,8 +17,11 @@ from absl import flags
 from absl.testing import flagsaver
 from hypothesis import settings
 
+from data_prep.config import PrepareConfig
+from data_prep.pipeline import prepare
 from data_prep.store import ReviewStore
 from launch import cli
+from symcere_jax.data import ReviewDataset
 from symcere_jax.text.encoder import Progress, Reviews, TextFeatures
 
 STORED_COLUMNS = ("user_id", "item_id", "rating", "timestamp", "text", "split")
@@ -167,3 +170,23 @@ def write_hotels(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / "Data"
 
     return write
+
+
+@pytest.fixture
+def grow(tmp_path):
+    """Prepares some rows without an encoder, then appends others; settings go by their step."""
+
+    def run(first, more, *, prepared=None, **settings):
+        for name, rows in (("first", first), ("more", more)):
+            (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        config = PrepareConfig(
+            source=settings.pop("source", "table"),
+            input=tmp_path / "first.jsonl",
+            output=tmp_path / "data",
+            text_encoder="none",
+        )
+        prepare(dataclasses.replace(config, overwrite=True, **(prepared or {})))
+        again = dataclasses.replace(config, input=tmp_path / "more.jsonl", append=True, **settings)
+        return prepare(again), ReviewDataset.load(config.output)
+
+    return run
