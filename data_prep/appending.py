@@ -3,7 +3,15 @@
 What is there stays as it is: rows, splits, held-out reviews. New users and items get the rows that
 follow, in the order of their ids. Of a pair (user, item) that has a review already, the new one is
 left out. A new review goes to train, unless the rows carry a split or `--split=ratio` asks for new
-held-out ones. Texts are encoded by the encoders that the folder keeps, not by new ones: features of
+held-out ones.
+
+Where the folder was split by time, or so that items or users are cold, that may not be so any more:
+a user's new training review is later than the held-out ones, or an item is cold no longer. The
+folder grows all the same. No held-out review goes to train, so they choose and score models as
+honestly as before, and a service needs its new reviews. But the task is another one, and scores do
+not compare with those of before. So a warning and the manifest say what ended the policy.
+
+Texts are encoded by the encoders that the folder keeps, not by new ones: features of
 texts stay what they were, and so a model that was trained on them stays meaningful.
 """
 
@@ -26,6 +34,7 @@ from data_prep.appended_split import split_appended
 from data_prep.config import PrepareConfig
 from data_prep.filling import fill, statistics, summarize
 from data_prep.ingesting import Ingested, ingest
+from data_prep.policy_checking import against_policy
 from data_prep.selection import Known, Selection, select
 from data_prep.sources import Source
 from data_prep.store import ReviewStore
@@ -113,13 +122,13 @@ def _fill(
         ingested,
         config,
         name=manifest.name,
-        policy=str(manifest.split.get("policy")),
+        policy=manifest.split_name,
         n_read=ingested.n_read + manifest.statistics.get("raw_rows", manifest.n_reviews),
         dropped=dict(Counter(selection.dropped) + Counter(manifest.dropped)),
     )
     del selection, split
     shutil.rmtree(scratch)
-    dataclasses.replace(
+    manifest = dataclasses.replace(
         manifest,
         n_users=summary.n_users,
         n_items=summary.n_items,
@@ -134,8 +143,29 @@ def _fill(
             **statistics(summary, filled.n_words),
             _BAD_ITEMS: manifest.statistics.get(_BAD_ITEMS, 0) + ingested.n_bad_items,
         },
-    ).write(folder)
-    return summary
+    )
+    manifest.write(folder)
+    if not manifest.ended_split_policy:
+        manifest = _with_policy_checked(manifest, folder, announce)
+    return dataclasses.replace(summary, split=manifest.split_name)
+
+
+def _with_policy_checked(
+    manifest: schema.Manifest, folder: Path, announce: Callable[[str], None]
+) -> schema.Manifest:
+    """States in the latest entry of what was appended whether it ended the split policy."""
+    problems = "; ".join(against_policy(ReviewDataset.load(folder)))
+    if not problems:
+        return manifest
+    announce(
+        f"warning: the split is no longer {manifest.split_name} ({problems}); what was held out "
+        "stays held out, but scores on it do not compare with those of before"
+    )
+    *before, entry = manifest.source["appended"]
+    entries = [*before, {**entry, "ends_split_policy": problems}]
+    manifest = dataclasses.replace(manifest, source={**manifest.source, "appended": entries})
+    manifest.write(folder)
+    return manifest
 
 
 def _add_earlier(store: ReviewStore, earlier: ReviewDataset) -> None:

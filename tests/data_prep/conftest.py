@@ -174,19 +174,20 @@ def write_hotels(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def grow(tmp_path):
-    """Prepares some rows without an encoder, then appends others; settings go by their step."""
+    """Prepares some rows, unless None, without an encoder, then appends others."""
 
-    def run(first, more, *, prepared=None, **settings):
-        for name, rows in (("first", first), ("more", more)):
-            (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    def run(first, more, *, prepared=None, announce=lambda stage: None, **settings):
         config = PrepareConfig(
             source=settings.pop("source", "table"),
-            input=tmp_path / "first.jsonl",
+            input=tmp_path / "rows.jsonl",
             output=tmp_path / "data",
             text_encoder="none",
         )
-        prepare(dataclasses.replace(config, overwrite=True, **(prepared or {})))
-        again = dataclasses.replace(config, input=tmp_path / "more.jsonl", append=True, **settings)
-        return prepare(again), ReviewDataset.load(config.output)
+        steps = [(first, {"overwrite": True, **(prepared or {})})] if first is not None else []
+        for rows, step in [*steps, (more, {"append": True, **settings})]:
+            assert config.input is not None
+            config.input.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            summary = prepare(dataclasses.replace(config, **step), announce=announce)
+        return summary, ReviewDataset.load(config.output)
 
     return run

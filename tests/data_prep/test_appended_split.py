@@ -63,3 +63,74 @@ def test_the_history_that_the_folder_was_prepared_with_holds_on(grow):
     only = [row_of("w", "i1", split="test")]
     with pytest.raises(DataError, match="is new to"):
         grow(first, only, prepared={"min_history": 2})
+
+
+def timed(user, item, time):
+    return row_of(user, item, time=time)
+
+
+FIRST = [timed(f"u{n}", f"i{item}", 100 * item + n) for n in range(10) for item in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("prepared", "more", "settings", "problem"),
+    [
+        ({"split": "temporal"}, timed("u1", "new", 5000), {}, "a review in train is later than"),
+        ({"split": "global_time"}, timed("x", "i1", 5000), {}, "a review in train is later than"),
+        ({"split": "temporal"}, row_of("u1", "new", time=None), {}, "but a review has none"),
+        (
+            {"split": "leave_one_out"},
+            [timed("u1", f"new{n}", 5000) for n in range(9)],
+            {"split": "ratio"},
+            "a user has two reviews in test",
+        ),
+        (
+            {"split": "cold_item", "warm_share": 0.0},
+            [timed("x", f"i{item}", 1) for item in range(10)],
+            {},
+            "one of valid has training reviews",
+        ),
+    ],
+)
+def test_a_policy_that_new_reviews_end_is_stated(grow, prepared, more, settings, problem):
+    stages = []
+    more = more if isinstance(more, list) else [more]
+    summary, dataset = grow(FIRST, more, prepared=prepared, announce=stages.append, **settings)
+    policy = prepared["split"]
+    assert problem in dataset.manifest.source["appended"][0]["ends_split_policy"]
+    assert problem in dataset.manifest.ended_split_policy
+    assert [stage for stage in stages if stage.startswith("warning: ")] == [
+        f"warning: the split is no longer {policy} ({dataset.manifest.ended_split_policy}); what "
+        "was held out stays held out, but scores on it do not compare with those of before"
+    ]
+    assert summary.split == dataset.manifest.split_name == f"{policy} until reviews were appended"
+    assert problems(dataset) == []
+
+
+@pytest.mark.parametrize(
+    ("prepared", "more"),
+    [
+        ({"split": "temporal"}, timed("x", "i1", 5000)),
+        ({"split": "global_time"}, timed("x", "i1", 5)),
+        ({"split": "cold_user", "warm_share": 0.0}, timed("x", "i1", 5)),
+        ({"split": "ratio"}, timed("u1", "x", 5)),
+    ],
+)
+def test_a_policy_that_still_holds_is_still_checked(grow, prepared, more):
+    summary, dataset = grow(FIRST, [more], prepared=prepared)
+    assert "ends_split_policy" not in dataset.manifest.source["appended"][0]
+    assert summary.split == prepared["split"]
+    assert problems(dataset) == []
+
+
+def test_a_policy_ends_once(grow):
+    stages = []
+    _, dataset = grow(FIRST, [timed("u1", "new", 5000)], prepared={"split": "temporal"})
+    ended = dataset.manifest.ended_split_policy
+    summary, dataset = grow(None, [timed("u2", "new", 6000)], announce=stages.append)
+    assert not any(stage.startswith("warning") for stage in stages)
+    assert [entry.get("ends_split_policy") for entry in dataset.manifest.source["appended"]] == [
+        ended, None
+    ]  # fmt: skip
+    assert summary.split == "temporal until reviews were appended"
+    assert problems(dataset) == []
