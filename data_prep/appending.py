@@ -3,7 +3,15 @@
 What is there stays as it is: rows, splits, held-out reviews. New users and items get the rows that
 follow, in the order of their ids. Of a pair (user, item) that has a review already, the new one is
 left out. A new review goes to train, unless the rows carry a split or `--split=ratio` asks for new
-held-out ones. Texts are encoded by the encoders that the folder keeps, not by new ones: features of
+held-out ones.
+
+Where the folder was split by time, or so that items or users are cold, that may not be so any more:
+a user's new training review is later than the held-out ones, or an item is cold no longer. The
+folder grows all the same. No held-out review goes to train, so they choose and score models as
+honestly as before, and a service needs its new reviews. But the task is another one, and scores do
+not compare with those of before. So a warning and the manifest say what ended the policy.
+
+Texts are encoded by the encoders that the folder keeps, not by new ones: features of
 texts stay what they were, and so a model that was trained on them stays meaningful.
 """
 
@@ -21,11 +29,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data_prep import output_folder, splitting, writing
+from data_prep import output_folder, writing
+from data_prep.appended_split import split_appended
 from data_prep.config import PrepareConfig
 from data_prep.filling import fill, statistics, summarize
 from data_prep.ingesting import Ingested, ingest
-from data_prep.selection import NO_SPLIT, Known, Selection, select
+from data_prep.policy_checking import against_policy
+from data_prep.selection import Known, Selection, select
 from data_prep.sources import Source
 from data_prep.store import ReviewStore
 from data_prep.stored_encoder import StoredEncoder
@@ -35,6 +45,7 @@ from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.text.encoder import TextEncoder
 
 _BATCH_ROWS = 1 << 15
+_BAD_ITEMS = "bad_rows_of_item_metadata"
 
 
 def append(
@@ -88,15 +99,22 @@ def _fill(
 ) -> Summary:
     _add_earlier(store, earlier)
     known = Known(earlier.user_ids(), earlier.item_ids())
-    selection = select(store, ingested, scratch, k=config.k_core, known=known)
-    is_new = np.asarray(selection.row) >= 0
-    if not is_new.any():
-        raise DataError(f"nothing in {config.input} is new to {earlier.folder}")
-    split = _split(selection, is_new, store, config)
-    announce(f"writing {len(selection):,} reviews, {int(is_new.sum()):,} of them new")
-    filled = fill(folder, scratch, store, selection, split, encoders, announce, metadata=False)
-    _keep_metadata(folder, earlier)
+    selection = select(
+        store,
+        ingested,
+        scratch,
+        k=config.k_core,
+        drop_duplicate_text=config.drop_duplicate_text,
+        known=known,
+    )
+    _count_new(selection, earlier, config)  # a split needs some
     manifest = earlier.manifest
+    split_settings, split = split_appended(selection, store, config, manifest)
+    n_new = _count_new(selection, earlier, config)
+    announce(f"writing {len(selection):,} reviews, {n_new:,} of them new")
+    metadata = source.items is not None and source.item_file(config) is not None
+    filled = fill(folder, scratch, store, selection, split, encoders, announce, metadata=metadata)
+    filled = dataclasses.replace(filled, n_unknown_items=_keep_metadata(folder, earlier))
     summary = summarize(
         filled,
         selection,
@@ -104,25 +122,50 @@ def _fill(
         ingested,
         config,
         name=manifest.name,
-        policy=str(manifest.split.get("policy")),
+        policy=manifest.split_name,
         n_read=ingested.n_read + manifest.statistics.get("raw_rows", manifest.n_reviews),
         dropped=dict(Counter(selection.dropped) + Counter(manifest.dropped)),
     )
     del selection, split
     shutil.rmtree(scratch)
-    dataclasses.replace(
+    manifest = dataclasses.replace(
         manifest,
         n_users=summary.n_users,
         n_items=summary.n_items,
         n_reviews=summary.n_reviews,
         n_interactions=filled.n_interactions,
-        source=_grown(earlier, source, ingested, config),
+        source=_grown(earlier, source, ingested, config, split_settings),
         dropped=summary.dropped,
         text_encoders=filled.text_encoders,
         files=writing.file_entries(folder),
-        statistics={**manifest.statistics, **statistics(summary, filled.n_words)},
-    ).write(folder)
-    return summary
+        statistics={
+            **manifest.statistics,
+            **statistics(summary, filled.n_words),
+            _BAD_ITEMS: manifest.statistics.get(_BAD_ITEMS, 0) + ingested.n_bad_items,
+        },
+    )
+    manifest.write(folder)
+    if not manifest.ended_split_policy:
+        manifest = _with_policy_checked(manifest, folder, announce)
+    return dataclasses.replace(summary, split=manifest.split_name)
+
+
+def _with_policy_checked(
+    manifest: schema.Manifest, folder: Path, announce: Callable[[str], None]
+) -> schema.Manifest:
+    """States in the latest entry of what was appended whether it ended the split policy."""
+    problems = "; ".join(against_policy(ReviewDataset.load(folder)))
+    if not problems:
+        return manifest
+    announce(
+        f"warning: the split is no longer {manifest.split_name} ({problems}); what was held out "
+        "stays held out, but scores on it do not compare with those of before"
+    )
+    *before, entry = manifest.source["appended"]
+    entries = [*before, {**entry, "ends_split_policy": problems}]
+    manifest = dataclasses.replace(manifest, source={**manifest.source, "appended": entries})
+    manifest.write(folder)
+    return manifest
 
 
 def _add_earlier(store: ReviewStore, earlier: ReviewDataset) -> None:
@@ -155,50 +198,38 @@ def _add_earlier(store: ReviewStore, earlier: ReviewDataset) -> None:
     store.add_earlier(tables())
 
 
-def _split(
-    selection: Selection, is_new: np.ndarray, store: ReviewStore, config: PrepareConfig
-) -> np.ndarray:
-    split = np.array(selection.split)
-    carried = is_new & (split != NO_SPLIT)
-    if config.split == "ratio":
-        split[is_new] = splitting.split_by_ratio(
-            np.asarray(selection.user[is_new]),
-            None,
-            valid_share=config.valid_share,
-            test_share=config.test_share,
-            seed=config.seed,
-            min_history=0,
-        )
-    elif config.split == "predefined" or carried.any():
-        missing = is_new & (split == NO_SPLIT)
-        if missing.any():
-            raise DataError(
-                f"{store.first(selection.row[missing])}: split is missing; give it to all rows, or "
-                "to none, and all go to train"
-            )
-    else:
-        split[is_new] = splitting.TRAIN
-    return split
+def _count_new(selection: Selection, earlier: ReviewDataset, config: PrepareConfig) -> int:
+    n_new = int((np.asarray(selection.row) >= 0).sum())
+    if not n_new:
+        raise DataError(f"nothing in {config.input} is new to {earlier.folder}")
+    return n_new
 
 
-def _keep_metadata(folder: Path, earlier: ReviewDataset) -> None:
-    """Titles and categories of the items that were there; new ones have none."""
+def _keep_metadata(folder: Path, earlier: ReviewDataset) -> int | None:
+    """Items keep their titles and categories; what was missing is as the new metadata has it.
+
+    Returns:
+        Number of items that have neither; None where nothing was ever read.
+    """
     old = pq.read_table(earlier.file(schema.ITEMS))
     table = pq.read_table(folder / schema.ITEMS)
-    for name in old.column_names:
-        if name not in table.column_names:
-            values = pa.concat_arrays(
-                [
-                    *old[name].chunks,
-                    pa.nulls(len(table) - len(old), old[name].type),
-                ]
-            )
-            table = table.append_column(name, values)
+    for name in old.column_names[2:]:
+        nothing = pa.nulls(len(table) - len(old), old[name].type)
+        values = pa.concat_arrays([*old[name].chunks, nothing])
+        if name in table.column_names:
+            values = pc.coalesce(values, table[name].combine_chunks())
+            table = table.drop_columns(name)
+        table = table.append_column(name, values)
     pq.write_table(table, folder / schema.ITEMS, compression="zstd", store_schema=False)
+    return writing.n_unknown(table)
 
 
 def _grown(
-    earlier: ReviewDataset, source: Source, ingested: Ingested, config: PrepareConfig
+    earlier: ReviewDataset,
+    source: Source,
+    ingested: Ingested,
+    config: PrepareConfig,
+    split: dict[str, object],
 ) -> dict[str, Any]:
     manifest = earlier.manifest
     entry = {
@@ -209,6 +240,7 @@ def _grown(
         "added": {
             "kind": config.source,
             "options": dict(source.options(config)),
+            "split": split,
             "files": [{"name": path.name} | schema.file_entry(path) for path in ingested.files],
         },
     }

@@ -6,14 +6,13 @@ so.
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data_prep.config import SPLIT_POLICIES
+from data_prep.policy_checking import check_policy
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
 
@@ -130,7 +129,7 @@ def check_reviews(dataset: ReviewDataset) -> Iterator[str]:
     ends = dict.fromkeys(schema.SPLITS, 0)
     last = -1
     n_rows = 0
-    for batch in _reviews(dataset, ["user", "item", "split"]):
+    for batch in dataset.review_batches(_BATCH_ROWS, ["user", "item", "split"]):
         user, item = (batch.column(name).to_numpy() for name in ("user", "item"))
         n_rows += len(batch)
         for rows, n, name in ((user, dataset.n_users, "user"), (item, dataset.n_items, "item")):
@@ -178,60 +177,6 @@ def check_core(dataset: ReviewDataset) -> Iterator[str]:
         fewest = int(np.bincount(pairs[:, place], minlength=n).min())
         if fewest < (1 if dropped_later else k):
             yield f"a {name} has {fewest} reviews, the manifest says k-core {k}"
-
-
-def check_policy(dataset: ReviewDataset) -> Iterator[str]:
-    """The split is what its policy says."""
-    policy = dataset.manifest.split.get("policy")
-    if policy not in SPLIT_POLICIES:
-        yield f"the manifest names an unknown split policy, {policy!r}"
-    train, valid, test = (dataset.interactions(name) for name in schema.SPLITS)
-    if policy in ("cold_item", "cold_user") and not dataset.manifest.split.get("warm_share"):
-        place = int(policy == "cold_item")
-        known = set(train[:, place].tolist())
-        for name, pairs in (("valid", valid), ("test", test)):
-            if known & set(pairs[:, place].tolist()):
-                yield f"--split={policy}, but one of {name} has training reviews"
-    if policy == "leave_one_out":
-        for name, pairs in (("valid", valid), ("test", test)):
-            if len(pairs) and np.bincount(pairs[:, 0]).max() > 1:
-                yield f"--split=leave_one_out, but a user has two reviews in {name}"
-    if policy in ("global_time", "temporal"):
-        yield from _check_order_of_time(dataset, by_user=policy == "temporal")
-    least = dataset.manifest.split.get("min_history", 0)
-    held_out_users = np.union1d(valid[:, 0], test[:, 0])
-    history = np.bincount(train[:, 0], minlength=dataset.n_users)[held_out_users]
-    if len(history) and history.min() < least:
-        yield f"a user with held-out reviews has {history.min()} in train, fewer than {least}"
-
-
-def _check_order_of_time(dataset: ReviewDataset, *, by_user: bool) -> Iterator[str]:
-    n = dataset.n_users if by_user else 1
-    latest = np.full((len(schema.SPLITS), n), np.iinfo(np.int64).min)
-    earliest = np.full((len(schema.SPLITS), n), np.iinfo(np.int64).max)
-    for batch in _reviews(dataset, ["user", "timestamp", "split"]):
-        if batch.column("timestamp").null_count:
-            yield "the split goes by time, but a review has none"
-            return
-        user = batch.column("user").to_numpy() if by_user else np.zeros(len(batch), int)
-        time = batch.column("timestamp").to_numpy(zero_copy_only=False).astype(np.int64)
-        split = pc.index_in(batch.column("split"), pa.array(schema.SPLITS)).to_numpy()
-        np.maximum.at(latest, (split, user), time)
-        np.minimum.at(earliest, (split, user), time)
-    strictly = not by_user  # the time line of all is never cut between equal times
-    for before, after in ((0, 1), (0, 2), (1, 2)):
-        wrong = latest[before] > earliest[after] - strictly
-        empty = (latest[before] == np.iinfo(np.int64).min) | (
-            earliest[after] == np.iinfo(np.int64).max
-        )
-        if (wrong & ~empty).any():
-            yield f"a review in {schema.SPLITS[before]} is later than one in {schema.SPLITS[after]}"
-
-
-def _reviews(dataset: ReviewDataset, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    path: Path = dataset.folder / schema.REVIEWS
-    with pq.ParquetFile(path) as file:
-        yield from file.iter_batches(_BATCH_ROWS, columns=columns)
 
 
 CHECKS: dict[str, Check] = {

@@ -50,7 +50,19 @@ def as_array(values: Sequence[Any], field: str, where: Where) -> pa.Array:
 
 
 def to_strings(array: pa.Array, field: str, where: Where) -> pa.Array:
-    """A column of ids, texts or split names, `large_string`; whole numbers become strings."""
+    """A column of ids, texts or split names; whole numbers become strings.
+
+    Args:
+        array: strings or whole numbers, also as a dictionary.
+        field: name of the column, for messages.
+        where: row -> its file and line, for messages.
+
+    Returns:
+        `large_string`, of the same length.
+
+    Raises:
+        RowError: the values are of another type.
+    """
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
     if not (_is_string(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
         row = _first_valid(array)
@@ -63,7 +75,19 @@ def to_strings(array: pa.Array, field: str, where: Where) -> pa.Array:
 
 
 def to_numbers(array: pa.Array, field: str, where: Where) -> pa.Array:
-    """A column of ratings, float64; empty strings become null."""
+    """A column of ratings; empty strings become null.
+
+    Args:
+        array: numbers, or strings of numbers.
+        field: name of the column, for messages.
+        where: row -> its file and line, for messages.
+
+    Returns:
+        float64, of the same length.
+
+    Raises:
+        RowError: a value is no number.
+    """
     kind = array.type
     if _is_string(kind):
         array = pc.utf8_trim_whitespace(array)
@@ -119,7 +143,19 @@ def to_seconds(array: pa.Array, field: str, where: Where, *, unit: str = "s") ->
 
 
 def iso_to_seconds(array: pa.Array, field: str, where: Where) -> pa.Array:
-    """A column of Unix seconds, int64, from texts such as "2018-07-07 22:09:11", taken as UTC."""
+    """A column of Unix seconds from texts such as "2018-07-07 22:09:11", taken as UTC.
+
+    Args:
+        array: ISO 8601 dates or times without an offset; empty ones become null.
+        field: name of the column, for messages.
+        where: row -> its file and line, for messages.
+
+    Returns:
+        int64, of the same length.
+
+    Raises:
+        RowError: a value is no such time.
+    """
     texts = to_strings(array, field, where)
     texts = pc.if_else(pc.equal(pc.utf8_trim_whitespace(texts), ""), None, texts)
     try:

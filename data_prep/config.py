@@ -45,7 +45,8 @@ class PrepareConfig(TextConfig):
         False,
         "Add the reviews to the prepared folder at --output: users and items keep their rows, held-"
         "out reviews stay held out; new reviews go to train unless they carry a split or "
-        "--split=ratio is given; --k_core and the text encoder are the folder's.",
+        "--split=ratio is given; --k_core, the least --min_history and the text encoder are the "
+        "folder's.",
     )
 
     download: bool = setting(False, "Fetch --url to --input where that is missing.")

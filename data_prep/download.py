@@ -1,11 +1,15 @@
 """Fetching a raw file: goes on where it broke off, and says when it is not the right one."""
 
+import dataclasses
 import hashlib
 import http.client
+import json
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
+from email.message import Message
 from pathlib import Path
 
 from tqdm import tqdm
@@ -59,6 +63,9 @@ def fetch(
 ) -> None:
     """Fetches a file; what has arrived stays in `path` + ".part", from where a later call goes on.
 
+    It goes on only where those bytes came from the same URL, and where the file there is still the
+    same as far as the server tells (RFC 9110, If-Range). Otherwise the file is fetched anew.
+
     Args:
         url: where from, by http or https.
         path: where to; appears when it is complete.
@@ -66,8 +73,10 @@ def fetch(
         pause: waits for so many seconds before another attempt.
 
     Raises:
+        ConfigError: the URL is none that can be fetched.
         DataError: the server refuses, stays silent, or the file has another checksum.
     """
+    _check_url(url)
     part = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     failures = 0
@@ -83,8 +92,8 @@ def fetch(
                 raise DataError(f"{url}: the server says {error.code} {error.reason}") from None
             message, wait = f"{error.code} {error.reason}", _retry_after(error)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            if isinstance(error, OSError) and error.filename == str(part):
-                raise DataError(f"cannot write {part}: {error.strerror}") from None
+            if isinstance(error, OSError) and error.filename in (str(part), str(_notes(part))):
+                raise DataError(f"cannot write {error.filename}: {error.strerror}") from None
             message, wait = str(getattr(error, "reason", error)) or type(error).__name__, 0.0
         failures = 0 if _size(part) > before else failures + 1
         if failures == _ATTEMPTS:
@@ -96,30 +105,84 @@ def fetch(
     if sha256:
         _check_sum(part, sha256, remove=True)
     part.replace(path)
+    _notes(part).unlink(missing_ok=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Origin:
+    """Where the bytes of a part came from; lies beside it as JSON.
+
+    Attributes:
+        url: that was asked.
+        validator: strong ETag or Last-Modified of the file, "" where the server gives none.
+    """
+
+    url: str
+    validator: str
+
+    @classmethod
+    def of(cls, part: Path) -> "_Origin | None":
+        """That of a part; None where it is not known."""
+        try:
+            return cls(**json.loads(_notes(part).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def begin(self, part: Path) -> None:
+        """Removes the part and states where the next one comes from, in this order."""
+        part.unlink(missing_ok=True)
+        _notes(part).write_text(json.dumps(dataclasses.asdict(self)) + "\n", encoding="utf-8")
+
+
+def _notes(part: Path) -> Path:
+    return part.with_name(part.name + ".json")
+
+
+def _validator(headers: Message) -> str:
+    tag = headers.get("ETag", "")
+    # A weak tag does not promise equal bytes, and is not allowed in If-Range.
+    return tag if tag.startswith('"') else headers.get("Last-Modified", "")
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        fits = False
+    # Blanks, control characters and letters beyond ASCII must be escaped, as %20.
+    if not fits or not all("!" <= letter <= "~" for letter in url):
+        raise ConfigError(f"--url is {url!r}, must be an address as https://host/file")
 
 
 def _fetch_rest(url: str, part: Path) -> bool:
     """Appends what is missing; returns whether the file is complete now."""
     have = _size(part)
     headers = {"User-Agent": f"symcere-jax/{__version__}", "Accept-Encoding": "identity"}
-    if have:
+    origin = _Origin.of(part)
+    if origin is None or origin.url != url:
+        have = 0  # these bytes may be of another file
+    if have and origin is not None:
         headers["Range"] = f"bytes={have}-"
+        if origin.validator:
+            headers["If-Range"] = origin.validator
     request = urllib.request.Request(url, headers=headers)
     try:
         answer = urllib.request.urlopen(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         # Nothing lies after the bytes that we have: the file is complete, or another one now.
         n_bytes = error.headers.get("Content-Range", "").rpartition("/")[2]
-        if error.code == 416 and n_bytes == str(have):
+        if have and error.code == 416 and n_bytes == str(have):
             return True
-        if error.code == 416:
+        if have and error.code == 416:
             part.unlink()
             return False
         raise
     with answer:
-        goes_on = answer.status == 206
-        if have and not goes_on:
+        goes_on = have > 0 and answer.status == 206
+        if not goes_on:
             have = 0  # the server sends the whole file anew
+            _Origin(url, _validator(answer.headers)).begin(part)
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length is not None else None
         bar = tqdm(
@@ -145,6 +208,7 @@ def _check_sum(path: Path, sha256: str, *, remove: bool = False) -> None:
     if found != sha256.lower():
         if remove:
             path.unlink()
+            _notes(path).unlink(missing_ok=True)
         raise DataError(
             f"{path} has the sha256 {found}, expected {sha256.lower()}; fetch it again, or "
             "correct --sha256"

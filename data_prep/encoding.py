@@ -73,7 +73,19 @@ def encode(
     encoder: TextEncoder,
     announce: Callable[[str], None],
 ) -> TextFeatures:
-    """Encodes the texts; the encoder is told which reviews it may learn from."""
+    """Encodes the texts; the encoder is told which reviews it may learn from.
+
+    Args:
+        texts: of the reviews, in the order of the selection.
+        selection: the reviews.
+        split: int8 `[n_reviews]`, an index into `schema.SPLITS`.
+        rating: float32 `[n_reviews]`, NaN where there is none.
+        encoder: of the texts.
+        announce: called with the encoder's name and a few words at the start of each stage.
+
+    Returns:
+        Features of reviews, users and items.
+    """
     return encoder.encode(
         Reviews(
             texts=texts,

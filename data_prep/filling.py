@@ -31,12 +31,14 @@ class Filled:
         n_words: of all texts.
         n_empty: reviews without text.
         text_encoders: as the manifest states them.
+        n_unknown_items: items without title and categories; None where none were read.
     """
 
     n_interactions: Mapping[str, int]
     n_words: int
     n_empty: int
     text_encoders: Mapping[str, Any]
+    n_unknown_items: int | None
 
 
 def fill(
@@ -62,7 +64,7 @@ def fill(
         announce: called with a few words at the start of each stage.
         metadata: whether items have titles and the like.
     """
-    writing.write_ids(folder, store, selection, metadata=metadata)
+    n_unknown_items = writing.write_ids(folder, store, selection, metadata=metadata)
     n_interactions = writing.write_pairs(folder, selection, split)
     text_encoders = {}
     with contextlib.ExitStack() as stack:
@@ -82,7 +84,7 @@ def fill(
                     "width": features.reviews.shape[1],
                     "dtype": str(features.reviews.dtype),
                 }
-    return Filled(n_interactions, counts.n_words, counts.n_empty, text_encoders)
+    return Filled(n_interactions, counts.n_words, counts.n_empty, text_encoders, n_unknown_items)
 
 
 def summarize(
@@ -127,6 +129,7 @@ def summarize(
         n_cold_users=n_cold_users,
         n_cold_items=n_cold_items,
         n_bad_items=ingested.n_bad_items,
+        n_unknown_items=filled.n_unknown_items,
         seconds=0.0,
     )
 
@@ -138,10 +141,12 @@ def statistics(summary: Summary, n_words: int) -> dict[str, int]:
         summary: the counts.
         n_words: of all texts.
     """
+    unknown = summary.n_unknown_items
     return {
         "raw_rows": summary.n_read,
         "words": n_words,
         "reviews_without_text": summary.n_empty_texts,
         "users_without_training_review": summary.n_cold_users,
         "items_without_training_review": summary.n_cold_items,
+        **({} if unknown is None else {"items_without_metadata": unknown}),
     }

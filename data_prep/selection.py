@@ -15,6 +15,7 @@ from symcere_jax.errors import DataError
 NO_TIME = np.iinfo(np.int64).min  # stands for a missing timestamp, and sorts before all others
 NO_SPLIT = -1
 KNOWN_PAIR = "review of a user and item that had one already"
+KNOWN_TEXT = "review of a text that its user had written already"
 
 # Users and items are numbered in the order of their ids, as the bytes of UTF-8 sort; those that are
 # known already come first, by the rows that they have.
@@ -36,8 +37,10 @@ _WITHOUT_EQUAL_TEXTS = """
     SELECT row, u, i, pairs.timestamp, pairs.split
     FROM pairs JOIN raw USING (row)
     QUALIFY trim(text) = ''
+        OR row < 0
         OR row_number() OVER (
-            PARTITION BY u, md5(text) ORDER BY pairs.timestamp DESC NULLS LAST, row DESC
+            PARTITION BY u, md5(text)
+            ORDER BY row >= 0, pairs.timestamp DESC NULLS LAST, row DESC
         ) = 1
 """
 _SORTED = f"""
@@ -138,7 +141,7 @@ def select(
         scratch: folder for the columns.
         k: least number of reviews of a user and of an item.
         drop_duplicate_text: whether of reviews with equal texts by a user only the latest stays.
-        known: ids that keep their rows; their reviews stay.
+        known: ids that keep their rows; reviews that were there stay, and others give way to them.
 
     Raises:
         DataError: nothing is left.
@@ -159,7 +162,8 @@ def select(
         store.run(_WITHOUT_EQUAL_TEXTS)
         table = "distinct_pairs"
         (n_distinct,) = store.one("SELECT count(*) FROM distinct_pairs")
-        dropped["earlier review of equal text by the same user"] = n_pairs - n_distinct
+        reason = "earlier review of equal text by the same user" if known is None else KNOWN_TEXT
+        dropped[reason] = n_pairs - n_distinct
     columns = _columns_on_disk(store, table, scratch)
     store.run("DROP TABLE pairs")
     (n_users,) = store.one("SELECT count(*) FROM user_codes")

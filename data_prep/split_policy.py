@@ -38,7 +38,7 @@ def split_reviews(
         min_history = 1 if policy in _BY_USER else 0
     split = _split(policy, min_history, store, selection, config)
     if min_history and policy not in _BY_USER:
-        split = _drop_short_histories(selection, split, min_history)
+        split = drop_short_histories(selection, split, min_history)
     if not (split == splitting.TRAIN).any():
         raise DataError(
             f"none of the {len(split):,} reviews is in split 'train'; --split=ratio splits anew"
@@ -126,11 +126,24 @@ def _check_timestamps(
         )
 
 
-def _drop_short_histories(selection: Selection, split: np.ndarray, min_history: int) -> np.ndarray:
-    """Leaves out held-out reviews of users with few training reviews."""
+def drop_short_histories(
+    selection: Selection, split: np.ndarray, min_history: int, kept: np.ndarray | None = None
+) -> np.ndarray:
+    """Leaves out held-out reviews of users with few training reviews.
+
+    Args:
+        selection: the reviews, of which they are dropped.
+        split: int8 `[n]`, an index into `schema.SPLITS`.
+        min_history: least number of training reviews.
+        kept: bool `[n]`, reviews that stay in any case.
+
+    Returns:
+        The split of those that are left.
+    """
     in_train = split == splitting.TRAIN
     history = filtering.counts(selection.user, in_train, selection.n_users)
-    kept = in_train | (history[selection.user] >= min_history)
+    stays = history[selection.user] >= min_history
+    kept = in_train | stays if kept is None else in_train | stays | kept
     selection.drop(kept, f"held out, by a user with under {min_history} training reviews")
     return split[kept]
 

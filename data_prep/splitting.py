@@ -21,7 +21,7 @@ def split_by_ratio(
     valid_share: float,
     test_share: float,
     seed: int,
-    min_history: int = 1,
+    min_history: int | np.ndarray = 1,
 ) -> np.ndarray:
     """Holds out a share of each user's reviews, random ones or the latest.
 
@@ -37,7 +37,8 @@ def split_by_ratio(
         valid_share: in [0, 1).
         test_share: in [0, 1), `valid_share + test_share < 1`.
         seed: of the random numbers.
-        min_history: least number of reviews of a user that stay in train.
+        min_history: least number of reviews of a user that stay in train; of each user alike, or
+            int `[n_users]`.
 
     Returns:
         int8 `[n]`, an index into `SPLITS`.

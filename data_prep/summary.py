@@ -27,6 +27,7 @@ class Summary:
         n_cold_users: users without a training review.
         n_cold_items: items without a training review.
         n_bad_items: malformed rows of the item metadata, which were skipped.
+        n_unknown_items: items without title and categories; None where none were read.
         seconds: from start to end.
     """
 
@@ -45,6 +46,7 @@ class Summary:
     n_cold_users: int
     n_cold_items: int
     n_bad_items: int
+    n_unknown_items: int | None
     seconds: float
 
     @property
@@ -78,5 +80,7 @@ class Summary:
         table.add_row("items without training review", f"{self.n_cold_items:,}")
         if self.n_bad_items:
             table.add_row("bad rows of item metadata", f"{self.n_bad_items:,}")
+        if self.n_unknown_items:
+            table.add_row("items without metadata", f"{self.n_unknown_items:,}")
         table.add_row("seconds", f"{self.seconds:.1f}")
         return table

@@ -29,6 +29,9 @@ _METADATA = """
     FROM item_metadata JOIN item_codes USING (item_id) JOIN kept_items ON i = code
     GROUP BY code ORDER BY code
 """
+_METADATA_SCHEMA = pa.schema(
+    {"code": pa.int64(), "title": pa.large_string(), "categories": pa.large_string()}
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,14 +47,19 @@ class TextCounts:
     n_empty: int
 
 
-def write_ids(folder: Path, store: ReviewStore, selection: Selection, *, metadata: bool) -> None:
+def write_ids(
+    folder: Path, store: ReviewStore, selection: Selection, *, metadata: bool
+) -> int | None:
     """Writes the tables of external ids, and of titles and categories of items where known.
 
     Args:
         folder: where to.
         store: holds the raw rows.
         selection: the reviews that stay.
-        metadata: whether the store knows something of the items.
+        metadata: whether titles and categories were read.
+
+    Returns:
+        Number of items that have neither; None where nothing was read.
     """
     users = pa.table({"user": _rows(selection.n_users)})
     users = users.append_column("user_id", ids(store, "user_id", selection.user_codes))
@@ -62,6 +70,15 @@ def write_ids(folder: Path, store: ReviewStore, selection: Selection, *, metadat
     for name, table in ((schema.USERS, users), (schema.ITEMS, items)):
         # Without Arrow's own schema, 64-bit string offsets read back as plain strings.
         pq.write_table(table, folder / name, compression="zstd", store_schema=False)
+    return n_unknown(items)
+
+
+def n_unknown(items: pa.Table) -> int | None:
+    """Number of items that have neither title nor categories; None where the table has neither."""
+    if not {"title", "categories"} <= set(items.column_names):
+        return None
+    both = pc.and_(items["title"].is_null(), items["categories"].is_null())
+    return int(pc.sum(both, min_count=0).as_py())
 
 
 def write_reviews(
@@ -196,8 +213,10 @@ def _rows(n: int) -> pa.Array:
 
 def _with_metadata(items: pa.Table, store: ReviewStore, selection: Selection) -> pa.Table:
     store.insert("kept_items", pa.table({"code": selection.item_codes}))
-    found = pa.Table.from_batches(list(store.stream(_METADATA)))
+    found = pa.Table.from_batches(
+        [batch.cast(_METADATA_SCHEMA) for batch in store.stream(_METADATA)], _METADATA_SCHEMA
+    )
     places = pc.index_in(pa.array(selection.item_codes), value_set=found["code"].combine_chunks())
     for name in ("title", "categories"):
-        items = items.append_column(name, found[name].cast(pa.large_string()).take(places))
+        items = items.append_column(name, found[name].take(places))
     return items

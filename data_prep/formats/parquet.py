@@ -24,6 +24,12 @@ def read_parquet(path: Path, wanted: Collection[str], bad: BadRows) -> Blocks:
         path: the file, gzipped as a whole if it ends in `.gz`.
         wanted: fields to read.
         bad: not used: a Parquet file has no malformed rows, it is whole or it is not.
+
+    Yields:
+        Its rows, some at a time.
+
+    Raises:
+        DataError: the file is missing, damaged, or no Parquet file.
     """
     del bad
     with open_raw(path) as stream, tempfile.TemporaryFile() as unpacked:

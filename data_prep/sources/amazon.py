@@ -17,7 +17,7 @@ from data_prep.columns import to_numbers, to_seconds
 from data_prep.config import PrepareConfig
 from data_prep.formats import Block
 from data_prep.raw import RawBlock
-from data_prep.sources.fields import column, read_reviews, titled
+from data_prep.sources.fields import column, read_reviews, titled, typed
 from data_prep.sources.item_metadata import read_items
 from data_prep.sources.registry import Source, register
 
@@ -41,17 +41,13 @@ _2023 = {
 
 
 def _convert(block: Block, fields: Mapping[str, str], unit: str) -> dict[str, pa.Array]:
-    columns = {
+    return {
         "user_id": column(block, fields["user"]),
         "item_id": column(block, fields["item"]),
+        "rating": typed(block, fields["rating"], to_numbers),
+        "timestamp": typed(block, fields["time"], functools.partial(to_seconds, unit=unit)),
         "text": titled(column(block, fields["title"]), column(block, fields["text"])),
     }
-    rating, time = fields["rating"], fields["time"]
-    if rating in block.columns:
-        columns["rating"] = to_numbers(block.columns[rating], rating, block.where)
-    if time in block.columns:
-        columns["timestamp"] = to_seconds(block.columns[time], time, block.where, unit=unit)
-    return columns
 
 
 def _read(

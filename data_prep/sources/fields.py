@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_prep.bad_rows import BadRows
-from data_prep.columns import to_strings
-from data_prep.formats import Block, format_of, read_json_lines, salvage
+from data_prep.columns import Where, to_strings
+from data_prep.formats import Block, read_json_lines, salvage
 from data_prep.raw import RAW_SCHEMA, RawBlock
 from symcere_jax.errors import DataError
 
 Convert = Callable[[Block], Mapping[str, pa.Array]]
+Typed = Callable[[pa.Array, str, Where], pa.Array]
 _BETWEEN = pa.scalar(". ", pa.large_string())
 
 Keep = Callable[[Block], tuple[np.ndarray, str]]
@@ -62,7 +63,16 @@ def read_reviews(
 
 
 def check_found(block: Block, required: Collection[str], path: Path) -> None:
-    """Refuses a file whose first rows lack a field that each must have."""
+    """Refuses a file whose first rows lack a field that each must have.
+
+    Args:
+        block: the first rows.
+        required: names of the fields.
+        path: the file.
+
+    Raises:
+        DataError: a field is missing.
+    """
     missing = [name for name in required if name not in block.found]
     if missing:
         raise DataError(
@@ -72,16 +82,52 @@ def check_found(block: Block, required: Collection[str], path: Path) -> None:
 
 
 def column(block: Block, name: str) -> pa.Array:
-    """A column of strings, null where the block has none."""
-    if name not in block.columns:
-        return pa.nulls(len(block), pa.large_string())
-    return to_strings(block.columns[name], name, block.where)
+    """A column of strings.
+
+    Args:
+        block: rows of a file; where all of them lack the field, all values are null.
+        name: of the field.
+
+    Returns:
+        `large_string` `[n_rows]`.
+
+    Raises:
+        RowError: a value is neither a string nor a whole number.
+    """
+    return typed(block, name, to_strings)
+
+
+def typed(block: Block, name: str, convert: Typed) -> pa.Array:
+    """A column of some type.
+
+    Args:
+        block: rows of a file; where all of them lack the field, all values are null.
+        name: of the field.
+        convert: takes the values, the name and `Block.where`; one of `data_prep.columns`.
+
+    Returns:
+        What `convert` makes of the values.
+
+    Raises:
+        RowError: a value is of another type.
+    """
+    values = block.columns[name] if name in block.columns else pa.nulls(len(block))
+    return convert(values, name, block.where)
 
 
 def titled(title: pa.Array, text: pa.Array) -> pa.Array:
-    """Title and text joined by ". "; what is missing or empty is left out."""
+    """Title and text joined by ". "; what is missing or empty is left out.
+
+    Args:
+        title: `large_string` `[n_rows]`.
+        text: likewise.
+
+    Returns:
+        `large_string` `[n_rows]`, null where there is neither.
+    """
     title, text = (pc.if_else(pc.equal(part, ""), None, part) for part in (title, text))
-    return pc.binary_join_element_wise(title, text, _BETWEEN, null_handling="skip")
+    # Told to skip nulls, Arrow would leave out rows that have neither.
+    return pc.coalesce(pc.binary_join_element_wise(title, text, _BETWEEN), title, text)
 
 
 def as_block(
@@ -91,7 +137,15 @@ def as_block(
     dropped: Mapping[str, int],
     names: Mapping[str, str],
 ) -> RawBlock:
-    """A `RawBlock` of some columns; the others are null."""
+    """A `RawBlock` of some columns; the others are null.
+
+    Args:
+        columns: column of `RAW_SCHEMA` -> its values, `[n_rows]`.
+        block: the rows that they were made of.
+        file: that holds them.
+        dropped: reason -> rows that the reader is to leave out.
+        names: column of `RAW_SCHEMA` -> its field, for messages, where it is called otherwise.
+    """
     n_rows = len(block)
     arrays = [
         columns[name].cast(kind) if name in columns else pa.nulls(n_rows, kind)
@@ -99,12 +153,6 @@ def as_block(
     ]
     table = pa.table(arrays, schema=RAW_SCHEMA)
     return RawBlock(table, block.lines, block.label, file, dropped, names)
-
-
-def format_is_json(path: Path) -> bool:
-    """Whether a file's name says JSON lines."""
-    kind = format_of(path)
-    return kind is not None and kind.read is read_json_lines
 
 
 def _convert(

@@ -17,7 +17,7 @@ from data_prep.columns import iso_to_seconds, to_numbers
 from data_prep.config import PrepareConfig
 from data_prep.formats import Block
 from data_prep.raw import RawBlock, shorten
-from data_prep.sources.fields import column, read_reviews, titled
+from data_prep.sources.fields import column, read_reviews, titled, typed
 from data_prep.sources.registry import Source, register
 
 _WANTED = ("hotel_url", "author", "date", "rating", "title", "text")
@@ -36,8 +36,8 @@ def _convert(block: Block) -> dict[str, pa.Array]:
     return {
         "user_id": column(block, "author"),
         "item_id": pc.struct_field(_parts(block), "hotel"),
-        "rating": to_numbers(block.columns["rating"], "rating", block.where),
-        "timestamp": iso_to_seconds(block.columns["date"], "date", block.where),
+        "rating": typed(block, "rating", to_numbers),
+        "timestamp": typed(block, "date", iso_to_seconds),
         "text": titled(column(block, "title"), column(block, "text")),
     }
 

@@ -1,8 +1,8 @@
 """The interaction lists of the LightGCN benchmarks (Gowalla and its like): no ratings, no text.
 
 A folder with `train.txt` and `test.txt`, plain or gzipped. A line is a user, then the items of the
-user, all of them whole numbers, separated by blanks. The test split is kept as it is; validation
-interactions are drawn from the training lists.
+user, all of them whole numbers, separated by blanks; blank lines are skipped. The test split is
+kept as it is; validation interactions are drawn from the training lists.
 """
 
 from collections.abc import Iterator
@@ -50,6 +50,8 @@ def _blocks(path: Path, bad: BadRows) -> Iterator[tuple[np.ndarray, np.ndarray, 
     parts: list[np.ndarray] = []
     with open_raw(path) as file:
         for number, line in enumerate(file, start=1):
+            if line.isspace():
+                continue
             try:
                 user, *items = map(int, line.split())
             except ValueError:

@@ -20,7 +20,7 @@ from data_prep.columns import iso_to_seconds, to_numbers
 from data_prep.config import PrepareConfig
 from data_prep.formats import Block
 from data_prep.raw import RawBlock
-from data_prep.sources.fields import column, read_reviews
+from data_prep.sources.fields import column, read_reviews, typed
 from data_prep.sources.item_metadata import objects, read_items
 from data_prep.sources.registry import Source, register
 from symcere_jax.errors import DataError
@@ -55,8 +55,8 @@ def _convert(block: Block) -> dict[str, pa.Array]:
     return {
         "user_id": column(block, "user_id"),
         "item_id": column(block, "business_id"),
-        "rating": to_numbers(block.columns["stars"], "stars", block.where),
-        "timestamp": iso_to_seconds(block.columns["date"], "date", block.where),
+        "rating": typed(block, "stars", to_numbers),
+        "timestamp": typed(block, "date", iso_to_seconds),
         "text": column(block, "text"),
     }
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -206,11 +206,14 @@ class ReviewDataset:
         """A number for each pair of rows."""
         return users.astype(np.int64) * self.n_items + items
 
-    def review_batches(self, n_rows: int) -> Iterator[pa.RecordBatch]:
+    def review_batches(
+        self, n_rows: int, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """The reviews, some rows at a time, so that memory does not grow with their number.
 
         Args:
             n_rows: of a batch, at most.
+            columns: to read; None reads all.
 
         Raises:
             DataError: the file is not readable.
@@ -218,7 +221,7 @@ class ReviewDataset:
         path = self.file(schema.REVIEWS)
         try:
             with pq.ParquetFile(path) as file:
-                yield from file.iter_batches(n_rows)
+                yield from file.iter_batches(n_rows, columns=columns)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{path}: not readable ({error}); prepare the data again") from None
 

@@ -91,6 +91,18 @@ class Manifest:
         content = {path: entry["sha256"] for path, entry in self.files.items()}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
+    @property
+    def ended_split_policy(self) -> str:
+        """How appended reviews made the split differ from its policy; "" where they did not."""
+        ends = (entry.get("ends_split_policy") for entry in self.source.get("appended", []))
+        return next(filter(None, ends), "")
+
+    @property
+    def split_name(self) -> str:
+        """Name of the split policy, and whether it held only until reviews were appended."""
+        policy = str(self.split.get("policy", "–"))
+        return f"{policy} until reviews were appended" if self.ended_split_policy else policy
+
     def write(self, folder: Path) -> None:
         """Writes `manifest.json` into `folder`."""
         content = {"format": FORMAT, "format_version": FORMAT_VERSION}
@@ -170,6 +182,12 @@ def _is_well_formed(field: dataclasses.Field, value: Any) -> bool:
             and isinstance(entry.get("sha256"), str)
             and _stays_inside(name)
             for name, entry in value.items()
+        )
+    if field.name == "source":
+        entries = value.get("appended", [])
+        return isinstance(entries, list) and all(
+            isinstance(entry, Mapping) and isinstance(entry.get("ends_split_policy", ""), str)
+            for entry in entries
         )
     if field.name == "text_encoders":
         return all(

@@ -47,7 +47,7 @@ def data_section(dataset: ReviewDataset) -> str:
             ["name", manifest.name],
             ["fingerprint", manifest.fingerprint],
             ["source", str(manifest.source.get("kind", "–"))],
-            ["split", str(manifest.split.get("policy", "–"))],
+            ["split", manifest.split_name],
             ["k-core", str(manifest.k_core)],
             ["text features", encoders or "none"],
         ],

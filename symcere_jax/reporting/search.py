@@ -1,6 +1,7 @@
 """What a search leaves for people: a flagfile of the winner, a table and a plot of all trials."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from symcere_jax.config import Config
 from symcere_jax.experiments.trials import SearchResult, Trial
+from symcere_jax.reporting.files import write_files
+from symcere_jax.reporting.tables import plain
 
 FLAGS = "best.flags"
 TABLE = "trials.csv"
@@ -29,11 +32,12 @@ def write_search(result: SearchResult, workdir: Path, dataset: str) -> list[Path
     Returns:
         The paths of the files.
     """
-    paths = [workdir / TABLE, workdir / PLOT]
-    _write_table(result.trials, paths[0])
-    history_figure(result.trials, dataset).savefig(paths[1], dpi=150)
+    figure = history_figure(result.trials, dataset)
+    writers: dict[str, Callable[[Path], object]] = {
+        TABLE: lambda path: _write_table(result.trials, path),
+        PLOT: lambda path: figure.savefig(path, dpi=150, format="png"),
+    }
     if result.best is not None:
-        paths.append(workdir / FLAGS)
         counts = {state: sum(trial.state == state for trial in result.trials) for state in STATES}
         comment = [
             f"# Trial {result.best.number} of a search on {dataset}.",
@@ -41,8 +45,8 @@ def write_search(result: SearchResult, workdir: Path, dataset: str) -> list[Path
             f"# valid ndcg@10 {result.best.score:.4f}, epoch {result.best.best_epoch}.",
         ]
         text = "\n".join([*comment, *flag_lines(result.best.config)]) + "\n"
-        paths[-1].write_text(text)
-    return paths
+        writers[FLAGS] = lambda path: path.write_text(text, encoding="utf-8")
+    return write_files(workdir, writers)
 
 
 def flag_lines(config: Config) -> list[str]:
@@ -66,7 +70,7 @@ def history_figure(trials: tuple[Trial, ...], title: str) -> Figure:
         if scores and state == "complete":
             best = np.maximum.accumulate(list(scores.values()))
             axes.step(list(scores), best, where="post", color="C0", alpha=0.5, label="best so far")
-    axes.set(xlabel="trial", ylabel="valid NDCG@10", title=title)
+    axes.set(xlabel="trial", ylabel="valid NDCG@10", title=plain(title))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if axes.lines:
         axes.legend()
@@ -82,7 +86,7 @@ def _flag(name: str, value: Any) -> str:
 def _write_table(trials: tuple[Trial, ...], path: Path) -> None:
     names = ("number", "state", "score", "epochs", "best_epoch", "seconds", "error")
     searched = list(trials[0].searched) if trials else []
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*names, *searched])
         for trial in trials:

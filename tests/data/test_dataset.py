@@ -52,6 +52,13 @@ def test_a_folder_is_what_its_manifest_says(dataset):
     assert len(dataset.item_ids()) == len(set(dataset.item_ids())) == dataset.n_items
 
 
+def test_batches_of_reviews_are_the_reviews(dataset):
+    columns = ["user", "split"]
+    batches = list(dataset.review_batches(7, columns))
+    assert max(map(len, batches)) == 7
+    assert pa.Table.from_batches(batches).to_pylist() == dataset.reviews(columns).to_pylist()
+
+
 def test_reviews_are_the_interactions(dataset):
     reviews = dataset.reviews(["user", "item", "split"]).to_pydict()
     assert list(reviews) == ["user", "item", "split"]

@@ -57,6 +57,22 @@ def test_a_manifest_that_was_changed_is_refused(tmp_path, entry, value):
         schema.Manifest.read(tmp_path)
 
 
+def test_a_split_policy_holds_until_an_entry_of_what_was_appended_says_otherwise():
+    assert (MANIFEST.split_name, MANIFEST.ended_split_policy) == ("ratio", "")
+    entries = [{"fingerprint": "a"}, {"ends_split_policy": "too late"}, {}]
+    ended = dataclasses.replace(MANIFEST, source={"appended": entries})
+    assert ended.ended_split_policy == "too late"
+    assert ended.split_name == "ratio until reviews were appended"
+    assert dataclasses.replace(MANIFEST, split={}).split_name == "–"
+
+
+@pytest.mark.parametrize("appended", [{}, "x", ["x"], [{"ends_split_policy": ["late"]}]])
+def test_what_was_appended_is_a_list_of_entries(tmp_path, appended):
+    _edit(tmp_path, source={"appended": appended})
+    with pytest.raises(DataError, match="entry 'source' is malformed"):
+        schema.Manifest.read(tmp_path)
+
+
 # Runs in a process of its own: the encoding of files is fixed once Python has started.
 SCRIPT = """
 import locale, pathlib, sys

@@ -17,8 +17,11 @@ from absl import flags
 from absl.testing import flagsaver
 from hypothesis import settings
 
+from data_prep.config import PrepareConfig
+from data_prep.pipeline import prepare
 from data_prep.store import ReviewStore
 from launch import cli
+from symcere_jax.data import ReviewDataset
 from symcere_jax.text.encoder import Progress, Reviews, TextFeatures
 
 STORED_COLUMNS = ("user_id", "item_id", "rating", "timestamp", "text", "split")
@@ -167,3 +170,24 @@ def write_hotels(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / "Data"
 
     return write
+
+
+@pytest.fixture
+def grow(tmp_path):
+    """Prepares some rows, unless None, without an encoder, then appends others."""
+
+    def run(first, more, *, prepared=None, announce=lambda stage: None, **settings):
+        config = PrepareConfig(
+            source=settings.pop("source", "table"),
+            input=tmp_path / "rows.jsonl",
+            output=tmp_path / "data",
+            text_encoder="none",
+        )
+        steps = [(first, {"overwrite": True, **(prepared or {})})] if first is not None else []
+        for rows, step in [*steps, (more, {"append": True, **settings})]:
+            assert config.input is not None
+            config.input.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            summary = prepare(dataclasses.replace(config, **step), announce=announce)
+        return summary, ReviewDataset.load(config.output)
+
+    return run

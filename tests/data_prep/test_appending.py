@@ -2,6 +2,7 @@ import dataclasses
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from data_prep.adding_text import EncodeConfig, add_text
@@ -180,3 +181,71 @@ def test_features_from_elsewhere_cannot_be_appended_to(two_encoders, tmp_path):
     )
     with pytest.raises(DataError, match=r"made elsewhere .* and so must be"):
         prepare(two_encoders)
+
+
+def row_of(user, item, text="", time=1, **fields):
+    fields = {"user_id": user, "item_id": item, "rating": 4, "timestamp": time} | fields
+    return {**fields, "text": text}
+
+
+def problems(dataset):
+    return [problem for check in CHECKS.values() for problem in problems_of(dataset, check)]
+
+
+def test_texts_that_a_user_wrote_already_may_be_left_out(grow):
+    first = [row_of("u", "a", "twice", 9), row_of("u", "b", "twice", 8), row_of("v", "a", "once")]
+    more = [
+        row_of("u", "c", "twice", 10),  # as in the folder, where both stay
+        row_of("u", "d", "new", 5),
+        row_of("u", "e", "new", 6),  # the later of two
+        row_of("v", "b", "twice"),  # another user's
+        row_of("v", "c", " "),
+        row_of("v", "d", " "),
+    ]
+    summary, dataset = grow(first, more, drop_duplicate_text=True)
+    pairs = set(named(dataset, dataset.reviews().to_pylist()))
+    assert pairs == {
+        ("u", "a"), ("u", "b"), ("u", "e"), ("v", "a"), ("v", "b"), ("v", "c"), ("v", "d")
+    }  # fmt: skip
+    assert summary.dropped["review of a text that its user had written already"] == 2
+    assert problems(dataset) == []
+
+
+def test_items_get_titles_where_they_have_none(grow, tmp_path):
+    def reviews(*items):
+        return [
+            {"user_id": f"u{n}", "parent_asin": item, "rating": 3.0, "title": "", "text": "",
+             "timestamp": 10**12}
+            for item in items for n in range(2)
+        ]  # fmt: skip
+
+    for name, titles in (
+        ("old", {"a": "A", "z": "?"}),
+        ("new", {"a": "other", "b": "B", "d": "D"}),
+    ):
+        (tmp_path / f"{name}.items.jsonl").write_text(
+            "".join(
+                json.dumps({"parent_asin": item, "title": title, "categories": [title]}) + "\n"
+                for item, title in titles.items()
+            )
+        )
+    old, new = (tmp_path / f"{name}.items.jsonl" for name in ("old", "new"))
+    steps = ({"item_metadata": old}, {"item_metadata": new})
+    for before, after, titles, unknown in (
+        (*steps, ["A", "B", None, "D"], 1),
+        ({}, steps[1], ["other", "B", None, "D"], 1),
+        (steps[0], {}, ["A", None, None, None], 3),
+        ({}, {}, None, None),
+    ):
+        summary, dataset = grow(
+            reviews("a", "b"), reviews("c", "d"), source="amazon_2023", prepared=before, **after
+        )
+        table = pq.read_table(dataset.file("items.parquet"))
+        assert table["item_id"].to_pylist() == ["a", "b", "c", "d"]
+        if titles is None:
+            assert table.column_names == ["item", "item_id"]
+        else:
+            assert table["title"].to_pylist() == table["categories"].to_pylist() == titles
+        assert summary.n_unknown_items == unknown
+        assert dataset.manifest.statistics.get("items_without_metadata") == unknown
+        assert problems(dataset) == []

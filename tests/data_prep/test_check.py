@@ -164,6 +164,20 @@ def test_a_split_that_is_not_what_the_manifest_says(folder, split, message):
     assert any(message in problem for problem in problems(folder))
 
 
+def test_an_ended_policy_is_not_checked_and_that_is_said(folder):
+    content = json.loads((folder / schema.MANIFEST).read_text())
+    ends = "a review in train is later than one in test"
+    source = content["source"] | {"appended": [{"ends_split_policy": ends}]}
+    edit_manifest(folder, split={"policy": "temporal"}, source=source)
+    assert problems(folder) == []
+    checked = run(str(folder), "--noencode")
+    assert (checked.returncode, checked.stderr) == (0, "")
+    said = f"ok      split policy: temporal until reviews were appended, not checked ({ends})"
+    assert said in checked.stdout.splitlines()
+    edit_manifest(folder, split={"policy": "temporal", "min_history": 99})
+    assert any("in train, fewer than 99" in problem for problem in problems(folder))
+
+
 def test_a_core_that_is_not_one(folder):
     edit_manifest(folder, k_core=5)
     assert any("the manifest says k-core 5" in problem for problem in problems(folder))

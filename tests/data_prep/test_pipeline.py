@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_prep.pipeline import PrepareConfig, prepare
+from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
 
@@ -259,16 +260,39 @@ def test_an_unknown_source(tmp_path):
         prepare(config(tmp_path, tmp_path, source="yelpp"))
 
 
-def test_bad_rows_of_item_metadata_are_counted_and_limited(tmp_path, rows, write_rows):
-    reviews = [
+def as_amazon(rows: list[dict]) -> list[dict]:
+    return [
         {"user_id": row["user_id"], "parent_asin": row["item_id"], "rating": 3.0, "title": "",
          "text": row["text"], "timestamp": 10**12 + row["timestamp"]}
         for row in rows
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("n_known", [0, 1, 12])
+def test_items_of_which_the_metadata_has_nothing_are_counted(tmp_path, rows, write_rows, n_known):
+    items = [{"parent_asin": f"i{n:02}", "title": f"title {n}"} for n in range(n_known)]
+    config = PrepareConfig(
+        source="amazon_2023",
+        input=write_rows(as_amazon(rows)),
+        output=tmp_path / "out",
+        item_metadata=write_rows([*items, {"parent_asin": "none", "title": "x"}], "items.jsonl"),
+        text_encoder="none",
+    )
+    assert prepare(config).n_unknown_items == 12 - n_known
+    dataset = ReviewDataset.load(tmp_path / "out")
+    assert dataset.manifest.statistics["items_without_metadata"] == 12 - n_known
+    table = pq.read_table(dataset.file(schema.ITEMS))
+    assert table["title"].to_pylist() == [f"title {n}" if n < n_known else None for n in range(12)]
+    assert table["categories"].to_pylist() == [None] * 12
+    assert prepare(dataclasses.replace(config, item_metadata=None, overwrite=True)) is not None
+    assert "items_without_metadata" not in ReviewDataset.load(config.output).manifest.statistics
+
+
+def test_bad_rows_of_item_metadata_are_counted_and_limited(tmp_path, rows, write_rows):
     items = [{"parent_asin": f"i{n:02}", "title": f"title {n}"} for n in range(9)]
     config = PrepareConfig(
         source="amazon_2023",
-        input=write_rows(reviews),
+        input=write_rows(as_amazon(rows)),
         output=tmp_path / "out",
         item_metadata=write_rows([*items, {"title": "no id"}], "items.jsonl"),
         text_encoder="none",

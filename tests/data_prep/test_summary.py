@@ -21,6 +21,7 @@ SUMMARY = Summary(
     n_cold_users=3,
     n_cold_items=4,
     n_bad_items=8,
+    n_unknown_items=9,
     seconds=1.26,
 )
 
@@ -52,5 +53,6 @@ def test_the_table_shows_every_count_and_no_reason_that_dropped_nothing():
         "users without training review": "3",
         "items without training review": "4",
         "bad rows of item metadata": "8",
+        "items without metadata": "9",
         "seconds": "1.3",
     }

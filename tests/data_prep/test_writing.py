@@ -46,7 +46,7 @@ def filled(make_store):
 
 
 def test_ids_are_those_that_are_left(tmp_path, filled, selection):
-    writing.write_ids(tmp_path, filled, selection, metadata=False)
+    assert writing.write_ids(tmp_path, filled, selection, metadata=False) is None
     users = pq.read_table(tmp_path / "users.parquet")
     assert users.schema == pa.schema({"user": pa.int32(), "user_id": pa.string()})
     assert users.to_pylist() == [{"user": 0, "user_id": "a"}, {"user": 1, "user_id": "c"}]
@@ -56,7 +56,7 @@ def test_ids_are_those_that_are_left(tmp_path, filled, selection):
 def test_titles_and_categories_are_those_of_the_items(tmp_path, filled, selection):
     known = {"item_id": ["z", "w", "z"], "title": ["Z", "W", None], "categories": [None, "c", "d"]}
     filled.insert("item_metadata", pa.table(known))
-    writing.write_ids(tmp_path, filled, selection, metadata=True)
+    assert writing.write_ids(tmp_path, filled, selection, metadata=True) == 1
     items = pq.read_table(tmp_path / "items.parquet").select(["title", "categories"])
     assert items.to_pylist() == [
         {"title": None, "categories": None},

@@ -1,7 +1,9 @@
 import csv
+from pathlib import Path
 
 import pytest
 from absl import flags
+from matplotlib.figure import Figure
 
 from symcere_jax.config import Config
 from symcere_jax.experiments.trials import SearchResult, Trial, best_trial
@@ -98,6 +100,37 @@ def test_the_plot_shows_the_scores_and_the_best_so_far():
     falling = (trial(0, "complete", 0.3), trial(1, "complete", 0.2))
     (axes,) = history_figure(falling, "shop").axes
     assert axes.lines[1].get_ydata().tolist() == [0.3, 0.3]
+
+
+def test_a_name_that_looks_like_mathematics(tmp_path):
+    paths = write_search(RESULT, tmp_path, r"$\x$ {é")
+    assert [path.name for path in paths] == ["trials.csv", "history.png", "best.flags"]
+    assert r"a search on $\x$ {é." in paths[2].read_text(encoding="utf-8")
+    assert paths[1].read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["trials.csv", "history.png", "best.flags"])
+def test_files_are_replaced_whole_or_not_at_all(tmp_path, monkeypatch, name):
+    write_search(RESULT, tmp_path, "shop")
+    before = (tmp_path / name).read_bytes()
+
+    def broken(*arguments, **settings):
+        raise OSError("the disk is full")
+
+    if name == "trials.csv":
+        monkeypatch.setattr(csv, "writer", broken)
+    elif name == "history.png":
+        monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: half_written(path))
+    else:
+        monkeypatch.setattr(Path, "write_text", lambda path, *_, **__: half_written(path))
+
+    def half_written(path):
+        path.write_bytes(b"half")
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        write_search(RESULT, tmp_path, "other")
+    assert (tmp_path / name).read_bytes() == before
 
 
 @pytest.mark.parametrize("trials", [(), TRIALS[1:2]])

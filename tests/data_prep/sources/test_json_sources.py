@@ -10,6 +10,7 @@ import pytest
 
 from data_prep.bad_rows import BadRows
 from data_prep.config import PrepareConfig
+from data_prep.formats import json_lines
 from data_prep.sources import SOURCES
 from symcere_jax.errors import DataError
 
@@ -258,6 +259,41 @@ def test_a_field_of_the_wrong_type_is_named_or_skipped(
     bad = BadRows("skip", 1)
     assert len(read(source, path, bad)[0]) == 2
     assert bad.counts == {f"bad row: type of {field}": 1}
+
+
+@pytest.mark.parametrize("source", ["amazon_2014", "amazon_2018", "amazon_2023", "hotelrec"])
+def test_a_review_with_neither_title_nor_text(tmp_path, source):
+    row = {"amazon_2023": AMAZON_2023, "hotelrec": HOTELREC}.get(source, AMAZON_2018)
+    title, text = ("summary", "reviewText") if row is AMAZON_2018 else ("title", "text")
+    bare = {name: value for name, value in row.items() if name not in (title, text)}
+    changes = ({}, {title: "", text: ""}, {text: "only"}, {title: None, text: None}, {title: "it"})
+    path = write(tmp_path / "r.json", *(bare | change for change in changes))
+    rows, _ = read(source, path)
+    assert [row["text"] for row in rows] == [None, None, "only", None, "it"]
+
+
+@pytest.mark.parametrize(
+    ("source", "row", "field", "column"),
+    [
+        ("amazon_2018", AMAZON_2018, "overall", "rating"),
+        ("amazon_2023", AMAZON_2023, "timestamp", "timestamp"),
+        ("yelp", YELP, "stars", "rating"),
+        ("yelp", YELP, "date", "timestamp"),
+        ("hotelrec", HOTELREC, "rating", "rating"),
+        ("hotelrec", HOTELREC, "date", "timestamp"),
+    ],
+)
+def test_a_field_that_a_whole_block_lacks_is_null(
+    tmp_path, monkeypatch, source, row, field, column
+):
+    for name in ("_HEAD_BYTES", "_BLOCK_BYTES"):  # a block a line
+        monkeypatch.setattr(json_lines, name, 1)
+    monkeypatch.setattr(json_lines, "_parse_fast", lambda *arguments: None)
+    without = {name: value for name, value in row.items() if name != field}
+    path = write(tmp_path / "r.json", row, without, row)
+    rows, _ = read(source, path)
+    assert [row[column] is None for row in rows] == [False, True, False]
+    assert rows[0] == rows[2] == {**rows[1], column: rows[0][column]}
 
 
 def test_bad_businesses_are_limited(yelp):

@@ -68,6 +68,15 @@ def test_a_malformed_line_is_named(folder):
     assert len(_read(folder, bad, valid_share=0.0)) == 5
 
 
+def test_blank_lines_are_skipped_and_counted(folder):
+    (folder / "train.txt").write_text("\n0 1 2\n  \n1 2\n\n")
+    blocks = SOURCES["lightgcn"].read(_config(folder, valid_share=0.0), BadRows("fail", 0))
+    train = next(iter(blocks))
+    pairs = train.table.select(["user_id", "item_id"]).to_pylist()
+    assert [tuple(map(int, pair.values())) for pair in pairs] == [(0, 1), (0, 2), (1, 2)]
+    assert train.lines.tolist() == [2, 2, 4]
+
+
 @pytest.mark.parametrize("name", ["train.txt", "test.txt.gz"])
 def test_both_files_are_needed(folder, name):
     (folder / name).unlink()
