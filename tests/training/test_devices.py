@@ -38,8 +38,7 @@ SETTINGS = {
 } | ONLY_RANKING
 
 SCRIPT = """
-import json, os, sys
-os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"  # quick to compile
+import json, sys
 tests, folder, output, n_devices = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 sys.path.insert(0, tests)
 import jax, numpy as np
