@@ -11,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from symcere_jax.baselines.scorer import Factors, Histories, Scorer, score_factors
+from symcere_jax.baselines.scorer import Factors, Scorer, score_factors, training_items
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import SymcereError
 from symcere_jax.evaluation import evaluate
 from symcere_jax.graph import Adjacency, bipartite_graph, build_adjacency
+from symcere_jax.training.user_items import UserItems
 
 METRIC = "ndcg@10"
 STEPS_PER_ROUND = 50  # at least, and whole epochs: then it is validated
@@ -62,7 +63,7 @@ class GraphInputs:
 
     adjacency: Adjacency
     interactions: jax.Array
-    histories: Histories
+    histories: UserItems
     text: jax.Array | None = None
 
     @property
@@ -82,7 +83,7 @@ class GraphInputs:
         return cls(
             adjacency=build_adjacency(graph),
             interactions=jnp.asarray(dataset.train),
-            histories=Histories.from_dataset(dataset),
+            histories=training_items(dataset),
             text=None if text is None else jnp.asarray(text),
         )
 
@@ -201,14 +202,14 @@ def sample_batch(inputs: GraphInputs, batch_size: int, key: jax.Array) -> Batch:
     n_interactions = inputs.interactions.shape[0]
     rows = jax.random.randint(row_key, (batch_size,), 0, n_interactions)
     users, positives = inputs.interactions[rows].T
-    n_unknown = inputs.n_items - inputs.histories.lengths(users)
+    n_unknown = inputs.n_items - inputs.histories.counts(users)
     ranks = jax.random.randint(item_key, (batch_size,), 0, jnp.maximum(n_unknown, 1))
     negatives = unknown_item(inputs.histories, users, ranks, inputs.n_items)
     return Batch(users, positives, jnp.minimum(negatives, inputs.n_items - 1), n_unknown > 0)
 
 
 def unknown_item(
-    histories: Histories, users: jax.Array, ranks: jax.Array, n_items: int
+    histories: UserItems, users: jax.Array, ranks: jax.Array, n_items: int
 ) -> jax.Array:
     """The item of a given rank among those that a user has not interacted with, int32 `[b]`.
 

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
+from symcere_jax.arrays import unit_rows
 from symcere_jax.baselines.graph_training import (
     Batch,
     GraphInputs,
@@ -20,7 +21,6 @@ from symcere_jax.baselines.lightgcn import embed, ranking_loss
 from symcere_jax.baselines.scorer import Scorer
 from symcere_jax.baselines.text_knn import first_encoder
 from symcere_jax.data import ReviewDataset
-from symcere_jax.models.symcere import unit_rows
 
 
 @jax.tree_util.register_dataclass

@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from symcere_jax.arrays import unit_rows
 from symcere_jax.config import NONE
 from symcere_jax.data import Interactions, ReviewDataset, schema
 from symcere_jax.errors import DataError
 from symcere_jax.evaluation.ranking import Progress
 from symcere_jax.models import Embeddings
 from symcere_jax.models.fold_in import FoldIn
-from symcere_jax.models.symcere import unit_rows
 from symcere_jax.serving.explanation import Explanation, ScoredItem, take_apart
 from symcere_jax.serving.ids import IdMap
 from symcere_jax.serving.nearest import ItemIndex

@@ -14,11 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from symcere_jax.arrays import unit_rows
 from symcere_jax.data import Interactions
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation.ranking import Progress, ScoreBlock, largest_block, top_k
 from symcere_jax.models import Embeddings, score_block
-from symcere_jax.models.symcere import unit_rows
 from symcere_jax.serving.nearest import ItemIndex
 
 EXACT, HNSW = INDEXES = ("exact", "hnsw")
@@ -132,7 +132,7 @@ class Retrieval:
         """`ranking.top_k` in sizes that repeat, so that few requests need a compilation."""
         _check(k)
         n_items = len(self.embeddings.items)
-        n_ranks = min(max(16, _power_of_two(k)), n_items)
+        n_ranks = min(max(16, _next_power_of_two(k)), n_items)
         block = min(largest_block(n_items), block_size(len(rows)))
         items, scores = top_k(
             score, params, rows, seen, n_items, n_ranks, block_users=block, progress=progress
@@ -226,6 +226,6 @@ def _score_queries(params: tuple[jax.Array, jax.Array, jax.Array], rows: jax.Arr
     return queries[rows] @ items.T + penalty
 
 
-def _power_of_two(n: int) -> int:
+def _next_power_of_two(n: int) -> int:
     """The smallest power of two that is at least n."""
     return 1 << max(n - 1, 0).bit_length()

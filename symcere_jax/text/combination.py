@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from symcere_jax.arrays import unit_rows
 from symcere_jax.text.encoder import (
     FittedTextEncoder,
     Progress,
@@ -14,7 +15,7 @@ from symcere_jax.text.encoder import (
     TextEncoder,
     TextFeatures,
 )
-from symcere_jax.text.feature_rows import collect_rows, unit_rows
+from symcere_jax.text.feature_rows import collect_rows
 
 _BLOCK = 1 << 14
 

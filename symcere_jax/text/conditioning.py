@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from symcere_jax.arrays import unit_rows
 from symcere_jax.data.dataset import load_array
 from symcere_jax.text.encoder import (
     FittedTextEncoder,
@@ -23,7 +24,7 @@ from symcere_jax.text.encoder import (
     TextEncoder,
     TextFeatures,
 )
-from symcere_jax.text.feature_rows import collect_rows, unit_rows
+from symcere_jax.text.feature_rows import collect_rows
 
 _BLOCK = 1 << 14
 # Directions of less variance, as a share of the first one's, hold rounding: they are left out.

@@ -8,7 +8,7 @@ from typing import Any, cast
 import jax
 import numpy as np
 
-from symcere_jax.text.feature_rows import unit_rows
+from symcere_jax.arrays import unit_rows
 from symcere_jax.text.language_models.batching import Batch, batches, tokenize
 from symcere_jax.text.language_models.checkpoint import Checkpoint
 from symcere_jax.text.language_models.pooling import pool
