@@ -8,10 +8,11 @@ import numpy as np
 from rich.table import Table
 
 from symcere_jax.data import ReviewDataset
-from symcere_jax.experiments.cold_start import METRIC, ColdStartResult
+from symcere_jax.evaluation import PRIMARY_METRIC
+from symcere_jax.experiments.cold_start import ColdStartResult
 
-_COLUMNS = (METRIC, "recall@10", "ndcg@20", "recall@20")
-HEADER = ("task", "users", "method", *_COLUMNS, f"SymCERE − it, {METRIC} (95 %)")
+_COLUMNS = (PRIMARY_METRIC, "recall@10", "ndcg@20", "recall@20")
+HEADER = ("task", "users", "method", *_COLUMNS, f"SymCERE − it, {PRIMARY_METRIC} (95 %)")
 
 
 def cold_start_rows(results: Sequence[ColdStartResult]) -> list[list[str]]:

@@ -167,7 +167,7 @@ def recommendation_tables(one: RecommendationExplanation, named: Named) -> list[
     ]
 
 
-def write_recommendations(
+def write_recommendation_explanations(
     explanations: Sequence[RecommendationExplanation], named: Named, folder: Path, dataset: str
 ) -> list[Path]:
     """Writes `explanations.json` and `explanations.html`.

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from symcere_jax.callbacks import CountCallback
 from symcere_jax.errors import ConfigError, StorageError
-from symcere_jax.evaluation.ranking import Progress
 from symcere_jax.locking import locked
 from symcere_jax.serving.formats import FORMATS, SCHEMA, name_block, write_block
 from symcere_jax.serving.recommender import Recommender
@@ -38,7 +38,7 @@ def write_recommendations(
     exclude_seen: bool = True,
     allowed: np.ndarray | None = None,
     part_users: int = PART_USERS,
-    progress: Progress | None = None,
+    progress: CountCallback | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Writes the k best items of users to a file; goes on with a run that was stopped.
@@ -90,7 +90,7 @@ def _write_locked(
     k: int,
     exclude_seen: bool,
     allowed: np.ndarray | None,
-    progress: Progress | None,
+    progress: CountCallback | None,
     should_stop: Callable[[], bool],
 ) -> bool:
     folder = output.with_name(f"{output.name}.parts")

@@ -22,7 +22,7 @@ _PRINTED_USERS = 1 << 12
 
 
 @dataclasses.dataclass(frozen=True)
-class Block:
+class RankingBlock:
     """Recommendations to some users.
 
     Attributes:
@@ -63,7 +63,7 @@ def print_recommendations(
         write_lines(name_block(recommender, part, *found), file)
 
 
-def write_lines(block: Block, file: IO[str]) -> None:
+def write_lines(block: RankingBlock, file: IO[str]) -> None:
     """Writes JSON lines, one a user."""
     for user, items, scores in _by_user(block):
         ranking = zip(items, map(float, scores), strict=True)
@@ -84,7 +84,7 @@ def ranking_line(key: str, value: str | None, ranking: Iterable[tuple[str, float
 
 def name_block(
     recommender: Recommender, rows: np.ndarray, items: np.ndarray, scores: np.ndarray
-) -> Block:
+) -> RankingBlock:
     """Names users and items of what `Recommender.recommend_rows` found.
 
     Args:
@@ -94,7 +94,7 @@ def name_block(
         scores: float32 `[n, k]`.
     """
     filled = items >= 0
-    return Block(
+    return RankingBlock(
         users=recommender.users.ids[rows],
         items=recommender.items.ids[items[filled]],
         scores=scores[filled],
@@ -102,7 +102,7 @@ def name_block(
     )
 
 
-def write_block(path: Path, suffix: str, block: Block) -> None:
+def write_block(path: Path, suffix: str, block: RankingBlock) -> None:
     """Writes a part of a file; that of a CSV file has no header.
 
     Args:
@@ -127,7 +127,7 @@ def write_block(path: Path, suffix: str, block: Block) -> None:
     pq.write_table(pa.table(columns, schema=SCHEMA), path, compression="zstd")
 
 
-def _by_user(block: Block) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _by_user(block: RankingBlock) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     ends = np.cumsum(block.lengths)
     for user, start, end in zip(block.users, ends - block.lengths, ends, strict=True):
         yield user, block.items[start:end], block.scores[start:end]

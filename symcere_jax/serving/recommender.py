@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.arrays import unit_rows
+from symcere_jax.callbacks import CountCallback
 from symcere_jax.config import NONE
 from symcere_jax.data import Interactions, ReviewDataset, schema
 from symcere_jax.errors import DataError
-from symcere_jax.evaluation.ranking import Progress
 from symcere_jax.models import Embeddings
 from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.serving.explanation import Explanation, ScoredItem, take_apart
@@ -175,7 +175,7 @@ class Recommender:
         *,
         exclude_seen: bool = True,
         allowed: np.ndarray | None = None,
-        progress: Progress | None = None,
+        progress: CountCallback | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """`recommend` by rows, for many users.
 

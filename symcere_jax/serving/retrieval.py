@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.arrays import unit_rows
+from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import Interactions
 from symcere_jax.errors import ConfigError
-from symcere_jax.evaluation.ranking import Progress, ScoreBlock, largest_block, top_k
+from symcere_jax.evaluation.ranking import ScoreBlock, largest_block, top_k
 from symcere_jax.models import Embeddings, score_block
 from symcere_jax.serving.nearest import ItemIndex
 
@@ -52,7 +53,7 @@ class Retrieval:
         k: int,
         *,
         allowed: np.ndarray | None = None,
-        progress: Progress | None = None,
+        progress: CountCallback | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """The k items of the best scores.
 
@@ -127,7 +128,7 @@ class Retrieval:
         rows: np.ndarray,
         seen: Interactions,
         k: int,
-        progress: Progress | None = None,
+        progress: CountCallback | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """`ranking.top_k` in sizes that repeat, so that few requests need a compilation."""
         _check(k)
@@ -146,7 +147,7 @@ class Retrieval:
         seen: Interactions,
         k: int,
         with_bias: bool,
-        progress: Progress | None = None,
+        progress: CountCallback | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Scores what the index finds: as many more than k as a query has seen."""
         _check(k)

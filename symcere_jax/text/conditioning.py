@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from symcere_jax.arrays import unit_rows
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data.dataset import load_array
 from symcere_jax.text.encoder import (
     FittedTextEncoder,
-    Progress,
     Reviews,
     TextEncoder,
     TextFeatures,
@@ -71,7 +71,7 @@ class ConditionedEncoder:
         """That of the encoder."""
         return self.encoder.name
 
-    def encode(self, reviews: Reviews, *, progress: Progress | None = None) -> TextFeatures:
+    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         """Encodes, fits on the features of items, and conditions all features.
 
         Args:

@@ -117,7 +117,7 @@ def test_explanations_of_recommendations(hostile, run, tmp_path):
         trained, hostile, aligner, 0, 0, n_reviews=1, n_samples=50, n_repeats=1, seed=0
     )
     named = recommendation.Named.of(hostile)
-    recommendation.write_recommendations([one], named, tmp_path, hostile.name)
+    recommendation.write_recommendation_explanations([one], named, tmp_path, hostile.name)
     [page] = tmp_path.glob("*.html")
     _check(page.read_text(encoding="utf-8"), str(named.users[0]), str(named.items[0]))
 

@@ -7,9 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from symcere_jax.serving import formats
-from symcere_jax.serving.formats import Block, print_recommendations, ranking_line, write_block
+from symcere_jax.serving.formats import (
+    RankingBlock,
+    print_recommendations,
+    ranking_line,
+    write_block,
+)
 
-BLOCK = Block(
+BLOCK = RankingBlock(
     users=np.array(["ann", 'b,"é'], object),
     items=np.array(["x", "y", "z"], object),
     scores=np.float32([3.25, -1.5, 0.125]),
