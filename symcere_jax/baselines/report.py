@@ -1,7 +1,6 @@
 """A table of the baselines of a workdir, as Markdown and JSON."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from symcere_jax.baselines.methods import METHODS
 from symcere_jax.baselines.runs import Record
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, standard_error
+from symcere_jax.files import write_json, write_text
 
 HEADER = ("method", "valid", "test", "± std over seeds", "± error over users", "seconds")
 
@@ -116,6 +116,6 @@ def write_baselines(
         "skipped": dict(skipped),
     }
     markdown, data = workdir / "baselines.md", workdir / "baselines.json"
-    markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    data.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_text(markdown, "\n".join(lines) + "\n")
+    write_json(data, content)
     return [markdown, data]

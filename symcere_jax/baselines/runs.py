@@ -22,6 +22,7 @@ from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import PRIMARY_METRIC, Evaluation, HeldOutSplit, evaluate
+from symcere_jax.files import write_json
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.reporting.scores import write_scores
 
@@ -94,13 +95,11 @@ class Record:
         return record
 
     def write(self, folder: Path) -> None:
-        """Writes `settings.json`; a reader never sees half a file."""
+        """Writes `settings.json`."""
         content = dataclasses.asdict(self)
         content |= {"chosen": self.best.settings, f"valid_{PRIMARY_METRIC}": self.best.score}
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f"{SETTINGS}.tmp"
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(folder / SETTINGS)
+        write_json(folder / SETTINGS, content)
 
 
 def sample_settings(method: Method, budget: int, seed: int = 0) -> list[dict[str, Any]]:
