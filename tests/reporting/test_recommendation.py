@@ -34,7 +34,7 @@ def test_files_of_recommendations(tmp_path):
         [RECOMMENDATION], NAMED, tmp_path, "shop"
     )
     (one,) = json.loads(paths[0].read_text(encoding="utf-8"))["recommendations"]
-    assert (one["user"], one["item"], one["rank"]) == ("<i>bob</i>", "pump", 3)
+    assert (one["user_id"], one["item_id"], one["rank"]) == ("<i>bob</i>", "pump", 3)
     assert one["neighbors"][0] == {
         "kind": "item",
         "id": "hose",

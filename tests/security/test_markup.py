@@ -143,4 +143,4 @@ def test_the_service(hostile, run):
             assert answer.headers["content-type"] == "application/json", (path, body)
             assert answer.headers.get("x-content-type-options") == "nosniff", (path, body)
         found = client.post("/recommend", json={"users": [user]}).json()[0]
-        assert found["id"] == user and found["items"][0]["item_id"].startswith(IMAGE)
+        assert found["user_id"] == user and found["items"][0]["item_id"].startswith(IMAGE)

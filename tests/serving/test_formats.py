@@ -44,10 +44,10 @@ def test_every_format_says_the_same(suffix, tmp_path):
 
 
 def test_a_ranking_is_a_line():
-    line = ranking_line("search", "naïve\nwords", [("x", 1.23456789)])
+    line = ranking_line("text", "naïve\nwords", [("x", 1.23456789)])
     assert "\n" not in line and "naïve" in line
     assert json.loads(line) == {
-        "search": "naïve\nwords",
+        "text": "naïve\nwords",
         "items": [{"item_id": "x", "score": 1.234568}],
     }
 

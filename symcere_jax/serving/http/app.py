@@ -70,7 +70,7 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
 
     # Plain functions: the framework runs them in threads, so that none blocks another.
     @app.post("/recommend")
-    def recommend(request: schemas.RecommendRequest) -> list[schemas.Ranking]:
+    def recommend(request: schemas.RecommendRequest) -> list[schemas.UserRanking]:
         recommender = model.recommender
         options = {"exclude_seen": request.exclude_seen}
         if request.filter_items is None:
@@ -79,10 +79,11 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
             found = recommender.recommend(
                 request.users, request.k, filter_items=request.filter_items, **options
             )
-        return _answer(map(schemas.ranking, request.users, found))
+        pairs = zip(request.users, found, strict=True)
+        return _answer([schemas.ranking("user_id", user, items) for user, items in pairs])
 
     @app.post("/new_user")
-    def new_user(request: schemas.NewUserRequest) -> list[schemas.Ranking]:
+    def new_user(request: schemas.NewUserRequest) -> list[schemas.NewUserRanking]:
         recommender = model.recommender
         [found] = recommender.recommend_new(
             [NewUser(request.items, request.texts)],
@@ -91,20 +92,22 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
             filter_items=request.filter_items,
         )
         unknown = [word for text in request.texts for word in recommender.unknown_words(text)]
-        return _answer([schemas.ranking(None, found, unknown)])
+        return _answer([schemas.ranking("user_id", None, found, unknown_words=unknown)])
 
     @app.post("/similar")
-    def similar(request: schemas.SimilarRequest) -> list[schemas.Ranking]:
+    def similar(request: schemas.SimilarRequest) -> list[schemas.ItemRanking]:
         found = model.recommender.similar_items(
             request.items, request.k, filter_items=request.filter_items
         )
-        return _answer(map(schemas.ranking, request.items, found))
+        pairs = zip(request.items, found, strict=True)
+        return _answer([schemas.ranking("item_id", item, items) for item, items in pairs])
 
     @app.post("/search")
-    def search(request: schemas.SearchRequest) -> list[schemas.Ranking]:
+    def search(request: schemas.SearchRequest) -> list[schemas.TextRanking]:
         recommender = model.recommender
         found = recommender.search(request.text, request.k, filter_items=request.filter_items)
-        return _answer([schemas.ranking(None, found, recommender.unknown_words(request.text))])
+        unknown = recommender.unknown_words(request.text)
+        return _answer([schemas.ranking("text", request.text, found, unknown_words=unknown)])
 
     @app.post("/explain")
     def explain(request: schemas.ExplainRequest) -> dict[str, Any]:
@@ -115,7 +118,7 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
 
 def _answer(content: Any) -> Any:
     # Returned as a response: what is known to be well-formed is not validated again.
-    return AsciiJSONResponse(content if isinstance(content, dict) else list(content))
+    return AsciiJSONResponse(content)
 
 
 def _add_pages(app: FastAPI, model: ServedModel) -> None:

@@ -68,21 +68,44 @@ class Item(BaseModel):
     score: float
 
 
-class Ranking(BaseModel):
-    """Items, the best first, for what was asked."""
+class UserRanking(BaseModel):
+    """Items for a user, the best first."""
 
-    id: str | None
+    user_id: str
     items: list[Item]
-    unknown_words: list[str] | None = None
 
 
-def ranking(name: str | None, found: list, unknown: list[str] | None = None) -> dict[str, Any]:
+class NewUserRanking(BaseModel):
+    """Items for somebody who has no id, the best first."""
+
+    user_id: None
+    items: list[Item]
+    unknown_words: list[str]
+
+
+class ItemRanking(BaseModel):
+    """Items like an item, the most similar first."""
+
+    item_id: str
+    items: list[Item]
+
+
+class TextRanking(BaseModel):
+    """Items that fit some words, the best first."""
+
+    text: str
+    items: list[Item]
+    unknown_words: list[str]
+
+
+def ranking(key: str, value: str | None, found: list, **others: Any) -> dict[str, Any]:
     """A ranking of the recommender as a response says it.
 
     Args:
-        name: id of the user or item that it is for.
+        key: what it is for: "user_id", "item_id" or "text".
+        value: that id, or that text.
         found: of `Recommender`.
-        unknown: words that did not count; None where no words were given.
+        others: further entries.
     """
     items = [{"item_id": item, "score": score} for item, score in found]
-    return {"id": name, "items": items} | ({} if unknown is None else {"unknown_words": unknown})
+    return {key: value, "items": items, **others}
