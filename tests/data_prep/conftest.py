@@ -70,9 +70,8 @@ def run_prepare() -> Iterator[Callable[..., Run]]:
 
     yield run
     # The flags of two binaries clash in one process, which tests of other binaries share.
-    for owner in ("data_prep.prepare", "data_prep.config_flags"):
-        for flag in flags.FLAGS.get_flags_for_module(owner):
-            delattr(flags.FLAGS, flag.name)
+    for flag in flags.FLAGS.get_flags_for_module("data_prep.prepare"):
+        delattr(flags.FLAGS, flag.name)
     del sys.modules["data_prep.prepare"]
 
 
