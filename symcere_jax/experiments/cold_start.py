@@ -27,7 +27,6 @@ from symcere_jax.models import Embeddings, score_block
 from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.text import load_text_encoder
 from symcere_jax.training import load_model
-from symcere_jax.training.embeddings import embed
 
 POPULARITY, TEXT_KNN, MODEL = "popularity", "text kNN", "SymCERE"
 FROM_ITEMS, FROM_TEXTS = "SymCERE, from items alone", "SymCERE, from reviews alone"
@@ -110,7 +109,7 @@ def evaluate_cold_start(
             "--split=cold_user"
         )
     fold_in = FoldIn.of(trained.model, trained.params, trained.inputs)
-    embeddings = embed(trained.model)(trained.params, trained.inputs)
+    embeddings = trained.embeddings()
     user_features = {
         name: encoder.encode_documents(other.user_texts) for name, other in problems.items()
     }

@@ -22,7 +22,6 @@ from symcere_jax.serving.nearest import ItemIndex
 from symcere_jax.serving.retrieval import EXACT, Retrieval, build_index, item_lists, no_items
 from symcere_jax.text import FittedTextEncoder, load_text_encoder
 from symcere_jax.training import Metadata, load_model
-from symcere_jax.training.embeddings import embed
 
 Ranking = list[ScoredItem]
 
@@ -126,7 +125,7 @@ class Recommender:
         all_pairs = np.concatenate([dataset.interactions(split) for split in schema.SPLITS])
         config = trained.metadata.config.model
         positive = dataset.train[dataset.is_positive(config.min_rating)]
-        embeddings = embed(trained.model)(trained.params, trained.inputs)
+        embeddings = trained.embeddings()
         return cls(
             users=IdMap("user", dataset.user_ids()),
             items=IdMap("item", dataset.item_ids()),

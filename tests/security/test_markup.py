@@ -11,12 +11,10 @@ from data_prep.pipeline import prepare
 from symcere_jax import explain
 from symcere_jax.config import Config
 from symcere_jax.data import ReviewDataset
-from symcere_jax.evaluation import evaluate
-from symcere_jax.models import score_block
+from symcere_jax.experiments.scoring import score_run
 from symcere_jax.reporting import explanation, recommendation
 from symcere_jax.reporting.report import Report
-from symcere_jax.reporting.scores import write_scores
-from symcere_jax.training import load_embeddings, load_model, train
+from symcere_jax.training import load_model, train
 
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "\"'><img src=x onerror=alert(1)>"
@@ -82,9 +80,7 @@ def run(hostile, tmp_path_factory) -> Path:
     workdir = tmp_path_factory.mktemp("runs") / IMAGE.replace("/", "")
     settings = {"n_layers": 1, "propagation": "segment", "cross_modal_weight": 0.0, "epochs": 1}
     train(Config.of(**settings, user_ranking_weight=0.0), hostile, workdir)
-    embeddings, metadata = load_embeddings(workdir, hostile)
-    evaluation = evaluate(score_block, embeddings, hostile, "test")
-    write_scores(evaluation, workdir, "test", hostile, metadata.progress.best_step)
+    score_run(workdir, hostile, "test")
     return workdir
 
 
