@@ -82,18 +82,18 @@ def main() -> None:
     if _SEARCH.value is not None:
         found = recommender.search(_SEARCH.value, _K.value, filter_items=filter_items)
         _note_unknown(recommender, [_SEARCH.value])
-        print(ranking_line("text", _SEARCH.value, found))
+        print(ranking_line(recommender, "text", _SEARCH.value, found))
     elif _SIMILAR.value:
         rankings = recommender.similar_items(_SIMILAR.value, _K.value, filter_items=filter_items)
         for item, ranking in zip(_SIMILAR.value, rankings, strict=True):
-            print(ranking_line("item_id", item, ranking))
+            print(ranking_line(recommender, "item_id", item, ranking))
     elif asked[1]:
         new = NewUser(_ITEMS.value, _TEXTS.value)
         [found] = recommender.recommend_new(
             [new], _K.value, exclude_seen=_EXCLUDE_SEEN.value, filter_items=filter_items
         )
         _note_unknown(recommender, _TEXTS.value)
-        print(ranking_line("user_id", None, found))
+        print(ranking_line(recommender, "user_id", None, found))
     else:
         ids = _USERS.value
         if _USERS_FILE.value is not None:

@@ -89,6 +89,7 @@ class Recommender:
         metadata: of the checkpoint.
         name: of the data set.
         index: of the items, for approximate search; None: search is exact.
+        titles: of the items, `[n_items]` by row, None where unknown; None where none is known.
     """
 
     users: IdMap
@@ -101,6 +102,7 @@ class Recommender:
     metadata: Metadata
     name: str
     index: ItemIndex | None = None
+    titles: np.ndarray | None = None
 
     @classmethod
     def load(
@@ -137,6 +139,7 @@ class Recommender:
             metadata=trained.metadata,
             name=dataset.name,
             index=build_index(embeddings, index),
+            titles=dataset.item_titles(),
         )
 
     def recommend(
@@ -325,6 +328,7 @@ class Recommender:
             items=self.items.extended(items),
             embeddings=embeddings,
             index=None if self.index is None else ItemIndex.build(embeddings),
+            titles=None if self.titles is None else np.append(self.titles, [None] * len(items)),
             fold_in=dataclasses.replace(
                 fold_in,
                 messages=np.concatenate([fold_in.messages, fold_in.text_tower(items=features)]),
@@ -359,6 +363,18 @@ class Recommender:
     def retrieval(self) -> Retrieval:
         """Finds the best items, by the index if there is one."""
         return Retrieval(self.embeddings, self.index)
+
+    def item_titles(self, items: Iterable[str]) -> list[str | None]:
+        """What items are called; None where the prepared folder does not say.
+
+        Args:
+            items: external ids.
+
+        Raises:
+            DataError: an id is unknown.
+        """
+        rows = self.items.rows(items)
+        return [None] * len(rows) if self.titles is None else list(self.titles[rows])
 
     def name_rankings(self, items: np.ndarray, scores: np.ndarray) -> list[Ranking]:
         """Rankings by external ids.

@@ -29,6 +29,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse
 
 from symcere_jax.errors import SymcereError
+from symcere_jax.serving.formats import titled_entries
 from symcere_jax.serving.http import schemas
 from symcere_jax.serving.http.batching import Batcher
 from symcere_jax.serving.http.limits import BodyLimit, NoSniff
@@ -79,8 +80,10 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
             found = recommender.recommend(
                 request.users, request.k, filter_items=request.filter_items, **options
             )
-        pairs = zip(request.users, found, strict=True)
-        return _answer([schemas.ranking("user_id", user, items) for user, items in pairs])
+        return _answer(
+            {"user_id": user, "items": titled_entries(recommender, ranking)}
+            for user, ranking in zip(request.users, found, strict=True)
+        )
 
     @app.post("/new_user")
     def new_user(request: schemas.NewUserRequest) -> list[schemas.NewUserRanking]:
@@ -92,33 +95,39 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
             filter_items=request.filter_items,
         )
         unknown = [word for text in request.texts for word in recommender.unknown_words(text)]
-        return _answer([schemas.ranking("user_id", None, found, unknown_words=unknown)])
+        items = titled_entries(recommender, found)
+        return _answer([{"user_id": None, "items": items, "unknown_words": unknown}])
 
     @app.post("/similar")
     def similar(request: schemas.SimilarRequest) -> list[schemas.ItemRanking]:
-        found = model.recommender.similar_items(
+        recommender = model.recommender
+        found = recommender.similar_items(
             request.items, request.k, filter_items=request.filter_items
         )
-        pairs = zip(request.items, found, strict=True)
-        return _answer([schemas.ranking("item_id", item, items) for item, items in pairs])
+        return _answer(
+            {"item_id": item, "items": titled_entries(recommender, ranking)}
+            for item, ranking in zip(request.items, found, strict=True)
+        )
 
     @app.post("/search")
     def search(request: schemas.SearchRequest) -> list[schemas.TextRanking]:
         recommender = model.recommender
         found = recommender.search(request.text, request.k, filter_items=request.filter_items)
+        items = titled_entries(recommender, found)
         unknown = recommender.unknown_words(request.text)
-        return _answer([schemas.ranking("text", request.text, found, unknown_words=unknown)])
+        return _answer([{"text": request.text, "items": items, "unknown_words": unknown}])
 
     @app.post("/explain")
     def explain(request: schemas.ExplainRequest) -> dict[str, Any]:
-        found = dataclasses.asdict(model.recommender.explain(request.user, request.item))
-        found["history"] = [{"item_id": item, "score": score} for item, score in found["history"]]
-        return _answer(found)
+        recommender = model.recommender
+        found = recommender.explain(request.user, request.item)
+        history = titled_entries(recommender, found.history)
+        return _answer(dataclasses.asdict(found) | {"history": history})
 
 
 def _answer(content: Any) -> Any:
     # Returned as a response: what is known to be well-formed is not validated again.
-    return AsciiJSONResponse(content)
+    return AsciiJSONResponse(content if isinstance(content, dict) else list(content))
 
 
 def _add_pages(app: FastAPI, model: ServedModel) -> None:

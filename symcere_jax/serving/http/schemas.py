@@ -1,6 +1,6 @@
 """What requests may say, and what responses say."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -62,10 +62,11 @@ class ExplainRequest(_Request):
 
 
 class Item(BaseModel):
-    """An item and its score."""
+    """An item and its score; its title where the data has titles, null if this one has none."""
 
     item_id: str
     score: float
+    title: str | None = None
 
 
 class UserRanking(BaseModel):
@@ -96,16 +97,3 @@ class TextRanking(BaseModel):
     text: str
     items: list[Item]
     unknown_words: list[str]
-
-
-def ranking(key: str, value: str | None, found: list, **others: Any) -> dict[str, Any]:
-    """A ranking of the recommender as a response says it.
-
-    Args:
-        key: what it is for: "user_id", "item_id" or "text".
-        value: that id, or that text.
-        found: of `Recommender`.
-        others: further entries.
-    """
-    items = [{"item_id": item, "score": score} for item, score in found]
-    return {key: value, "items": items, **others}
