@@ -23,7 +23,7 @@ from absl import flags
 from launch import cli
 from symcere_jax.baselines import METHODS, Record, Scorer
 from symcere_jax.data import ReviewDataset
-from symcere_jax.evaluation import HeldOutSplit, ScoreBlock, evaluate
+from symcere_jax.evaluation import PRIMARY_METRIC, HeldOutSplit, ScoreBlock, evaluate
 from symcere_jax.models import score_block
 from symcere_jax.training import load_embeddings
 
@@ -35,7 +35,6 @@ _METHODS = flags.DEFINE_list(
 _SEEDS = flags.DEFINE_integer("seeds", 3, "trainings of SymCERE, from seed 0", lower_bound=1)
 _UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
 
-METRIC = "ndcg@10"
 WEIGHTS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)  # of the baseline
 SAMPLED_USERS = 256  # for the standard deviation of scores
 
@@ -69,7 +68,9 @@ class Blend:
         for model in self.models:
             factor = jnp.float32(weight * spread(model, self.dataset.n_users) / unit)
             params = (model.params, self.baseline.params, factor)
-            values.append(evaluate(score, params, self.dataset, split, ks=(10,)).metrics[METRIC])
+            values.append(
+                evaluate(score, params, self.dataset, split, ks=(10,)).metrics[PRIMARY_METRIC]
+            )
         return float(np.mean(values))
 
 

@@ -22,6 +22,8 @@ import numpy as np
 import tables
 from absl import app, flags
 
+from symcere_jax.files import write_json
+
 _INPUT = flags.DEFINE_string("input", None, "JSON lines with a split, gzipped", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
 _UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table 'incremental' is replaced")
@@ -64,7 +66,7 @@ def timed(done: Path, script: str, *arguments: object) -> float:
         subprocess.run(command, check=True, stdout=sys.stderr)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        done.write_text(json.dumps(seconds))
+        write_json(done, seconds)
     return json.loads(done.read_text())
 
 

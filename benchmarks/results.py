@@ -21,6 +21,7 @@ from seeds import LAUNCH, run_seed
 from launch import cli
 from symcere_jax.baselines import METHODS
 from symcere_jax.data import ReviewDataset
+from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.reporting.comparison import Comparison, RunScores, compare_runs
 
 _DATASETS = flags.DEFINE_list("datasets", None, "prepared folders", required=True)
@@ -32,7 +33,7 @@ _LEAVE_OUT = flags.DEFINE_list(
 )
 _BUDGET = flags.DEFINE_integer("budget", 12, "settings that each baseline tries", lower_bound=1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, from 0", lower_bound=1)
-_METRIC = flags.DEFINE_string("metric", "ndcg@10", "metric of the table")
+_METRIC = flags.DEFINE_string("metric", PRIMARY_METRIC, "metric of the table")
 _UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
 
 DEFAULTS, OWN = "SymCERE, defaults", "SymCERE, own flags"

@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+from symcere_jax.files import write_json
+
 LAUNCH = Path(__file__).resolve().parents[1] / "launch"
 
 
@@ -32,7 +34,7 @@ def run_seed(seed: int, train_flags: list[str], *, dataset: Path, workdir: Path)
         ):
             command = [sys.executable, str(LAUNCH / arguments[0]), *arguments[1:]]
             subprocess.run(command, check=True, stdout=sys.stderr)
-        (folder / "seconds.json").write_text(json.dumps(time.monotonic() - start))
+        write_json(folder / "seconds.json", time.monotonic() - start)
     scores = json.loads(metrics.read_text())
     scores["seconds"] = json.loads((folder / "seconds.json").read_text())
     return scores

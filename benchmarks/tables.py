@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from symcere_jax.files import write_text
+
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int = 1) -> str:
     """A table in Markdown.
@@ -24,4 +26,4 @@ def replace(path: Path, label: str, text: str) -> None:
     content, n = pattern.subn(lambda found: f"{found[1]}{text}\n{found[2]}", path.read_text())
     if n != 1:
         sys.exit(f"error: {path} needs the lines <!-- {label} --> and <!-- /{label} --> once")
-    path.write_text(content)
+    write_text(path, content)

@@ -24,10 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # before data_prep
 
 from data_prep.adding_text import EncodeConfig, add_text
 from launch import settings
+from symcere_jax.arrays import unit_rows
 from symcere_jax.data import ReviewDataset
 from symcere_jax.explain import classes_of_dataset
 from symcere_jax.explain.word_classes import FACTUAL, SENTIMENT
-from symcere_jax.models.symcere import unit_rows
 from symcere_jax.text import TERM_WEIGHTS, load_text_encoder
 from symcere_jax.training import train
 

@@ -24,7 +24,8 @@ from data_prep.adding_text import EncodeConfig, add_text
 from launch import settings
 from symcere_jax.config import NONE
 from symcere_jax.data import ReviewDataset
-from symcere_jax.evaluation import evaluate
+from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
+from symcere_jax.files import write_json
 from symcere_jax.models import score_block
 from symcere_jax.training import load_embeddings, train
 
@@ -87,9 +88,10 @@ def run(dataset: ReviewDataset, encoder: str, seed: int) -> dict[str, float]:
         config = settings.config(_SETTINGS).replace(text_encoder=encoder, seed=seed)
         result = train(config, dataset, workdir)
         embeddings, _ = load_embeddings(workdir, dataset)
-        test = evaluate(score_block, embeddings, dataset, "test").metrics["ndcg@10"]
-        path.write_text(json.dumps({"valid": result.best_score, "test": test}))
-        print(f"{workdir}: {path.read_text()}", file=sys.stderr, flush=True)
+        test = evaluate(score_block, embeddings, dataset, "test").metrics[PRIMARY_METRIC]
+        scores = {"valid": result.best_score, "test": test}
+        write_json(path, scores)
+        print(f"{workdir}: {scores}", file=sys.stderr, flush=True)
     return json.loads(path.read_text())
 
 

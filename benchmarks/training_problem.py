@@ -10,10 +10,11 @@ from symcere_jax.config import Config
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import ModelInputs, build_model
 from symcere_jax.training.devices import replicate
-from symcere_jax.training.inputs import TrainInputs, UserItems
+from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.loop import fit_batch_size
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
+from symcere_jax.training.user_items import UserItems
 
 # What LightGCN trains: inner products, one sampled item, nothing taken out, no dropout.
 LIGHTGCN = {

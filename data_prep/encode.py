@@ -18,16 +18,16 @@ added; train them again, or work on a copy.
 
 import sys
 
-from data_prep import adding_text, config_flags
+from data_prep import adding_text
 from data_prep.adding_text import EncodeConfig
-from launch import cli
+from launch import cli, field_flags
 
-_SETTINGS = config_flags.define(EncodeConfig)
+_SETTINGS = field_flags.define(EncodeConfig)
 
 
 def main() -> None:
     """Encodes the reviews and says what was added."""
-    config = EncodeConfig(**config_flags.values(EncodeConfig, _SETTINGS))
+    config = EncodeConfig(**field_flags.values(EncodeConfig, _SETTINGS))
     name, width = adding_text.add_text(config, announce=_announce)
     print(f"{config.dataset}: text features {name!r}, {width} wide")
 

@@ -35,7 +35,7 @@ def against_policy(dataset: ReviewDataset) -> Iterator[str]:
     """
     policy = dataset.manifest.split.get("policy")
     train, valid, test = (dataset.interactions(name) for name in schema.SPLITS)
-    if policy in ("cold_item", "cold_user") and not dataset.manifest.split.get("warm_share"):
+    if dataset.manifest.has_cold_split and not dataset.manifest.split.get("warm_share"):
         place = int(policy == "cold_item")
         known = set(train[:, place].tolist())
         for name, pairs in (("valid", valid), ("test", test)):

@@ -29,14 +29,14 @@ import sys
 from absl import flags
 from rich.console import Console
 
-from data_prep import config_flags, pipeline
+from data_prep import pipeline
 from data_prep.config import PrepareConfig
 from data_prep.sources import SOURCES
-from launch import cli
+from launch import cli, field_flags
 
 _SOURCE = flags.DEFINE_enum("source", None, list(SOURCES), "Kind of the raw data.", required=True)
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write.", required=True)
-_SETTINGS = config_flags.define(PrepareConfig)
+_SETTINGS = field_flags.define(PrepareConfig)
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
 
 def _config() -> PrepareConfig:
     holders: dict[str, flags.FlagHolder] = {"source": _SOURCE, "output": _OUTPUT, **_SETTINGS}
-    return PrepareConfig(**config_flags.values(PrepareConfig, holders))
+    return PrepareConfig(**field_flags.values(PrepareConfig, holders))
 
 
 def _announce(stage: str) -> None:

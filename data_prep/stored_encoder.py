@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.columns_on_disk import NpyFile
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import ReviewDataset
 from symcere_jax.text import (
     FittedTextEncoder,
@@ -15,7 +16,6 @@ from symcere_jax.text import (
     keep_vectors,
     load_text_encoder,
 )
-from symcere_jax.text.encoder import Progress
 
 _BLOCK = 1 << 10
 
@@ -47,7 +47,7 @@ class StoredEncoder:
         self._fitted.encode_texts([])  # features from elsewhere end here, before any work
         self._scratch, self._cache = scratch, cache
 
-    def encode(self, reviews: Reviews, *, progress: Progress | None = None) -> TextFeatures:
+    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         """Encodes all reviews, and users and items by their training reviews.
 
         Args:

@@ -30,8 +30,8 @@ from symcere_jax.baselines import (
     Row,
     count_steps,
     run_baseline,
-    summarize,
-    write_report,
+    summarize_baseline,
+    write_baselines,
 )
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import SymcereError
@@ -78,12 +78,12 @@ def main() -> None:
                 skipped[name] = str(error)
                 bar.write(f"{METHODS[name].title}: left out: {error}", file=sys.stderr)
             else:
-                rows.append(summarize(record, workdir))
+                rows.append(summarize_baseline(record, workdir))
                 bar.write(_describe(rows[-1]), file=sys.stderr)
             bar.update(sum(steps[done] for done in names[:place]) - bar.n)
     if not rows:
         raise SymcereError(f"no method could run: {next(iter(skipped.values()))}")
-    paths = write_report(rows, skipped, dataset, workdir)
+    paths = write_baselines(rows, skipped, dataset, workdir)
     Console().print(_table(rows, dataset.name))
     for path in paths:
         print(path)

@@ -21,7 +21,7 @@ from absl import flags
 from launch import cli
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
-from symcere_jax.evaluation import HeldOutSplit
+from symcere_jax.evaluation import PRIMARY_METRIC, HeldOutSplit
 from symcere_jax.reporting.comparison import compare_runs
 from symcere_jax.reporting.comparison_report import comparison_markdown, write_comparison
 
@@ -30,7 +30,9 @@ _DATASET = flags.DEFINE_string(
 )
 _RUNS = flags.DEFINE_list("runs", None, "folders of the runs, two or more", required=True)
 _SPLIT = flags.DEFINE_enum("split", "test", ("valid", "test"), "which scores to compare")
-_METRIC = flags.DEFINE_string("metric", "ndcg@10", "which metric, at a cut-off that was scored")
+_METRIC = flags.DEFINE_string(
+    "metric", PRIMARY_METRIC, "which metric, at a cut-off that was scored"
+)
 _REFERENCE = flags.DEFINE_enum(
     "reference",
     "first",

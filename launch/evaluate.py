@@ -32,10 +32,10 @@ from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import HeldOutSplit, evaluate
 from symcere_jax.experiments.cold_start import NoColdStartError, evaluate_cold_start
 from symcere_jax.experiments.following import Waiting, follow
+from symcere_jax.experiments.scoring import score_run
 from symcere_jax.models import score_block
 from symcere_jax.reporting.cold_start import cold_start_table, write_cold_start
-from symcere_jax.reporting.scores import metrics_table, write_scores
-from symcere_jax.training import load_embeddings
+from symcere_jax.reporting.scores import metrics_table
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "prepared folder that the model was trained on", required=True
@@ -67,24 +67,14 @@ def main() -> None:
     if _FOLLOW.value:
         _follow(workdir, dataset, split)
         return
-    embeddings, metadata = load_embeddings(workdir, dataset)
     with counting_bar("user") as show:
-        evaluation = evaluate(
-            score_block,
-            embeddings,
-            dataset,
-            split,
-            ks=sorted(set(_KS.value)),
-            progress=show,
-        )
-    paths = write_scores(evaluation, workdir, split, dataset, metadata.progress.best_step)
-    title = f"{dataset.name}, {split}: {len(evaluation.users):,} users"
-    Console().print(metrics_table(evaluation.metrics, title))
-    for path in paths:
+        found = score_run(workdir, dataset, split, ks=sorted(set(_KS.value)), progress=show)
+    title = f"{dataset.name}, {split}: {len(found.evaluation.users):,} users"
+    Console().print(metrics_table(found.evaluation.metrics, title))
+    for path in found.paths:
         print(path)
-    is_cold = str(dataset.manifest.split.get("policy")).startswith("cold")
-    if is_cold if _COLD_START.value is None else _COLD_START.value:
-        _score_cold_start(workdir, dataset, split, metadata.progress.best_step)
+    if dataset.manifest.has_cold_split if _COLD_START.value is None else _COLD_START.value:
+        _score_cold_start(workdir, dataset, split, found.step)
 
 
 def _score_cold_start(

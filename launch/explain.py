@@ -75,7 +75,7 @@ def main() -> None:
             trained, dataset, aligner, user, item, n_reviews=_EVIDENCE.value, **options
         )
         tables = recommendation.recommendation_tables(one, named)
-        paths = recommendation.write_recommendations([one], named, output, dataset.name)
+        paths = recommendation.write_recommendation_explanations([one], named, output, dataset.name)
     else:
         against = cast(explain.Against, _AGAINST.value)
         aligner = explain.Aligner.of_model("model", trained, dataset, against)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from tqdm import tqdm
 
+from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.training import Progress
 
 
@@ -49,7 +50,7 @@ class ProgressBar:
 
     def epoch(self, record: Mapping[str, float], best: bool) -> None:
         """Shows the score of an epoch."""
-        score = record.get("ndcg@10")
+        score = record.get(PRIMARY_METRIC)
         if score is not None:
             self._show(valid=f"{score:.4f}")
             if best:

@@ -11,7 +11,7 @@ All users, into a file (.jsonl, .csv or .parquet), with a bar; stopped, it goes 
 Somebody who is not in the data, from items, from words, or from both:
 
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop \
-    --liked=item_1,item_2 --review="quiet, near the beach"
+    --items=item_1,item_2 --texts="quiet, near the beach"
 
 Items that fit some words, and items like others:
 
@@ -40,8 +40,10 @@ _DATASET = flags.DEFINE_string(
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
 _USERS = flags.DEFINE_list("users", None, "ids of users, with commas between")
 _USERS_FILE = flags.DEFINE_string("users_file", None, "file of user ids, one a line")
-_LIKED = flags.DEFINE_list("liked", [], "items that a new user likes")
-_REVIEW = flags.DEFINE_multi_string("review", [], "a review by a new user; may be repeated")
+_ITEMS = flags.DEFINE_list("items", [], "ids of items that a new user likes")
+_TEXTS = flags.DEFINE_multi_string(
+    "texts", [], "a review by a new user, or other words of theirs; may be repeated"
+)
 _SIMILAR = flags.DEFINE_list("similar", [], "items to find similar ones of")
 _SEARCH = flags.DEFINE_string("search", None, "words to find items by")
 _K = flags.DEFINE_integer("k", 10, "items for each user", 1)
@@ -49,8 +51,8 @@ _OUTPUT = flags.DEFINE_string(
     "output", None, "file to write (.jsonl, .csv, .parquet); the terminal if none is given"
 )
 _EXCLUDE_SEEN = flags.DEFINE_bool("exclude_seen", True, "leave out what the user interacted with")
-_ITEMS_FILE = flags.DEFINE_string(
-    "items_file", None, "file of the ids of the only items to choose from, one a line"
+_FILTER_ITEMS_FILE = flags.DEFINE_string(
+    "filter_items_file", None, "file of the ids of the only items to choose from, one a line"
 )
 _INDEX = flags.DEFINE_enum("index", EXACT, INDEXES, INDEX_HELP)
 _PART_USERS = flags.DEFINE_integer(
@@ -65,33 +67,33 @@ def main() -> None:
     """Recommends, to a file or to the terminal."""
     asked = [
         _USERS.value is not None or _USERS_FILE.value is not None,
-        bool(_LIKED.value or _REVIEW.value),
+        bool(_ITEMS.value or _TEXTS.value),
         bool(_SIMILAR.value),
         _SEARCH.value is not None,
     ]
     if sum(asked) > 1:
         raise ConfigError(
-            "give one of --users or --users_file, --liked or --review, --similar, --search"
+            "give one of --users or --users_file, --items or --texts, --similar, --search"
         )
     if any(asked[1:]) and _OUTPUT.value:
         raise ConfigError("--output is for users of the data; the others go to the terminal")
     recommender = Recommender.load(_WORKDIR.value, _DATASET.value, index=_INDEX.value)
-    items = read_ids(Path(_ITEMS_FILE.value)) if _ITEMS_FILE.value else None
+    filter_items = read_ids(Path(_FILTER_ITEMS_FILE.value)) if _FILTER_ITEMS_FILE.value else None
     if _SEARCH.value is not None:
-        found = recommender.search(_SEARCH.value, _K.value, filter_items=items)
+        found = recommender.search(_SEARCH.value, _K.value, filter_items=filter_items)
         _note_unknown(recommender, [_SEARCH.value])
-        print(ranking_line("search", _SEARCH.value, found))
+        print(ranking_line(recommender, "text", _SEARCH.value, found))
     elif _SIMILAR.value:
-        rankings = recommender.similar_items(_SIMILAR.value, _K.value, filter_items=items)
+        rankings = recommender.similar_items(_SIMILAR.value, _K.value, filter_items=filter_items)
         for item, ranking in zip(_SIMILAR.value, rankings, strict=True):
-            print(ranking_line("item_id", item, ranking))
+            print(ranking_line(recommender, "item_id", item, ranking))
     elif asked[1]:
-        new = NewUser(_LIKED.value, _REVIEW.value)
+        new = NewUser(_ITEMS.value, _TEXTS.value)
         [found] = recommender.recommend_new(
-            [new], _K.value, exclude_seen=_EXCLUDE_SEEN.value, filter_items=items
+            [new], _K.value, exclude_seen=_EXCLUDE_SEEN.value, filter_items=filter_items
         )
-        _note_unknown(recommender, _REVIEW.value)
-        print(ranking_line("user_id", None, found))
+        _note_unknown(recommender, _TEXTS.value)
+        print(ranking_line(recommender, "user_id", None, found))
     else:
         ids = _USERS.value
         if _USERS_FILE.value is not None:
@@ -102,7 +104,7 @@ def main() -> None:
             _OUTPUT.value,
             k=_K.value,
             exclude_seen=_EXCLUDE_SEEN.value,
-            allowed=None if items is None else recommender.items.rows(items),
+            allowed=None if filter_items is None else recommender.items.rows(filter_items),
             part_users=_PART_USERS.value,
         )
 

@@ -28,7 +28,7 @@ from launch import cli
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import HeldOutSplit
-from symcere_jax.reporting.files import write_files
+from symcere_jax.files import write_text
 from symcere_jax.reporting.report import Report
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
@@ -60,7 +60,8 @@ def main() -> None:
             bar.update()
 
         text = report.build(extras, say)
-    write_files(output.parent, {output.name: lambda path: path.write_text(text, encoding="utf-8")})
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_text(output, text)
     print(output)
 
 

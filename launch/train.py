@@ -28,6 +28,7 @@ from absl import flags
 
 from launch import cli, processes, settings, training_runs
 from launch.progress import ProgressBar
+from symcere_jax.files import write_text
 from symcere_jax.training import KEEP, SECONDS_BETWEEN_CHECKPOINTS, TrainResult, train
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder to train on", required=True)
@@ -105,10 +106,7 @@ def _write_flags(workdir: Path) -> None:
         for name in [*names, *_SETTINGS]
         if flags.FLAGS[name].value is not None
     )
-    # Written aside and renamed: a full disk leaves what was there.
-    temporary = workdir / f"{FLAGS_FILE}.tmp"
-    temporary.write_text(text)
-    temporary.replace(workdir / FLAGS_FILE)
+    write_text(workdir / FLAGS_FILE, text)
 
 
 def _describe(result: TrainResult, folder: Path, workdir: Path) -> str:

@@ -48,18 +48,14 @@ def dataset_without_text(tmp_path_factory: pytest.TempPathFactory) -> ReviewData
 def trained_run(dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workdir of a short training with both towers, scored on the test split; shared."""
     from symcere_jax.config import Config
-    from symcere_jax.evaluation import evaluate
-    from symcere_jax.models import score_block
-    from symcere_jax.reporting.scores import write_scores
-    from symcere_jax.training import load_embeddings, train
+    from symcere_jax.experiments.scoring import score_run
+    from symcere_jax.training import train
 
     workdir = tmp_path_factory.mktemp("trained") / "both_towers"
     settings = {"n_layers": 2, "embedding_dim": 12, "batch_size": 256, "user_ranking_weight": 0.0}
     config = Config.of(**settings, propagation="segment", epochs=3, embedding_learning_rate=0.01)
     train(config, dataset, workdir)
-    embeddings, metadata = load_embeddings(workdir, dataset)
-    evaluation = evaluate(score_block, embeddings, dataset, "test")
-    write_scores(evaluation, workdir, "test", dataset, metadata.progress.best_step)
+    score_run(workdir, dataset, "test")
     return workdir
 
 

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
-from symcere_jax.baselines.scorer import Histories, Scorer, interaction_matrix
+from symcere_jax.baselines.scorer import Scorer, interaction_matrix, training_items
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
+from symcere_jax.training.user_items import UserItems
 
 MAX_ITEMS = 20_000  # 3.2 GB of float64, inverted in place
 
@@ -40,7 +41,7 @@ class ItemItem:
         weights: float32 `[n_items, n_items]`; row j is what item j says for all items.
     """
 
-    histories: Histories
+    histories: UserItems
     weights: jax.Array
 
 
@@ -72,7 +73,7 @@ def fit_ease(dataset: ReviewDataset, settings: EaseSettings, seed: int) -> Score
     inverse = scipy.linalg.cho_solve(factor, np.eye(n_items), overwrite_b=True, check_finite=False)
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
-    params = ItemItem(Histories.from_dataset(dataset), jnp.asarray(weights, jnp.float32))
+    params = ItemItem(training_items(dataset), jnp.asarray(weights, jnp.float32))
     return Scorer(_score_block, params)
 
 

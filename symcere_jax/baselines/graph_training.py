@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from symcere_jax.baselines.scorer import Factors, Histories, Scorer, score_factors
+from symcere_jax.baselines.scorer import Factors, Scorer, score_factors, training_items
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import SymcereError
-from symcere_jax.evaluation import evaluate
+from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
 from symcere_jax.graph import Adjacency, bipartite_graph, build_adjacency
+from symcere_jax.training.user_items import UserItems
 
-METRIC = "ndcg@10"
 STEPS_PER_ROUND = 50  # at least, and whole epochs: then it is validated
 MAX_ROUNDS = 200
 PATIENCE = 10  # rounds without a gain
@@ -62,7 +62,7 @@ class GraphInputs:
 
     adjacency: Adjacency
     interactions: jax.Array
-    histories: Histories
+    histories: UserItems
     text: jax.Array | None = None
 
     @property
@@ -82,12 +82,12 @@ class GraphInputs:
         return cls(
             adjacency=build_adjacency(graph),
             interactions=jnp.asarray(dataset.train),
-            histories=Histories.from_dataset(dataset),
+            histories=training_items(dataset),
             text=None if text is None else jnp.asarray(text),
         )
 
 
-class Batch(NamedTuple):
+class Triplets(NamedTuple):
     """Training interactions with a sampled item each.
 
     Attributes:
@@ -104,7 +104,7 @@ class Batch(NamedTuple):
 
 
 Params = dict[str, Any]
-Loss = Callable[[Params, GraphInputs, Batch, jax.Array, Any], jax.Array]
+Loss = Callable[[Params, GraphInputs, Triplets, jax.Array, Any], jax.Array]
 """`loss(params, inputs, batch, key, settings) -> scalar`, a function of a module."""
 Embed = Callable[[Params, GraphInputs, Any], jax.Array]
 """`embed(params, inputs, settings) -> [n_nodes, d]`: the embeddings to score with."""
@@ -153,7 +153,7 @@ def train_graph(
         if not np.isfinite(mean_loss):
             raise SymcereError(f"the loss is not finite after {(number + 1) * n_steps} steps")
         factors = score_params(embed, state[0], inputs, settings)
-        score = evaluate(score_factors, factors, dataset, "valid", ks=(10,)).metrics[METRIC]
+        score = evaluate(score_factors, factors, dataset, "valid", ks=(10,)).metrics[PRIMARY_METRIC]
         if score > best_score:
             best_score, best_round, best = score, number, factors
         elif number - best_round >= PATIENCE:
@@ -185,7 +185,7 @@ def _run_steps(
     def step(state: tuple, key: jax.Array) -> tuple[tuple, jax.Array]:
         params, moments = state
         batch_key, noise_key = jax.random.split(key)
-        batch = sample_batch(inputs, settings.batch_size, batch_key)
+        batch = sample_triplets(inputs, settings.batch_size, batch_key)
         value, gradients = jax.value_and_grad(loss)(params, inputs, batch, noise_key, settings)
         updates, moments = adam.update(gradients, moments)
         params = jax.tree.map(lambda p, u: p - settings.learning_rate * u, params, updates)
@@ -195,20 +195,20 @@ def _run_steps(
     return state, losses.mean()
 
 
-def sample_batch(inputs: GraphInputs, batch_size: int, key: jax.Array) -> Batch:
+def sample_triplets(inputs: GraphInputs, batch_size: int, key: jax.Array) -> Triplets:
     """Draws interactions, and for each an item that its user has not interacted with, uniformly."""
     row_key, item_key = jax.random.split(key)
     n_interactions = inputs.interactions.shape[0]
     rows = jax.random.randint(row_key, (batch_size,), 0, n_interactions)
     users, positives = inputs.interactions[rows].T
-    n_unknown = inputs.n_items - inputs.histories.lengths(users)
+    n_unknown = inputs.n_items - inputs.histories.counts(users)
     ranks = jax.random.randint(item_key, (batch_size,), 0, jnp.maximum(n_unknown, 1))
     negatives = unknown_item(inputs.histories, users, ranks, inputs.n_items)
-    return Batch(users, positives, jnp.minimum(negatives, inputs.n_items - 1), n_unknown > 0)
+    return Triplets(users, positives, jnp.minimum(negatives, inputs.n_items - 1), n_unknown > 0)
 
 
 def unknown_item(
-    histories: Histories, users: jax.Array, ranks: jax.Array, n_items: int
+    histories: UserItems, users: jax.Array, ranks: jax.Array, n_items: int
 ) -> jax.Array:
     """The item of a given rank among those that a user has not interacted with, int32 `[b]`.
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.baselines.neighbors import Neighbors, nearest, score_neighbors
-from symcere_jax.baselines.scorer import Histories, Scorer, interaction_matrix
+from symcere_jax.baselines.scorer import Scorer, interaction_matrix, training_items
 from symcere_jax.data import ReviewDataset
 
 
@@ -49,5 +49,5 @@ def fit_item_knn(dataset: ReviewDataset, settings: ItemKnnSettings, seed: int) -
         return common / np.where(scale > 0, scale, 1)
 
     neighbors = nearest(similarities, dataset.n_items, settings.k)
-    params = Neighbors(Histories.from_dataset(dataset), *map(jnp.asarray, neighbors))
+    params = Neighbors(training_items(dataset), *map(jnp.asarray, neighbors))
     return Scorer(score_neighbors, params)

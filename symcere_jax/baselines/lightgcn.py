@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from symcere_jax.baselines.graph_training import (
-    Batch,
     GraphInputs,
     GraphSettings,
     Params,
+    Triplets,
     initial_embedding,
     train_graph,
 )
@@ -59,14 +59,14 @@ def embed(params: Params, inputs: GraphInputs, settings: GraphSettings) -> jax.A
 
 
 def lightgcn_loss(
-    params: Params, inputs: GraphInputs, batch: Batch, key: jax.Array, settings: GraphSettings
+    params: Params, inputs: GraphInputs, batch: Triplets, key: jax.Array, settings: GraphSettings
 ) -> jax.Array:
     """BPR and L2 of a batch."""
     return ranking_loss(embed(params, inputs, settings), params, inputs, batch, settings)
 
 
 def ranking_loss(
-    nodes: jax.Array, params: Params, inputs: GraphInputs, batch: Batch, settings: GraphSettings
+    nodes: jax.Array, params: Params, inputs: GraphInputs, batch: Triplets, settings: GraphSettings
 ) -> jax.Array:
     """`mean −log σ(z_u · z_i − z_u · z_j) + l2/2 · mean (‖e_u‖² + ‖e_i‖² + ‖e_j‖²)`.
 

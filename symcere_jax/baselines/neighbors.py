@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.baselines.scorer import Histories
+from symcere_jax.training.user_items import UserItems
 
 _BLOCK_BYTES = 64 * 2**20  # similarities held at once
 
@@ -22,7 +22,7 @@ class Neighbors:
         weights: float32 `[n_items, k]`, how similar they are; 0 where there are fewer than k.
     """
 
-    histories: Histories
+    histories: UserItems
     items: jax.Array
     weights: jax.Array
 

@@ -1,16 +1,16 @@
 """A table of the baselines of a workdir, as Markdown and JSON."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from symcere_jax.baselines.methods import METHODS
-from symcere_jax.baselines.runs import METRIC, Record
+from symcere_jax.baselines.runs import Record
 from symcere_jax.data import ReviewDataset
-from symcere_jax.evaluation import standard_error
+from symcere_jax.evaluation import PRIMARY_METRIC, standard_error
+from symcere_jax.files import write_json, write_text
 
 HEADER = ("method", "valid", "test", "± std over seeds", "± error over users", "seconds")
 
@@ -54,7 +54,7 @@ class Row:
         ]
 
 
-def summarize(record: Record, workdir: Path) -> Row:
+def summarize_baseline(record: Record, workdir: Path) -> Row:
     """Reads the per-user values of a baseline's seeds.
 
     Args:
@@ -65,7 +65,7 @@ def summarize(record: Record, workdir: Path) -> Row:
     for seed in record.test_seconds:
         path = workdir / record.method / f"seed_{seed}" / "per_user_test.npz"
         with np.load(path, allow_pickle=False) as arrays:
-            values.append(arrays[METRIC])
+            values.append(arrays[PRIMARY_METRIC])
     means = [float(of_seed.mean()) for of_seed in values]
     return Row(
         method=record.method,
@@ -80,7 +80,7 @@ def summarize(record: Record, workdir: Path) -> Row:
     )
 
 
-def write_report(
+def write_baselines(
     rows: Sequence[Row], skipped: Mapping[str, str], dataset: ReviewDataset, workdir: Path
 ) -> list[Path]:
     """Writes `baselines.md` and `baselines.json`.
@@ -110,12 +110,12 @@ def write_report(
     content = {
         "dataset": dataset.name,
         "fingerprint": dataset.fingerprint,
-        "metric": METRIC,
+        "metric": PRIMARY_METRIC,
         "n_users": n_users,
         "baselines": [dataclasses.asdict(row) for row in rows],
         "skipped": dict(skipped),
     }
     markdown, data = workdir / "baselines.md", workdir / "baselines.json"
-    markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    data.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_text(markdown, "\n".join(lines) + "\n")
+    write_json(data, content)
     return [markdown, data]

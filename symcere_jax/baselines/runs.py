@@ -12,27 +12,25 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from symcere_jax.baselines.methods import METHODS, Method
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
-from symcere_jax.evaluation import Evaluation, HeldOutSplit, evaluate
+from symcere_jax.evaluation import PRIMARY_METRIC, Evaluation, HeldOutSplit, evaluate
+from symcere_jax.files import write_json
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.reporting.scores import write_scores
 
-METRIC = "ndcg@10"
 SETTINGS = "settings.json"
-Progress = Callable[[str], None]
-"""Called with a few words after each trial and each test."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Trial:
+class BaselineTrial:
     """Settings that were tried.
 
     Attributes:
@@ -59,11 +57,11 @@ class Record:
 
     method: str
     fingerprint: str
-    trials: list[Trial]
+    trials: list[BaselineTrial]
     test_seconds: dict[int, float]
 
     @property
-    def best(self) -> Trial:
+    def best(self) -> BaselineTrial:
         """The trial of the highest score, the first of them."""
         return max(self.trials, key=lambda trial: trial.score)
 
@@ -82,7 +80,7 @@ class Record:
             record = cls(
                 method=content["method"],
                 fingerprint=content["fingerprint"],
-                trials=[Trial(**trial) for trial in content["trials"]],
+                trials=[BaselineTrial(**trial) for trial in content["trials"]],
                 test_seconds={int(n): value for n, value in content["test_seconds"].items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -97,13 +95,11 @@ class Record:
         return record
 
     def write(self, folder: Path) -> None:
-        """Writes `settings.json`; a reader never sees half a file."""
+        """Writes `settings.json`."""
         content = dataclasses.asdict(self)
-        content |= {"chosen": self.best.settings, f"valid_{METRIC}": self.best.score}
+        content |= {"chosen": self.best.settings, f"valid_{PRIMARY_METRIC}": self.best.score}
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f"{SETTINGS}.tmp"
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(folder / SETTINGS)
+        write_json(folder / SETTINGS, content)
 
 
 def sample_settings(method: Method, budget: int, seed: int = 0) -> list[dict[str, Any]]:
@@ -142,7 +138,7 @@ def run_baseline(
     *,
     budget: int = 12,
     seeds: int = 5,
-    progress: Progress = lambda words: None,
+    progress: MessageCallback = lambda words: None,
 ) -> Record:
     """Tunes a baseline and tests it, or goes on with that.
 
@@ -172,20 +168,22 @@ def _run(
     folder: Path,
     budget: int,
     seeds: int,
-    progress: Progress,
+    progress: MessageCallback,
 ) -> Record:
     record = Record.read(folder, folder.name, dataset)
     for settings in sample_settings(method, budget):
         if all(trial.settings != settings for trial in record.trials):
             evaluation, seconds = _fit(method, settings, 0, dataset, "valid")
             chosen = record.best.settings if record.trials else None
-            record.trials.append(Trial(settings, evaluation.metrics[METRIC], seconds))
+            record.trials.append(
+                BaselineTrial(settings, evaluation.metrics[PRIMARY_METRIC], seconds)
+            )
             if record.best.settings != chosen:  # what was tested is no longer what is chosen
                 record.test_seconds = {}
                 for earlier in folder.glob("seed_*"):
                     shutil.rmtree(earlier)
             record.write(folder)
-        progress(f"{method.title}: best valid {METRIC} {record.best.score:.4f}")
+        progress(f"{method.title}: best valid {PRIMARY_METRIC} {record.best.score:.4f}")
     for seed in range(seeds if method.random else 1):
         if seed not in record.test_seconds:
             evaluation, seconds = _fit(method, record.best.settings, seed, dataset, "test")

@@ -5,12 +5,12 @@ from typing import Any
 
 import flax.struct
 import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 
-from symcere_jax.data import Interactions, ReviewDataset
+from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import ScoreBlock
+from symcere_jax.training.user_items import UserItems
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,39 +45,9 @@ def score_factors(factors: Factors, users: jax.Array) -> jax.Array:
     return factors.users[users] @ factors.items.T
 
 
-@flax.struct.dataclass
-class Histories:
-    """The training items of each user on the device, in compressed sparse rows.
-
-    Attributes:
-        start: int32 `[n_users + 1]`; user u has `items[start[u]:start[u + 1]]`.
-        items: int32 `[n]`, ascending for each user.
-        longest: length of the longest history.
-    """
-
-    start: jax.Array
-    items: jax.Array
-    longest: int = flax.struct.field(pytree_node=False)
-
-    @classmethod
-    def from_dataset(cls, dataset: ReviewDataset) -> "Histories":
-        """Takes the training split of a prepared folder."""
-        rows = Interactions.from_pairs(dataset.train, dataset.n_users)
-        return cls(
-            start=jnp.asarray(rows.indptr, jnp.int32),
-            items=jnp.asarray(rows.items),
-            longest=int(np.diff(rows.indptr).max()),
-        )
-
-    def lengths(self, users: jax.Array) -> jax.Array:
-        """Number of items of each of `users`, int32 `[b]`."""
-        return self.start[users + 1] - self.start[users]
-
-    def padded(self, users: jax.Array, fill: int) -> jax.Array:
-        """The items of `users`, int32 `[b, longest]`; `fill` follows a user's last item."""
-        places = self.start[users, None] + jnp.arange(self.longest)
-        items = self.items.at[places].get(mode="fill", fill_value=fill)
-        return jnp.where(places < self.start[users + 1, None], items, fill)
+def training_items(dataset: ReviewDataset) -> UserItems:
+    """The training items of each user of a prepared folder."""
+    return UserItems.from_pairs(dataset.train, dataset.n_users)
 
 
 def interaction_matrix(dataset: ReviewDataset) -> scipy.sparse.csr_array:

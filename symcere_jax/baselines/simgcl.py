@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from symcere_jax.baselines.graph_training import (
-    Batch,
     GraphInputs,
     GraphSettings,
     Params,
+    Triplets,
     initial_embedding,
     train_graph,
 )
@@ -88,7 +88,7 @@ def noisy_view(
 
 
 def simgcl_loss(
-    params: Params, inputs: GraphInputs, batch: Batch, key: jax.Array, settings: SimGclSettings
+    params: Params, inputs: GraphInputs, batch: Triplets, key: jax.Array, settings: SimGclSettings
 ) -> jax.Array:
     """BPR and L2 of a batch, and InfoNCE between two noisy views of its users and items."""
     first, second = (

@@ -7,11 +7,12 @@ import flax.linen as nn
 import jax
 import numpy as np
 
+from symcere_jax.arrays import unit_rows
 from symcere_jax.baselines.graph_training import (
-    Batch,
     GraphInputs,
     GraphSettings,
     Params,
+    Triplets,
     initial_embedding,
     train_graph,
 )
@@ -20,7 +21,6 @@ from symcere_jax.baselines.lightgcn import embed, ranking_loss
 from symcere_jax.baselines.scorer import Scorer
 from symcere_jax.baselines.text_knn import first_encoder
 from symcere_jax.data import ReviewDataset
-from symcere_jax.models.symcere import unit_rows
 
 
 @jax.tree_util.register_dataclass
@@ -92,7 +92,11 @@ def fit_text_aligned(dataset: ReviewDataset, settings: TextAlignedSettings, seed
 
 
 def text_aligned_loss(
-    params: Params, inputs: GraphInputs, batch: Batch, key: jax.Array, settings: TextAlignedSettings
+    params: Params,
+    inputs: GraphInputs,
+    batch: Triplets,
+    key: jax.Array,
+    settings: TextAlignedSettings,
 ) -> jax.Array:
     """BPR and L2 of a batch, and InfoNCE of its users and items with their texts."""
     nodes = embed(params, inputs, settings)

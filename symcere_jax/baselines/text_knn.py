@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow.compute as pc
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from symcere_jax.arrays import unit_rows
 from symcere_jax.baselines.neighbors import Neighbors, nearest, score_neighbors
-from symcere_jax.baselines.scorer import Histories, Scorer
+from symcere_jax.baselines.scorer import Scorer, training_items
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.models.symcere import unit_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _fit(
 ) -> Scorer:
     items, weights = nearest(cosines, dataset.n_items, settings.k)
     params = Neighbors(
-        Histories.from_dataset(dataset),
+        training_items(dataset),
         jnp.asarray(items),
         jnp.asarray(weights**settings.amplification),
     )

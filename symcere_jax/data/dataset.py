@@ -233,6 +233,18 @@ class ReviewDataset:
         """External ids of the items, `[n_items]`, by row."""
         return _read_ids(self.file(schema.ITEMS), "item_id", self.n_items)
 
+    def item_titles(self) -> np.ndarray | None:
+        """What the items are called, `[n_items]` strings by row, None where it is not known.
+
+        Returns:
+            None where no title of any item is known.
+        """
+        path = self.file(schema.ITEMS)
+        table = _read_table(path, None, self.n_items)
+        if "title" not in table.column_names or table["title"].null_count == self.n_items:
+            return None
+        return np.array(table["title"].to_pylist(), object)
+
 
 _VERIFIED: set[tuple] = set()  # what was read by this process, as it was then
 

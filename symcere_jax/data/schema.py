@@ -103,6 +103,11 @@ class Manifest:
         policy = str(self.split.get("policy", "–"))
         return f"{policy} until reviews were appended" if self.ended_split_policy else policy
 
+    @property
+    def has_cold_split(self) -> bool:
+        """Whether the split policy holds out all reviews of some users, or of some items."""
+        return self.split.get("policy") in ("cold_item", "cold_user")
+
     def write(self, folder: Path) -> None:
         """Writes `manifest.json` into `folder`."""
         content = {"format": FORMAT, "format_version": FORMAT_VERSION}

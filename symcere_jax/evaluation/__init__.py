@@ -11,6 +11,7 @@ from symcere_jax.evaluation.breakdown import (
 from symcere_jax.evaluation.evaluate import Evaluation, HeldOutSplit, evaluate
 from symcere_jax.evaluation.geometry import alignment, alignment_and_uniformity, uniformity
 from symcere_jax.evaluation.metrics import (
+    PRIMARY_METRIC,
     catalog_metrics,
     find_hits,
     popularity_metrics,
@@ -21,6 +22,7 @@ from symcere_jax.evaluation.ranking import ScoreBlock, top_k
 from symcere_jax.evaluation.significance import PairedTest, compare_paired, standard_error
 
 __all__ = [
+    "PRIMARY_METRIC",
     "Bucket",
     "Evaluation",
     "HeldOutSplit",

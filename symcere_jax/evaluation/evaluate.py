@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.data.interactions import Interactions
@@ -16,7 +17,7 @@ from symcere_jax.evaluation.metrics import (
     popularity_metrics,
     ranking_metrics,
 )
-from symcere_jax.evaluation.ranking import Progress, ScoreBlock, top_k
+from symcere_jax.evaluation.ranking import ScoreBlock, top_k
 
 HeldOutSplit = Literal["valid", "test"]
 
@@ -50,7 +51,7 @@ def evaluate(
     *,
     ks: Sequence[int] = (5, 10, 20, 50),
     block_users: int | None = None,
-    progress: Progress | None = None,
+    progress: CountCallback | None = None,
 ) -> Evaluation:
     """Ranks all items for every user with a held-out item, and measures the rankings.
 

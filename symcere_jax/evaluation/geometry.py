@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from symcere_jax.arrays import unit_rows
+
 SAMPLE = 2048
 
 
@@ -22,7 +24,8 @@ def alignment(users: np.ndarray, items: np.ndarray) -> float:
     """
     if not len(users):
         return float("nan")
-    return float(((_unit(users) - _unit(items)) ** 2).sum(axis=1).mean())
+    differences = unit_rows(users, np.float64) - unit_rows(items, np.float64)
+    return float((differences**2).sum(axis=1).mean())
 
 
 def uniformity(embeddings: np.ndarray) -> float:
@@ -39,7 +42,7 @@ def uniformity(embeddings: np.ndarray) -> float:
     n = len(embeddings)
     if n < 2:
         return float("nan")
-    unit = _unit(embeddings)
+    unit = unit_rows(embeddings, np.float64)
     # Of unit vectors ‖x − y‖² is 2 − 2 x·y; a row of zeros has no direction and counts by its own.
     squares = (unit**2).sum(axis=1)
     distances = squares[:, None] + squares - 2 * (unit @ unit.T)
@@ -73,9 +76,3 @@ def alignment_and_uniformity(
 def _spaced(n: int, sample: int) -> np.ndarray:
     """At most `sample` rows of n, evenly spaced: the same ones at each call."""
     return np.unique(np.linspace(0, n - 1, min(n, sample)).astype(np.int64))
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    x = np.asarray(x, np.float64)
-    norms = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.where(norms > 0, norms, 1)

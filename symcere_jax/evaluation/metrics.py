@@ -6,6 +6,8 @@ import numpy as np
 
 from symcere_jax.data.interactions import Interactions
 
+PRIMARY_METRIC = "ndcg@10"  # decides on epochs, on settings and between methods
+
 
 def find_hits(recommended: np.ndarray, users: np.ndarray, relevant: Interactions) -> np.ndarray:
     """Which recommended items are relevant to their user.

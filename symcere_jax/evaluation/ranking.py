@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from symcere_jax.callbacks import CountCallback
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.errors import SymcereError
 
@@ -18,9 +19,6 @@ ScoreBlock = Callable[[Any, jax.Array], jax.Array]
 `params` is any pytree of arrays. Costly work that is the same for all users (message passing, say)
 belongs before the ranking, with its result in `params`.
 """
-
-Progress = Callable[[int, int], None]
-"""Called with the number of users done and of all users."""
 
 # Scores that a device holds at once. On CPU, memory of 32 MiB and more is mapped anew for each
 # block, which takes as long as the work on it.
@@ -38,7 +36,7 @@ def top_k(
     k: int,
     *,
     block_users: int | None = None,
-    progress: Progress | None = None,
+    progress: CountCallback | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k best items of each user, out of all items but those the user has seen.
 

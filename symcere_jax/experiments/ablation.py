@@ -22,6 +22,7 @@ from symcere_jax.evaluation import evaluate
 from symcere_jax.evaluation.popularity import norm_popularity_correlation
 from symcere_jax.experiments.processes import Job, Report, ShouldStop, run_jobs
 from symcere_jax.experiments.training import Epoch, train_job
+from symcere_jax.files import write_json
 from symcere_jax.models import resolve, score_block
 from symcere_jax.reporting.scores import write_scores
 from symcere_jax.training import checkpoint, load_model
@@ -174,9 +175,7 @@ def score_job(job: Job, report: Report, should_stop: ShouldStop) -> bool:
         "best_epoch": result.best_epoch,
         "norm_popularity": None if math.isnan(correlation) else correlation,
     }
-    temporary = (job.workdir / RECORD).with_suffix(".tmp")
-    temporary.write_text(json.dumps(record, indent=2) + "\n")
-    temporary.replace(job.workdir / RECORD)
+    write_json(job.workdir / RECORD, record)
     shutil.rmtree(job.workdir / checkpoint.FOLDER / "latest")  # only needed to go on
     return True
 

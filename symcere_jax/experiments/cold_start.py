@@ -15,15 +15,19 @@ from symcere_jax.baselines.text_knn import TextKnnSettings, fit_encoder_knn
 from symcere_jax.config import NONE
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
-from symcere_jax.evaluation import Evaluation, HeldOutSplit, PairedTest, compare_paired
+from symcere_jax.evaluation import (
+    PRIMARY_METRIC,
+    Evaluation,
+    HeldOutSplit,
+    PairedTest,
+    compare_paired,
+)
 from symcere_jax.evaluation.cold_start import NEW_ITEMS, NEW_USERS, TOGETHER, ColdStart
 from symcere_jax.models import Embeddings, score_block
 from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.text import load_text_encoder
 from symcere_jax.training import load_model
-from symcere_jax.training.embeddings import embed
 
-METRIC = "ndcg@10"
 POPULARITY, TEXT_KNN, MODEL = "popularity", "text kNN", "SymCERE"
 FROM_ITEMS, FROM_TEXTS = "SymCERE, from items alone", "SymCERE, from reviews alone"
 
@@ -105,7 +109,7 @@ def evaluate_cold_start(
             "--split=cold_user"
         )
     fold_in = FoldIn.of(trained.model, trained.params, trained.inputs)
-    embeddings = embed(trained.model)(trained.params, trained.inputs)
+    embeddings = trained.embeddings()
     user_features = {
         name: encoder.encode_documents(other.user_texts) for name, other in problems.items()
     }
@@ -121,7 +125,7 @@ def evaluate_cold_start(
         for tried in _BONUSES:
             scorer = model("valid", (True, True), tried)
             valid = problems["valid"].evaluate(TOGETHER, score_block, scorer.params, ks=(10,))
-            scores[tried] = valid.metrics[METRIC]
+            scores[tried] = valid.metrics[PRIMARY_METRIC]
         bonus = max(scores, key=scores.__getitem__)
     results = []
     for task in problem.tasks():
@@ -136,9 +140,9 @@ def evaluate_cold_start(
         }
         references = (POPULARITY, TEXT_KNN)
         tests = {
-            name: compare_paired(found[MODEL].per_user[METRIC][None], found[name].per_user[METRIC])[
-                0
-            ]
+            name: compare_paired(
+                found[MODEL].per_user[PRIMARY_METRIC][None], found[name].per_user[PRIMARY_METRIC]
+            )[0]
             for name in references
             if len(found[MODEL].users) > 1
         }
@@ -205,6 +209,6 @@ def _baselines(
         for settings in _KNN_SETTINGS:
             scorer = knn(settings, "valid")
             found = problems["valid"].evaluate(task, scorer.score_block, scorer.params, ks=(10,))
-            scores[settings] = found.metrics[METRIC]
+            scores[settings] = found.metrics[PRIMARY_METRIC]
         best = max(scores, key=scores.__getitem__)
     yield TEXT_KNN, knn(best, split)

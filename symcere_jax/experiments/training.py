@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.experiments.processes import Job, Report, ShouldStop
 from symcere_jax.training import Progress, TrainResult, train
 
@@ -46,4 +47,4 @@ class _Reporter:
 
     def epoch(self, record: Mapping[str, float], best: bool) -> None:
         """Reports an epoch."""
-        self._report(Epoch(int(record["epoch"]), record.get("ndcg@10")))
+        self._report(Epoch(int(record["epoch"]), record.get(PRIMARY_METRIC)))

@@ -1,18 +1,17 @@
 """Which reviews an analysis explains, and explaining them."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from symcere_jax.callbacks import CountCallback
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.explain.aligner import Aligner
 from symcere_jax.explain.lime_words import WordContributions, explain_words
 from symcere_jax.explain.word_classes import CLASSES, FACTUAL, SENTIMENT
 from symcere_jax.text import FittedTextEncoder
-
-Progress = Callable[[int, int], None]
 
 
 def known_classes(
@@ -116,7 +115,7 @@ def explain_reviews(
     n_samples: int = 500,
     n_repeats: int = 3,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: CountCallback | None = None,
 ) -> list[WordContributions]:
     """Explains the similarity of each review to the item that it is about.
 

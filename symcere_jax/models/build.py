@@ -91,7 +91,7 @@ def default_batch_size(n_interactions: int) -> int:
     Args:
         n_interactions: training interactions.
     """
-    batch_size = min(max(_power_of_two(n_interactions / 8), 128), 8192)
+    batch_size = min(max(_nearest_power_of_two(n_interactions / 8), 128), 8192)
     return max(batch_size, 2048 * round(n_interactions / MAX_STEPS_PER_EPOCH / 2048))
 
 
@@ -123,7 +123,7 @@ def default_scalar_learning_rate(n_interactions: int, *, has_text: bool) -> floa
     return min(max(1e-2 * n_interactions / 12_000, 1e-3), 1e-2)
 
 
-def _power_of_two(x: float) -> int:
+def _nearest_power_of_two(x: float) -> int:
     """The power of two nearest to x on a logarithmic scale, at least 1."""
     return 2 ** max(round(math.log2(x)), 0)
 

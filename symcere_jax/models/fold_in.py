@@ -22,8 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 
+from symcere_jax.arrays import unit_rows
 from symcere_jax.graph import propagate
-from symcere_jax.models.symcere import ModelInputs, SymCERE, unit_rows
+from symcere_jax.models.symcere import ModelInputs, SymCERE
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from symcere_jax.arrays import unit_rows
 from symcere_jax.config import ModelConfig
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.graph import (
@@ -320,10 +321,3 @@ def normalize_rows(x: jax.Array) -> jax.Array:
     # Below that norm a row has no direction; without the bound, its gradient would not be finite.
     smallest = 1e-16
     return jnp.where(squares > smallest, x * jax.lax.rsqrt(jnp.maximum(squares, smallest)), 0.0)
-
-
-def unit_rows(x: np.ndarray) -> np.ndarray:
-    """Rows of norm 1, float32, of an array `[n, d]` in host memory; zeros stay."""
-    x = np.asarray(x, np.float32)
-    norms = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.where(norms > 0, norms, 1)

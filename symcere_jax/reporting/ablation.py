@@ -11,14 +11,13 @@ from matplotlib.figure import Figure
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.evaluation import PairedTest
+from symcere_jax.evaluation import PRIMARY_METRIC, PairedTest
 from symcere_jax.experiments.ablation import RECORD, Ablation
 from symcere_jax.reporting.comparison import compare_runs
 from symcere_jax.reporting.files import write_report
 from symcere_jax.reporting.style import COLORS
 from symcere_jax.reporting.tables import markdown_table, plain
 
-METRIC = "ndcg@10"
 NAME = "ablation"
 _COLUMNS = ("95 % interval", "p (Holm)", "coverage@10", "popularity@10", "norm ~ popularity")
 SIGNIFICANT = 0.05
@@ -84,13 +83,15 @@ def ablation_table(ablation: Ablation, dataset: ReviewDataset, workdir: Path) ->
         DataError: a run lacks a file, or was scored on other data.
     """
     folders = [workdir / name for name in ablation.variants]
-    comparison = compare_runs(folders, dataset, "test", METRIC, seeds=ablation.seeds)
+    comparison = compare_runs(folders, dataset, "test", PRIMARY_METRIC, seeds=ablation.seeds)
     variants = []
     for folder, scores in zip(folders, comparison.runs, strict=True):
         seeds = [folder / f"seed_{seed}" for seed in ablation.seeds]
         records = [json.loads((seed / RECORD).read_text()) for seed in seeds]
         correlations = [record["norm_popularity"] for record in records]
-        means = [json.loads((seed / "metrics_test.json").read_text())[METRIC] for seed in seeds]
+        means = [
+            json.loads((seed / "metrics_test.json").read_text())[PRIMARY_METRIC] for seed in seeds
+        ]
         variants.append(
             VariantScores(
                 name=folder.name,
@@ -181,7 +182,7 @@ def write_ablation(table: AblationTable, folder: Path) -> list[Path]:
     Returns:
         The paths of the files.
     """
-    content = {"metric": METRIC} | dataclasses.asdict(table)
+    content = {"metric": PRIMARY_METRIC} | dataclasses.asdict(table)
     return write_report(folder, NAME, ablation_markdown(table), content, ablation_figure(table))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import DataError
 from symcere_jax.evaluation import (
+    PRIMARY_METRIC,
     Bucket,
     HeldOutSplit,
     alignment_and_uniformity,
@@ -22,7 +23,6 @@ from symcere_jax.reporting.runs import Run, cut_off, read_runs
 from symcere_jax.training import Checkpoints, load_model
 
 N_DECILES = 10
-METRIC = "ndcg@10"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +126,7 @@ def measure_bias(
     held_out = dataset.interactions(split)
     if not len(held_out):
         raise DataError(f"{dataset.folder} has no {split} interactions to measure a bias on")
-    runs = read_runs(folders, dataset, split, METRIC)
+    runs = read_runs(folders, dataset, split, PRIMARY_METRIC)
     item_counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
     items = quantile_buckets(item_counts, N_DECILES)
     decile_of = np.empty(dataset.n_items, np.int64)
@@ -170,7 +170,7 @@ def _run_bias(
     items: list[Bucket],
     positions: list[Bucket],
 ) -> RunBias:
-    k = cut_off(METRIC)
+    k = cut_off(PRIMARY_METRIC)
     users = np.unique(held_out[:, 0])
     gains = np.mean([find_gains(of, users, held_out, k) for of in run.recommended], axis=0)
     by_decile = ndcg_by_bucket(gains, held_out[:, 0], positions, k)

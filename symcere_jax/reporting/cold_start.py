@@ -1,6 +1,5 @@
 """Results on new users and items: as tables for the terminal and Markdown, and as a file."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,10 +7,12 @@ import numpy as np
 from rich.table import Table
 
 from symcere_jax.data import ReviewDataset
-from symcere_jax.experiments.cold_start import METRIC, ColdStartResult
+from symcere_jax.evaluation import PRIMARY_METRIC
+from symcere_jax.experiments.cold_start import ColdStartResult
+from symcere_jax.files import write_json
 
-_COLUMNS = (METRIC, "recall@10", "ndcg@20", "recall@20")
-HEADER = ("task", "users", "method", *_COLUMNS, f"SymCERE − it, {METRIC} (95 %)")
+_COLUMNS = (PRIMARY_METRIC, "recall@10", "ndcg@20", "recall@20")
+HEADER = ("task", "users", "method", *_COLUMNS, f"SymCERE − it, {PRIMARY_METRIC} (95 %)")
 
 
 def cold_start_rows(results: Sequence[ColdStartResult]) -> list[list[str]]:
@@ -77,7 +78,5 @@ def write_cold_start(
         },
     }
     path = workdir / f"cold_start_{split}.json"
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    temporary.replace(path)
+    write_json(path, content)
     return path

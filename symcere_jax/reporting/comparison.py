@@ -11,6 +11,7 @@ from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation import (
+    PRIMARY_METRIC,
     Bucket,
     HeldOutSplit,
     PairedTest,
@@ -99,7 +100,7 @@ def compare_runs(
     folders: Sequence[Path],
     dataset: ReviewDataset,
     split: HeldOutSplit = "test",
-    metric: str = "ndcg@10",
+    metric: str = PRIMARY_METRIC,
     *,
     reference: Literal["first", "best"] = "first",
     seeds: Sequence[int] | None = None,

@@ -144,7 +144,7 @@ def write_alignments(
         dataset: name of the data set, for the title.
     """
     content = [
-        {"review": one.row, "user": one.user, "item": one.item, "against": one.against}
+        {"review": one.row, "user_id": one.user, "item_id": one.item, "against": one.against}
         | words_content(one.words)
         for one in alignments
     ]

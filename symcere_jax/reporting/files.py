@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Files of a report, for people and for programs."""
 
 import json
 import math
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+
+from symcere_jax.files import replacing
 
 
 def write_files(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -> list[Path]:
@@ -22,9 +24,9 @@ def write_files(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, write in writers.items():
-        temporary = folder / f"{name}.tmp"
-        write(temporary)
-        paths.append(temporary.replace(folder / name))
+        with replacing(folder / name) as aside:
+            write(aside)
+        paths.append(folder / name)
     return paths
 
 

@@ -7,6 +7,8 @@ from types import TracebackType
 
 from tensorboardX import SummaryWriter
 
+from symcere_jax.files import write_text
+
 FILE = "metrics.jsonl"
 EVENTS = "tensorboard"
 
@@ -26,7 +28,7 @@ class MetricLog:
             for record in (read_metric_log(workdir) if path.exists() else [])
             if record["step"] <= resume_step
         ]
-        path.write_text("".join(kept))
+        write_text(path, "".join(kept))
         self._file = path.open("a")
         self._events = SummaryWriter(str(workdir / EVENTS), purge_step=resume_step + 1)
 

@@ -74,16 +74,16 @@ def recommendation_content(one: RecommendationExplanation, named: Named) -> dict
         return [
             {
                 "review": review.row,
-                "user": str(named.users[review.user]),
-                "item": str(named.items[review.item]),
+                "user_id": str(named.users[review.user]),
+                "item_id": str(named.items[review.item]),
             }
             | words_content(review.words)
             for review in reviews
         ]
 
     return {
-        "user": str(named.users[one.user]),
-        "item": str(named.items[one.item]),
+        "user_id": str(named.users[one.user]),
+        "item_id": str(named.items[one.item]),
         "score": one.score,
         "rank": one.rank,
         "popularity": one.popularity,
@@ -167,7 +167,7 @@ def recommendation_tables(one: RecommendationExplanation, named: Named) -> list[
     ]
 
 
-def write_recommendations(
+def write_recommendation_explanations(
     explanations: Sequence[RecommendationExplanation], named: Named, folder: Path, dataset: str
 ) -> list[Path]:
     """Writes `explanations.json` and `explanations.html`.

@@ -76,11 +76,11 @@ def _explanations(path: Path) -> str:
         parts = [LEGEND]
         for one in content.get("reviews", []):
             parts.append(
-                f"<h3>Review of {html.escape(str(one['item']))}: similarity "
+                f"<h3>Review of {html.escape(str(one['item_id']))}: similarity "
                 f"{float(one['score']):.3f}</h3>" + words_html(_contributions(one))
             )
         for one in content.get("recommendations", []):
-            title = f"{one['item']} for {one['user']}: rank {one['rank']}"
+            title = f"{one['item_id']} for {one['user_id']}: rank {one['rank']}"
             parts.append(f"<h3>{html.escape(title)}</h3>")
             parts += [
                 words_html(_contributions(review))

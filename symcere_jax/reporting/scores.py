@@ -1,6 +1,5 @@
 """Scores of an evaluation: as a table for the terminal and as files for other programs."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from rich.table import Table
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.evaluation import Evaluation
+from symcere_jax.files import replacing, write_json
 
 
 def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
@@ -58,16 +58,12 @@ def write_scores(
     }
     metrics_path = workdir / f"metrics_{split}.json"
     per_user_path = workdir / f"per_user_{split}.npz"
-    # Written aside and renamed: a reader never sees half a file.
-    temporary = metrics_path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    temporary.replace(metrics_path)
-    temporary = per_user_path.with_suffix(".tmp.npz")
-    np.savez_compressed(
-        temporary,
-        users=evaluation.users,
-        recommended=evaluation.recommended,
-        **evaluation.per_user,  # type: ignore[arg-type]
-    )
-    temporary.replace(per_user_path)
+    write_json(metrics_path, content)
+    with replacing(per_user_path) as aside, aside.open("wb") as file:
+        np.savez_compressed(
+            file,
+            users=evaluation.users,
+            recommended=evaluation.recommended,
+            **evaluation.per_user,  # type: ignore[arg-type]
+        )
     return [metrics_path, per_user_path]

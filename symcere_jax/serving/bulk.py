@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from symcere_jax.callbacks import CountCallback
 from symcere_jax.errors import ConfigError, StorageError
-from symcere_jax.evaluation.ranking import Progress
+from symcere_jax.files import replacing, write_json
 from symcere_jax.locking import locked
 from symcere_jax.serving.formats import FORMATS, SCHEMA, name_block, write_block
 from symcere_jax.serving.recommender import Recommender
@@ -38,7 +39,7 @@ def write_recommendations(
     exclude_seen: bool = True,
     allowed: np.ndarray | None = None,
     part_users: int = PART_USERS,
-    progress: Progress | None = None,
+    progress: CountCallback | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Writes the k best items of users to a file; goes on with a run that was stopped.
@@ -90,7 +91,7 @@ def _write_locked(
     k: int,
     exclude_seen: bool,
     allowed: np.ndarray | None,
-    progress: Progress | None,
+    progress: CountCallback | None,
     should_stop: Callable[[], bool],
 ) -> bool:
     folder = output.with_name(f"{output.name}.parts")
@@ -117,9 +118,8 @@ def _write_locked(
                 progress=report,
             )
             block = name_block(recommender, rows[start : start + part_users], *ranked)
-            temporary = part.with_suffix(".tmp")
-            write_block(temporary, output.suffix, block)
-            temporary.replace(part)
+            with replacing(part) as aside:
+                write_block(aside, output.suffix, block)
         _join(parts, output)
     except OSError as error:
         raise StorageError(f"cannot write {output}: {error.strerror or error}") from None
@@ -166,9 +166,7 @@ def _open_parts(folder: Path, settings: dict[str, Any]) -> None:
         return
     _remove_parts(folder)  # of whichever run: nothing says so any more
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(settings))
-    temporary.replace(path)
+    write_json(path, settings)
 
 
 def _remove_parts(folder: Path) -> None:
@@ -178,14 +176,14 @@ def _remove_parts(folder: Path) -> None:
 
 
 def _join(parts: list[Path], output: Path) -> None:
-    """Joins the parts under a temporary name, a part at a time, and renames it."""
-    temporary = output.with_name(f"{output.name}.tmp")
-    if output.suffix == ".parquet":
-        with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
-            for part in parts:
-                writer.write_table(pq.read_table(part))
-    else:
-        with temporary.open("wb") as file:
+    """Joins the parts, a part at a time."""
+    with replacing(output) as aside:
+        if output.suffix == ".parquet":
+            with pq.ParquetWriter(aside, SCHEMA, compression="zstd") as writer:
+                for part in parts:
+                    writer.write_table(pq.read_table(part))
+            return
+        with aside.open("wb") as file:
             if output.suffix == ".csv":
                 header = io.StringIO(newline="")
                 csv.writer(header).writerow(SCHEMA.names)
@@ -193,4 +191,3 @@ def _join(parts: list[Path], output: Path) -> None:
             for part in parts:
                 with part.open("rb") as source:
                     shutil.copyfileobj(source, file)
-    temporary.replace(output)

@@ -3,14 +3,15 @@
 import csv
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from symcere_jax.serving.explanation import ScoredItem
 from symcere_jax.serving.recommender import Recommender
 
 FORMATS = (".jsonl", ".csv", ".parquet")
@@ -22,7 +23,7 @@ _PRINTED_USERS = 1 << 12
 
 
 @dataclasses.dataclass(frozen=True)
-class Block:
+class RankingBlock:
     """Recommendations to some users.
 
     Attributes:
@@ -60,31 +61,62 @@ def print_recommendations(
     for start in range(0, len(rows), _PRINTED_USERS):
         part = rows[start : start + _PRINTED_USERS]
         found = recommender.recommend_rows(part, k, exclude_seen=exclude_seen, allowed=allowed)
-        write_lines(name_block(recommender, part, *found), file)
+        users = recommender.users.ids[part]
+        for user, ranking in zip(users, recommender.name_rankings(*found), strict=True):
+            file.write(ranking_line(recommender, "user_id", user, ranking) + "\n")
 
 
-def write_lines(block: Block, file: IO[str]) -> None:
+def write_lines(block: RankingBlock, file: IO[str]) -> None:
     """Writes JSON lines, one a user."""
     for user, items, scores in _by_user(block):
-        ranking = zip(items, map(float, scores), strict=True)
-        file.write(ranking_line("user_id", user, ranking) + "\n")
+        file.write(_line("user_id", user, item_entries(zip(items, scores, strict=True))) + "\n")
 
 
-def ranking_line(key: str, value: str | None, ranking: Iterable[tuple[str, float]]) -> str:
-    """A ranking as a line of JSON.
+def ranking_line(
+    recommender: Recommender, key: str, value: str | None, ranking: Sequence[ScoredItem]
+) -> str:
+    """A ranking as a line of JSON, with the titles that are known.
 
     Args:
+        recommender: that it is of.
         key: what is recommended to, such as "user_id".
         value: its id, or the words that were searched.
+        ranking: the best first.
+    """
+    return _line(key, value, titled_entries(recommender, ranking))
+
+
+def titled_entries(recommender: Recommender, ranking: Sequence[ScoredItem]) -> list[dict[str, Any]]:
+    """`item_entries` with a `title` each, null where it is unknown, if the data has titles at all.
+
+    Args:
+        recommender: that the ranking is of.
+        ranking: the best first.
+    """
+    entries = item_entries(ranking)
+    if recommender.titles is not None:
+        titles = recommender.item_titles(item.item_id for item in ranking)
+        for entry, title in zip(entries, titles, strict=True):
+            entry["title"] = title
+    return entries
+
+
+def item_entries(ranking: Iterable[tuple[str, float]]) -> list[dict[str, Any]]:
+    """The items of a ranking as JSON has them: `item_id` and `score`.
+
+    Args:
         ranking: (item_id, score), the best first.
     """
-    items = [{"item_id": item, "score": round(score, 6)} for item, score in ranking]
-    return json.dumps({key: value, "items": items}, ensure_ascii=False)
+    return [{"item_id": item, "score": round(float(score), 6)} for item, score in ranking]
+
+
+def _line(key: str, value: str | None, entries: list[dict[str, Any]]) -> str:
+    return json.dumps({key: value, "items": entries}, ensure_ascii=False)
 
 
 def name_block(
     recommender: Recommender, rows: np.ndarray, items: np.ndarray, scores: np.ndarray
-) -> Block:
+) -> RankingBlock:
     """Names users and items of what `Recommender.recommend_rows` found.
 
     Args:
@@ -94,7 +126,7 @@ def name_block(
         scores: float32 `[n, k]`.
     """
     filled = items >= 0
-    return Block(
+    return RankingBlock(
         users=recommender.users.ids[rows],
         items=recommender.items.ids[items[filled]],
         scores=scores[filled],
@@ -102,7 +134,7 @@ def name_block(
     )
 
 
-def write_block(path: Path, suffix: str, block: Block) -> None:
+def write_block(path: Path, suffix: str, block: RankingBlock) -> None:
     """Writes a part of a file; that of a CSV file has no header.
 
     Args:
@@ -127,7 +159,7 @@ def write_block(path: Path, suffix: str, block: Block) -> None:
     pq.write_table(pa.table(columns, schema=SCHEMA), path, compression="zstd")
 
 
-def _by_user(block: Block) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _by_user(block: RankingBlock) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     ends = np.cumsum(block.lengths)
     for user, start, end in zip(block.users, ends - block.lengths, ends, strict=True):
         yield user, block.items[start:end], block.scores[start:end]

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.files import replacing, write_json
 from symcere_jax.models import Embeddings
 
 
@@ -104,12 +105,11 @@ class ItemIndex:
 
     def save(self, path: Path) -> None:
         """Writes the index to a file, and what queries need beside it, to `<path>.json`."""
-        temporary = path.with_name(f"{path.name}.tmp")
-        self._index.save(str(temporary))
         settings = {"scale": self._scale, "length": self._length}
         settings["search_width"] = self._index.expansion_search
-        path.with_name(f"{path.name}.json").write_text(json.dumps(settings) + "\n")
-        temporary.replace(path)
+        with replacing(path) as aside:
+            self._index.save(str(aside))
+            write_json(path.with_name(f"{path.name}.json"), settings)
 
     @classmethod
     def load(cls, path: Path) -> "ItemIndex":

@@ -9,20 +9,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from symcere_jax.arrays import unit_rows
+from symcere_jax.callbacks import CountCallback
 from symcere_jax.config import NONE
 from symcere_jax.data import Interactions, ReviewDataset, schema
 from symcere_jax.errors import DataError
-from symcere_jax.evaluation.ranking import Progress
 from symcere_jax.models import Embeddings
 from symcere_jax.models.fold_in import FoldIn
-from symcere_jax.models.symcere import unit_rows
 from symcere_jax.serving.explanation import Explanation, ScoredItem, take_apart
 from symcere_jax.serving.ids import IdMap
 from symcere_jax.serving.nearest import ItemIndex
 from symcere_jax.serving.retrieval import EXACT, Retrieval, build_index, item_lists, no_items
 from symcere_jax.text import FittedTextEncoder, load_text_encoder
 from symcere_jax.training import Metadata, load_model
-from symcere_jax.training.embeddings import embed
 
 Ranking = list[ScoredItem]
 
@@ -90,6 +89,7 @@ class Recommender:
         metadata: of the checkpoint.
         name: of the data set.
         index: of the items, for approximate search; None: search is exact.
+        titles: of the items, `[n_items]` by row, None where unknown; None where none is known.
     """
 
     users: IdMap
@@ -102,6 +102,7 @@ class Recommender:
     metadata: Metadata
     name: str
     index: ItemIndex | None = None
+    titles: np.ndarray | None = None
 
     @classmethod
     def load(
@@ -126,7 +127,7 @@ class Recommender:
         all_pairs = np.concatenate([dataset.interactions(split) for split in schema.SPLITS])
         config = trained.metadata.config.model
         positive = dataset.train[dataset.is_positive(config.min_rating)]
-        embeddings = embed(trained.model)(trained.params, trained.inputs)
+        embeddings = trained.embeddings()
         return cls(
             users=IdMap("user", dataset.user_ids()),
             items=IdMap("item", dataset.item_ids()),
@@ -138,6 +139,7 @@ class Recommender:
             metadata=trained.metadata,
             name=dataset.name,
             index=build_index(embeddings, index),
+            titles=dataset.item_titles(),
         )
 
     def recommend(
@@ -175,7 +177,7 @@ class Recommender:
         *,
         exclude_seen: bool = True,
         allowed: np.ndarray | None = None,
-        progress: Progress | None = None,
+        progress: CountCallback | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """`recommend` by rows, for many users.
 
@@ -326,6 +328,7 @@ class Recommender:
             items=self.items.extended(items),
             embeddings=embeddings,
             index=None if self.index is None else ItemIndex.build(embeddings),
+            titles=None if self.titles is None else np.append(self.titles, [None] * len(items)),
             fold_in=dataclasses.replace(
                 fold_in,
                 messages=np.concatenate([fold_in.messages, fold_in.text_tower(items=features)]),
@@ -360,6 +363,18 @@ class Recommender:
     def retrieval(self) -> Retrieval:
         """Finds the best items, by the index if there is one."""
         return Retrieval(self.embeddings, self.index)
+
+    def item_titles(self, items: Iterable[str]) -> list[str | None]:
+        """What items are called; None where the prepared folder does not say.
+
+        Args:
+            items: external ids.
+
+        Raises:
+            DataError: an id is unknown.
+        """
+        rows = self.items.rows(items)
+        return [None] * len(rows) if self.titles is None else list(self.titles[rows])
 
     def name_rankings(self, items: np.ndarray, scores: np.ndarray) -> list[Ranking]:
         """Rankings by external ids.

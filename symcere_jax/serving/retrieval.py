@@ -14,11 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from symcere_jax.arrays import unit_rows
+from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import Interactions
 from symcere_jax.errors import ConfigError
-from symcere_jax.evaluation.ranking import Progress, ScoreBlock, largest_block, top_k
+from symcere_jax.evaluation.ranking import ScoreBlock, largest_block, top_k
 from symcere_jax.models import Embeddings, score_block
-from symcere_jax.models.symcere import unit_rows
 from symcere_jax.serving.nearest import ItemIndex
 
 EXACT, HNSW = INDEXES = ("exact", "hnsw")
@@ -52,7 +53,7 @@ class Retrieval:
         k: int,
         *,
         allowed: np.ndarray | None = None,
-        progress: Progress | None = None,
+        progress: CountCallback | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """The k items of the best scores.
 
@@ -127,12 +128,12 @@ class Retrieval:
         rows: np.ndarray,
         seen: Interactions,
         k: int,
-        progress: Progress | None = None,
+        progress: CountCallback | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """`ranking.top_k` in sizes that repeat, so that few requests need a compilation."""
         _check(k)
         n_items = len(self.embeddings.items)
-        n_ranks = min(max(16, _power_of_two(k)), n_items)
+        n_ranks = min(max(16, _next_power_of_two(k)), n_items)
         block = min(largest_block(n_items), block_size(len(rows)))
         items, scores = top_k(
             score, params, rows, seen, n_items, n_ranks, block_users=block, progress=progress
@@ -146,7 +147,7 @@ class Retrieval:
         seen: Interactions,
         k: int,
         with_bias: bool,
-        progress: Progress | None = None,
+        progress: CountCallback | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Scores what the index finds: as many more than k as a query has seen."""
         _check(k)
@@ -226,6 +227,6 @@ def _score_queries(params: tuple[jax.Array, jax.Array, jax.Array], rows: jax.Arr
     return queries[rows] @ items.T + penalty
 
 
-def _power_of_two(n: int) -> int:
+def _next_power_of_two(n: int) -> int:
     """The smallest power of two that is at least n."""
     return 1 << max(n - 1, 0).bit_length()

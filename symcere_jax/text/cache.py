@@ -16,6 +16,7 @@ import numpy as np
 
 from symcere_jax.data.dataset import load_array
 from symcere_jax.errors import DataError
+from symcere_jax.files import replacing
 
 _KEY_BYTES = 16
 _KEYS, _VECTORS = ".keys.npy", ".vectors.npy"
@@ -103,13 +104,8 @@ class VectorCache:
         try:
             # The keys come last: whoever sees them finds the vectors.
             for ending, array in ((_VECTORS, vectors), (_KEYS, keys)):
-                partial = self._folder / f".{name}{ending}.partial"
-                try:
-                    with partial.open("wb") as file:
-                        np.save(file, array)
-                    partial.replace(self._folder / f"{name}{ending}")
-                finally:
-                    partial.unlink(missing_ok=True)
+                with replacing(self._folder / f"{name}{ending}") as aside, aside.open("wb") as file:
+                    np.save(file, array)
         except OSError as error:
             reason = error.strerror or f"is the disk full? {error}"
             raise DataError(f"--text_cache: cannot write to {self._folder}: {reason}") from None

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from symcere_jax.arrays import unit_rows
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.text.encoder import (
     FittedTextEncoder,
-    Progress,
     Reviews,
     TextEncoder,
     TextFeatures,
 )
-from symcere_jax.text.feature_rows import collect_rows, unit_rows
+from symcere_jax.text.feature_rows import collect_rows
 
 _BLOCK = 1 << 14
 
@@ -39,7 +40,7 @@ class CombinedEncoder:
         """Those of the parts, as `lsa+transformer`."""
         return "+".join(encoder.name for encoder in self.encoders)
 
-    def encode(self, reviews: Reviews, *, progress: Progress | None = None) -> TextFeatures:
+    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         """Encodes by each encoder in turn.
 
         Args:

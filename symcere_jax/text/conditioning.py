@@ -15,15 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
+from symcere_jax.arrays import unit_rows
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data.dataset import load_array
 from symcere_jax.text.encoder import (
     FittedTextEncoder,
-    Progress,
     Reviews,
     TextEncoder,
     TextFeatures,
 )
-from symcere_jax.text.feature_rows import collect_rows, unit_rows
+from symcere_jax.text.feature_rows import collect_rows
 
 _BLOCK = 1 << 14
 # Directions of less variance, as a share of the first one's, hold rounding: they are left out.
@@ -70,7 +71,7 @@ class ConditionedEncoder:
         """That of the encoder."""
         return self.encoder.name
 
-    def encode(self, reviews: Reviews, *, progress: Progress | None = None) -> TextFeatures:
+    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         """Encodes, fits on the features of items, and conditions all features.
 
         Args:

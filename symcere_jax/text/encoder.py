@@ -1,13 +1,13 @@
 """What a text encoder takes and gives."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-Progress = Callable[[str], None]
+from symcere_jax.callbacks import MessageCallback
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +120,7 @@ class TextEncoder(Protocol):
         """Names the folder of the features."""
         ...
 
-    def encode(self, reviews: Reviews, *, progress: Progress | None = None) -> TextFeatures:
+    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         """Fits on the training reviews and encodes all of them.
 
         Args:

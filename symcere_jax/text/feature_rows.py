@@ -1,10 +1,12 @@
-"""Rows of text features: collected block by block, averaged over users or items, normalised."""
+"""Rows of text features: collected block by block, averaged over users or items."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse
+
+from symcere_jax.arrays import unit_rows
 
 _BLOCK = 1 << 14
 
@@ -54,9 +56,3 @@ def owner_means(rows: np.ndarray, kept: np.ndarray, owner: np.ndarray, n: int) -
         owners = np.flatnonzero(np.diff(which.indptr))
         sums[owners] += which[owners] @ rows[block].astype(np.float64)
     return unit_rows(sums)
-
-
-def unit_rows(rows: np.ndarray) -> np.ndarray:
-    """Rows divided by their norm, as float32; rows of 0 stay 0."""
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.where(norms == 0, 1, norms)).astype(np.float32)

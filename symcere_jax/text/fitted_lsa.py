@@ -21,7 +21,7 @@ from symcere_jax.data.dataset import load_array
 from symcere_jax.text.vocabulary import Vocabulary, term_counts, words_of_terms
 from symcere_jax.text.words import (
     STOP,
-    Batch,
+    WordBatch,
     WordNumbers,
     single_documents,
     split_words,
@@ -95,7 +95,7 @@ class FittedLsa:
         useful = {name for name, number in numbered if number in known}
         return [name for name in dict.fromkeys(names) if name not in useful]
 
-    def weigh(self, batch: Batch) -> scipy.sparse.csr_matrix:
+    def weigh(self, batch: WordBatch) -> scipy.sparse.csr_matrix:
         """Weights of the terms of some documents, float32 `[n_documents, n_terms]`."""
         return weigh(batch, self._keys, self._columns, self._idf)
 
@@ -145,7 +145,7 @@ def idf(vocabulary: Vocabulary) -> np.ndarray:
 
 
 def weigh(
-    batch: Batch, keys: np.ndarray, columns: np.ndarray, idf: np.ndarray
+    batch: WordBatch, keys: np.ndarray, columns: np.ndarray, idf: np.ndarray
 ) -> scipy.sparse.csr_matrix:
     """Weights `(1 + log n_t) · idf_t` of the terms of documents, divided by their norm.
 

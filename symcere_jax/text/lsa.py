@@ -18,14 +18,15 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.errors import DataError
 from symcere_jax.text.decomposition import RowBlocks, right_singular_vectors
-from symcere_jax.text.encoder import Progress, Reviews, TextFeatures
+from symcere_jax.text.encoder import Reviews, TextFeatures
 from symcere_jax.text.feature_rows import collect_rows
 from symcere_jax.text.fitted_lsa import FittedLsa, idf, weigh
 from symcere_jax.text.term_weights import rating_weights, user_weights
 from symcere_jax.text.vocabulary import SLACK, Vocabulary, count_terms
-from symcere_jax.text.words import Batch, StoredWords, WordNumbers, single_documents
+from symcere_jax.text.words import StoredWords, WordBatch, WordNumbers, single_documents
 
 # Words are fewer than pairs of words, and a word in a Python dict takes ten times as much memory.
 _WORDS_PER_TERM = SLACK // 2
@@ -57,7 +58,7 @@ class LsaEncoder:
 
     name = "lsa"
 
-    def encode(self, reviews: Reviews, *, progress: Progress | None = None) -> TextFeatures:
+    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         """Fits on the training reviews and encodes all reviews, users and items.
 
         Args:
@@ -117,7 +118,7 @@ class LsaEncoder:
         return TextFeatures(review_features, user_features, items, settings, fitted)
 
     def _vocabulary(
-        self, documents: Iterator[Batch], numbers: WordNumbers, n_reviews: int
+        self, documents: Iterator[WordBatch], numbers: WordNumbers, n_reviews: int
     ) -> Vocabulary:
         """The terms of the item documents."""
         try:

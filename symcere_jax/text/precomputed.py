@@ -9,11 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from symcere_jax.arrays import unit_rows
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import schema
 from symcere_jax.data.dataset import load_array
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.text.encoder import Progress, Reviews, TextFeatures
-from symcere_jax.text.feature_rows import collect_rows, owner_means, unit_rows
+from symcere_jax.text.encoder import Reviews, TextFeatures
+from symcere_jax.text.feature_rows import collect_rows, owner_means
 
 _BLOCK = 1 << 14
 _GREATEST_RATIO = 1000.0
@@ -51,7 +53,7 @@ class PrecomputedEncoder:
                 "each review, or a .parquet file with columns user_id, item_id and embedding"
             )
 
-    def encode(self, reviews: Reviews, *, progress: Progress | None = None) -> TextFeatures:
+    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         """Reads the vectors of all reviews.
 
         Args:

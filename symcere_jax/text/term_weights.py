@@ -30,7 +30,7 @@ from symcere_jax.errors import DataError
 from symcere_jax.text.fitted_lsa import weigh
 from symcere_jax.text.information import mutual_information
 from symcere_jax.text.vocabulary import Vocabulary
-from symcere_jax.text.words import Batch
+from symcere_jax.text.words import WordBatch
 
 TERM_WEIGHTS = ("none", "users", "ratings")
 
@@ -38,7 +38,7 @@ _BLOCK_USERS = 512
 
 
 def user_weights(
-    batches: Iterable[Batch],
+    batches: Iterable[WordBatch],
     vocabulary: Vocabulary,
     user: np.ndarray,
     item: np.ndarray,
@@ -85,7 +85,7 @@ def user_weights(
 
 
 def rating_weights(
-    batches: Iterable[Batch],
+    batches: Iterable[WordBatch],
     vocabulary: Vocabulary,
     item: np.ndarray,
     rating: np.ndarray,
@@ -126,7 +126,7 @@ def rating_weights(
     return (of_item / (of_item + of_rating)).astype(np.float32)
 
 
-def _presence(batches: Iterable[Batch], vocabulary: Vocabulary) -> scipy.sparse.csr_matrix:
+def _presence(batches: Iterable[WordBatch], vocabulary: Vocabulary) -> scipy.sparse.csr_matrix:
     """Whether each review has each term, float32 `[n, n_terms]` of 0 and 1."""
     ones = np.ones(len(vocabulary.terms), np.float32)
     parts = [weigh(batch, vocabulary.keys, vocabulary.columns, ones) for batch in batches]

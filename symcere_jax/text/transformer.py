@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.text.cache import VectorCache
-from symcere_jax.text.encoder import Progress, Reviews, TextFeatures
+from symcere_jax.text.encoder import Reviews, TextFeatures
 from symcere_jax.text.feature_rows import collect_rows, owner_means
 from symcere_jax.text.language_models import (
     SentenceEncoder,
@@ -55,7 +56,7 @@ class TransformerEncoder:
                 "on the hub, as sentence-transformers/all-MiniLM-L6-v2"
             )
 
-    def encode(self, reviews: Reviews, *, progress: Progress | None = None) -> TextFeatures:
+    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         """Encodes all reviews; the vector of a user or an item is the mean of training reviews.
 
         Args:

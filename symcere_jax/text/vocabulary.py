@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from symcere_jax.text.words import Batch
+from symcere_jax.text.words import WordBatch
 
 # While counting, that many times as many terms are held as are wanted in the end.
 SLACK = 8
@@ -36,7 +36,7 @@ class Vocabulary:
     columns: np.ndarray
 
 
-def term_counts(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def term_counts(batch: WordBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How often each term occurs in each document.
 
     Args:
@@ -60,7 +60,7 @@ def term_counts(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def count_terms(
-    batches: Iterable[Batch],
+    batches: Iterable[WordBatch],
     names: Mapping[int, str],
     *,
     min_documents: int,

@@ -18,7 +18,8 @@ _WORD = re.compile(r"\b\w\w+\b")
 _BLOCK_TEXTS = 1 << 13
 _BATCH_WORDS = 1 << 20
 
-Batch = tuple[np.ndarray, np.ndarray]  # words int32 [n]; where each document ends, int64 [n_docs]
+WordBatch = tuple[np.ndarray, np.ndarray]
+"""Words of some documents, int32 `[n]`, and where each document ends, int64 `[n_documents]`."""
 
 
 class WordNumbers:
@@ -38,7 +39,7 @@ class WordNumbers:
         self._numbers = _Numbers(self._stop_words)
         self._occurrences = np.zeros(0, np.int64)
 
-    def learn(self, texts: Sequence[str]) -> Batch:
+    def learn(self, texts: Sequence[str]) -> WordBatch:
         """The words of training texts; new ones get a number."""
         found, ends = _split(texts)
         words, ends = _numbered(map(self._numbers.__getitem__, found), ends)
@@ -88,7 +89,7 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def split_words(texts: Sequence[str], numbers: Mapping[str, int]) -> Batch:
+def split_words(texts: Sequence[str], numbers: Mapping[str, int]) -> WordBatch:
     """Splits texts into words: `UNKNOWN` where a word has no number, none for stop words."""
     found, ends = _split(texts)
     return _numbered(map(numbers.get, found, repeat(UNKNOWN)), ends)
@@ -103,7 +104,7 @@ def _split(texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
     return found, ends
 
 
-def _numbered(numbers: Iterator[int], ends: np.ndarray) -> Batch:
+def _numbered(numbers: Iterator[int], ends: np.ndarray) -> WordBatch:
     """Leaves out stop words, and moves the ends of documents accordingly."""
     words = np.fromiter(numbers, np.int32)
     kept = words != STOP
@@ -146,7 +147,7 @@ class StoredWords:
         else:
             self._words = np.concatenate([np.zeros(0, np.int32), *parts])
 
-    def documents(self, owner: np.ndarray, n: int) -> Iterator[Batch]:
+    def documents(self, owner: np.ndarray, n: int) -> Iterator[WordBatch]:
         """Yields batches of n documents, for each user or item its texts joined.
 
         Args:
@@ -168,7 +169,7 @@ class StoredWords:
         return np.asarray(self._words[places])
 
 
-def single_documents(texts: Sequence[str], numbers: Mapping[str, int]) -> Iterator[Batch]:
+def single_documents(texts: Sequence[str], numbers: Mapping[str, int]) -> Iterator[WordBatch]:
     """Yields batches of documents that are a text each."""
     for start in range(0, len(texts), _BLOCK_TEXTS):
         yield split_words(texts[start : start + _BLOCK_TEXTS], numbers)

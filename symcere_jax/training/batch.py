@@ -47,7 +47,7 @@ class Batch:
             negatives = jax.random.randint(key, rows.shape, 0, n_items)
         if config.low_rated_weight > 0:
             lists = inputs.low_rated
-            n_low = lists.start[users + 1] - lists.start[users]
+            n_low = lists.counts(users)
             low_key = jax.random.fold_in(key, 1)
             drawn = jax.random.randint(low_key, rows.shape, 0, jnp.maximum(n_low, 1))
             last = max(lists.items.shape[0] - 1, 0)

@@ -12,7 +12,7 @@ from symcere_jax.config import LossConfig
 from symcere_jax.training.batch import Batch, Candidates
 from symcere_jax.training.batch_embeddings import ModalEmbeddings, RowEmbeddings, SharedEmbeddings
 from symcere_jax.training.devices import local_rows
-from symcere_jax.training.inputs import TrainInputs
+from symcere_jax.training.inputs import MAX_HISTORY, TrainInputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +64,9 @@ class BatchLosses:
     def history(self) -> jax.Array:
         """Training items of the users of the micro-batch, `[b, h]`."""
         batch = self.batch
-        return self.inputs.history.of(batch.users, fill=self._n_items, first=batch.history_start)
+        return self.inputs.history.padded(
+            batch.users, self._n_items, MAX_HISTORY, first=batch.history_start
+        )
 
     def item_ranking(self) -> losses.Terms:
         """The items compete for a user."""

@@ -15,6 +15,7 @@ import jax
 
 from symcere_jax.data.schema import file_entry
 from symcere_jax.errors import CheckpointError
+from symcere_jax.files import replacing
 
 FILE = "contents.json"
 
@@ -49,11 +50,9 @@ def write_contents(folder: Path, trees: Mapping[str, Any], best_step: int) -> No
         "arrays": {name: describe_arrays(tree) for name, tree in trees.items()},
         "files": files,
     }
-    # Written aside and renamed: there is never half a list.
-    temporary = folder / f"{FILE}.tmp"
-    temporary.write_text(json.dumps(contents, indent=2) + "\n")
-    _sync(temporary)
-    temporary.replace(folder / FILE)
+    with replacing(folder / FILE) as aside:
+        aside.write_text(json.dumps(contents, indent=2) + "\n")
+        _sync(aside)
     _sync(folder)
 
 

@@ -3,62 +3,14 @@
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 
+from symcere_jax.arrays import unit_rows
 from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.data.interactions import Interactions
 from symcere_jax.models import ModelInputs
-from symcere_jax.models.symcere import unit_rows
+from symcere_jax.training.user_items import UserItems
 
 MAX_HISTORY = 1024  # items of a user that are read at once
-
-
-@flax.struct.dataclass
-class UserItems:
-    """Some items of each user, as one list.
-
-    Attributes:
-        start: int32 `[n_users + 1]`; user u has `items[start[u]:start[u + 1]]`.
-        items: int32 `[n]`, items of each user, ascending.
-        longest: the most items of a user.
-    """
-
-    start: jax.Array
-    items: jax.Array
-    longest: int = flax.struct.field(pytree_node=False)
-
-    @classmethod
-    def from_pairs(cls, pairs: np.ndarray, n_users: int) -> "UserItems":
-        """Collects int32 pairs `[n, 2]` (user, item)."""
-        lists = Interactions.from_pairs(pairs, n_users)
-        return cls(
-            start=jnp.asarray(lists.indptr, jnp.int32),
-            items=jnp.asarray(lists.items),
-            longest=int(np.diff(lists.indptr).max(initial=0)),
-        )
-
-    def of(self, users: jax.Array, fill: int, first: jax.Array | None = None) -> jax.Array:
-        """Items of some users, as a rectangle; of a user with more than 1,024, as many of them.
-
-        Args:
-            users: int32 `[b]` user rows.
-            fill: follows a user's last item.
-            first: int32 `[b]`, how many items to leave out at the start of a list; they follow at
-                its end, as far as there is room. None: none.
-
-        Returns:
-            int32 `[b, min(longest, 1024)]`.
-        """
-        if self.longest == 0:
-            return jnp.zeros((users.shape[0], 0), jnp.int32)
-        start, end = self.start[users, None], self.start[users + 1, None]
-        ranks = jnp.arange(min(self.longest, MAX_HISTORY))
-        places = start + ranks
-        if first is not None:
-            places = start + (ranks + first[:, None]) % jnp.maximum(end - start, 1)
-        items = self.items[jnp.minimum(places, self.items.shape[0] - 1)]
-        return jnp.where(start + ranks < end, items, fill)
 
 
 @flax.struct.dataclass

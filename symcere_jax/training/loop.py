@@ -15,7 +15,7 @@ import numpy as np
 from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
-from symcere_jax.evaluation import alignment_and_uniformity, evaluate
+from symcere_jax.evaluation import PRIMARY_METRIC, alignment_and_uniformity, evaluate
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.models import build_model, resolve, score_block
 from symcere_jax.reporting.metric_log import MetricLog
@@ -28,7 +28,6 @@ from symcere_jax.training.objective import Objective
 from symcere_jax.training.step import build_optimizer, build_steps, initial_state
 from symcere_jax.training.warm_start import warm_params
 
-METRIC = "ndcg@10"  # what decides on the epoch, on the validation split
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 Stop = Literal["patience", "epochs", "request"]
 
@@ -337,7 +336,7 @@ class _Run:
         if len(self.dataset.valid):
             embeddings = embed(self.model)(self.state.kept, self.model_inputs)
             metrics = evaluate(score_block, embeddings, self.dataset, "valid", ks=(10,)).metrics
-            score = processes.of_first(metrics[METRIC])
+            score = processes.of_first(metrics[PRIMARY_METRIC])
             record |= metrics
             record |= alignment_and_uniformity(
                 np.asarray(embeddings.users), np.asarray(embeddings.items), self.dataset.train

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from symcere_jax.baselines.graph_training import Batch, GraphInputs
+from symcere_jax.baselines.graph_training import GraphInputs, Triplets
 from symcere_jax.data import Manifest, ReviewDataset
 
 N_USERS, N_ITEMS = 9, 7
@@ -76,7 +76,7 @@ def inputs(text=None):
 
 def batch():
     """A batch with repeats; the last row does not count."""
-    return Batch(
+    return Triplets(
         users=np.array([0, 0, 1, 3, 7]),
         positives=np.array([0, 2, 0, 5, 1]),
         negatives=np.array([3, 6, 2, 1, 1]),

@@ -9,12 +9,12 @@ from symcere_jax.baselines import graph_training
 from symcere_jax.baselines.graph_training import (
     GraphSettings,
     initial_embedding,
-    sample_batch,
+    sample_triplets,
     train_graph,
     unknown_item,
 )
 from symcere_jax.baselines.lightgcn import embed, lightgcn_loss
-from symcere_jax.baselines.scorer import Histories
+from symcere_jax.baselines.scorer import training_items
 from symcere_jax.errors import SymcereError
 
 from . import small
@@ -28,7 +28,7 @@ def few_rounds(monkeypatch):
 
 
 def test_unknown_items_by_rank():
-    histories = Histories.from_dataset(small.dataset())
+    histories = training_items(small.dataset())
     expected = [
         (user, rank, item)
         for user in range(small.N_USERS)
@@ -41,7 +41,7 @@ def test_unknown_items_by_rank():
 
 def test_batches_are_training_pairs_and_unknown_items():
     inputs = small.inputs()
-    batch = jax.jit(sample_batch, static_argnums=1)(inputs, 4000, jax.random.key(0))
+    batch = jax.jit(sample_triplets, static_argnums=1)(inputs, 4000, jax.random.key(0))
     pairs = list(zip(batch.users.tolist(), batch.positives.tolist(), strict=True))
     assert set(pairs) == set(small.TRAIN)
     assert batch.keep.all()
@@ -60,7 +60,7 @@ def test_a_user_of_all_items_has_no_negative():
     train = [(0, 0), (0, 1), (0, 2), (1, 0)]
     data = small.dataset(train, [(1, 1)], [], n_users=2, n_items=3)
     inputs = graph_training.GraphInputs.from_dataset(data)
-    batch = jax.jit(sample_batch, static_argnums=1)(inputs, 200, jax.random.key(0))
+    batch = jax.jit(sample_triplets, static_argnums=1)(inputs, 200, jax.random.key(0))
     np.testing.assert_array_equal(batch.keep, batch.users == 1)
     assert (batch.negatives < 3).all()
 

@@ -5,7 +5,7 @@ import pytest
 
 from symcere_jax.baselines import neighbors
 from symcere_jax.baselines.neighbors import Neighbors, nearest, score_neighbors
-from symcere_jax.baselines.scorer import Histories
+from symcere_jax.baselines.scorer import training_items
 
 from . import small
 
@@ -37,7 +37,7 @@ def test_nearest_equals_a_sort(monkeypatch, k, block_items):
 @pytest.mark.parametrize("k", [2, 7])
 def test_scores_are_sums_over_the_history(k):
     items, weights = nearest(lambda rows: _similarities(7)[rows], small.N_ITEMS, k)
-    histories = Histories.from_dataset(small.dataset())
+    histories = training_items(small.dataset())
     params = Neighbors(histories, jnp.asarray(items), jnp.asarray(weights))
     users = np.array([3, 7, 8, 0], np.int32)
     found = np.asarray(jax.jit(score_neighbors)(params, users))

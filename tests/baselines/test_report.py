@@ -3,7 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import METHODS, Record, Trial, summarize, write_report
+from symcere_jax.baselines import (
+    METHODS,
+    BaselineTrial,
+    Record,
+    summarize_baseline,
+    write_baselines,
+)
 
 from . import small
 
@@ -16,12 +22,12 @@ def record(tmp_path):
         folder = tmp_path / "ials" / f"seed_{seed}"
         folder.mkdir(parents=True)
         np.savez(folder / "per_user_test.npz", **{"ndcg@10": values})
-    trials = [Trial({"alpha": 1.0}, 0.2, 1.5), Trial({"alpha": 2.0}, 0.4, 2.5)]
+    trials = [BaselineTrial({"alpha": 1.0}, 0.2, 1.5), BaselineTrial({"alpha": 2.0}, 0.4, 2.5)]
     return Record("ials", "", trials, {0: 3.0, 1: 4.0, 2: 5.0})
 
 
 def test_a_row_sums_up_seeds_and_users(record, tmp_path):
-    row = summarize(record, tmp_path)
+    row = summarize_baseline(record, tmp_path)
     assert (row.title, row.valid, row.n_seeds, row.n_trials) == ("iALS", 0.4, 3, 2)
     assert row.seconds == 16.0
     means = [0.375, 0.6875, 0.5]
@@ -35,14 +41,14 @@ def test_a_row_sums_up_seeds_and_users(record, tmp_path):
 
 def test_one_seed_has_no_spread(record, tmp_path):
     record.test_seconds = {0: 3.0}
-    row = summarize(record, tmp_path)
+    row = summarize_baseline(record, tmp_path)
     assert row.seed_std is None
     assert row.cells()[3] == ""
 
 
 def test_tables(record, tmp_path):
-    row = summarize(record, tmp_path)
-    paths = write_report([row], {"ease": "too many items"}, small.dataset(), tmp_path)
+    row = summarize_baseline(record, tmp_path)
+    paths = write_baselines([row], {"ease": "too many items"}, small.dataset(), tmp_path)
     assert [path.name for path in paths] == ["baselines.md", "baselines.json"]
     lines = paths[0].read_text().splitlines()
     assert lines[0] == "# Baselines on small"

@@ -1,20 +1,20 @@
 import jax
 import numpy as np
 
-from symcere_jax.baselines.scorer import Factors, Histories, interaction_matrix, score_factors
+from symcere_jax.baselines.scorer import Factors, interaction_matrix, score_factors, training_items
 
 from . import small
 
 
-def test_histories_are_the_training_items():
-    histories = Histories.from_dataset(small.dataset())
+def test_training_items():
+    histories = training_items(small.dataset())
     users = np.array([7, 8, 0, 4, 0])  # the longest, none, repeats
     rows = np.asarray(jax.jit(lambda h, u: h.padded(u, 99))(histories, users))
     assert rows.shape == (5, 6)
     for user, row in zip(users.tolist(), rows.tolist(), strict=True):
         items = sorted(small.history(user))
         assert row == items + [99] * (6 - len(items))
-    assert histories.lengths(users).tolist() == [6, 0, 3, 1, 3]
+    assert histories.counts(users).tolist() == [6, 0, 3, 1, 3]
 
 
 def test_the_matrix_has_the_training_interactions():

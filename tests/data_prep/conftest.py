@@ -21,8 +21,9 @@ from data_prep.config import PrepareConfig
 from data_prep.pipeline import prepare
 from data_prep.store import ReviewStore
 from launch import cli
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import ReviewDataset
-from symcere_jax.text.encoder import Progress, Reviews, TextFeatures
+from symcere_jax.text.encoder import Reviews, TextFeatures
 
 STORED_COLUMNS = ("user_id", "item_id", "rating", "timestamp", "text", "split")
 
@@ -69,9 +70,8 @@ def run_prepare() -> Iterator[Callable[..., Run]]:
 
     yield run
     # The flags of two binaries clash in one process, which tests of other binaries share.
-    for owner in ("data_prep.prepare", "data_prep.config_flags"):
-        for flag in flags.FLAGS.get_flags_for_module(owner):
-            delattr(flags.FLAGS, flag.name)
+    for flag in flags.FLAGS.get_flags_for_module("data_prep.prepare"):
+        delattr(flags.FLAGS, flag.name)
     del sys.modules["data_prep.prepare"]
 
 
@@ -104,7 +104,7 @@ class RecordingEncoder:
     def __init__(self) -> None:
         self.seen: Reviews | None = None
 
-    def encode(self, reviews: Reviews, *, progress: Progress | None = None) -> TextFeatures:
+    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         self.seen = dataclasses.replace(reviews, texts=list(reviews.texts))
         if progress:
             progress("counting letters")

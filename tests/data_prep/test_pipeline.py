@@ -284,6 +284,9 @@ def test_items_of_which_the_metadata_has_nothing_are_counted(tmp_path, rows, wri
     table = pq.read_table(dataset.file(schema.ITEMS))
     assert table["title"].to_pylist() == [f"title {n}" if n < n_known else None for n in range(12)]
     assert table["categories"].to_pylist() == [None] * 12
+    titles = dataset.item_titles()
+    assert (titles is None) == (n_known == 0)
+    assert titles is None or titles.tolist() == table["title"].to_pylist()
     assert prepare(dataclasses.replace(config, item_metadata=None, overwrite=True)) is not None
     assert "items_without_metadata" not in ReviewDataset.load(config.output).manifest.statistics
 

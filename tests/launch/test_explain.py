@@ -26,7 +26,7 @@ def test_reviews(explain, dataset, tmp_path):
     assert [one["review"] for one in content["reviews"]] == [3, 8]
     for one in content["reviews"]:
         assert one["text"] == table[one["review"]]["text"]
-        assert one["item"] == dataset.item_ids()[table[one["review"]]["item"]]
+        assert one["item_id"] == dataset.item_ids()[table[one["review"]]["item"]]
         assert one["words"][0]["word"] in run.out
     page = Reader((tmp_path / "explanations.html").read_text(encoding="utf-8"))
     assert table[3]["text"] in page.text
@@ -51,8 +51,8 @@ def test_a_recommendation(explain, dataset, tmp_path):
     assert run.status == 0, run.err
     content = json.loads((tmp_path / "explanations.json").read_text(encoding="utf-8"))
     (one,) = content["recommendations"]
-    assert (one["user"], one["rank"]) == (user, 1)
-    assert re.search(rf"{one['item']} for {user}: score", run.out)
+    assert (one["user_id"], one["rank"]) == (user, 1)
+    assert re.search(rf"{one['item_id']} for {user}: score", run.out)
     assert "popularity prior" in run.out
     assert len(one["by_user"]) == len(one["about_item"]) == 1
     named = explain(f"--user={user}", f"--item={dataset.item_ids()[4]}", f"--output={tmp_path}")

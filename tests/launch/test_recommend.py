@@ -52,7 +52,7 @@ def test_all_users_into_a_file(run_binary, where, recommender, dataset, tmp_path
 
 def test_somebody_new(run_binary, where, recommender, dataset):
     liked = recommender.items.ids[[3, 9]].tolist()
-    run = run_binary("recommend", *where, f"--liked={','.join(liked)}", "--review=pool", "--k=4")
+    run = run_binary("recommend", *where, f"--items={','.join(liked)}", "--texts=pool", "--k=4")
     [expected] = recommender.recommend_new([NewUser(liked, ["pool"])], 4)
     [line] = lines(run)
     assert line["user_id"] is None and found(line) == names(expected)
@@ -62,14 +62,16 @@ def test_search_and_similar_items(run_binary, where, recommender, tmp_path):
     allowed = recommender.items.ids[:9].tolist()
     file = tmp_path / "items.txt"
     file.write_text("\n".join(allowed))
-    run = run_binary("recommend", *where, "--search=beach pool", "--k=3", f"--items_file={file}")
+    filtered = f"--filter_items_file={file}"
+    run = run_binary("recommend", *where, "--search=beach pool", "--k=3", filtered)
     expected = recommender.search("beach pool", 3, filter_items=allowed)
-    assert [found(line) for line in lines(run)] == [names(expected)]
+    [line] = lines(run)
+    assert line["text"] == "beach pool" and found(line) == names(expected)
     run = run_binary("recommend", *where, f"--similar={allowed[2]}", "--k=3")
     assert [found(line) for line in lines(run)] == [
         names(recommender.similar_items([allowed[2]], 3)[0])
     ]
-    run = run_binary("recommend", *where, f"--similar={allowed[2]}", f"--items_file={file}")
+    run = run_binary("recommend", *where, f"--similar={allowed[2]}", filtered)
     assert set(found(lines(run)[0])) == set(allowed) - {allowed[2]}
 
 
@@ -77,7 +79,7 @@ def test_unknown_words_are_said_beside_what_is_found(run_binary, where):
     run = run_binary("recommend", *where, "--search=qwertz pool", "--k=3")
     assert len(found(lines(run)[0])) == 3
     assert run.err == "note: words that the model does not know: qwertz\n"
-    run = run_binary("recommend", *where, "--review=qwertz", "--review=pool", "--k=3")
+    run = run_binary("recommend", *where, "--texts=qwertz", "--texts=pool", "--k=3")
     assert run.status == 0 and run.err == "note: words that the model does not know: qwertz\n"
 
 
@@ -94,7 +96,7 @@ def test_an_index_on_request(run_binary, where, recommender):
         (["--search=pool", "--output=x.csv"], "--output is for users of the data"),
         (["--output=x.txt"], "must end in one of .jsonl, .csv, .parquet"),
         (["--users_file=absent.txt"], "absent.txt: not readable"),
-        (["--liked=nothing"], "no item 'nothing'"),
+        (["--items=nothing"], "no item 'nothing'"),
         (["--search=qwertz zxcvb"], "no word of 'qwertz zxcvb' is known to the text encoder"),
     ],
 )

@@ -9,7 +9,7 @@ from flax.errors import InvalidRngError
 from sklearn.metrics.pairwise import cosine_similarity
 
 from symcere_jax.models import SymCERE, score_block
-from symcere_jax.models.symcere import normalize_rows, unit_rows
+from symcere_jax.models.symcere import normalize_rows
 
 from . import small
 
@@ -156,13 +156,6 @@ def test_normalize_rows():
             y = x[row] / norm
             expected = (cotangent[row] - y * (y @ cotangent[row])) / norm
         np.testing.assert_allclose(gradient[row], expected, rtol=1e-3, atol=1e-5)
-
-
-def test_unit_rows():
-    x = np.float16([[3, 4], [0, 0], [1e-6, 0]])
-    rows = unit_rows(x)
-    assert rows.dtype == np.float32
-    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0], [1, 0]], atol=1e-6)
 
 
 def test_the_popularity_prior_is_one_scalar():

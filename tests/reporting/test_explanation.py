@@ -68,7 +68,7 @@ def test_files_of_reviews(tmp_path):
     assert [path.name for path in paths] == ["explanations.json", "explanations.html"]
     content = json.loads(paths[0].read_text(encoding="utf-8"))
     (review,) = content["reviews"]
-    assert (review["review"], review["item"], review["score"]) == (12, "pump", 0.6)
+    assert (review["review"], review["item_id"], review["score"]) == (12, "pump", 0.6)
     assert [word["word"] for word in review["words"]][:3] == ["gasket", "rattles", "that"]
     assert review["words"][2]["sure"] is False
     page = paths[1].read_text(encoding="utf-8")

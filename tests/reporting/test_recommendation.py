@@ -30,9 +30,11 @@ RECOMMENDATION = RecommendationExplanation(
 
 
 def test_files_of_recommendations(tmp_path):
-    paths = recommendation.write_recommendations([RECOMMENDATION], NAMED, tmp_path, "shop")
+    paths = recommendation.write_recommendation_explanations(
+        [RECOMMENDATION], NAMED, tmp_path, "shop"
+    )
     (one,) = json.loads(paths[0].read_text(encoding="utf-8"))["recommendations"]
-    assert (one["user"], one["item"], one["rank"]) == ("<i>bob</i>", "pump", 3)
+    assert (one["user_id"], one["item_id"], one["rank"]) == ("<i>bob</i>", "pump", 3)
     assert one["neighbors"][0] == {
         "kind": "item",
         "id": "hose",

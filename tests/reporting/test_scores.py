@@ -95,7 +95,7 @@ def test_files_that_are_there_stay_whole_when_writing_fails(
 
     def fail(target, *arguments, **options):
         if stop == "numpy.savez_compressed":
-            target.write_bytes(b"half")
+            target.write(b"half")
         raise OSError("no space left on device")
 
     monkeypatch.setattr(stop, fail)

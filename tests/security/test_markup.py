@@ -11,12 +11,10 @@ from data_prep.pipeline import prepare
 from symcere_jax import explain
 from symcere_jax.config import Config
 from symcere_jax.data import ReviewDataset
-from symcere_jax.evaluation import evaluate
-from symcere_jax.models import score_block
+from symcere_jax.experiments.scoring import score_run
 from symcere_jax.reporting import explanation, recommendation
 from symcere_jax.reporting.report import Report
-from symcere_jax.reporting.scores import write_scores
-from symcere_jax.training import load_embeddings, load_model, train
+from symcere_jax.training import load_model, train
 
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "\"'><img src=x onerror=alert(1)>"
@@ -82,9 +80,7 @@ def run(hostile, tmp_path_factory) -> Path:
     workdir = tmp_path_factory.mktemp("runs") / IMAGE.replace("/", "")
     settings = {"n_layers": 1, "propagation": "segment", "cross_modal_weight": 0.0, "epochs": 1}
     train(Config.of(**settings, user_ranking_weight=0.0), hostile, workdir)
-    embeddings, metadata = load_embeddings(workdir, hostile)
-    evaluation = evaluate(score_block, embeddings, hostile, "test")
-    write_scores(evaluation, workdir, "test", hostile, metadata.progress.best_step)
+    score_run(workdir, hostile, "test")
     return workdir
 
 
@@ -117,7 +113,7 @@ def test_explanations_of_recommendations(hostile, run, tmp_path):
         trained, hostile, aligner, 0, 0, n_reviews=1, n_samples=50, n_repeats=1, seed=0
     )
     named = recommendation.Named.of(hostile)
-    recommendation.write_recommendations([one], named, tmp_path, hostile.name)
+    recommendation.write_recommendation_explanations([one], named, tmp_path, hostile.name)
     [page] = tmp_path.glob("*.html")
     _check(page.read_text(encoding="utf-8"), str(named.users[0]), str(named.items[0]))
 
@@ -143,4 +139,4 @@ def test_the_service(hostile, run):
             assert answer.headers["content-type"] == "application/json", (path, body)
             assert answer.headers.get("x-content-type-options") == "nosniff", (path, body)
         found = client.post("/recommend", json={"users": [user]}).json()[0]
-        assert found["id"] == user and found["items"][0]["item_id"].startswith(IMAGE)
+        assert found["user_id"] == user and found["items"][0]["item_id"].startswith(IMAGE)

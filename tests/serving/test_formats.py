@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 
@@ -7,9 +8,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from symcere_jax.serving import formats
-from symcere_jax.serving.formats import Block, print_recommendations, ranking_line, write_block
+from symcere_jax.serving.explanation import ScoredItem
+from symcere_jax.serving.formats import (
+    RankingBlock,
+    print_recommendations,
+    ranking_line,
+    write_block,
+)
 
-BLOCK = Block(
+BLOCK = RankingBlock(
     users=np.array(["ann", 'b,"é'], object),
     items=np.array(["x", "y", "z"], object),
     scores=np.float32([3.25, -1.5, 0.125]),
@@ -38,13 +45,29 @@ def test_every_format_says_the_same(suffix, tmp_path):
     assert rows == ROWS
 
 
-def test_a_ranking_is_a_line():
-    line = ranking_line("search", "naïve\nwords", [("x", 1.23456789)])
+def test_a_ranking_is_a_line(recommender):
+    found = [ScoredItem("item-03", 1.23456789)]
+    line = ranking_line(recommender, "text", "naïve\nwords", found)
     assert "\n" not in line and "naïve" in line
     assert json.loads(line) == {
-        "search": "naïve\nwords",
-        "items": [{"item_id": "x", "score": 1.234568}],
+        "text": "naïve\nwords",
+        "items": [{"item_id": "item-03", "score": 1.234568}],
     }
+
+
+def test_items_are_named_where_the_data_has_titles(recommender):
+    titles = np.array([f"Titel {n} – Ä" for n in range(50)], object)
+    titles[7] = None
+    titled = dataclasses.replace(recommender, titles=titles).with_items({"new": ["pool"]})
+    found = [ScoredItem(name, 1.0) for name in ("item-03", "item-07", "new")]
+    items = json.loads(ranking_line(titled, "user_id", None, found))["items"]
+    assert [item["title"] for item in items] == ["Titel 3 – Ä", None, None]
+    printed = io.StringIO()
+    print_recommendations(titled, np.arange(2), printed, k=3)
+    for line in printed.getvalue().splitlines():
+        for item in json.loads(line)["items"]:
+            assert item["title"] == titled.item_titles([item["item_id"]])[0]
+    assert recommender.item_titles(["item-03"]) == [None]
 
 
 def test_printed_some_users_at_a_time(recommender, monkeypatch):

@@ -44,7 +44,7 @@ def test_what_is_damaged_is_encoded_anew(tmp_path):
     keys[0].write_bytes(b"")
     keys[1].with_name(keys[1].name.replace("keys", "vectors")).unlink()
     np.save(keys[2].with_name(keys[2].name.replace("keys", "vectors")), VECTORS[:2])
-    (tmp_path / ".1.keys.npy.partial").write_bytes(b"half")
+    (tmp_path / "1.keys.npy.tmp").write_bytes(b"half")
     left = VectorCache(tmp_path, 3)
     assert left.missing(TEXTS) == list(range(15))
     assert len(VectorCache(tmp_path, 4)) == 0  # vectors of another width

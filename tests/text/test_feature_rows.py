@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.text import feature_rows
-from symcere_jax.text.feature_rows import collect_rows, owner_means, unit_rows
+from symcere_jax.text.feature_rows import collect_rows, owner_means
 
 
 @pytest.mark.parametrize("block", [1, 7, 1000])
@@ -20,11 +20,6 @@ def test_owner_means(monkeypatch, block):
         norm = np.linalg.norm(expected)
         np.testing.assert_allclose(means[place], expected / (norm or 1), atol=1e-6)
     assert not means[[3, 9]].any()
-
-
-def test_unit_rows():
-    rows = unit_rows(np.array([[3.0, 4.0], [0.0, 0.0], [1e-20, 0.0]]))
-    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0], [1, 0]], atol=1e-7)
 
 
 def test_collected_rows_are_the_same_in_a_file(tmp_path):

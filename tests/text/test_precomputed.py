@@ -5,9 +5,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from symcere_jax.arrays import unit_rows
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.text import PrecomputedEncoder, Reviews
-from symcere_jax.text.feature_rows import owner_means, unit_rows
+from symcere_jax.text.feature_rows import owner_means
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,9 @@ from symcere_jax.config import Config
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import ModelInputs, SymCERE, build_model
 from symcere_jax.training.devices import AXIS
-from symcere_jax.training.inputs import TrainInputs, UserItems
+from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
+from symcere_jax.training.user_items import UserItems
 
 N_USERS, N_ITEMS, TEXT_WIDTH, DIM, N_LAYERS = 6, 7, 3, 4, 2
 # User 5 has written nothing and nobody likes item 6.

@@ -1,13 +1,10 @@
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.training import inputs as inputs_module
-from symcere_jax.training.inputs import TrainInputs, UserItems
+from symcere_jax.training.inputs import TrainInputs
 
 from . import problem
 
@@ -24,12 +21,12 @@ def test_inputs_hold_the_training_interactions(dataset):
         items[user].append(item)
     assert inputs.history.longest == max(map(len, items.values()))
     users = np.array([0, dataset.n_users - 1, 3, 3])
-    history = jax.jit(lambda lists, users: lists.of(users, fill=99))(inputs.history, users)
+    history = jax.jit(lambda lists, users: lists.padded(users, fill=99))(inputs.history, users)
     for user, row in zip(users.tolist(), history.tolist(), strict=True):
         padding = inputs.history.longest - len(items[user])
         assert row == sorted(items[user]) + [99] * padding
     assert inputs.low_rated.longest == len(inputs.low_rated.items) == 0
-    assert inputs.low_rated.of(users, fill=99).shape == (4, 0)
+    assert inputs.low_rated.padded(users, fill=99).shape == (4, 0)
 
 
 def test_low_ratings_are_no_positives_and_stay_in_the_history(dataset):
@@ -49,7 +46,7 @@ def test_low_ratings_are_no_positives_and_stay_in_the_history(dataset):
         (inputs.low_rated, {(user, item) for user, item, rating in train if rating < 3}),
     ):
         assert len(lists.items) == len(pairs)
-        rows = lists.of(jnp.arange(dataset.n_users), fill=-1).tolist()
+        rows = lists.padded(jnp.arange(dataset.n_users), fill=-1).tolist()
         assert {(user, i) for user, row in enumerate(rows) for i in row if i >= 0} == pairs
 
     texts = dataset.text_features("lsa", "reviews")
@@ -84,19 +81,3 @@ def test_reviews_are_read_where_a_loss_needs_them(dataset, settings, are_read, m
     )
     inputs = TrainInputs.from_dataset(dataset, _config().replace(**settings))
     assert (inputs.review_text is not None) == ("reviews" in read) == are_read
-
-
-def test_users_without_items_have_empty_lists():
-    lists = UserItems.from_pairs(np.int32([[1, 4], [1, 2]]), 3)
-    assert lists.of(jnp.array([0, 1, 2]), fill=9).tolist() == [[9, 9], [2, 4], [9, 9]]
-    assert dataclasses.replace(lists, longest=0).of(jnp.array([0, 1]), fill=9).shape == (2, 0)
-
-
-def test_long_lists_are_read_in_part_from_any_start(monkeypatch):
-    monkeypatch.setattr(inputs_module, "MAX_HISTORY", 4)
-    pairs = [(0, item) for item in range(7)] + [(1, 3), (1, 5)]
-    lists = UserItems.from_pairs(np.int32(pairs), 3)
-    users = np.array([0, 0, 1, 2])
-    found = lists.of(users, fill=99, first=np.array([0, 5, 1, 6]))
-    assert found.tolist() == [[0, 1, 2, 3], [5, 6, 0, 1], [5, 3, 99, 99], [99] * 4]
-    assert lists.of(users, fill=99)[0].tolist() == [0, 1, 2, 3]

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.training.devices import AXIS
-from symcere_jax.training.inputs import UserItems
+from symcere_jax.training.user_items import UserItems
 
 from . import problem
 from .problem import ONLY_RANKING

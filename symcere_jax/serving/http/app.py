@@ -29,6 +29,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse
 
 from symcere_jax.errors import SymcereError
+from symcere_jax.serving.formats import titled_entries
 from symcere_jax.serving.http import schemas
 from symcere_jax.serving.http.batching import Batcher
 from symcere_jax.serving.http.limits import BodyLimit, NoSniff
@@ -70,7 +71,7 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
 
     # Plain functions: the framework runs them in threads, so that none blocks another.
     @app.post("/recommend")
-    def recommend(request: schemas.RecommendRequest) -> list[schemas.Ranking]:
+    def recommend(request: schemas.RecommendRequest) -> list[schemas.UserRanking]:
         recommender = model.recommender
         options = {"exclude_seen": request.exclude_seen}
         if request.filter_items is None:
@@ -79,10 +80,13 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
             found = recommender.recommend(
                 request.users, request.k, filter_items=request.filter_items, **options
             )
-        return _answer(map(schemas.ranking, request.users, found))
+        return _answer(
+            {"user_id": user, "items": titled_entries(recommender, ranking)}
+            for user, ranking in zip(request.users, found, strict=True)
+        )
 
     @app.post("/new_user")
-    def new_user(request: schemas.NewUserRequest) -> list[schemas.Ranking]:
+    def new_user(request: schemas.NewUserRequest) -> list[schemas.NewUserRanking]:
         recommender = model.recommender
         [found] = recommender.recommend_new(
             [NewUser(request.items, request.texts)],
@@ -91,26 +95,34 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
             filter_items=request.filter_items,
         )
         unknown = [word for text in request.texts for word in recommender.unknown_words(text)]
-        return _answer([schemas.ranking(None, found, unknown)])
+        items = titled_entries(recommender, found)
+        return _answer([{"user_id": None, "items": items, "unknown_words": unknown}])
 
     @app.post("/similar")
-    def similar(request: schemas.SimilarRequest) -> list[schemas.Ranking]:
-        found = model.recommender.similar_items(
+    def similar(request: schemas.SimilarRequest) -> list[schemas.ItemRanking]:
+        recommender = model.recommender
+        found = recommender.similar_items(
             request.items, request.k, filter_items=request.filter_items
         )
-        return _answer(map(schemas.ranking, request.items, found))
+        return _answer(
+            {"item_id": item, "items": titled_entries(recommender, ranking)}
+            for item, ranking in zip(request.items, found, strict=True)
+        )
 
     @app.post("/search")
-    def search(request: schemas.SearchRequest) -> list[schemas.Ranking]:
+    def search(request: schemas.SearchRequest) -> list[schemas.TextRanking]:
         recommender = model.recommender
         found = recommender.search(request.text, request.k, filter_items=request.filter_items)
-        return _answer([schemas.ranking(None, found, recommender.unknown_words(request.text))])
+        items = titled_entries(recommender, found)
+        unknown = recommender.unknown_words(request.text)
+        return _answer([{"text": request.text, "items": items, "unknown_words": unknown}])
 
     @app.post("/explain")
     def explain(request: schemas.ExplainRequest) -> dict[str, Any]:
-        found = dataclasses.asdict(model.recommender.explain(request.user, request.item))
-        found["history"] = [{"item_id": item, "score": score} for item, score in found["history"]]
-        return _answer(found)
+        recommender = model.recommender
+        found = recommender.explain(request.user, request.item)
+        history = titled_entries(recommender, found.history)
+        return _answer(dataclasses.asdict(found) | {"history": history})
 
 
 def _answer(content: Any) -> Any:

@@ -1,6 +1,6 @@
 """What requests may say, and what responses say."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -62,27 +62,38 @@ class ExplainRequest(_Request):
 
 
 class Item(BaseModel):
-    """An item and its score."""
+    """An item and its score; its title where the data has titles, null if this one has none."""
 
     item_id: str
     score: float
+    title: str | None = None
 
 
-class Ranking(BaseModel):
-    """Items, the best first, for what was asked."""
+class UserRanking(BaseModel):
+    """Items for a user, the best first."""
 
-    id: str | None
+    user_id: str
     items: list[Item]
-    unknown_words: list[str] | None = None
 
 
-def ranking(name: str | None, found: list, unknown: list[str] | None = None) -> dict[str, Any]:
-    """A ranking of the recommender as a response says it.
+class NewUserRanking(BaseModel):
+    """Items for somebody who has no id, the best first."""
 
-    Args:
-        name: id of the user or item that it is for.
-        found: of `Recommender`.
-        unknown: words that did not count; None where no words were given.
-    """
-    items = [{"item_id": item, "score": score} for item, score in found]
-    return {"id": name, "items": items} | ({} if unknown is None else {"unknown_words": unknown})
+    user_id: None
+    items: list[Item]
+    unknown_words: list[str]
+
+
+class ItemRanking(BaseModel):
+    """Items like an item, the most similar first."""
+
+    item_id: str
+    items: list[Item]
+
+
+class TextRanking(BaseModel):
+    """Items that fit some words, the best first."""
+
+    text: str
+    items: list[Item]
+    unknown_words: list[str]

@@ -26,7 +26,7 @@ class Chunks:
 
 
 @dataclasses.dataclass(frozen=True)
-class Batch:
+class TokenBatch:
     """Chunks that run at once.
 
     Attributes:
@@ -104,7 +104,7 @@ def padded_length(length: int) -> int:
 
 def batches(
     chunks: Chunks, *, tokens_per_device: int, n_devices: int, window: int
-) -> Iterator[Batch]:
+) -> Iterator[TokenBatch]:
     """Groups chunks of similar lengths, longest first, so that a lack of memory shows at once.
 
     The shapes are few, so that few programs are compiled: a length is a `padded_length`, and each
@@ -131,4 +131,4 @@ def batches(
             tokens[place, : lengths[row]] = chunks.tokens[row]
         row_lengths = np.zeros(n_padded, np.int32)
         row_lengths[: len(rows)] = lengths[rows]
-        yield Batch(rows, tokens, row_lengths)
+        yield TokenBatch(rows, tokens, row_lengths)

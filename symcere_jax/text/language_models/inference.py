@@ -8,8 +8,8 @@ from typing import Any, cast
 import jax
 import numpy as np
 
-from symcere_jax.text.feature_rows import unit_rows
-from symcere_jax.text.language_models.batching import Batch, batches, tokenize
+from symcere_jax.arrays import unit_rows
+from symcere_jax.text.language_models.batching import TokenBatch, batches, tokenize
 from symcere_jax.text.language_models.checkpoint import Checkpoint
 from symcere_jax.text.language_models.pooling import pool
 
@@ -105,11 +105,13 @@ class SentenceEncoder:
             if done:
                 yield np.array(done), unit_rows(np.stack([sums.pop(text) for text in done]))
 
-    def _run(self, planned: Iterator[Batch], n_devices: int) -> Iterator[tuple[Batch, np.ndarray]]:
+    def _run(
+        self, planned: Iterator[TokenBatch], n_devices: int
+    ) -> Iterator[tuple[TokenBatch, np.ndarray]]:
         """Runs batches, some ahead of what is read."""
-        running: deque[tuple[Batch, jax.Array]] = deque()
+        running: deque[tuple[TokenBatch, jax.Array]] = deque()
 
-        def read() -> tuple[Batch, np.ndarray]:
+        def read() -> tuple[TokenBatch, np.ndarray]:
             batch, vectors = running.popleft()
             return batch, np.asarray(vectors).reshape(-1, self.width)
 

@@ -24,7 +24,9 @@ def test_answers_are_those_of_the_recommender(client, model):
     recommender = model.recommender
     users, some = recommender.users.ids[[3, 8]].tolist(), recommender.items.ids[:4].tolist()
     body = {"users": users, "k": 4}
-    assert items(client.post("/recommend", json=body)) == names(recommender.recommend(users, 4))
+    response = client.post("/recommend", json=body)
+    assert items(response) == names(recommender.recommend(users, 4))
+    assert [ranking["user_id"] for ranking in response.json()] == users
     body = {"users": users, "exclude_seen": False, "filter_items": some}
     expected = recommender.recommend(users, exclude_seen=False, filter_items=some)
     assert items(client.post("/recommend", json=body)) == names(expected)
@@ -34,7 +36,7 @@ def test_answers_are_those_of_the_recommender(client, model):
     expected = recommender.similar_items(some, 5)
     response = client.post("/similar", json={"items": some, "k": 5})
     assert items(response) == names(expected)
-    assert [ranking["id"] for ranking in response.json()] == some
+    assert [ranking["item_id"] for ranking in response.json()] == some
     body = {"items": some[:1], "filter_items": some}
     expected = recommender.similar_items(some[:1], filter_items=some)
     assert items(client.post("/similar", json=body)) == names(expected)
@@ -44,9 +46,12 @@ def test_answers_are_those_of_the_recommender(client, model):
     )
     response = client.post("/search", json={"text": "pool qwertz"}).json()
     assert response[0]["unknown_words"] == ["qwertz"] and len(response[0]["items"]) == 10
+    assert response[0]["text"] == "pool qwertz"
     response = client.post("/new_user", json={"texts": ["qwertz", "of zxcvb"]}).json()
     assert response[0]["unknown_words"] == ["qwertz", "zxcvb"] and response[0]["items"]
+    assert response[0]["user_id"] is None
     parts = client.post("/explain", json={"user": users[0], "item": some[0]}).json()
+    assert (parts["user_id"], parts["item_id"]) == (users[0], some[0])
     total = sum(part["score"] for part in parts["history"]) + parts["own"] + parts["popularity"]
     assert total == pytest.approx(parts["score"], rel=1e-5)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import dataclasses
 import html
 import json
 import re
@@ -10,6 +11,7 @@ import threading
 import time
 import urllib.parse
 
+import numpy as np
 import pytest
 import uvicorn
 from starlette.responses import HTMLResponse
@@ -135,3 +137,20 @@ def test_ids_with_commas_and_quotes_in_links_and_addresses(model, tmp_path):
     [expected] = changed.recommender.similar_items([name])
     assert clicked["items"] == [item for item, _ in expected]
     assert typed["captions"] == ["item-03", name, "item-07"]
+
+
+@needs_chromium
+def test_items_have_their_titles(model, tmp_path):
+    titles = np.array([f"<b>Hotel {n}</b>" for n in range(50)], object)
+    titles[::2] = None
+    changed = copy.copy(model)
+    changed.recommender = dataclasses.replace(model.recommender, titles=titles)
+    with served(changed, CLICKED.format(width=WIDTH, asked="ask=similar&items=item-03")) as address:
+        clicked, asked = shown(address, tmp_path)
+    assert clicked["errors"] == asked["errors"] == []
+    found = [item.item_id for item in changed.recommender.similar_items(["item-03"])[0]]
+    named = zip(found, changed.recommender.item_titles(found), strict=True)
+    shown_as = [item if title is None else f"{title} {item}" for item, title in named]
+    assert asked["items"] == shown_as and any("Hotel" in name for name in shown_as)
+    [best] = changed.recommender.search("pool", k=1)
+    assert clicked["captions"] == [best.item_id]  # a title is clicked, its id is asked for

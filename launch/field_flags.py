@@ -1,4 +1,4 @@
-"""Command line flags for the settings of a config dataclass, under the names of its fields."""
+"""Command line flags for the fields of a dataclass of settings, under their names."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,12 +7,14 @@ from typing import Any, cast
 
 from absl import flags
 
+flags.disclaim_key_flags()  # --help lists them under the module that calls `define`
+
 
 def define(config: type) -> dict[str, flags.FlagHolder]:
     """Defines a flag for each field that has a help text.
 
     Args:
-        config: a dataclass whose fields are made by `text_config.setting`.
+        config: a dataclass whose fields have "help" and "choices" as metadata.
 
     Returns:
         name -> holder.
