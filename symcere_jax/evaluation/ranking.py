@@ -1,7 +1,10 @@
 """Full ranking: every user's best items out of the whole catalogue."""
 
+import collections
 import functools
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -25,6 +28,7 @@ belongs before the ranking, with its result in `params`.
 _SCORE_BYTES = {"cpu": 16 * 2**20, "other": 64 * 2**20}
 _LEAST_PAIRS = 1024  # seen pairs that a block has room for, at least
 _MAX_BLOCK_USERS = 256  # beyond that a matmul gains nothing, and small user sets are padded more
+_MAX_BLOCKS_AT_ONCE = 8  # each takes the memory of a block
 
 
 def top_k(
@@ -84,15 +88,22 @@ def top_k(
     devices = jax.local_devices()
     rank = _compiled_ranking(score_block, n_items, n_ranks)
     params = jax.device_put(params, NamedSharding(Mesh(devices, "devices"), PartitionSpec()))
-    waiting = None
-    for start, block in _blocks(users, seen, len(devices), block_users, n_items):
-        ranked = rank(params, *block)
-        # The host stores one block and prepares the next while the devices work on this one.
-        if waiting is not None:
-            store(*waiting)
-        waiting = (start, *ranked)
-    if waiting is not None:
-        store(*waiting)
+
+    def rank_block(block: tuple[np.ndarray, ...]) -> tuple[jax.Array, jax.Array]:
+        return jax.block_until_ready(rank(params, *block))
+
+    n_threads = _blocks_at_once(len(devices))
+    waiting: collections.deque[tuple[int, Future]] = collections.deque()
+    with ThreadPoolExecutor(n_threads) as pool:
+        for start, block in _blocks(users, seen, len(devices), block_users, n_items):
+            waiting.append((start, pool.submit(rank_block, block)))
+            # The host stores a block and prepares the next while the devices work on others; not
+            # the first, by which it is compiled.
+            if start == 0 or len(waiting) > n_threads:
+                first, ranked = waiting.popleft()
+                store(first, *ranked.result())
+        for first, ranked in waiting:
+            store(first, *ranked.result())
     bad = np.flatnonzero(np.isnan(scores).any(axis=1))
     if len(bad):
         raise SymcereError(
@@ -106,6 +117,17 @@ def largest_block(n_items: int) -> int:
     """Users that are scored at once on a device unless asked otherwise."""
     limit = _SCORE_BYTES.get(jax.default_backend(), _SCORE_BYTES["other"])
     return max(1, min(_MAX_BLOCK_USERS, limit // (4 * n_items)))
+
+
+def _blocks_at_once(n_devices: int) -> int:
+    """Blocks that are ranked at the same time on each device.
+
+    On CPU a program has parts that only one core works on, the search of the best scores among
+    them: the other cores then work on other blocks.
+    """
+    if jax.default_backend() != "cpu":
+        return 1
+    return max(1, min(_MAX_BLOCKS_AT_ONCE, (os.cpu_count() or 1) // n_devices))
 
 
 @functools.lru_cache(maxsize=32)

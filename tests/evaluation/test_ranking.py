@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.errors import SymcereError
+from symcere_jax.evaluation import ranking
 from symcere_jax.evaluation.ranking import top_k
 
 from . import folders
@@ -58,6 +59,16 @@ def test_equals_a_sort_with_ties_by_item_row(seed, seen_pairs):
 def test_user_counts_that_do_not_divide(block_users):
     seen = [(user, item) for user in range(10) for item in range(user % 4)]
     _check(_scores(10, 6), seen, np.arange(10), 4, block_users=block_users)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+def test_blocks_that_are_ranked_at_once_stay_in_order(at_once, monkeypatch):
+    monkeypatch.setattr(ranking, "_blocks_at_once", lambda n_devices: at_once)
+    seen = [(user, item) for user in range(40) for item in range(user % 4)]
+    done = []
+    options = {"block_users": 3, "progress": lambda n, total: done.append((n, total))}
+    _check(_scores(40, 6), seen, np.arange(40)[::-1], 4, **options)
+    assert done == [(min(n, 40), 40) for n in range(3, 43, 3)]
 
 
 def test_some_users_in_any_order_with_repeats():
