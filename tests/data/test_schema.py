@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from symcere_jax.data import schema
 from symcere_jax.errors import DataError
@@ -167,6 +169,41 @@ def test_an_entry_that_is_garbled_within(tmp_path, name, value):
     _edit(tmp_path, **{name: value})
     with pytest.raises(DataError, match=f"entry '{name}' is malformed; prepare"):
         schema.Manifest.read(tmp_path)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+ENTRIES = sorted({*MANIFEST.__dataclass_fields__, "format", "format_version", "checksum"})
+
+
+@given(JSON, st.sampled_from(ENTRIES), st.none() | st.text(max_size=4))
+def test_whatever_stands_in_an_entry_it_is_read_or_one_line(tmp_path_factory, value, name, inner):
+    folder = tmp_path_factory.mktemp("fuzzed")
+    if inner is not None:  # within the entry
+        old = getattr(MANIFEST, name, None)
+        value = {**(old if isinstance(old, dict) else {}), inner: value}
+    _edit(folder, **{name: value})
+    try:
+        found = schema.Manifest.read(folder)
+    except DataError as error:
+        assert "\n" not in str(error) and str(error).startswith(str(folder))
+    else:
+        assert found.n_users >= 0 and found.n_interactions["train"] >= 0
+        assert len(found.fingerprint) > 8
+        assert isinstance(found.split_name, str) and isinstance(found.ended_split_policy, str)
+        assert found.has_cold_split in (True, False)
+
+
+@given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_whatever_a_manifest_holds_is_one_line(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("fuzzed")
+    (folder / schema.MANIFEST).write_bytes(content)
+    with pytest.raises(DataError, match="prepare") as caught:
+        schema.Manifest.read(folder)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_entry(tmp_path):

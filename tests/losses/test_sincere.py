@@ -3,6 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from symcere_jax.losses import sincere
 
@@ -153,6 +156,31 @@ def test_labels_in_blocks_equal_a_float64_loop_and_the_dense_gradients(average, 
     )
     for ours, theirs in zip(*gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+@settings(max_examples=25)
+@given(st.data(), st.sampled_from(["anchor", "pair"]), st.sampled_from([1, 2, 64]))
+def test_any_labels_in_any_blocks_equal_a_float64_loop(data, average, block_size):
+    # Few shapes, each compiled once.
+    n_anchors, n_candidates = data.draw(st.sampled_from([(1, 1), (1, 5), (4, 5)]))
+    temperature = data.draw(st.sampled_from([0.01, 0.1, 1.0]))
+    rows = [
+        data.draw(arrays(np.float32, (n, 3), elements=st.floats(-1, 1, width=16)))
+        for n in (n_anchors, n_candidates)
+    ]
+    labels = [
+        np.array(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)), np.int32)
+        for n in (n_anchors, n_candidates)
+    ]
+    total, count = label_sincere_terms(
+        *rows, *labels, temperature, average=average, block_size=block_size
+    )
+    logits = rows[0].astype(np.float64) @ rows[1].astype(np.float64).T / temperature
+    positives = labels[0][:, None] == labels[1]
+    n_pairs = positives.sum(axis=1)
+    assert count == ((n_pairs > 0).sum() if average == "anchor" else n_pairs.sum())
+    expected = oracles.sincere(logits, positives, ~positives, average) if count else 0.0
+    np.testing.assert_allclose(total / max(count, 1), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("block_size", [2, 64])
