@@ -11,6 +11,7 @@ from symcere_jax.baselines.runs import Record
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, standard_error
 from symcere_jax.files import write_json, write_text
+from symcere_jax.reporting.tables import markdown_table
 
 HEADER = ("method", "valid", "test", "± std over seeds", "± error over users", "seconds")
 
@@ -101,9 +102,7 @@ def write_baselines(
         f"NDCG@10, full ranking, {n_users:,} test users. Settings are chosen on the validation "
         "split.",
         "",
-        f"| {' | '.join(HEADER)} |",
-        f"|---{'|--:' * (len(HEADER) - 1)}|",
-        *(f"| {' | '.join(row.cells())} |" for row in rows),
+        markdown_table(HEADER, [row.cells() for row in rows]),
     ]
     if skipped:
         lines += ["", *(f"- {METHODS[name].title}: {why}" for name, why in skipped.items())]

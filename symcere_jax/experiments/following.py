@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import CheckpointError
@@ -13,8 +12,6 @@ from symcere_jax.evaluation import Evaluation
 from symcere_jax.locking import is_locked
 from symcere_jax.models import Embeddings
 from symcere_jax.training import LOCK, Checkpoints, Metadata, load_embeddings
-
-End = Literal["complete", "abandoned"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Results on new users and items: as tables for the terminal and Markdown, and as a file."""
+"""Results on new users and items: as a table for the terminal, and as a file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,13 +36,6 @@ def cold_start_table(results: Sequence[ColdStartResult], title: str) -> Table:
     for row in cold_start_rows(results):
         table.add_row(*row)
     return table
-
-
-def cold_start_markdown(results: Sequence[ColdStartResult]) -> str:
-    """A table in Markdown."""
-    lines = ["| " + " | ".join(HEADER) + " |", "|---|---:|---|" + "---:|" * (len(HEADER) - 3)]
-    lines += ["| " + " | ".join(row) + " |" for row in cold_start_rows(results)]
-    return "\n".join(lines)
 
 
 def write_cold_start(

@@ -19,7 +19,7 @@ from symcere_jax.experiments.cold_start import (
 )
 from symcere_jax.reporting.cold_start import (
     HEADER,
-    cold_start_markdown,
+    cold_start_rows,
     cold_start_table,
     write_cold_start,
 )
@@ -114,10 +114,13 @@ def test_reports(found, tmp_path):
     stored = content["tasks"][first.task][MODEL]
     assert stored["ndcg@10"] == first.evaluations[MODEL].metrics["ndcg@10"]
     assert stored["n_users"] == len(first.evaluations[MODEL].users)
-    lines = cold_start_markdown(results).splitlines()
-    assert lines[0].count("|") == len(HEADER) + 1
-    assert len(lines) == 2 + sum(len(result.evaluations) for result in results)
-    assert cold_start_table(results, "title").row_count == len(lines) - 2
+    rows = cold_start_rows(results)
+    assert {len(row) for row in rows} == {len(HEADER)}
+    assert len(rows) == sum(len(result.evaluations) for result in results)
+    ndcg = first.evaluations[MODEL].metrics["ndcg@10"]
+    [row] = [row for row in rows[: len(first.evaluations)] if row[2] == MODEL]
+    assert row[HEADER.index("ndcg@10")] == f"{ndcg:.4f}"
+    assert cold_start_table(results, "title").row_count == len(rows)
 
 
 def test_where_nothing_is_new_there_is_nothing_to_score(dataset, tmp_path):
