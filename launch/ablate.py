@@ -20,9 +20,9 @@ import sys
 from pathlib import Path
 
 from absl import flags
-from tqdm import tqdm
 
 from launch import cli, experiments, settings, training_runs
+from launch.progress import RunsBar
 from symcere_jax.errors import ConfigError
 from symcere_jax.experiments.ablation import read_variants, run_ablation
 from symcere_jax.experiments.training import Epoch
@@ -42,7 +42,7 @@ def main() -> None:
     dataset = experiments.load_dataset()
     workdir = Path(experiments.WORKDIR.value)
     stop = training_runs.stop_on_signals()
-    bar = _RunsBar()
+    bar = _AblationBar("run")
     try:
         ablation = run_ablation(
             settings.config(experiments.SETTINGS),
@@ -67,33 +67,20 @@ def main() -> None:
         print(path)
 
 
-class _RunsBar:
-    """Shows a bar of the runs on stderr, and a line for each that ends."""
-
-    def __init__(self) -> None:
-        self._bar: tqdm | None = None
-
-    def start(self, runs: int, done: int) -> None:
-        """Shows where the ablation starts."""
-        live = sys.stderr.isatty()
-        self._bar = tqdm(total=runs, initial=done, unit="run", disable=not live)
+class _AblationBar(RunsBar):
+    """Shows the runs of an ablation."""
 
     def epoch(self, run: Path, epoch: Epoch) -> None:
         """Shows what is at work."""
-        if self._bar is not None:
-            name = f"{run.parent.name}/{run.name}"
-            self._bar.set_postfix_str(f"{name}, epoch {epoch.number}: {epoch.score:.4f}")
+        self.at_work(_name(run), epoch)
 
     def run(self, run: Path) -> None:
         """Shows that a run is complete."""
-        tqdm.write(f"{run.parent.name}/{run.name} done", file=sys.stderr)
-        if self._bar is not None:
-            self._bar.update()
+        self.ended(f"{_name(run)} done")
 
-    def close(self) -> None:
-        """Leaves the bar as it is and ends its line."""
-        if self._bar is not None:
-            self._bar.close()
+
+def _name(run: Path) -> str:
+    return f"{run.parent.name}/{run.name}"
 
 
 def run() -> None:

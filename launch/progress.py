@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from tqdm import tqdm
 
 from symcere_jax.evaluation import PRIMARY_METRIC
+from symcere_jax.experiments.training import Epoch
 from symcere_jax.training import Progress
 
 
@@ -72,6 +73,39 @@ class ProgressBar:
 
     def _line(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
+
+
+class RunsBar:
+    """Shows a bar of many runs on stderr, if that is a terminal, and a line for each that ends.
+
+    Args:
+        unit: what a run is called.
+    """
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._bar: tqdm | None = None
+
+    def start(self, total: int, done: int) -> None:
+        """Shows where the work starts."""
+        live = sys.stderr.isatty()
+        self._bar = tqdm(total=total, initial=done, unit=self._unit, disable=not live)
+
+    def at_work(self, name: str, epoch: Epoch) -> None:
+        """Shows a run that has done an epoch."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"{name}, epoch {epoch.number}: {epoch.score:.4f}")
+
+    def ended(self, line: str) -> None:
+        """Shows that a run has ended."""
+        tqdm.write(line, file=sys.stderr)
+        if self._bar is not None:
+            self._bar.update()
+
+    def close(self) -> None:
+        """Leaves the bar as it is and ends its line."""
+        if self._bar is not None:
+            self._bar.close()
 
 
 @contextlib.contextmanager

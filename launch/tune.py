@@ -19,9 +19,9 @@ import sys
 from pathlib import Path
 
 from absl import flags
-from tqdm import tqdm
 
 from launch import cli, experiments, settings, training_runs
+from launch.progress import RunsBar
 from symcere_jax.experiments.search import search
 from symcere_jax.experiments.space import default_space, describe_space, parse_space
 from symcere_jax.experiments.training import Epoch
@@ -45,7 +45,7 @@ def main() -> None:
         space = parse_space(_SPACE.value)
     print(f'--space="{describe_space(space)}"')
     stop = training_runs.stop_on_signals()
-    bar = _SearchBar()
+    bar = _SearchBar("trial")
     try:
         result = search(
             config,
@@ -75,34 +75,18 @@ def main() -> None:
         sys.exit(training_runs.PREEMPTED)
 
 
-class _SearchBar:
-    """Shows a bar of the trials on stderr, and a line for each that ends."""
-
-    def __init__(self) -> None:
-        self._bar: tqdm | None = None
-
-    def start(self, trials: int, done: int) -> None:
-        """Shows where the search starts."""
-        live = sys.stderr.isatty()
-        self._bar = tqdm(total=trials, initial=done, unit="trial", disable=not live)
+class _SearchBar(RunsBar):
+    """Shows the trials of a search."""
 
     def epoch(self, trial: int, epoch: Epoch) -> None:
         """Shows what is at work."""
-        if self._bar is not None:
-            self._bar.set_postfix_str(f"trial {trial}, epoch {epoch.number}: {epoch.score:.4f}")
+        self.at_work(f"trial {trial}", epoch)
 
     def trial(self, trial: Trial, best: Trial | None) -> None:
         """Shows how a trial ended."""
         score = trial.error if trial.score is None else f"valid ndcg@10 {trial.score:.4f}"
         mark = " *" if best is not None and best.number == trial.number else ""
-        tqdm.write(f"trial {trial.number:3d} {trial.state:8} {score}{mark}", file=sys.stderr)
-        if self._bar is not None:
-            self._bar.update()
-
-    def close(self) -> None:
-        """Leaves the bar as it is and ends its line."""
-        if self._bar is not None:
-            self._bar.close()
+        self.ended(f"trial {trial.number:3d} {trial.state:8} {score}{mark}")
 
 
 def run() -> None:

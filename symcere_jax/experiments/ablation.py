@@ -34,7 +34,7 @@ Variants = Mapping[str, Mapping[str, Any]]
 class AblationObserver(Protocol):
     """Is told how the ablation goes on."""
 
-    def start(self, runs: int, done: int) -> None:
+    def start(self, total: int, done: int) -> None:
         """The ablation starts, or goes on with some runs done."""
 
     def epoch(self, run: Path, epoch: Epoch) -> None:

@@ -11,7 +11,7 @@ from symcere_jax.experiments.training import Epoch
 class SearchObserver(Protocol):
     """Is told how the search goes on."""
 
-    def start(self, trials: int, done: int) -> None:
+    def start(self, total: int, done: int) -> None:
         """The search starts, or goes on with some trials done."""
 
     def epoch(self, trial: int, epoch: Epoch) -> None:

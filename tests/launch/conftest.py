@@ -6,6 +6,7 @@ import importlib
 import io
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,18 @@ SETTINGS = (
     "--propagation=segment",
     "--cross_modal_weight=0",
     "--user_ranking_weight=0",
+)
+
+
+# Little to do, where what is trained matters less than what is done with it.
+SMALL_RUN = (
+    "--epochs=1",
+    "--embedding_dim=8",
+    "--n_layers=1",
+    "--batch_size=256",
+    "--propagation=segment",
+    "--cross_modal_weight=0.0",
+    "--user_ranking_weight=0.0",
 )
 
 
@@ -108,6 +121,26 @@ def command(request: pytest.FixtureRequest) -> Callable[..., tuple[list[str], di
         return [sys.executable, str(script), *map(str, arguments)], environment
 
     return of
+
+
+@pytest.fixture(scope="session")
+def run_process(
+    command: Callable[..., tuple[list[str], dict[str, str]]], request: pytest.FixtureRequest
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a binary of `launch` as a process of its own."""
+
+    def run(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        line, environment = command(name, *arguments)
+        where = request.config.rootpath
+        return subprocess.run(line, capture_output=True, text=True, env=environment, cwd=where)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_run() -> tuple[str, ...]:
+    """Flags of a run of one epoch."""
+    return SMALL_RUN
 
 
 @pytest.fixture(scope="session")

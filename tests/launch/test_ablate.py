@@ -1,37 +1,15 @@
+import functools
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
-# Little to compile: what is trained matters less here than what is done with it.
-SMALL = (
-    "--epochs=1",
-    "--embedding_dim=8",
-    "--n_layers=1",
-    "--batch_size=256",
-    "--propagation=segment",
-    "--cross_modal_weight=0.0",
-    "--user_ranking_weight=0.0",
-)
-
 
 @pytest.fixture(scope="module")
-def ablate(request):
-    root = request.config.rootpath
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
-
-    def run(*arguments):
-        command = [sys.executable, str(root / "launch" / "ablate.py"), *map(str, arguments)]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=False, env=environment, cwd=root
-        )
-
-    return run
+def ablate(run_process):
+    return functools.partial(run_process, "ablate")
 
 
-def test_variants_are_trained_scored_and_compared(ablate, dataset, tmp_path):
+def test_variants_are_trained_scored_and_compared(ablate, dataset, tmp_path, small_run):
     variants = tmp_path / "variants.json"
     variants.write_text('{"full": {}, "plain": {"normalize": false}, "same": {"epochs": 1}}')
     workdir = tmp_path / "runs"
@@ -39,7 +17,7 @@ def test_variants_are_trained_scored_and_compared(ablate, dataset, tmp_path):
         f"--dataset={dataset.folder}",
         f"--workdir={workdir}",
         f"--variants={variants}",
-        *SMALL,
+        *small_run,
         "--seeds=1",
         "--processes=2",
     )

@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from launch.progress import ProgressBar, counting_bar
+from launch.progress import ProgressBar, RunsBar, counting_bar
+from symcere_jax.experiments.training import Epoch
 from symcere_jax.training import Progress
 
 RECORD = {"epoch": 3, "step": 12, "loss": 0.25, "ndcg@10": 0.5}
@@ -68,3 +69,25 @@ def test_a_counting_bar_on_a_terminal_alone(monkeypatch, capsys):
         show(3, 7)
         show(7, 7)
     assert "name" in terminal.getvalue() and "7/7" in terminal.getvalue()
+
+
+def test_many_runs_show_a_line_each(capsys):
+    bar = RunsBar("trial")
+    bar.ended("before the start")
+    bar.start(3, 1)
+    bar.at_work("trial 2", Epoch(4, 0.25))
+    bar.ended("trial 2 complete")
+    bar.close()
+    assert capsys.readouterr().err == "before the start\ntrial 2 complete\n"
+
+
+def test_many_runs_show_a_bar_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    bar = RunsBar("trial")
+    bar.start(3, 1)
+    bar.at_work("trial 2", Epoch(4, 0.25))
+    bar.ended("trial 2 complete")
+    bar.close()
+    shown = capsys.readouterr().err
+    assert "1/3" in shown and "trial 2, epoch 4: 0.2500" in shown
+    assert "trial 2 complete\n" in shown and "2/3" in shown

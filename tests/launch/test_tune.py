@@ -1,39 +1,17 @@
 import csv
-import os
-import subprocess
-import sys
+import functools
 
 import pytest
 
-# Little to compile: what is trained matters less here than what is done with it.
-SMALL = (
-    "--epochs=1",
-    "--embedding_dim=8",
-    "--n_layers=1",
-    "--batch_size=256",
-    "--propagation=segment",
-    "--cross_modal_weight=0.0",
-    "--user_ranking_weight=0.0",
-)
-
 
 @pytest.fixture(scope="module")
-def tune(request):
-    root = request.config.rootpath
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
-
-    def run(*arguments):
-        command = [sys.executable, str(root / "launch" / "tune.py"), *map(str, arguments)]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=False, env=environment, cwd=root
-        )
-
-    return run
+def tune(run_process):
+    return functools.partial(run_process, "tune")
 
 
-def test_a_search_from_the_first_trial_to_the_flagfile(tune, dataset, tmp_path):
+def test_a_search_from_the_first_trial_to_the_flagfile(tune, dataset, tmp_path, small_run):
     where = (f"--dataset={dataset.folder}", f"--workdir={tmp_path}")
-    search = (*where, *SMALL, "--space=dropout=0..0.5", "--trials=1")
+    search = (*where, *small_run, "--space=dropout=0..0.5", "--trials=1")
     done = tune(*search)
     assert done.returncode == 0, done.stderr
     assert '--space="dropout=0.0..0.5"\n' in done.stdout
@@ -42,7 +20,7 @@ def test_a_search_from_the_first_trial_to_the_flagfile(tune, dataset, tmp_path):
     assert [trial["state"] for trial in trials] == ["complete"]
     assert f"best: trial 0, valid ndcg@10 {float(trials[0]['score']):.4f}" in done.stdout
     flags = set((tmp_path / "best.flags").read_text().splitlines())
-    assert set(SMALL) <= flags
+    assert set(small_run) <= flags
     assert (tmp_path / "history.png").exists()
     assert (tmp_path / "trial_0" / "checkpoints").is_dir()
     assert list(tmp_path.glob("trial_*/*test*")) == []  # the test split is for others
