@@ -2,7 +2,7 @@ r"""Measures data_prep: time and peak memory, on real files and on generated one
 
 The results table of docs/data.md, each row prepared anew and read from its manifest:
 
-  python benchmarks/data_prep.py --write=docs/data.md \
+  python benchmarks/data_prep.py --update=docs/data.md \
     --data='tripadvisor: --flagfile=configs/prepare/tripadvisor.flags --input=raw/lara.tar.xz' \
     --data='magazines: --source=amazon_2018 --input=raw/Magazine_Subscriptions_5.json.gz --k_core=5'
 
@@ -12,7 +12,6 @@ Ten million generated reviews, and a million of them the straightforward way in 
 """
 
 import json
-import re
 import shlex
 import shutil
 import subprocess
@@ -22,6 +21,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import tables
 from absl import flags
 
 from launch import cli
@@ -37,13 +37,12 @@ _FLAGS = flags.DEFINE_string(
     "flags of prepare.py for generated reviews",
 )
 _SCRATCH = flags.DEFINE_string("scratch", None, "folder for large files; default: a temporary one")
-_WRITE = flags.DEFINE_string("write", None, "document whose results table to replace")
+_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table 'data_prep' is replaced")
 
 _ROOT = Path(__file__).resolve().parents[1]
-_BEGIN, _END = "<!-- results: written by benchmarks/data_prep.py -->", "<!-- end of results -->"
 _HEADER = (
-    "| data set | raw rows | kept rows | users | items | density | words a review | seconds "
-    "| peak memory |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+    *("data set", "raw rows", "kept rows", "users", "items", "density", "words a review"),
+    *("seconds", "peak memory"),
 )
 
 _PANDAS_WAY = """
@@ -90,13 +89,13 @@ def main() -> None:
             rows.append(_prepare(name, shlex.split(arguments), scratch))
         for n_reviews in sorted({*_GENERATE.value, *_PANDAS.value}):
             rows += _generated(n_reviews, scratch)
-    table = "\n".join([_HEADER, *rows])
+    table = tables.markdown(_HEADER, rows)
     print(table)
-    if _WRITE.value:
-        _replace_table(Path(_WRITE.value), table)
+    if _UPDATE.value:
+        tables.replace(Path(_UPDATE.value), "data_prep", table)
 
 
-def _generated(n_reviews: int, scratch: Path) -> list[str]:
+def _generated(n_reviews: int, scratch: Path) -> list[list[str]]:
     source = scratch / "generated.json"
     n_bytes = write_reviews(source, n_reviews)
     name = f"generated, {n_bytes / 1e9:.1f} GB"
@@ -118,7 +117,7 @@ def _generated(n_reviews: int, scratch: Path) -> list[str]:
     return rows
 
 
-def _prepare(name: str, arguments: list[str], scratch: Path) -> str:
+def _prepare(name: str, arguments: list[str], scratch: Path) -> list[str]:
     """Prepares a data set; returns its row of the table."""
     output = scratch / "prepared"
     program = _ROOT / "data_prep" / "prepare.py"
@@ -128,7 +127,7 @@ def _prepare(name: str, arguments: list[str], scratch: Path) -> str:
     shutil.rmtree(output)
     density = manifest.n_reviews / (manifest.n_users * manifest.n_items)
     words = manifest.statistics["words"] / manifest.n_reviews
-    cells = (
+    return [
         name,
         f"{manifest.statistics['raw_rows']:,}",
         f"{manifest.n_reviews:,}",
@@ -138,8 +137,7 @@ def _prepare(name: str, arguments: list[str], scratch: Path) -> str:
         f"{words:.1f}",
         f"{seconds:.1f}",
         f"{peak / 2**30:.2f} GiB",
-    )
-    return f"| {' | '.join(cells)} |"
+    ]
 
 
 def _measure(command: list[str]) -> tuple[float, int]:
@@ -200,15 +198,6 @@ def write_reviews(path: Path, n_reviews: int, seed: int = 0) -> int:
                 )
             written += file.write("".join(lines))
     return written
-
-
-def _replace_table(path: Path, table: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    pattern = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
-    if not pattern.search(text):
-        raise DataError(f"{path} has no place for the table: {_BEGIN} … {_END}")
-    new = f"{_BEGIN}\n{table}\n{_END}"
-    path.write_text(pattern.sub(lambda match: new, text), encoding="utf-8")
 
 
 if __name__ == "__main__":
