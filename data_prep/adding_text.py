@@ -3,13 +3,13 @@
 import dataclasses
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from data_prep import output_folder, writing
 from data_prep.encoding import configured_encoder
 from data_prep.prepared_reviews import prepared_reviews
 from data_prep.text_config import TextConfig, check, setting
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.text import TextEncoder
@@ -42,7 +42,7 @@ def add_text(
     config: EncodeConfig,
     *,
     encoder: TextEncoder | None = None,
-    announce: Callable[[str], None] = lambda stage: None,
+    announce: MessageCallback = lambda stage: None,
 ) -> tuple[str, int]:
     """Encodes the reviews of a prepared folder, and adds features and encoder to it.
 
@@ -68,7 +68,7 @@ def add_text(
 
 
 def _add(
-    config: EncodeConfig, path: Path, encoder: TextEncoder | None, announce: Callable[[str], None]
+    config: EncodeConfig, path: Path, encoder: TextEncoder | None, announce: MessageCallback
 ) -> tuple[str, int]:
     dataset = ReviewDataset.load(path)
     partial = dataset.folder / _PARTIAL
@@ -90,10 +90,10 @@ def _add(
             features = encoder.encode(
                 reviews, progress=lambda stage: announce(f"{encoder.name}: {stage}")
             )
-            writing.write_text(partial, name, features)
+            writing.write_features(partial, name, features)
         shutil.rmtree(scratch)
         width = features.reviews.shape[1]
-        settings = {**features.settings, "width": width, "dtype": str(features.reviews.dtype)}
+        settings = features.described()
         if name != encoder.name:
             settings["encoder"] = encoder.name
         folder = f"{schema.TEXT_FOLDER}/{name}/"

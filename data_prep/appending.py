@@ -20,7 +20,7 @@ import dataclasses
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 from data_prep import output_folder, writing
 from data_prep.appended_split import split_appended
 from data_prep.config import PrepareConfig
-from data_prep.filling import fill, statistics, summarize
+from data_prep.filling import BAD_ITEMS, fill, statistics, summarize
 from data_prep.ingesting import Ingested, ingest
 from data_prep.policy_checking import against_policy
 from data_prep.selection import Known, Selection, select
@@ -40,16 +40,16 @@ from data_prep.sources import Source
 from data_prep.store import ReviewStore
 from data_prep.stored_encoder import StoredEncoder
 from data_prep.summary import Summary
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.text.encoder import TextEncoder
 
 _BATCH_ROWS = 1 << 15
-_BAD_ITEMS = "bad_rows_of_item_metadata"
 
 
 def append(
-    config: PrepareConfig, source: Source, *, announce: Callable[[str], None] = lambda stage: None
+    config: PrepareConfig, source: Source, *, announce: MessageCallback = lambda stage: None
 ) -> Summary:
     """Reads new reviews and replaces the prepared folder by one that has them too.
 
@@ -95,7 +95,7 @@ def _fill(
     encoders: Sequence[TextEncoder],
     source: Source,
     config: PrepareConfig,
-    announce: Callable[[str], None],
+    announce: MessageCallback,
 ) -> Summary:
     _add_earlier(store, earlier)
     known = Known(earlier.user_ids(), earlier.item_ids())
@@ -141,7 +141,7 @@ def _fill(
         statistics={
             **manifest.statistics,
             **statistics(summary, filled.n_words),
-            _BAD_ITEMS: manifest.statistics.get(_BAD_ITEMS, 0) + ingested.n_bad_items,
+            BAD_ITEMS: manifest.statistics.get(BAD_ITEMS, 0) + ingested.n_bad_items,
         },
     )
     manifest.write(folder)
@@ -151,7 +151,7 @@ def _fill(
 
 
 def _with_policy_checked(
-    manifest: schema.Manifest, folder: Path, announce: Callable[[str], None]
+    manifest: schema.Manifest, folder: Path, announce: MessageCallback
 ) -> schema.Manifest:
     """States in the latest entry of what was appended whether it ended the split policy."""
     problems = "; ".join(against_policy(ReviewDataset.load(folder)))

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from data_prep.config import PrepareConfig
 from data_prep.sources import Source
 from symcere_jax import __version__
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.errors import ConfigError, DataError
 
 _ATTEMPTS = 6  # in a row, without a byte of progress
@@ -27,7 +28,7 @@ _BLOCK = 1 << 20
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 
-def ensure_input(config: PrepareConfig, source: Source, announce: Callable[[str], None]) -> None:
+def ensure_input(config: PrepareConfig, source: Source, announce: MessageCallback) -> None:
     """Fetches the input if it is missing and that is asked for; checks its checksum if given.
 
     Args:

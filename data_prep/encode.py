@@ -16,8 +16,6 @@ data is prepared anew. Runs that were trained before do not fit a folder to whic
 added; train them again, or work on a copy.
 """
 
-import sys
-
 from data_prep import adding_text
 from data_prep.adding_text import EncodeConfig
 from launch import cli, field_flags
@@ -28,12 +26,8 @@ _SETTINGS = field_flags.define(EncodeConfig)
 def main() -> None:
     """Encodes the reviews and says what was added."""
     config = EncodeConfig(**field_flags.values(EncodeConfig, _SETTINGS))
-    name, width = adding_text.add_text(config, announce=_announce)
+    name, width = adding_text.add_text(config, announce=cli.say)
     print(f"{config.dataset}: text features {name!r}, {width} wide")
-
-
-def _announce(stage: str) -> None:
-    print(stage, file=sys.stderr, flush=True)
 
 
 def run() -> None:

@@ -1,7 +1,6 @@
 """Running a text encoder over reviews that lie on disk."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from data_prep import splitting
 from data_prep.selection import Selection
 from data_prep.stored_texts import StoredTexts
 from data_prep.text_config import TextConfig
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.text import (
     CombinedEncoder,
     ConditionedEncoder,
@@ -71,7 +71,7 @@ def encode(
     split: np.ndarray,
     rating: np.ndarray,
     encoder: TextEncoder,
-    announce: Callable[[str], None],
+    announce: MessageCallback,
 ) -> TextFeatures:
     """Encodes the texts; the encoder is told which reviews it may learn from.
 

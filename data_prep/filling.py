@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ from data_prep.split_policy import cold_counts
 from data_prep.store import ReviewStore
 from data_prep.stored_texts import TextWriter
 from data_prep.summary import Summary
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import schema
 from symcere_jax.text.encoder import TextEncoder
+
+BAD_ITEMS = "bad_rows_of_item_metadata"  # among the statistics of the manifest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +51,7 @@ def fill(
     selection: Selection,
     split: np.ndarray,
     encoders: Sequence[TextEncoder],
-    announce: Callable[[str], None],
+    announce: MessageCallback,
     *,
     metadata: bool,
 ) -> Filled:
@@ -78,12 +81,8 @@ def fill(
             for encoder in encoders:
                 announce(f"encoding {len(selection):,} texts by {encoder.name}")
                 features = encode(opened, selection, split, rating, encoder, announce)
-                writing.write_text(folder, encoder.name, features)
-                text_encoders[encoder.name] = {
-                    **features.settings,
-                    "width": features.reviews.shape[1],
-                    "dtype": str(features.reviews.dtype),
-                }
+                writing.write_features(folder, encoder.name, features)
+                text_encoders[encoder.name] = features.described()
     return Filled(n_interactions, counts.n_words, counts.n_empty, text_encoders, n_unknown_items)
 
 

@@ -4,25 +4,23 @@ import contextlib
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from data_prep import download, output_folder, writing
 from data_prep.appending import append
 from data_prep.config import PrepareConfig
 from data_prep.encoding import configured_encoder
-from data_prep.filling import fill, statistics, summarize
+from data_prep.filling import BAD_ITEMS, fill, statistics, summarize
 from data_prep.ingesting import Ingested, ingest
 from data_prep.selection import select
 from data_prep.sources import FILTERS, SOURCES, Source
 from data_prep.split_policy import split_reviews
 from data_prep.store import ReviewStore
 from data_prep.summary import Summary
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import schema
 from symcere_jax.errors import ConfigError
 from symcere_jax.text.encoder import TextEncoder
-
-Announce = Callable[[str], None]
 
 _CLEANING = (
     "clean_html",
@@ -39,7 +37,7 @@ def prepare(
     config: PrepareConfig,
     *,
     encoder: TextEncoder | None = None,
-    announce: Announce = lambda stage: None,
+    announce: MessageCallback = lambda stage: None,
 ) -> Summary:
     """Reads, cleans, filters, splits and encodes reviews, and writes the prepared folder.
 
@@ -57,7 +55,9 @@ def prepare(
         return _prepare(config, encoder, announce)
 
 
-def _prepare(config: PrepareConfig, encoder: TextEncoder | None, announce: Announce) -> Summary:
+def _prepare(
+    config: PrepareConfig, encoder: TextEncoder | None, announce: MessageCallback
+) -> Summary:
     start = time.monotonic()
     source = _source(config)
     if config.append:
@@ -86,7 +86,7 @@ def _fill(
     source: Source,
     config: PrepareConfig,
     encoder: TextEncoder | None,
-    announce: Announce,
+    announce: MessageCallback,
 ) -> Summary:
     """Fills the folder, from the raw files to the manifest."""
     announce(f"reading {config.input or 'generated reviews'}")
@@ -132,7 +132,7 @@ def _fill(
         cleaning=_cleaning_settings(ingested, config),
         statistics={
             **statistics(summary, filled.n_words),
-            "bad_rows_of_item_metadata": ingested.n_bad_items,
+            BAD_ITEMS: ingested.n_bad_items,
         },
     ).write(folder)
     return summary

@@ -24,8 +24,6 @@ Generated reviews with a known truth, to try things out:
   python data_prep/prepare.py --source=synthetic --output=data/synthetic
 """
 
-import sys
-
 from absl import flags
 from rich.console import Console
 
@@ -41,7 +39,7 @@ _SETTINGS = field_flags.define(PrepareConfig)
 
 def main() -> None:
     """Prepares the data and prints the summary."""
-    summary = pipeline.prepare(_config(), announce=_announce)
+    summary = pipeline.prepare(_config(), announce=cli.say)
     Console().print(summary.as_table())
     print(f"prepared folder: {summary.output}")
 
@@ -49,10 +47,6 @@ def main() -> None:
 def _config() -> PrepareConfig:
     holders: dict[str, flags.FlagHolder] = {"source": _SOURCE, "output": _OUTPUT, **_SETTINGS}
     return PrepareConfig(**field_flags.values(PrepareConfig, holders))
-
-
-def _announce(stage: str) -> None:
-    print(stage, file=sys.stderr, flush=True)
 
 
 def run() -> None:

@@ -4,10 +4,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from symcere_jax.config import NONE
 from symcere_jax.errors import ConfigError
 from symcere_jax.text import TERM_WEIGHTS, Conditioning
 
-NONE = "none"
 TEXT_ENCODERS = ("lsa", "transformer", "precomputed")
 
 

@@ -146,7 +146,7 @@ def write_pairs(folder: Path, selection: Selection, split: np.ndarray) -> dict[s
     return counts
 
 
-def write_text(folder: Path, encoder: str, features: TextFeatures) -> None:
+def write_features(folder: Path, encoder: str, features: TextFeatures) -> None:
     """Writes the text features of reviews, users and items, and the encoder that made them.
 
     Files that are mapped are taken over.

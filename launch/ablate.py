@@ -58,7 +58,7 @@ def main() -> None:
         bar.close()
     if not ablation.complete:
         print("stopped; the same command goes on from there")
-        sys.exit(training_runs.PREEMPTED)
+        sys.exit(cli.PREEMPTED)
     if len(ablation.variants) < 2:
         raise ConfigError(f"{_VARIANTS.value}: all variants come to the same model here")
     table = ablation_table(ablation, dataset, workdir)

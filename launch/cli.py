@@ -65,7 +65,7 @@ def run(main: Callable[[], None]) -> None:
                 _fail(f"{name}: {error.strerror}; choose another path", 1)
             raise
         except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
+            say("interrupted")
             sys.exit(130)
 
     _help_is_of(main)
@@ -75,6 +75,11 @@ def run(main: Callable[[], None]) -> None:
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
     _keep_compiled()
     app.run(guarded, flags_parser=_parse)
+
+
+def say(words: str) -> None:
+    """Shows a line on stderr, at once."""
+    print(words, file=sys.stderr, flush=True)
 
 
 def _keep_compiled() -> None:
@@ -95,7 +100,7 @@ def _keep_compiled() -> None:
 def _stop(number: int, frame: object) -> None:
     """At SIGTERM, what is half done is cleaned up; binaries that can go on have their own way."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    print("stopped; the same command does it again", file=sys.stderr)
+    say("stopped; the same command does it again")
     sys.exit(PREEMPTED)
 
 

@@ -19,7 +19,6 @@ beside popularity and text kNN: of the reviews of each new user or item, half ar
 to be predicted. It is written to cold_start_<split>.json.
 """
 
-import sys
 from pathlib import Path
 from typing import cast
 
@@ -85,7 +84,7 @@ def _score_cold_start(
     except NoColdStartError as error:
         if _COLD_START.value:
             raise
-        print(f"note: no scores of cold start: {error}", file=sys.stderr)  # nobody asked for them
+        cli.say(f"note: no scores of cold start: {error}")  # nobody asked for them
         return
     Console().print(cold_start_table(results, f"{dataset.name}, {split}: cold start"))
     print(write_cold_start(results, workdir, split, dataset, step))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from launch import training_runs
+from launch import cli, training_runs
 from launch.progress import counting_bar
 from symcere_jax.serving import Recommender
 from symcere_jax.serving.bulk import write_recommendations
@@ -54,6 +54,6 @@ def recommend_known(
             should_stop=stop.is_set,
         )
     if not complete:
-        print("stopped; the same command goes on from there", file=sys.stderr)
-        sys.exit(training_runs.PREEMPTED)
+        cli.say("stopped; the same command goes on from there")
+        sys.exit(cli.PREEMPTED)
     print(f"{len(rows):,} users: {output}")

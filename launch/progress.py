@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from tqdm import tqdm
 
+from launch import cli
 from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.experiments.training import Epoch
 from symcere_jax.training import Progress
@@ -30,10 +31,8 @@ class ProgressBar:
         """Shows where the run starts."""
         self._on_start()
         if progress.step:
-            self._line(f"resumed at step {progress.step}")
-        self._line(
-            f"at most {epochs} epochs of {steps_per_epoch} steps of {batch_size} interactions"
-        )
+            cli.say(f"resumed at step {progress.step}")
+        cli.say(f"at most {epochs} epochs of {steps_per_epoch} steps of {batch_size} interactions")
         self._bar = tqdm(
             total=epochs * steps_per_epoch,
             initial=progress.step,
@@ -59,7 +58,7 @@ class ProgressBar:
         if not self._live:
             loss = f"  loss {record['loss']:.4f}" if "loss" in record else ""
             valid = "" if score is None else f"  valid ndcg@10 {score:.4f}{' *' if best else ''}"
-            self._line(f"epoch {record['epoch']:3d}{loss}{valid}")
+            cli.say(f"epoch {record['epoch']:3d}{loss}{valid}")
 
     def close(self) -> None:
         """Leaves the bar as it is and ends its line."""
@@ -70,9 +69,6 @@ class ProgressBar:
         self._shown |= values
         if self._bar is not None:
             self._bar.set_postfix(self._shown, refresh=False)
-
-    def _line(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
 
 
 class RunsBar:

@@ -21,7 +21,6 @@ Items that fit some words, and items like others:
 What a user interacted with is left out, held-out interactions included (--noexclude_seen keeps it).
 """
 
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -113,7 +112,7 @@ def _note_unknown(recommender: Recommender, texts: list[str]) -> None:
     """Says on stderr which words count for nothing."""
     words = [word for text in texts for word in recommender.unknown_words(text)]
     if words:
-        print(f"note: words that the model does not know: {', '.join(words)}", file=sys.stderr)
+        cli.say(f"note: words that the model does not know: {', '.join(words)}")
 
 
 def run() -> None:

@@ -94,7 +94,7 @@ def main() -> None:
     if jax.process_index() == 0:
         print(_describe(result, folder, workdir))
     if result.stop == "request":
-        sys.exit(training_runs.PREEMPTED)
+        sys.exit(cli.PREEMPTED)
 
 
 def _write_flags(workdir: Path) -> None:

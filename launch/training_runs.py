@@ -1,15 +1,12 @@
 """What the binaries that train share: opening the data, and stopping so that nothing is lost."""
 
 import signal
-import sys
 import threading
 from pathlib import Path
 
-from launch.cli import PREEMPTED
+from launch import cli
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
-
-__all__ = ["PREEMPTED", "PREPARE_DEFAULT", "PREPARE_HELP", "open_dataset", "stop_on_signals"]
 
 PREPARE_DEFAULT = "--source=table --input=REVIEWS.jsonl"
 PREPARE_HELP = "flags of data_prep/prepare.py that make the dataset; named where it is missing"
@@ -42,7 +39,7 @@ def stop_on_signals(when: str = "after a checkpoint") -> threading.Event:
     stop = threading.Event()
 
     def request(number: int, frame: object) -> None:
-        print(f"\nstopping {when}; again to stop at once", file=sys.stderr)
+        cli.say(f"\nstopping {when}; again to stop at once")
         stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

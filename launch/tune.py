@@ -72,7 +72,7 @@ def main() -> None:
         )
     if result.stopped:
         print("stopped; the same command goes on from there")
-        sys.exit(training_runs.PREEMPTED)
+        sys.exit(cli.PREEMPTED)
 
 
 class _SearchBar(RunsBar):

@@ -13,7 +13,7 @@ from symcere_jax.training import load_embeddings
 
 
 @dataclasses.dataclass(frozen=True)
-class RunScores:
+class ScoredRun:
     """What was found of a run.
 
     Attributes:
@@ -34,7 +34,7 @@ def score_run(
     *,
     ks: Sequence[int] = (5, 10, 20, 50),
     progress: CountCallback | None = None,
-) -> RunScores:
+) -> ScoredRun:
     """Scores the best checkpoint of a run, and writes the scores into its workdir.
 
     Args:
@@ -51,4 +51,4 @@ def score_run(
     embeddings, metadata = load_embeddings(workdir, dataset)
     evaluation = evaluate(score_block, embeddings, dataset, split, ks=ks, progress=progress)
     step = metadata.progress.best_step
-    return RunScores(evaluation, step, write_scores(evaluation, workdir, split, dataset, step))
+    return ScoredRun(evaluation, step, write_scores(evaluation, workdir, split, dataset, step))

@@ -16,7 +16,7 @@ from symcere_jax.graph import propagate
 from symcere_jax.models.symcere import normalize_rows
 from symcere_jax.training import TrainedModel
 
-Kind = Literal["user", "item"]
+NodeKind = Literal["user", "item"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Neighbor:
         text: what its text adds to the score.
     """
 
-    kind: Kind
+    kind: NodeKind
     row: int
     steps: int
     graph: float

@@ -27,7 +27,7 @@ import numpy as np
 
 from symcere_jax.graph.buckets import build_buckets
 
-METHODS = ("bucketed", "segment")
+_METHODS = ("bucketed", "segment")
 
 
 @jax.tree_util.register_dataclass
@@ -113,8 +113,8 @@ def build_adjacency(graph: jraph.GraphsTuple, method: str = "bucketed") -> Adjac
         ValueError: an unknown method; receivers that are not sorted; or, bucketed, weights that
             are not those of a symmetrically normalised graph.
     """
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}, must be one of {', '.join(METHODS)}")
+    if method not in _METHODS:
+        raise ValueError(f"method is {method!r}, must be one of {', '.join(_METHODS)}")
     n_nodes = int(graph.n_node.sum())
     senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
     weights = np.asarray(graph.edges)

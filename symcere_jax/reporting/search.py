@@ -17,8 +17,8 @@ from symcere_jax.reporting.tables import plain
 FLAGS = "best.flags"
 TABLE = "trials.csv"
 PLOT = "history.png"
-STATES = ("complete", "pruned", "failed")
-MARKERS = {"complete": "o", "pruned": "x"}  # failed trials have no score
+_STATES = ("complete", "pruned", "failed")
+_MARKERS = {"complete": "o", "pruned": "x"}  # failed trials have no score
 
 
 def write_search(result: SearchResult, workdir: Path, dataset: str) -> list[Path]:
@@ -38,7 +38,7 @@ def write_search(result: SearchResult, workdir: Path, dataset: str) -> list[Path
         PLOT: lambda path: figure.savefig(path, dpi=150, format="png"),
     }
     if result.best is not None:
-        counts = {state: sum(trial.state == state for trial in result.trials) for state in STATES}
+        counts = {state: sum(trial.state == state for trial in result.trials) for state in _STATES}
         comment = [
             f"# Trial {result.best.number} of a search on {dataset}.",
             f"# Best of {', '.join(f'{n} {state}' for state, n in counts.items() if n)} trials:",
@@ -59,7 +59,7 @@ def history_figure(trials: tuple[Trial, ...], title: str) -> Figure:
     """The score of each trial by number, and the best of the complete ones so far."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
-    for state, marker in MARKERS.items():
+    for state, marker in _MARKERS.items():
         scores = {
             trial.number: trial.score
             for trial in trials

@@ -51,6 +51,11 @@ class TextFeatures:
     settings: Mapping[str, Any]
     fitted: "FittedTextEncoder | None" = None
 
+    def described(self) -> dict[str, Any]:
+        """What the manifest states of the encoder."""
+        of_array = {"width": self.reviews.shape[1], "dtype": str(self.reviews.dtype)}
+        return {**self.settings, **of_array}
+
 
 class FittedTextEncoder(Protocol):
     """Encodes any texts the way in which the reviews of a prepared folder were encoded.

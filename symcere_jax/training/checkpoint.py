@@ -30,8 +30,8 @@ __all__ = ["Checkpoints", "Metadata", "Progress"]
 
 FOLDER = "checkpoints"
 KEEP = 2
-Kind = Literal["latest", "best"]
-_KINDS: tuple[Kind, ...] = ("latest", "best")
+CheckpointKind = Literal["latest", "best"]
+_KINDS: tuple[CheckpointKind, ...] = ("latest", "best")
 _ATTEMPTS = 10  # to read a checkpoint before training deletes it
 
 _LOG = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Checkpoints:
     def __init__(self, workdir: str | Path) -> None:
         self.folder = Path(workdir).absolute() / FOLDER
 
-    def steps(self, kind: Kind) -> list[int]:
+    def steps(self, kind: CheckpointKind) -> list[int]:
         """Steps at which a complete checkpoint of a kind was written, ascending."""
         return sorted(
             int(path.name)
@@ -128,7 +128,7 @@ class Checkpoints:
             folder, part, like(metadata)
         ))  # fmt: skip
 
-    def metadata(self, kind: Kind) -> Metadata:
+    def metadata(self, kind: CheckpointKind) -> Metadata:
         """What the newest whole checkpoint of a kind says of itself.
 
         Raises:
@@ -141,7 +141,9 @@ class Checkpoints:
         for kind in _KINDS:
             self._delete_others(kind, set())
 
-    def _write(self, kind: Kind, step: int, trees: dict[str, Any], metadata: Metadata) -> None:
+    def _write(
+        self, kind: CheckpointKind, step: int, trees: dict[str, Any], metadata: Metadata
+    ) -> None:
         folder = self._folder(kind, step)
         if contents.is_complete(folder):
             return
@@ -167,7 +169,7 @@ class Checkpoints:
             ) from error
 
     def _newest(
-        self, kind: Kind, read: Callable[[Path, str, Metadata], Any]
+        self, kind: CheckpointKind, read: Callable[[Path, str, Metadata], Any]
     ) -> tuple[Metadata, Any]:
         """Reads the newest checkpoint of a kind that can be read."""
         damages: list[DamagedError] = []
@@ -188,7 +190,7 @@ class Checkpoints:
                 break
         raise self._none(kind, damages)
 
-    def _sources(self, kind: Kind) -> Iterator[tuple[Path, str]]:
+    def _sources(self, kind: CheckpointKind) -> Iterator[tuple[Path, str]]:
         """Folders and their parts that hold arrays of a kind, the newest first."""
         steps = self.steps(kind)
         if not steps:
@@ -229,7 +231,7 @@ class Checkpoints:
             wanted.discard(progress.best_step)
         self._delete_others("best", wanted)
 
-    def _delete_others(self, kind: Kind, wanted: set[int]) -> None:
+    def _delete_others(self, kind: CheckpointKind, wanted: set[int]) -> None:
         keep = {str(step) for step in wanted}
         for path in self._folders(kind):
             if path.name not in keep:
@@ -260,7 +262,7 @@ class Checkpoints:
         with _orbax(folder) as orbax:
             return orbax.restore(folder, args=ocp.args.Composite(**args))[part]
 
-    def _none(self, kind: Kind, damages: list[DamagedError]) -> CheckpointError:
+    def _none(self, kind: CheckpointKind, damages: list[DamagedError]) -> CheckpointError:
         workdir = self.folder.parent
         if not damages:
             return CheckpointError(
@@ -272,10 +274,10 @@ class Checkpoints:
             remedy += f", maybe with --warm_start={workdir}"
         return CheckpointError(f"{damages[0]}, and no other checkpoint is whole: {remedy}")
 
-    def _folder(self, kind: Kind, step: int) -> Path:
+    def _folder(self, kind: CheckpointKind, step: int) -> Path:
         return self.folder / kind / str(step)
 
-    def _folders(self, kind: Kind) -> list[Path]:
+    def _folders(self, kind: CheckpointKind) -> list[Path]:
         """Folders of a kind, also of saves that were cut off."""
         try:
             return [path for path in (self.folder / kind).iterdir() if path.is_dir()]

@@ -100,7 +100,7 @@ def test_text_features_in_memory_and_on_disk(tmp_path: Path):
     on_disk = np.lib.format.open_memmap(tmp_path / "scratch.npy", "w+", np.float32, (3, 2))
     on_disk[:] = 5
     features = TextFeatures(on_disk, *(np.full((n, 2), n, np.float32) for n in (2, 1)), {})
-    writing.write_text(tmp_path, "letters", features)
+    writing.write_features(tmp_path, "letters", features)
     folder = tmp_path / "text" / "letters"
     assert np.load(folder / "items.npy").tolist() == [[1, 1]]
     assert np.load(folder / "reviews.npy").tolist() == [[5, 5]] * 3
