@@ -53,9 +53,7 @@ _SENTIMENT = flags.DEFINE_string("sentiment_words", None, "your own list of sent
 
 def main() -> None:
     """Explains the reviews and prints the tables."""
-    output = Path(_OUTPUT.value)
-    if output.exists() and not output.is_dir():
-        raise ConfigError(f"{output} is a file: choose a folder as --output")
+    output = cli.output_folder(_OUTPUT.value)
     dataset = ReviewDataset.load(_DATASET.value)
     models = [load_model(run, dataset) for run in _RUNS.value]
     against = cast(explain.Against, _AGAINST.value)

@@ -22,7 +22,6 @@ from absl import flags
 
 from launch import cli
 from symcere_jax.data import ReviewDataset
-from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import HeldOutSplit
 from symcere_jax.reporting.bias import measure_bias
 from symcere_jax.reporting.bias_report import bias_markdown, write_bias
@@ -37,9 +36,7 @@ _OUTPUT = flags.DEFINE_string("output", "bias", "folder to write the results to"
 
 def main() -> None:
     """Measures the runs and prints the tables."""
-    output = Path(_OUTPUT.value)
-    if output.exists() and not output.is_dir():
-        raise ConfigError(f"{output} is a file: choose a folder as --output")
+    output = cli.output_folder(_OUTPUT.value)
     report = measure_bias(
         [Path(folder) for folder in _RUNS.value],
         ReviewDataset.load(_DATASET.value),

@@ -20,7 +20,6 @@ from absl import flags
 
 from launch import cli
 from symcere_jax.data import ReviewDataset
-from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import PRIMARY_METRIC, HeldOutSplit
 from symcere_jax.reporting.comparison import compare_runs
 from symcere_jax.reporting.comparison_report import comparison_markdown, write_comparison
@@ -44,9 +43,7 @@ _OUTPUT = flags.DEFINE_string("output", "comparison", "folder to write the compa
 
 def main() -> None:
     """Compares the runs and prints the tables."""
-    output = Path(_OUTPUT.value)
-    if output.exists() and not output.is_dir():
-        raise ConfigError(f"{output} is a file: choose a folder as --output")
+    output = cli.output_folder(_OUTPUT.value)
     comparison = compare_runs(
         [Path(folder) for folder in _RUNS.value],
         ReviewDataset.load(_DATASET.value),

@@ -15,7 +15,6 @@ fitted to their scores. Its fit (R²) and the 95 % interval of each contribution
 given: where the fit is low or an interval holds 0, a contribution says little.
 """
 
-from pathlib import Path
 from typing import cast
 
 from absl import flags
@@ -50,9 +49,7 @@ _SEED = flags.DEFINE_integer(
 
 def main() -> None:
     """Explains, and prints tables."""
-    output = Path(_OUTPUT.value)
-    if output.exists() and not output.is_dir():
-        raise ConfigError(f"{output} is a file: choose a folder as --output")
+    output = cli.output_folder(_OUTPUT.value)
     if _USER.value and _REVIEWS.value:
         raise ConfigError("give --reviews or --user, not both: they are two questions")
     if _ITEM.value and not _USER.value:
