@@ -67,11 +67,11 @@ def main(arguments: list[str]) -> None:
         return tables.markdown(("its reviews say", "item", "score"), cells, 1)
 
     # The user with most to go by, and two hotels that many wrote of, in an old town and by a beach.
-    user = str(recommender.users.ids[np.bincount(dataset.train[:, 0]).argmax()])
+    user = str(recommender.users.ids[dataset.user_counts().argmax()])
     history = recommender.history.items[
         slice(*recommender.history.indptr[recommender.users.rows([user])[0] :][:2])
     ]
-    counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
+    counts = dataset.item_counts()
     often = recommender.items.ids[counts >= 20].tolist()
     liked = [
         recommender.search(text, 1, filter_items=often)[0].item_id

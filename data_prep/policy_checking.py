@@ -19,10 +19,9 @@ def check_policy(dataset: ReviewDataset) -> Iterator[str]:
         yield f"the manifest names an unknown split policy, {policy!r}"
     if not dataset.manifest.ended_split_policy:
         yield from against_policy(dataset)
-    train, valid, test = (dataset.interactions(name) for name in schema.SPLITS)
     least = dataset.manifest.split.get("min_history", 0)
-    held_out_users = np.union1d(valid[:, 0], test[:, 0])
-    history = np.bincount(train[:, 0], minlength=dataset.n_users)[held_out_users]
+    held_out_users = np.union1d(dataset.valid[:, 0], dataset.test[:, 0])
+    history = dataset.user_counts()[held_out_users]
     if len(history) and history.min() < least:
         yield f"a user with held-out reviews has {history.min()} in train, fewer than {least}"
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +57,9 @@ class Summary:
 
     def as_table(self) -> Table:
         """The counts as a table for people."""
-        table = Table(title=self.name, show_header=False, title_justify="left")
+        table = Table(
+            title=Text(self.name, style="table.title"), show_header=False, title_justify="left"
+        )
         table.add_column()
         table.add_column(justify="right")
         table.add_row("rows read", f"{self.n_read:,}")

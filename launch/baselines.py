@@ -20,7 +20,6 @@ from pathlib import Path
 
 from absl import flags
 from rich.console import Console
-from rich.table import Table
 from tqdm import tqdm
 
 from launch import cli
@@ -35,6 +34,7 @@ from symcere_jax.baselines import (
 )
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import SymcereError
+from symcere_jax.reporting.tables import terminal_table
 
 ALL = "all"
 
@@ -84,22 +84,14 @@ def main() -> None:
     if not rows:
         raise SymcereError(f"no method could run: {next(iter(skipped.values()))}")
     paths = write_baselines(rows, skipped, dataset, workdir)
-    Console().print(_table(rows, dataset.name))
+    cells = [row.cells() for row in rows]
+    Console().print(terminal_table(HEADER, cells, f"{dataset.name}, NDCG@10"))
     for path in paths:
         print(path)
 
 
 def _describe(row: Row) -> str:
     return f"{row.title}: valid {row.valid:.4f}, test {row.test:.4f}, {row.seconds:.0f} s"
-
-
-def _table(rows: list[Row], title: str) -> Table:
-    table = Table(*HEADER, title=f"{title}, NDCG@10")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in rows:
-        table.add_row(*row.cells())
-    return table
 
 
 def run() -> None:

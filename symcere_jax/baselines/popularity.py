@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from symcere_jax.baselines.scorer import Scorer
 from symcere_jax.data import ReviewDataset
@@ -26,7 +25,7 @@ def fit_popularity(dataset: ReviewDataset, settings: PopularitySettings, seed: i
         settings: none.
         seed: not used.
     """
-    counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
+    counts = dataset.item_counts()
     return Scorer(_score_block, jnp.asarray(counts, jnp.float32))
 
 

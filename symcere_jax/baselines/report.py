@@ -9,7 +9,7 @@ import numpy as np
 from symcere_jax.baselines.methods import METHODS
 from symcere_jax.baselines.runs import Record
 from symcere_jax.data import ReviewDataset
-from symcere_jax.evaluation import PRIMARY_METRIC, standard_error
+from symcere_jax.evaluation import PRIMARY_METRIC, seed_std, standard_error
 from symcere_jax.files import write_json, write_text
 from symcere_jax.reporting.tables import markdown_table
 
@@ -73,7 +73,7 @@ def summarize_baseline(record: Record, workdir: Path) -> Row:
         title=METHODS[record.method].title,
         valid=record.best.score,
         test=float(np.mean(means)),
-        seed_std=float(np.std(means, ddof=1)) if len(means) > 1 else None,
+        seed_std=seed_std(means),
         standard_error=standard_error(np.mean(values, axis=0)),
         n_seeds=len(means),
         n_trials=len(record.trials),

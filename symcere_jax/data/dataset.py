@@ -108,6 +108,14 @@ class ReviewDataset:
             raise ValueError(f"split is {split!r}, must be one of {', '.join(schema.SPLITS)}")
         return getattr(self, split)
 
+    def user_counts(self) -> np.ndarray:
+        """Number of training interactions of each user, int64 `[n_users]`."""
+        return np.bincount(self.train[:, 0], minlength=self.n_users)
+
+    def item_counts(self) -> np.ndarray:
+        """Number of training interactions of each item, int64 `[n_items]`."""
+        return np.bincount(self.train[:, 1], minlength=self.n_items)
+
     def text_features(self, encoder: str, rows: str) -> np.ndarray:
         """Text features of an encoder, memory-mapped.
 

@@ -19,7 +19,7 @@ from symcere_jax.evaluation.metrics import (
 )
 from symcere_jax.evaluation.popularity import norm_popularity_correlation
 from symcere_jax.evaluation.ranking import ScoreBlock, top_k
-from symcere_jax.evaluation.significance import PairedTest, compare_paired, standard_error
+from symcere_jax.evaluation.significance import PairedTest, compare_paired, seed_std, standard_error
 
 __all__ = [
     "PRIMARY_METRIC",
@@ -42,6 +42,7 @@ __all__ = [
     "quantile_buckets",
     "ranking_metrics",
     "recall_by_bucket",
+    "seed_std",
     "standard_error",
     "top_k",
     "uniformity",

@@ -69,8 +69,8 @@ class ColdStart:
             seed: of the choice of what is known.
         """
         pairs = np.asarray(dataset.interactions(split))
-        counts = item_counts(dataset)
-        user_is_new = np.bincount(dataset.train[:, 0], minlength=dataset.n_users)[pairs[:, 0]] == 0
+        counts = dataset.item_counts()
+        user_is_new = dataset.user_counts()[pairs[:, 0]] == 0
         item_is_new = counts[pairs[:, 1]] == 0
         rng = np.random.default_rng(seed)
         # A new user's items must be known ones, or nothing would pass messages.
@@ -115,7 +115,7 @@ class ColdStart:
                 other encoders.
         """
         is_new_user = np.isin(self.known[:, 0], self.new_users)
-        of_new_users = self.known[is_new_user & (item_counts(self.dataset)[self.known[:, 1]] > 0)]
+        of_new_users = self.known[is_new_user & (self.dataset.item_counts()[self.known[:, 1]] > 0)]
         train = np.concatenate([self.dataset.train, of_new_users])
         masked = [self.known]
         if self.split == "test":
@@ -149,7 +149,7 @@ class ColdStart:
             params: its first argument.
             ks: cut-offs of the metrics.
         """
-        counts = item_counts(self.dataset)
+        counts = self.dataset.item_counts()
         allowed = np.zeros(self.dataset.n_items, bool) if task == NEW_ITEMS else counts > 0
         if task != NEW_USERS:
             allowed[self.new_items] = True
@@ -172,11 +172,6 @@ class _View(ReviewDataset):
             features = np.array(features)
             features[self.new_items] = self.item_features[encoder]
         return features
-
-
-def item_counts(dataset: ReviewDataset) -> np.ndarray:
-    """Training interactions of each item, int64 `[n_items]`."""
-    return np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
 
 
 @functools.lru_cache(maxsize=32)

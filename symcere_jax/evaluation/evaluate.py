@@ -95,7 +95,7 @@ def evaluate(
         progress=progress,
     )
     hits = find_hits(recommended, users, relevant)
-    item_counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
+    item_counts = dataset.item_counts()
     per_user = ranking_metrics(hits, relevant.counts(users), ks)
     per_user |= popularity_metrics(recommended, item_counts, ks)
     metrics = {name: float(values.mean()) for name, values in per_user.items()}

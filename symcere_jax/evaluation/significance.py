@@ -6,7 +6,7 @@ the same kind; what would change with other seeds of the training is not part of
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import stats
@@ -90,6 +90,15 @@ def standard_error(values: np.ndarray) -> float:
     if len(values) < 2:
         return 0.0
     return float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def seed_std(means: Sequence[float] | np.ndarray) -> float | None:
+    """Standard deviation over seeds, with n − 1 degrees of freedom; None for one seed.
+
+    Args:
+        means: float `[n_seeds]`, a mean over users each.
+    """
+    return float(np.std(means, ddof=1)) if len(means) > 1 else None
 
 
 def bootstrap_interval(

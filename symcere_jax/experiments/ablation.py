@@ -163,7 +163,7 @@ def score_job(job: Job, report: Report, should_stop: ShouldStop) -> bool:
     metadata = trained.metadata
     evaluation = evaluate(score_block, trained.embeddings(), dataset, "test")
     write_scores(evaluation, job.workdir, "test", dataset, metadata.progress.best_step)
-    item_counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
+    item_counts = dataset.item_counts()
     correlation = norm_popularity_correlation(
         np.asarray(trained.nodes().fused[dataset.n_users :]), item_counts
     )

@@ -59,7 +59,7 @@ def sample_reviews(
     """
     table = dataset.reviews(["item", "split", "text"])
     items = table["item"].to_numpy()
-    in_training = np.bincount(dataset.train[:, 1], minlength=dataset.n_items) > 0
+    in_training = dataset.item_counts() > 0
     fits = (table["split"].to_numpy() == split) & in_training[items]
     texts: list[str] = []
     chosen: list[int] = []

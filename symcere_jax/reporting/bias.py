@@ -17,6 +17,7 @@ from symcere_jax.evaluation import (
     ndcg_by_bucket,
     norm_popularity_correlation,
     quantile_buckets,
+    seed_std,
     standard_error,
 )
 from symcere_jax.reporting.runs import Run, cut_off, read_runs
@@ -127,7 +128,7 @@ def measure_bias(
     if not len(held_out):
         raise DataError(f"{dataset.folder} has no {split} interactions to measure a bias on")
     runs = read_runs(folders, dataset, split, PRIMARY_METRIC)
-    item_counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
+    item_counts = dataset.item_counts()
     items = quantile_buckets(item_counts, N_DECILES)
     decile_of = np.empty(dataset.n_items, np.int64)
     for row, bucket in enumerate(items):
@@ -186,7 +187,7 @@ def _run_bias(
         n_seeds=len(run.values),
         normalize=known[0].normalize if known else None,
         ndcg=float(run.values.mean()),
-        seed_std=float(seed_means.std(ddof=1)) if len(seed_means) > 1 else None,
+        seed_std=seed_std(seed_means),
         norm_popularity=_mean([model.norm_popularity for model in known]),
         popularity_weight=_mean(priors),
         beyond_accuracy=run.beyond_accuracy,

@@ -10,6 +10,7 @@ from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.experiments.cold_start import ColdStartResult
 from symcere_jax.files import write_json
+from symcere_jax.reporting.tables import terminal_table
 
 _COLUMNS = (PRIMARY_METRIC, "recall@10", "ndcg@20", "recall@20")
 HEADER = ("task", "users", "method", *_COLUMNS, f"SymCERE − it, {PRIMARY_METRIC} (95 %)")
@@ -30,12 +31,7 @@ def cold_start_rows(results: Sequence[ColdStartResult]) -> list[list[str]]:
 
 def cold_start_table(results: Sequence[ColdStartResult], title: str) -> Table:
     """A table for the terminal."""
-    table = Table(*HEADER, title=title)
-    for column in table.columns[3:]:
-        column.justify = "right"
-    for row in cold_start_rows(results):
-        table.add_row(*row)
-    return table
+    return terminal_table(HEADER, cold_start_rows(results), title, n_words=3)
 
 
 def write_cold_start(

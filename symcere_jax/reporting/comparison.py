@@ -18,6 +18,7 @@ from symcere_jax.evaluation import (
     compare_paired,
     quantile_buckets,
     recall_by_bucket,
+    seed_std,
     standard_error,
 )
 from symcere_jax.reporting.runs import cut_off, read_runs
@@ -140,8 +141,8 @@ def compare_runs(
     tests = compare_paired(values[others], values[chosen], n_resamples=n_resamples, seed=seed)
     test_of = dict(zip(others, tests, strict=True))
 
-    item_counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
-    user_counts = np.bincount(dataset.train[:, 0], minlength=dataset.n_users)
+    item_counts = dataset.item_counts()
+    user_counts = dataset.user_counts()
     item_buckets = quantile_buckets(item_counts[held_out[:, 1]], N_BUCKETS)
     user_buckets = quantile_buckets(user_counts[users], N_BUCKETS)
     scores = []
@@ -154,7 +155,7 @@ def compare_runs(
                 n_seeds=len(run.values),
                 mean=float(values[row].mean()),
                 standard_error=standard_error(values[row]),
-                seed_std=float(seed_means.std(ddof=1)) if len(seed_means) > 1 else None,
+                seed_std=seed_std(seed_means),
                 beyond_accuracy=run.beyond_accuracy,
                 test=test_of.get(row),
                 by_item_popularity=_bucket_scores(item_buckets, recalls),

@@ -23,11 +23,11 @@ def dataset_figures(dataset: ReviewDataset, ratings: np.ndarray, words: np.ndarr
         words: int `[n_reviews]`, words of each review.
     """
     figures, (degrees, stars, lengths) = panels(3)
-    for row, (name, column, n) in enumerate(
-        (("users", 0, dataset.n_users), ("items", 1, dataset.n_items))
+    for row, (name, of) in enumerate(
+        (("users", dataset.user_counts()), ("items", dataset.item_counts()))
     ):
-        counts = np.sort(np.bincount(dataset.train[:, column], minlength=n))
-        share = 1 - np.arange(n) / n
+        counts = np.sort(of)
+        share = 1 - np.arange(len(counts)) / len(counts)
         kept = counts > 0
         degrees.loglog(
             counts[kept], share[kept], color=color(row), linestyle=LINES[row], label=name

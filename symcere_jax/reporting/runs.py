@@ -118,7 +118,7 @@ def _read_run(
     name: str, seeds: list[Path], dataset: ReviewDataset, split: HeldOutSplit, metric: str, k: int
 ) -> Run:
     held_out = dataset.interactions(split)
-    item_counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
+    item_counts = dataset.item_counts()
     values, found, beyond_accuracy, rankings = [], [], [], []
     for seed in seeds:
         _check_origin(seed, dataset, split)

@@ -9,6 +9,7 @@ from rich.table import Table
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.evaluation import Evaluation
 from symcere_jax.files import replacing, write_json
+from symcere_jax.reporting.tables import terminal_table
 
 
 def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
@@ -20,13 +21,11 @@ def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
     """
     names = list(dict.fromkeys(key.split("@")[0] for key in metrics))
     cut_offs = sorted({int(key.split("@")[1]) for key in metrics})
-    table = Table("metric", *(f"@{k}" for k in cut_offs), title=title)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name in names:
-        digits = 1 if name == "popularity" else 4
-        table.add_row(name, *(f"{metrics[f'{name}@{k}']:.{digits}f}" for k in cut_offs))
-    return table
+    digits = {name: 1 if name == "popularity" else 4 for name in names}
+    rows = [
+        [name, *(f"{metrics[f'{name}@{k}']:.{digits[name]}f}" for k in cut_offs)] for name in names
+    ]
+    return terminal_table(["metric", *(f"@{k}" for k in cut_offs)], rows, title)
 
 
 def write_scores(

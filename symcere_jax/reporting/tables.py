@@ -1,6 +1,9 @@
-"""Cells and tables in Markdown that a terminal shows well, too."""
+"""Tables in Markdown and for the terminal, and their cells."""
 
 from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -21,6 +24,26 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     ]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
+
+
+def terminal_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], title: str, *, n_words: int = 1
+) -> Table:
+    """A table for the terminal; whatever is in a cell or in the title is shown as it is.
+
+    Args:
+        header: a cell a column.
+        rows: likewise.
+        title: shown above.
+        n_words: columns of words, which come first; all others are aligned to the right.
+    """
+    # As texts: of strings, rich would read "[…]" as markup, and ":…:" as the name of an emoji.
+    table = Table(title=Text(title, style="table.title"))
+    for place, cell in enumerate(header):
+        table.add_column(Text(cell), justify="left" if place < n_words else "right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
 
 
 def p_value(value: float) -> str:

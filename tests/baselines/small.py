@@ -1,12 +1,11 @@
 """A data set small enough for loops, and what loops make of it."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 
 from symcere_jax.baselines.graph_training import GraphInputs, Triplets
-from symcere_jax.data import Manifest, ReviewDataset
+from tests.evaluation import folders
 
 N_USERS, N_ITEMS = 9, 7
 # User 8 has nothing and nobody has item 6; user 7 has all other items.
@@ -20,25 +19,7 @@ TEST = [(0, 4), (1, 2), (3, 1), (5, 2)]
 
 def dataset(train=TRAIN, valid=VALID, test=TEST, n_users=N_USERS, n_items=N_ITEMS):
     """A `ReviewDataset` in memory; no folder is read."""
-    pairs = {
-        split: np.array(sorted(rows), np.int32).reshape(-1, 2)
-        for split, rows in (("train", train), ("valid", valid), ("test", test))
-    }
-    counts = {split: len(rows) for split, rows in pairs.items()}
-    manifest = Manifest(
-        name="small",
-        n_users=n_users,
-        n_items=n_items,
-        n_reviews=sum(counts.values()),
-        n_interactions=counts,
-        k_core=1,
-        split={},
-        source={},
-        dropped={},
-        text_encoders={},
-        files={},
-    )
-    return ReviewDataset(Path("small"), manifest, **pairs)
+    return folders.dataset(train, valid, test, n_users, n_items)
 
 
 def matrix(train=TRAIN, n_users=N_USERS, n_items=N_ITEMS):

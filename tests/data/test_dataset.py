@@ -52,6 +52,15 @@ def test_a_folder_is_what_its_manifest_says(dataset):
     assert len(dataset.item_ids()) == len(set(dataset.item_ids())) == dataset.n_items
 
 
+def test_counts_are_those_of_the_training_interactions(dataset):
+    users, items = [0] * dataset.n_users, [0] * dataset.n_items
+    for user, item in dataset.train.tolist():
+        users[user] += 1
+        items[item] += 1
+    assert dataset.user_counts().tolist() == users
+    assert dataset.item_counts().tolist() == items
+
+
 def test_batches_of_reviews_are_the_reviews(dataset):
     columns = ["user", "split"]
     batches = list(dataset.review_batches(7, columns))

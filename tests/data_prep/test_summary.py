@@ -1,3 +1,4 @@
+import dataclasses
 import io
 from pathlib import Path
 
@@ -56,3 +57,9 @@ def test_the_table_shows_every_count_and_no_reason_that_dropped_nothing():
         "items without metadata": "9",
         "seconds": "1.3",
     }
+
+
+def test_a_name_with_markup_is_shown_as_it_is():
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console.print(dataclasses.replace(SUMMARY, name="shop[/b]").as_table())
+    assert console.file.getvalue().splitlines()[0].strip() == "shop[/b]"

@@ -11,6 +11,7 @@ from symcere_jax.evaluation.significance import (
     bootstrap_interval,
     compare_paired,
     holm,
+    seed_std,
     sign_flip_test,
     standard_error,
     wilcoxon_test,
@@ -203,6 +204,13 @@ def test_standard_error():
     values = _differences(25)[0]
     assert standard_error(values) == pytest.approx(stats.sem(values))
     assert standard_error(values[:1]) == 0.0
+
+
+def test_spread_over_seeds():
+    means = [0.25, 0.5, 0.125]
+    mean = sum(means) / 3
+    assert seed_std(means) == pytest.approx((sum((x - mean) ** 2 for x in means) / 2) ** 0.5)
+    assert seed_std([0.25]) is None
 
 
 def test_bad_arguments():
