@@ -18,14 +18,15 @@ import numpy as np
 import tables
 from absl import app, flags
 
+from symcere_jax.evaluation import SHOWN_METRICS
+
 _INPUT = flags.DEFINE_string("input", None, "table of reviews", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
 _SEEDS = flags.DEFINE_integer("seeds", 3, "number of seeds, from 0", 1)
 _UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table 'cold_start' is replaced")
 
 POLICIES = ("cold_item", "cold_user")
-METRICS = ("ndcg@10", "recall@10", "ndcg@20", "recall@20")
-HEADER = ("split", "task", "method", "users", *METRICS)
+HEADER = ("split", "task", "method", "users", *SHOWN_METRICS)
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -64,7 +65,7 @@ def rows_of(policy: str, seeds: list[dict[str, dict[str, dict]]]) -> list[list[s
         for method in seeds[0][task]:
             found = [seed[task][method] for seed in seeds]
             cells = []
-            for metric in METRICS:
+            for metric in SHOWN_METRICS:
                 values = np.array([metrics[metric] for metrics in found])
                 spread = f" ± {values.std(ddof=1):.4f}" if len(values) > 1 else ""
                 cells.append(f"{values.mean():.4f}{spread}")

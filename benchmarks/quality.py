@@ -15,13 +15,15 @@ import tables
 from absl import app, flags
 from seeds import run_seed
 
+from symcere_jax.evaluation import SHOWN_METRICS
+
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
 _SEEDS = flags.DEFINE_integer("seeds", 3, "number of seeds, from 0", lower_bound=1)
 _UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
 _LABEL = flags.DEFINE_string("label", None, "marks of the table; default: name of the workdir")
 
-METRICS = ("ndcg@10", "recall@10", "ndcg@20", "recall@20", "coverage@10", "popularity@10")
+METRICS = (*SHOWN_METRICS, "coverage@10", "popularity@10")
 
 
 def table(name: str, scores: list[dict]) -> str:

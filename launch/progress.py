@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from tqdm import tqdm
 
 from launch import cli
+from symcere_jax.callbacks import CountCallback
 from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.experiments.training import Epoch
 from symcere_jax.training import Progress
@@ -105,7 +106,7 @@ class RunsBar:
 
 
 @contextlib.contextmanager
-def counting_bar(unit: str, name: str | None = None) -> Iterator[Callable[[int, int], None]]:
+def counting_bar(unit: str, name: str | None = None) -> Iterator[CountCallback]:
     """Shows a bar on stderr, if that is a terminal; yields what moves it.
 
     Args:

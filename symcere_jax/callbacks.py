@@ -7,3 +7,6 @@ CountCallback = Callable[[int, int], None]
 
 MessageCallback = Callable[[str], None]
 """Called with a few words on what is done, or begins."""
+
+ShouldStop = Callable[[], bool]
+"""Asked now and then; if true, the work ends so that it can go on later."""

@@ -26,7 +26,7 @@ from symcere_jax.files import write_json
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.reporting.scores import write_scores
 
-SETTINGS = "settings.json"
+_RECORD = "settings.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Record:
         Raises:
             ConfigError: it is of other data, or damaged.
         """
-        path = folder / SETTINGS
+        path = folder / _RECORD
         if not path.exists():
             return cls(method, dataset.fingerprint, [], {})
         try:
@@ -99,7 +99,7 @@ class Record:
         content = dataclasses.asdict(self)
         content |= {"chosen": self.best.settings, f"valid_{PRIMARY_METRIC}": self.best.score}
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / SETTINGS, content)
+        write_json(folder / _RECORD, content)
 
 
 def sample_settings(method: Method, budget: int, seed: int = 0) -> list[dict[str, Any]]:

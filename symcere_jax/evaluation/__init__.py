@@ -12,6 +12,7 @@ from symcere_jax.evaluation.evaluate import Evaluation, HeldOutSplit, evaluate
 from symcere_jax.evaluation.geometry import alignment, alignment_and_uniformity, uniformity
 from symcere_jax.evaluation.metrics import (
     PRIMARY_METRIC,
+    SHOWN_METRICS,
     catalog_metrics,
     find_hits,
     popularity_metrics,
@@ -23,6 +24,7 @@ from symcere_jax.evaluation.significance import PairedTest, compare_paired, seed
 
 __all__ = [
     "PRIMARY_METRIC",
+    "SHOWN_METRICS",
     "Bucket",
     "Evaluation",
     "HeldOutSplit",

@@ -7,6 +7,7 @@ import numpy as np
 from symcere_jax.data.interactions import Interactions
 
 PRIMARY_METRIC = "ndcg@10"  # decides on epochs, on settings and between methods
+SHOWN_METRICS = (PRIMARY_METRIC, "recall@10", "ndcg@20", "recall@20")  # in tables that show several
 
 
 def find_hits(recommended: np.ndarray, users: np.ndarray, relevant: Interactions) -> np.ndarray:

@@ -8,19 +8,20 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from symcere_jax.callbacks import ShouldStop
 from symcere_jax.config import Config
 from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError, SymcereError
 from symcere_jax.evaluation import evaluate
 from symcere_jax.evaluation.popularity import norm_popularity_correlation
-from symcere_jax.experiments.processes import Job, Report, ShouldStop, run_jobs
+from symcere_jax.experiments.processes import Job, ReportCallback, run_jobs
 from symcere_jax.experiments.training import Epoch, train_job
 from symcere_jax.files import write_json
 from symcere_jax.models import resolve, score_block
@@ -94,7 +95,7 @@ def run_ablation(
     seeds: int,
     processes: int = 1,
     observer: AblationObserver | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: ShouldStop = lambda: False,
 ) -> Ablation:
     """Trains every variant with every seed, and scores each run once on the test split.
 
@@ -149,7 +150,7 @@ def run_ablation(
     )
 
 
-def score_job(job: Job, report: Report, should_stop: ShouldStop) -> bool:
+def score_job(job: Job, report: ReportCallback, should_stop: ShouldStop) -> bool:
     """Trains a run and scores it on the test split (see `processes.Work`).
 
     Returns:
@@ -184,7 +185,7 @@ def _score(
     jobs: list[Job],
     processes: int,
     observer: AblationObserver | None,
-    should_stop: Callable[[], bool],
+    should_stop: ShouldStop,
 ) -> Iterator[Job]:
     """Works on jobs and yields those that are complete."""
 

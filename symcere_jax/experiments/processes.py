@@ -16,6 +16,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+from symcere_jax.callbacks import ShouldStop
 from symcere_jax.config import Config
 from symcere_jax.errors import SymcereError
 
@@ -38,10 +39,9 @@ class Job:
     workdir: Path
 
 
-Report = Callable[[Any], None]
-ShouldStop = Callable[[], bool]
+ReportCallback = Callable[[Any], None]
 # What is done for a job, in its process. A function of a module, so that processes can import it.
-Work = Callable[[Job, Report, ShouldStop], Any]
+Work = Callable[[Job, ReportCallback, ShouldStop], Any]
 
 
 def run_jobs(

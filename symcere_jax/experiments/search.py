@@ -9,7 +9,7 @@ One search at a time may work in a workdir.
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
@@ -17,6 +17,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from symcere_jax.callbacks import ShouldStop
 from symcere_jax.config import Config
 from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
@@ -45,7 +46,7 @@ def search(
     processes: int = 1,
     prune: bool = True,
     observer: SearchObserver | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: ShouldStop = lambda: False,
 ) -> SearchResult:
     """Searches for the settings of the best NDCG@10 on the validation split, or goes on with it.
 
@@ -147,7 +148,7 @@ class _Search:
             if name not in theirs:
                 self.study.set_user_attr(name, value)
 
-    def search(self, trials: int, processes: int, should_stop: Callable[[], bool]) -> SearchResult:
+    def search(self, trials: int, processes: int, should_stop: ShouldStop) -> SearchResult:
         if self.observer:
             self.observer.start(trials, len(self._ended()))
         for job, outcome in run_jobs(

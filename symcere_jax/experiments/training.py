@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Mapping
 
+from symcere_jax.callbacks import ShouldStop
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC
-from symcere_jax.experiments.processes import Job, Report, ShouldStop
+from symcere_jax.experiments.processes import Job, ReportCallback
 from symcere_jax.training import Progress, TrainResult, train
 
 
@@ -22,7 +23,7 @@ class Epoch:
     score: float | None
 
 
-def train_job(job: Job, report: Report, should_stop: ShouldStop) -> TrainResult:
+def train_job(job: Job, report: ReportCallback, should_stop: ShouldStop) -> TrainResult:
     """Trains a run, or goes on with it, and reports each `Epoch` (see `processes.Work`)."""
     return train(
         job.config,
@@ -36,7 +37,7 @@ def train_job(job: Job, report: Report, should_stop: ShouldStop) -> TrainResult:
 class _Reporter:
     """Observes a run for another process."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: ReportCallback) -> None:
         self._report = report
 
     def start(self, epochs: int, steps_per_epoch: int, batch_size: int, progress: Progress) -> None:

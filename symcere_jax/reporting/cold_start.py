@@ -7,13 +7,12 @@ import numpy as np
 from rich.table import Table
 
 from symcere_jax.data import ReviewDataset
-from symcere_jax.evaluation import PRIMARY_METRIC
+from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
 from symcere_jax.experiments.cold_start import ColdStartResult
 from symcere_jax.files import write_json
 from symcere_jax.reporting.tables import terminal_table
 
-_COLUMNS = (PRIMARY_METRIC, "recall@10", "ndcg@20", "recall@20")
-HEADER = ("task", "users", "method", *_COLUMNS, f"SymCERE − it, {PRIMARY_METRIC} (95 %)")
+HEADER = ("task", "users", "method", *SHOWN_METRICS, f"SymCERE − it, {PRIMARY_METRIC} (95 %)")
 
 
 def cold_start_rows(results: Sequence[ColdStartResult]) -> list[list[str]]:
@@ -24,7 +23,7 @@ def cold_start_rows(results: Sequence[ColdStartResult]) -> list[list[str]]:
             test = result.tests.get(method)
             gain = f"{test.difference:+.4f} ({test.low:+.4f} … {test.high:+.4f})" if test else ""
             task, n = (result.task, f"{len(evaluation.users):,}") if place == 0 else ("", "")
-            values = (f"{evaluation.metrics[name]:.4f}" for name in _COLUMNS)
+            values = (f"{evaluation.metrics[name]:.4f}" for name in SHOWN_METRICS)
             rows.append([task, n, method, *values, gain])
     return rows
 

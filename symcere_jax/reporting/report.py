@@ -2,14 +2,15 @@
 
 import html
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.evaluation import HeldOutSplit
+from symcere_jax.evaluation import SHOWN_METRICS, HeldOutSplit
 from symcere_jax.evaluation.significance import bootstrap_interval
 from symcere_jax.reporting.ablation import read_ablation
 from symcere_jax.reporting.bias import measure_bias
@@ -28,10 +29,6 @@ from symcere_jax.reporting.report_overview import data_section, settings_section
 from symcere_jax.reporting.runs import distinct_names, read_runs
 from symcere_jax.reporting.tables import markdown_table
 from symcere_jax.training import Checkpoints, load_model
-
-METRICS = ("ndcg@10", "recall@10", "ndcg@20", "recall@20")
-
-Say = Callable[[str], None]
 
 
 class Report:
@@ -86,7 +83,7 @@ class Report:
             if not (seed / f"metrics_{self.split}.json").exists()
         ]
 
-    def build(self, extras: Sequence[Path] = (), say: Say = lambda words: None) -> str:
+    def build(self, extras: Sequence[Path] = (), say: MessageCallback = lambda words: None) -> str:
         """The page.
 
         Args:
@@ -153,7 +150,7 @@ class Report:
             for seeds in self.seeds
             for seed in seeds
         ]
-        metrics = [metric for metric in METRICS if all(metric in of for of in known)]
+        metrics = [metric for metric in SHOWN_METRICS if all(metric in of for of in known)]
         rows = [[name] for name in self.names]
         for metric in metrics:
             for row, run in enumerate(read_runs(self.folders, self.dataset, self.split, metric)):

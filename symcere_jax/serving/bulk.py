@@ -10,14 +10,13 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from symcere_jax.callbacks import CountCallback
+from symcere_jax.callbacks import CountCallback, ShouldStop
 from symcere_jax.errors import ConfigError, StorageError
 from symcere_jax.files import replacing, write_json
 from symcere_jax.locking import locked
@@ -40,7 +39,7 @@ def write_recommendations(
     allowed: np.ndarray | None = None,
     part_users: int = PART_USERS,
     progress: CountCallback | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: ShouldStop = lambda: False,
 ) -> bool:
     """Writes the k best items of users to a file; goes on with a run that was stopped.
 
@@ -92,7 +91,7 @@ def _write_locked(
     exclude_seen: bool,
     allowed: np.ndarray | None,
     progress: CountCallback | None,
-    should_stop: Callable[[], bool],
+    should_stop: ShouldStop,
 ) -> bool:
     folder = output.with_name(f"{output.name}.parts")
     part_users = settings["part_users"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from symcere_jax.callbacks import MessageCallback
+from symcere_jax.callbacks import CountCallback, MessageCallback
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.text.cache import VectorCache
 from symcere_jax.text.encoder import Reviews, TextFeatures
@@ -45,7 +45,7 @@ class TransformerEncoder:
     tokens_per_device: int = 0
     cache: Path | None = None
     scratch: Path | None = None
-    count: Callable[[int, int], None] = lambda done, total: None
+    count: CountCallback = lambda done, total: None
 
     name = "transformer"
 

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from symcere_jax.callbacks import ShouldStop
 from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
@@ -74,7 +75,7 @@ def train(
     keep_checkpoints: int = KEEP,
     checkpoint_seconds: float | None = None,
     observer: Observer | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: ShouldStop = lambda: False,
 ) -> TrainResult:
     """Trains a model, or goes on with the run of a workdir.
 
@@ -257,7 +258,7 @@ class _Run:
         progress: Progress,
         log: MetricLog | None,
         observer: Observer | None,
-        should_stop: Callable[[], bool],
+        should_stop: ShouldStop,
     ) -> TrainResult:
         settings = self.config.train
         started = last_save = time.monotonic()
