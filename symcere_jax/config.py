@@ -41,8 +41,12 @@ def option(
     return dataclasses.field(default=default, metadata={"help": help, "choices": choices, **limits})
 
 
-def _check(section: Any) -> None:
-    """Raises ConfigError for the first field of a config that is out of its limits."""
+def check(section: Any) -> None:
+    """Raises ConfigError for the first field of a config that is out of its limits.
+
+    Args:
+        section: a dataclass whose fields are made by `option`.
+    """
     for field in dataclasses.fields(section):
         value, limits = getattr(section, field.name), field.metadata
         if type(value) is not type(field.default) and not (
@@ -121,7 +125,7 @@ class ModelConfig:
     )
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,7 +224,7 @@ class LossConfig:
     )
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
         if -1 < self.user_ranking_weight < 0:
             raise ConfigError(
                 f"--user_ranking_weight is {self.user_ranking_weight}, must be -1 or at least 0"
@@ -288,7 +292,7 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
 
 @dataclasses.dataclass(frozen=True)

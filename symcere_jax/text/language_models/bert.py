@@ -84,10 +84,13 @@ class Bert(nn.Module):
     Attributes:
         settings: the shape.
         dtype: of the computation; parameters stay as they are.
+        n_trained: layers at the end that are trained: no gradient goes further down, and what is
+            within them is computed anew for the gradient instead of kept.
     """
 
     settings: BertSettings
     dtype: Any = jnp.float32
+    n_trained: int = 0
 
     @nn.compact
     def __call__(self, tokens: jax.Array, lengths: jax.Array) -> jax.Array:
@@ -115,8 +118,12 @@ class Bert(nn.Module):
         if settings.n_relative:
             relative = table("relative", settings.n_relative, settings.n_heads)
             bias += relative[_relative_buckets(length, settings.n_relative)].transpose(2, 0, 1)
+        first_trained = settings.n_layers - self.n_trained
         for number in range(settings.n_layers):
-            x = _Layer(settings, self.dtype, name=f"layer_{number}")(x, bias)
+            if number == first_trained:
+                x = jax.lax.stop_gradient(x)
+            layer = nn.remat(_Layer) if number >= first_trained else _Layer
+            x = layer(settings, self.dtype, name=f"layer_{number}")(x, bias)
         return x
 
 
@@ -173,9 +180,7 @@ def read_parameters(settings: BertSettings, read: ReadTensor) -> dict[str, Any]:
     Raises:
         DataError: a tensor is missing.
     """
-    is_mpnet = settings.n_relative > 0
-
-    dense, norm = functools.partial(read_dense, read), functools.partial(read_norm, read)
+    norm = functools.partial(read_norm, read)
     parameters: dict[str, Any] = {
         "tokens": read("embeddings.word_embeddings.weight"),
         "positions": read("embeddings.position_embeddings.weight"),
@@ -183,24 +188,39 @@ def read_parameters(settings: BertSettings, read: ReadTensor) -> dict[str, Any]:
     }
     if settings.n_token_types:
         parameters["token_types"] = read("embeddings.token_type_embeddings.weight")
-    if is_mpnet:
+    if settings.n_relative:
         parameters["relative"] = read("encoder.relative_attention_bias.weight")
     for number in range(settings.n_layers):
-        layer = f"encoder.layer.{number}"
-        if is_mpnet:
-            query_key_value = [f"{layer}.attention.attn.{name}" for name in "qkv"]
-            out, attention_norm = f"{layer}.attention.attn.o", f"{layer}.attention.LayerNorm"
-        else:
-            self_attention = f"{layer}.attention.self"
-            query_key_value = [f"{self_attention}.{name}" for name in ("query", "key", "value")]
-            out = f"{layer}.attention.output.dense"
-            attention_norm = f"{layer}.attention.output.LayerNorm"
-        parameters[f"layer_{number}"] = {
-            "attention_in": dense(*query_key_value),
-            "attention_out": dense(out),
-            "attention_norm": norm(attention_norm),
-            "inner": dense(f"{layer}.intermediate.dense"),
-            "outer": dense(f"{layer}.output.dense"),
-            "outer_norm": norm(f"{layer}.output.LayerNorm"),
-        }
+        parameters[f"layer_{number}"] = read_layer(settings, read, number)
     return parameters
+
+
+def read_layer(settings: BertSettings, read: ReadTensor, number: int) -> dict[str, Any]:
+    """The parameters of one layer, likewise.
+
+    Args:
+        settings: the shape of the encoder.
+        read: tensor of a name.
+        number: of the layer, from 0.
+
+    Raises:
+        DataError: a tensor is missing.
+    """
+    dense, norm = functools.partial(read_dense, read), functools.partial(read_norm, read)
+    layer = f"encoder.layer.{number}"
+    if settings.n_relative:
+        query_key_value = [f"{layer}.attention.attn.{name}" for name in "qkv"]
+        out, attention_norm = f"{layer}.attention.attn.o", f"{layer}.attention.LayerNorm"
+    else:
+        self_attention = f"{layer}.attention.self"
+        query_key_value = [f"{self_attention}.{name}" for name in ("query", "key", "value")]
+        out = f"{layer}.attention.output.dense"
+        attention_norm = f"{layer}.attention.output.LayerNorm"
+    return {
+        "attention_in": dense(*query_key_value),
+        "attention_out": dense(out),
+        "attention_norm": norm(attention_norm),
+        "inner": dense(f"{layer}.intermediate.dense"),
+        "outer": dense(f"{layer}.output.dense"),
+        "outer_norm": norm(f"{layer}.output.LayerNorm"),
+    }

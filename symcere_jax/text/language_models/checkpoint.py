@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ import jax.numpy as jnp
 
 from symcere_jax.errors import DataError
 from symcere_jax.text.language_models import bert, decoder
+from symcere_jax.text.language_models.batching import Chunks, tokenize
 from symcere_jax.text.language_models.pooling import SentenceSettings
-from symcere_jax.text.language_models.weights import open_weights, weight_files
+from symcere_jax.text.language_models.weights import ReadTensor, open_weights, weight_files
 
 _FILES = ["*.json", "*.txt", "*.model", "model*.safetensors"]
 
@@ -26,12 +27,19 @@ class _Family:
     settings: Callable[[Mapping[str, Any]], Any]
     module: Callable[..., nn.Module]
     read_parameters: Callable[..., dict[str, Any]]
+    read_layer: Callable[..., dict[str, Any]]
     pooling: str
 
 
-_BERT = _Family(bert.BertSettings.from_config, bert.Bert, bert.read_parameters, "mean")
+_BERT = _Family(
+    bert.BertSettings.from_config, bert.Bert, bert.read_parameters, bert.read_layer, "mean"
+)
 _DECODER = _Family(
-    decoder.DecoderSettings.from_config, decoder.Decoder, decoder.read_parameters, "lasttoken"
+    decoder.DecoderSettings.from_config,
+    decoder.Decoder,
+    decoder.read_parameters,
+    decoder.read_layer,
+    "lasttoken",
 )
 FAMILIES = {
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "mpnet"), _BERT),
@@ -52,7 +60,7 @@ class Checkpoint:
         window: most tokens of a text, special ones included.
     """
 
-    module: nn.Module
+    module: Any
     parameters: Any
     tokenizer: Any
     sentence: SentenceSettings
@@ -87,6 +95,46 @@ class Checkpoint:
         window = min(settings.window, sentence.max_length or settings.window)
         tokenizer = _tokenizer(folder)
         return cls(module, parameters, tokenizer, sentence, settings.width, window)
+
+    @property
+    def n_layers(self) -> int:
+        """Number of transformer layers; the parameters of each are under `layer_name`."""
+        return self.module.settings.n_layers
+
+    def chunks(
+        self, texts: Sequence[str], *, prefix: str | None = None, window: int | None = None
+    ) -> Chunks:
+        """Texts as token numbers, a long text in several chunks.
+
+        Args:
+            texts: without prefix.
+            prefix: stands before each chunk; None: what the model's folder says.
+            window: most tokens of a chunk; None: as many as the model takes.
+        """
+        return tokenize(
+            self.tokenizer,
+            [text.lower() for text in texts] if self.sentence.lower_case else texts,
+            prefix=self.sentence.prefix if prefix is None else prefix,
+            window=min(window or self.window, self.window),
+        )
+
+
+def layer_name(number: int) -> str:
+    """Where the parameters of a layer, counted from 0, are in those of a model."""
+    return f"layer_{number}"
+
+
+def read_layers(folder: Path, numbers: Iterable[int], read: ReadTensor) -> dict[str, Any]:
+    """What becomes of the tensors of some layers, as parameters of a model.
+
+    Args:
+        folder: of the model.
+        numbers: of the layers, from 0.
+        read: gives an array of the shape of the tensor of a name.
+    """
+    config, family = _config(folder)
+    settings = family.settings(config)
+    return {layer_name(number): family.read_layer(settings, read, number) for number in numbers}
 
 
 def model_folder(name: str) -> Path:

@@ -88,10 +88,13 @@ class Decoder(nn.Module):
     Attributes:
         settings: the shape.
         dtype: of the computation; parameters stay as they are.
+        n_trained: layers at the end that are trained: no gradient goes further down, and what is
+            within them is computed anew for the gradient instead of kept.
     """
 
     settings: DecoderSettings
     dtype: Any = jnp.float32
+    n_trained: int = 0
 
     @nn.compact
     def __call__(self, tokens: jax.Array, lengths: jax.Array) -> jax.Array:
@@ -109,8 +112,12 @@ class Decoder(nn.Module):
         shape = (settings.n_tokens, settings.width)
         x = self.param("tokens", nn.initializers.normal(0.02), shape)[tokens].astype(self.dtype)
         bias = jnp.where(jnp.tri(length, dtype=bool), 0.0, MASKED)[None, None]
+        first_trained = settings.n_layers - self.n_trained
         for number in range(settings.n_layers):
-            x = _Layer(settings, self.dtype, name=f"layer_{number}")(x, bias)
+            if number == first_trained:
+                x = jax.lax.stop_gradient(x)
+            layer = nn.remat(_Layer) if number >= first_trained else _Layer
+            x = layer(settings, self.dtype, name=f"layer_{number}")(x, bias)
         return nn.RMSNorm(settings.epsilon, dtype=self.dtype, name="norm")(x)
 
 
@@ -171,25 +178,41 @@ def read_parameters(settings: DecoderSettings, read: ReadTensor) -> dict[str, An
     Raises:
         DataError: a tensor is missing.
     """
-    dense = functools.partial(read_dense, read)
     norm = functools.partial(read_norm, read, has_bias=False)
     parameters: dict[str, Any] = {"tokens": read("embed_tokens.weight"), "norm": norm("norm")}
     for number in range(settings.n_layers):
-        layer = f"layers.{number}"
-        attention = f"{layer}.self_attn"
-        parameters[f"layer_{number}"] = {
-            "attention_norm": norm(f"{layer}.input_layernorm"),
-            "attention_in": dense(
-                *(f"{attention}.{name}_proj" for name in "qkv"), has_bias=settings.has_bias
-            ),
-            "attention_out": dense(f"{attention}.o_proj", has_bias=False),
-            "outer_norm": norm(f"{layer}.post_attention_layernorm"),
-            "inner": dense(f"{layer}.mlp.gate_proj", f"{layer}.mlp.up_proj", has_bias=False),
-            "outer": dense(f"{layer}.mlp.down_proj", has_bias=False),
+        parameters[f"layer_{number}"] = read_layer(settings, read, number)
+    return parameters
+
+
+def read_layer(settings: DecoderSettings, read: ReadTensor, number: int) -> dict[str, Any]:
+    """The parameters of one layer, likewise.
+
+    Args:
+        settings: the shape of the decoder.
+        read: tensor of a name.
+        number: of the layer, from 0.
+
+    Raises:
+        DataError: a tensor is missing.
+    """
+    dense = functools.partial(read_dense, read)
+    norm = functools.partial(read_norm, read, has_bias=False)
+    layer = f"layers.{number}"
+    attention = f"{layer}.self_attn"
+    parameters: dict[str, Any] = {
+        "attention_norm": norm(f"{layer}.input_layernorm"),
+        "attention_in": dense(
+            *(f"{attention}.{name}_proj" for name in "qkv"), has_bias=settings.has_bias
+        ),
+        "attention_out": dense(f"{attention}.o_proj", has_bias=False),
+        "outer_norm": norm(f"{layer}.post_attention_layernorm"),
+        "inner": dense(f"{layer}.mlp.gate_proj", f"{layer}.mlp.up_proj", has_bias=False),
+        "outer": dense(f"{layer}.mlp.down_proj", has_bias=False),
+    }
+    if settings.has_head_norm:
+        parameters |= {
+            "query_norm": norm(f"{attention}.q_norm"),
+            "key_norm": norm(f"{attention}.k_norm"),
         }
-        if settings.has_head_norm:
-            parameters[f"layer_{number}"] |= {
-                "query_norm": norm(f"{attention}.q_norm"),
-                "key_norm": norm(f"{attention}.k_norm"),
-            }
     return parameters

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -62,15 +62,35 @@ def open_weights(folder: Path) -> Iterator[ReadTensor]:
             except (OSError, SafetensorError) as error:
                 raise DataError(f"{path}: not readable as safetensors ({error})") from None
             files.update(dict.fromkeys(file.keys(), file))
-        by_ending: dict[str, str] = {name.partition(".")[2]: name for name in files}
+        full_name = full_names(folder, files)
 
         def read(name: str) -> np.ndarray:
-            full = name if name in files else by_ending.get(name)
-            if full is None:
-                raise DataError(f"{folder}: the weights have no tensor {name!r}")
+            full = full_name(name)
             return np.asarray(files[full].get_tensor(full)).astype(np.float32)
 
         yield read
+
+
+def full_names(folder: Path, names: Iterable[str]) -> Callable[[str], str]:
+    """Finds the name that a tensor has in a checkpoint by its name within the bare model.
+
+    Args:
+        folder: of the checkpoint, for the message.
+        names: of all its tensors.
+
+    Returns:
+        Function from the one to the other; it raises DataError where there is no such tensor.
+    """
+    known = set(names)
+    by_ending: dict[str, str] = {name.partition(".")[2]: name for name in known}
+
+    def find(name: str) -> str:
+        full = name if name in known else by_ending.get(name)
+        if full is None:
+            raise DataError(f"{folder}: the weights have no tensor {name!r}")
+        return full
+
+    return find
 
 
 def read_dense(read: ReadTensor, *names: str, has_bias: bool = True) -> dict[str, np.ndarray]:

@@ -1,0 +1,107 @@
+"""How far a fine-tuning has come, on disk: one file, replaced as a whole."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from symcere_jax.errors import CheckpointError
+
+FILE = "progress.safetensors"
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        step: steps done.
+        loss_sum: of the steps of the epoch under way.
+        epochs: of each epoch that was scored, from 0, its number, mean loss and valid score.
+        best_epoch: the one of the best score.
+    """
+
+    step: int = 0
+    loss_sum: float = 0.0
+    epochs: tuple[Mapping[str, float], ...] = ()
+    best_epoch: int = 0
+
+    @property
+    def best_score(self) -> float:
+        """The score of the best epoch."""
+        return self.epochs[self.best_epoch]["valid"]
+
+
+def save(folder: Path, settings: Mapping[str, Any], progress: Progress, trees: Any) -> None:
+    """Writes where a run stands, in the place of what is there.
+
+    Args:
+        folder: made if it is missing.
+        settings: what the run depends on.
+        progress: how far it has come.
+        trees: arrays of all that it needs to go on.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{FILE}.tmp"
+    content = {"settings": settings, "progress": dataclasses.asdict(progress)}
+    save_file(_named(trees), temporary, metadata={"run": json.dumps(content)})
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(folder / FILE)
+
+
+def load(folder: Path, settings: Mapping[str, Any], trees: Any) -> tuple[Progress, Any] | None:
+    """Reads where a run stands.
+
+    Args:
+        folder: of the run.
+        settings: what this run depends on.
+        trees: of the structure of what is read.
+
+    Returns:
+        How far it has come, and its arrays; None where nothing was saved.
+
+    Raises:
+        CheckpointError: the run has other settings, or the file is damaged.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            content = json.loads(file.metadata()["run"])
+            if difference := _difference(json.loads(json.dumps(settings)), content["settings"]):
+                raise CheckpointError(
+                    f"{folder} holds the beginning of another run ({difference}): delete it, give "
+                    "its settings, or choose another --output"
+                )
+            progress = content["progress"]
+            progress["epochs"] = tuple(progress["epochs"])
+            arrays = {name: file.get_tensor(name) for name in _named(trees)}
+        leaves = [arrays[name].reshape(leaf.shape) for name, leaf in _named(trees).items()]
+        return Progress(**progress), jax.tree.unflatten(jax.tree.structure(trees), leaves)
+    except (OSError, SafetensorError, ValueError, LookupError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}): delete {folder}") from None
+
+
+def _named(trees: Any) -> dict[str, np.ndarray]:
+    """The arrays of a tree, in its order, by their place in it."""
+    return {
+        jax.tree_util.keystr(path): np.ascontiguousarray(leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(trees)
+    }
+
+
+def _difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name}={wanted.get(name)}, there {found.get(name)}"
+        for name in sorted(wanted.keys() | found.keys())
+        if wanted.get(name) != found.get(name)
+    )
