@@ -6,7 +6,11 @@ r"""What text encoders are worth: the table of docs/text.md.
 For each prepared folder, a copy gets text features of every kind, plain and conditioned, and a
 model is trained on each, for each seed, with one setting for all: the flags of launch/train.py can
 be given. The validation split says whether an encoder is better conditioned or not; the test split
-is scored once a run. Features and runs that are complete are not made again.
+is scored once a run. Features and runs that are complete are not made again. The language model is
+also fine-tuned on each data set (launch/finetune.py), by its defaults; --encoders chooses some rows:
+
+  python benchmarks/text_quality.py --datasets=data/gift_cards --encoders=transformer,tuned \
+    --noconditioned --seeds=3 --model=… --workdir=runs/text_quality
 """
 
 import json
@@ -27,6 +31,7 @@ from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
 from symcere_jax.files import write_json
 from symcere_jax.models import score_block
+from symcere_jax.text.finetuning import FinetuneConfig, finetune
 from symcere_jax.training import load_embeddings, train
 
 _DATASETS = flags.DEFINE_list("datasets", None, "prepared folders", required=True)
@@ -35,6 +40,7 @@ _MODEL = flags.DEFINE_string("model", None, "language model, a folder or a name 
 _CACHE = flags.DEFINE_string("cache", "~/.cache/symcere_jax/text", "see encode.py --text_cache")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "number of seeds, from 0", lower_bound=1)
 _UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
+_CONDITIONED = flags.DEFINE_bool("conditioned", True, "compare with conditioned features, too")
 _SETTINGS = settings.define()
 
 USERS = {"text_term_weights": "users"}
@@ -46,6 +52,7 @@ ENCODERS = {
         {"text_encoder": "lsa", "text_term_weights": "ratings"},
     ),
     "transformer": ("language model", {"text_encoder": "transformer"}),
+    "tuned": ("language model, fine-tuned", {"text_encoder": "transformer"}),
     "both": ("both", {"text_encoder": "lsa+transformer"}),
     "both_users": (
         "both, terms weighed by users",
@@ -53,6 +60,23 @@ ENCODERS = {
     ),
 }
 CONDITIONING = {"": {}, "_conditioned": {"text_center": True, "text_whiten": 0.5}}
+_ENCODERS = flags.DEFINE_list("encoders", list(ENCODERS), f"of {', '.join(ENCODERS)}")
+
+
+def chosen() -> tuple[dict[str, tuple[str, dict]], dict[str, dict]]:
+    """The encoders and the conditionings that are asked for."""
+    encoders = {name: ENCODERS[name] for name in _ENCODERS.value}
+    return encoders, CONDITIONING if _CONDITIONED.value else {"": {}}
+
+
+def tuned_model(dataset: ReviewDataset) -> str:
+    """The language model, fine-tuned on a data set."""
+    folder = Path(_WORKDIR.value) / "models" / dataset.folder.name
+    if not folder.exists():
+        print(f"fine-tuning {_MODEL.value} to {folder}", file=sys.stderr)
+        result = finetune(FinetuneConfig(), dataset, _MODEL.value, folder)
+        print(f"{folder}: valid scores by epoch {result.scores}", file=sys.stderr)
+    return str(folder)
 
 
 def prepare(source: Path) -> ReviewDataset:
@@ -60,14 +84,17 @@ def prepare(source: Path) -> ReviewDataset:
     folder = Path(_WORKDIR.value) / "data" / source.name
     if not folder.exists():
         shutil.copytree(source, folder)
-    for encoder, (_, encoding) in ENCODERS.items():
-        for suffix, conditioning in CONDITIONING.items():
+    encoders, conditionings = chosen()
+    for encoder, (_, encoding) in encoders.items():
+        for suffix, conditioning in conditionings.items():
             name = encoder + suffix
             if name in ReviewDataset.load(folder).manifest.text_encoders:
                 continue  # the copy's own "lsa", which is the same, or of an earlier run
-            model = (
-                {"text_model": _MODEL.value} if "transformer" in encoding["text_encoder"] else {}
-            )
+            model = {}
+            if "transformer" in encoding["text_encoder"]:
+                model["text_model"] = _MODEL.value
+            if encoder == "tuned":
+                model["text_model"] = tuned_model(ReviewDataset.load(folder))
             config = EncodeConfig(
                 dataset=folder,
                 text_name=name,
@@ -117,8 +144,8 @@ def table(scores: dict[str, dict[str, list[dict[str, float]]]]) -> str:
         none = by_features[NONE]
         rows = [(NONE, none, none)]
         rows += [
-            (label, by_features[encoder], by_features[f"{encoder}_conditioned"])
-            for encoder, (label, _) in ENCODERS.items()
+            (label, by_features[name], by_features.get(f"{name}_conditioned", by_features[name]))
+            for name, (label, _) in chosen()[0].items()
         ]
         for label, plain, conditioned in rows:
             better = max(
@@ -126,7 +153,7 @@ def table(scores: dict[str, dict[str, list[dict[str, float]]]]) -> str:
             )
             cells = [show(plain, "valid"), show(conditioned, "valid")]
             cells += [show(plain, "test"), show(conditioned, "test")]
-            if label == NONE:
+            if conditioned is plain:
                 cells[1] = cells[3] = ""
             lines.append(f"| {dataset} | {label} | {' | '.join(cells)} | {show(better, 'test')} |")
     return "\n".join(lines)
@@ -135,7 +162,8 @@ def table(scores: dict[str, dict[str, list[dict[str, float]]]]) -> str:
 def main(arguments: list[str]) -> None:
     """Trains what is missing and shows the table."""
     del arguments
-    names = [NONE, *(encoder + suffix for encoder in ENCODERS for suffix in CONDITIONING)]
+    encoders, conditionings = chosen()
+    names = [NONE, *(encoder + suffix for encoder in encoders for suffix in conditionings)]
     scores = {}
     for source in map(Path, _DATASETS.value):
         dataset = prepare(source)
