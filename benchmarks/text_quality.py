@@ -6,8 +6,8 @@ r"""What text encoders are worth: the table of docs/text.md.
 For each prepared folder, a copy gets text features of every kind, plain and conditioned, and a
 model is trained on each, for each seed, with one setting for all: the flags of launch/train.py can
 be given. The validation split says whether an encoder is better conditioned or not; the test split
-is scored once a run. Features and runs that are complete are not made again. The language model is
-also fine-tuned on each data set (launch/finetune.py), by its defaults; --encoders chooses some rows:
+is scored once a run. Features and runs that are complete are not made again. The language model
+is also fine-tuned on each data set (launch/finetune.py), by its defaults; --encoders chooses rows:
 
   python benchmarks/text_quality.py --datasets=data/gift_cards --encoders=transformer,tuned \
     --noconditioned --seeds=3 --model=… --workdir=runs/text_quality

@@ -85,7 +85,7 @@ def load(folder: Path, settings: Mapping[str, Any], trees: Any) -> tuple[Progres
             progress = content["progress"]
             progress["epochs"] = tuple(progress["epochs"])
             arrays = {name: file.get_tensor(name) for name in _named(trees)}
-        leaves = [arrays[name].reshape(leaf.shape) for name, leaf in _named(trees).items()]
+        leaves = [arrays[name] for name in _named(trees)]
         return Progress(**progress), jax.tree.unflatten(jax.tree.structure(trees), leaves)
     except (OSError, SafetensorError, ValueError, LookupError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged ({error}): delete {folder}") from None
@@ -94,7 +94,7 @@ def load(folder: Path, settings: Mapping[str, Any], trees: Any) -> tuple[Progres
 def _named(trees: Any) -> dict[str, np.ndarray]:
     """The arrays of a tree, in its order, by their place in it."""
     return {
-        jax.tree_util.keystr(path): np.ascontiguousarray(leaf)
+        jax.tree_util.keystr(path): np.asarray(leaf, order="C")
         for path, leaf in jax.tree_util.tree_leaves_with_path(trees)
     }
 

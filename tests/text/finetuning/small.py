@@ -21,13 +21,13 @@ N_ITEMS, N_REVIEWS = 14, 16  # items, reviews of each
 
 
 def prepare_reviews(folder: Path, seed: int = 0) -> ReviewDataset:
-    """Each item has a word that half of what is said of it consists of; one review has no text."""
+    """Each item has a word, a third of what is said of it; one review has no text."""
     rng = np.random.default_rng(seed)
     rows = []
     for item in range(N_ITEMS):
         for user in range(N_REVIEWS):
             n = int(rng.integers(2, 12))
-            own = rng.random(n) < 0.5
+            own = rng.random(n) < 0.3
             words = np.where(own, WORDS[item], rng.choice(WORDS, n))
             split = {0: "test", 1: "valid", 2: "valid"}.get((user + item) % N_REVIEWS, "train")
             text = " ".join(words) if (item, user) != (3, 9) else " "
