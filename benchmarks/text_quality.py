@@ -40,6 +40,7 @@ _MODEL = flags.DEFINE_string("model", None, "language model, a folder or a name 
 _CACHE = flags.DEFINE_string("cache", "~/.cache/symcere_jax/text", "see encode.py --text_cache")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "number of seeds, from 0", lower_bound=1)
 _UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
+_TABLE = flags.DEFINE_string("table", "text quality", "name of the table to replace")
 _CONDITIONED = flags.DEFINE_bool("conditioned", True, "compare with conditioned features, too")
 _SETTINGS = settings.define()
 
@@ -173,7 +174,7 @@ def main(arguments: list[str]) -> None:
     text = table(scores)
     print(text)
     if _UPDATE.value:
-        tables.replace(Path(_UPDATE.value), "text quality", text)
+        tables.replace(Path(_UPDATE.value), _TABLE.value, text)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from tests.text.finetuning.small import prepare_reviews
 from tests.text.language_models.models import make_model, write_sentence_settings
 
 SETTINGS = ("--layers=1", "--batch_size=16", "--learning_rate=0.003", "--max_length=16")
+MANY_EPOCHS = "--epochs=20"  # time to stop a run
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def test_says_how_it_goes_and_encode_takes_what_it_writes(run_binary, where, tmp
     best, following = run.out.splitlines()
     assert re.fullmatch(r"best: epoch [12], valid mrr 0\.\d{4}; before: 0\.\d{4}", best)
     assert following.endswith(f"--text_model={output} --text_name=tuned")
-    lines = [line for line in re.split(r"[\r\n]+ *", run.err) if "reviews/s" not in line]
+    lines = [line for line in re.split(r"[\r\n]+ *", run.err) if line and "reviews/s" not in line]
     assert lines[0] == "2 epochs of 181 reviews"
     assert re.fullmatch(r"epoch   0  valid mrr 0\.\d{4} \*", lines[1])
     assert re.fullmatch(r"epoch   1  loss \d\.\d{4}  valid mrr 0\.\d{4}( \*)?", lines[2])
@@ -67,10 +68,19 @@ def test_towards_the_items_of_a_trained_run(run_binary, where, dataset, trained_
     assert other.status == 1 and "give the folder that it was trained on" in other.error
 
 
+@pytest.fixture(scope="module")
+def whole(run_binary, where, tmp_path_factory):
+    """What a run of many epochs writes that nothing stops."""
+    output = tmp_path_factory.mktemp("whole") / "model"
+    run = run_binary("finetune", *where, *SETTINGS, MANY_EPOCHS, f"--output={output}")
+    assert run.status == 0, run.err
+    return output
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_stopped_or_killed_the_same_command_goes_on(run_binary, where, command, tmp_path, number):
-    settings = (*where, *SETTINGS, "--epochs=40")
-    line, environment = command("finetune", *settings, f"--output={tmp_path / 'model'}")
+def test_stopped_or_killed_the_same_command_goes_on(whole, where, command, tmp_path, number):
+    output = f"--output={tmp_path / 'model'}"
+    line, environment = command("finetune", *where, *SETTINGS, MANY_EPOCHS, output)
     with subprocess.Popen(
         line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -88,9 +98,7 @@ def test_stopped_or_killed_the_same_command_goes_on(run_binary, where, command, 
     assert done.stderr.startswith("resumed at step ")
     left = [path.name for path in tmp_path.iterdir() if path.name != ".model.lock"]
     assert left == ["model"]
-    run = run_binary("finetune", *settings, f"--output={tmp_path / 'whole'}")
-    assert run.status == 0, run.err
-    assert _files(tmp_path / "model") == _files(tmp_path / "whole")
+    assert _files(tmp_path / "model") == _files(whole)
 
 
 @pytest.mark.parametrize(
