@@ -32,7 +32,7 @@ from absl import flags
 from tqdm import tqdm
 
 from data_prep.encoding import ReviewBar
-from launch import cli, settings, training_runs
+from launch import cli, field_flags, training_runs
 from symcere_jax.data import ReviewDataset
 from symcere_jax.text.finetuning import FinetuneConfig, finetune
 from symcere_jax.text.finetuning.progress import Progress
@@ -46,12 +46,12 @@ _OUTPUT = flags.DEFINE_string("output", None, "folder to write; must not exist",
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "run trained on the folder, whose item embeddings reviews are pulled to"
 )
-_SETTINGS = settings.define_section(FinetuneConfig)
+_SETTINGS = field_flags.define(FinetuneConfig)
 
 
 def main() -> None:
     """Fine-tunes, and says what came of it."""
-    config = FinetuneConfig(**{name: holder.value for name, holder in _SETTINGS.items()})
+    config = FinetuneConfig(**field_flags.values(FinetuneConfig, _SETTINGS))
     folder, output = Path(_DATASET.value), Path(_OUTPUT.value)
     dataset = training_runs.open_dataset(folder, training_runs.PREPARE_DEFAULT)
     stop = training_runs.stop_on_signals("after this step")
@@ -66,7 +66,7 @@ def main() -> None:
     )
     if not result.complete:
         print(f"stopped after {result.epochs} epochs; the same command goes on from there")
-        sys.exit(training_runs.PREEMPTED)
+        sys.exit(cli.PREEMPTED)
     before, best = result.scores[0], result.scores[result.best_epoch]
     print(f"best: epoch {result.best_epoch}, valid mrr {best:.4f}; before: {before:.4f}")
     if result.best_epoch == 0:

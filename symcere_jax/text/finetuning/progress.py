@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from symcere_jax.errors import CheckpointError
+from symcere_jax.files import replacing
 
 FILE = "progress.safetensors"
 
@@ -49,12 +50,11 @@ def save(folder: Path, settings: Mapping[str, Any], progress: Progress, trees: A
         trees: arrays of all that it needs to go on.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{FILE}.tmp"
     content = {"settings": settings, "progress": dataclasses.asdict(progress)}
-    save_file(_named(trees), temporary, metadata={"run": json.dumps(content)})
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(folder / FILE)
+    with replacing(folder / FILE) as aside:
+        save_file(_named(trees), aside, metadata={"run": json.dumps(content)})
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def load(folder: Path, settings: Mapping[str, Any], trees: Any) -> tuple[Progress, Any] | None:

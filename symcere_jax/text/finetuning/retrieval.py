@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 
+from symcere_jax.arrays import unit_rows
 from symcere_jax.errors import DataError
-from symcere_jax.text.feature_rows import owner_means, unit_rows
+from symcere_jax.text.feature_rows import owner_means
 from symcere_jax.text.finetuning.reviews import ReviewTexts
 from symcere_jax.text.language_models import SentenceEncoder
 

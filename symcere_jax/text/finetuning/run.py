@@ -2,21 +2,21 @@
 
 import dataclasses
 import hashlib
-import json
 import math
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 import jax
 import numpy as np
 
+from symcere_jax.arrays import unit_rows
+from symcere_jax.callbacks import ShouldStop
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError, StorageError, SymcereError
+from symcere_jax.files import write_json
 from symcere_jax.locking import locked
-from symcere_jax.text.feature_rows import unit_rows
 from symcere_jax.text.finetuning import progress as storage
 from symcere_jax.text.finetuning.config import FinetuneConfig
 from symcere_jax.text.finetuning.progress import Progress
@@ -89,7 +89,7 @@ def finetune(
     *,
     item_embeddings: np.ndarray | None = None,
     observer: Observer | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: ShouldStop = lambda: False,
 ) -> Result:
     """Fine-tunes the last layers of a sentence encoder, and writes it as a model of its own.
 
@@ -196,7 +196,7 @@ class _Run:
             "targets": targets,
         }
 
-    def train(self, observer: Observer, should_stop: Callable[[], bool]) -> Result:
+    def train(self, observer: Observer, should_stop: ShouldStop) -> Result:
         """Trains, from the beginning or from where an earlier run stopped."""
         config, per_epoch = self.config, self.batches.per_epoch
         n_steps = config.epochs * per_epoch
@@ -294,7 +294,7 @@ class _Run:
             "best_epoch": progress.best_epoch,
             "trained_tensors": tensors,
         }
-        (folder / RECORD).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_json(folder / RECORD, content)
         folder.rename(self.output)
         shutil.rmtree(self.partial, ignore_errors=True)
 
