@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = ("quickstart", "ablations", "explain", "multi_device")
-MOST_BYTES = 400_000
+MOST_BYTES = 500_000
 
 
 def read(name):
