@@ -1,6 +1,7 @@
 """How far a fine-tuning has come, on disk: one file, replaced as a whole."""
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -50,9 +51,10 @@ def save(folder: Path, settings: Mapping[str, Any], progress: Progress, trees: A
         trees: arrays of all that it needs to go on.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"settings": settings, "progress": dataclasses.asdict(progress)}
+    run = json.dumps({"settings": settings, "progress": dataclasses.asdict(progress)})
+    arrays = _named(trees)
     with replacing(folder / FILE) as aside:
-        save_file(_named(trees), aside, metadata={"run": json.dumps(content)})
+        save_file(arrays, aside, metadata={"run": run, "sha256": _checksum(run, arrays)})
         with aside.open("rb") as file:
             os.fsync(file.fileno())
 
@@ -76,7 +78,8 @@ def load(folder: Path, settings: Mapping[str, Any], trees: Any) -> tuple[Progres
         return None
     try:
         with safe_open(path, framework="numpy") as file:
-            content = json.loads(file.metadata()["run"])
+            metadata = file.metadata()
+            content = json.loads(metadata["run"])
             if difference := _difference(json.loads(json.dumps(settings)), content["settings"]):
                 raise CheckpointError(
                     f"{folder} holds the beginning of another run ({difference}): delete it, give "
@@ -85,6 +88,8 @@ def load(folder: Path, settings: Mapping[str, Any], trees: Any) -> tuple[Progres
             progress = content["progress"]
             progress["epochs"] = tuple(progress["epochs"])
             arrays = {name: file.get_tensor(name) for name in _named(trees)}
+        if _checksum(metadata["run"], arrays) != metadata["sha256"]:
+            raise ValueError("its checksum is another")
         leaves = [arrays[name] for name in _named(trees)]
         return Progress(**progress), jax.tree.unflatten(jax.tree.structure(trees), leaves)
     except (OSError, SafetensorError, ValueError, LookupError, TypeError) as error:
@@ -97,6 +102,15 @@ def _named(trees: Any) -> dict[str, np.ndarray]:
         jax.tree_util.keystr(path): np.asarray(leaf, order="C")
         for path, leaf in jax.tree_util.tree_leaves_with_path(trees)
     }
+
+
+def _checksum(run: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """Of what the file holds, whatever its layout."""
+    digest = hashlib.sha256(run.encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str:

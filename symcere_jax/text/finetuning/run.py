@@ -322,6 +322,6 @@ def map_to_width(embeddings: np.ndarray, text: np.ndarray) -> np.ndarray:
     """
     if len(embeddings) != len(text):
         raise DataError(f"embeddings of {len(embeddings)} items, but there are {len(text)}")
-    unit = unit_rows(np.asarray(embeddings, np.float64))
-    left, _, right = np.linalg.svd(unit.astype(np.float64).T @ text, full_matrices=False)
+    unit = unit_rows(embeddings, np.float64)
+    left, _, right = np.linalg.svd(unit.T @ text, full_matrices=False)
     return unit_rows(unit @ (left @ right))
