@@ -44,9 +44,9 @@ def top_k(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k best items of each user, out of all items but those the user has seen.
 
-    Blocks of users are scored on all local devices (`jax.pmap`), on CPU several at a time, so that no
-    users × items array exists. Every block has the same size, whatever the number of devices and users: it is compiled
-    once, and results do not depend on the devices.
+    Blocks of users are scored on all local devices (`jax.pmap`), on CPU several at a time, so that
+    no users × items array exists. Every block has the same size, whatever the number of devices and
+    users: it is compiled once, and results do not depend on the devices.
 
     Args:
         score_block: gives the scores of a block of users for all items. Pass the same function
