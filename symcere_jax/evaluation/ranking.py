@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -104,7 +105,7 @@ def top_k(
                 store(first, *ranked.result())
         for first, ranked in waiting:
             store(first, *ranked.result())
-    bad = np.flatnonzero(np.isnan(scores).any(axis=1))
+    bad = np.flatnonzero((scores == np.inf).any(axis=1))
     if len(bad):
         raise SymcereError(
             f"the scores of user row {users[bad[0]]} are not numbers ({len(bad)} such users): "
@@ -141,13 +142,44 @@ def _compiled_ranking(score_block: ScoreBlock, n_items: int, n_ranks: int) -> Ca
                 f"score_block gave scores of shape {scores.shape}, expected {(len(users), n_items)}"
             )
         scores = jnp.where(scores == 0.0, 0.0, scores)  # top_k would rank −0 below 0
+        scores = jnp.where(jnp.isnan(scores), jnp.inf, scores)  # maxima need not show NaN
         # A scatter into a mask of bytes: on CPU faster than one into the scores.
         is_seen = jnp.zeros(scores.shape, bool).at[seen_rows, seen_items].set(True, mode="drop")
-        scores = jnp.where(is_seen, -jnp.inf, scores)
-        best, items = jax.lax.top_k(scores, n_ranks)
+        best, items = best_columns(jnp.where(is_seen, -jnp.inf, scores), n_ranks)
         return jnp.where(jnp.isneginf(best), -1, items), best
 
     return jax.pmap(rank, in_axes=(None, 0, 0, 0), devices=jax.local_devices())
+
+
+def best_columns(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
+    """The k largest scores of each row: `jax.lax.top_k` in about one pass over the scores.
+
+    None of the k best is outside of the k groups of columns with the largest maxima: one pass finds
+    the maxima, and the search is among them and the columns of the best groups.
+
+    Args:
+        scores: float32 `[b, n]`, no NaN.
+        k: at most n.
+
+    Returns:
+        float32 `[b, k]` scores, descending, equal ones by ascending column, and int32 `[b, k]`
+        columns.
+    """
+    n_rows, n_columns = scores.shape
+    # A power of two near the size at which there are as many maxima as columns in the best groups.
+    size = 1 << round(math.log2(max(n_columns / k, 1)) / 2)
+    n_groups = -(-n_columns // size)
+    if 2 * (n_groups + k * size) > n_columns:
+        return tuple(jax.lax.top_k(scores, k))
+    padding = ((0, 0), (0, n_groups * size - n_columns))
+    maxima = jax.lax.reduce_window(scores, -jnp.inf, jax.lax.max, (1, size), (1, size), padding)
+    groups = jnp.sort(jax.lax.top_k(maxima, k)[1], axis=1)  # ties: columns have to ascend
+    columns = (groups[:, :, None] * size + jnp.arange(size)).reshape(n_rows, k * size)
+    chosen = jnp.take_along_axis(
+        scores, jnp.minimum(columns, n_columns - 1), axis=1, mode="promise_in_bounds"
+    )
+    best, places = jax.lax.top_k(jnp.where(columns < n_columns, chosen, -jnp.inf), k)
+    return best, jnp.take_along_axis(columns, places, axis=1, mode="promise_in_bounds")
 
 
 def _blocks(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.errors import SymcereError
 from symcere_jax.evaluation import ranking
-from symcere_jax.evaluation.ranking import top_k
+from symcere_jax.evaluation.ranking import best_columns, top_k
 
 from . import folders
 
@@ -143,11 +143,18 @@ def test_bfloat16_scores_are_ranked():
         assert items[user].tolist() == folders.rank(np.asarray(scores[user], float), set(), 3)
 
 
-def test_scores_that_are_not_numbers_are_an_error():
-    scores = _scores(5, 6)
-    scores[3, 2] = np.nan
+@pytest.mark.parametrize("n_items", [6, 5000])
+def test_scores_that_are_not_numbers_are_an_error(n_items):
+    scores = _scores(5, n_items)
+    scores[3, n_items - 1] = np.nan
     with pytest.raises(SymcereError, match=r"user row 3 are not numbers \(1 such users\)"):
-        top_k(lookup, scores, np.arange(5), _seen([], 5), 6, 2)
+        top_k(lookup, scores, np.arange(5), _seen([], 5), n_items, 2)
+
+
+def test_a_large_catalogue_is_ranked_as_a_small_one_is():
+    scores = _scores(6, 3000)  # five values: hundreds of ties for each rank
+    seen = [(user, item) for user in range(6) for item in range(user, 3000, 7)]
+    _check(scores, seen, np.arange(6), 10, block_users=4)
 
 
 def test_scores_of_a_wrong_shape_are_an_error():
@@ -192,3 +199,21 @@ def test_one_device_and_eight_give_identical_results(run_on_devices, tmp_path):
     assert one.files == eight.files
     for name in one.files:
         np.testing.assert_array_equal(eight[name], one[name])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 2000), st.integers(1, 12), st.integers(2, 50), st.data())
+def test_the_best_columns_are_those_of_a_stable_sort(n_rows, n_columns, k, n_values, data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    # Few distinct values and many ties; nothing but −∞ in some rows and at the end of others.
+    scores = rng.integers(0, n_values, (n_rows, n_columns)).astype(np.float32)
+    scores[rng.random(n_rows) < 0.2] = -np.inf
+    scores[:, data.draw(st.integers(0, n_columns)) :] = -np.inf
+    k = min(k, n_columns)
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    best, columns = best_columns(jnp.asarray(scores), k)
+    np.testing.assert_array_equal(best, np.take_along_axis(scores, expected, axis=1))
+    found = np.asarray(best) > -np.inf  # which −∞ comes first does not matter
+    np.testing.assert_array_equal(np.asarray(columns)[found], expected[found])
+    assert (np.sort(columns, axis=1)[:, 1:] > np.sort(columns, axis=1)[:, :-1]).all()
+    assert np.asarray(columns).max() < n_columns
