@@ -170,7 +170,8 @@ def best_columns(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
     size = 1 << round(math.log2(max(n_columns / k, 1)) / 2)
     n_groups = -(-n_columns // size)
     if 2 * (n_groups + k * size) > n_columns:
-        return tuple(jax.lax.top_k(scores, k))
+        best, columns = jax.lax.top_k(scores, k)
+        return best, columns
     padding = ((0, 0), (0, n_groups * size - n_columns))
     maxima = jax.lax.reduce_window(scores, -jnp.inf, jax.lax.max, (1, size), (1, size), padding)
     groups = jnp.sort(jax.lax.top_k(maxima, k)[1], axis=1)  # ties: columns have to ascend
