@@ -113,6 +113,8 @@ def _describe(result: TrainResult, folder: Path, workdir: Path) -> str:
     if result.stop == "request":
         return f"stopped after {result.epochs} epochs; the same command goes on from there"
     score = "" if result.best_score is None else f", valid ndcg@10 {result.best_score:.4f}"
+    if result.neighbor_weight:
+        score += f" with neighbours of weight {result.neighbor_weight:g}"
     return (
         f"trained {result.epochs} epochs in {result.seconds:.0f} s; "
         f"best: epoch {result.best_epoch}{score}\n"

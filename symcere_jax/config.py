@@ -109,6 +109,12 @@ class ModelConfig:
     popularity_prior: bool = option(
         True, "learn one scalar: how much log(1 + training interactions) adds to an item's score"
     )
+    item_neighbors: bool = option(
+        True,
+        "after training, let an item gain by how near it is to single items of the user, not only "
+        "to their mean: with the weight that is best on validation, and only if it is "
+        "significantly better there; up to 16,384 items",
+    )
     learn_temperature: bool = option(
         False, "learn the temperature, from --temperature on, rather than keep it fixed"
     )

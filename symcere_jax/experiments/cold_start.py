@@ -108,7 +108,7 @@ def evaluate_cold_start(
             f"no user or item of {split} is new; prepare the data with --split=cold_item or "
             "--split=cold_user"
         )
-    fold_in = FoldIn.of(trained.model, trained.params, trained.inputs)
+    fold_in = FoldIn.of(trained.model, trained.params, trained.inputs, trained.neighbors)
     embeddings = trained.embeddings()
     user_features = {
         name: encoder.encode_documents(other.user_texts) for name, other in problems.items()
@@ -171,16 +171,21 @@ def _with_new(
 ) -> Embeddings:
     """Embeddings in which those of new users and items are folded in."""
     nothing = [np.zeros(0, int)] * len(problem.new_users)
-    users, _ = fold_in.users(
-        problem.user_items if with_items else nothing, user_features if with_texts else None
-    )
+    user_items = problem.user_items if with_items else nothing
+    users, _ = fold_in.users(user_items, user_features if with_texts else None)
+    items = fold_in.items(item_features)
     counts = np.array([len(texts) for texts in problem.item_texts])
     new_items, new_users = jnp.asarray(problem.new_items), jnp.asarray(problem.new_users)
+    of_users = {"users": users}
+    of_items = {"items": items, "item_bias": fold_in.item_bias(counts) + bonus}
+    if fold_in.neighbors is not None:
+        of_users["user_neighbors"] = fold_in.neighbors.of_users(user_items)
+        of_items["item_neighbors"] = fold_in.neighbors.of_items(items)
+    rows = {name: (new_users, new) for name, new in of_users.items()}
+    rows |= {name: (new_items, new) for name, new in of_items.items()}
     return dataclasses.replace(
         embeddings,
-        users=embeddings.users.at[new_users].set(users),
-        items=embeddings.items.at[new_items].set(fold_in.items(item_features)),
-        item_bias=embeddings.item_bias.at[new_items].set(fold_in.item_bias(counts) + bonus),
+        **{name: getattr(embeddings, name).at[at].set(new) for name, (at, new) in rows.items()},
     )
 
 

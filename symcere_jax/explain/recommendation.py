@@ -13,6 +13,7 @@ from symcere_jax.errors import DataError
 from symcere_jax.explain.aligner import Aligner
 from symcere_jax.explain.lime_words import WordContributions, explain_words
 from symcere_jax.graph import propagate
+from symcere_jax.models import score_block
 from symcere_jax.models.symcere import normalize_rows
 from symcere_jax.training import TrainedModel
 
@@ -29,6 +30,8 @@ class Neighbor:
         steps: length of the shortest path from the user; 0 for the user.
         graph: what its graph embedding adds to the score.
         text: what its text adds to the score.
+        nearness: what an item of the user adds as a neighbour of the item (see
+            `models/neighbors.py`).
     """
 
     kind: NodeKind
@@ -36,11 +39,12 @@ class Neighbor:
     steps: int
     graph: float
     text: float
+    nearness: float = 0.0
 
     @property
     def total(self) -> float:
         """What the node adds to the score."""
-        return self.graph + self.text
+        return self.graph + self.text + self.nearness
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +69,8 @@ class ReviewEvidence:
 class RecommendationExplanation:
     """A score, taken apart.
 
-    `score = Σ_neighbors (graph + text) + popularity` holds exactly: message passing is linear.
+    `score = Σ_neighbors (graph + text + nearness) + popularity` holds exactly: message passing is
+    linear.
 
     Attributes:
         user: row.
@@ -96,6 +101,7 @@ def explain_score(
     With `z_u = Σ_j P_uj x_j`, `x_j = e_j + f(r_j)` and ẑ_i of norm 1:
 
         score = Σ_j P_uj (e_j · ẑ_i + f(r_j) · ẑ_i) / (‖z_u‖ τ) + β log(1 + n_i)
+                + w / τ · 1/|I_u| Σ_{j ∈ I_u} k(i, j)
 
     Args:
         trained: a model.
@@ -122,9 +128,16 @@ def explain_score(
     direction = np.asarray(target, np.float64) / (length * model.temperature_of(trained.params))
     graph_parts = weights * (graph @ direction)
     text_parts = weights * ((features - graph) @ direction)
+    near_parts = np.zeros(n_nodes)
+    if trained.neighbors is not None:
+        own = trained.items.flat(np.array([user]))[1]
+        features = np.asarray(trained.neighbors.features, np.float64)
+        near = features[own] @ features[item] * (trained.neighbors.weight / max(len(own), 1))
+        near_parts[n_users + own] = near
     edges = dataset.train[dataset.is_positive(model.config.min_rating)]
     steps = _steps(edges, n_users, n_nodes, user, model.config.n_layers)
-    order = np.argsort(-np.abs(graph_parts + text_parts), kind="stable")
+    order = np.argsort(-np.abs(graph_parts + text_parts + near_parts), kind="stable")
+    adds = (weights != 0) | (near_parts != 0)
     neighbors = [
         Neighbor(
             kind="user" if node < n_users else "item",
@@ -132,10 +145,11 @@ def explain_score(
             steps=int(steps[node]),
             graph=float(graph_parts[node]),
             text=float(text_parts[node]),
+            nearness=float(near_parts[node]),
         )
-        for node in order[weights[order] != 0].tolist()
+        for node in order[adds[order]].tolist()
     ]
-    scores = np.asarray(embeddings.users[user] @ embeddings.items.T + embeddings.item_bias)
+    scores = np.asarray(score_block(embeddings, jnp.array([user]))[0])
     others = np.delete(scores, _known_items(dataset, user))
     return RecommendationExplanation(
         user=user,
@@ -166,7 +180,7 @@ def best_new_item(trained: TrainedModel, dataset: ReviewDataset, user: int) -> i
         DataError: the user has interacted with every item.
     """
     embeddings = trained.embeddings()
-    scores = np.array(embeddings.users[user] @ embeddings.items.T + embeddings.item_bias)
+    scores = np.array(score_block(embeddings, jnp.array([user]))[0])
     known = _known_items(dataset, user)
     if len(known) == len(scores):
         raise DataError(

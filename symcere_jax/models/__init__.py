@@ -1,11 +1,13 @@
 """The model and its towers."""
 
 from symcere_jax.models.build import build_model, resolve
+from symcere_jax.models.neighbors import Neighbors
 from symcere_jax.models.symcere import Embeddings, ModelInputs, NodeEmbeddings, SymCERE, score_block
 
 __all__ = [
     "Embeddings",
     "ModelInputs",
+    "Neighbors",
     "NodeEmbeddings",
     "SymCERE",
     "build_model",

@@ -9,7 +9,8 @@ for every item,
 where x_u is the text tower's output for the reviews, n_u the number of items, and n_i that of the
 item's training interactions. For a user of the training data with their own items and features,
 that is the user's own embedding. What is left out is how the new user would change those of others.
-A new item has no interactions: z_i = x_i / (L + 1), the text tower's output alone.
+A new item has no interactions: z_i = x_i / (L + 1), the text tower's output alone. Where neighbours
+count in the scores, both have columns for that as well (see `neighbors.py`).
 """
 
 import dataclasses
@@ -24,6 +25,7 @@ import scipy.sparse
 
 from symcere_jax.arrays import unit_rows
 from symcere_jax.graph import propagate
+from symcere_jax.models.neighbors import Neighbors
 from symcere_jax.models.symcere import ModelInputs, SymCERE
 
 
@@ -38,6 +40,7 @@ class FoldIn:
         item_degree: float32 `[n_items]`, training interactions of each item.
         user_norms: float32 `[n_users]`, what the embedding of each user of the training data was
             divided by: its L2 norm, 1 where normalisation is off.
+        neighbors: the items as neighbours of each other; None where they do not count.
     """
 
     model: SymCERE
@@ -45,20 +48,26 @@ class FoldIn:
     messages: np.ndarray
     item_degree: np.ndarray
     user_norms: np.ndarray
+    neighbors: Neighbors | None = None
 
     @classmethod
-    def of(cls, model: SymCERE, params: Any, inputs: ModelInputs) -> "FoldIn":
+    def of(
+        cls,
+        model: SymCERE,
+        params: Any,
+        inputs: ModelInputs,
+        neighbors: Neighbors | None = None,
+    ) -> "FoldIn":
         """Passes the messages of a trained model once.
 
         Args:
             model: the model.
             params: its parameters.
             inputs: what it was trained on.
+            neighbors: see `FoldIn`.
         """
-        messages, norms = _pass_messages(model)(params, inputs)
-        return cls(
-            model, params, np.asarray(messages), np.asarray(inputs.item_degree), np.asarray(norms)
-        )
+        messages, norms = (np.asarray(array) for array in _pass_messages(model)(params, inputs))
+        return cls(model, params, messages, np.asarray(inputs.item_degree), norms, neighbors)
 
     def neighbour_weights(self, items: Sequence[np.ndarray]) -> scipy.sparse.csr_array:
         """Weights `1 / sqrt(n_u · n_i)` of the edges from users to their items.
@@ -109,6 +118,41 @@ class FoldIn:
             float32 `[n, dim]`.
         """
         return self._directions(self.text_tower(items=text))[0]
+
+    def user_columns(
+        self, items: Sequence[np.ndarray], text: np.ndarray | None = None
+    ) -> np.ndarray:
+        """All columns of new users that score: those of `Embeddings.joined`.
+
+        Args:
+            items: see `users`.
+            text: see `users`.
+
+        Returns:
+            float32 `[n, dim + r]`.
+        """
+        embedded, _ = self.users(items, text)
+        if self.neighbors is None:
+            return embedded
+        return np.concatenate([embedded, self.neighbors.of_users(items)], axis=1)
+
+    def with_items(self, text: np.ndarray, n_interactions: np.ndarray) -> "FoldIn":
+        """One that knows new items as well, behind the others.
+
+        Args:
+            text: float `[m, width]` features of reviews or descriptions of the new items.
+            n_interactions: float `[m]`, how many are assumed of each.
+        """
+        neighbors = self.neighbors
+        if neighbors is not None:
+            rows = np.concatenate([neighbors.features, neighbors.of_items(self.items(text))])
+            neighbors = dataclasses.replace(neighbors, features=rows)
+        return dataclasses.replace(
+            self,
+            messages=np.concatenate([self.messages, self.text_tower(items=text)]),
+            item_degree=np.concatenate([self.item_degree, n_interactions]),
+            neighbors=neighbors,
+        )
 
     def item_bias(self, n_interactions: np.ndarray) -> np.ndarray:
         """The popularity prior `β log(1 + n)` of items with n interactions, float32 `[n_items]`."""

@@ -108,11 +108,26 @@ class Embeddings:
         users: float32 `[n_users, dim]`, divided by the temperature.
         items: float32 `[n_items, dim]`.
         item_bias: float32 `[n_items]`, the popularity prior.
+        user_neighbors: float32 `[n_users, r]`, further columns of the users (see `neighbors.py`);
+            None: there are none.
+        item_neighbors: float32 `[n_items, r]`, the same of the items.
     """
 
     users: jax.Array
     items: jax.Array
     item_bias: jax.Array
+    user_neighbors: jax.Array | None = None
+    item_neighbors: jax.Array | None = None
+
+    def joined(self) -> "Embeddings":
+        """The same scores, with all columns in `users` and `items`."""
+        if self.user_neighbors is None or self.item_neighbors is None:
+            return self
+        return Embeddings(
+            users=jnp.concatenate([self.users, self.user_neighbors], axis=1),
+            items=jnp.concatenate([self.items, self.item_neighbors], axis=1),
+            item_bias=self.item_bias,
+        )
 
 
 def score_block(embeddings: Embeddings, users: jax.Array) -> jax.Array:
@@ -125,7 +140,10 @@ def score_block(embeddings: Embeddings, users: jax.Array) -> jax.Array:
     Returns:
         float32 `[b, n_items]`.
     """
-    return embeddings.users[users] @ embeddings.items.T + embeddings.item_bias
+    scores = embeddings.users[users] @ embeddings.items.T + embeddings.item_bias
+    if embeddings.user_neighbors is None or embeddings.item_neighbors is None:
+        return scores
+    return scores + embeddings.user_neighbors[users] @ embeddings.item_neighbors.T
 
 
 class SymCERE(nn.Module):

@@ -94,6 +94,7 @@ def recommendation_content(one: RecommendationExplanation, named: Named) -> dict
                 "steps": neighbor.steps,
                 "graph": neighbor.graph,
                 "text": neighbor.text,
+                "nearness": neighbor.nearness,
             }
             for neighbor in one.neighbors[:100]
         ],
@@ -108,6 +109,7 @@ def recommendation_html(one: RecommendationExplanation, named: Named) -> str:
     rows = "".join(
         f"<tr><td>{html.escape(named.neighbor(neighbor))}</td><td>{neighbor.steps}</td>"
         f"<td>{neighbor.text:+.3f}</td><td>{neighbor.graph:+.3f}</td>"
+        f"<td>{neighbor.nearness:+.3f}</td>"
         f"<td>{neighbor.total:+.3f}</td></tr>"
         for neighbor in one.neighbors[:N_NEIGHBORS]
     )
@@ -116,11 +118,12 @@ def recommendation_html(one: RecommendationExplanation, named: Named) -> str:
     sections = [
         f"<p>Item {item} for user {user}: score <b>{one.score:.3f}</b>, rank {one.rank}.</p>",
         "<h2>Which neighbours in the graph</h2><p>Message passing is linear: these numbers add up "
-        "to the score. Steps: how far a node is from the user.</p>"
+        "to the score. Steps: how far a node is from the user. By nearness: what one of the "
+        "user's items adds for being much like this one.</p>"
         '<div class="scroll"><table><thead><tr><th>node</th><th>steps</th><th>by text</th>'
-        f"<th>by graph</th><th>together</th></tr></thead><tbody>{rows}"
-        f"<tr><td>{n_rest:,} further nodes</td><td></td><td></td><td></td><td>{rest:+.3f}</td></tr>"
-        f"<tr><td>popularity prior</td><td></td><td></td><td></td><td>{one.popularity:+.3f}</td>"
+        f"<th>by graph</th><th>by nearness</th><th>together</th></tr></thead><tbody>{rows}"
+        f"<tr><td>{n_rest:,} further nodes</td>{'<td></td>' * 4}<td>{rest:+.3f}</td></tr>"
+        f"<tr><td>popularity prior</td>{'<td></td>' * 4}<td>{one.popularity:+.3f}</td>"
         "</tr></tbody></table></div>",
         LEGEND,
     ]
@@ -145,7 +148,12 @@ def recommendation_tables(one: RecommendationExplanation, named: Named) -> list[
     """The same for the terminal."""
     title = f"{named.items[one.item]} for {named.users[one.user]}: score {one.score:.3f}, "
     neighbors = Table(
-        "node", "steps", "by text", "by graph", title=escape(title + f"rank {one.rank}")
+        "node",
+        "steps",
+        "by text",
+        "by graph",
+        "by nearness",
+        title=escape(title + f"rank {one.rank}"),
     )
     for neighbor in one.neighbors[:N_NEIGHBORS]:
         neighbors.add_row(
@@ -153,8 +161,9 @@ def recommendation_tables(one: RecommendationExplanation, named: Named) -> list[
             str(neighbor.steps),
             f"{neighbor.text:+.3f}",
             f"{neighbor.graph:+.3f}",
+            f"{neighbor.nearness:+.3f}",
         )
-    neighbors.add_row("popularity prior", "", "", f"{one.popularity:+.3f}")
+    neighbors.add_row("popularity prior", "", "", f"{one.popularity:+.3f}", "")
     return [
         neighbors,
         *(

@@ -1,7 +1,7 @@
 """A trained model for other programs: embeddings as npz and Parquet, scores as StableHLO.
 
     embeddings.npz     users float32 [n_users, dim], items float32 [n_items, dim],
-                       item_bias float32 [n_items]
+                       item_bias float32 [n_items]; columns for neighbours are among the dim
     users.parquet      user_id, embedding; rows in the order of users
     items.parquet      item_id, embedding, bias; rows in the order of items
     score.stablehlo    (users, items, item_bias, rows int32 [b]) -> float32 [b, n_items], any b
@@ -54,15 +54,16 @@ def export_model(recommender: Recommender, folder: Path) -> list[Path]:
     temporary = folder.with_name(f".{folder.name}.partial")
     try:
         temporary.mkdir(parents=True, exist_ok=True)
-        _write_embeddings(recommender, temporary)
-        (temporary / "score.stablehlo").write_bytes(export_score(recommender.embeddings))
+        embeddings = recommender.retrieval.scored
+        _write_embeddings(recommender, embeddings, temporary)
+        (temporary / "score.stablehlo").write_bytes(export_score(embeddings))
         content = {
             "dataset": recommender.name,
             "fingerprint": recommender.metadata.fingerprint,
             "step": recommender.metadata.progress.best_step,
             "n_users": len(recommender.users),
             "n_items": len(recommender.items),
-            "dim": int(recommender.embeddings.items.shape[1]),
+            "dim": int(embeddings.items.shape[1]),
             "score": "users[u] @ items[i] + item_bias[i]",
         }
         (temporary / "export.json").write_text(json.dumps(content, indent=2) + "\n")
@@ -76,7 +77,7 @@ def export_score(embeddings: Embeddings) -> bytes:
     """The scoring function as StableHLO, for any number of users at once.
 
     Args:
-        embeddings: give the shapes; the function takes the arrays as arguments.
+        embeddings: give the shapes, all columns joined; the function takes the arrays as arguments.
 
     Returns:
         A serialised `jax.export.Exported` for CPU, GPU and TPU.
@@ -94,15 +95,8 @@ def export_score(embeddings: Embeddings) -> bytes:
     return bytes(jax.export.export(jax.jit(score), platforms=PLATFORMS)(*shapes, rows).serialize())
 
 
-def _write_embeddings(recommender: Recommender, folder: Path) -> None:
-    users, items, bias = (
-        np.asarray(array)
-        for array in (
-            recommender.embeddings.users,
-            recommender.embeddings.items,
-            recommender.embeddings.item_bias,
-        )
-    )
+def _write_embeddings(recommender: Recommender, embeddings: Embeddings, folder: Path) -> None:
+    users, items, bias = map(np.asarray, (embeddings.users, embeddings.items, embeddings.item_bias))
     # Without the ids: strings of NumPy are all as wide as the longest, and lose NULs at their end.
     np.savez(folder / "embeddings.npz", users=users, items=items, item_bias=bias)
     _write_table(folder / "users.parquet", recommender.users, users, {})

@@ -56,6 +56,7 @@ class ItemIndex:
         Raises:
             ConfigError: the extra is not installed.
         """
+        embeddings = embeddings.joined()
         norms = np.linalg.norm(np.asarray(embeddings.users), axis=1)
         scale = float(norms.mean()) or 1.0
         items, bias = np.asarray(embeddings.items), np.asarray(embeddings.item_bias)
@@ -77,7 +78,7 @@ class ItemIndex:
         """The items of about the best scores.
 
         Args:
-            users: float32 `[n, dim]`, rows of `Embeddings.users`, or other queries.
+            users: float32 `[n, columns]`, rows of `Embeddings.joined().users`, or other queries.
             k: items for each.
             with_bias: add the items' bias to the inner products.
 

@@ -5,7 +5,6 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -126,14 +125,13 @@ class Recommender:
         trained = load_model(workdir, dataset)
         all_pairs = np.concatenate([dataset.interactions(split) for split in schema.SPLITS])
         config = trained.metadata.config.model
-        positive = dataset.train[dataset.is_positive(config.min_rating)]
         embeddings = trained.embeddings()
         return cls(
             users=IdMap("user", dataset.user_ids()),
             items=IdMap("item", dataset.item_ids()),
             embeddings=embeddings,
-            fold_in=FoldIn.of(trained.model, trained.params, trained.inputs),
-            history=Interactions.from_pairs(positive, dataset.n_users),
+            fold_in=FoldIn.of(trained.model, trained.params, trained.inputs, trained.neighbors),
+            history=trained.items,
             seen=Interactions.from_pairs(all_pairs, dataset.n_users),
             encoder=_load_encoder(dataset, config.text_encoder),
             metadata=trained.metadata,
@@ -194,7 +192,7 @@ class Recommender:
         """
         seen = self.seen if exclude_seen else no_items(len(self.users))
         return self.retrieval.recommend(
-            self.embeddings.users, rows, seen, k, allowed=allowed, progress=progress
+            self.retrieval.scored.users, rows, seen, k, allowed=allowed, progress=progress
         )
 
     def recommend_new(
@@ -314,14 +312,19 @@ class Recommender:
         """
         features = self._encode(list(items.values()))
         counts = np.array([len(texts) for texts in items.values()], np.float32)
-        fold_in = self.fold_in
-        added = Embeddings(
-            users=self.embeddings.users[:0],
-            items=jnp.asarray(fold_in.items(features)),
-            item_bias=jnp.asarray(fold_in.item_bias(counts) + np.float32(bonus)),
-        )
-        embeddings = jax.tree.map(
-            lambda old, new: jnp.concatenate([old, new]), self.embeddings, added
+        fold_in = self.fold_in.with_items(features, counts)
+        added = {
+            "items": fold_in.items(features),
+            "item_bias": fold_in.item_bias(counts) + np.float32(bonus),
+        }
+        if fold_in.neighbors is not None:
+            added["item_neighbors"] = fold_in.neighbors.features[len(self.items) :]
+        embeddings = dataclasses.replace(
+            self.embeddings,
+            **{
+                name: jnp.concatenate([getattr(self.embeddings, name), rows])
+                for name, rows in added.items()
+            },
         )
         return dataclasses.replace(
             self,
@@ -329,17 +332,13 @@ class Recommender:
             embeddings=embeddings,
             index=None if self.index is None else ItemIndex.build(embeddings),
             titles=None if self.titles is None else np.append(self.titles, [None] * len(items)),
-            fold_in=dataclasses.replace(
-                fold_in,
-                messages=np.concatenate([fold_in.messages, fold_in.text_tower(items=features)]),
-                item_degree=np.concatenate([fold_in.item_degree, counts]),
-            ),
+            fold_in=fold_in,
         )
 
     def _embed_users(self, users: Sequence[NewUser], items: Sequence[np.ndarray]) -> np.ndarray:
         texts = [user.texts for user in users]
         features = self._encode(texts) if any(texts) else None
-        return self.fold_in.users(items, features)[0]
+        return self.fold_in.user_columns(items, features)
 
     def _encode(self, texts: Sequence[Sequence[str]]) -> np.ndarray:
         """Features of documents, each of several texts, float32 `[n, width]`."""

@@ -58,7 +58,7 @@ class Retrieval:
         """The k items of the best scores.
 
         Args:
-            users: float32 `[n_users, dim]` embeddings of users.
+            users: float32 `[n_users, columns]`, users as in `scored`.
             rows: int `[n]`, rows of `users`.
             seen: items that are left out, by row of `users`.
             k: number of ranks.
@@ -71,7 +71,7 @@ class Retrieval:
         """
         if self.index is not None and allowed is None:
             return self._approximate(users, rows, seen, k, True, progress)
-        params = (dataclasses.replace(self.embeddings, users=users), self._penalty(allowed))
+        params = (dataclasses.replace(self.scored, users=users), self._penalty(allowed))
         return self._exact(_score_users, params, rows, seen, k, progress)
 
     def nearest(
@@ -95,9 +95,16 @@ class Retrieval:
         """
         rows = np.arange(len(queries))
         if self.index is not None and allowed is None and self._has_unit_items:
+            more = self.scored.items.shape[1] - queries.shape[1]
+            queries = np.pad(np.asarray(queries), ((0, 0), (0, more)))
             return self._approximate(queries, rows, seen, k, False)
         params = (jnp.asarray(queries), self.directions, self._penalty(allowed))
         return self._exact(_score_queries, params, rows, seen, k)
+
+    @functools.cached_property
+    def scored(self) -> Embeddings:
+        """The embeddings with all their columns in one, as the index has them."""
+        return self.embeddings.joined()
 
     @functools.cached_property
     def directions(self) -> jax.Array:
@@ -154,8 +161,8 @@ class Retrieval:
         assert self.index is not None
         k = min(k, len(self.index))
         wanted, rows = np.asarray(queries)[rows], np.asarray(rows)
-        targets = np.asarray(self.embeddings.items)
-        bias = np.asarray(self.embeddings.item_bias) * np.float32(with_bias)
+        targets = np.asarray(self.scored.items)
+        bias = np.asarray(self.scored.item_bias) * np.float32(with_bias)
         items = np.full((len(rows), k), -1, np.int32)
         scores = np.full((len(rows), k), -np.inf, np.float32)
         for start in range(0, len(rows), _BLOCK_QUERIES):

@@ -54,6 +54,8 @@ class Checkpoints:
     def save(self, state: Any, best_params: Any, metadata: Metadata, *, keep: int = KEEP) -> None:
         """Writes the latest and the best checkpoint, where they are not there already.
 
+        One that is there with another weight of neighbours is replaced.
+
         Earlier ones are deleted afterwards: whenever a save is cut off, there is one to go on from.
 
         Args:
@@ -66,8 +68,13 @@ class Checkpoints:
             StorageError: they cannot be written; what was there before still is.
         """
         progress = metadata.progress
-        self._write("best", progress.best_step, {"tree": best_params}, metadata)
-        self._write("latest", progress.step, {"tree": state, "best": best_params}, metadata)
+        trees = {"best": {"tree": best_params}, "latest": {"tree": state, "best": best_params}}
+        steps = {"best": progress.best_step, "latest": progress.step}
+        order: list[CheckpointKind] = ["best", "latest"]
+        if contents.is_complete(self._folder("best", progress.best_step)):
+            order.reverse()  # where it has to be replaced, the latest has the best whole meanwhile
+        for kind in order:
+            self._write(kind, steps[kind], trees[kind], metadata)
         kept = self.steps("latest")[-max(keep, 1) :]
         best = {progress.best_step}
         for step in kept:
@@ -146,7 +153,9 @@ class Checkpoints:
     ) -> None:
         folder = self._folder(kind, step)
         if contents.is_complete(folder):
-            return
+            with contextlib.suppress(CheckpointError):
+                if self._read_metadata(folder).neighbor_weight == metadata.neighbor_weight:
+                    return
         contents.delete(folder)  # a save that was cut off before the list of contents
         # Orbax takes a device's own arrays for a mistake where there are several processes.
         host = {name: jax.tree.map(np.asarray, tree) for name, tree in trees.items()}
@@ -193,9 +202,8 @@ class Checkpoints:
     def _sources(self, kind: CheckpointKind) -> Iterator[tuple[Path, str]]:
         """Folders and their parts that hold arrays of a kind, the newest first."""
         steps = self.steps(kind)
-        if not steps:
-            return
-        yield self._folder(kind, steps[-1]), "tree"
+        if steps:
+            yield self._folder(kind, steps[-1]), "tree"
         found = [(step, 1, self._folder(kind, step), "tree") for step in steps[:-1]]
         if kind == "best":  # the latest checkpoints hold it too
             for step in self.steps("latest"):

@@ -7,10 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.models import Embeddings, ModelInputs, NodeEmbeddings, SymCERE, build_model
+from symcere_jax.data.interactions import Interactions
+from symcere_jax.models import (
+    Embeddings,
+    ModelInputs,
+    Neighbors,
+    NodeEmbeddings,
+    SymCERE,
+    build_model,
+)
 from symcere_jax.training.checkpoint import Checkpoints, Metadata
+from symcere_jax.training.neighbors import training_items
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,16 +32,30 @@ class TrainedModel:
         params: its parameters.
         inputs: graph and text features of the prepared folder.
         metadata: what the checkpoint says of itself.
+        items: positive training items of each user.
     """
 
     model: SymCERE
     params: Any
     inputs: ModelInputs
     metadata: Metadata
+    items: Interactions
 
     def embeddings(self) -> Embeddings:
         """Embeddings that score."""
-        return embed(self.model)(self.params, self.inputs)
+        embeddings = embed(self.model)(self.params, self.inputs)
+        if self.neighbors is None:
+            return embeddings
+        return self.neighbors.added_to(embeddings, self.items)
+
+    @functools.cached_property
+    def neighbors(self) -> Neighbors | None:
+        """The items as neighbours of each other; None where they do not count."""
+        weight = self.metadata.neighbor_weight
+        if not weight:
+            return None
+        items = embed(self.model)(self.params, self.inputs).items
+        return Neighbors.of(np.asarray(items), weight / self.model.temperature_of(self.params))
 
     def nodes(self, *, by_tower: bool = False) -> NodeEmbeddings:
         """Embeddings of all nodes before normalisation, users first; see `NodeEmbeddings`."""
@@ -56,7 +80,7 @@ def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
         config = metadata.config
         model = build_model(config, dataset.n_users, dataset.n_items)
         inputs = ModelInputs.from_dataset(dataset, config.model)
-        built.update(model=model, inputs=inputs)
+        built.update(model=model, inputs=inputs, items=training_items(dataset, config))
         return jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
 
     metadata, params = Checkpoints(workdir).restore_best(like)

@@ -25,6 +25,7 @@ from symcere_jax.training.checkpoint import KEEP, Checkpoints, Metadata, Progres
 from symcere_jax.training.devices import replicate, unreplicate
 from symcere_jax.training.embeddings import embed
 from symcere_jax.training.inputs import TrainInputs
+from symcere_jax.training.neighbors import MAX_ITEMS, choose_weight
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.step import build_optimizer, build_steps, initial_state
 from symcere_jax.training.warm_start import warm_params
@@ -55,6 +56,7 @@ class TrainResult:
         epochs: epochs done.
         best_epoch: the epoch whose parameters are kept as the best.
         best_score: its validation score; None without validation data.
+        neighbor_weight: of neighbours in this score, 0 if they do not count.
         seconds: time of this call.
     """
 
@@ -62,6 +64,7 @@ class TrainResult:
     epochs: int
     best_epoch: int
     best_score: float | None
+    neighbor_weight: float
     seconds: float
 
 
@@ -162,6 +165,7 @@ class _Run:
         self.checkpoint_seconds = SECONDS_BETWEEN_CHECKPOINTS
         self.checkpoints = Checkpoints(workdir)
         self.resumed = False
+        self.neighbor_weight = 0.0  # of the best parameters, once it is chosen
         inputs = TrainInputs.from_dataset(dataset, config)
         n_interactions = len(inputs.interactions)
         self.batch_size, n_micro_batches = fit_batch_size(
@@ -221,6 +225,7 @@ class _Run:
             self.state, self.best_params, self._check
         )
         self.resumed = True
+        self.neighbor_weight = metadata.neighbor_weight
         return metadata.progress
 
     def _check(self, metadata: Metadata) -> None:
@@ -291,12 +296,17 @@ class _Run:
                 self._save(progress)
                 last_save = time.monotonic()
         self.state = unreplicate(state)
+        score = progress.best_score
+        has_neighbors = self.config.model.item_neighbors and self.dataset.n_items <= MAX_ITEMS
+        if stop != "request" and score is not None and has_neighbors:
+            score = self._choose_neighbors()
         self._save(progress)
         return TrainResult(
             stop=stop,
             epochs=progress.step // self.steps_per_epoch,
             best_epoch=progress.best_step // self.steps_per_epoch,
-            best_score=progress.best_score,
+            best_score=score,
+            neighbor_weight=self.neighbor_weight,
             seconds=time.monotonic() - started,
         )
 
@@ -344,7 +354,7 @@ class _Run:
             )
         best = score is None or progress.best_score is None or score > progress.best_score
         if best:
-            self.best_params = self.state.kept
+            self.best_params, self.neighbor_weight = self.state.kept, 0.0
             progress = dataclasses.replace(
                 progress,
                 best_score=score,
@@ -360,6 +370,14 @@ class _Run:
         if observer:
             observer.epoch(record, best)
         return progress
+
+    def _choose_neighbors(self) -> float:
+        """Decides how much neighbours count beside the best parameters; their score with it."""
+        embeddings = embed(self.model)(self.best_params, self.model_inputs)
+        temperature = self.model.temperature_of(self.best_params)
+        chosen = choose_weight(embeddings, temperature, self.dataset, self.config)
+        self.neighbor_weight, score = map(processes.of_first, chosen)
+        return score
 
     def _check_state(self, progress: Progress) -> None:
         """Refuses to validate or to keep what is not finite: the loss shows it a step later."""
@@ -380,6 +398,11 @@ class _Run:
         if not processes.is_first():
             return
         metadata = Metadata.of(
-            self.config, self.dataset, self.steps_per_epoch, progress, self.batch_size
+            self.config,
+            self.dataset,
+            self.steps_per_epoch,
+            progress,
+            self.batch_size,
+            self.neighbor_weight,
         )
         self.checkpoints.save(self.state, self.best_params, metadata, keep=self.keep)

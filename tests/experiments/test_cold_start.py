@@ -15,8 +15,10 @@ from symcere_jax.experiments.cold_start import (
     POPULARITY,
     TEXT_KNN,
     NoColdStartError,
+    _with_new,
     evaluate_cold_start,
 )
+from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.reporting.cold_start import (
     HEADER,
     cold_start_rows,
@@ -24,7 +26,8 @@ from symcere_jax.reporting.cold_start import (
     write_cold_start,
 )
 from symcere_jax.text.precomputed import FittedPrecomputed
-from symcere_jax.training import train
+from symcere_jax.training import load_model, loop, train
+from symcere_jax.training.neighbors import Chosen
 
 SETTINGS = {"epochs": 1, "batch_size": 256, "propagation": "segment", "cross_modal_weight": 0.0}
 
@@ -42,7 +45,11 @@ def found(request, tmp_path_factory):
     )
     prepare(config)
     dataset = ReviewDataset.load(config.output)
-    train(Config.of(**SETTINGS), dataset, folder / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        # In the scores of one of the two models neighbours count.
+        weight = 0.3 if request.param == "cold_item" else 0.0
+        patch.setattr(loop, "choose_weight", lambda *_: Chosen(weight, 0.5))
+        train(Config.of(**SETTINGS), dataset, folder / "run")
     return request.param, folder, dataset, evaluate_cold_start(folder / "run", dataset, "test")
 
 
@@ -61,6 +68,27 @@ def test_new_ones_get_more_than_popularity_gives(found):
         assert min(metrics[FROM_ITEMS], metrics[FROM_TEXTS]) > metrics[POPULARITY]
     assert set(metrics) == expected
     assert WARM in by_task
+
+
+def test_new_items_have_neighbours_where_they_count(found):
+    policy, folder, dataset, _ = found
+    trained = load_model(folder / "run", dataset)
+    fold_in = FoldIn.of(trained.model, trained.params, trained.inputs, trained.neighbors)
+    problem = ColdStart.of(dataset, "test")
+    counts = (len(problem.new_items), len(problem.new_users))
+    features = [np.random.default_rng(n).standard_normal((n, 24)) for n in counts]
+    known = trained.embeddings()
+    embeddings = _with_new(known, fold_in, problem, *features, True, True, 0.0)
+    if policy == "cold_user":
+        assert embeddings.item_neighbors is None
+        return
+    items = np.asarray(embeddings.items, float)
+    items /= np.maximum(np.linalg.norm(items, axis=1, keepdims=True), 1e-30)
+    old = np.setdiff1d(np.arange(dataset.n_items), problem.new_items)
+    found_near = embeddings.item_neighbors @ embeddings.item_neighbors.T
+    expected = np.exp(16 * (items[problem.new_items] @ items[old].T - 1))
+    np.testing.assert_allclose(found_near[problem.new_items][:, old], expected, atol=1e-3)
+    np.testing.assert_array_equal(embeddings.item_neighbors[old], known.item_neighbors[old])
 
 
 def test_all_methods_are_scored_on_the_same_users(found):

@@ -6,6 +6,7 @@ import pytest
 
 from symcere_jax.errors import CheckpointError
 from symcere_jax.experiments.scoring import score_run
+from symcere_jax.models import score_block
 from symcere_jax.training import load_embeddings
 
 
@@ -16,7 +17,7 @@ def test_scores_are_those_of_the_best_checkpoint(trained_run, dataset, tmp_path)
         workdir, dataset, "valid", ks=(3,), progress=lambda done, total: shown.append((done, total))
     )
     embeddings, metadata = load_embeddings(workdir, dataset)
-    scores = np.array(embeddings.users @ embeddings.items.T + embeddings.item_bias)
+    scores = np.array(score_block(embeddings, np.arange(dataset.n_users)))
     scores[tuple(dataset.train.T)] = -np.inf
     recommended = np.argsort(-scores[found.evaluation.users], axis=1, kind="stable")[:, :3]
     np.testing.assert_array_equal(found.evaluation.recommended, recommended)

@@ -61,8 +61,8 @@ class Machine:
             if len(self.trained) > self.interrupt_after:
                 raise KeyboardInterrupt
             if should_stop():
-                return TrainResult("request", number, number, score, 1.0)
-        return TrainResult("epochs", EPOCHS, EPOCHS, score, 1.0)
+                return TrainResult("request", number, number, score, 0.0, 1.0)
+        return TrainResult("epochs", EPOCHS, EPOCHS, score, 0.0, 1.0)
 
 
 @pytest.fixture

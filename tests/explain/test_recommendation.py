@@ -13,7 +13,7 @@ from symcere_jax.explain import (
     explain_recommendation,
     explain_score,
 )
-from symcere_jax.models import build_model
+from symcere_jax.models import build_model, score_block
 from symcere_jax.models.symcere import ModelInputs
 
 USER, ITEM = 7, 11
@@ -36,7 +36,7 @@ def adjacency(edges, dataset):
 
 def test_parts_add_up_to_the_score(explained, trained):
     embeddings = trained.embeddings()
-    score = float(embeddings.users[USER] @ embeddings.items[ITEM] + embeddings.item_bias[ITEM])
+    score = float(score_block(embeddings, np.array([USER]))[0, ITEM])
     assert explained.score == pytest.approx(score, rel=1e-5)
     parts = sum(neighbor.total for neighbor in explained.neighbors)
     assert parts + explained.popularity == pytest.approx(score, rel=1e-4)
@@ -53,7 +53,7 @@ def test_a_neighbor_adds_what_its_features_bring(explained, trained, dataset):
     expected = passed[USER] * (features @ target) / scale
     for neighbor in explained.neighbors[:20]:
         node = neighbor.row + (dataset.n_users if neighbor.kind == "item" else 0)
-        assert neighbor.total == pytest.approx(expected[node], abs=1e-5)
+        assert neighbor.graph + neighbor.text == pytest.approx(expected[node], abs=1e-5)
     graph = np.asarray(trained.params["graph_tower"]["embedding"], np.float64)
     first = explained.neighbors[0]
     node = first.row + (dataset.n_users if first.kind == "item" else 0)
@@ -61,6 +61,24 @@ def test_a_neighbor_adds_what_its_features_bring(explained, trained, dataset):
         passed[USER, node] * (graph[node] @ target) / scale, abs=1e-5
     )
     assert len(explained.neighbors) == np.count_nonzero(passed[USER])
+
+
+def test_an_item_of_the_user_adds_its_nearness(explained, trained, dataset):
+    """Against the kernel, in float64."""
+    weight = trained.metadata.neighbor_weight
+    assert weight > 0  # or this would test nothing
+    z = np.asarray(trained.embeddings().items, np.float64)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    own = dataset.train[dataset.train[:, 0] == USER, 1]
+    near = {item: np.exp((z[item] @ z[ITEM] - 1) * 16) for item in own.tolist()}
+    scale = weight / trained.model.temperature / len(own)
+    found = {
+        neighbor.row: neighbor.nearness
+        for neighbor in explained.neighbors
+        if neighbor.kind == "item" and neighbor.nearness
+    }
+    assert found == pytest.approx({i: scale * k for i, k in near.items()}, abs=1e-4)
+    assert not any(one.nearness for one in explained.neighbors if one.kind == "user")
 
 
 def paths(linked):

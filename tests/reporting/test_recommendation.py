@@ -21,7 +21,7 @@ RECOMMENDATION = RecommendationExplanation(
     rank=3,
     popularity=0.25,
     neighbors=[
-        Neighbor("item", 1, 1, 0.25, 1.5),
+        Neighbor("item", 1, 1, 0.25, 1.5, 0.125),
         *(Neighbor("user", 0, 2, 0.0, 0.05) for _ in range(10)),
     ],
     by_user=[ReviewEvidence(4, 1, 1, WORDS)],
@@ -41,6 +41,7 @@ def test_files_of_recommendations(tmp_path):
         "steps": 1,
         "graph": 0.25,
         "text": 1.5,
+        "nearness": 0.125,
     }
     page = paths[1].read_text(encoding="utf-8")
     text = Reader(page).text

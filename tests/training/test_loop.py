@@ -31,6 +31,7 @@ SETTINGS = {
     "propagation": "segment",
     "user_ranking_weight": 0.0,
     "cross_modal_weight": 0.0,
+    "item_neighbors": False,
     "epochs": 4,
 }
 STEPS_PER_EPOCH = 6

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from symcere_jax.data.interactions import Interactions
+from symcere_jax.models import Embeddings, Neighbors, neighbors, score_block
+from symcere_jax.serving.retrieval import item_lists
+
+
+def kernel(left, right):
+    """Of embeddings of any length, in float64."""
+    left, right = (
+        rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30)
+        for rows in (np.asarray(left, float), np.asarray(right, float))
+    )
+    return np.exp((left @ right.T - 1) / neighbors.BANDWIDTH)
+
+
+def draw(n, dim=5, seed=0):
+    """Embeddings in clusters: some items have near neighbours."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((max(n // 3, 1), dim))
+    return np.float32(centres[rng.integers(len(centres), size=n)] + 0.1 * rng.random((n, dim)))
+
+
+@given(st.integers(1, 12), st.integers(0, 100))
+def test_scores_are_those_of_loops(n_items, seed):
+    rng = np.random.default_rng(seed)
+    items, users = draw(n_items, seed=seed), np.float32(rng.standard_normal((4, 5)))
+    lists = [np.flatnonzero(rng.random(n_items) < share) for share in (0, 0.3, 0.6, 1)]
+    plain = Embeddings(users, items, np.float32(rng.standard_normal(n_items)))
+    found = Neighbors.of(items, 3.0).added_to(plain, item_lists(lists))
+    near = kernel(items, items)
+    expected = np.asarray(score_block(plain, np.arange(4)), float)
+    for user, own in enumerate(lists):
+        for item in range(n_items):
+            expected[user, item] += 3.0 * sum(near[item, j] for j in own) / max(len(own), 1)
+    np.testing.assert_allclose(score_block(found, np.arange(4)), expected, rtol=1e-4, atol=1e-4)
+    joined = score_block(found.joined(), np.arange(4))
+    np.testing.assert_allclose(joined, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_few_columns_stand_for_a_large_catalogue(monkeypatch):
+    monkeypatch.setattr(neighbors, "MAX_COLUMNS", 60)
+    items = draw(450, dim=16)
+    found = Neighbors.of(items, 1.0)
+    assert found.features.shape == found.basis.shape == (450, 60)
+    near = kernel(items, items)
+    values = np.linalg.eigvalsh(near)[::-1]
+    best = np.sqrt((values[60:] ** 2).sum())  # nothing of that rank is nearer (Eckart and Young)
+    error = np.linalg.norm(np.asarray(found.features, float) @ found.features.T - near)
+    assert best < error < 1.05 * best
+
+
+def test_an_item_has_the_columns_that_it_would_get_as_a_new_one():
+    items = draw(20)
+    found = Neighbors.of(items, 1.0)
+    np.testing.assert_allclose(found.of_items(items), found.features, atol=1e-4)
+    # Length is of no account.
+    np.testing.assert_allclose(found.of_items(7 * items[:3]), found.features[:3], atol=1e-4)
+
+
+def test_new_items_are_near_what_the_kernel_says():
+    rng = np.random.default_rng(1)
+    items = draw(30)
+    new = items[:4] + 0.05 * np.float32(rng.standard_normal((4, 5)))
+    found = Neighbors.of(items, 1.0)
+    expected = kernel(new, items)
+    np.testing.assert_allclose(found.of_items(new) @ found.features.T, expected, atol=1e-3)
+
+
+def test_users_by_lists_or_by_interactions():
+    found = Neighbors.of(draw(9), 2.0)
+    lists = [np.array([1, 4, 8]), np.zeros(0, int), np.array([0])]
+    expected = [2.0 * found.features[row].mean(axis=0) if len(row) else 0 for row in lists]
+    for users in (found.of_users(lists), found.of_users(item_lists(lists))):
+        assert users.dtype == np.float32
+        for row, wanted in zip(users, expected, strict=True):
+            np.testing.assert_allclose(row, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_items", [1, 3])
+def test_twins_and_items_without_an_embedding(n_items):
+    items = np.zeros((n_items, 4), np.float32)
+    items[:2] = 1
+    found = Neighbors.of(items, 1.0)
+    assert np.isfinite(found.features).all()
+    near = found.features @ found.features.T
+    np.testing.assert_allclose(near, kernel(items, items), atol=1e-4)
+
+
+def test_no_users():
+    found = Neighbors.of(draw(4), 1.0)
+    nobody = Interactions(np.zeros(1, np.int64), np.zeros(0, np.int32))
+    assert found.of_users(nobody).shape == found.of_users([]).shape == (0, 4)
