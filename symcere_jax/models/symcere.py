@@ -104,6 +104,9 @@ class NodeEmbeddings:
 class Embeddings:
     """All that is needed to score: `score(u, i) = users_u · items_i + item_bias_i`.
 
+    Where neighbours count, `user_neighbors_u · item_neighbors_i` is added; `joined` has them among
+    the other columns.
+
     Attributes:
         users: float32 `[n_users, dim]`, divided by the temperature.
         items: float32 `[n_items, dim]`.

@@ -27,7 +27,8 @@ class Explanation:
     """A score, taken apart exactly: it is the sum of all parts.
 
     A user's embedding is a sum over the items of the history and the user's own features, and a
-    score is linear in it, so that each has a share that can be named.
+    score is linear in it, so that each has a share that can be named. What an item of the history
+    adds as a neighbour is part of its share.
 
     Attributes:
         user_id: external id.
