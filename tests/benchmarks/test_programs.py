@@ -1,0 +1,91 @@
+"""Benchmarks as their users start them, on data that is small."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def start(name: str, *arguments: object) -> str:
+    """What a benchmark prints; it must end well."""
+    command = [sys.executable, BENCHMARKS / f"{name}.py", *map(str, arguments)]
+    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def table_in(path: Path, label: str) -> list[str]:
+    """The lines of a table of a Markdown file."""
+    lines = path.read_text().splitlines()
+    return lines[lines.index(f"<!-- {label} -->") + 1 : lines.index(f"<!-- /{label} -->")]
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A Markdown file with a place for each table."""
+    labels = ("results", "neighbors", "blends", "scale", "speed", "ablation")
+    path = tmp_path / "page.md"
+    path.write_text("".join(f"<!-- {label} -->\n<!-- /{label} -->\n" for label in labels))
+    return path
+
+
+def test_results_and_what_reads_them(dataset, tmp_path, page):
+    methods = ("popularity", "ease")
+    common = [f"--datasets={dataset.folder}", f"--workdir={tmp_path}/runs", "--seeds=1"]
+    common += [f"--update={page}", f"--methods={','.join(methods)}"]
+    start("results", *common, "--budget=1", f"--configs={tmp_path}")
+    found = table_in(page, "results")
+    assert found[0] == "| test ndcg@10 | small |"
+    methods_of_table = {line.split(" | ")[0].strip("| ") for line in found[2:6]}
+    ours = {"SymCERE, defaults", "SymCERE, defaults, without text"}
+    assert methods_of_table == {"popularity", "EASE"} | ours
+    start("neighbors", *common[:-1])
+    rows = [line.split(" | ") for line in table_in(page, "neighbors")[2:]]
+    assert [row[0] for row in rows] == ["| small", "| small"]
+    for row in rows:  # with a weight of 0, nothing changes; another one was better on validation
+        weight, without, with_them = float(row[2]), float(row[3]), float(row[4])
+        assert with_them > without if weight else with_them == without
+    start("blends", *common)
+    rows = [line.split(" | ") for line in table_in(page, "blends")[2:]]
+    assert [row[1] for row in rows] == ["popularity", "EASE"]
+    assert all(float(row[4]) >= float(row[3]) for row in rows)
+
+
+def test_an_ablation(dataset, tmp_path, page):
+    variants = tmp_path / "variants.json"
+    variants.write_text('{"full": {"epochs": 1}, "no_text": {"epochs": 1, "text_encoder": "none"}}')
+    start(
+        "ablation",
+        f"--dataset={dataset.folder}",
+        f"--workdir={tmp_path}/runs",
+        f"--variants={variants}",
+        "--seeds=1",
+        f"--update={page}",
+    )
+    assert any(line.startswith("| no_text") for line in table_in(page, "ablation"))
+
+
+def test_growth_with_the_data(page):
+    start("scale", "--interactions=3e3,6e3", "--rounds=1", "--embedding_dim=8", f"--update={page}")
+    found = table_in(page, "scale")
+    assert sum(line.startswith(("| 2,", "| 3,", "| 5,", "| 6,")) for line in found) == 2
+    assert "to the power" in found[-1]
+
+
+def test_speed_beside_others(page):
+    start(
+        "speed",
+        "--synthetic_interactions=3000",
+        "--rounds=1",
+        "--embedding_dim=8",
+        "--batch_size=256",
+        f"--update={page}",
+    )
+    found = "\n".join(table_in(page, "speed"))
+    for side in ("symcere_jax", "torch COO", "torch CSR", "torch.topk"):
+        assert f"| {side} |" in found
