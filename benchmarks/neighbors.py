@@ -18,7 +18,7 @@ from launch import cli
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, HeldOutSplit, evaluate
 from symcere_jax.models import Embeddings, score_block
-from symcere_jax.training import load_embeddings
+from symcere_jax.training import load_model
 
 _DATASETS = flags.DEFINE_list("datasets", None, "prepared folders", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "of benchmarks/results.py", required=True)
@@ -43,9 +43,9 @@ def row(dataset: ReviewDataset, folder: Path, label: str) -> list[str]:
     """The cells of a data set with text, or without."""
     found, weights = [], []
     for seed in range(_SEEDS.value):
-        embeddings, metadata = load_embeddings(folder / f"seed_{seed}", dataset)
-        found.append(scores(embeddings, dataset))
-        weights.append(metadata.neighbor_weight)
+        trained = load_model(folder / f"seed_{seed}", dataset)
+        found.append(scores(trained.embeddings(), dataset))
+        weights.append(trained.neighbor_weight)
     shown = ", ".join(f"{weight:g}" for weight in sorted(set(weights)))
     return [dataset.name, label, shown, *(f"{mean:.4f}" for mean in np.mean(found, axis=0))]
 

@@ -10,6 +10,7 @@ import resource
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import jax.numpy as jnp
@@ -60,7 +61,7 @@ def recommender(n_users: int, n_items: int, dim: int) -> Recommender:
             items=jnp.asarray(rng.standard_normal((n_items, dim), np.float32)),
             item_bias=jnp.zeros(n_items),
         ),
-        fold_in=cast(FoldIn, cast(Any, None)),  # is for what is new alone
+        fold_in=cast(FoldIn, cast(Any, SimpleNamespace(neighbors=None))),  # is for what is new
         history=history,
         seen=history,
         encoder=None,

@@ -14,6 +14,8 @@ from symcere_jax.errors import ConfigError
 # A text encoder named so is the first one that the data set was prepared with, if any.
 AUTO = "auto"
 NONE = "none"
+# What settings stood for before they existed, where that is not their default.
+_BEFORE = {"item_neighbors": False}
 
 
 def option(
@@ -113,7 +115,7 @@ class ModelConfig:
         True,
         "after training, let an item gain by how near it is to single items of the user, not only "
         "to their mean: with the weight that is best on validation, and only if it is "
-        "significantly better there; up to 16,384 items",
+        "better there by more than chance; up to 8,192 items",
     )
     learn_temperature: bool = option(
         False, "learn the temperature, from --temperature on, rather than keep it fixed"
@@ -344,9 +346,9 @@ class Config:
     def difference(self, other: Mapping[str, Any]) -> str:
         """Says in words where flat settings differ from these; empty if nowhere.
 
-        Settings that a later version has added were their defaults before.
+        Settings that a later version has added were `_BEFORE` then, or their defaults.
         """
-        mine, theirs = self.flat(), Config().flat() | dict(other)
+        mine, theirs = self.flat(), Config().flat() | _BEFORE | dict(other)
         return ", ".join(
             f"--{name}={mine.get(name)} (was {theirs[name]})"
             for name in sorted(theirs)

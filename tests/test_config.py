@@ -177,6 +177,9 @@ def test_difference_names_both_values():
     assert Config().difference(stored) == "--heads=None (was 4)"
     changed = Config.of(dropout=0.2).difference(stored)
     assert changed == "--dropout=0.2 (was 0.4), --heads=None (was 4)"
+    del stored["heads"], stored["item_neighbors"]  # before there were any, none counted
+    assert Config().difference(stored) == "--item_neighbors=True (was False)"
+    assert Config.of(item_neighbors=False).difference(stored) == ""
 
 
 def test_unknown_settings_are_named():

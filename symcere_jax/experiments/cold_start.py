@@ -180,7 +180,9 @@ def _with_new(
     of_items = {"items": items, "item_bias": fold_in.item_bias(counts) + bonus}
     if fold_in.neighbors is not None:
         of_users["user_neighbors"] = fold_in.neighbors.of_users(user_items)
-        of_items["item_neighbors"] = fold_in.neighbors.of_items(items)
+        known = len(fold_in.neighbors.features)
+        more: Any = fold_in.with_items(item_features, counts).neighbors
+        of_items["item_neighbors"] = more.of_items[known:]
     rows = {name: (new_users, new) for name, new in of_users.items()}
     rows |= {name: (new_items, new) for name, new in of_items.items()}
     return dataclasses.replace(

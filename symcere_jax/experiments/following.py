@@ -5,13 +5,15 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import CheckpointError
 from symcere_jax.evaluation import Evaluation
 from symcere_jax.locking import is_locked
 from symcere_jax.models import Embeddings
-from symcere_jax.training import LOCK, Checkpoints, Metadata, load_embeddings
+from symcere_jax.training import LOCK, Checkpoints, TrainedModel, load_model
+from symcere_jax.training.neighbors import read_weight
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,21 +61,23 @@ def follow(
         CheckpointError: the run is on other data, or all its checkpoints are damaged.
     """
     path = workdir / f"follow_{split}.jsonl"
-    done = {record["step"] for record in read_records(path)}
+    done = {(record["step"], record.get("neighbor_weight", 0.0)) for record in read_records(path)}
     checkpoints = Checkpoints(workdir)
     seen_alive = waiting.now()
-    tried: set[int] = set()  # also what was damaged, and an earlier one scored instead
+    # Also what was damaged, and an earlier one scored instead. A run chooses the weight at its end.
+    tried: set[tuple[Any, Any]] = set()
     while True:
         # In this order: what a run writes before it ends is found after it.
         alive = is_locked(workdir / LOCK)
         complete = _is_complete(checkpoints)
-        if newest := set(checkpoints.steps("best")[-1:]) - done - tried:
+        newest = {(step, read_weight(workdir, step)) for step in checkpoints.steps("best")[-1:]}
+        if newest := newest - done - tried:
             tried |= newest
-            embeddings, metadata = load_embeddings(workdir, dataset)
-            step = metadata.progress.best_step
-            if step not in done:
-                done.add(step)
-                record = _record(metadata, step, split, evaluate(embeddings))
+            trained = load_model(workdir, dataset)
+            found = (trained.metadata.progress.best_step, trained.neighbor_weight)
+            if found not in done:
+                done.add(found)
+                record = _record(trained, split, evaluate(trained.embeddings()))
                 _append(path, record)
                 yield record
                 continue
@@ -109,12 +113,13 @@ def _is_complete(checkpoints: Checkpoints) -> bool:
         return False
 
 
-def _record(
-    metadata: Metadata, step: int, split: str, evaluation: Evaluation
-) -> dict[str, float | str]:
+def _record(trained: TrainedModel, split: str, evaluation: Evaluation) -> dict[str, float | str]:
+    metadata = trained.metadata
+    step = metadata.progress.best_step
     return {
         "epoch": step // metadata.steps_per_epoch,
         "step": step,
+        "neighbor_weight": trained.neighbor_weight,
         "dataset": metadata.dataset,
         "split": split,
         **evaluation.metrics,

@@ -131,9 +131,7 @@ def explain_score(
     near_parts = np.zeros(n_nodes)
     if trained.neighbors is not None:
         own = trained.items.flat(np.array([user]))[1]
-        features = np.asarray(trained.neighbors.features, np.float64)
-        near = features[own] @ features[item] * (trained.neighbors.weight / max(len(own), 1))
-        near_parts[n_users + own] = near
+        near_parts[n_users + own] = trained.neighbors.shares(own, item)
     edges = dataset.train[dataset.is_positive(model.config.min_rating)]
     steps = _steps(edges, n_users, n_nodes, user, model.config.n_layers)
     order = np.argsort(-np.abs(graph_parts + text_parts + near_parts), kind="stable")

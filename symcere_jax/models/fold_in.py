@@ -145,7 +145,7 @@ class FoldIn:
         """
         neighbors = self.neighbors
         if neighbors is not None:
-            rows = np.concatenate([neighbors.features, neighbors.of_items(self.items(text))])
+            rows = np.concatenate([neighbors.features, neighbors.features_of(self.items(text))])
             neighbors = dataclasses.replace(neighbors, features=rows)
         return dataclasses.replace(
             self,

@@ -4,15 +4,16 @@ The embedding of a user is a mean over the user's items. An item that is all but
 them, another edition of it, say, is then no nearer than one that is a little like all. With ẑ the
 directions of the items' embeddings and I_u the training items of a user, this adds to a score
 
-    w / τ · 1/|I_u| Σ_{j ∈ I_u} k(i, j),     k(i, j) = exp((ẑ_i · ẑ_j − 1) / h).
+    w / τ · 1/|I_u| Σ_{j ∈ I_u} k(i, j),     k(i, j) = exp((ẑ_i · ẑ_j − 1) / h),     k(i, i) = 0.
 
-k is positive definite: of its matrix over the items, `K ≈ Φ Φᵀ` with at most `MAX_COLUMNS` columns,
-exactly so for catalogues no larger. The sum is the inner product of Φ_i with the mean of Φ_j: a few
-more columns of the embeddings, whose inner products scores remain. What the columns leave out is
-next to nothing but the nearness of an item to itself.
+The matrix K of k over the items is symmetric: with its eigenvalues λ and eigenvectors V it is
+`Φ S Φᵀ`, `Φ = V |λ|^½`, `S = sign(λ)`. So the sum is an inner product of Φ_i and the mean of S Φ_j:
+further columns of the embeddings, whose inner products scores remain. There are at most
+`MAX_COLUMNS`, of the largest |λ|: exact for catalogues no larger; in a larger one, with more twins
+than columns, what each of them gets is less than k.
 
-Φ = K B with B from the leading eigenvectors of K, so that an item that comes later has a row, too:
-its kernel with the items, times B (Nyström's method; Williams and Seeger, NeurIPS 2000).
+Φ = K B with `B = V S |λ|^-½`, so that an item that comes later has a row, too: its kernel with the
+items, times B (Nyström's method; Williams and Seeger, NeurIPS 2000).
 """
 
 import dataclasses
@@ -31,6 +32,7 @@ BANDWIDTH = 1 / 16  # h: of the cosine, at which distance items are no neighbour
 MAX_COLUMNS = 256
 _OVERSAMPLES = 16
 _N_ITERATIONS = 3
+_LEAST_EIGENVALUE = 1e-6  # of the largest: below, there is nothing but rounding
 _BLOCK_ROWS = 128  # of the kernel, at a time
 
 
@@ -41,13 +43,15 @@ class Neighbors:
     Attributes:
         directions: float32 `[n_items, dim]`, embeddings of the items over their norms.
         basis: float32 `[n_items, r]`, B.
-        features: float32 `[n_items, r]`, Φ.
+        features: float32 `[n_items, r]`, Φ; further rows are those of items that came later.
+        signs: float32 `[r]`, S.
         weight: w / τ.
     """
 
     directions: np.ndarray
     basis: np.ndarray
     features: np.ndarray
+    signs: np.ndarray
     weight: float
 
     @classmethod
@@ -60,21 +64,29 @@ class Neighbors:
         """
         directions = unit_rows(items)
         n = len(directions)
+        itself = np.exp(((directions**2).sum(axis=1, keepdims=True) - 1) / BANDWIDTH)
+
+        def times(factor: np.ndarray) -> np.ndarray:
+            return _kernel_times(directions, directions, factor) - itself * factor
+
         if n <= MAX_COLUMNS + _OVERSAMPLES:
             base = np.eye(n)
         else:
             base = np.random.RandomState(0).normal(size=(n, MAX_COLUMNS + _OVERSAMPLES))
             for _ in range(_N_ITERATIONS):
-                base, _ = np.linalg.qr(_kernel_times(directions, directions, base))
-        image = _kernel_times(directions, directions, base)
+                base, _ = np.linalg.qr(times(base))
+        image = times(base)
         values, vectors = np.linalg.eigh(base.T @ image)
-        kept = np.flatnonzero(values > 1e-5 * values[-1:])[::-1][:MAX_COLUMNS]
-        turn = vectors[:, kept] / np.sqrt(values[kept])
+        sizes = np.abs(values)
+        order = np.argsort(-sizes, kind="stable")[:MAX_COLUMNS]
+        kept = order[sizes[order] > max(_LEAST_EIGENVALUE * sizes.max(), np.finfo(float).tiny)]
+        signs = np.sign(values[kept])
+        turn = vectors[:, kept] * (signs / np.sqrt(sizes[kept]))
         basis, features = (np.asarray(side @ turn, np.float32) for side in (base, image))
-        return cls(directions, basis, features, weight)
+        return cls(directions, basis, features, signs.astype(np.float32), weight)
 
-    def of_items(self, items: np.ndarray) -> np.ndarray:
-        """The columns of further items.
+    def features_of(self, items: np.ndarray) -> np.ndarray:
+        """Φ of further items.
 
         Args:
             items: float `[n, dim]` embeddings.
@@ -84,6 +96,11 @@ class Neighbors:
         """
         return _kernel_times(unit_rows(items), self.directions, self.basis).astype(np.float32)
 
+    @property
+    def of_items(self) -> np.ndarray:
+        """The columns of all items, the weight among them, float32 `[n_items, r]`."""
+        return self.features * np.float32(self.weight)
+
     def of_users(self, items: Sequence[np.ndarray] | Interactions) -> np.ndarray:
         """The columns of users.
 
@@ -91,16 +108,31 @@ class Neighbors:
             items: rows of the items of each; a user without items gets zeros.
 
         Returns:
-            float32 `[n_users, r]`, the weight among them.
+            float32 `[n_users, r]`.
         """
         if not isinstance(items, Interactions):
             lengths = [len(rows) for rows in items]
-            flat = np.concatenate([*map(np.asarray, items), np.zeros(0)])
+            flat = np.concatenate([*map(np.asarray, items), np.zeros(0)]).astype(np.int32)
             items = Interactions(np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), flat)
         counts = np.diff(items.indptr)
-        shares = np.repeat(self.weight / np.maximum(counts, 1), counts).astype(np.float32)
+        shares = np.repeat(1 / np.maximum(counts, 1), counts).astype(np.float32)
         shape = (len(counts), len(self.features))
-        return scipy.sparse.csr_array((shares, items.items, items.indptr), shape) @ self.features
+        means = scipy.sparse.csr_array((shares, items.items, items.indptr), shape) @ self.features
+        return means * self.signs
+
+    def shares(self, history: np.ndarray, item: int) -> np.ndarray:
+        """What each item of a user's history adds to the score of an item.
+
+        Args:
+            history: int `[n]` rows of all items of the user.
+            item: row of the item.
+
+        Returns:
+            float64 `[n]`.
+        """
+        features = self.features.astype(np.float64)
+        near = features[history] @ (self.signs * features[item])
+        return self.weight / max(len(history), 1) * near
 
     def added_to(self, embeddings: Embeddings, items: Interactions) -> Embeddings:
         """Embeddings that score with neighbours.
@@ -109,9 +141,10 @@ class Neighbors:
             embeddings: those that this was made of.
             items: training items of the users.
         """
-        return embeddings.replace(  # type: ignore[attr-defined]
+        return dataclasses.replace(
+            embeddings,
             user_neighbors=jnp.asarray(self.of_users(items)),
-            item_neighbors=jnp.asarray(self.features),
+            item_neighbors=jnp.asarray(self.of_items),
         )
 
 
@@ -129,4 +162,4 @@ def _padded_kernel_times(rows: jax.Array, columns: jax.Array, factor: jax.Array)
         return jnp.exp((some @ columns.T - 1) / BANDWIDTH) @ factor
 
     blocks = rows.reshape(-1, _BLOCK_ROWS, rows.shape[1])
-    return jax.lax.map(block, blocks).reshape(len(rows), -1)
+    return jax.lax.map(block, blocks).reshape(-1, factor.shape[1])

@@ -202,7 +202,7 @@ class Report:
             for column, n in enumerate((self.dataset.n_users, self.dataset.n_items))
         ]
         caption = (
-            f"{self.names[0]}: embeddings that score, on the two principal axes of the items; "
+            f"{self.names[0]}: embeddings, on the two principal axes of the items; "
             "users are scaled to the items' mean norm. Lighter and larger: more training "
             "interactions."
         )

@@ -141,7 +141,7 @@ def _describe(
         "settings": dict(recommender.metadata.settings),
         "step": recommender.metadata.progress.best_step,
         "score": recommender.metadata.progress.best_score,
-        "neighbor_weight": recommender.metadata.neighbor_weight,
+        "neighbor_weight": getattr(recommender.fold_in.neighbors, "weight", 0.0),
         "users": hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest(),
         "items": None if chosen is None else hashlib.sha256(chosen.tobytes()).hexdigest(),
         "k": k,

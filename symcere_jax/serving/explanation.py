@@ -86,9 +86,7 @@ def take_apart(
         temperature = model.temperature_of(fold_in.params)
         shares = weights * similar / ((model.config.n_layers + 1) * norm * temperature)
     if fold_in.neighbors is not None and len(history):
-        features = fold_in.neighbors.features
-        near = features[history] @ features[item]
-        shares = shares + near * (fold_in.neighbors.weight / len(history))
+        shares = shares + fold_in.neighbors.shares(history, item)
     return ScoreParts(score, shares, score - popularity - float(shares.sum()), popularity)
 
 

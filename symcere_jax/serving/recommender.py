@@ -318,7 +318,7 @@ class Recommender:
             "item_bias": fold_in.item_bias(counts) + np.float32(bonus),
         }
         if fold_in.neighbors is not None:
-            added["item_neighbors"] = fold_in.neighbors.features[len(self.items) :]
+            added["item_neighbors"] = fold_in.neighbors.of_items[len(self.items) :]
         embeddings = dataclasses.replace(
             self.embeddings,
             **{

@@ -54,8 +54,6 @@ class Checkpoints:
     def save(self, state: Any, best_params: Any, metadata: Metadata, *, keep: int = KEEP) -> None:
         """Writes the latest and the best checkpoint, where they are not there already.
 
-        One that is there with another weight of neighbours is replaced.
-
         Earlier ones are deleted afterwards: whenever a save is cut off, there is one to go on from.
 
         Args:
@@ -68,13 +66,8 @@ class Checkpoints:
             StorageError: they cannot be written; what was there before still is.
         """
         progress = metadata.progress
-        trees = {"best": {"tree": best_params}, "latest": {"tree": state, "best": best_params}}
-        steps = {"best": progress.best_step, "latest": progress.step}
-        order: list[CheckpointKind] = ["best", "latest"]
-        if contents.is_complete(self._folder("best", progress.best_step)):
-            order.reverse()  # where it has to be replaced, the latest has the best whole meanwhile
-        for kind in order:
-            self._write(kind, steps[kind], trees[kind], metadata)
+        self._write("best", progress.best_step, {"tree": best_params}, metadata)
+        self._write("latest", progress.step, {"tree": state, "best": best_params}, metadata)
         kept = self.steps("latest")[-max(keep, 1) :]
         best = {progress.best_step}
         for step in kept:
@@ -153,9 +146,7 @@ class Checkpoints:
     ) -> None:
         folder = self._folder(kind, step)
         if contents.is_complete(folder):
-            with contextlib.suppress(CheckpointError):
-                if self._read_metadata(folder).neighbor_weight == metadata.neighbor_weight:
-                    return
+            return
         contents.delete(folder)  # a save that was cut off before the list of contents
         # Orbax takes a device's own arrays for a mistake where there are several processes.
         host = {name: jax.tree.map(np.asarray, tree) for name, tree in trees.items()}
@@ -202,8 +193,9 @@ class Checkpoints:
     def _sources(self, kind: CheckpointKind) -> Iterator[tuple[Path, str]]:
         """Folders and their parts that hold arrays of a kind, the newest first."""
         steps = self.steps(kind)
-        if steps:
-            yield self._folder(kind, steps[-1]), "tree"
+        if not steps:
+            return
+        yield self._folder(kind, steps[-1]), "tree"
         found = [(step, 1, self._folder(kind, step), "tree") for step in steps[:-1]]
         if kind == "best":  # the latest checkpoints hold it too
             for step in self.steps("latest"):

@@ -20,7 +20,7 @@ from symcere_jax.models import (
     build_model,
 )
 from symcere_jax.training.checkpoint import Checkpoints, Metadata
-from symcere_jax.training.neighbors import training_items
+from symcere_jax.training.neighbors import read_weight, training_items
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +33,7 @@ class TrainedModel:
         inputs: graph and text features of the prepared folder.
         metadata: what the checkpoint says of itself.
         items: positive training items of each user.
+        neighbor_weight: how much neighbours count; 0: not at all.
     """
 
     model: SymCERE
@@ -40,6 +41,7 @@ class TrainedModel:
     inputs: ModelInputs
     metadata: Metadata
     items: Interactions
+    neighbor_weight: float = 0.0
 
     def embeddings(self) -> Embeddings:
         """Embeddings that score."""
@@ -51,11 +53,11 @@ class TrainedModel:
     @functools.cached_property
     def neighbors(self) -> Neighbors | None:
         """The items as neighbours of each other; None where they do not count."""
-        weight = self.metadata.neighbor_weight
-        if not weight:
+        if not self.neighbor_weight:
             return None
-        items = embed(self.model)(self.params, self.inputs).items
-        return Neighbors.of(np.asarray(items), weight / self.model.temperature_of(self.params))
+        items = np.asarray(embed(self.model)(self.params, self.inputs).items)
+        temperature = self.model.temperature_of(self.params)
+        return Neighbors.of(items, self.neighbor_weight / temperature)
 
     def nodes(self, *, by_tower: bool = False) -> NodeEmbeddings:
         """Embeddings of all nodes before normalisation, users first; see `NodeEmbeddings`."""
@@ -84,7 +86,8 @@ def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
         return jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
 
     metadata, params = Checkpoints(workdir).restore_best(like)
-    return TrainedModel(params=params, metadata=metadata, **built)
+    weight = read_weight(Path(workdir), metadata.progress.best_step)
+    return TrainedModel(params=params, metadata=metadata, neighbor_weight=weight, **built)
 
 
 def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embeddings, Metadata]:

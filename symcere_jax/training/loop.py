@@ -25,7 +25,7 @@ from symcere_jax.training.checkpoint import KEEP, Checkpoints, Metadata, Progres
 from symcere_jax.training.devices import replicate, unreplicate
 from symcere_jax.training.embeddings import embed
 from symcere_jax.training.inputs import TrainInputs
-from symcere_jax.training.neighbors import MAX_ITEMS, choose_weight
+from symcere_jax.training.neighbors import FILE, NeighborChoice, can_count, choose_weight
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.step import build_optimizer, build_steps, initial_state
 from symcere_jax.training.warm_start import warm_params
@@ -55,8 +55,9 @@ class TrainResult:
         stop: "patience": no more gain; "epochs": all done; "request": told to stop, can go on.
         epochs: epochs done.
         best_epoch: the epoch whose parameters are kept as the best.
-        best_score: its validation score; None without validation data.
-        neighbor_weight: of neighbours in this score, 0 if they do not count.
+        best_score: its validation score, with neighbours where they count, which the score of an
+            epoch is without; None without validation data.
+        neighbor_weight: how much they count, 0 if they do not.
         seconds: time of this call.
     """
 
@@ -163,9 +164,8 @@ class _Run:
     def __init__(self, config: Config, dataset: ReviewDataset, workdir: Path, keep: int) -> None:
         self.config, self.dataset, self.keep = config, dataset, keep
         self.checkpoint_seconds = SECONDS_BETWEEN_CHECKPOINTS
-        self.checkpoints = Checkpoints(workdir)
+        self.workdir, self.checkpoints = workdir, Checkpoints(workdir)
         self.resumed = False
-        self.neighbor_weight = 0.0  # of the best parameters, once it is chosen
         inputs = TrainInputs.from_dataset(dataset, config)
         n_interactions = len(inputs.interactions)
         self.batch_size, n_micro_batches = fit_batch_size(
@@ -215,6 +215,7 @@ class _Run:
                 )
             # The first save of an earlier run may have been cut off between the two kinds.
             self.checkpoints.clear()
+            (self.workdir / FILE).unlink(missing_ok=True)
             return Progress()
         if not resume:
             raise CheckpointError(
@@ -225,14 +226,14 @@ class _Run:
             self.state, self.best_params, self._check
         )
         self.resumed = True
-        self.neighbor_weight = metadata.neighbor_weight
         return metadata.progress
 
     def _check(self, metadata: Metadata) -> None:
         """Refuses a checkpoint of another run."""
         metadata.check_dataset(self.dataset)
-        # A longer run, or more patience, goes on from where the shorter one ended.
-        free = {"epochs", "patience"}
+        # A longer run, or more patience, goes on from where the shorter one ended. What is chosen
+        # after training changes nothing in it.
+        free = {"epochs", "patience", "item_neighbors"}
         earlier = {**metadata.settings, **{name: self.config.flat()[name] for name in free}}
         if difference := self.config.difference(earlier):
             raise CheckpointError(
@@ -296,17 +297,22 @@ class _Run:
                 self._save(progress)
                 last_save = time.monotonic()
         self.state = unreplicate(state)
-        score = progress.best_score
-        has_neighbors = self.config.model.item_neighbors and self.dataset.n_items <= MAX_ITEMS
-        if stop != "request" and score is not None and has_neighbors:
-            score = self._choose_neighbors()
         self._save(progress)
+        score, weight = progress.best_score, 0.0
+        if stop != "request" and can_count(self.dataset, self.config):
+            choice = self._choose_neighbors(progress, should_stop)
+            if choice is None:
+                stop = "request"
+            elif choice.weight:
+                score, weight = choice.score, choice.weight
+        elif stop != "request" and processes.is_first():
+            (self.workdir / FILE).unlink(missing_ok=True)  # of when they were asked for
         return TrainResult(
             stop=stop,
             epochs=progress.step // self.steps_per_epoch,
             best_epoch=progress.best_step // self.steps_per_epoch,
             best_score=score,
-            neighbor_weight=self.neighbor_weight,
+            neighbor_weight=weight,
             seconds=time.monotonic() - started,
         )
 
@@ -354,7 +360,7 @@ class _Run:
             )
         best = score is None or progress.best_score is None or score > progress.best_score
         if best:
-            self.best_params, self.neighbor_weight = self.state.kept, 0.0
+            self.best_params = self.state.kept
             progress = dataclasses.replace(
                 progress,
                 best_score=score,
@@ -371,13 +377,24 @@ class _Run:
             observer.epoch(record, best)
         return progress
 
-    def _choose_neighbors(self) -> float:
-        """Decides how much neighbours count beside the best parameters; their score with it."""
+    def _choose_neighbors(
+        self, progress: Progress, should_stop: ShouldStop
+    ) -> NeighborChoice | None:
+        """Decides how much neighbours count beside the best parameters; None: told to stop."""
         embeddings = embed(self.model)(self.best_params, self.model_inputs)
-        temperature = self.model.temperature_of(self.best_params)
-        chosen = choose_weight(embeddings, temperature, self.dataset, self.config)
-        self.neighbor_weight, score = map(processes.of_first, chosen)
-        return score
+        choice = choose_weight(
+            embeddings,
+            self.model.temperature_of(self.best_params),
+            self.dataset,
+            self.config,
+            lambda: processes.anywhere(should_stop()),
+        )
+        if choice is None:
+            return None
+        choice = NeighborChoice(*map(processes.of_first, dataclasses.astuple(choice)))
+        if processes.is_first():
+            choice.write(self.workdir, progress.best_step)
+        return choice
 
     def _check_state(self, progress: Progress) -> None:
         """Refuses to validate or to keep what is not finite: the loss shows it a step later."""
@@ -398,11 +415,6 @@ class _Run:
         if not processes.is_first():
             return
         metadata = Metadata.of(
-            self.config,
-            self.dataset,
-            self.steps_per_epoch,
-            progress,
-            self.batch_size,
-            self.neighbor_weight,
+            self.config, self.dataset, self.steps_per_epoch, progress, self.batch_size
         )
         self.checkpoints.save(self.state, self.best_params, metadata, keep=self.keep)

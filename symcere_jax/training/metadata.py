@@ -44,7 +44,6 @@ class Metadata:
         steps_per_epoch: follows from settings, data and devices; `progress` counts in it.
         progress: of the run.
         batch_size: interactions a step, over all devices; None where it was not written down.
-        neighbor_weight: of neighbours in the scores of the best parameters; 0 until it is chosen.
     """
 
     settings: Mapping[str, Any]
@@ -55,7 +54,6 @@ class Metadata:
     steps_per_epoch: int
     progress: Progress
     batch_size: int | None = None
-    neighbor_weight: float = 0.0
 
     @classmethod
     def of(
@@ -65,7 +63,6 @@ class Metadata:
         steps_per_epoch: int,
         progress: Progress,
         batch_size: int | None = None,
-        neighbor_weight: float = 0.0,
     ) -> "Metadata":
         """Describes a run on a prepared folder."""
         return cls(
@@ -77,7 +74,6 @@ class Metadata:
             steps_per_epoch=steps_per_epoch,
             progress=progress,
             batch_size=batch_size,
-            neighbor_weight=neighbor_weight,
         )
 
     @property
@@ -145,8 +141,7 @@ class Metadata:
             raise ValueError(f"best_step is {progress.best_step}, step is {progress.step}")
         sums = dict(progress.epoch_sums)
         scores = {} if progress.best_score is None else {"best_score": progress.best_score}
-        weight = {"neighbor_weight": self.neighbor_weight}
-        for name, number in {**sums, **scores, **weight}.items():
+        for name, number in {**sums, **scores}.items():
             if isinstance(number, bool) or not math.isfinite(number):
                 raise ValueError(f"{name} is {number!r}")
         for name in ("dataset", "fingerprint"):

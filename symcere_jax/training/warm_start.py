@@ -71,7 +71,7 @@ def _check(metadata: Metadata, config: Config, dataset: ReviewDataset, workdir: 
             "reviews to that folder by data_prep/prepare.py --append"
         )
     earlier, mine = (dataclasses.asdict(part.model) for part in (metadata.config, config))
-    for name in mine:
+    for name in mine.keys() - {"item_neighbors"}:  # which has no parameters
         if mine[name] != earlier[name]:
             raise ConfigError(
                 f"--warm_start={workdir} has --{name}={earlier[name]}, this run has "

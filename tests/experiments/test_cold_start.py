@@ -27,7 +27,7 @@ from symcere_jax.reporting.cold_start import (
 )
 from symcere_jax.text.precomputed import FittedPrecomputed
 from symcere_jax.training import load_model, loop, train
-from symcere_jax.training.neighbors import Chosen
+from symcere_jax.training.neighbors import NeighborChoice
 
 SETTINGS = {"epochs": 1, "batch_size": 256, "propagation": "segment", "cross_modal_weight": 0.0}
 
@@ -46,9 +46,7 @@ def found(request, tmp_path_factory):
     prepare(config)
     dataset = ReviewDataset.load(config.output)
     with pytest.MonkeyPatch.context() as patch:
-        # In the scores of one of the two models neighbours count.
-        weight = 0.3 if request.param == "cold_item" else 0.0
-        patch.setattr(loop, "choose_weight", lambda *_: Chosen(weight, 0.5))
+        patch.setattr(loop, "choose_weight", lambda *_: NeighborChoice(0.3, 0.5, 0.4))
         train(Config.of(**SETTINGS), dataset, folder / "run")
     return request.param, folder, dataset, evaluate_cold_start(folder / "run", dataset, "test")
 
@@ -70,8 +68,8 @@ def test_new_ones_get_more_than_popularity_gives(found):
     assert WARM in by_task
 
 
-def test_new_items_have_neighbours_where_they_count(found):
-    policy, folder, dataset, _ = found
+def test_what_is_new_has_neighbours(found):
+    _, folder, dataset, _ = found
     trained = load_model(folder / "run", dataset)
     fold_in = FoldIn.of(trained.model, trained.params, trained.inputs, trained.neighbors)
     problem = ColdStart.of(dataset, "test")
@@ -79,15 +77,18 @@ def test_new_items_have_neighbours_where_they_count(found):
     features = [np.random.default_rng(n).standard_normal((n, 24)) for n in counts]
     known = trained.embeddings()
     embeddings = _with_new(known, fold_in, problem, *features, True, True, 0.0)
-    if policy == "cold_user":
-        assert embeddings.item_neighbors is None
-        return
     items = np.asarray(embeddings.items, float)
     items /= np.maximum(np.linalg.norm(items, axis=1, keepdims=True), 1e-30)
     old = np.setdiff1d(np.arange(dataset.n_items), problem.new_items)
-    found_near = embeddings.item_neighbors @ embeddings.item_neighbors.T
-    expected = np.exp(16 * (items[problem.new_items] @ items[old].T - 1))
-    np.testing.assert_allclose(found_near[problem.new_items][:, old], expected, atol=1e-3)
+    near = np.exp(16 * (items @ items[old].T - 1)) * trained.neighbors.weight
+    near[old, np.arange(len(old))] = 0
+    liked = trained.neighbors.of_users([np.array([item]) for item in old])
+    scores = embeddings.item_neighbors @ liked.T
+    np.testing.assert_allclose(scores[problem.new_items], near[problem.new_items], atol=1e-2)
+    for user, own in zip(problem.new_users, problem.user_items, strict=True):
+        expected = near[:, np.searchsorted(old, own)].mean(axis=1)
+        found_near = embeddings.item_neighbors @ embeddings.user_neighbors[user]
+        np.testing.assert_allclose(found_near, expected, atol=1e-2)
     np.testing.assert_array_equal(embeddings.item_neighbors[old], known.item_neighbors[old])
 
 

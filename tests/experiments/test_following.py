@@ -8,7 +8,8 @@ from symcere_jax.experiments import following
 from symcere_jax.experiments.following import Waiting, follow, read_records
 from symcere_jax.locking import locked
 from symcere_jax.models import score_block
-from symcere_jax.training import LOCK, load_embeddings
+from symcere_jax.training import LOCK, load_embeddings, load_model
+from symcere_jax.training.neighbors import FILE
 
 
 class _Clock:
@@ -49,6 +50,25 @@ def test_a_run_that_has_ended_is_scored_once(trained_run, dataset, score, tmp_pa
     assert read_records(path) == [record]
     following._append(path, {"step": 99})
     assert read_records(path) == [record, {"step": 99}]
+
+
+def test_the_weight_of_neighbours_that_a_run_ends_with_is_scored(
+    trained_run, dataset, score, tmp_path
+):
+    workdir = shutil.copytree(trained_run, tmp_path / "run")
+    trained = load_model(workdir, dataset)
+    assert trained.neighbor_weight > 0
+    choice = (workdir / FILE).rename(tmp_path / "choice")
+    clock = _Clock(lambda: shutil.copy(choice, workdir / FILE))
+    lock = locked(workdir / LOCK, "it", "go")
+    with lock:
+        found = follow(workdir, dataset, "valid", score, clock.waiting())
+        records = [next(found), next(found)]
+    assert [record["neighbor_weight"] for record in records] == [0.0, trained.neighbor_weight]
+    assert records[0]["step"] == records[1]["step"]
+    assert records[1]["ndcg@10"] > records[0]["ndcg@10"]
+    assert list(found) == [{"end": "complete"}]
+    assert list(follow(workdir, dataset, "valid", score, clock.waiting())) == [{"end": "complete"}]
 
 
 def test_it_waits_for_a_run_to_begin_and_to_end(trained_run, dataset, score, tmp_path, monkeypatch):

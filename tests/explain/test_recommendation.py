@@ -65,17 +65,18 @@ def test_a_neighbor_adds_what_its_features_bring(explained, trained, dataset):
 
 def test_an_item_of_the_user_adds_its_nearness(explained, trained, dataset):
     """Against the kernel, in float64."""
-    weight = trained.metadata.neighbor_weight
+    weight = trained.neighbor_weight
     assert weight > 0  # or this would test nothing
     z = np.asarray(trained.embeddings().items, np.float64)
     z /= np.linalg.norm(z, axis=1, keepdims=True)
     own = dataset.train[dataset.train[:, 0] == USER, 1]
     near = {item: np.exp((z[item] @ z[ITEM] - 1) * 16) for item in own.tolist()}
+    near[ITEM] = 0.0  # no item is its own neighbour
     scale = weight / trained.model.temperature / len(own)
     found = {
         neighbor.row: neighbor.nearness
         for neighbor in explained.neighbors
-        if neighbor.kind == "item" and neighbor.nearness
+        if neighbor.kind == "item" and neighbor.row in near
     }
     assert found == pytest.approx({i: scale * k for i, k in near.items()}, abs=1e-4)
     assert not any(one.nearness for one in explained.neighbors if one.kind == "user")

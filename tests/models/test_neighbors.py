@@ -9,7 +9,7 @@ from symcere_jax.serving.retrieval import item_lists
 
 
 def kernel(left, right):
-    """Of embeddings of any length, in float64."""
+    """Of embeddings of any length, in float64; an item and itself included."""
     left, right = (
         rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30)
         for rows in (np.asarray(left, float), np.asarray(right, float))
@@ -30,15 +30,34 @@ def test_scores_are_those_of_loops(n_items, seed):
     items, users = draw(n_items, seed=seed), np.float32(rng.standard_normal((4, 5)))
     lists = [np.flatnonzero(rng.random(n_items) < share) for share in (0, 0.3, 0.6, 1)]
     plain = Embeddings(users, items, np.float32(rng.standard_normal(n_items)))
-    found = Neighbors.of(items, 3.0).added_to(plain, item_lists(lists))
+    model = Neighbors.of(items, 3.0)
+    found = model.added_to(plain, item_lists(lists))
     near = kernel(items, items)
     expected = np.asarray(score_block(plain, np.arange(4)), float)
     for user, own in enumerate(lists):
         for item in range(n_items):
-            expected[user, item] += 3.0 * sum(near[item, j] for j in own) / max(len(own), 1)
+            others = [near[item, j] for j in own if j != item]
+            expected[user, item] += 3.0 * sum(others) / max(len(own), 1)
+            parts = model.shares(own, item)
+            np.testing.assert_allclose(
+                parts,
+                [3.0 * near[item, j] * (j != item) / len(own) for j in own],
+                atol=1e-4,
+            )
     np.testing.assert_allclose(score_block(found, np.arange(4)), expected, rtol=1e-4, atol=1e-4)
     joined = score_block(found.joined(), np.arange(4))
     np.testing.assert_allclose(joined, expected, rtol=1e-4, atol=1e-4)
+
+
+def off_diagonal(rows):
+    """The kernel of items of which none is its own neighbour."""
+    near = kernel(rows, rows)
+    np.fill_diagonal(near, 0)
+    return near
+
+
+def approximation(found):
+    return np.asarray(found.features * found.signs, float) @ found.features.T
 
 
 def test_few_columns_stand_for_a_large_catalogue(monkeypatch):
@@ -46,19 +65,35 @@ def test_few_columns_stand_for_a_large_catalogue(monkeypatch):
     items = draw(450, dim=16)
     found = Neighbors.of(items, 1.0)
     assert found.features.shape == found.basis.shape == (450, 60)
-    near = kernel(items, items)
-    values = np.linalg.eigvalsh(near)[::-1]
-    best = np.sqrt((values[60:] ** 2).sum())  # nothing of that rank is nearer (Eckart and Young)
-    error = np.linalg.norm(np.asarray(found.features, float) @ found.features.T - near)
+    near = off_diagonal(items)
+    sizes = np.sort(np.abs(np.linalg.eigvalsh(near)))
+    best = np.sqrt((sizes[:-60] ** 2).sum())  # nothing of that rank is nearer (Eckart and Young)
+    error = np.linalg.norm(approximation(found) - near)
     assert best < error < 1.05 * best
+
+
+@pytest.mark.parametrize("n_items", [257, 300, 600])
+def test_too_few_columns_make_no_neighbours_of_strangers(n_items):
+    items = np.float32(np.random.default_rng(0).standard_normal((n_items, 16)))
+    items[1::100] = items[::100][: len(items[1::100])] + 0.01  # and a few twins
+    near = off_diagonal(items)
+    found = approximation(Neighbors.of(items, 1.0))
+    twins = near > 0.9
+    assert twins.any()
+    np.testing.assert_allclose(found[twins], near[twins], atol=0.02)
+    strangers = ~twins & ~np.eye(n_items, dtype=bool)
+    assert np.abs(found - near)[strangers].max() < 0.1
 
 
 def test_an_item_has_the_columns_that_it_would_get_as_a_new_one():
     items = draw(20)
     found = Neighbors.of(items, 1.0)
-    np.testing.assert_allclose(found.of_items(items), found.features, atol=1e-4)
+    # As a new one it is a neighbour of its former self.
+    itself = found.features_of(items) - found.basis
+    np.testing.assert_allclose(itself, found.features, atol=1e-3)
     # Length is of no account.
-    np.testing.assert_allclose(found.of_items(7 * items[:3]), found.features[:3], atol=1e-4)
+    same = found.features_of(7 * items[:3])
+    np.testing.assert_allclose(same, found.features_of(items[:3]), rtol=1e-3, atol=1e-3)
 
 
 def test_new_items_are_near_what_the_kernel_says():
@@ -66,14 +101,16 @@ def test_new_items_are_near_what_the_kernel_says():
     items = draw(30)
     new = items[:4] + 0.05 * np.float32(rng.standard_normal((4, 5)))
     found = Neighbors.of(items, 1.0)
-    expected = kernel(new, items)
-    np.testing.assert_allclose(found.of_items(new) @ found.features.T, expected, atol=1e-3)
+    near = found.features_of(new) * found.signs @ found.features.T
+    np.testing.assert_allclose(near, kernel(new, items), atol=5e-3)
+    assert found.features_of(new[:0]).shape == (0, found.features.shape[1])
 
 
 def test_users_by_lists_or_by_interactions():
     found = Neighbors.of(draw(9), 2.0)
     lists = [np.array([1, 4, 8]), np.zeros(0, int), np.array([0])]
-    expected = [2.0 * found.features[row].mean(axis=0) if len(row) else 0 for row in lists]
+    signed = found.features * found.signs
+    expected = [signed[row].mean(axis=0) if len(row) else 0 for row in lists]
     for users in (found.of_users(lists), found.of_users(item_lists(lists))):
         assert users.dtype == np.float32
         for row, wanted in zip(users, expected, strict=True):
@@ -86,11 +123,11 @@ def test_twins_and_items_without_an_embedding(n_items):
     items[:2] = 1
     found = Neighbors.of(items, 1.0)
     assert np.isfinite(found.features).all()
-    near = found.features @ found.features.T
-    np.testing.assert_allclose(near, kernel(items, items), atol=1e-4)
+    np.testing.assert_allclose(approximation(found), off_diagonal(items), atol=1e-4)
 
 
 def test_no_users():
     found = Neighbors.of(draw(4), 1.0)
     nobody = Interactions(np.zeros(1, np.int64), np.zeros(0, np.int32))
-    assert found.of_users(nobody).shape == found.of_users([]).shape == (0, 4)
+    n_columns = found.features.shape[1]
+    assert found.of_users(nobody).shape == found.of_users([]).shape == (0, n_columns)

@@ -7,7 +7,7 @@ from symcere_jax import NewUser, Recommender
 from symcere_jax.config import Config
 from symcere_jax.serving.export import export_model
 from symcere_jax.training import load_model, loop, train
-from symcere_jax.training.neighbors import Chosen
+from symcere_jax.training.neighbors import NeighborChoice
 
 from .conftest import SETTINGS
 
@@ -18,7 +18,7 @@ WEIGHT = 0.6
 def run(dataset, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("neighbors") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "choose_weight", lambda *_: Chosen(WEIGHT, 0.5))
+        patch.setattr(loop, "choose_weight", lambda *_: NeighborChoice(WEIGHT, 0.5, 0.4))
         train(Config.of(**SETTINGS), dataset, workdir)
     return workdir
 
@@ -38,7 +38,9 @@ def scores(run, dataset):
     likes[tuple(dataset.train.T)] = WEIGHT / trained.model.temperature
     likes /= np.maximum(np.count_nonzero(likes, axis=1, keepdims=True), 1)
     bias = np.asarray(found.item_bias, float)
-    return users @ items.T + bias + likes @ np.exp(16 * (items @ items.T - 1))
+    near = np.exp(16 * (items @ items.T - 1))
+    np.fill_diagonal(near, 0)
+    return users @ items.T + bias + likes @ near
 
 
 def _order(recommender, ranking):
@@ -63,7 +65,9 @@ def test_a_score_is_the_sum_of_its_parts(recommender, dataset, scores):
         assert total == pytest.approx(scores[user, item], abs=2e-3)
     # Nothing but nearness is left of a share where messages are not counted.
     fold_in = recommender.fold_in
-    near = fold_in.neighbors.features @ fold_in.neighbors.features[20]
+    z = np.asarray(recommender.embeddings.items, float)
+    near = np.exp(16 * (z @ z[20] - 1))
+    assert 20 not in dataset.train[dataset.train[:, 0] == 7, 1]
     own = dataset.train[dataset.train[:, 0] == 7, 1]
     weights = fold_in.neighbour_weights([own]).data / fold_in.user_norms[7] / 3
     similar = fold_in.messages[own] @ np.asarray(recommender.embeddings.items[20])
@@ -81,7 +85,9 @@ def test_new_users_have_neighbours(recommender, dataset):
     embeddings = recommender.embeddings
     items = np.asarray(embeddings.items, float)
     temperature = recommender.fold_in.model.temperature_of(recommender.fold_in.params)
-    near = np.exp(16 * (items @ items[[4, 9]].T - 1)).mean(axis=1) * WEIGHT / temperature
+    near = np.exp(16 * (items @ items[[4, 9]].T - 1))
+    near[[4, 9], [0, 1]] = 0  # no item is its own neighbour
+    near = near.mean(axis=1) * WEIGHT / temperature
     expected = items @ users[0] + embeddings.item_bias + near
     np.testing.assert_allclose(
         [score for _, score in ranking], expected[_order(recommender, ranking)], atol=2e-3

@@ -143,28 +143,6 @@ def test_a_step_is_saved_once(saved, dataset):
     _assert_equal(_restore(saved)[1], _state(16))
 
 
-def test_another_weight_of_neighbours_replaces_what_was_saved(saved, dataset, monkeypatch):
-    """And wherever that is cut off, the best is whole in one place."""
-    described = dataclasses.replace(_metadata(dataset, step=16), neighbor_weight=0.4)
-    state, best = _state(16), _state(8).params
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    write = contents.write_contents
-    for n_written in (0, 1):
-        calls = iter([write] * n_written)
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(contents, "write_contents", lambda *a: next(calls, interrupt)(*a))  # noqa: B023
-            saved.save(state, best, described)
-        _assert_equal(_restore_best(saved)[1], best)
-    saved.save(state, best, described)
-    for kind in ("best", "latest"):
-        assert saved.metadata(kind).neighbor_weight == 0.4
-    _assert_equal(_restore_best(saved)[1], best)
-    _assert_equal(_restore(saved)[1], state)
-
-
 def test_a_save_that_is_cut_off_leaves_no_checkpoint(saved, dataset, monkeypatch):
     """Wherever it is: what was there before serves, and the save can be done again."""
 

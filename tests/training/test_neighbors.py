@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 
 from symcere_jax.config import Config
+from symcere_jax.errors import CheckpointError
 from symcere_jax.evaluation import evaluate
 from symcere_jax.models import Embeddings, score_block
-from symcere_jax.training import Checkpoints, load_embeddings, load_model, neighbors, train
-from symcere_jax.training.neighbors import choose_weight, training_items
+from symcere_jax.training import load_embeddings, load_model, neighbors, train
+from symcere_jax.training.neighbors import (
+    NeighborChoice,
+    choose_weight,
+    read_weight,
+    training_items,
+)
 from tests.evaluation import folders
 
 SETTINGS = {
@@ -54,10 +60,15 @@ def test_a_gain_that_may_be_chance_is_none(monkeypatch):
     strangers = dataclasses.replace(embeddings, items=items)
     chosen = choose_weight(strangers, 0.5, dataset, Config())
     plain = evaluate(score_block, strangers, dataset, "valid").metrics["ndcg@10"]
-    assert chosen == (0.0, plain)
-    # Without the bound one of the weights may be chosen, or none, but never a worse one.
+    assert chosen == NeighborChoice(0.0, plain, plain)
     monkeypatch.setattr(neighbors, "STANDARD_ERRORS", -np.inf)
-    assert choose_weight(strangers, 0.5, dataset, Config()).score >= plain
+    assert choose_weight(strangers, 0.5, dataset, Config()).weight > 0
+
+
+def test_one_user_is_no_evidence():
+    dataset, embeddings = twins()
+    alone = dataclasses.replace(dataset, valid=dataset.valid[:1])
+    assert choose_weight(embeddings, 0.5, alone, Config()).weight == 0
 
 
 def test_the_items_of_a_user_are_the_positive_ones(dataset):
@@ -90,11 +101,14 @@ def test_the_weight_is_kept_with_the_best_parameters(dataset, tmp_path, always):
     assert result.neighbor_weight == 0.7
     assert result.best_score > 1
     trained = load_model(tmp_path, dataset)
-    assert trained.metadata.neighbor_weight == 0.7
-    assert Checkpoints(tmp_path).metadata("latest").neighbor_weight == 0.7
+    assert trained.neighbor_weight == 0.7
+    best_step = trained.metadata.progress.best_step
+    assert read_weight(tmp_path, best_step) == 0.7
+    assert read_weight(tmp_path, best_step + 1) == 0.0  # chosen for other parameters
     embeddings, _ = load_embeddings(tmp_path, dataset)
     users, items = (np.asarray(x, float) for x in (embeddings.users, embeddings.items))
     near = np.exp(16 * (items @ items.T - 1))
+    np.fill_diagonal(near, 0)
     likes = np.zeros((dataset.n_users, dataset.n_items))
     likes[tuple(dataset.train.T)] = 1
     likes /= np.maximum(likes.sum(axis=1, keepdims=True), 1)
@@ -106,7 +120,7 @@ def test_the_weight_is_kept_with_the_best_parameters(dataset, tmp_path, always):
 
 def test_a_longer_run_chooses_anew(dataset, tmp_path, always, monkeypatch):
     train(Config.of(**SETTINGS | {"epochs": 1}), dataset, tmp_path / "run")
-    assert load_model(tmp_path / "run", dataset).metadata.neighbor_weight == 0.7
+    assert load_model(tmp_path / "run", dataset).neighbor_weight == 0.7
     # What was trained in one piece and in two is the same.
     for folder in ("run", "one_piece"):
         result = train(Config.of(**SETTINGS), dataset, tmp_path / folder)
@@ -114,10 +128,10 @@ def test_a_longer_run_chooses_anew(dataset, tmp_path, always, monkeypatch):
     pieces = [load_embeddings(tmp_path / folder, dataset)[0] for folder in ("run", "one_piece")]
     for name in ("users", "items", "user_neighbors", "item_neighbors"):
         np.testing.assert_array_equal(*(getattr(piece, name) for piece in pieces))
-    # Asked again, a run that has ended chooses again; the checkpoint is replaced.
+    # Asked again, a run that has ended chooses again.
     monkeypatch.setattr(neighbors, "WEIGHTS", (0.2,))
     train(Config.of(**SETTINGS), dataset, tmp_path / "run")
-    assert load_model(tmp_path / "run", dataset).metadata.neighbor_weight == 0.2
+    assert load_model(tmp_path / "run", dataset).neighbor_weight == 0.2
 
 
 def test_they_are_left_out_on_request_and_of_large_catalogues(
@@ -126,8 +140,17 @@ def test_they_are_left_out_on_request_and_of_large_catalogues(
     result = train(Config.of(**SETTINGS, item_neighbors=False), dataset, tmp_path / "off")
     assert result.neighbor_weight == 0
     assert load_embeddings(tmp_path / "off", dataset)[0].user_neighbors is None
-    monkeypatch.setattr("symcere_jax.training.loop.MAX_ITEMS", dataset.n_items - 1)
-    assert train(Config.of(**SETTINGS), dataset, tmp_path / "large").neighbor_weight == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(neighbors, "MAX_ITEMS", dataset.n_items - 1)
+        assert train(Config.of(**SETTINGS), dataset, tmp_path / "large").neighbor_weight == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(neighbors, "MAX_VALUES", dataset.n_users * dataset.n_items - 1)
+        assert train(Config.of(**SETTINGS), dataset, tmp_path / "large").neighbor_weight == 0
+    # Switched off later, or on: nothing else of a run that has ended changes.
+    assert train(Config.of(**SETTINGS), dataset, tmp_path / "off").neighbor_weight == 0.7
+    assert load_model(tmp_path / "off", dataset).neighbor_weight == 0.7
+    train(Config.of(**SETTINGS, item_neighbors=False), dataset, tmp_path / "off")
+    assert load_model(tmp_path / "off", dataset).neighbor_weight == 0
 
 
 def test_a_run_that_was_stopped_has_not_chosen_yet(dataset, tmp_path, always):
@@ -135,6 +158,46 @@ def test_a_run_that_was_stopped_has_not_chosen_yet(dataset, tmp_path, always):
     result = train(config, dataset, tmp_path, should_stop=lambda: True)
     assert (result.stop, result.neighbor_weight) == ("request", 0.0)
     assert train(config, dataset, tmp_path).neighbor_weight == 0.7
+
+
+def test_the_choice_can_be_stopped_and_is_made_by_the_next_start(dataset, tmp_path, always):
+    calls = []
+
+    def stop():
+        calls.append(0)
+        return len(calls) > n_calls
+
+    config = Config.of(**SETTINGS | {"epochs": 1})
+    n_calls = 1  # what a run of one epoch asks while it trains
+    result = train(config, dataset, tmp_path, should_stop=stop)
+    assert (result.stop, result.epochs, result.neighbor_weight) == ("request", 1, 0.0)
+    assert load_model(tmp_path, dataset).neighbor_weight == 0
+    assert train(config, dataset, tmp_path).neighbor_weight == 0.7
+
+
+def test_a_choice_of_an_earlier_run_has_no_effect(dataset, tmp_path, always):
+    NeighborChoice(5.0, 0.5, 0.4).write(tmp_path, 0)
+    train(Config.of(**SETTINGS), dataset, tmp_path, should_stop=lambda: True)
+    assert load_model(tmp_path, dataset).neighbor_weight == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.replace("0.25", "0.75"),
+        lambda text: text[:-9],
+        lambda text: "[]",
+        lambda text: "{}",
+        lambda text: "\x00",
+    ],
+)
+def test_a_damaged_choice_is_told(tmp_path, damage):
+    NeighborChoice(0.25, 0.5, 0.4).write(tmp_path, 8)
+    assert read_weight(tmp_path, 8) == 0.25
+    path = tmp_path / neighbors.FILE
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(CheckpointError, match=r"neighbors\.json is damaged .* training again"):
+        read_weight(tmp_path, 8)
 
 
 def test_without_validation_data_they_do_not_count(dataset, tmp_path, always):

@@ -86,3 +86,9 @@ def test_other_data_and_other_models_are_refused(earlier, dataset, dataset_witho
         warm_params(earlier, config, dataset_without_text, {})
     with pytest.raises(ConfigError, match="has --n_layers=1, this run has 2: a warm start needs"):
         warm_params(earlier, config.replace(n_layers=2), dataset, {})
+
+
+def test_whether_neighbours_count_is_free(earlier, dataset, tmp_path):
+    config = Config.of(**SETTINGS | {"epochs": 0}, item_neighbors=False)
+    result = train(config, dataset, tmp_path, warm_start=earlier)
+    assert result.neighbor_weight == 0

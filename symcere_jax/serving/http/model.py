@@ -9,7 +9,7 @@ from pathlib import Path
 from symcere_jax.errors import SymcereError
 from symcere_jax.serving.recommender import NewUser, Recommender
 from symcere_jax.serving.retrieval import BLOCK_SIZES, EXACT
-from symcere_jax.training import Checkpoints
+from symcere_jax.training import Checkpoints, neighbors
 
 _LOG = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class ServedModel:
 
     def _find_version(self) -> tuple:
         """Changes with the checkpoint and with the prepared folder."""
-        paths = [self._dataset / "manifest.json"]
+        paths = [self._dataset / "manifest.json", self._workdir / neighbors.FILE]
         folder = Checkpoints(self._workdir).folder / "best"
         with contextlib.suppress(OSError):  # another process deletes it just now
             paths += sorted(folder.glob("*/contents.json"))

@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from symcere_jax.serving.http import ServedModel, create_app
 from symcere_jax.training import Checkpoints
+from symcere_jax.training.neighbors import NeighborChoice
 
 
 def test_a_reload_loses_no_request(workdir, dataset, tmp_path):
@@ -28,9 +29,13 @@ def test_a_reload_loses_no_request(workdir, dataset, tmp_path):
         [contents] = (Checkpoints(copy).folder / "best").glob("*/contents.json")
         contents.write_bytes(contents.read_bytes() + b"\n")  # as good as new
         assert model.reload_if_new()
+        weight = NeighborChoice(0.3, 0.5, 0.4)
+        weight.write(copy, model.recommender.metadata.progress.best_step)
+        assert model.reload_if_new()
+        assert model.recommender.fold_in.neighbors is not None
         stop.set()
         asking.join()
-        assert "symcere_reloads 1.0" in client.get("/metrics").text
+        assert "symcere_reloads 2.0" in client.get("/metrics").text
     assert model.recommender is not first
     assert len(statuses) > 3 and set(statuses) == {200}
 
