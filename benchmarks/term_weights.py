@@ -16,6 +16,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import tables
 from absl import app, flags
@@ -82,6 +83,7 @@ def quality(dataset: ReviewDataset, encoder: str) -> str:
         workdir = Path(_WORKDIR.value) / dataset.folder.name / encoder / f"seed_{seed}"
         config = settings.config(_SETTINGS).replace(text_encoder=encoder, seed=seed)
         scores.append(train(config, dataset, workdir).best_score)
+        jax.clear_caches()  # each training compiles its own steps, and a process holds only so many
         print(f"{workdir}: {scores[-1]:.4f}", file=sys.stderr, flush=True)
     spread = f" ± {np.std(scores, ddof=1):.4f}" if len(scores) > 1 else ""
     return f"{np.mean(scores):.4f}{spread}"

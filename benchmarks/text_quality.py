@@ -18,6 +18,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import tables
 from absl import app, flags
@@ -119,6 +120,7 @@ def run(dataset: ReviewDataset, encoder: str, seed: int) -> dict[str, float]:
         test = evaluate(score_block, embeddings, dataset, "test").metrics[PRIMARY_METRIC]
         scores = {"valid": result.best_score, "test": test}
         write_json(path, scores)
+        jax.clear_caches()  # each training compiles its own steps, and a process holds only so many
         print(f"{workdir}: {scores}", file=sys.stderr, flush=True)
     return json.loads(path.read_text())
 
