@@ -33,7 +33,7 @@ from launch import cli
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.evaluation.ranking import top_k
 from symcere_jax.models.build import default_batch_size
-from symcere_jax.models.symcere import Embeddings, score_block
+from symcere_jax.models.symcere import Embeddings, score_factors
 
 _DATA = flags.DEFINE_string("data", None, "folder with train.txt.gz; default: a generated graph")
 _SYNTHETIC = flags.DEFINE_integer(
@@ -79,7 +79,7 @@ def our_ranking(users: np.ndarray, items: np.ndarray, seen: Interactions) -> Cal
     """Ranks every user by `evaluation.top_k`."""
     embeddings = Embeddings(users, items, np.zeros(len(items), np.float32))
     rows = np.arange(len(users))
-    return lambda: top_k(score_block, embeddings, rows, seen, len(items), _K.value)[0]
+    return lambda: top_k(score_factors, embeddings.factors(), rows, seen, len(items), _K.value)[0]
 
 
 def torch_step(interactions: np.ndarray, layout: str) -> Callable[[], object]:

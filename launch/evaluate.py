@@ -32,7 +32,7 @@ from symcere_jax.evaluation import HeldOutSplit, evaluate
 from symcere_jax.experiments.cold_start import NoColdStartError, evaluate_cold_start
 from symcere_jax.experiments.following import Waiting, follow
 from symcere_jax.experiments.scoring import score_run
-from symcere_jax.models import score_block
+from symcere_jax.models import score_factors
 from symcere_jax.reporting.cold_start import cold_start_table, write_cold_start
 from symcere_jax.reporting.scores import metrics_table
 
@@ -97,7 +97,7 @@ def _follow(workdir: Path, dataset: ReviewDataset, split: HeldOutSplit) -> None:
         workdir,
         dataset,
         split,
-        lambda embeddings: evaluate(score_block, embeddings, dataset, split, ks=ks),
+        lambda embeddings: evaluate(score_factors, embeddings.factors(), dataset, split, ks=ks),
         waiting,
     ):
         if "end" not in record:

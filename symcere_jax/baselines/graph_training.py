@@ -11,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from symcere_jax.baselines.scorer import Factors, Scorer, score_factors, training_items
+from symcere_jax.baselines.scorer import Scorer, training_items
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import SymcereError
 from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
 from symcere_jax.graph import Adjacency, bipartite_graph, build_adjacency
+from symcere_jax.models import Factors, score_factors
 from symcere_jax.training.user_items import UserItems
 
 STEPS_PER_ROUND = 50  # at least, and whole epochs: then it is validated

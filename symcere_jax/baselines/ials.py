@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import scipy.sparse
 import threadpoolctl
 
-from symcere_jax.baselines.scorer import Factors, Scorer, interaction_matrix, score_factors
+from symcere_jax.baselines.scorer import Scorer, interaction_matrix
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
+from symcere_jax.models import Factors, score_factors
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,8 +3,6 @@
 import dataclasses
 from typing import Any
 
-import flax.struct
-import jax
 import numpy as np
 import scipy.sparse
 
@@ -25,24 +23,6 @@ class Scorer:
 
     score_block: ScoreBlock
     params: Any
-
-
-@flax.struct.dataclass
-class Factors:
-    """Embeddings that score by inner product.
-
-    Attributes:
-        users: float32 `[n_users, d]`.
-        items: float32 `[n_items, d]`.
-    """
-
-    users: jax.Array
-    items: jax.Array
-
-
-def score_factors(factors: Factors, users: jax.Array) -> jax.Array:
-    """`s_ui = x_u · y_i`, float32 `[b, n_items]`, for users int32 `[b]`."""
-    return factors.users[users] @ factors.items.T
 
 
 def training_items(dataset: ReviewDataset) -> UserItems:

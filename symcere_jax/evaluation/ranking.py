@@ -105,7 +105,7 @@ def top_k(
                 store(first, *ranked.result())
         for first, ranked in waiting:
             store(first, *ranked.result())
-    bad = np.flatnonzero((scores == np.inf).any(axis=1))
+    bad = np.flatnonzero(np.isnan(scores).any(axis=1))
     if len(bad):
         raise SymcereError(
             f"the scores of user row {users[bad[0]]} are not numbers ({len(bad)} such users): "
@@ -124,11 +124,11 @@ def _blocks_at_once(n_devices: int) -> int:
     """Blocks that are ranked at the same time on each device.
 
     On CPU a program has parts that only one core works on, the search of the best scores among
-    them: the other cores then work on other blocks.
+    them: the other cores then work on other blocks, one more of which waits for them.
     """
     if jax.default_backend() != "cpu":
         return 1
-    return max(1, min(_MAX_BLOCKS_AT_ONCE, (os.cpu_count() or 1) // n_devices))
+    return max(1, min(_MAX_BLOCKS_AT_ONCE, 1 + (os.cpu_count() or 1) // n_devices))
 
 
 @functools.lru_cache(maxsize=32)
@@ -141,12 +141,12 @@ def _compiled_ranking(score_block: ScoreBlock, n_items: int, n_ranks: int) -> Ca
             raise ValueError(
                 f"score_block gave scores of shape {scores.shape}, expected {(len(users), n_items)}"
             )
-        scores = jnp.where(scores == 0.0, 0.0, scores)  # top_k would rank −0 below 0
-        scores = jnp.where(jnp.isnan(scores), jnp.inf, scores)  # maxima need not show NaN
-        # A scatter into a mask of bytes: on CPU faster than one into the scores.
-        is_seen = jnp.zeros(scores.shape, bool).at[seen_rows, seen_items].set(True, mode="drop")
-        best, items = best_columns(jnp.where(is_seen, -jnp.inf, scores), n_ranks)
-        return jnp.where(jnp.isneginf(best), -1, items), best
+        # In place, if nothing else is done to all scores: a pass over them takes half as long as
+        # the product that gives them. What is not a number is told by a sum, which writes nothing.
+        scores = scores.at[seen_rows, seen_items].set(-jnp.inf, mode="drop")
+        is_number = ~jnp.isnan(scores.sum(axis=1, keepdims=True))
+        best, items = best_columns(scores, n_ranks)
+        return jnp.where(jnp.isneginf(best), -1, items), jnp.where(is_number, best, jnp.nan)
 
     return jax.pmap(rank, in_axes=(None, 0, 0, 0), devices=jax.local_devices())
 
@@ -162,25 +162,31 @@ def best_columns(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
         k: at most n.
 
     Returns:
-        float32 `[b, k]` scores, descending, equal ones by ascending column, and int32 `[b, k]`
-        columns.
+        float32 `[b, k]` scores, descending, equal ones (0 and −0 among them) by ascending column,
+        and int32 `[b, k]` columns.
     """
     n_rows, n_columns = scores.shape
     # A power of two near the size at which there are as many maxima as columns in the best groups.
     size = 1 << round(math.log2(max(n_columns / k, 1)) / 2)
     n_groups = -(-n_columns // size)
     if 2 * (n_groups + k * size) > n_columns:
-        best, columns = jax.lax.top_k(scores, k)
+        best, columns = jax.lax.top_k(_without_negative_zeros(scores), k)
         return best, columns
     padding = ((0, 0), (0, n_groups * size - n_columns))
     maxima = jax.lax.reduce_window(scores, -jnp.inf, jax.lax.max, (1, size), (1, size), padding)
-    groups = jnp.sort(jax.lax.top_k(maxima, k)[1], axis=1)  # ties: columns have to ascend
+    groups = jax.lax.top_k(_without_negative_zeros(maxima), k)[1]
+    groups = jnp.sort(groups, axis=1)  # ties: columns have to ascend
     columns = (groups[:, :, None] * size + jnp.arange(size)).reshape(n_rows, k * size)
     chosen = jnp.take_along_axis(
         scores, jnp.minimum(columns, n_columns - 1), axis=1, mode="promise_in_bounds"
     )
-    best, places = jax.lax.top_k(jnp.where(columns < n_columns, chosen, -jnp.inf), k)
+    chosen = jnp.where(columns < n_columns, _without_negative_zeros(chosen), -jnp.inf)
+    best, places = jax.lax.top_k(chosen, k)
     return best, jnp.take_along_axis(columns, places, axis=1, mode="promise_in_bounds")
+
+
+def _without_negative_zeros(x: jax.Array) -> jax.Array:
+    return jnp.where(x == 0.0, 0.0, x)  # top_k would rank −0 below 0
 
 
 def _blocks(

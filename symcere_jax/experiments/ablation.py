@@ -24,7 +24,7 @@ from symcere_jax.evaluation.popularity import norm_popularity_correlation
 from symcere_jax.experiments.processes import Job, ReportCallback, run_jobs
 from symcere_jax.experiments.training import Epoch, train_job
 from symcere_jax.files import write_json
-from symcere_jax.models import resolve, score_block
+from symcere_jax.models import resolve, score_factors
 from symcere_jax.reporting.scores import write_scores
 from symcere_jax.training import checkpoint, load_model
 
@@ -162,7 +162,7 @@ def score_job(job: Job, report: ReportCallback, should_stop: ShouldStop) -> bool
     dataset = ReviewDataset.load(job.dataset)
     trained = load_model(job.workdir, dataset)
     metadata = trained.metadata
-    evaluation = evaluate(score_block, trained.embeddings(), dataset, "test")
+    evaluation = evaluate(score_factors, trained.embeddings().factors(), dataset, "test")
     write_scores(evaluation, job.workdir, "test", dataset, metadata.progress.best_step)
     item_counts = dataset.item_counts()
     correlation = norm_popularity_correlation(

@@ -7,7 +7,7 @@ from pathlib import Path
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import Evaluation, HeldOutSplit, evaluate
-from symcere_jax.models import score_block
+from symcere_jax.models import score_factors
 from symcere_jax.reporting.scores import write_scores
 from symcere_jax.training import load_embeddings
 
@@ -49,6 +49,8 @@ def score_run(
         DataError: the split has no interactions.
     """
     embeddings, metadata = load_embeddings(workdir, dataset)
-    evaluation = evaluate(score_block, embeddings, dataset, split, ks=ks, progress=progress)
+    evaluation = evaluate(
+        score_factors, embeddings.factors(), dataset, split, ks=ks, progress=progress
+    )
     step = metadata.progress.best_step
     return ScoredRun(evaluation, step, write_scores(evaluation, workdir, split, dataset, step))

@@ -2,10 +2,19 @@
 
 from symcere_jax.models.build import build_model, resolve
 from symcere_jax.models.neighbors import Neighbors
-from symcere_jax.models.symcere import Embeddings, ModelInputs, NodeEmbeddings, SymCERE, score_block
+from symcere_jax.models.symcere import (
+    Embeddings,
+    Factors,
+    ModelInputs,
+    NodeEmbeddings,
+    SymCERE,
+    score_block,
+    score_factors,
+)
 
 __all__ = [
     "Embeddings",
+    "Factors",
     "ModelInputs",
     "Neighbors",
     "NodeEmbeddings",
@@ -13,4 +22,5 @@ __all__ = [
     "build_model",
     "resolve",
     "score_block",
+    "score_factors",
 ]

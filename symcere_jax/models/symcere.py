@@ -101,6 +101,24 @@ class NodeEmbeddings:
 
 
 @flax.struct.dataclass
+class Factors:
+    """Embeddings that score by inner product.
+
+    Attributes:
+        users: float32 `[n_users, d]`.
+        items: float32 `[n_items, d]`.
+    """
+
+    users: jax.Array
+    items: jax.Array
+
+
+def score_factors(factors: Factors, users: jax.Array) -> jax.Array:
+    """`s_ui = x_u · y_i`, float32 `[b, n_items]`, for users int32 `[b]`."""
+    return factors.users[users] @ factors.items.T
+
+
+@flax.struct.dataclass
 class Embeddings:
     """All that is needed to score: `score(u, i) = users_u · items_i + item_bias_i`.
 
@@ -130,6 +148,18 @@ class Embeddings:
             users=jnp.concatenate([self.users, self.user_neighbors], axis=1),
             items=jnp.concatenate([self.items, self.item_neighbors], axis=1),
             item_bias=self.item_bias,
+        )
+
+    def factors(self) -> Factors:
+        """The same scores as inner products alone: the bias is a column, too.
+
+        To rank by: adding a bias to the scores of all items takes half as long as the product.
+        """
+        joined = self.joined()
+        ones = jnp.ones((len(joined.users), 1), joined.users.dtype)
+        return Factors(
+            users=jnp.concatenate([joined.users, ones], axis=1),
+            items=jnp.concatenate([joined.items, joined.item_bias[:, None]], axis=1),
         )
 
 

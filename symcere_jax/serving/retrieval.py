@@ -19,7 +19,7 @@ from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import Interactions
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation.ranking import ScoreBlock, largest_block, top_k
-from symcere_jax.models import Embeddings, score_block
+from symcere_jax.models import Embeddings
 from symcere_jax.serving.nearest import ItemIndex
 
 EXACT, HNSW = INDEXES = ("exact", "hnsw")
@@ -71,8 +71,9 @@ class Retrieval:
         """
         if self.index is not None and allowed is None:
             return self._approximate(users, rows, seen, k, True, progress)
-        params = (dataclasses.replace(self.scored, users=users), self._penalty(allowed))
-        return self._exact(_score_users, params, rows, seen, k, progress)
+        items = self.scored.items
+        params = (users, items, self.scored.item_bias + self._penalty(allowed))
+        return self._exact(_score_queries, params, rows, seen, k, progress)
 
     def nearest(
         self,
@@ -222,11 +223,6 @@ def block_size(n_users: int) -> int:
 def _check(k: int) -> None:
     if k < 1:
         raise ValueError(f"k is {k}, must be at least 1")
-
-
-def _score_users(params: tuple[Embeddings, jax.Array], users: jax.Array) -> jax.Array:
-    embeddings, penalty = params
-    return score_block(embeddings, users) + penalty
 
 
 def _score_queries(params: tuple[jax.Array, jax.Array, jax.Array], rows: jax.Array) -> jax.Array:

@@ -18,7 +18,7 @@ from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
 from symcere_jax.evaluation import PRIMARY_METRIC, alignment_and_uniformity, evaluate
 from symcere_jax.locking import LOCK, locked
-from symcere_jax.models import build_model, resolve, score_block
+from symcere_jax.models import build_model, resolve, score_factors
 from symcere_jax.reporting.metric_log import MetricLog
 from symcere_jax.training import processes
 from symcere_jax.training.checkpoint import KEEP, Checkpoints, Metadata, Progress
@@ -352,7 +352,8 @@ class _Run:
         score = None
         if len(self.dataset.valid):
             embeddings = embed(self.model)(self.state.kept, self.model_inputs)
-            metrics = evaluate(score_block, embeddings, self.dataset, "valid", ks=(10,)).metrics
+            factors = embeddings.factors()
+            metrics = evaluate(score_factors, factors, self.dataset, "valid", ks=(10,)).metrics
             score = processes.of_first(metrics[PRIMARY_METRIC])
             record |= metrics
             record |= alignment_and_uniformity(

@@ -20,7 +20,7 @@ from symcere_jax.data.interactions import Interactions
 from symcere_jax.errors import CheckpointError
 from symcere_jax.evaluation import PRIMARY_METRIC, evaluate, standard_error
 from symcere_jax.files import write_json
-from symcere_jax.models import Embeddings, Neighbors, score_block
+from symcere_jax.models import Embeddings, Neighbors, score_factors
 from symcere_jax.models.neighbors import MAX_COLUMNS
 
 FILE = "neighbors.json"
@@ -122,7 +122,7 @@ def choose_weight(
     """
 
     def per_user(params: Embeddings) -> np.ndarray:
-        found = evaluate(score_block, params, dataset, "valid", ks=(10,))
+        found = evaluate(score_factors, params.factors(), dataset, "valid", ks=(10,))
         return found.per_user[PRIMARY_METRIC]
 
     without = per_user(embeddings)

@@ -1,7 +1,8 @@
 import jax
 import numpy as np
 
-from symcere_jax.baselines.scorer import Factors, interaction_matrix, score_factors, training_items
+from symcere_jax.baselines.scorer import interaction_matrix, training_items
+from symcere_jax.models import Factors, score_factors
 
 from . import small
 
