@@ -98,18 +98,24 @@ def _add(
             settings["encoder"] = encoder.name
         folder = f"{schema.TEXT_FOLDER}/{name}/"
         kept = {k: v for k, v in dataset.manifest.files.items() if not k.startswith(folder)}
+        is_new = name not in dataset.manifest.text_encoders
+        source = dict(dataset.manifest.source)
+        earlier = [*source.get(schema.BEFORE_FEATURES, []), dataset.fingerprint]
+        source[schema.BEFORE_FEATURES] = earlier if is_new else []
         manifest = dataclasses.replace(
             dataset.manifest,
+            source=source,
             text_encoders={**dataset.manifest.text_encoders, name: settings},
             files={**kept, **writing.file_entries(partial)},
         )
         target = dataset.folder / folder
-        if name in dataset.manifest.text_encoders:
+        if not is_new:
             # Killed from here on, the folder is without these features, and sound.
             others = {n: v for n, v in dataset.manifest.text_encoders.items() if n != name}
-            _replace_manifest(
-                dataclasses.replace(dataset.manifest, text_encoders=others, files=kept), dataset
+            without = dataclasses.replace(
+                dataset.manifest, source=source, text_encoders=others, files=kept
             )
+            _replace_manifest(without, dataset)
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(exist_ok=True)
         (partial / folder).rename(target)

@@ -244,4 +244,8 @@ def _grown(
             "files": [{"name": path.name} | schema.file_entry(path) for path in ingested.files],
         },
     }
-    return {**manifest.source, "appended": [*manifest.source.get("appended", []), entry]}
+    return {
+        **manifest.source,
+        "appended": [*manifest.source.get("appended", []), entry],
+        schema.BEFORE_FEATURES: [],
+    }

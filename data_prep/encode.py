@@ -12,8 +12,8 @@ Two encoders side by side, under a name of one's own:
 
 `launch/train.py --text_encoder=NAME` then trains with them. Encoded reviews are kept in
 --text_cache: a run that was stopped goes on from there, and new reviews alone are encoded when the
-data is prepared anew. Runs that were trained before do not fit a folder to which features are
-added; train them again, or work on a copy.
+data is prepared anew. Runs that were trained before, and their scores, stay good, unless features
+are replaced by --overwrite.
 """
 
 from data_prep import adding_text

@@ -88,6 +88,13 @@ class ReviewDataset:
         """Identifies the content of the folder."""
         return self.manifest.fingerprint
 
+    def was(self, fingerprint: str) -> bool:
+        """Whether what was made of a folder of that fingerprint is of this one, too.
+
+        True of this content, and of the same before text features were added.
+        """
+        return self.manifest.was(fingerprint)
+
     def file(self, name: str) -> Path:
         """A file of the folder, once it is sure that it has not changed since it was written.
 

@@ -28,6 +28,7 @@ FORMAT = "symcere-prepared"
 FORMAT_VERSION = 1
 
 MANIFEST = "manifest.json"
+BEFORE_FEATURES = "before_features"  # entry of the source, see `Manifest`
 USERS = "users.parquet"
 ITEMS = "items.parquet"
 REVIEWS = "reviews.parquet"
@@ -63,7 +64,9 @@ class Manifest:
         n_interactions: split -> number of (user, item) pairs.
         k_core: every user and item has at least that many reviews; 1 filters nothing.
         split: policy, seed and shares of the split.
-        source: kind, options and, for each raw file, name, bytes and sha256.
+        source: kind, options and, for each raw file, name, bytes and sha256; "appended", what the
+            folder was before reviews were appended, and "before_features", its fingerprints before
+            text features were added.
         dropped: reason -> number of raw rows that were left out.
         text_encoders: encoder name -> its width, dtype and settings.
         files: path within the folder -> {"sha256": …, "bytes": …}, every file but the manifest.
@@ -90,6 +93,10 @@ class Manifest:
         """Hex digest that identifies the content: two folders of equal files have equal ones."""
         content = {path: entry["sha256"] for path, entry in self.files.items()}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def was(self, fingerprint: str) -> bool:
+        """Whether a fingerprint is of this content, or of the same with fewer text features."""
+        return fingerprint in (self.fingerprint, *self.source.get(BEFORE_FEATURES, []))
 
     @property
     def ended_split_policy(self) -> str:
@@ -189,7 +196,9 @@ def _is_well_formed(field: dataclasses.Field, value: Any) -> bool:
             for name, entry in value.items()
         )
     if field.name == "source":
-        entries = value.get("appended", [])
+        entries, earlier = value.get("appended", []), value.get(BEFORE_FEATURES, [])
+        if not (isinstance(earlier, list) and all(isinstance(one, str) for one in earlier)):
+            return False
         return isinstance(entries, list) and all(
             isinstance(entry, Mapping) and isinstance(entry.get("ends_split_policy", ""), str)
             for entry in entries

@@ -63,8 +63,8 @@ def warm_params(workdir: str | Path, config: Config, dataset: ReviewDataset, par
 
 
 def _check(metadata: Metadata, config: Config, dataset: ReviewDataset, workdir: str | Path) -> None:
-    known = [dataset.fingerprint, *(entry["fingerprint"] for entry in appended(dataset))]
-    if metadata.fingerprint not in known:
+    known = [entry["fingerprint"] for entry in appended(dataset)]
+    if not dataset.was(metadata.fingerprint) and metadata.fingerprint not in known:
         raise CheckpointError(
             f"--warm_start={workdir} was trained on {metadata.dataset!r} (fingerprint "
             f"{metadata.fingerprint}), which {dataset.folder} did not grow from: add the new "

@@ -68,6 +68,13 @@ def test_a_split_policy_holds_until_an_entry_of_what_was_appended_says_otherwise
     assert dataclasses.replace(MANIFEST, split={}).split_name == "–"
 
 
+@pytest.mark.parametrize("earlier", [{}, "x", [1], None])
+def test_what_was_before_features_is_a_list_of_fingerprints(tmp_path, earlier):
+    _edit(tmp_path, source={"before_features": earlier})
+    with pytest.raises(DataError, match="entry 'source' is malformed"):
+        schema.Manifest.read(tmp_path)
+
+
 @pytest.mark.parametrize("appended", [{}, "x", ["x"], [{"ends_split_policy": ["late"]}]])
 def test_what_was_appended_is_a_list_of_entries(tmp_path, appended):
     _edit(tmp_path, source={"appended": appended})

@@ -11,8 +11,10 @@ from data_prep.adding_text import EncodeConfig, add_text
 from data_prep.checking import CHECKS, problems_of
 from data_prep.leak_checking import check_text_leaks
 from symcere_jax.data import ReviewDataset, schema
-from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.errors import CheckpointError, ConfigError, DataError
+from symcere_jax.reporting.runs import read_runs
 from symcere_jax.text import load_text_encoder
+from symcere_jax.training import load_embeddings
 
 ENCODE = Path(__file__).parents[2] / "data_prep" / "encode.py"
 
@@ -54,6 +56,25 @@ def test_features_side_by_side_are_stored_with_their_encoders(dataset, folder):
         fitted.encode_texts(["red"])
     before = dataset.text_features("lsa", "items").tobytes()
     assert added.text_features("lsa", "items").tobytes() == before
+
+
+def test_what_was_made_before_stays_good_until_features_are_replaced(dataset, folder, trained_run):
+    options = {"dataset": folder, "text_encoder": "lsa", "text_name": "small"}
+    add_text(EncodeConfig(**options, text_width=6))
+    add_text(EncodeConfig(**options | {"text_name": "smaller"}, text_width=4))
+    added = ReviewDataset.load(folder)
+    assert added.manifest.source["before_features"][0] == dataset.fingerprint
+    assert added.was(dataset.fingerprint) and added.was(added.fingerprint)
+    assert not dataset.was(added.fingerprint)  # which lacks features
+    before, after = (load_embeddings(trained_run, one)[0] for one in (dataset, added))
+    np.testing.assert_array_equal(before.items, after.items)
+    [run] = read_runs([trained_run], added, "test", "ndcg@10")
+    assert run.values.shape[0] == 1
+    add_text(EncodeConfig(**options, text_width=5, overwrite=True))
+    replaced = ReviewDataset.load(folder)
+    assert not replaced.was(dataset.fingerprint) and not replaced.was(added.fingerprint)
+    with pytest.raises(CheckpointError, match="train again"):
+        load_embeddings(trained_run, replaced)
 
 
 def test_conditioned_features_come_from_the_stored_encoder_and_leak_nothing(dataset, folder):
