@@ -10,8 +10,8 @@ With the settings of a file, some of them overridden:
 
 Stopped by Ctrl-C or SIGTERM, it writes a checkpoint and ends with status 75; the same command goes
 on from there, and killed, from the last checkpoint (--checkpoint_seconds). With more --epochs or
---patience it goes on for longer. The workdir gets
-checkpoints, metrics.jsonl, TensorBoard events and flags.txt, which repeats the run:
+--patience it goes on for longer. The workdir gets checkpoints, how much neighbours count
+(neighbors.json), metrics.jsonl, TensorBoard events and flags.txt, which repeats the run:
 
   python launch/train.py --flagfile=runs/shop/flags.txt --workdir=runs/shop_again
 
