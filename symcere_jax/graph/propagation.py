@@ -28,6 +28,9 @@ import numpy as np
 from symcere_jax.graph.buckets import build_buckets
 
 _METHODS = ("bucketed", "segment")
+# States up to this size are joined from the sums of the buckets by a copy, in the cache; larger
+# ones are written bucket by bucket, which reads and writes memory less often, but on one core.
+_MAX_JOINED_BYTES = 32 * 2**20
 
 
 @jax.tree_util.register_dataclass
@@ -327,7 +330,10 @@ def _layer(
     adjacency: BucketedAdjacency, state: jax.Array, start: jax.Array, weight: jax.Array
 ) -> jax.Array:
     """`start + weight · B state`, slot by slot, `[n_slots, d]`."""
-    result = jnp.zeros(state.shape, _dtype_of_sums(state.dtype))
+    dtype = _dtype_of_sums(state.dtype)
+    n_bytes = state.size * dtype.itemsize
+    done: list[jax.Array] = []
+    result = jnp.zeros(state.shape, dtype)
     slot = 0
     for level, buckets in enumerate(adjacency.levels):
         for bucket in buckets:
@@ -335,8 +341,13 @@ def _layer(
             # The newest `result`: an older one would have to be kept, as a copy.
             total = _sum_rows(state if level == 0 else result, bucket)
             total = start[slot : slot + rows] + weight[slot : slot + rows] * total
-            result = jax.lax.dynamic_update_slice_in_dim(result, total, slot, 0)
+            if level == 0 and n_bytes <= _MAX_JOINED_BYTES:
+                done.append(total)
+            else:
+                result = jax.lax.dynamic_update_slice_in_dim(result, total, slot, 0)
             slot += rows
+        if done and level == 0:
+            result = jnp.concatenate([*done, result[slot:]])
     return result.astype(state.dtype)
 
 

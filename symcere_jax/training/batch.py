@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from symcere_jax.config import LossConfig
 from symcere_jax.training.inputs import MAX_HISTORY, TrainInputs
+from symcere_jax.training.shuffling import shuffled
 
 
 @flax.struct.dataclass
@@ -78,8 +79,7 @@ class Candidates:
         n_drawn = config.sampled_candidates
         if config.candidates != "sampled" or n_drawn >= n_items:
             return cls(None, None)
-        rows = jax.random.permutation(jax.random.fold_in(key, 3), n_items)[:n_drawn]
-        rows = rows.astype(jnp.int32)
+        rows = shuffled(jax.random.fold_in(key, 3), jnp.arange(n_drawn), n_items)
         places = jnp.full(n_items, n_drawn, jnp.int32).at[rows].set(jnp.arange(n_drawn))
         return cls(rows, places)
 

@@ -14,8 +14,12 @@ from symcere_jax.config import TrainConfig
 from symcere_jax.training.devices import AXIS
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
+from symcere_jax.training.shuffling import shuffled
 
 REFERENCE_BATCH_SIZE = 256  # the batch size that learning rates are given for
+# Interactions whose order is drawn by sorting, once a call. Of ten million that takes as long as
+# two steps.
+_MAX_SORTED = 2**20
 
 
 @flax.struct.dataclass
@@ -121,11 +125,11 @@ def build_steps(
         order_key, noise_key = jax.random.split(jax.random.key(seed))
         n_interactions = inputs.interactions.shape[0]
         epoch, first = jnp.divmod(state.step, steps_per_epoch)
-        order = jax.random.permutation(jax.random.fold_in(order_key, epoch), n_interactions)
+        rows_at = _epoch_order(jax.random.fold_in(order_key, epoch), n_interactions)
 
         def step(state: TrainState, batch_index: jax.Array) -> tuple[TrainState, dict]:
             places = batch_index * batch_size + jnp.arange(batch_size)
-            rows = order[places % n_interactions]
+            rows = rows_at(places % n_interactions)
             key = jax.random.fold_in(noise_key, state.step)
             gradients, terms = objective.gradients(
                 state.params, inputs, rows, key, n_devices, n_micro_batches
@@ -143,3 +147,11 @@ def build_steps(
     run = jax.pmap(steps, axis_name=AXIS, in_axes=(0, 0, None), donate_argnums=0)
     # An argument, so that what is compiled for one seed serves all.
     return lambda state, inputs: run(state, inputs, np.uint32(config.seed))
+
+
+def _epoch_order(key: jax.Array, n_interactions: int) -> Callable[[jax.Array], jax.Array]:
+    """A random order of the interactions: what gives the rows at some places of it."""
+    if n_interactions > _MAX_SORTED:
+        return lambda places: shuffled(key, places, n_interactions)
+    order = jax.random.permutation(key, n_interactions)
+    return lambda places: order[places]

@@ -8,6 +8,7 @@ import optax
 import pytest
 
 from symcere_jax.config import Config
+from symcere_jax.training import step
 from symcere_jax.training.devices import replicate, unreplicate
 from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
 
@@ -23,8 +24,16 @@ class _BatchesObjective:
         return jnp.zeros_like(params), {"loss": jax.random.uniform(key), "rows": rows}
 
 
-def _batches(seed: int, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
+def _batches(
+    seed: int, n_epochs: int, max_sorted: int = len(problem.PAIRS)
+) -> tuple[np.ndarray, np.ndarray]:
     """Interactions `[n_epochs, steps, batch]` and noise `[n_epochs, steps]` of the first epochs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step, "_MAX_SORTED", max_sorted)
+        return _run_batches(seed, n_epochs)
+
+
+def _run_batches(seed: int, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
     optimizer = optax.set_to_zero()
     params = jnp.zeros(1)
     state = replicate(TrainState(jnp.int32(0), params, optimizer.init(params)))
@@ -48,9 +57,15 @@ def _batches(seed: int, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
     return np.reshape(rows, (*shape, BATCH_SIZE)), np.reshape(noise, shape)
 
 
+@pytest.fixture(scope="module", params=["sorted", "computed"])
+def max_sorted(request):
+    """The order of an epoch is drawn one way or the other."""
+    return len(problem.PAIRS) - (request.param == "computed")
+
+
 @pytest.fixture(scope="module")
-def batches():
-    return _batches(seed=0, n_epochs=3)
+def batches(max_sorted):
+    return _batches(0, 3, max_sorted)
 
 
 def test_an_epoch_covers_every_interaction(batches):
@@ -67,8 +82,8 @@ def test_epochs_and_steps_differ(batches):
     assert len(set(noise.ravel().tolist())) == noise.size
 
 
-def test_the_seed_decides_the_order_and_the_noise(batches):
-    again, other = _batches(seed=0, n_epochs=1), _batches(seed=1, n_epochs=1)
+def test_the_seed_decides_the_order_and_the_noise(batches, max_sorted):
+    again, other = _batches(0, 1, max_sorted), _batches(1, 1, max_sorted)
     for first, same, different in zip(batches, again, other, strict=True):
         np.testing.assert_array_equal(same[0], first[0])
         assert (different[0] != first[0]).any()
