@@ -14,7 +14,6 @@ Methods take turns; each one runs twice a turn and the second run is timed, sinc
 pays for what the method before it left in the caches. Times are medians over the turns.
 """
 
-import dataclasses
 import importlib.util
 import json
 import time
@@ -22,16 +21,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import scipy.sparse
 from absl import flags
 from graphs import power_law_interactions, read_interactions
+from message_passing import jax_method, normalised, scipy_method, shared_method, torch_method
 from rich.console import Console
 from rich.table import Table
 
 from launch import cli
-from symcere_jax.graph import bipartite_graph, build_adjacency, propagate, propagate_shared
+from symcere_jax.graph import bipartite_graph, build_adjacency
 
 _DATA = flags.DEFINE_string("data", None, "folder with train.txt.gz; default: a generated graph")
 _SYNTHETIC = flags.DEFINE_integer(
@@ -45,98 +43,6 @@ _JSON = flags.DEFINE_string("json", None, "file to write the numbers to")
 REFERENCE = "segment_sum"
 OURS = "bucketed"
 N_DEVICES = 2
-
-
-@dataclasses.dataclass(frozen=True)
-class Method:
-    """One way to propagate: both functions take nothing and return when the result is there.
-
-    Attributes:
-        forward: returns `[n_nodes, width]`.
-        both: returns the gradient of the sum of squares, `[n_nodes, width]`.
-    """
-
-    forward: Callable[[], np.ndarray]
-    both: Callable[[], np.ndarray]
-
-
-def jax_method(adjacency: object, x: np.ndarray, n_layers: int) -> Method:
-    """`symcere_jax.graph.propagate` with a prepared adjacency."""
-
-    @jax.jit
-    def both(adjacency, x):
-        return jax.grad(lambda x: (propagate(adjacency, x, n_layers) ** 2).sum())(x)
-
-    x_device = jnp.asarray(x)
-    return Method(
-        forward=lambda: propagate(adjacency, x_device, n_layers).block_until_ready(),
-        both=lambda: both(adjacency, x_device).block_until_ready(),
-    )
-
-
-def shared_method(adjacency: object, x: np.ndarray, n_layers: int, n_devices: int) -> Method:
-    """`symcere_jax.graph.propagate_shared`, on some devices."""
-
-    def forward(adjacency, x):
-        return propagate_shared(adjacency, x, n_layers, "devices", n_devices)[0]
-
-    def both(adjacency, x):
-        # What the other devices take of the sum: their columns of the gradient.
-        share = jax.grad(lambda x: (forward(adjacency, x) ** 2).sum() / n_devices)(x)
-        return jax.lax.psum(share, "devices")
-
-    devices = jax.local_devices()[:n_devices]
-    copy = jax.pmap(lambda _, tree: tree, "devices", in_axes=(0, None), devices=devices)
-    copies = copy(np.arange(n_devices), (adjacency, x))
-    functions = [jax.pmap(f, "devices", devices=devices) for f in (forward, both)]
-    return Method(*(lambda f=f: f(*copies).block_until_ready()[0] for f in functions))
-
-
-def scipy_method(matrix: scipy.sparse.csr_array, x: np.ndarray, n_layers: int) -> Method:
-    """SciPy's CSR product, on one thread; its backward pass is written by hand."""
-
-    def forward(x: np.ndarray) -> np.ndarray:
-        total = state = x
-        for _ in range(n_layers):
-            state = matrix @ state
-            total = total + state
-        return total / (n_layers + 1)
-
-    return Method(forward=lambda: forward(x), both=lambda: forward(2 * forward(x)))
-
-
-def torch_method(
-    matrix: scipy.sparse.csr_array, x: np.ndarray, n_layers: int, layout: str
-) -> Method:
-    """Torch's sparse product and its autograd; COO is what LightGCN-PyTorch and RecBole run."""
-    import torch
-
-    def tensor(array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(array)
-
-    torch.sparse.check_sparse_tensor_invariants.disable()  # said aloud, or torch warns
-    coo = matrix.tocoo()
-    indices = np.stack([coo.row, coo.col]).astype(np.int64)
-    sparse = torch.sparse_coo_tensor(tensor(indices), tensor(coo.data), coo.shape).coalesce()
-    if layout == "CSR":
-        sparse = sparse.to_sparse_csr()
-    leaf = tensor(x).requires_grad_()
-
-    def forward() -> torch.Tensor:
-        total = state = leaf
-        for _ in range(n_layers):
-            state = torch.sparse.mm(sparse, state)
-            total = total + state
-        return total / (n_layers + 1)
-
-    def both() -> np.ndarray:
-        return torch.autograd.grad((forward() ** 2).sum(), leaf)[0].numpy()
-
-    def forward_only() -> np.ndarray:
-        with torch.no_grad():
-            return forward().numpy()
-
-    return Method(forward_only, both)
 
 
 def median_ms(functions: dict[str, Callable[[], np.ndarray]], rounds: int) -> dict[str, float]:
@@ -160,10 +66,7 @@ def measure(interactions: np.ndarray, width: int, n_layers: int, rounds: int) ->
     seconds_to_build = time.perf_counter() - start
     n_nodes = n_users + n_items
     x = np.random.default_rng(0).standard_normal((n_nodes, width), dtype=np.float32)
-    matrix = scipy.sparse.coo_array(
-        (graph.edges, (graph.receivers, graph.senders)), shape=(n_nodes, n_nodes)
-    ).tocsr()
-
+    matrix = normalised(graph)
     methods = {
         REFERENCE: jax_method(build_adjacency(graph, "segment"), x, n_layers),
         OURS: jax_method(bucketed, x, n_layers),

@@ -24,6 +24,7 @@ import tables
 import training_problem
 from absl import flags
 from graphs import power_law_interactions
+from timing import copy_bandwidth, median_seconds, propagation_bytes
 
 from launch import cli
 from symcere_jax.graph import Adjacency, bipartite_graph, build_adjacency, propagate
@@ -40,24 +41,6 @@ _ONE = flags.DEFINE_integer("one", None, "internal: measure one size and print i
 FEW_STEPS = 4
 
 
-def median_seconds(function: Callable[[], object], rounds: int) -> float:
-    """Median time of a function, after one call to warm up."""
-    function()
-    seconds = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds))
-
-
-def copy_bandwidth() -> float:
-    """Bytes a second that a large array's copy reads and writes."""
-    x = jnp.ones((256, 2**18), jnp.float32)  # 256 MiB, beyond every cache
-    copy = jax.jit(lambda x: x + 1)
-    return 2 * x.nbytes / median_seconds(lambda: copy(x).block_until_ready(), 5)
-
-
 def measure_propagation(interactions: np.ndarray) -> dict:
     """Message passing alone: forward and the gradient of the sum of squares."""
     n_users, n_items = (int(count) + 1 for count in interactions.max(axis=0))
@@ -71,9 +54,7 @@ def measure_propagation(interactions: np.ndarray) -> dict:
         return jax.grad(lambda x: (propagate(adjacency, x, _N_LAYERS.value) ** 2).sum())(x)
 
     seconds = median_seconds(lambda: both(adjacency, x).block_until_ready(), _ROUNDS.value)
-    # A layer reads a row for each edge, and the sum so far, and writes the next state.
-    rows = adjacency.n_edges + 3 * adjacency.n_nodes
-    n_bytes = 2 * _N_LAYERS.value * rows * 4 * _DIM.value
+    n_bytes = propagation_bytes(adjacency, _DIM.value, _N_LAYERS.value)
     return {
         "interactions": len(interactions),
         "nodes": adjacency.n_nodes,

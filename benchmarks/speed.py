@@ -1,4 +1,4 @@
-r"""Training step, epoch and evaluation beside other libraries, on the same data and sizes.
+r"""Message passing, training step, epoch and evaluation beside other libraries, on the same data.
 
   python benchmarks/speed.py --data=DIR --update=docs/speed.md
 
@@ -6,12 +6,14 @@ DIR holds train.txt.gz of the LightGCN benchmarks; without it a power-law graph 
 others run where they are installed: torch (COO is what LightGCN-PyTorch and RecBole run, CSR is its
 fastest sparse product) and LightGCN of PyTorch Geometric.
 
-A step is LightGCN's: three layers, BPR with one sampled item, Adam, over the same batch size. An
-epoch of the others is their step, times the steps that an epoch takes them; ours is measured, with
-the batch that the defaults choose, in which one message passing serves many micro-batches of a
-sampled softmax. Evaluation ranks all items for each user, leaving out those of training. Sides take
-turns and times are medians; peak memory is that of a process of its own, above what it had when
-its data was loaded.
+Message passing is three layers, forward and backward, as benchmarks/propagation.py has it in more
+detail; beside it stands what it must move over the bandwidth of a copy, more than 100 % where
+embeddings come from the caches. A step is LightGCN's: three layers, BPR with one sampled item,
+Adam, over the same batch size. An epoch of the others is their step, times the steps that it takes
+them; ours is measured, with the batch that the defaults choose, in which one message passing serves
+many micro-batches of a sampled softmax. Evaluation ranks all items for each user, leaving out those
+of training. Sides take turns and times are medians; peak memory is that of a process of its own,
+above what it had when its data was loaded.
 """
 
 import importlib.util
@@ -28,10 +30,13 @@ import tables
 import training_problem
 from absl import flags
 from graphs import power_law_interactions, read_interactions
+from message_passing import geometric_method, jax_method, normalised, torch_method
+from timing import copy_bandwidth, propagation_bytes
 
 from launch import cli
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.evaluation.ranking import top_k
+from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models.build import default_batch_size
 from symcere_jax.models.symcere import Embeddings, score_factors
 
@@ -172,6 +177,11 @@ def cases(interactions: np.ndarray) -> dict[str, dict[str, Callable[[], Callable
     rng = np.random.default_rng(0)
     tables_of = [rng.standard_normal((n, _DIM.value), np.float32) for n in (n_users, n_items)]
     seen = Interactions.from_pairs(interactions, n_users)
+    graph = bipartite_graph(interactions, n_users, n_items)
+    states = np.concatenate(tables_of)
+    passing: dict[str, Callable[[], Callable[[], object]]] = {
+        OURS: lambda: jax_method(build_adjacency(graph), states, _N_LAYERS.value).both
+    }
     steps: dict[str, Callable[[], Callable[[], object]]] = {
         OURS: lambda: ours(interactions, **training_problem.LIGHTGCN)(_BATCH.value)
     }
@@ -180,11 +190,17 @@ def cases(interactions: np.ndarray) -> dict[str, dict[str, Callable[[], Callable
     }
     if importlib.util.find_spec("torch"):
         for layout in ("COO", "CSR"):
+            passing[f"torch {layout}"] = lambda layout=layout: (
+                torch_method(normalised(graph), states, _N_LAYERS.value, layout).both
+            )
             steps[f"torch {layout}"] = lambda layout=layout: torch_step(interactions, layout)
         ranking["torch.topk"] = lambda: torch_ranking(*tables_of, seen)
     if importlib.util.find_spec("torch_geometric"):
+        passing["PyG LightGCN"] = lambda: (
+            geometric_method(normalised(graph), states, _N_LAYERS.value).both
+        )
         steps["PyG LightGCN"] = lambda: geometric_step(interactions)
-    return {"step": steps, "evaluation": ranking}
+    return {"passing": passing, "step": steps, "evaluation": ranking}
 
 
 def medians(functions: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
@@ -231,12 +247,21 @@ def _status(name: str) -> int:
 
 
 def describe(found: dict[str, dict[str, float]], interactions: np.ndarray, epoch: float) -> str:
-    """Two tables in Markdown."""
+    """Three tables in Markdown."""
     n_users, n_items = (int(n) + 1 for n in interactions.max(axis=0))
     device = jax.devices()[0].device_kind
     header = (
         f"{n_users:,} users, {n_items:,} items, {len(interactions):,} interactions, on {device}"
     )
+    adjacency = build_adjacency(bipartite_graph(interactions, n_users, n_items))
+    bound = propagation_bytes(adjacency, _DIM.value, _N_LAYERS.value) / copy_bandwidth()
+    base = found["passing"][OURS]
+    rows = [
+        [name, f"{1000 * seconds:.0f}", f"{seconds / base:.1f}", f"{bound / seconds:.0%}"]
+        for name, seconds in found["passing"].items()
+    ]
+    columns = ["message passing, forward and backward", "ms", "× ours", "of the copy bandwidth"]
+    passing = tables.markdown(columns, rows)
     n_steps = -(-len(interactions) // _BATCH.value)
     base = found["step"][OURS] / STEPS_PER_CALL
     rows = []
@@ -254,7 +279,7 @@ def describe(found: dict[str, dict[str, float]], interactions: np.ndarray, epoch
         for name, seconds in found["evaluation"].items()
     ]
     ranking = tables.markdown(["evaluation of all users", "s", "× ours", "peak MiB"], rows)
-    return f"{header}.\n\n{training}\n\n{ranking}"
+    return f"{header}.\n\n{passing}\n\n{training}\n\n{ranking}"
 
 
 def main() -> None:

@@ -61,7 +61,10 @@ def training(
     n_users, n_items = inputs.model.user_degree.shape[0], inputs.model.item_degree.shape[0]
     objective = Objective(build_model(config, n_users, n_items), config.loss)
     size, n_micro_batches = fit_batch_size(
-        batch_size, config.train.micro_batch_size, len(inputs.interactions), 1
+        batch_size,
+        config.train.micro_batch_size,
+        len(inputs.interactions),
+        jax.device_count(),
     )
     steps_per_epoch = -(-len(inputs.interactions) // size)
     optimizer = build_optimizer(config.train, size)

@@ -28,7 +28,7 @@ def table_in(path: Path, label: str) -> list[str]:
 @pytest.fixture
 def page(tmp_path):
     """A Markdown file with a place for each table."""
-    labels = ("results", "neighbors", "blends", "scale", "speed", "ablation")
+    labels = ("results", "neighbors", "blends", "scale", "speed", "ablation", "devices", "course")
     path = tmp_path / "page.md"
     path.write_text("".join(f"<!-- {label} -->\n<!-- /{label} -->\n" for label in labels))
     return path
@@ -87,5 +87,27 @@ def test_speed_beside_others(page):
         f"--update={page}",
     )
     found = "\n".join(table_in(page, "speed"))
+    assert "message passing, forward and backward" in found
     for side in ("symcere_jax", "torch COO", "torch CSR", "torch.topk"):
         assert f"| {side} |" in found
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_cores_and_devices(page):
+    arguments = ["--synthetic_interactions=3000", "--rounds=1", "--embedding_dim=8"]
+    start("devices", *arguments, "--batch_size=256", f"--update={page}")
+    rows = [line.split(" | ") for line in table_in(page, "devices")[2:]]
+    assert [len(row) for row in rows] == [5] * 4
+    assert rows[0][2] == "1.00"
+
+
+def test_the_course_of_the_scores(dataset, tmp_path, page):
+    common = [f"--dataset={dataset.folder}", f"--workdir={tmp_path}/run", f"--update={page}"]
+    start("course", *common, "--epochs=1", "--target=0.0")
+    first = table_in(page, "course")
+    start("course", *common, "--epochs=2", "--target=1.1")
+    both = table_in(page, "course")
+    assert both[:3] == first[:3]  # the first epoch was not trained again
+    assert both[3].startswith("| 2 | ")
+    assert "reached after 1 epochs" in first[-1]
+    assert both[-1] == "recall@20 of 1.1000: not reached."

@@ -1,0 +1,76 @@
+r"""How the scores of the test split rise with the epochs, and how long that takes.
+
+  python benchmarks/course.py --flagfile=configs/gowalla.flags --dataset=data/gowalla \
+    --workdir=runs/course/gowalla --target=0.1830 --update=docs/speed.md
+
+Trains as launch/train.py does, and after each epoch scores the test split by what would be kept if
+the run ended there. That shows a course; nothing is chosen by it, and the result is the last row.
+Seconds are those of training, compilation included, reading the data and scoring not. Interrupted,
+the same command goes on.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import tables
+from absl import flags
+
+from launch import cli, settings, training_runs
+from symcere_jax.evaluation import evaluate
+from symcere_jax.files import write_json
+from symcere_jax.models import score_factors
+from symcere_jax.training import load_embeddings, train
+
+_DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run", required=True)
+_TARGET = flags.DEFINE_float("target", None, "recall@20 whose time is told")
+_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
+_PREPARE = flags.DEFINE_string("prepare", training_runs.PREPARE_DEFAULT, training_runs.PREPARE_HELP)
+_SETTINGS = settings.define()
+
+METRICS = ("recall@20", "ndcg@20", "recall@10", "ndcg@10")
+
+
+def describe(records: list[dict[str, float]], target: float | None) -> str:
+    """A row an epoch, in Markdown, and when the target was reached."""
+    rows = [
+        [str(record["epoch"]), f"{record['seconds']:.0f}"]
+        + [f"{record[metric]:.4f}" for metric in METRICS]
+        for record in records
+    ]
+    text = tables.markdown(["epoch", "s of training", *METRICS], rows, n_words=0)
+    if target is None:
+        return text
+    reached = next((record for record in records if record["recall@20"] >= target), None)
+    when = "not reached"
+    if reached is not None:
+        when = f"reached after {reached['epoch']} epochs, {reached['seconds']:.0f} s"
+    return f"{text}\n\nrecall@20 of {target:.4f}: {when}."
+
+
+def main() -> None:
+    """Trains and scores epoch after epoch."""
+    config = settings.config(_SETTINGS)
+    dataset = training_runs.open_dataset(Path(_DATASET.value), _PREPARE.value)
+    workdir = Path(_WORKDIR.value)
+    log = workdir / "course.json"
+    records = json.loads(log.read_text()) if log.exists() else []
+    for epoch in range(len(records) + 1, config.train.epochs + 1):
+        settings_of_epoch = dataclasses.replace(config.train, epochs=epoch)
+        result = train(dataclasses.replace(config, train=settings_of_epoch), dataset, workdir)
+        embeddings, _ = load_embeddings(workdir, dataset)
+        found = evaluate(score_factors, embeddings.factors(), dataset, "test", ks=(10, 20))
+        seconds = result.seconds + (records[-1]["seconds"] if records else 0.0)
+        scores = {metric: found.metrics[metric] for metric in METRICS}
+        records.append({"epoch": epoch, "seconds": seconds, **scores})
+        write_json(log, records)
+        print(records[-1], flush=True)
+    text = describe(records, _TARGET.value)
+    print(text)
+    if _UPDATE.value:
+        tables.replace(Path(_UPDATE.value), "course", text)
+
+
+if __name__ == "__main__":
+    cli.run(main)
