@@ -30,6 +30,7 @@ from launch import cli, processes, settings, training_runs
 from launch.progress import ProgressBar
 from symcere_jax.files import write_text
 from symcere_jax.training import KEEP, SECONDS_BETWEEN_CHECKPOINTS, TrainResult, train
+from symcere_jax.training.processes import SharedReader
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder to train on", required=True)
 _WORKDIR = flags.DEFINE_string(
@@ -73,7 +74,8 @@ def main() -> None:
     processes.join()
     config = settings.config(_SETTINGS)
     folder, workdir = Path(_DATASET.value), Path(_WORKDIR.value)
-    dataset = training_runs.open_dataset(folder, _PREPARE.value)
+    reader = SharedReader() if jax.process_count() > 1 else None
+    dataset = training_runs.open_dataset(folder, _PREPARE.value, reader)
     stop = training_runs.stop_on_signals()
     # Not before the run has begun: the workdir may be that of another one, or in use.
     bar = ProgressBar(on_start=lambda: _write_flags(workdir))

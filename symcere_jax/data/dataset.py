@@ -1,22 +1,26 @@
 """Reading a prepared folder."""
 
 import dataclasses
-import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from symcere_jax.data import schema
-from symcere_jax.errors import DataError
-
-# What np.load raises: EOFError for an empty file, the last two for a damaged header.
-_NOT_NUMPY = (
-    *(OSError, EOFError, ValueError, SyntaxError, tokenize.TokenError),
-    *(OverflowError, RecursionError, MemoryError),
+from symcere_jax.data.reader import (
+    NOT_NUMPY,
+    Reader,
+    checked_blocks,
+    damaged,
+    in_all,
+    load_together,
+    not_numpy,
+    unreadable,
 )
+from symcere_jax.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +33,8 @@ class ReviewDataset:
         train: int32 `[n_train, 2]` pairs (user, item), sorted.
         valid: int32 `[n_valid, 2]`.
         test: int32 `[n_test, 2]`.
+        reader: reads files together with other processes, arrays into memory; None: this process
+            reads by itself.
     """
 
     folder: Path
@@ -36,37 +42,29 @@ class ReviewDataset:
     train: np.ndarray
     valid: np.ndarray
     test: np.ndarray
+    reader: Reader | None = dataclasses.field(default=None, kw_only=True, repr=False, compare=False)
 
     @classmethod
-    def load(cls, folder: str | Path) -> "ReviewDataset":
+    def load(cls, folder: str | Path, reader: Reader | None = None) -> "ReviewDataset":
         """Opens a prepared folder and checks it against its manifest.
 
         Args:
             folder: written by `data_prep/prepare.py`.
+            reader: reads it together with other processes, which all have to ask the data set for
+                the same, in the same order; None: this process reads by itself.
 
         Raises:
             DataError: a file is missing or has another size, shape or dtype than the manifest says,
-                or a pair is out of range.
+                or a pair is out of range; or the processes do not see the same folder.
         """
         folder = Path(folder)
-        if not folder.is_dir():
-            raise DataError(f"no prepared folder at {folder}")
-        manifest = schema.Manifest.read(folder)
-        for name, entry in manifest.files.items():
-            path = folder / name
-            if not path.is_file():
-                raise DataError(f"{path} is missing; prepare the data again")
-            if path.stat().st_size != entry["bytes"]:
-                raise DataError(
-                    f"{path} has {path.stat().st_size} bytes, the manifest says {entry['bytes']}; "
-                    "prepare the data again"
-                )
-        for split in schema.SPLITS:
-            _verify(folder, schema.pairs_file(split), manifest)
-        pairs = {split: _load_pairs(folder, split, manifest) for split in schema.SPLITS}
+        manifest = in_all(reader, lambda: _read_manifest(folder))
+        if reader is not None:
+            _check_same(folder / schema.MANIFEST, reader)
+        pairs = {split: _load_pairs(folder, split, manifest, reader) for split in schema.SPLITS}
         if not len(pairs["train"]):
             raise DataError(f"{folder / schema.pairs_file('train')} has no interactions")
-        return cls(folder, manifest, **pairs)
+        return cls(folder, manifest, **pairs, reader=reader)
 
     @property
     def name(self) -> str:
@@ -98,7 +96,8 @@ class ReviewDataset:
     def file(self, name: str) -> Path:
         """A file of the folder, once it is sure that it has not changed since it was written.
 
-        Its checksum is computed when it is asked for first, at about a gigabyte a second.
+        Its checksum is computed when it is asked for first, at about a gigabyte a second; with a
+        reader, of the bytes that the processes have exchanged.
 
         Args:
             name: within the folder, as the manifest has it.
@@ -106,8 +105,18 @@ class ReviewDataset:
         Raises:
             DataError: the file is missing, or has another checksum than the manifest says.
         """
-        _verify(self.folder, name, self.manifest)
-        return self.folder / name
+        path = self.folder / name
+        if self.reader is None:
+            _verify(self.folder, name, self.manifest)
+            return path
+        entry = _entry(self.folder, name, self.manifest)
+        # Whatever the time of its last change, which is not the same for all processes.
+        state = (self.reader, path.absolute(), entry["sha256"])
+        if state not in _VERIFIED:
+            for _ in checked_blocks(path, entry, self.reader):
+                pass
+            _VERIFIED.add(state)
+        return path
 
     def interactions(self, split: str) -> np.ndarray:
         """Pairs (user, item) of a split, int32 `[n, 2]`."""
@@ -124,7 +133,7 @@ class ReviewDataset:
         return np.bincount(self.train[:, 1], minlength=self.n_items)
 
     def text_features(self, encoder: str, rows: str) -> np.ndarray:
-        """Text features of an encoder, memory-mapped.
+        """Text features of an encoder, memory-mapped; with a reader, read anew by each call.
 
         Args:
             encoder: name of a text encoder that the folder was prepared with.
@@ -142,18 +151,18 @@ class ReviewDataset:
                 f"{self.folder} has no text features of encoder {encoder!r} (it has: {known}); "
                 f"prepare it with --text_encoder={encoder}, or choose another --text_encoder"
             )
-        path = self.file(schema.text_file(encoder, rows))
+        name = schema.text_file(encoder, rows)
         n_rows = {
             "users": self.n_users,
             "items": self.n_items,
             "reviews": self.manifest.n_reviews,
         }[rows]
         expected = (n_rows, self.manifest.text_encoders[encoder]["width"])
-        features = load_array(path)
+        features = _load_checked(self.folder, name, self.manifest, self.reader)
         if features.shape != expected or features.dtype.kind != "f":
             raise DataError(
-                f"{path}: {features.dtype} {features.shape}, expected floats of shape {expected}; "
-                "prepare the data again"
+                f"{self.folder / name}: {features.dtype} {features.shape}, expected floats of "
+                f"shape {expected}; prepare the data again"
             )
         return features
 
@@ -166,7 +175,7 @@ class ReviewDataset:
         Raises:
             DataError: the file is not readable, lacks a column, or has another number of rows.
         """
-        return _read_table(self.file(schema.REVIEWS), columns, self.manifest.n_reviews)
+        return self._table(schema.REVIEWS, columns, self.manifest.n_reviews)
 
     def review_rows(self, split: str) -> np.ndarray:
         """Rows of `reviews` that the interactions of a split come from.
@@ -242,11 +251,11 @@ class ReviewDataset:
 
     def user_ids(self) -> np.ndarray:
         """External ids of the users, `[n_users]`, by row."""
-        return _read_ids(self.file(schema.USERS), "user_id", self.n_users)
+        return self._table(schema.USERS, ["user_id"], self.n_users)["user_id"].to_numpy()
 
     def item_ids(self) -> np.ndarray:
         """External ids of the items, `[n_items]`, by row."""
-        return _read_ids(self.file(schema.ITEMS), "item_id", self.n_items)
+        return self._table(schema.ITEMS, ["item_id"], self.n_items)["item_id"].to_numpy()
 
     def item_titles(self) -> np.ndarray | None:
         """What the items are called, `[n_items]` strings by row, None where it is not known.
@@ -254,21 +263,62 @@ class ReviewDataset:
         Returns:
             None where no title of any item is known.
         """
-        path = self.file(schema.ITEMS)
-        table = _read_table(path, None, self.n_items)
+        table = self._table(schema.ITEMS, None, self.n_items)
         if "title" not in table.column_names or table["title"].null_count == self.n_items:
             return None
         return np.array(table["title"].to_pylist(), object)
 
+    def _table(self, name: str, columns: list[str] | None, n_rows: int) -> pa.Table:
+        """Columns of a table, which each process reads by itself from a file that is checked."""
+        path = self.file(name)
+        return in_all(self.reader, lambda: _read_table(path, columns, n_rows))
 
-_VERIFIED: set[tuple] = set()  # what was read by this process, as it was then
+
+def _read_manifest(folder: Path) -> schema.Manifest:
+    """The manifest of a folder that has all of its files, in their sizes."""
+    if not folder.is_dir():
+        raise DataError(f"no prepared folder at {folder}")
+    manifest = schema.Manifest.read(folder)
+    for name, entry in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise DataError(f"{path} is missing; prepare the data again")
+        if path.stat().st_size != entry["bytes"]:
+            raise DataError(
+                f"{path} has {path.stat().st_size} bytes, the manifest says {entry['bytes']}; "
+                "prepare the data again"
+            )
+    return manifest
+
+
+def _check_same(path: Path, reader: Reader) -> None:
+    """Refuses a manifest that is not the one that the other processes see."""
+    try:
+        shared = b"".join(block.tobytes() for block in reader.blocks(path))
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+    def check() -> None:
+        if path.read_bytes() != shared:
+            raise DataError(
+                f"{path} is not what the other processes read: give all of them the same folder"
+            )
+
+    in_all(reader, check)
+
+
+_VERIFIED: set[tuple] = set()  # what this process has read, as it was then
+
+
+def _entry(folder: Path, name: str, manifest: schema.Manifest) -> Mapping[str, Any]:
+    entry = manifest.files.get(name)
+    if entry is None:
+        raise DataError(f"{folder / name} is not in the manifest; prepare the data again")
+    return entry
 
 
 def _verify(folder: Path, name: str, manifest: schema.Manifest) -> None:
-    path = folder / name
-    entry = manifest.files.get(name)
-    if entry is None:
-        raise DataError(f"{path} is not in the manifest; prepare the data again")
+    path, entry = folder / name, _entry(folder, name, manifest)
     try:
         status = path.stat()
         state = (path.absolute(), status.st_ino, status.st_mtime_ns, status.st_size)
@@ -276,14 +326,21 @@ def _verify(folder: Path, name: str, manifest: schema.Manifest) -> None:
             return
         found = schema.file_entry(path)
     except OSError as error:
-        reason = "missing" if isinstance(error, FileNotFoundError) else f"not readable ({error})"
-        raise DataError(f"{path} is {reason}; prepare the data again") from None
+        raise unreadable(path, error) from None
     if found["sha256"] != entry["sha256"]:
-        raise DataError(
-            f"{path} is damaged: its checksum is not the one in the manifest; prepare the data "
-            "again"
-        )
+        raise damaged(path)
     _VERIFIED.add((*state, found["sha256"]))
+
+
+def _load_checked(
+    folder: Path, name: str, manifest: schema.Manifest, reader: Reader | None
+) -> np.ndarray:
+    """An array that has not changed since it was written, not to be written to."""
+    path = folder / name
+    if reader is None:
+        _verify(folder, name, manifest)
+        return load_array(path)
+    return load_together(path, _entry(folder, name, manifest), reader)
 
 
 def load_array(path: Path) -> np.ndarray:
@@ -297,16 +354,18 @@ def load_array(path: Path) -> np.ndarray:
     """
     try:
         with np.errstate(over="ignore"):  # of a shape beyond all memory, which is refused
-            return np.load(path, mmap_mode="r", allow_pickle=False)
+            return np.lib.format.open_memmap(path, mode="r")  # np.load opens archives
     except FileNotFoundError:
         raise DataError(f"{path} is missing; prepare the data again") from None
-    except _NOT_NUMPY as error:
-        raise DataError(f"{path}: not a NumPy file ({error}); prepare the data again") from None
+    except NOT_NUMPY as error:
+        raise not_numpy(path, error) from None
 
 
-def _load_pairs(folder: Path, split: str, manifest: schema.Manifest) -> np.ndarray:
+def _load_pairs(
+    folder: Path, split: str, manifest: schema.Manifest, reader: Reader | None
+) -> np.ndarray:
     path = folder / schema.pairs_file(split)
-    pairs = load_array(path)
+    pairs = _load_checked(folder, schema.pairs_file(split), manifest, reader)
     expected = (manifest.n_interactions[split], 2)
     if pairs.shape != expected or pairs.dtype != np.int32:
         raise DataError(
@@ -322,10 +381,6 @@ def _load_pairs(folder: Path, split: str, manifest: schema.Manifest) -> np.ndarr
                 f"{manifest.n_users} users and {manifest.n_items} items; prepare the data again"
             )
     return pairs
-
-
-def _read_ids(path: Path, column: str, n_rows: int) -> np.ndarray:
-    return _read_table(path, [column], n_rows)[column].to_numpy()
 
 
 def _read_table(path: Path, columns: list[str] | None, n_rows: int) -> pa.Table:
