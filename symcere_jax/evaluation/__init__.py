@@ -14,9 +14,7 @@ from symcere_jax.evaluation.metrics import (
     PRIMARY_METRIC,
     SHOWN_METRICS,
     catalog_metrics,
-    find_hits,
     popularity_metrics,
-    ranking_metrics,
 )
 from symcere_jax.evaluation.popularity import norm_popularity_correlation
 from symcere_jax.evaluation.ranking import ScoreBlock, top_k
@@ -37,12 +35,10 @@ __all__ = [
     "evaluate",
     "find_gains",
     "find_held_out",
-    "find_hits",
     "ndcg_by_bucket",
     "norm_popularity_correlation",
     "popularity_metrics",
     "quantile_buckets",
-    "ranking_metrics",
     "recall_by_bucket",
     "seed_std",
     "standard_error",

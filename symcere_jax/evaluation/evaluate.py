@@ -11,13 +11,8 @@ from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.errors import DataError
-from symcere_jax.evaluation.metrics import (
-    catalog_metrics,
-    find_hits,
-    popularity_metrics,
-    ranking_metrics,
-)
-from symcere_jax.evaluation.ranking import ScoreBlock, top_k
+from symcere_jax.evaluation.metrics import catalog_metrics, popularity_metrics
+from symcere_jax.evaluation.ranking import ScoreBlock, top_k_with_metrics
 
 HeldOutSplit = Literal["valid", "test"]
 
@@ -84,20 +79,18 @@ def evaluate(
     known = np.concatenate([dataset.interactions(name) for name in _KNOWN_SPLITS[split]])
     seen = Interactions.from_pairs(known, dataset.n_users)
     users = np.unique(held_out[:, 0])
-    recommended, _ = top_k(
+    recommended, per_user = top_k_with_metrics(
         score_block,
         params,
         users,
         seen,
+        relevant,
         dataset.n_items,
-        max(ks),
+        ks,
         block_users=block_users,
         progress=progress,
     )
-    hits = find_hits(recommended, users, relevant)
-    item_counts = dataset.item_counts()
-    per_user = ranking_metrics(hits, relevant.counts(users), ks)
-    per_user |= popularity_metrics(recommended, item_counts, ks)
+    per_user |= popularity_metrics(recommended, dataset.item_counts(), ks)
     metrics = {name: float(values.mean()) for name, values in per_user.items()}
     metrics |= catalog_metrics(recommended, dataset.n_items, ks)
     return Evaluation(users, per_user, metrics, recommended)

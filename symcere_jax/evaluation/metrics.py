@@ -2,38 +2,26 @@
 
 from collections.abc import Sequence
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-
-from symcere_jax.data.interactions import Interactions
 
 PRIMARY_METRIC = "ndcg@10"  # decides on epochs, on settings and between methods
 SHOWN_METRICS = (PRIMARY_METRIC, "recall@10", "ndcg@20", "recall@20")  # in tables that show several
+RANKING_METRICS = ("ndcg", "recall", "precision", "hit_rate", "mrr", "map")
 
-
-def find_hits(recommended: np.ndarray, users: np.ndarray, relevant: Interactions) -> np.ndarray:
-    """Which recommended items are relevant to their user.
-
-    Args:
-        recommended: int32 `[n, k]` items, −1 for an empty rank.
-        users: int `[n]`, the user of each row.
-        relevant: each user's relevant (held-out) items.
-
-    Returns:
-        bool `[n, k]`.
-    """
-    rows, items = relevant.flat(users)
-    stride = 1 + max(int(recommended.max(initial=0)), int(items.max(initial=0)))
-    wanted = rows * stride + items  # ascending, as `flat` is
-    keys = np.arange(len(users))[:, None] * stride + recommended
-    places = np.minimum(np.searchsorted(wanted, keys), max(len(wanted) - 1, 0))
-    if not len(wanted):
-        return np.zeros(recommended.shape, bool)
-    return (wanted[places] == keys) & (recommended >= 0)
+# Terms are rounded to multiples of 2⁻⁴⁴: float64 sums of 512 of them are exact, and the same in
+# whatever order a device adds, which differs with the number of users.
+_STEPS = 2.0**44
 
 
 def ranking_metrics(
-    hits: np.ndarray, n_relevant: np.ndarray, ks: Sequence[int]
-) -> dict[str, np.ndarray]:
+    recommended: jax.Array,
+    n_relevant: jax.Array,
+    rows: jax.Array,
+    relevant: jax.Array,
+    ks: Sequence[int],
+) -> jax.Array:
     """Accuracy of rankings with binary relevance, for each user and cut-off.
 
     With `h_r` = 1 if rank r holds a relevant item, else 0, and R relevant items:
@@ -45,38 +33,49 @@ def ranking_metrics(
         mrr@k        1 / rank of the first hit, 0 without a hit among k
         map@k        average precision, Σ_{r≤k} h_r · precision@r / min(k, R)
 
+    Jittable, with static cut-offs; to be called within `jax.enable_x64(True)`. Memory is
+    O((n + n_pairs) · k_max), whatever the size of the catalogue.
+
     Args:
-        hits: bool `[n, k_max]`, whether each rank, best first, holds a relevant item.
-        n_relevant: int `[n]`, R of each user, at least 1.
+        recommended: int32 `[n, k_max]` items, best first, −1 for an empty rank.
+        n_relevant: int32 `[n]`, R of each user, at least 1.
+        rows: int32 `[n_pairs]`, the user, a row of `recommended`, of each relevant item.
+        relevant: int32 `[n_pairs]` relevant items. Those beyond the catalogue are padding.
         ks: cut-offs, 1 to k_max.
 
     Returns:
-        "metric@k" -> float64 `[n]`.
+        float64 `[n, n_ks, 6]`, the last axis as `RANKING_METRICS`.
 
     Raises:
-        ValueError: a cut-off is out of range, or a user has no relevant item.
+        ValueError: a cut-off is out of range.
     """
-    n_users, k_max = hits.shape
+    k_max = recommended.shape[1]
     _check_cut_offs(ks, k_max)
-    if n_users and n_relevant.min() < 1:
-        raise ValueError("a user has no relevant item: only users with one can be evaluated")
-    ranks = np.arange(1, k_max + 1)
-    discounts = 1.0 / np.log2(ranks + 1.0)
-    gains = np.cumsum(hits * discounts, axis=1)
-    ideal_gains = np.cumsum(discounts)
-    n_hits = np.cumsum(hits, axis=1)
-    precision_sums = np.cumsum(hits * n_hits / ranks, axis=1)
-    first_hit = np.where(n_hits[:, -1] > 0, 1 + hits.argmax(axis=1), np.inf)
-    metrics = {}
-    for k in ks:
-        n_ideal = np.minimum(k, n_relevant)
-        metrics[f"ndcg@{k}"] = gains[:, k - 1] / ideal_gains[n_ideal - 1]
-        metrics[f"recall@{k}"] = n_hits[:, k - 1] / n_relevant
-        metrics[f"precision@{k}"] = n_hits[:, k - 1] / k
-        metrics[f"hit_rate@{k}"] = (n_hits[:, k - 1] > 0).astype(np.float64)
-        metrics[f"mrr@{k}"] = np.where(first_hit <= k, 1.0 / first_hit, 0.0)
-        metrics[f"map@{k}"] = precision_sums[:, k - 1] / n_ideal
-    return metrics
+    matches = recommended[rows] == relevant[:, None]
+    hits = jnp.zeros(recommended.shape, bool).at[rows].max(matches).astype(jnp.float64)
+    cut_offs, ranks = np.array(ks), np.arange(1, k_max + 1)
+    within = (ranks[:, None] <= cut_offs).astype(float)
+    hits_so_far = jnp.cumsum(hits, axis=1)
+    discounts = np.round(_STEPS / np.log2(ranks + 1)) / _STEPS
+    precisions = jnp.round(_STEPS * hits * hits_so_far / ranks) / _STEPS
+    n_hits = hits @ within
+    gains = hits @ (discounts[:, None] * within)
+    reciprocal_rank = (hits * (hits_so_far == 1) / ranks) @ within
+    n_ideal = jnp.minimum(cut_offs, n_relevant[:, None])
+    ideal_gains = jnp.asarray(np.cumsum(discounts))[n_ideal - 1]
+    fractions = (
+        (gains, ideal_gains),
+        (n_hits, n_relevant[:, None]),
+        (n_hits, cut_offs),
+        (n_hits > 0, 1.0),
+        (reciprocal_rank, 1.0),
+        (precisions @ within, n_ideal),
+    )
+    # One division for all: XLA makes one by a column or a constant a product, and 49 / 49 not 1.
+    above, below = (
+        jnp.stack(jnp.broadcast_arrays(*parts), axis=2) for parts in zip(*fractions, strict=True)
+    )
+    return above / below
 
 
 def popularity_metrics(

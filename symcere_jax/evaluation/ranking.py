@@ -1,10 +1,10 @@
-"""Full ranking: every user's best items out of the whole catalogue."""
+"""Full ranking: every user's best items out of the whole catalogue, and how good they are."""
 
 import collections
 import functools
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -16,6 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.errors import SymcereError
+from symcere_jax.evaluation.metrics import RANKING_METRICS, ranking_metrics
 
 ScoreBlock = Callable[[Any, jax.Array], jax.Array]
 """`score_block(params, users [b]) -> [b, n_items]`: jittable, a pure function of its arguments.
@@ -27,7 +28,7 @@ belongs before the ranking, with its result in `params`.
 # Scores that a device holds at once. On CPU, memory of 32 MiB and more is mapped anew for each
 # block, which takes as long as the work on it.
 _SCORE_BYTES = {"cpu": 16 * 2**20, "other": 64 * 2**20}
-_LEAST_PAIRS = 1024  # seen pairs that a block has room for, at least
+_LEAST_PAIRS = 1024  # seen pairs, or relevant ones, that a block has room for, at least
 _MAX_BLOCK_USERS = 256  # beyond that a matmul gains nothing, and small user sets are padded more
 _MAX_BLOCKS_AT_ONCE = 8  # each takes the memory of a block
 
@@ -69,35 +70,123 @@ def top_k(
         ValueError: `k` or `block_users` is less than 1, or the scores have the wrong shape.
         SymcereError: a score is not a number.
     """
+    items, scores = _rank(
+        score_block, params, users, seen, n_items, k, block_users=block_users, progress=progress
+    )
+    return items, scores
+
+
+def top_k_with_metrics(
+    score_block: ScoreBlock,
+    params: Any,
+    users: np.ndarray,
+    seen: Interactions,
+    relevant: Interactions,
+    n_items: int,
+    ks: Sequence[int],
+    *,
+    block_users: int | None = None,
+    progress: CountCallback | None = None,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """`top_k`, and the metrics of each user's ranking, computed where the block is ranked.
+
+    Args:
+        score_block: as of `top_k`.
+        params: as of `top_k`.
+        users: int `[n]` user rows to rank for.
+        seen: items that are never recommended to a user.
+        relevant: items to be found; each of `users` has one.
+        n_items: size of the catalogue.
+        ks: cut-offs of the metrics; may exceed `n_items`.
+        block_users: as of `top_k`.
+        progress: called after each block.
+
+    Returns:
+        int32 `[n, max(ks)]` items, as `top_k` gives them, and "metric@k" -> float64 `[n]`, as
+        `metrics.ranking_metrics` defines them. Both are the same whatever the devices and blocks.
+
+    Raises:
+        ValueError: a cut-off or `block_users` is less than 1, the scores have the wrong shape, or a
+            user has no relevant item.
+        SymcereError: a score is not a number.
+    """
+    if len(users) and relevant.counts(users).min() < 1:
+        raise ValueError("a user has no relevant item: only users with one can be evaluated")
+    items, _, metrics = _rank(
+        score_block,
+        params,
+        users,
+        seen,
+        n_items,
+        max(ks),
+        relevant=relevant,
+        ks=tuple(ks),
+        block_users=block_users,
+        progress=progress,
+    )
+    names = [f"{name}@{k}" for k in ks for name in RANKING_METRICS]
+    return items, dict(zip(names, np.ascontiguousarray(metrics.T), strict=True))
+
+
+def _rank(
+    score_block: ScoreBlock,
+    params: Any,
+    users: np.ndarray,
+    seen: Interactions,
+    n_items: int,
+    k: int,
+    *,
+    relevant: Interactions | None = None,
+    ks: tuple[int, ...] = (),
+    block_users: int | None,
+    progress: CountCallback | None,
+) -> list[np.ndarray]:
+    """Items and scores as of `top_k`, and of relevant items float64 `[n, n_ks · 6]` metrics."""
     if block_users is None:
         block_users = largest_block(n_items)
     if k < 1 or block_users < 1:
         raise ValueError(f"k is {k} and block_users is {block_users}, both must be at least 1")
     users = np.asarray(users, np.int32)
-    items = np.full((len(users), k), -1, np.int32)
-    scores = np.full((len(users), k), -np.inf, np.float32)
-    n_ranks = min(k, n_items)
+    scores: np.ndarray = np.empty((len(users), k), np.float32)
+    tables = [np.empty((len(users), k), np.int32), scores]
+    if relevant is not None:
+        tables.append(np.empty((len(users), len(ks) * len(RANKING_METRICS))))
 
-    def store(start: int, block_items: jax.Array, block_scores: jax.Array) -> None:
-        rows = slice(start, start + block_items.shape[0] * block_users)
-        n_rows = len(users[rows])  # the last block is padded
-        items[rows, :n_ranks] = np.asarray(block_items).reshape(-1, n_ranks)[:n_rows]
-        scores[rows, :n_ranks] = np.asarray(block_scores).reshape(-1, n_ranks)[:n_rows]
+    def store(start: int, *block: jax.Array) -> None:
+        n_rows = len(users[start : start + step])  # the last block is padded
+        for table, part in zip(tables, block, strict=True):
+            table[start : start + step] = np.asarray(part).reshape(step, -1)[:n_rows]
         if progress is not None:
             progress(start + n_rows, len(users))
 
     devices = jax.local_devices()
-    rank = _compiled_ranking(score_block, n_items, n_ranks)
+    step = len(devices) * block_users
+    rank = _compiled_ranking(score_block, n_items, k)
+    measure = _compiled_metrics(ks)
     params = jax.device_put(params, NamedSharding(Mesh(devices, "devices"), PartitionSpec()))
 
-    def rank_block(block: tuple[np.ndarray, ...]) -> tuple[jax.Array, jax.Array]:
-        return jax.block_until_ready(rank(params, *block))
+    def rank_block(
+        block: np.ndarray,
+        seen_pairs: Sequence[np.ndarray],
+        n_relevant: np.ndarray | None = None,
+        relevant_pairs: Sequence[np.ndarray] = (),
+    ) -> tuple[jax.Array, ...]:
+        ranked = rank(params, block, *seen_pairs)
+        if n_relevant is not None:
+            with jax.enable_x64(True):  # in this thread, and not for the scores
+                ranked += (measure(ranked[0], n_relevant, *relevant_pairs),)
+        return jax.block_until_ready(ranked)
 
+    sizes = len(devices), block_users
+    blocks: list[Iterator[Any]] = [_blocks(users, *sizes), _pairs(seen, users, *sizes, n_items)]
+    if relevant is not None:
+        n_relevant = relevant.counts(users).astype(np.int32)
+        blocks += [_blocks(n_relevant, *sizes), _pairs(relevant, users, *sizes, n_items)]
     n_threads = _blocks_at_once(len(devices))
     waiting: collections.deque[tuple[int, Future]] = collections.deque()
     with ThreadPoolExecutor(n_threads) as pool:
-        for start, block in _blocks(users, seen, len(devices), block_users, n_items):
-            waiting.append((start, pool.submit(rank_block, block)))
+        for start, *block in zip(range(0, len(users), step), *blocks, strict=True):
+            waiting.append((start, pool.submit(rank_block, *block)))
             # The host stores a block and prepares the next while the devices work on others; not
             # the first, by which it is compiled.
             if start == 0 or len(waiting) > n_threads:
@@ -111,7 +200,7 @@ def top_k(
             f"the scores of user row {users[bad[0]]} are not numbers ({len(bad)} such users): "
             "the training has diverged; train again with a lower learning rate"
         )
-    return items, scores
+    return tables
 
 
 def largest_block(n_items: int) -> int:
@@ -132,7 +221,9 @@ def _blocks_at_once(n_devices: int) -> int:
 
 
 @functools.lru_cache(maxsize=32)
-def _compiled_ranking(score_block: ScoreBlock, n_items: int, n_ranks: int) -> Callable[..., Any]:
+def _compiled_ranking(score_block: ScoreBlock, n_items: int, k: int) -> Callable[..., Any]:
+    n_ranks = min(k, n_items)
+
     def rank(
         params: Any, users: jax.Array, seen_rows: jax.Array, seen_items: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
@@ -146,9 +237,17 @@ def _compiled_ranking(score_block: ScoreBlock, n_items: int, n_ranks: int) -> Ca
         scores = scores.at[seen_rows, seen_items].set(-jnp.inf, mode="drop")
         is_number = ~jnp.isnan(scores.sum(axis=1, keepdims=True))
         best, items = best_columns(scores, n_ranks)
+        best = jnp.pad(best, ((0, 0), (0, k - n_ranks)), constant_values=-jnp.inf)
+        items = jnp.pad(items, ((0, 0), (0, k - n_ranks)))
         return jnp.where(jnp.isneginf(best), -1, items), jnp.where(is_number, best, jnp.nan)
 
     return jax.pmap(rank, in_axes=(None, 0, 0, 0), devices=jax.local_devices())
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled_metrics(ks: tuple[int, ...]) -> Callable[..., Any]:
+    """Apart from the ranking, so that it is compiled once for all models."""
+    return jax.pmap(functools.partial(ranking_metrics, ks=ks), devices=jax.local_devices())
 
 
 def best_columns(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
@@ -189,26 +288,34 @@ def _without_negative_zeros(x: jax.Array) -> jax.Array:
     return jnp.where(x == 0.0, 0.0, x)  # top_k would rank −0 below 0
 
 
-def _blocks(
-    users: np.ndarray, seen: Interactions, n_devices: int, block_users: int, n_items: int
-) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
-    """Users `[n_devices, block_users]` and their seen (row in block, item) pairs, step by step.
+def _blocks(values: np.ndarray, n_devices: int, block_users: int) -> Iterator[np.ndarray]:
+    """Values of users, `[n_devices, block_users]` a step; the last value fills up the last step."""
+    step = n_devices * block_users
+    for start in range(0, len(values), step):
+        places = np.minimum(np.arange(start, start + step), len(values) - 1)
+        yield values[places].reshape(n_devices, block_users)
+
+
+def _pairs(
+    interactions: Interactions, users: np.ndarray, n_devices: int, block_users: int, n_items: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(Row in block, item) pairs of users, int32 `[n_devices, width]` rows and items a step.
 
     Pairs rather than padded lists: a few users with long lists would set the width for all.
     """
     step = n_devices * block_users
     starts = np.arange(0, len(users), block_users)
-    n_pairs = np.add.reduceat(seen.counts(users), starts) if len(users) else np.zeros(1, int)
+    n_pairs = (
+        np.add.reduceat(interactions.counts(users), starts) if len(users) else np.zeros(1, int)
+    )
     # A power of two, not a small one: other users then seldom need another compilation.
     width = max(_LEAST_PAIRS, 1 << int(n_pairs.max()).bit_length())
     for start in range(0, len(users), step):
-        rows, items = seen.flat(users[start : start + step])
+        rows, items = interactions.flat(users[start : start + step])
         devices = rows // block_users
         columns = np.arange(len(rows)) - np.searchsorted(devices, devices)
-        seen_rows = np.zeros((n_devices, width), np.int32)
-        seen_items = np.full((n_devices, width), n_items, np.int32)  # out of range: dropped
-        seen_rows[devices, columns] = rows % block_users
-        seen_items[devices, columns] = items
-        block = np.zeros(step, np.int32)
-        block[: len(users) - start] = users[start : start + step]
-        yield start, (block.reshape(n_devices, block_users), seen_rows, seen_items)
+        block_rows = np.zeros((n_devices, width), np.int32)
+        block_items = np.full((n_devices, width), n_items, np.int32)  # padding: no such item
+        block_rows[devices, columns] = rows % block_users
+        block_items[devices, columns] = items
+        yield block_rows, block_items

@@ -24,11 +24,11 @@ def _pairs_by_user(pairs):
     return items
 
 
-@pytest.mark.parametrize("split", ["valid", "test"])
-def test_equals_a_loop_over_users(split):
+@pytest.mark.parametrize(("split", "block_users"), [("valid", 8), ("test", 8), ("test", None)])
+def test_equals_a_loop_over_users(split, block_users):
     data = folders.random_dataset()
     scores = _scores(data)
-    found = evaluate(lookup, scores, data, split, ks=KS, block_users=8)
+    found = evaluate(lookup, scores, data, split, ks=KS, block_users=block_users)
     seen = _pairs_by_user(data.train)
     if split == "test":
         for user, items in _pairs_by_user(data.valid).items():
@@ -107,6 +107,13 @@ def test_every_metric_has_a_mean():
     assert found.recommended.shape[1] == 50
     assert (found.recommended[:, 23:] == -1).all()
     assert found.metrics["recall@50"] == 1.0
+
+
+def test_cut_offs_below_one_are_refused():
+    data = folders.random_dataset()
+    for ks in [(0,), (0, 5)]:
+        with pytest.raises(ValueError, match=r"k is 0|cut-off 0"):
+            evaluate(lookup, _scores(data), data, "test", ks=ks)
 
 
 def test_progress_ends_with_all_users():

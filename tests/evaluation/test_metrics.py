@@ -1,18 +1,44 @@
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
-from symcere_jax.data.interactions import Interactions
 from symcere_jax.evaluation.metrics import (
+    RANKING_METRICS,
     catalog_metrics,
-    find_hits,
     popularity_metrics,
     ranking_metrics,
 )
 
 from . import folders
+
+NO_ITEM = 1000  # beyond all catalogues of these tests
+compiled = jax.jit(ranking_metrics, static_argnames="ks")
+
+
+def measure(rankings, relevant, ks, n_users=None, n_pairs=None):
+    """Metrics of lists of items, padded to given numbers of users and of relevant items."""
+    n_users, n_pairs = n_users or len(rankings), n_pairs or sum(map(len, relevant))
+    recommended = np.full((n_users, max(ks)), -1, np.int32)
+    n_relevant = np.ones(n_users, np.int32)
+    rows, items = np.zeros(n_pairs, np.int32), np.full(n_pairs, NO_ITEM, np.int32)
+    pairs = [(user, item) for user, wanted in enumerate(relevant) for item in wanted]
+    for user, (ranked, wanted) in enumerate(zip(rankings, relevant, strict=True)):
+        recommended[user, : len(ranked)] = ranked[: max(ks)]
+        n_relevant[user] = len(wanted)
+    rows[: len(pairs)], items[: len(pairs)] = np.transpose(pairs)
+    with jax.enable_x64(True):
+        values = np.asarray(compiled(recommended, n_relevant, rows, items, ks=tuple(ks)))
+    assert values.dtype == np.float64
+    assert values.shape == (n_users, len(ks), len(RANKING_METRICS))
+    return {
+        f"{name}@{k}": values[: len(rankings), column, place]
+        for column, k in enumerate(ks)
+        for place, name in enumerate(RANKING_METRICS)
+    }
 
 
 @settings(max_examples=60, deadline=None)
@@ -21,13 +47,8 @@ def test_metrics_equal_a_loop_over_users(data):
     n_items = 8
     items = st.lists(st.integers(0, n_items - 1), unique=True)
     users = data.draw(st.lists(st.tuples(items, items.filter(bool)), min_size=1, max_size=5))
-    rankings = [ranked for ranked, _ in users]
-    recommended = np.array([ranked + [-1] * (n_items - len(ranked)) for ranked in rankings])
-    pairs = np.array([(u, i) for u, (_, relevant) in enumerate(users) for i in relevant], np.int32)
-    relevant = Interactions.from_pairs(pairs, len(users))
-    rows = np.arange(len(users))
     ks = (1, 3, n_items)
-    found = ranking_metrics(find_hits(recommended, rows, relevant), relevant.counts(rows), ks)
+    found = measure(*zip(*users, strict=True), ks, n_users=5, n_pairs=40)
     assert len(found) == 6 * len(ks)
     for k in ks:
         for user, (ranked, wanted) in enumerate(users):
@@ -40,9 +61,7 @@ def test_ndcg_equals_scikit_learn():
     scores = rng.standard_normal((30, 40))
     relevance = rng.random((30, 40)) < 0.1
     relevance[:, 7] = True  # every user has a relevant item
-    recommended = np.argsort(-scores, axis=1)
-    hits = np.take_along_axis(relevance, recommended, axis=1)
-    found = ranking_metrics(hits, relevance.sum(axis=1), (5, 10))
+    found = measure(np.argsort(-scores), list(map(np.flatnonzero, relevance)), (5, 10))
     for k in (5, 10):
         expected = ndcg_score(relevance, scores, k=k)
         np.testing.assert_allclose(found[f"ndcg@{k}"].mean(), expected, rtol=1e-12)
@@ -50,7 +69,7 @@ def test_ndcg_equals_scikit_learn():
 
 def test_hand_computed_values():
     # Ranks 2 and 3 are hits; 4 items are relevant.
-    found = ranking_metrics(np.array([[False, True, True]]), np.array([4]), (3,))
+    found = measure([[5, 2, 1]], [[1, 2, 3, 4]], (3,))
     assert found["ndcg@3"] == pytest.approx((1 / np.log2(3) + 0.5) / (1 + 1 / np.log2(3) + 0.5))
     assert found["recall@3"] == 0.5
     assert found["precision@3"] == pytest.approx(2 / 3)
@@ -60,44 +79,64 @@ def test_hand_computed_values():
 
 
 def test_a_hit_beyond_the_cut_off_does_not_count():
-    found = ranking_metrics(np.array([[False, False, True]]), np.array([1]), (2, 3))
-    for name in ("ndcg", "recall", "precision", "hit_rate", "mrr", "map"):
+    found = measure([[4, 5, 6]], [[6]], (2, 3))
+    for name in RANKING_METRICS:
         assert found[f"{name}@2"] == 0.0
         assert found[f"{name}@3"] > 0.0
+
+
+def test_fractions_are_as_exact_as_divisions():
+    # A product with the rounded 1 / 49 would make 49 of 49 less than 1.
+    n = 110
+    rankings, relevant = [range(n)] * n, [range(size + 1) for size in range(n)]
+    ks = (3, 10, 49, 103, n)
+    found = measure(rankings, relevant, ks)
+    sizes = np.arange(1, n + 1)
+    for k in ks:
+        for name in ("ndcg", "map", "mrr", "hit_rate"):
+            np.testing.assert_array_equal(found[f"{name}@{k}"], 1.0)
+        np.testing.assert_array_equal(found[f"recall@{k}"], np.minimum(sizes, k) / sizes)
+        np.testing.assert_array_equal(found[f"precision@{k}"], np.minimum(sizes, k) / k)
+
+
+@pytest.mark.parametrize("ks", [(60,), (7, 60)])
+def test_values_do_not_depend_on_the_users_beside(ks):
+    rng = np.random.default_rng(0)
+    rankings = [rng.permutation(90)[:60] for _ in range(40)]
+    relevant = [rng.permutation(90)[:30] for _ in range(40)]
+    together = measure(rankings, relevant, ks)
+    for n_users in (1, 3, 4, 17):
+        some = measure(rankings[:n_users], relevant[:n_users], ks)
+        for name, values in some.items():
+            np.testing.assert_array_equal(values, together[name][:n_users])
+
+
+def test_no_array_is_larger_than_ranks_of_users_or_of_relevant_items():
+    n_users, n_pairs, ks = 6, 200, (3, 20)
+    shapes = [(n_users, 20), (n_users,), (n_pairs,), (n_pairs,)]
+    arguments = [jax.ShapeDtypeStruct(shape, np.int32) for shape in shapes]
+    with jax.enable_x64(True):
+        graph = jax.make_jaxpr(lambda *arrays: ranking_metrics(*arrays, ks))(*arguments)
+    sizes = [var.aval.size for equation in graph.eqns for var in equation.outvars]
+    assert max(sizes) == n_pairs * max(ks)
 
 
 @pytest.mark.parametrize("k", [0, 4])
 def test_cut_offs_out_of_range_are_refused(k):
     recommended = np.zeros((1, 3), np.int32)
+    one = np.ones(1, np.int32)
     with pytest.raises(ValueError, match=f"cut-off {k} .* 3 items"):
-        ranking_metrics(recommended > 0, np.array([1]), (k,))
+        ranking_metrics(jnp.asarray(recommended), one, one, one, (k,))
     with pytest.raises(ValueError, match=f"cut-off {k}"):
         catalog_metrics(recommended, 3, (k,))
     with pytest.raises(ValueError, match=f"cut-off {k}"):
         popularity_metrics(recommended, np.ones(3), (k,))
 
 
-def test_a_user_without_relevant_items_is_refused():
-    with pytest.raises(ValueError, match="no relevant item"):
-        ranking_metrics(np.zeros((2, 3), bool), np.array([1, 0]), (3,))
-
-
-def test_empty_ranks_never_hit():
-    # User 0 has the highest item, whose key a rank of −1 of user 1 must not meet.
-    relevant = Interactions.from_pairs(np.array([[0, 4], [1, 0]], np.int32), 2)
-    recommended = np.array([[4, -1], [-1, -1]], np.int32)
-    hits = find_hits(recommended, np.arange(2), relevant)
-    np.testing.assert_array_equal(hits, [[True, False], [False, False]])
-
-
-def test_hits_of_chosen_users_and_of_no_relevant_items():
-    relevant = Interactions.from_pairs(np.array([[0, 1], [2, 1], [2, 3]], np.int32), 4)
-    recommended = np.array([[3, 0], [1, 3]], np.int32)
-    np.testing.assert_array_equal(
-        find_hits(recommended, np.array([2, 0]), relevant), [[True, False], [True, False]]
-    )
-    assert not find_hits(recommended, np.array([1, 3]), relevant).any()
-    assert find_hits(recommended[:0], np.zeros(0, int), relevant).shape == (0, 2)
+def test_empty_ranks_and_padding_are_no_hits():
+    found = measure([[4], []], [[4], [0]], (2,), n_users=3, n_pairs=9)
+    np.testing.assert_array_equal(found["recall@2"], [1.0, 0.0])
+    np.testing.assert_array_equal(found["precision@2"], [0.5, 0.0])
 
 
 def test_popularity_is_a_mean_over_the_items_that_there_are():

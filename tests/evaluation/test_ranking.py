@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.errors import SymcereError
 from symcere_jax.evaluation import ranking
-from symcere_jax.evaluation.ranking import best_columns, top_k
+from symcere_jax.evaluation.metrics import RANKING_METRICS
+from symcere_jax.evaluation.ranking import best_columns, top_k, top_k_with_metrics
 
 from . import folders
 
@@ -104,6 +105,73 @@ def test_a_block_is_compiled_once():
     assert traces == [(4,)]
 
 
+def _measured(n_users, k=5, block_users=4, **options):
+    """Rankings and metrics of users with a few relevant items each, user 2 with many."""
+    scores = _scores(n_users, 40)
+    users = np.arange(n_users)
+    relevant = [(u, i) for u in users for i in range(u % 7, 40, 1 if u == 2 else 9)]
+    seen, relevant = _seen([(0, 1), (1, 39)], n_users), _seen(relevant, n_users)
+    options |= {"block_users": block_users}
+    return top_k_with_metrics(lookup, scores, users, seen, relevant, 40, (1, k), **options)
+
+
+@pytest.mark.parametrize("k", [3, 45])
+def test_metrics_are_those_of_the_ranking(k):
+    items, metrics = _measured(30, k)
+    expected, _ = top_k(lookup, _scores(30, 40), np.arange(30), _seen([(0, 1), (1, 39)], 30), 40, k)
+    np.testing.assert_array_equal(items, expected)
+    assert list(metrics) == [f"{name}@{cut}" for cut in (1, k) for name in RANKING_METRICS]
+    for user, ranked in enumerate(items):
+        relevant = set(range(user % 7, 40, 1 if user == 2 else 9))
+        for cut in (1, k):
+            for name, value in folders.user_metrics(ranked, relevant, cut).items():
+                assert metrics[f"{name}@{cut}"][user] == pytest.approx(value, abs=1e-12)
+
+
+def test_metrics_do_not_depend_on_blocks():
+    expected_items, expected = _measured(30, block_users=30)
+    for block_users in (1, 4, 7, 64, None):
+        items, metrics = _measured(30, block_users=block_users)
+        np.testing.assert_array_equal(items, expected_items)
+        for name, values in expected.items():
+            np.testing.assert_array_equal(metrics[name], values)
+
+
+def test_metrics_of_a_block_are_compiled_once_and_from_the_block_alone(monkeypatch):
+    shapes = []
+
+    def spy(*arrays, ks):
+        shapes.append([array.shape for array in arrays])
+        return ranking_metrics(*arrays, ks=ks)
+
+    ranking_metrics = ranking.ranking_metrics
+    monkeypatch.setattr(ranking, "ranking_metrics", spy)
+    for n_users in (50, 37, 3):
+        _measured(n_users, k=6)  # cut-offs that no other test has
+    assert shapes == [[(4, 6), (4,), (1024,), (1024,)]]
+
+
+def test_float64_is_that_of_the_metrics_alone():
+    types = []
+
+    def score(params, users):
+        types.append((jnp.arange(2).dtype, jnp.ones(2).dtype))
+        return params[users]
+
+    one = _seen([(0, 0)], 1)
+    scores = _scores(1, 6)
+    _, metrics = top_k_with_metrics(score, scores, np.arange(1), _seen([], 1), one, 6, (2,))
+    assert types == [(np.int32, np.float32)]
+    assert jnp.ones(2).dtype == np.float32
+    assert {values.dtype for values in metrics.values()} == {np.dtype(np.float64)}
+
+
+def test_a_user_without_relevant_items_is_refused():
+    one = _seen([(0, 0)], 2)
+    with pytest.raises(ValueError, match="no relevant item"):
+        top_k_with_metrics(lookup, _scores(2, 6), np.arange(2), _seen([], 2), one, 6, (2,))
+
+
 def test_blocks_are_limited_by_the_bytes_of_their_scores():
     shapes = []
 
@@ -185,7 +253,8 @@ params = [rng.standard_normal((n, 8)).astype(np.float32) for n in (data.n_users,
 params = jax.device_put(params)
 score = lambda params, users: params[0][users] @ params[1].T
 found = evaluate(score, params, data, "test", ks=(3, 7), block_users=5)
-np.savez(path, recommended=found.recommended, users=found.users, **found.metrics)
+per_user = {f"{name} of users": values for name, values in found.per_user.items()}
+np.savez(path, recommended=found.recommended, users=found.users, **found.metrics, **per_user)
 """
 
 
