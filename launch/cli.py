@@ -28,6 +28,7 @@ from typing import NoReturn
 
 from absl import app, flags
 
+from symcere_jax.cores import usable_cores
 from symcere_jax.errors import ConfigError, SymcereError
 
 PREEMPTED = 75  # EX_TEMPFAIL: try again
@@ -97,13 +98,15 @@ def say(words: str) -> None:
 def _keep_compiled() -> None:
     """Has JAX keep what it compiles: the next start of a binary loads it, instead of compiling.
 
-    In the folder that JAX_COMPILATION_CACHE_DIR names; by default in the user's cache folder.
+    In the folder that JAX_COMPILATION_CACHE_DIR names; by default in the user's cache folder, apart
+    for each number of cores: on a CPU, a program is cut into as many parts when it is compiled, and
+    JAX would take one that was compiled for a single core.
     """
     jax = sys.modules.get("jax")  # a binary that does without it need not wait for its import
     if jax is None or jax.config.jax_compilation_cache_dir:
         return
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = caches / "symcere_jax" / "compiled"
+    folder = caches / "symcere_jax" / "compiled" / f"cores_{usable_cores()}"
     with contextlib.suppress(OSError):  # no home, or none to write to: nothing is kept
         folder.mkdir(parents=True, exist_ok=True)
         jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -3,7 +3,6 @@
 import collections
 import functools
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from symcere_jax.callbacks import CountCallback
+from symcere_jax.cores import usable_cores
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.errors import SymcereError
 from symcere_jax.evaluation.metrics import RANKING_METRICS, ranking_metrics
@@ -217,7 +217,7 @@ def _blocks_at_once(n_devices: int) -> int:
     """
     if jax.default_backend() != "cpu":
         return 1
-    return max(1, min(_MAX_BLOCKS_AT_ONCE, 1 + (os.cpu_count() or 1) // n_devices))
+    return max(1, min(_MAX_BLOCKS_AT_ONCE, 1 + usable_cores() // n_devices))
 
 
 @functools.lru_cache(maxsize=32)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from symcere_jax.cores import usable_cores
+
 PROGRAM = '''
 """Says hello.
 
@@ -136,7 +138,7 @@ def test_help_shows_the_docstring_and_the_flags(hello):
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        ({}, "caches/symcere_jax/compiled"),
+        ({}, f"caches/symcere_jax/compiled/cores_{usable_cores()}"),
         ({"JAX_COMPILATION_CACHE_DIR": "elsewhere"}, "elsewhere"),
         ({"XDG_CACHE_HOME": "/dev/null"}, "None"),
     ],
