@@ -17,8 +17,8 @@ from symcere_jax.training.objective import Objective
 from symcere_jax.training.shuffling import shuffled
 
 REFERENCE_BATCH_SIZE = 256  # the batch size that learning rates are given for
-# Interactions whose order is drawn by sorting, once a call: on one core, which of a million takes as
-# long as a step.
+# Interactions whose order is drawn by sorting, once a call. One core does that; of a million, it
+# takes as long as a step.
 _MAX_SORTED = 2**17
 
 
