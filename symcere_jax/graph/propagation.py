@@ -262,9 +262,12 @@ def propagate_shared(
     columns = jnp.pad(x, ((0, 0), (0, share * n_devices - width)))
     first = jax.lax.axis_index(axis_name) * share
     mine = jax.lax.dynamic_slice_in_dim(columns, first, share, axis=1)
-    both = jnp.stack(propagate_walks(adjacency, mine, n_layers))
-    gathered = jax.lax.all_gather(both, axis_name, axis=2, tiled=True)[:, :, :width]
-    return gathered[0], gathered[1]
+    # One by one, so that what nobody reads is not gathered.
+    passed, walks = (
+        jax.lax.all_gather(states, axis_name, axis=1, tiled=True)[:, :width]
+        for states in propagate_walks(adjacency, mine, n_layers)
+    )
+    return passed, walks
 
 
 def _propagate_segment(
