@@ -19,6 +19,7 @@ from symcere_jax.models import ModelInputs, SymCERE, build_model
 from symcere_jax.training.devices import AXIS
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
+from symcere_jax.training.shuffling import shuffled
 from symcere_jax.training.user_items import UserItems
 
 N_USERS, N_ITEMS, TEXT_WIDTH, DIM, N_LAYERS = 6, 7, 3, 4, 2
@@ -145,7 +146,7 @@ def sampled_negatives(key: int = 0) -> np.ndarray:
 def sampled_candidates(n: int, key: int = 0) -> list[int]:
     """The items that compete in a step, where they are drawn."""
     sample_key = jax.random.fold_in(jax.random.split(jax.random.key(key))[1], 3)
-    return np.asarray(jax.random.permutation(sample_key, N_ITEMS))[:n].tolist()
+    return np.asarray(shuffled(sample_key, jnp.arange(n), N_ITEMS)).tolist()
 
 
 def drawn_low_rated() -> list[int | None]:
