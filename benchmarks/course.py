@@ -6,7 +6,7 @@ r"""How the scores of the test split rise with the epochs, and how long that tak
 Trains as launch/train.py does, and after each epoch scores the test split by what would be kept if
 the run ended there. That shows a course; nothing is chosen by it, and the result is the last row.
 Seconds are those of training, compilation included, reading the data and scoring not. Interrupted,
-the same command goes on.
+the same command goes on; what was spent on the epoch that was interrupted is not counted then.
 """
 
 import dataclasses

@@ -92,23 +92,7 @@ def torch_method(
     sparse = torch.sparse_coo_tensor(tensor(indices), tensor(coo.data), coo.shape).coalesce()
     if layout == "CSR":
         sparse = sparse.to_sparse_csr()
-    leaf = tensor(x).requires_grad_()
-
-    def forward() -> torch.Tensor:
-        total = state = leaf
-        for _ in range(n_layers):
-            state = torch.sparse.mm(sparse, state)
-            total = total + state
-        return total / (n_layers + 1)
-
-    def both() -> np.ndarray:
-        return torch.autograd.grad((forward() ** 2).sum(), leaf)[0].numpy()
-
-    def forward_only() -> np.ndarray:
-        with torch.no_grad():
-            return forward().numpy()
-
-    return Method(forward_only, both)
+    return _autograd_method(lambda state: torch.sparse.mm(sparse, state), x, n_layers)
 
 
 def geometric_method(matrix: scipy.sparse.csr_array, x: np.ndarray, n_layers: int) -> Method:
@@ -120,12 +104,19 @@ def geometric_method(matrix: scipy.sparse.csr_array, x: np.ndarray, n_layers: in
     edges = torch.from_numpy(np.stack([coo.col, coo.row]).astype(np.int64))
     weights = torch.from_numpy(coo.data)
     layer = LGConv(normalize=False)
+    return _autograd_method(lambda state: layer(state, edges, weights), x, n_layers)
+
+
+def _autograd_method(layer: Callable, x: np.ndarray, n_layers: int) -> Method:
+    """Layers of torch, and its autograd."""
+    import torch
+
     leaf = torch.from_numpy(x).requires_grad_()
 
     def forward() -> torch.Tensor:
         total = state = leaf
         for _ in range(n_layers):
-            state = layer(state, edges, weights)
+            state = layer(state)
             total = total + state
         return total / (n_layers + 1)
 
