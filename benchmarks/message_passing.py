@@ -9,7 +9,7 @@ import jraph
 import numpy as np
 import scipy.sparse
 
-from symcere_jax.graph import Adjacency, propagate, propagate_shared
+from symcere_jax.graph import Adjacency, propagate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,10 +19,12 @@ class Method:
     Attributes:
         forward: returns `[n_nodes, width]`.
         both: returns the gradient of the sum of squares, `[n_nodes, width]`.
+        whole: makes these arrays of what the two return, where it is something else.
     """
 
     forward: Callable[[], np.ndarray]
     both: Callable[[], np.ndarray]
+    whole: Callable[..., np.ndarray] = np.asarray
 
 
 def jax_method(adjacency: Adjacency, x: np.ndarray, n_layers: int) -> Method:
@@ -39,22 +41,23 @@ def jax_method(adjacency: Adjacency, x: np.ndarray, n_layers: int) -> Method:
     )
 
 
-def shared_method(adjacency: object, x: np.ndarray, n_layers: int, n_devices: int) -> Method:
-    """`symcere_jax.graph.propagate_shared`, on some devices."""
+def shared_method(adjacency: Adjacency, x: np.ndarray, n_layers: int, n_devices: int) -> Method:
+    """`symcere_jax.graph.propagate` on some devices, each with its share of the columns."""
 
     def forward(adjacency, x):
-        return propagate_shared(adjacency, x, n_layers, "devices", n_devices)[0]
+        return propagate(adjacency, x, n_layers)
 
     def both(adjacency, x):
-        # What the other devices take of the sum: their columns of the gradient.
-        share = jax.grad(lambda x: (forward(adjacency, x) ** 2).sum() / n_devices)(x)
-        return jax.lax.psum(share, "devices")
+        return jax.grad(lambda x: (forward(adjacency, x) ** 2).sum())(x)
 
     devices = jax.local_devices()[:n_devices]
-    copy = jax.pmap(lambda _, tree: tree, "devices", in_axes=(0, None), devices=devices)
-    copies = copy(np.arange(n_devices), (adjacency, x))
+    copy = jax.pmap(lambda x, tree: (tree, x), "devices", in_axes=(0, None), devices=devices)
+    shares = copy(np.stack(np.split(x, n_devices, axis=1)), adjacency)
     functions = [jax.pmap(f, "devices", devices=devices) for f in (forward, both)]
-    return Method(*(lambda f=f: f(*copies).block_until_ready()[0] for f in functions))
+    return Method(
+        *(lambda f=f: f(*shares).block_until_ready() for f in functions),
+        whole=lambda shares: np.concatenate(list(shares), axis=1),
+    )
 
 
 def normalised(graph: jraph.GraphsTuple) -> scipy.sparse.csr_array:

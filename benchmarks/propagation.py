@@ -80,8 +80,8 @@ def measure(interactions: np.ndarray, width: int, n_layers: int, rounds: int) ->
             f"torch {layout}": torch_method(matrix, x, n_layers, layout)
             for layout in ("COO", "CSR")
         }
-    outputs = {name: np.asarray(method.forward()) for name, method in methods.items()}
-    gradients = {name: np.asarray(method.both()) for name, method in methods.items()}
+    outputs = {name: method.whole(method.forward()) for name, method in methods.items()}
+    gradients = {name: method.whole(method.both()) for name, method in methods.items()}
     forward = median_ms({name: method.forward for name, method in methods.items()}, rounds)
     both = median_ms({name: method.both for name, method in methods.items()}, rounds)
     return {

@@ -9,7 +9,7 @@ import numpy as np
 from symcere_jax.config import Config
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import ModelInputs, build_model
-from symcere_jax.training.devices import replicate
+from symcere_jax.training.devices import AXIS, distribute, replicate
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.loop import fit_batch_size
 from symcere_jax.training.objective import Objective
@@ -68,7 +68,8 @@ def training(
     )
     steps_per_epoch = -(-len(inputs.interactions) // size)
     optimizer = build_optimizer(config.train, size)
-    state = replicate(initial_state(objective, optimizer, inputs, config.train))
+    columns = objective.model.shared(AXIS, jax.device_count()).held
+    state = distribute(initial_state(objective, optimizer, inputs, config.train), columns)
     run = build_steps(
         objective,
         optimizer,

@@ -13,7 +13,7 @@ from symcere_jax.errors import DataError
 from symcere_jax.explain.aligner import Aligner
 from symcere_jax.explain.lime_words import WordContributions, explain_words
 from symcere_jax.graph import propagate
-from symcere_jax.models import score_block
+from symcere_jax.models import NODE_PARAMS, score_block
 from symcere_jax.models.symcere import normalize_rows
 from symcere_jax.training import TrainedModel
 
@@ -119,7 +119,7 @@ def explain_score(
     features = np.asarray(nodes.features, np.float64)
     graph = np.zeros_like(features)
     if model.config.graph_embeddings:
-        graph = np.asarray(trained.params["graph_tower"]["embedding"], np.float64)
+        graph = np.asarray(trained.params[NODE_PARAMS]["embedding"], np.float64)
     target = nodes.fused[n_users + item]
     length = 1.0
     if model.config.normalize:

@@ -5,7 +5,6 @@ from symcere_jax.graph.propagation import (
     Adjacency,
     build_adjacency,
     propagate,
-    propagate_shared,
     propagate_walks,
 )
 
@@ -14,6 +13,5 @@ __all__ = [
     "bipartite_graph",
     "build_adjacency",
     "propagate",
-    "propagate_shared",
     "propagate_walks",
 ]

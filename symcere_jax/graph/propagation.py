@@ -235,41 +235,6 @@ def propagate_walks(
     return _propagate_bucketed(adjacency, x, n_layers)
 
 
-def propagate_shared(
-    adjacency: Adjacency, x: jax.Array, n_layers: int, axis_name: str, n_devices: int
-) -> tuple[jax.Array, jax.Array]:
-    """`propagate_walks` with the work shared among devices; inside `pmap` only.
-
-    Messages never mix the columns of x: each device passes those of its share of the columns
-    through all layers, and the results are gathered once. A share of the rows instead would have
-    to be gathered after each layer. Backward, each device gets the gradient of its columns, summed
-    over devices, and leaves 0 in the others: a sum over devices of the gradients of x is the whole.
-
-    Args:
-        adjacency: from `build_adjacency`, the same on every device.
-        x: float `[n_nodes, d]`, the same on every device.
-        n_layers: L, number of hops, at least 1.
-        axis_name: of the mapped axis.
-        n_devices: devices along it.
-
-    Returns:
-        As `propagate_walks`, the same on every device.
-    """
-    if n_devices == 1:
-        return propagate_walks(adjacency, x, n_layers)
-    width = x.shape[1]
-    share = -(-width // n_devices)
-    columns = jnp.pad(x, ((0, 0), (0, share * n_devices - width)))
-    first = jax.lax.axis_index(axis_name) * share
-    mine = jax.lax.dynamic_slice_in_dim(columns, first, share, axis=1)
-    # One by one, so that what nobody reads is not gathered.
-    passed, walks = (
-        jax.lax.all_gather(states, axis_name, axis=1, tiled=True)[:, :width]
-        for states in propagate_walks(adjacency, mine, n_layers)
-    )
-    return passed, walks
-
-
 def _propagate_segment(
     adjacency: SegmentAdjacency, x: jax.Array, n_layers: int
 ) -> tuple[jax.Array, jax.Array]:

@@ -1,8 +1,10 @@
 """The model and its towers."""
 
 from symcere_jax.models.build import build_model, resolve
+from symcere_jax.models.columns import Columns
 from symcere_jax.models.neighbors import Neighbors
 from symcere_jax.models.symcere import (
+    NODE_PARAMS,
     Embeddings,
     Factors,
     ModelInputs,
@@ -13,6 +15,8 @@ from symcere_jax.models.symcere import (
 )
 
 __all__ = [
+    "NODE_PARAMS",
+    "Columns",
     "Embeddings",
     "Factors",
     "ModelInputs",

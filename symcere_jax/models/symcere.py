@@ -16,12 +16,14 @@ from symcere_jax.graph import (
     Adjacency,
     bipartite_graph,
     build_adjacency,
-    propagate_shared,
     propagate_walks,
 )
+from symcere_jax.models.columns import Columns
 from symcere_jax.models.towers import GraphTower, TextTower
 
 DIM_WITHOUT_TEXT = 64
+# The parameters with a row for each user, then one for each item. Devices share their columns.
+NODE_PARAMS = "graph_tower"
 MIN_TEMPERATURE = 0.01  # a learned one; float32 softmax is still exact there
 
 
@@ -80,6 +82,8 @@ class ModelInputs:
 @flax.struct.dataclass
 class NodeEmbeddings:
     """What the model computes for all nodes: users, then items. None of it is normalised.
+
+    Where devices share the columns, `dim` is the number of those that this one holds.
 
     Attributes:
         features: float32 `[n_nodes, dim]`, sum of the towers before message passing.
@@ -190,6 +194,7 @@ class SymCERE(nn.Module):
             what learning starts from.
         dropout: share of the node features set to 0 in training.
         config: what the model is.
+        columns: of the embeddings that this device holds; None: all.
     """
 
     n_users: int
@@ -198,12 +203,13 @@ class SymCERE(nn.Module):
     temperature: float
     dropout: float
     config: ModelConfig
+    columns: Columns | None = None
 
     def setup(self) -> None:
         """Creates the towers and the scalars that the settings ask for."""
         config = self.config
         if config.graph_embeddings:
-            self.graph_tower = GraphTower(self.n_users + self.n_items, self.dim)
+            self.graph_tower = GraphTower(self.n_users + self.n_items, self.held.share)
         if config.text_encoder != "none":
             self.text_tower = TextTower(
                 self.dim, config.user_text_weight, config.item_text_weight, config.text_projection
@@ -213,6 +219,20 @@ class SymCERE(nn.Module):
         if config.learn_temperature:
             start = nn.initializers.constant(math.log(self.temperature))
             self.log_temperature = self.param("log_temperature", start, ())
+
+    @property
+    def held(self) -> Columns:
+        """The columns of the embeddings that this device holds."""
+        return self.columns or Columns(self.dim)
+
+    def shared(self, axis_name: str, n_devices: int) -> "SymCERE":
+        """The model as each of some devices runs it, inside `pmap`: with its share of the columns.
+
+        Its parameters are those of the whole model, but of `NODE_PARAMS` this device's columns.
+        """
+        if n_devices == 1:
+            return self
+        return self.clone(columns=Columns(self.dim, n_devices, axis_name))
 
     @property
     def has_both_towers(self) -> bool:
@@ -225,7 +245,6 @@ class SymCERE(nn.Module):
         *,
         train: bool = False,
         by_tower: bool = False,
-        devices: tuple[str, int] | None = None,
     ) -> NodeEmbeddings:
         """Embeds all nodes.
 
@@ -236,18 +255,19 @@ class SymCERE(nn.Module):
             inputs: graph and text features.
             train: apply dropout; needs the RNG stream "dropout".
             by_tower: also give the share of each tower.
-            devices: mapped axis and number of devices that share the message passing; None: this
-                device does all of it.
         """
         towers: list[jax.Array] = []
         if self.config.graph_embeddings:
             towers.append(self.graph_tower())
         if self.config.text_encoder != "none":
             text = (inputs.user_text, inputs.item_text)  # not None: the settings name an encoder
-            towers.append(self.text_tower(*text))  # type: ignore[arg-type]
+            projected = self.text_tower(*text)  # type: ignore[arg-type]
+            towers.append(self.held.own(projected))
         text_mask = None
         if train and self.dropout > 0:
-            masks = [self._dropout_mask(tower.shape) for tower in towers]
+            # Drawn whole, so that it does not depend on the number of devices.
+            whole = (self.n_users + self.n_items, self.dim)
+            masks = [self.held.own(self._dropout_mask(whole)) for _ in towers]
             towers = [tower * mask for tower, mask in zip(towers, masks, strict=True)]
             text_mask = masks[-1] if self.config.text_encoder != "none" else None
         features = sum(towers[1:], start=towers[0])
@@ -256,25 +276,19 @@ class SymCERE(nn.Module):
             both = jnp.concatenate(towers, axis=1)
             walks = None
             if n_layers > 0:
-                both, of_both = self._propagate(inputs, both, devices)
+                both, of_both = self._propagate(inputs, both)
                 walks = jnp.add(*jnp.split(of_both, 2, axis=1))
             graph, text_share = jnp.split(both, 2, axis=1)
             fused = graph + text_share
             return NodeEmbeddings(features, fused, walks, graph, text_share, text_mask)
         if n_layers == 0:
             return NodeEmbeddings(features, features, text_mask=text_mask)
-        fused, walks = self._propagate(inputs, features, devices)
+        fused, walks = self._propagate(inputs, features)
         return NodeEmbeddings(features, fused, walks, text_mask=text_mask)
 
-    def _propagate(
-        self, inputs: ModelInputs, x: jax.Array, devices: tuple[str, int] | None
-    ) -> tuple[jax.Array, jax.Array]:
+    def _propagate(self, inputs: ModelInputs, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         x = x.astype(self.config.message_dtype)
-        if devices is None:
-            passed = propagate_walks(inputs.adjacency, x, self.config.n_layers)
-        else:
-            passed = propagate_shared(inputs.adjacency, x, self.config.n_layers, *devices)
-        fused, walks = passed
+        fused, walks = propagate_walks(inputs.adjacency, x, self.config.n_layers)
         return fused.astype(jnp.float32), walks.astype(jnp.float32)
 
     def _dropout_mask(self, shape: tuple[int, ...]) -> jax.Array:
@@ -311,7 +325,7 @@ class SymCERE(nn.Module):
                 or 0; None: they stay in the text features.
 
         Returns:
-            float32 `[b, dim]` of the users and of the items, not normalised.
+            float32 `[b, dim]` of the users and of the items, all columns, not normalised.
         """
         ends = [users, self.n_users + items]
         degrees = [inputs.user_degree[users], inputs.item_degree[items]]
@@ -325,11 +339,11 @@ class SymCERE(nn.Module):
         if reviews is not None and self.config.text_encoder != "none":
             counts = (inputs.user_reviews[users], inputs.item_reviews[items])
             shares = self.text_tower(*(reviews / count[:, None] for count in counts))
-            for side, share in enumerate(jnp.split(shares, 2)):
+            for side, share in enumerate(jnp.split(self.held.own(shares), 2)):
                 if nodes.text_mask is not None:
                     share = share * nodes.text_mask[ends[side]]
                 left[side] = left[side] - share / n_terms
-        return left[0], left[1]
+        return self.held.whole(left[0]), self.held.whole(left[1])
 
     def project_reviews(self, reviews: jax.Array) -> jax.Array:
         """Text features of single reviews `[b, width]` as the text tower projects them."""

@@ -13,9 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from symcere_jax.config import LossConfig
-from symcere_jax.models import NodeEmbeddings, SymCERE
+from symcere_jax.models import NODE_PARAMS, NodeEmbeddings, SymCERE
 from symcere_jax.training.batch import Batch, Candidates
-from symcere_jax.training.devices import AXIS
 from symcere_jax.training.inputs import TrainInputs
 
 
@@ -27,7 +26,8 @@ class RowEmbeddings:
         users: float32 `[b, d]`, as if the interaction were not in the training data.
         items: float32 `[b, d]`, likewise.
         positive_bias: float32 `[b]`, popularity prior of these items, likewise.
-        whole_items: float32 `[b, d]`, the same items with nothing taken out.
+        whole_items: float32 `[b, d]`, the same items with nothing taken out; None where no loss
+            reads them.
         whole_bias: float32 `[b]`, their popularity prior.
         negatives: float32 `[b, d]`, of the drawn items; None where there are none.
         negative_bias: float32 `[b]`, their popularity prior.
@@ -40,8 +40,8 @@ class RowEmbeddings:
     users: jax.Array
     items: jax.Array
     positive_bias: jax.Array
-    whole_items: jax.Array
     whole_bias: jax.Array
+    whole_items: jax.Array | None = None
     negatives: jax.Array | None = None
     negative_bias: jax.Array | None = None
     low_rated: jax.Array | None = None
@@ -85,16 +85,14 @@ class BatchEmbedder:
     """Embeds the interactions of a step; inside `pmap` only.
 
     Attributes:
-        model: gives the embeddings.
+        model: gives the embeddings; as this device runs it (see `SymCERE.shared`).
         config: which losses will read them.
         inputs: graph, features and interactions.
-        n_devices: devices along the axis.
     """
 
     model: SymCERE
     config: LossConfig
     inputs: TrainInputs
-    n_devices: int
 
     def __call__(
         self,
@@ -126,7 +124,6 @@ class BatchEmbedder:
                 self.inputs.model,
                 train=True,
                 by_tower=by_tower,
-                devices=(AXIS, self.n_devices),
                 rngs={"dropout": dropout_key},
             ),
         )
@@ -139,6 +136,10 @@ class BatchEmbedder:
             self._shared(params, nodes, candidates),
         )
 
+    def _rows(self, table: jax.Array, rows: jax.Array) -> jax.Array:
+        """Some rows of a table of all nodes, with all columns."""
+        return self.model.held.whole(table[rows])
+
     def _apply(self, params: dict, method: str, *arguments: Any) -> Any:
         return self.model.apply({"params": params}, *arguments, method=method)
 
@@ -149,7 +150,7 @@ class BatchEmbedder:
         item_nodes = model.n_users + batch.items
         degree = self.inputs.model.item_degree
         if config.exclude_target == "none":
-            ends = (nodes.fused[batch.users], nodes.fused[item_nodes])
+            ends = (self._rows(nodes.fused, batch.users), self._rows(nodes.fused, item_nodes))
             positive_degree = degree[batch.items]
         else:
             excluded = reviews if config.exclude_target == "review" else None
@@ -164,19 +165,24 @@ class BatchEmbedder:
             if items is None:
                 return None, None
             items = jnp.minimum(items, model.n_items - 1)
-            return model.direction(nodes.fused[model.n_users + items]), bias(degree[items])
+            embeddings = model.direction(self._rows(nodes.fused, model.n_users + items))
+            return embeddings, bias(degree[items])
 
         negatives, negative_bias = drawn(batch.negatives)
         low_rated, low_rated_bias = drawn(batch.low_rated)
         squares = None
         if config.embedding_l2 > 0 and model.config.graph_embeddings:
-            table = params["graph_tower"]["embedding"]
+            table = params[NODE_PARAMS]["embedding"]
             squares = (table[batch.users] ** 2).sum(axis=1) + (table[item_nodes] ** 2).sum(axis=1)
+            squares = model.held.sum(squares)
+        whole_items = None
+        if config.candidates == "in_batch" or config.user_ranking_weight > 0:
+            whole_items = model.direction(self._rows(nodes.fused, item_nodes))
         return RowEmbeddings(
             users=model.direction(ends[0]),
             items=model.direction(ends[1]),
             positive_bias=bias(positive_degree),
-            whole_items=model.direction(nodes.fused[item_nodes]),
+            whole_items=whole_items,
             whole_bias=bias(degree[batch.items]),
             negatives=negatives,
             negative_bias=negative_bias,
@@ -200,7 +206,8 @@ class BatchEmbedder:
         ends = (batch.users[compared], model.n_users + batch.items[compared])
 
         def of(table: jax.Array) -> tuple[jax.Array, jax.Array]:
-            return model.direction(table[ends[0]]), model.direction(table[ends[1]])
+            users, items = (model.direction(self._rows(table, rows)) for rows in ends)
+            return users, items
 
         if not model.has_both_towers:
             only = of(nodes.fused)
@@ -225,5 +232,7 @@ class BatchEmbedder:
         items, degree = nodes.fused[self.model.n_users :], self.inputs.model.item_degree
         if candidates.rows is not None:
             items, degree = items[candidates.rows], degree[candidates.rows]
-        bias = self._apply(params, "popularity_bias", degree)
-        return SharedEmbeddings(temperature, self.model.direction(items), bias)
+        directions = self.model.direction(self.model.held.whole(items))
+        return SharedEmbeddings(
+            temperature, directions, self._apply(params, "popularity_bias", degree)
+        )

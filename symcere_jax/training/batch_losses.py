@@ -75,6 +75,7 @@ class BatchLosses:
             return self._bpr()
         positive_scores = self._positive_scores(positive_bias)
         if self.config.candidates == "in_batch":
+            assert self.rows.whole_items is not None
             log_frequency = self._log_frequency(self.inputs.model.item_degree[self.batch.items])
             return losses.in_batch_sincere_terms(
                 positive_scores - self._local(log_frequency),
@@ -105,6 +106,7 @@ class BatchLosses:
 
     def user_ranking(self) -> losses.Terms:
         """The users of the micro-batch compete for an item."""
+        assert self.rows.whole_items is not None
         log_frequency = self._log_frequency(self.inputs.model.user_degree[self.batch.users])
         return losses.in_batch_sincere_terms(
             self._positive_scores() - self._local(log_frequency),

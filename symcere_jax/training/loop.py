@@ -22,7 +22,7 @@ from symcere_jax.models import build_model, resolve, score_factors
 from symcere_jax.reporting.metric_log import MetricLog
 from symcere_jax.training import processes
 from symcere_jax.training.checkpoint import KEEP, Checkpoints, Metadata, Progress
-from symcere_jax.training.devices import replicate, unreplicate
+from symcere_jax.training.devices import AXIS, collect, distribute, replicate
 from symcere_jax.training.embeddings import embed
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.neighbors import FILE, NeighborChoice, can_count, choose_weight
@@ -181,6 +181,7 @@ class _Run:
         self.steps_per_epoch = self.calls * self.steps_per_call
 
         self.model = build_model(config, dataset.n_users, dataset.n_items)
+        self.columns = self.model.shared(AXIS, jax.device_count()).held
         self.model_inputs = jax.device_put(inputs.model)
         objective = Objective(self.model, config.loss)
         optimizer = build_optimizer(config.train, self.batch_size)
@@ -272,7 +273,7 @@ class _Run:
             observer.start(settings.epochs, self.steps_per_epoch, self.batch_size, progress)
         if not self.resumed:
             progress = self._validate(progress, {}, log, observer, started)
-        state = replicate(self.state)
+        state = distribute(self.state, self.columns)
         stop: Stop = "epochs"
         while progress.step < settings.epochs * self.steps_per_epoch:
             at_epoch_end = progress.step % self.steps_per_epoch == 0
@@ -285,7 +286,7 @@ class _Run:
             state, terms = self.run_steps(state, self.inputs)
             progress = self._add_terms(progress, terms, observer)
             if progress.step % self.steps_per_epoch == 0:
-                self.state = unreplicate(state)
+                self.state = collect(state, self.columns)
                 means = {
                     name: total / self.steps_per_epoch
                     for name, total in progress.epoch_sums.items()
@@ -293,10 +294,10 @@ class _Run:
                 progress = dataclasses.replace(progress, epoch_sums={})
                 progress = self._validate(progress, means, log, observer, started)
             if time.monotonic() - last_save > self.checkpoint_seconds:
-                self.state = unreplicate(state)
+                self.state = collect(state, self.columns)
                 self._save(progress)
                 last_save = time.monotonic()
-        self.state = unreplicate(state)
+        self.state = collect(state, self.columns)
         self._save(progress)
         score, weight = progress.best_score, 0.0
         if stop != "request" and can_count(self.dataset, self.config):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from symcere_jax import losses
 from symcere_jax.config import LossConfig
-from symcere_jax.models import SymCERE
+from symcere_jax.models import NODE_PARAMS, SymCERE
 from symcere_jax.training.batch import Batch, Candidates
 from symcere_jax.training.batch_embeddings import BatchEmbedder
 from symcere_jax.training.batch_losses import BatchLosses
@@ -44,13 +44,13 @@ class Objective:
         n_devices: int,
         n_micro_batches: int = 1,
     ) -> tuple[dict, dict[str, jax.Array]]:
-        """This device's share of the gradients of a batch's loss; inside `pmap` only.
+        """The gradients of a batch's loss; inside `pmap` only.
 
-        Summed over devices, shares are those of the whole batch: it does not matter how many
-        devices there are. The loss of a batch is the mean of those of its micro-batches.
+        It does not matter how many devices there are, to rounding. The loss of a batch is the mean
+        of those of its micro-batches.
 
         Args:
-            params: of the model.
+            params: of the model as this device holds them (see `SymCERE.shared`).
             inputs: graph, features and interactions.
             rows: int32 `[batch]`, interactions of all devices.
             key: for dropout, sampled negatives and candidates, the same on every device.
@@ -58,9 +58,10 @@ class Objective:
             n_micro_batches: equal parts of the batch whose losses are taken one after another.
 
         Returns:
-            Gradients of the total, like `params`, and this device's share of each term by name.
+            Gradients of the total, like `params`, and each term by name.
         """
         config = self.config
+        model = self.model.shared(AXIS, n_devices)
         dropout_key, draw_key = jax.random.split(key)
         batch = Batch.draw(config, inputs, rows, draw_key)
         candidates = Candidates.draw(config, self.model.n_items, draw_key)
@@ -68,7 +69,7 @@ class Objective:
         n_compared = max(min(config.cross_modal_batch, micro_batch) // n_devices, 1) * n_devices
         starts = jnp.arange(n_micro_batches)[:, None] * micro_batch
         compared = (starts + jnp.arange(n_compared)).reshape(-1)
-        embedder = BatchEmbedder(self.model, config, inputs, n_devices)
+        embedder = BatchEmbedder(model, config, inputs)
         (of_rows, of_modalities, shared), pull_back = jax.vjp(
             lambda params: embedder(params, rows, batch, compared, candidates, dropout_key), params
         )
@@ -93,7 +94,7 @@ class Objective:
 
         if n_micro_batches == 1:
             gradients, terms = jax.grad(loss, has_aux=True)((of_rows, of_modalities, shared), batch)
-            return pull_back(gradients)[0], terms
+            return _summed(pull_back(gradients)[0]), jax.lax.psum(terms, AXIS)
         of_shared, ((of_rows, of_modalities), terms) = jax.lax.scan(
             micro_step,
             jax.tree.map(jnp.zeros_like, shared),
@@ -103,7 +104,8 @@ class Objective:
             lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (of_rows, of_modalities)
         )
         gradients = jax.tree.map(lambda leaf: leaf / n_micro_batches, (*joined, of_shared))
-        return pull_back(gradients)[0], {name: values.mean() for name, values in terms.items()}
+        terms = {name: values.mean() for name, values in terms.items()}
+        return _summed(pull_back(gradients)[0]), jax.lax.psum(terms, AXIS)
 
     def _loss(self, batch_losses: BatchLosses) -> tuple[jax.Array, dict[str, jax.Array]]:
         """This device's share of the loss of a micro-batch, and of each term by name."""
@@ -137,3 +139,9 @@ class Objective:
         if config.embedding_l2 > 0 and model.config.graph_embeddings:
             terms["embedding_l2"] = (config.embedding_l2, batch_losses.embedding_l2())
         return terms
+
+
+def _summed(gradients: dict) -> dict:
+    """Sums of the devices' shares of gradients; of the columns that a device holds, it has all."""
+    shared = {name: tree for name, tree in gradients.items() if name != NODE_PARAMS}
+    return gradients | jax.lax.psum(shared, AXIS)

@@ -11,6 +11,7 @@ import numpy as np
 import optax
 
 from symcere_jax.config import TrainConfig
+from symcere_jax.models import NODE_PARAMS
 from symcere_jax.training.devices import AXIS
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
@@ -61,7 +62,7 @@ def build_optimizer(config: TrainConfig, batch_size: int) -> optax.GradientTrans
     scale = math.sqrt(batch_size / REFERENCE_BATCH_SIZE)
 
     def label(path: tuple, leaf: jax.Array) -> str:
-        if path[0].key == "graph_tower":
+        if path[0].key == NODE_PARAMS:
             return "embedding"
         return "scalar" if leaf.ndim == 0 else "projection"
 
@@ -113,8 +114,9 @@ def build_steps(
         n_steps: steps of one call.
 
     Returns:
-        A function of the replicated state, whose buffers it takes over, and the replicated inputs.
-        It returns the state `n_steps` later and each loss term `[n_devices, n_steps]`.
+        A function of the distributed state (see `devices.distribute`), whose buffers it takes over,
+        and the replicated inputs. It returns the state `n_steps` later and each loss term
+        `[n_devices, n_steps]`.
     """
     n_devices = jax.device_count()
     kept_share = config.parameter_average ** (1 / steps_per_epoch)
@@ -134,7 +136,6 @@ def build_steps(
             gradients, terms = objective.gradients(
                 state.params, inputs, rows, key, n_devices, n_micro_batches
             )
-            gradients, terms = jax.lax.psum((gradients, terms), AXIS)
             updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
             params = optax.apply_updates(state.params, updates)
             average = state.average

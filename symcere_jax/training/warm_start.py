@@ -11,9 +11,8 @@ import jax.numpy as jnp
 from symcere_jax.config import Config
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError
+from symcere_jax.models import NODE_PARAMS
 from symcere_jax.training.checkpoint import Checkpoints, Metadata
-
-_NODES = "graph_tower"  # its arrays have a row for each user, then one for each item
 
 
 def warm_params(workdir: str | Path, config: Config, dataset: ReviewDataset, params: Any) -> Any:
@@ -38,7 +37,7 @@ def warm_params(workdir: str | Path, config: Config, dataset: ReviewDataset, par
         n_nodes = metadata.n_users + metadata.n_items
 
         def earlier_shape(path: tuple, leaf: jax.Array) -> jax.ShapeDtypeStruct:
-            shape = (n_nodes, *leaf.shape[1:]) if path[0].key == _NODES else leaf.shape
+            shape = (n_nodes, *leaf.shape[1:]) if path[0].key == NODE_PARAMS else leaf.shape
             return jax.ShapeDtypeStruct(shape, leaf.dtype)
 
         return jax.tree_util.tree_map_with_path(earlier_shape, params)
@@ -46,7 +45,7 @@ def warm_params(workdir: str | Path, config: Config, dataset: ReviewDataset, par
     metadata, earlier = Checkpoints(workdir).restore_best(like)
 
     def merge(path: tuple, old: jax.Array, new: jax.Array) -> jax.Array:
-        if path[0].key != _NODES:
+        if path[0].key != NODE_PARAMS:
             return old
         users, items = old[: metadata.n_users], old[metadata.n_users :]
         n_users = dataset.n_users

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -225,42 +223,6 @@ def test_gradients_pass_through_transformations(method):
     np.testing.assert_allclose(mapped, expected, atol=1e-4)
     np.testing.assert_allclose(scanned, expected, atol=1e-4)
     np.testing.assert_allclose(parallel, expected[:1], atol=1e-4)
-
-
-# Runs in a process of its own: the number of devices is fixed once JAX has started. Of 5 columns
-# on 4 devices, the third has one and the fourth none.
-SHARED = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import jax, numpy as np
-from tests.graph.graphs import random_case
-from symcere_jax.graph import build_adjacency, propagate_shared
-
-case = random_case(30, 20, 0.2)
-x, cotangents = case.states(5), (case.states(5, seed=1), case.states(5, seed=2))
-for method in ("bucketed", "segment"):
-    adjacency = build_adjacency(case.graph(), method)
-
-    def step(_, adjacency, x):
-        outputs, pullback = jax.vjp(lambda x: propagate_shared(adjacency, x, 2, "d", 4), x)
-        # As in training: each device has its share of the loss, and gradients are summed.
-        share = jax.tree.map(lambda c: c * (jax.lax.axis_index("d") + 1) / 10, cotangents)
-        return outputs, jax.lax.psum(pullback(share)[0], "d")
-
-    outputs, gradient = jax.pmap(step, "d", in_axes=(0, None, None))(np.arange(4), adjacency, x)
-    matrices = case.propagation_matrix(2), case.walks_matrix(2)
-    for output, matrix in zip(outputs, matrices):
-        for device in range(4):
-            np.testing.assert_allclose(output[device], matrix @ x, atol=1e-5)
-    expected = sum(matrix.T @ side for matrix, side in zip(matrices, cotangents))
-    for device in range(4):
-        np.testing.assert_allclose(gradient[device], expected, atol=1e-5)
-print("equal")
-"""
-
-
-def test_devices_share_the_work_and_get_the_whole(run_on_devices):
-    assert run_on_devices(4, SHARED, Path(__file__).parents[2]) == "equal\n"
 
 
 def test_backward_pass_of_the_bucketed_method_has_no_scatter():

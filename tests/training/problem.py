@@ -16,7 +16,7 @@ import numpy as np
 from symcere_jax.config import Config
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import ModelInputs, SymCERE, build_model
-from symcere_jax.training.devices import AXIS
+from symcere_jax.training.devices import AXIS, collect, distribute
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.shuffling import shuffled
@@ -113,17 +113,17 @@ def loss_and_gradients(
     """Each term and the gradients of the total, over all devices of this process."""
     n_devices = jax.local_device_count()
 
-    def run(_: jax.Array, params: dict, inputs: TrainInputs) -> tuple[dict, dict]:
-        gradients, terms = objective.gradients(
+    def run(params: dict, inputs: TrainInputs) -> tuple[dict, dict]:
+        return objective.gradients(
             params, inputs, jnp.asarray(rows), jax.random.key(key), n_devices, n_micro_batches
         )
-        return jax.lax.psum((terms, gradients), AXIS)
 
-    results = jax.pmap(run, axis_name=AXIS, in_axes=(0, None, None))(
-        np.arange(n_devices), params, inputs()
+    columns = objective.model.shared(AXIS, n_devices).held
+    gradients, terms = jax.pmap(run, axis_name=AXIS, in_axes=(0, None))(
+        distribute(params, columns), inputs()
     )
-    terms, gradients = jax.tree.map(lambda leaf: np.asarray(leaf[0]), results)
-    return {name: float(value) for name, value in terms.items()}, gradients
+    gradients = jax.tree.map(np.asarray, collect(gradients, columns))
+    return {name: float(values[0]) for name, values in terms.items()}, gradients
 
 
 def terms_and_gradients(n_micro_batches: int = 1, **settings: Any) -> dict[str, np.ndarray]:

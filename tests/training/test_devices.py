@@ -24,7 +24,7 @@ CASES = {
 }
 OF_TWO = ("compared", "micro_batches")  # 4 rows at once
 OF_EIGHT = {name: case for name, case in CASES.items() if name not in OF_TWO}
-# The batch size is a multiple of 8, and the number of interactions is not.
+# The batch size is a multiple of 8; the numbers of interactions and of columns are not.
 SETTINGS = {
     "item_text_weight": 0.0,
     "user_text_weight": 0.0,
@@ -32,7 +32,7 @@ SETTINGS = {
     "embedding_learning_rate": 0.003,
     "batch_size": 128,
     "micro_batch_size": 64,
-    "embedding_dim": 8,
+    "embedding_dim": 6,
     "n_layers": 2,
     "propagation": "segment",
 } | ONLY_RANKING

@@ -9,7 +9,7 @@ import pytest
 
 from symcere_jax.config import Config
 from symcere_jax.training import step
-from symcere_jax.training.devices import replicate, unreplicate
+from symcere_jax.training.devices import collect, distribute, replicate, unreplicate
 from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
 
 from . import problem
@@ -94,11 +94,11 @@ def training():
     """Steps of the real objective with dropout and sampled negatives, by steps a call."""
     config = problem.config(dropout=0.4, ranking_loss="bpr", **problem.ONLY_RANKING)
     objective, optimizer = problem.objective(config), build_optimizer(config.train, batch_size=4)
-    inputs = problem.inputs()
+    inputs, columns = problem.inputs(), objective.model.held
 
     def start(**settings) -> TrainState:
         train = config.replace(**settings).train
-        return replicate(initial_state(objective, optimizer, inputs, train))
+        return distribute(initial_state(objective, optimizer, inputs, train), columns)
 
     def steps(n_steps: int, seed: int = 0):
         train = config.replace(seed=seed).train
@@ -112,11 +112,11 @@ def training():
             n_steps=n_steps,
         )
 
-    return start, steps, replicate(inputs)
+    return start, steps, replicate(inputs), columns
 
 
 def test_steps_of_one_call_equal_single_steps(training):
-    start, steps, inputs = training
+    start, steps, inputs, _ = training
     together, terms = steps(4)(start(), inputs)
     single, state, single_terms = steps(1), start(), []
     average = jax.tree.map(np.float64, state.params)
@@ -151,12 +151,12 @@ def test_steps_of_one_call_equal_single_steps(training):
 
 
 def test_nothing_is_compiled_after_the_first_call(training, caplog):
-    start, steps, inputs = training
+    start, steps, inputs, columns = training
     run = steps(2)
     before = start()
     state, _ = run(before, inputs)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(before))  # its memory is used again
-    restored = replicate(unreplicate(state))
+    restored = distribute(collect(state, columns), columns)
     with jax.log_compiles(), caplog.at_level(logging.DEBUG):
         state, _ = run(state, inputs)
         run(restored, inputs)
@@ -165,7 +165,7 @@ def test_nothing_is_compiled_after_the_first_call(training, caplog):
 
 
 def test_initial_state_follows_from_the_seed(training):
-    start, _, _ = training
+    start, *_ = training
     first, same, other = start(seed=0), start(seed=0), start(seed=1)
     jax.tree.map(np.testing.assert_array_equal, same, first)
     table = [state.params["graph_tower"]["embedding"] for state in (first, other)]
@@ -173,7 +173,7 @@ def test_initial_state_follows_from_the_seed(training):
 
 
 def test_the_average_starts_at_the_parameters_and_can_be_left_out(training):
-    start, _, _ = training
+    start, *_ = training
     state = start()
     jax.tree.map(np.testing.assert_array_equal, state.average, state.params)
     assert state.kept is state.average
