@@ -266,8 +266,8 @@ class SymCERE(nn.Module):
         text_mask = None
         if train and self.dropout > 0:
             # Drawn whole, so that it does not depend on the number of devices.
-            whole = (self.n_users + self.n_items, self.dim)
-            masks = [self.held.own(self._dropout_mask(whole)) for _ in towers]
+            n_nodes = self.n_users + self.n_items
+            masks = [self.held.own(self._dropout_mask(n_nodes)) for _ in towers]
             towers = [tower * mask for tower, mask in zip(towers, masks, strict=True)]
             text_mask = masks[-1] if self.config.text_encoder != "none" else None
         features = sum(towers[1:], start=towers[0])
@@ -291,12 +291,13 @@ class SymCERE(nn.Module):
         fused, walks = propagate_walks(inputs.adjacency, x, self.config.n_layers)
         return fused.astype(jnp.float32), walks.astype(jnp.float32)
 
-    def _dropout_mask(self, shape: tuple[int, ...]) -> jax.Array:
-        """0 for the share `dropout` of the entries, 1 over what is kept for the others."""
-        # A byte each, a quarter of the random bits: the share is exact to 1/256.
+    def _dropout_mask(self, n_rows: int) -> jax.Array:
+        """0 for the share `dropout` of `[n_rows, dim]`, 1 over what is kept for the others."""
+        # A byte each: the share is exact to 1/256. JAX would draw 32 bits for a byte, too.
         dropped = min(max(round(256 * self.dropout), 1), 255)
-        kept = jax.random.bits(self.make_rng("dropout"), shape, jnp.uint8) >= dropped
-        return kept * jnp.float32(256 / (256 - dropped))
+        words = jax.random.bits(self.make_rng("dropout"), (n_rows, -(-self.dim // 4)), jnp.uint32)
+        drawn = jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(n_rows, -1)
+        return (drawn[:, : self.dim] >= dropped) * jnp.float32(256 / (256 - dropped))
 
     def without_target(
         self,

@@ -136,7 +136,7 @@ class BatchEmbedder:
             self._shared(params, nodes, candidates),
         )
 
-    def _rows(self, table: jax.Array, rows: jax.Array) -> jax.Array:
+    def _rows(self, table: jax.Array, rows: jax.Array | slice) -> jax.Array:
         """Some rows of a table of all nodes, with all columns."""
         return self.model.held.whole(table[rows])
 
@@ -229,10 +229,12 @@ class BatchEmbedder:
         temperature = jnp.float32(self._apply(params, "score_temperature"))
         if self.config.ranking_loss == "bpr" or self.config.candidates == "in_batch":
             return SharedEmbeddings(temperature)
-        items, degree = nodes.fused[self.model.n_users :], self.inputs.model.item_degree
-        if candidates.rows is not None:
-            items, degree = items[candidates.rows], degree[candidates.rows]
-        directions = self.model.direction(self.model.held.whole(items))
-        return SharedEmbeddings(
-            temperature, directions, self._apply(params, "popularity_bias", degree)
-        )
+        n_users, n_items = self.model.n_users, self.model.n_items
+        degree = self.inputs.model.item_degree
+        if candidates.rows is None:
+            items = self._rows(nodes.fused, slice(n_users, n_users + n_items))
+        else:
+            items = self._rows(nodes.fused, n_users + candidates.rows)
+            degree = degree[candidates.rows]
+        bias = self._apply(params, "popularity_bias", degree)
+        return SharedEmbeddings(temperature, self.model.direction(items), bias)

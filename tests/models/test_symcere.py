@@ -345,9 +345,8 @@ def test_the_share_of_dropout_is_exact_to_a_byte(share, of_256, monkeypatch):
     """Of all bytes, so many are dropped, and what is kept makes up for them."""
     model, inputs = small.build(dropout=share, n_layers=0, text_encoder="none", embedding_dim=256)
     params = jax.tree.map(jnp.ones_like, small.initial_params(model, inputs))
-    all_bytes = lambda key, shape, dtype: jnp.broadcast_to(  # noqa: E731
-        jnp.arange(256, dtype=dtype), shape
-    )
+    words = np.arange(256, dtype=np.uint8).view(np.uint32)
+    all_bytes = lambda key, shape, dtype: jnp.broadcast_to(words.astype(dtype), shape)  # noqa: E731
     monkeypatch.setattr(jax.random, "bits", all_bytes)
     nodes = _nodes(model, params, inputs, train=True, rngs={"dropout": jax.random.key(0)})
     assert ((np.asarray(nodes.features) == 0).sum(axis=1) == of_256).all()
