@@ -1,6 +1,8 @@
 """Losses: pure, jittable functions of embeddings or logits."""
 
+from symcere_jax.losses.item_lists import ItemLists
 from symcere_jax.losses.logsumexp import (
+    Excluded,
     LeftOut,
     blockwise_logsumexp,
     lazy_logsumexp,
@@ -28,7 +30,9 @@ from symcere_jax.losses.sincere import (
 __all__ = [
     "Average",
     "Direction",
+    "Excluded",
     "FalseNegatives",
+    "ItemLists",
     "LeftOut",
     "Terms",
     "blockwise_logsumexp",

@@ -2,14 +2,54 @@
 
 from collections.abc import Callable
 
+import flax.struct
 import jax
 import jax.numpy as jnp
+
+from symcere_jax.losses.item_lists import ItemLists
 
 LeftOut = Callable[[jax.Array], jax.Array]
 """`left_out(rows [k]) -> bool [a, k]`: which of some candidates an anchor leaves out.
 
 Rows may lie behind the last candidate: what is returned for them is not read.
 """
+
+
+@flax.struct.dataclass
+class Excluded:
+    """Candidates that each anchor leaves out.
+
+    Attributes:
+        lists: of each anchor, `[a]`; repeats are allowed.
+        rows: int32 `[n_items]`, candidate row of each item in the lists, any other number where it
+            is no candidate; None: item i is candidate i.
+        own: int32 `[a]`, one more candidate row of each anchor; None: there is none.
+    """
+
+    lists: ItemLists
+    rows: jax.Array | None = None
+    own: jax.Array | None = None
+
+    def among(self, first_row: jax.Array | int, n_rows: int) -> jax.Array:
+        """Which of the rows `first_row … first_row + n_rows - 1` each anchor leaves out.
+
+        A mask of bytes: on CPU five times as fast as −∞ written into the float logits, and its
+        transpose is never needed.
+
+        Returns:
+            bool `[a, n_rows]`.
+        """
+
+        def column_of(items: jax.Array) -> jax.Array:
+            rows = items
+            if self.rows is not None:
+                rows = self.rows.at[items].get(mode="fill", fill_value=-1)
+            return rows - first_row
+
+        marks = self.lists.marks(n_rows, column_of)
+        if self.own is None:
+            return marks
+        return marks | (self.own[:, None] == first_row + jnp.arange(n_rows))
 
 
 def masked_logsumexp(logits: jax.Array, keep: jax.Array) -> jax.Array:
@@ -106,7 +146,7 @@ def blockwise_logsumexp(
     anchors: jax.Array,
     candidates: jax.Array,
     bias: jax.Array | None,
-    excluded: jax.Array,
+    excluded: Excluded,
     *,
     block_size: int,
 ) -> jax.Array:
@@ -121,8 +161,7 @@ def blockwise_logsumexp(
         anchors: float `[a, d]`, already divided by the temperature.
         candidates: float `[c, d]`.
         bias: float `[c]` added to the logits, or None.
-        excluded: int32 `[a, h]` candidate rows that an anchor leaves out, in any order, repeats
-            allowed; entries outside `0 … c-1` are padding.
+        excluded: the candidates that each anchor leaves out.
         block_size: largest number of candidates whose logits are held at once.
 
     Returns:
@@ -139,7 +178,7 @@ def blockwise_logsumexp(
     bias = jnp.zeros(n_candidates) if bias is None else bias.astype(jnp.float32)
     if n_candidates <= block_size:
         # The logits fit: keeping them for the backward pass saves a matmul.
-        return masked_logsumexp(anchors @ candidates.T + bias, ~_members(excluded, 0, n_candidates))
+        return masked_logsumexp(anchors @ candidates.T + bias, ~excluded.among(0, n_candidates))
     n_blocks = -(-n_candidates // block_size)
     block = -(-n_candidates // n_blocks)  # blocks of equal size: the least padding
     padding = n_blocks * block - n_candidates
@@ -150,7 +189,7 @@ def blockwise_logsumexp(
 
 @jax.custom_vjp
 def _scanned_logsumexp(
-    anchors: jax.Array, candidates: jax.Array, bias: jax.Array, excluded: jax.Array
+    anchors: jax.Array, candidates: jax.Array, bias: jax.Array, excluded: Excluded
 ) -> jax.Array:
     """`blockwise_logsumexp` of candidates `[n_blocks, block, d]` with bias `[n_blocks, block]`."""
 
@@ -171,14 +210,14 @@ def _scanned_logsumexp(
 
 
 def _forward(
-    anchors: jax.Array, candidates: jax.Array, bias: jax.Array, excluded: jax.Array
-) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+    anchors: jax.Array, candidates: jax.Array, bias: jax.Array, excluded: Excluded
+) -> tuple[jax.Array, tuple]:
     result = _scanned_logsumexp(anchors, candidates, bias, excluded)
     return result, (anchors, candidates, bias, excluded, result)
 
 
 def _backward(
-    residuals: tuple[jax.Array, ...], gradient: jax.Array
+    residuals: tuple, gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array, None]:
     anchors, candidates, bias, excluded, result = residuals
 
@@ -186,8 +225,10 @@ def _backward(
         anchor_gradient: jax.Array, block: tuple[jax.Array, jax.Array, jax.Array]
     ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         logits = _block_logits(anchors, excluded, *block)
-        # Probabilities times the incoming gradient; exp(−∞) = 0 where nothing is left.
-        weights = gradient[:, None] * jnp.exp(logits - _finite(result)[:, None])
+        # Probabilities times the incoming gradient; exp(−∞) = 0 where nothing is left. No logit is
+        # above the result, but for the rounding of a product that was fused in another way.
+        log_probabilities = jnp.minimum(logits - _finite(result)[:, None], 0.0)
+        weights = gradient[:, None] * jnp.exp(log_probabilities)
         anchor_gradient += weights @ block[0]
         return anchor_gradient, (weights.T @ anchors, weights.sum(axis=0))
 
@@ -208,27 +249,14 @@ def _blocks(candidates: jax.Array, bias: jax.Array) -> tuple[jax.Array, jax.Arra
 
 def _block_logits(
     anchors: jax.Array,
-    excluded: jax.Array,
+    excluded: Excluded,
     candidates: jax.Array,
     bias: jax.Array,
     first_row: jax.Array,
 ) -> jax.Array:
     """Logits `[a, block]` of one block, −∞ where excluded."""
-    members = _members(excluded, first_row, candidates.shape[0])
-    return jnp.where(members, -jnp.inf, anchors @ candidates.T + bias)
-
-
-def _members(excluded: jax.Array, first_row: jax.Array | int, n_rows: int) -> jax.Array:
-    """Which of the rows `first_row … first_row + n_rows - 1` each anchor excludes: bool `[a, …]`.
-
-    A scatter of the few excluded rows into a mask of bytes: on CPU five times as fast as into the
-    float logits, and its transpose is never needed.
-    """
-    n_anchors = excluded.shape[0]
-    columns = excluded - first_row
-    columns = jnp.where(columns < 0, n_rows, columns)  # a negative index would count from the end
-    mask = jnp.zeros((n_anchors, n_rows), bool)
-    return mask.at[jnp.arange(n_anchors)[:, None], columns].set(True, mode="drop")
+    left_out = excluded.among(first_row, candidates.shape[0])
+    return jnp.where(left_out, -jnp.inf, anchors @ candidates.T + bias)
 
 
 def _finite(maximum: jax.Array) -> jax.Array:

@@ -9,7 +9,13 @@ from typing import Literal, get_args
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.losses.logsumexp import LeftOut, blockwise_logsumexp, lazy_logsumexp
+from symcere_jax.losses.item_lists import ItemLists
+from symcere_jax.losses.logsumexp import (
+    Excluded,
+    LeftOut,
+    blockwise_logsumexp,
+    lazy_logsumexp,
+)
 from symcere_jax.losses.sincere import Terms
 
 FalseNegatives = Literal["none", "same_item", "history"]
@@ -42,13 +48,14 @@ def catalog_sincere_terms(
     users: jax.Array,
     positive_items: jax.Array,
     items: jax.Array,
-    excluded: jax.Array,
+    excluded: ItemLists | None,
     temperature: jax.Array | float,
     *,
     item_bias: jax.Array | None = None,
+    item_rows: jax.Array | None = None,
     block_size: int,
 ) -> Terms:
-    """SINCERE of each interaction against the whole catalogue.
+    """SINCERE of each interaction against the whole catalogue, or a part of it.
 
     `ℓ(u,i) = −s_ui + log( exp(s_ui) + Σ_{j ≠ i, j ∉ excluded_u} exp(s_uj) )`, with memory
     `O(b × block_size)`.
@@ -56,21 +63,26 @@ def catalog_sincere_terms(
     Args:
         positive_scores: float32 `[b]`, s_ui of the interactions (see `pair_scores`).
         users: float `[b, d]`, embeddings of the users of the interactions.
-        positive_items: int32 `[b]`, item rows of the interactions.
-        items: float `[n_items, d]`, embeddings of all items.
-        excluded: int32 `[b, h]`, item rows that are no negatives of the user: the training history
-            for false negatives "history", `h = 0` for "none" and "same_item", which are the same
-            here, where every item is a candidate once. Any value ≥ n_items is padding.
+        positive_items: int32 `[b]`, of the interactions: rows of `items`, or any number that is
+            none where the item is not among them.
+        items: float `[n_items, d]`, embeddings of the items that compete.
+        excluded: items that are no negatives of each user: the training history for false negatives
+            "history"; None for "none" and "same_item", which are the same here, where every item is
+            a candidate once.
         temperature: τ > 0.
         item_bias: float `[n_items]`, or None.
+        item_rows: int32, row in `items` of each item of the lists, any other number where it is not
+            among them; None: item i is row i.
         block_size: number of items whose logits are held at once.
 
     Returns:
         float32 scalars (sum of the losses, number of interactions).
     """
     users = users.astype(jnp.float32) / temperature
-    excluded = jnp.concatenate([excluded, positive_items[:, None]], axis=1)
-    negative_mass = blockwise_logsumexp(users, items, item_bias, excluded, block_size=block_size)
+    if excluded is None:
+        excluded = ItemLists.of_rows(jnp.zeros((users.shape[0], 0), jnp.int32))
+    left_out = Excluded(excluded, item_rows, own=positive_items)
+    negative_mass = blockwise_logsumexp(users, items, item_bias, left_out, block_size=block_size)
     return _mean_terms(jax.nn.softplus(negative_mass - positive_scores))
 
 
@@ -175,28 +187,29 @@ def bpr_terms(
     return jnp.where(keep, losses, 0.0).sum(), keep.sum().astype(jnp.float32)
 
 
-def in_history(item_rows: jax.Array, history: jax.Array) -> jax.Array:
+def in_history(item_rows: jax.Array, history: ItemLists) -> jax.Array:
     """Which items of a batch occur in which users' histories.
 
-    Each listed row is looked up among the batch's sorted rows, and marks the first place of its
+    Each listed item is looked up among the batch's sorted rows, and marks the first place of its
     equals there; each candidate then reads the mark of its own first place. That takes
-    O(b (h log c + c)) steps and no array `[b, h, c]`.
+    O(h log c + b c) steps for histories of h items together, and no array `[b, h, c]`.
 
     Args:
         item_rows: int32 `[c]`; repeats are expected.
-        history: int32 `[b, h]`, item rows in any order, padded with a value that is no item row.
+        history: items of each of b users.
 
     Returns:
         bool `[b, c]`.
     """
-    n_users, n_rows = history.shape[0], item_rows.shape[0]
+    n_rows = item_rows.shape[0]
     ordered = jnp.sort(item_rows)
-    places = jnp.searchsorted(ordered, history)
-    found = ordered[jnp.minimum(places, n_rows - 1)] == history
-    marks = jnp.zeros((n_users, n_rows), bool)
-    marks = marks.at[jnp.arange(n_users)[:, None], jnp.where(found, places, n_rows)].set(
-        True, mode="drop"
-    )
+
+    def place_of(items: jax.Array) -> jax.Array:
+        places = jnp.searchsorted(ordered, items)
+        found = ordered[jnp.minimum(places, n_rows - 1)] == items
+        return jnp.where(found, places, n_rows)
+
+    marks = history.marks(n_rows, place_of)
     return marks[:, jnp.searchsorted(ordered, item_rows)]
 
 

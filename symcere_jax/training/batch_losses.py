@@ -60,13 +60,11 @@ class BatchLosses:
         items = self._local(self.rows.items)
         return losses.pair_scores(self.users, items, self.shared.temperature, bias)
 
-    @functools.cached_property
-    def history(self) -> jax.Array:
-        """Training items of the users of the micro-batch, `[b, h]`."""
-        batch = self.batch
-        return self.inputs.history.padded(
-            batch.users, self._n_items, MAX_HISTORY, first=batch.history_start
-        )
+    def _histories(self, rows: jax.Array) -> losses.ItemLists:
+        """Training items of the users of some rows of the micro-batch."""
+        start = self.batch.history_start
+        first = None if start is None else start[rows]
+        return self.inputs.history.lists(self.batch.users[rows], MAX_HISTORY, first)
 
     def item_ranking(self) -> losses.Terms:
         """The items compete for a user."""
@@ -89,18 +87,19 @@ class BatchLosses:
         items, bias = self.shared.candidates, self.shared.candidate_bias
         assert items is not None
         assert bias is not None
-        history = self._local(self.history)
-        if self.config.false_negatives != "history":
-            history = history[:, :0]
+        histories = None
+        if self.config.false_negatives == "history":
+            histories = self._histories(self._local(jnp.arange(self.batch.users.shape[0])))
         return losses.catalog_sincere_terms(
             positive_scores,
             self.users,
             self.candidates.places_of(self._local(self.batch.items)),
             items,
-            self.candidates.places_of(history),
+            histories,
             self.shared.temperature,
             # Each of c drawn candidates stands for n_items / c items.
             item_bias=bias + math.log(self._n_items / items.shape[0]),
+            item_rows=self.candidates.places,
             block_size=self.block_size,
         )
 
@@ -130,15 +129,13 @@ class BatchLosses:
         positions, positives = self._local(jnp.arange(n_rows)), self._local(candidates)
         items = self._local(self.batch.items[:n_rows])
         by_history = self.config.false_negatives == "history"
-        history = self.history[:n_rows] if by_history else None
 
         def left_out(places: jax.Array) -> jax.Array:
             known = None
-            if history is not None:
-                if column == "items":
-                    known = losses.in_history(candidates[places], self._local(history))
-                else:
-                    known = losses.in_history(items, history[places]).T
+            if by_history and column == "items":
+                known = losses.in_history(candidates[places], self._histories(positions))
+            elif by_history:
+                known = losses.in_history(items, self._histories(places)).T
             return losses.left_out_of_batch(
                 self.config.false_negatives,
                 positions,
@@ -165,7 +162,7 @@ class BatchLosses:
         negatives = self._local(self.batch.negatives)
         taken = negatives == self._local(self.batch.items)
         if self.config.false_negatives == "history":
-            taken |= (self._local(self.history) == negatives[:, None]).any(axis=1)
+            taken |= self.inputs.history.contains(self._local(self.batch.users), negatives)
         return self._preferred(self.rows.negatives, self.rows.negative_bias, ~taken)
 
     def low_rated(self) -> losses.Terms:

@@ -22,10 +22,11 @@ def terms(params, users, rows, history):
     gather = lambda x: jax.lax.all_gather(x, "devices", tiled=True)
     columns = jax.lax.axis_index("devices") * len(rows) + jnp.arange(len(rows))
     scores = pair_scores(users, items[rows], 0.3)
-    catalog = catalog_sincere_terms(scores, users, rows, items, history, 0.3, block_size=5)
+    catalog = catalog_sincere_terms(
+        scores, users, rows, items, ItemLists.of_rows(history), 0.3, block_size=5)
     def left_out(places):
         candidates = gather(rows)[places]
-        known = in_history(candidates, history)
+        known = in_history(candidates, ItemLists.of_rows(history))
         return left_out_of_batch("history", columns, rows, places, candidates, known)
     in_batch = in_batch_sincere_terms(
         scores, users, gather(items[rows]), left_out, 0.3, block_size=5)

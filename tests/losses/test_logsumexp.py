@@ -7,14 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symcere_jax.losses import logsumexp
+from symcere_jax.losses import Excluded, ItemLists, logsumexp
 
 from . import oracles
 
 # Compiled, as the training runs them.
-blockwise_logsumexp = jax.jit(logsumexp.blockwise_logsumexp, static_argnames="block_size")
 masked_logsumexp = jax.jit(logsumexp.masked_logsumexp)
 candidate_blocks = jax.jit(logsumexp.candidate_blocks, static_argnums=2)
+
+
+@functools.partial(jax.jit, static_argnames="block_size")
+def blockwise_logsumexp(anchors, candidates, bias, excluded, *, block_size):
+    """Of lists that are the rows of an array."""
+    lists = Excluded(ItemLists.of_rows(excluded))
+    return logsumexp.blockwise_logsumexp(anchors, candidates, bias, lists, block_size=block_size)
 
 
 @functools.partial(jax.jit, static_argnames="block_size")

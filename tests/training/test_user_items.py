@@ -2,6 +2,8 @@ import dataclasses
 
 import jax.numpy as jnp
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from symcere_jax.training.user_items import UserItems
 
@@ -16,10 +18,23 @@ def test_users_without_items_have_empty_lists():
 
 def test_long_lists_are_read_in_part_from_any_start():
     pairs = [(0, item) for item in range(7)] + [(1, 3), (1, 5)]
-    lists = UserItems.from_pairs(np.int32(pairs), 3)
-    users = np.array([0, 0, 1, 2])
-    found = lists.padded(users, 99, 4, first=np.array([0, 5, 1, 6]))
-    assert found.tolist() == [[0, 1, 2, 3], [5, 6, 0, 1], [5, 3, 99, 99], [99] * 4]
-    assert lists.padded(users, 99, 4)[0].tolist() == [0, 1, 2, 3]
-    assert lists.padded(users, 99, 8)[0].tolist() == lists.padded(users, 99)[0].tolist()
-    assert lists.padded(users, 99)[0].tolist() == [0, 1, 2, 3, 4, 5, 6]
+    items = UserItems.from_pairs(np.int32(pairs), 3)
+
+    def read(*settings):
+        marks = items.lists(np.array([0, 0, 1, 2]), *settings).marks(7, lambda items: items)
+        return [np.flatnonzero(row).tolist() for row in marks]
+
+    assert read(4, np.array([0, 5, 1, 6])) == [[0, 1, 2, 3], [0, 1, 5, 6], [3, 5], []]
+    assert read(1, np.array([6, 8, 3, 6])) == [[6], [1], [5], []]
+    assert read(4) == [[0, 1, 2, 3], [0, 1, 2, 3], [3, 5], []]
+    assert read(8) == [list(range(7)), list(range(7)), [3, 5], []]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sets(st.tuples(st.integers(0, 3), st.integers(0, 20))))
+def test_contains_is_membership(pairs):
+    lists = UserItems.from_pairs(np.int32(sorted(pairs)).reshape(-1, 2), 4)
+    users, items = (axis.ravel() for axis in np.mgrid[:4, -1:22])
+    found = lists.contains(users, items)
+    expected = [pair in pairs for pair in zip(users.tolist(), items.tolist(), strict=True)]
+    assert found.tolist() == expected

@@ -1,0 +1,80 @@
+"""Lists of items, one for each anchor, that are read without padding them to the longest."""
+
+from collections.abc import Callable
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+_TILE = 32  # items of a list that are read together
+
+
+@flax.struct.dataclass
+class ItemLists:
+    """A list of items for each of some anchors: parts of one array.
+
+    A few long lists among many short ones are usual. So they are read tile by tile, list after
+    list, as many tiles at a time as twice the number of anchors: the time is in proportion to the
+    items there are.
+
+    Attributes:
+        items: int32 `[n]`, the items of all lists, maybe of others too.
+        start: int32 `[a]`, where the list of each anchor starts.
+        length: int32 `[a]`, of the list.
+        n_read: int32 `[a]`, how many of its items are read, at most the length.
+        first: int32 `[a]`, below the length (or 0), which one is read first; after the last one of
+            a list it goes on with its start.
+    """
+
+    items: jax.Array
+    start: jax.Array
+    length: jax.Array
+    n_read: jax.Array
+    first: jax.Array
+
+    @classmethod
+    def of_rows(cls, rows: np.ndarray | jax.Array) -> "ItemLists":
+        """Lists of equal length, int32 `[a, h]`."""
+        n_rows, length = rows.shape
+        lengths = jnp.full(n_rows, length, jnp.int32)
+        start = jnp.arange(n_rows, dtype=jnp.int32) * length
+        return cls(jnp.asarray(rows).reshape(-1), start, lengths, lengths, jnp.zeros_like(start))
+
+    def marks(self, n_columns: int, column_of: Callable[[jax.Array], jax.Array]) -> jax.Array:
+        """Which columns the items of each list stand at.
+
+        Args:
+            n_columns: number of columns.
+            column_of: gives the columns of items, int32 of any shape; outside of
+                `0 … n_columns - 1` an item leaves no mark.
+
+        Returns:
+            bool `[a, n_columns]`.
+        """
+        n_lists, n_items = self.start.shape[0], self.items.shape[0]
+        marks = jnp.zeros((n_lists, n_columns), bool)
+        if not n_lists or not n_items:
+            return marks
+        n_tiles = -(-self.n_read // _TILE)
+        ends = jnp.cumsum(n_tiles)
+        n_at_once = 2 * n_lists
+
+        def read(number: jax.Array, marks: jax.Array) -> jax.Array:
+            tiles = number * n_at_once + jnp.arange(n_at_once)
+            found = jnp.searchsorted(ends, tiles, side="right")
+            anchors = jnp.minimum(found, n_lists - 1)[:, None]
+            of_list = tiles[:, None] - (ends - n_tiles)[anchors]
+            ranks = of_list * _TILE + jnp.arange(_TILE)
+            is_read = (found < n_lists)[:, None] & (ranks < self.n_read[anchors])
+            ranks = ranks + self.first[anchors]
+            lengths = self.length[anchors]
+            places = self.start[anchors] + jnp.where(ranks < lengths, ranks, ranks - lengths)
+            items = self.items.at[places].get(mode="clip")
+            columns = column_of(items)
+            # A negative index would count from the end.
+            columns = jnp.where(is_read & (columns >= 0), columns, n_columns)
+            return marks.at[anchors, columns].set(True, mode="drop")
+
+        # Counted one by one: XLA leaves out a loop whose bound is less than its step.
+        return jax.lax.fori_loop(0, -(-ends[-1] // n_at_once), read, marks)
