@@ -28,7 +28,7 @@ from typing import NoReturn
 
 from absl import app, flags
 
-from symcere_jax.cores import usable_cores
+from symcere_jax.cores import has_fast_wide_vectors, usable_cores
 from symcere_jax.errors import ConfigError, SymcereError
 
 PREEMPTED = 75  # EX_TEMPFAIL: try again
@@ -74,6 +74,7 @@ def run(main: Callable[[], None]) -> None:
         signal.signal(signal.SIGTERM, _stop)
     # That a machine has no TPU is no news.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
+    _widen_vectors()
     _keep_compiled()
     app.run(guarded, flags_parser=_parse)
 
@@ -93,6 +94,13 @@ def output_folder(value: str) -> Path:
 def say(words: str) -> None:
     """Shows a line on stderr, at once."""
     print(words, file=sys.stderr, flush=True)
+
+
+def _widen_vectors() -> None:
+    """Has XLA use vectors of 512 bits where they gain time; by itself it takes 256 everywhere."""
+    given = os.environ.get("XLA_FLAGS", "")
+    if "xla_cpu_prefer_vector_width" not in given and has_fast_wide_vectors():
+        os.environ["XLA_FLAGS"] = f"{given} --xla_cpu_prefer_vector_width=512".strip()
 
 
 def _keep_compiled() -> None:

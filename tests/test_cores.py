@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from symcere_jax.cores import usable_cores
+from symcere_jax.cores import has_fast_wide_vectors, usable_cores
 
 
 def test_cores_of_this_process():
@@ -25,3 +25,18 @@ def test_where_the_system_does_not_tell(monkeypatch):
     assert usable_cores() == os.cpu_count()
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert usable_cores() == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("vendor_id\t: AuthenticAMD\nflags\t\t: fpu avx2 avx512f avx512dq\n", True),
+        ("vendor_id\t: AuthenticAMD\nflags\t\t: fpu avx2\n", False),
+        ("vendor_id\t: GenuineIntel\nflags\t\t: fpu avx2 avx512f avx512dq\n", False),
+        ("", False),
+    ],
+)
+def test_wide_vectors_are_fast_on_some_cpus(told, expected, tmp_path):
+    (tmp_path / "cpuinfo").write_text(told)
+    assert has_fast_wide_vectors(tmp_path / "cpuinfo") is expected
+    assert not has_fast_wide_vectors(tmp_path / "missing")

@@ -160,3 +160,23 @@ def test_what_is_compiled_is_kept(tmp_path, variables, expected):
     )
     assert run.stdout.strip() == expected
     assert run.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "fast", "expected"),
+    [
+        ("", True, "--xla_cpu_prefer_vector_width=512"),
+        ("--xla_dump_to=x", True, "--xla_dump_to=x --xla_cpu_prefer_vector_width=512"),
+        ("--xla_cpu_prefer_vector_width=128", True, "--xla_cpu_prefer_vector_width=128"),
+        ("--xla_dump_to=x", False, "--xla_dump_to=x"),
+    ],
+)
+def test_wide_vectors_are_used_where_they_are_fast(tmp_path, given, fast, expected):
+    program = (
+        f"import os\nos.environ['XLA_FLAGS'] = {given!r}\nfrom launch import cli\n"
+        f"cli.has_fast_wide_vectors = lambda: {fast}\n"
+        "cli.run(lambda: print(os.environ['XLA_FLAGS']))\n"
+    )
+    path = tmp_path / "program.py"
+    path.write_text(program)
+    assert subprocess.check_output([sys.executable, path], text=True).strip() == expected
