@@ -7,7 +7,8 @@ that the defaults choose (an epoch has about 64 of them, whatever the size) and 
 steps of an epoch. The exponent is the slope of a line through the logarithms. The roofline is what
 one message passing, forward and backward, must move (each directed edge brings a row of floats
 once a layer, and each node a few), over the bandwidth of a copy measured in the same process;
-more than 100 % where rows come from the caches.
+more than 100 % where rows come from the caches. Large graphs are in huge pages of memory, as
+launch/train.py has them.
 """
 
 import json
@@ -26,7 +27,7 @@ from absl import flags
 from graphs import power_law_interactions
 from timing import copy_bandwidth, median_seconds, propagation_bytes
 
-from launch import cli
+from launch import cli, huge_pages
 from symcere_jax.graph import Adjacency, bipartite_graph, build_adjacency, propagate
 from symcere_jax.models.build import default_batch_size
 
@@ -110,7 +111,10 @@ def main() -> None:
     found = []
     for size in map(float, _SIZES.value):
         command = [sys.executable, *sys.argv, f"--one={int(size)}"]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        there = huge_pages.environment() if size >= huge_pages.LARGE else None
+        output = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, text=True, env=there
+        ).stdout
         found.append(json.loads(output.splitlines()[-1]))
         print(found[-1], file=sys.stderr)
     rows = [

@@ -26,8 +26,9 @@ from pathlib import Path
 import jax
 from absl import flags
 
-from launch import cli, processes, settings, training_runs
+from launch import cli, huge_pages, processes, settings, training_runs
 from launch.progress import ProgressBar
+from symcere_jax.data import schema
 from symcere_jax.files import write_text
 from symcere_jax.training import KEEP, SECONDS_BETWEEN_CHECKPOINTS, TrainResult, train
 from symcere_jax.training.processes import SharedReader
@@ -69,11 +70,13 @@ FLAGS_FILE = "flags.txt"
 
 def main() -> None:
     """Trains, and prints how the run ended."""
+    folder, workdir = Path(_DATASET.value), Path(_WORKDIR.value)
+    if _n_interactions(folder) >= huge_pages.LARGE:
+        huge_pages.restart()
     if _CPU_DEVICES.value > 1:
         jax.config.update("jax_num_cpu_devices", _CPU_DEVICES.value)
     processes.join()
     config = settings.config(_SETTINGS)
-    folder, workdir = Path(_DATASET.value), Path(_WORKDIR.value)
     reader = SharedReader() if jax.process_count() > 1 else None
     dataset = training_runs.open_dataset(folder, _PREPARE.value, reader)
     stop = training_runs.stop_on_signals()
@@ -97,6 +100,14 @@ def main() -> None:
         print(_describe(result, folder, workdir))
     if result.stop == "request":
         sys.exit(cli.PREEMPTED)
+
+
+def _n_interactions(folder: Path) -> int:
+    """Training pairs of a prepared folder, by the size of their file; 0 where there is none yet."""
+    try:
+        return (folder / schema.pairs_file("train")).stat().st_size // 8  # two int32
+    except OSError:
+        return 0
 
 
 def _write_flags(workdir: Path) -> None:
