@@ -19,6 +19,7 @@ What makes the bucketed method fast:
 
 import dataclasses
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -28,9 +29,6 @@ import numpy as np
 from symcere_jax.graph.buckets import build_buckets
 
 _METHODS = ("bucketed", "segment")
-# States up to this size are joined from the sums of the buckets by a copy, in the cache; larger
-# ones are written bucket by bucket, which reads and writes memory less often, but on one core.
-_MAX_JOINED_BYTES = 32 * 2**20
 _CHUNK = 2**16  # edges that are checked at once, in the cache
 
 
@@ -323,24 +321,23 @@ def _layer(
     adjacency: BucketedAdjacency, state: jax.Array, start: jax.Array, weight: jax.Array
 ) -> jax.Array:
     """`start + weight · B state`, slot by slot, `[n_slots, d]`."""
-    dtype = _dtype_of_sums(state.dtype)
-    n_bytes = state.size * dtype.itemsize
-    done: list[jax.Array] = []
-    result = jnp.zeros(state.shape, dtype)
-    slot = 0
-    for level, buckets in enumerate(adjacency.levels):
-        for bucket in buckets:
-            rows = bucket.shape[2]
-            # The newest `result`: an older one would have to be kept, as a copy.
-            total = _sum_rows(state if level == 0 else result, bucket)
-            total = start[slot : slot + rows] + weight[slot : slot + rows] * total
-            if level == 0 and n_bytes <= _MAX_JOINED_BYTES:
-                done.append(total)
-            else:
-                result = jax.lax.dynamic_update_slice_in_dim(result, total, slot, 0)
-            slot += rows
-        if done and level == 0:
-            result = jnp.concatenate([*done, result[slot:]])
+
+    def finished(total: jax.Array, slot: int) -> jax.Array:
+        part = slice(slot, slot + total.shape[0])
+        return start[part] + weight[part] * total
+
+    first, *others = adjacency.levels
+    parts, slot = [], 0
+    for bucket in first:
+        parts.append(finished(_sum_rows(state, bucket), slot))
+        slot += bucket.shape[2]
+    # Joined by a copy, on all cores: writing into an array that is there already takes only one.
+    result = jnp.concatenate([*parts, jnp.zeros_like(parts[0], shape=start[slot:].shape)])
+    for bucket in itertools.chain(*others):  # of a few rows
+        # The newest `result`: an older one would have to be kept, as a copy.
+        total = finished(_sum_rows(result, bucket), slot)
+        result = jax.lax.dynamic_update_slice_in_dim(result, total, slot, 0)
+        slot += bucket.shape[2]
     return result.astype(state.dtype)
 
 
