@@ -24,6 +24,7 @@ import sys
 from pathlib import Path
 
 import jax
+import numpy as np
 from absl import flags
 
 from launch import cli, huge_pages, processes, settings, training_runs
@@ -103,10 +104,10 @@ def main() -> None:
 
 
 def _n_interactions(folder: Path) -> int:
-    """Training pairs of a prepared folder, by the size of their file; 0 where there is none yet."""
+    """Training pairs of a prepared folder; 0 where there is none yet, or a damaged one."""
     try:
-        return (folder / schema.pairs_file("train")).stat().st_size // 8  # two int32
-    except OSError:
+        return len(np.load(folder / schema.pairs_file("train"), mmap_mode="r"))
+    except (OSError, ValueError):
         return 0
 
 

@@ -55,3 +55,16 @@ def test_where_linux_does_not_ask_nothing_is_started(told, tmp_path, monkeypatch
 def test_what_somebody_has_chosen_stays(mode, monkeypatch):
     monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0")
     assert huge_pages.environment(mode) is None
+
+
+@pytest.mark.parametrize(("beyond", "restarts"), [(0, 1), (1, 0)])
+def test_training_on_large_data_starts_again(
+    beyond, restarts, run_binary, dataset, tmp_path, monkeypatch
+):
+    started = []
+    monkeypatch.setattr(huge_pages, "restart", lambda: started.append(1))
+    monkeypatch.setattr(huge_pages, "LARGE", len(dataset.train) + beyond)
+    # A setting that is refused: nothing is trained.
+    arguments = [f"--dataset={dataset.folder}", f"--workdir={tmp_path}", "--temperature=-1"]
+    assert "temperature" in run_binary("train", *arguments).error
+    assert len(started) == restarts
