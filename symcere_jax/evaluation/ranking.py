@@ -27,7 +27,7 @@ belongs before the ranking, with its result in `params`.
 
 # Scores that a device holds at once. On CPU, memory of 32 MiB and more is mapped anew for each
 # block, which takes as long as the work on it.
-_SCORE_BYTES = {"cpu": 24 * 2**20, "other": 64 * 2**20}
+_SCORE_BYTES = {"cpu": 16 * 2**20, "other": 64 * 2**20}
 _LEAST_PAIRS = 1024  # seen pairs, or relevant ones, that a block has room for, at least
 _MAX_BLOCK_USERS = 256  # beyond that a matmul gains nothing, and small user sets are padded more
 _MAX_BLOCKS_AT_ONCE = 8  # each takes the memory of a block
@@ -59,7 +59,7 @@ def top_k(
         n_items: size of the catalogue.
         k: number of ranks; may exceed `n_items`.
         block_users: users scored at once on a device; by default as many as 64 MiB of scores
-            allow (24 MiB on CPU), up to 256.
+            allow (16 MiB on CPU), up to 256.
         progress: called after each block.
 
     Returns:
