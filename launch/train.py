@@ -106,7 +106,8 @@ def main() -> None:
 def _n_interactions(folder: Path) -> int:
     """Training pairs of a prepared folder; 0 where there is none yet, or a damaged one."""
     try:
-        return len(np.load(folder / schema.pairs_file("train"), mmap_mode="r"))
+        path = folder / schema.pairs_file("train")
+        return len(np.load(path, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError):
         return 0
 
