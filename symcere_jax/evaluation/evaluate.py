@@ -65,7 +65,7 @@ def evaluate(
     Raises:
         ValueError: `split` or a cut-off is out of range.
         DataError: the split has no interactions.
-        SymcereError: a score is not a number.
+        SymcereError: `params` has what is not a number, or one of the best scores is not finite.
     """
     if split not in _KNOWN_SPLITS:
         raise ValueError(f"split is {split!r}, must be one of {', '.join(_KNOWN_SPLITS)}")

@@ -31,6 +31,7 @@ _SCORE_BYTES = {"cpu": 16 * 2**20, "other": 64 * 2**20}
 _LEAST_PAIRS = 1024  # seen pairs, or relevant ones, that a block has room for, at least
 _MAX_BLOCK_USERS = 256  # beyond that a matmul gains nothing, and small user sets are padded more
 _MAX_BLOCKS_AT_ONCE = 8  # each takes the memory of a block
+_DIVERGED = "the training has diverged; train again with a lower learning rate"
 
 
 def top_k(
@@ -68,7 +69,7 @@ def top_k(
 
     Raises:
         ValueError: `k` or `block_users` is less than 1, or the scores have the wrong shape.
-        SymcereError: a score is not a number.
+        SymcereError: `params` has what is not a number, or one of the best scores is not finite.
     """
     items, scores = _rank(
         score_block, params, users, seen, n_items, k, block_users=block_users, progress=progress
@@ -108,7 +109,7 @@ def top_k_with_metrics(
     Raises:
         ValueError: a cut-off or `block_users` is less than 1, the scores have the wrong shape, or a
             user has no relevant item.
-        SymcereError: a score is not a number.
+        SymcereError: `params` has what is not a number, or one of the best scores is not finite.
     """
     if len(users) and relevant.counts(users).min() < 1:
         raise ValueError("a user has no relevant item: only users with one can be evaluated")
@@ -164,6 +165,8 @@ def _rank(
     rank = _compiled_ranking(score_block, n_items, k)
     measure = _compiled_metrics(ks)
     params = jax.device_put(params, NamedSharding(Mesh(devices, "devices"), PartitionSpec()))
+    if _has_nan(params):
+        raise SymcereError(f"the model has values that are not numbers: {_DIVERGED}")
 
     def rank_block(
         block: np.ndarray,
@@ -194,13 +197,24 @@ def _rank(
                 store(first, *ranked.result())
         for first, ranked in waiting:
             store(first, *ranked.result())
-    bad = np.flatnonzero(np.isnan(scores).any(axis=1))
+    bad = np.flatnonzero(~(scores < np.inf).all(axis=1))
     if len(bad):
         raise SymcereError(
-            f"the scores of user row {users[bad[0]]} are not numbers ({len(bad)} such users): "
-            "the training has diverged; train again with a lower learning rate"
+            f"scores of user row {users[bad[0]]} are not finite ({len(bad)} such users): "
+            f"{_DIVERGED}"
         )
     return tables
+
+
+@jax.jit
+def _has_nan(params: Any) -> jax.Array:
+    """Whether what scores are computed from contains what is no number.
+
+    Looked for once, there: in the scores of all items it would take another pass over them, and
+    their maxima may leave it out.
+    """
+    leaves = [leaf for leaf in jax.tree.leaves(params) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    return jnp.array([jnp.isnan(leaf).any() for leaf in leaves], bool).any()
 
 
 def largest_block(n_items: int) -> int:
@@ -232,14 +246,13 @@ def _compiled_ranking(score_block: ScoreBlock, n_items: int, k: int) -> Callable
             raise ValueError(
                 f"score_block gave scores of shape {scores.shape}, expected {(len(users), n_items)}"
             )
-        # In place, if nothing else is done to all scores: a pass over them takes half as long as
-        # the product that gives them. What is not a number is told by a sum, which writes nothing.
+        # In place, if nothing else is done to all scores: a pass over them takes up to half as
+        # long as the product that gives them.
         scores = scores.at[seen_rows, seen_items].set(-jnp.inf, mode="drop")
-        is_number = ~jnp.isnan(scores.sum(axis=1, keepdims=True))
         best, items = best_columns(scores, n_ranks)
         best = jnp.pad(best, ((0, 0), (0, k - n_ranks)), constant_values=-jnp.inf)
         items = jnp.pad(items, ((0, 0), (0, k - n_ranks)))
-        return jnp.where(jnp.isneginf(best), -1, items), jnp.where(is_number, best, jnp.nan)
+        return jnp.where(jnp.isneginf(best), -1, items), best
 
     return jax.pmap(rank, in_axes=(None, 0, 0, 0), devices=jax.local_devices())
 

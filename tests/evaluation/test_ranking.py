@@ -212,11 +212,32 @@ def test_bfloat16_scores_are_ranked():
 
 
 @pytest.mark.parametrize("n_items", [6, 5000])
-def test_scores_that_are_not_numbers_are_an_error(n_items):
+def test_a_model_with_what_is_not_a_number_is_an_error(n_items):
     scores = _scores(5, n_items)
-    scores[3, n_items - 1] = np.nan
-    with pytest.raises(SymcereError, match=r"user row 3 are not numbers \(1 such users\)"):
-        top_k(lookup, scores, np.arange(5), _seen([], 5), n_items, 2)
+    scores[3, n_items - 1] = np.nan  # of a user who is not even ranked
+    with pytest.raises(SymcereError, match=r"values that are not numbers: the training has div"):
+        top_k(lookup, scores, np.arange(3), _seen([], 5), n_items, 2)
+
+
+def _divided(params, users):
+    """Scores that may be no numbers, or infinite, of parameters that are finite."""
+    return params["above"][users] / params["below"][users]
+
+
+@pytest.mark.parametrize("n_items", [6, 5000])
+@pytest.mark.parametrize("above", [0.0, 1.0])
+def test_scores_that_are_not_finite_are_an_error(n_items, above):
+    params = {"above": np.full((5, n_items), above, np.float32), "below": _scores(5, n_items) + 4}
+    params["below"][3] = 0.0
+    with pytest.raises(SymcereError, match=r"user row 3 are not finite \(1 such users\)"):
+        top_k(_divided, params, np.arange(5), _seen([], 5), n_items, 2)
+
+
+def test_scores_of_minus_infinity_leave_no_item():
+    scores = np.full((2, 6), -np.inf, np.float32)
+    scores[0, 4] = 1.0
+    items, _ = top_k(lookup, scores, np.arange(2), _seen([], 2), 6, 2)
+    assert items.tolist() == [[4, -1], [-1, -1]]
 
 
 def test_a_large_catalogue_is_ranked_as_a_small_one_is():
