@@ -20,6 +20,7 @@ What makes the bucketed method fast:
 import dataclasses
 import functools
 import itertools
+import time
 
 import jax
 import jax.numpy as jnp
@@ -28,8 +29,12 @@ import numpy as np
 
 from symcere_jax.graph.buckets import build_buckets
 
-_METHODS = ("bucketed", "segment")
+METHODS = ("auto", "bucketed", "segment")
 _CHUNK = 2**16  # edges that are checked at once, in the cache
+# What methods are compared with: states of this width, and messages that take 4 GiB at most, all of
+# which the segment method may hold at once.
+_TRIAL_WIDTH = 64
+_MAX_TRIAL_EDGES = 2**24
 
 
 @jax.tree_util.register_dataclass
@@ -101,7 +106,7 @@ class BucketedAdjacency:
 Adjacency = BucketedAdjacency | SegmentAdjacency
 
 
-def build_adjacency(graph: jraph.GraphsTuple, method: str = "bucketed") -> Adjacency:
+def build_adjacency(graph: jraph.GraphsTuple, method: str = "auto") -> Adjacency:
     """Prepares a graph for `propagate`.
 
     The result is a pytree: pass it to jitted functions as an argument. As a constant that they
@@ -109,14 +114,19 @@ def build_adjacency(graph: jraph.GraphsTuple, method: str = "bucketed") -> Adjac
 
     Args:
         graph: from `bipartite_graph`.
-        method: "bucketed", measured as the faster one on CPU, or "segment", the plain one.
+        method: "bucketed"; "segment", the plain one; or "auto", the faster one: on CPU that is the
+            bucketed one, by benchmarks/propagation.py. On other devices both are timed on this
+            graph, unless it is too large for the plain one, or there are several processes, which
+            all have to run the same.
 
     Raises:
-        ValueError: an unknown method; receivers that are not sorted; or, bucketed, weights that
-            are not those of a symmetrically normalised graph.
+        ValueError: an unknown method; receivers that are not sorted; or, unless the method is
+            "segment", weights that are not those of a symmetrically normalised graph.
     """
-    if method not in _METHODS:
-        raise ValueError(f"method is {method!r}, must be one of {', '.join(_METHODS)}")
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}, must be one of {', '.join(METHODS)}")
+    if method == "auto":
+        return _faster_adjacency(graph)
     n_nodes = int(graph.n_node.sum())
     senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
     weights = np.asarray(graph.edges)
@@ -142,6 +152,31 @@ def build_adjacency(graph: jraph.GraphsTuple, method: str = "bucketed") -> Adjac
         n_nodes=n_nodes,
         n_edges=len(senders),
     )
+
+
+def _faster_adjacency(graph: jraph.GraphsTuple) -> Adjacency:
+    """The graph, prepared for the method that passes its messages faster on this device."""
+    bucketed = build_adjacency(graph, "bucketed")
+    is_measured = jax.default_backend() == "cpu"
+    if is_measured or jax.process_count() > 1 or not 0 < bucketed.n_edges <= _MAX_TRIAL_EDGES:
+        return bucketed
+    return min((bucketed, build_adjacency(graph, "segment")), key=_trial_seconds)
+
+
+def _trial_seconds(adjacency: Adjacency) -> float:
+    """Time of passing messages over two hops, forward and backward."""
+
+    @jax.jit
+    def both(adjacency: Adjacency, x: jax.Array) -> jax.Array:
+        return jax.grad(lambda x: (propagate(adjacency, x, 2) ** 2).sum())(x)
+
+    x = jnp.ones((adjacency.n_nodes, _TRIAL_WIDTH))
+    seconds = []
+    for _ in range(4):  # the first one is compiled
+        start = time.perf_counter()
+        both(adjacency, x).block_until_ready()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def _is_normalised(

@@ -233,8 +233,8 @@ class _Run:
         """Refuses a checkpoint of another run."""
         metadata.check_dataset(self.dataset)
         # A longer run, or more patience, goes on from where the shorter one ended. What is chosen
-        # after training changes nothing in it.
-        free = {"epochs", "patience", "item_neighbors"}
+        # after training changes nothing in it, and how messages are passed none but the time.
+        free = {"epochs", "patience", "item_neighbors", "propagation"}
         earlier = {**metadata.settings, **{name: self.config.flat()[name] for name in free}}
         if difference := self.config.difference(earlier):
             raise CheckpointError(

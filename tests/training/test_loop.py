@@ -154,6 +154,12 @@ def test_a_resumed_run_equals_one_without_interrupt(finished, dataset, tmp_path,
     _assert_same_end(result, states[-1], tmp_path, finished)
 
 
+def test_a_run_may_go_on_with_messages_passed_in_another_way(finished, copy, dataset):
+    result = train(_config(propagation="auto", epochs=5), dataset, copy)
+    assert result.epochs == 5
+    assert Checkpoints(copy).metadata("latest").config.model.propagation == "auto"
+
+
 @pytest.mark.parametrize("n_calls", [0, 4])
 def test_a_run_that_is_told_to_stop_goes_on_where_it_was(
     finished, dataset, tmp_path, states, n_calls
