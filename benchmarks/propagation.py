@@ -6,8 +6,7 @@ r"""Times message passing: the bucketed method, plain jraph.segment_sum, and oth
 DIR holds train.txt.gz of the LightGCN benchmarks: a line is a user, then the user's items. Without
 it a graph is generated whose degrees follow a power law.
 
-On CPU the bucketed method also runs on two devices, which share the columns as they do in training:
-with JAX 0.12 the loops of one device run on one core.
+On CPU the bucketed method also runs on two devices, which share the columns as they do in training.
 
 "forward" is one propagation, "forward + backward" is it and the gradient of the sum of its squares.
 Methods take turns; each one runs twice a turn and the second run is timed, since the first one also
