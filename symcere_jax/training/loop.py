@@ -293,7 +293,7 @@ class _Run:
                 }
                 progress = dataclasses.replace(progress, epoch_sums={})
                 progress = self._validate(progress, means, log, observer, started)
-            if time.monotonic() - last_save > self.checkpoint_seconds:
+            if processes.anywhere(time.monotonic() - last_save > self.checkpoint_seconds):
                 self.state = collect(state, self.columns)
                 self._save(progress)
                 last_save = time.monotonic()

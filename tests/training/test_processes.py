@@ -50,10 +50,10 @@ def _free_port() -> int:
 def _train_together(dataset: Path, workdir: Path, epochs: int) -> list[str]:
     """What each of two processes prints."""
     together = [f"--coordinator=localhost:{_free_port()}", "--process_count=2"]
-    runs = [
-        _start(dataset, workdir, epochs, *together, f"--process_index={index}")
-        for index in range(2)
-    ]
+    runs = []
+    for index, seconds in enumerate([3600, 0]):  # clocks differ: one alone sees a checkpoint due
+        mine = [f"--process_index={index}", f"--checkpoint_seconds={seconds}"]
+        runs.append(_start(dataset, workdir, epochs, *together, *mine))
     outputs = []
     for run in runs:
         out, err = run.communicate(timeout=300)
