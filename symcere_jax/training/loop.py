@@ -107,23 +107,27 @@ def train(
     """
     workdir = Path(workdir)
     config = resolve(config, dataset)
-    workdir.mkdir(parents=True, exist_ok=True)
-    lock = locked(workdir / LOCK, f"--workdir={workdir}", "choose another --workdir")
-    with lock if processes.is_first() else contextlib.nullcontext():
+    with contextlib.ExitStack() as stack:
+
+        def claim() -> None:
+            workdir.mkdir(parents=True, exist_ok=True)
+            what = f"--workdir={workdir}"
+            stack.enter_context(locked(workdir / LOCK, what, "choose another --workdir"))
+
+        processes.by_first(claim)
         run = _Run(config, dataset, workdir, keep_checkpoints)
         if checkpoint_seconds is not None:
             run.checkpoint_seconds = checkpoint_seconds
-        if not processes.is_first():
-            processes.wait_for_all("restored")
-        progress = run.restore(resume)
-        if processes.is_first():
-            processes.wait_for_all("restored")
+        # The first one may have to tidy up.
+        progress = processes.first_then_others(lambda: run.restore(resume))
         if warm_start is not None and not run.resumed:
             run.warm_start(warm_start)
+        step = progress.step if run.resumed else -1
+        logs: list[MetricLog] = []
+        processes.by_first(lambda: logs.append(stack.enter_context(MetricLog(workdir, step))))
         if not processes.is_first():
-            return run.train(progress, None, None, should_stop)
-        with MetricLog(workdir, progress.step if run.resumed else -1) as log:
-            return run.train(progress, log, observer, should_stop)
+            observer = None
+        return run.train(progress, logs[0] if logs else None, observer, should_stop)
 
 
 def fit_batch_size(
@@ -269,8 +273,12 @@ class _Run:
     ) -> TrainResult:
         settings = self.config.train
         started = last_save = time.monotonic()
-        if observer:
-            observer.start(settings.epochs, self.steps_per_epoch, self.batch_size, progress)
+
+        def begin() -> None:
+            if observer:
+                observer.start(settings.epochs, self.steps_per_epoch, self.batch_size, progress)
+
+        processes.by_first(begin)
         if not self.resumed:
             progress = self._validate(progress, {}, log, observer, started)
         state = distribute(self.state, self.columns)
@@ -306,8 +314,8 @@ class _Run:
                 stop = "request"
             elif choice.weight:
                 score, weight = choice.score, choice.weight
-        elif stop != "request" and processes.is_first():
-            (self.workdir / FILE).unlink(missing_ok=True)  # of when they were asked for
+        elif stop != "request":  # it may be there from when they were asked for
+            processes.by_first(lambda: (self.workdir / FILE).unlink(missing_ok=True))
         return TrainResult(
             stop=stop,
             epochs=progress.step // self.steps_per_epoch,
@@ -373,10 +381,14 @@ class _Run:
             progress = dataclasses.replace(
                 progress, epochs_without_gain=progress.epochs_without_gain + 1
             )
-        if log is not None:
-            log.write(record | {"seconds": time.monotonic() - started})
-        if observer:
-            observer.epoch(record, best)
+
+        def tell() -> None:
+            if log is not None:
+                log.write(record | {"seconds": time.monotonic() - started})
+            if observer:
+                observer.epoch(record, best)
+
+        processes.by_first(tell)
         return progress
 
     def _choose_neighbors(
@@ -394,8 +406,7 @@ class _Run:
         if choice is None:
             return None
         choice = NeighborChoice(*map(processes.of_first, dataclasses.astuple(choice)))
-        if processes.is_first():
-            choice.write(self.workdir, progress.best_step)
+        processes.by_first(lambda: choice.write(self.workdir, progress.best_step))
         return choice
 
     def _check_state(self, progress: Progress) -> None:
@@ -414,9 +425,9 @@ class _Run:
 
     def _save(self, progress: Progress) -> None:
         self._check_state(progress)
-        if not processes.is_first():
-            return
         metadata = Metadata.of(
             self.config, self.dataset, self.steps_per_epoch, progress, self.batch_size
         )
-        self.checkpoints.save(self.state, self.best_params, metadata, keep=self.keep)
+        processes.by_first(
+            lambda: self.checkpoints.save(self.state, self.best_params, metadata, keep=self.keep)
+        )

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from symcere_jax.errors import DataError
+from symcere_jax.errors import DataError, SymcereError
 
 BLOCK_BYTES = 8 << 20  # of a file, read and exchanged at once by each process
 _WORDS_BYTES = 4096  # of the message of an error, at most
@@ -43,10 +43,62 @@ def anywhere(flag: bool) -> bool:
     return bool(multihost_utils.process_allgather(np.array(flag)).any())
 
 
-def wait_for_all(name: str) -> None:
-    """Returns when every process has come here."""
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(name)
+def in_all(call: Callable[[], T], kind: type[SymcereError] = SymcereError) -> T:
+    """What a function returns that each process calls by itself.
+
+    What is wrong in one is an error in all: none is left waiting for it.
+
+    Args:
+        call: does nothing that waits for other processes.
+        kind: of the error in the others.
+
+    Raises:
+        SymcereError: of that kind, where it has raised an exception in another process.
+        Exception: that itself, in the process that raised it.
+    """
+    said, failure = b"", None
+    try:
+        found = call()
+    except Exception as error:
+        words = str(error) if isinstance(error, SymcereError | OSError) else repr(error)
+        said, failure = words.encode(errors="replace")[:_WORDS_BYTES], error
+    padded = np.frombuffer(said.ljust(_WORDS_BYTES, b"\0"), np.uint8)
+    heard = multihost_utils.process_allgather(padded)
+    if failure is not None:
+        raise failure
+    for number, row in enumerate(heard):
+        if row.any():
+            words = row.tobytes().rstrip(b"\0").decode(errors="replace")
+            raise kind(f"process {number}: {words}")
+    return found
+
+
+def by_first(call: Callable[[], object]) -> None:
+    """Has the first process alone do something, for which the others wait.
+
+    Raises:
+        SymcereError: it went wrong; in the first process itself the exception that it raised.
+    """
+    if jax.process_count() == 1:
+        call()
+    else:
+        in_all(call if is_first() else lambda: None)
+
+
+def first_then_others(call: Callable[[], T]) -> T:
+    """What a function returns that the first process calls, and then the others.
+
+    Raises:
+        SymcereError: it went wrong in another process; in that one the exception that it raised.
+    """
+    if jax.process_count() == 1:
+        return call()
+    for mine in (is_first(), not is_first()):
+        if mine:
+            found = in_all(call)
+        else:
+            in_all(lambda: None)
+    return found
 
 
 class SharedReader:
@@ -98,23 +150,10 @@ class SharedReader:
             call: does nothing that waits for other processes.
 
         Raises:
-            DataError: it has raised one, or an OSError, in some process; in all of them.
-            OSError: likewise, in that process itself.
+            DataError: it has raised an exception in another process.
+            Exception: that itself, in the process that raised it.
         """
-        said, failure = b"", None
-        try:
-            found = call()
-        except (DataError, OSError) as error:
-            said, failure = str(error).encode(errors="replace")[:_WORDS_BYTES], error
-        padded = np.frombuffer(said.ljust(_WORDS_BYTES, b"\0"), np.uint8)
-        heard = multihost_utils.process_allgather(padded)
-        if failure is not None:
-            raise failure
-        for number, row in enumerate(heard):
-            if row.any():
-                words = row.tobytes().rstrip(b"\0").decode(errors="replace")
-                raise DataError(f"process {number}: {words}")
-        return found
+        return in_all(call, DataError)
 
 
 def _exchange(path: Path, n_bytes: int, read: Callable[[], np.ndarray]) -> np.ndarray:

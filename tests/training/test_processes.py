@@ -17,9 +17,10 @@ from symcere_jax.training import Checkpoints, load_embeddings
 from symcere_jax.training.processes import (
     SharedReader,
     anywhere,
+    by_first,
+    first_then_others,
     is_first,
     of_first,
-    wait_for_all,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,8 +35,11 @@ SETTINGS = (
 )
 
 
-def _start(dataset: Path, workdir: Path, epochs: int, *arguments: str) -> subprocess.Popen:
-    command = [sys.executable, ROOT / "launch/train.py", f"--dataset={dataset}", *SETTINGS]
+def _start(
+    dataset: Path, workdir: Path, epochs: int, *arguments: str, limit: str = ""
+) -> subprocess.Popen:
+    command = ["bash", "-c", f'{limit}; exec "$0" "$@"'] if limit else []
+    command += [sys.executable, ROOT / "launch/train.py", f"--dataset={dataset}", *SETTINGS]
     command += [f"--workdir={workdir}", f"--epochs={epochs}", *arguments]
     return subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -109,6 +113,23 @@ def test_flags_that_do_not_go_together(dataset, tmp_path, arguments, message):
     _, err = run.communicate(timeout=100)
     assert run.returncode == 1
     assert err == f"error: {message}\n"
+
+
+@pytest.mark.parametrize("cause", ["a file", "no room"])
+def test_what_the_first_process_cannot_do_is_an_error_in_both(dataset, tmp_path, cause):
+    if cause == "a file":
+        (tmp_path / "run").touch()
+    together = [f"--coordinator=localhost:{_free_port()}", "--process_count=2"]
+    runs = [
+        _start(dataset.folder, tmp_path / "run", 1, *together, f"--process_index={index}", limit=to)
+        for index, to in enumerate(["ulimit -f 16" if cause == "no room" else "", ""])
+    ]
+    # Left waiting, the other one would give up after five minutes.
+    errors = [run.communicate(timeout=100)[1].splitlines()[-1] for run in runs]
+    assert [run.returncode for run in runs] == [1, 1]
+    assert errors[0].startswith("error: ")
+    assert errors[1].startswith("error: process 0: ")
+    assert all(str(tmp_path / "run") in error for error in errors)
 
 
 BLOCK_BYTES = 300  # so that small files have several
@@ -242,4 +263,6 @@ def test_a_process_alone_asks_nobody():
     assert of_first(0.1) == 0.1
     assert anywhere(True)
     assert not anywhere(False)
-    wait_for_all("nobody")
+    done = []
+    by_first(lambda: done.append("by first"))
+    assert first_then_others(lambda: len(done)) == 1
