@@ -162,16 +162,21 @@ def test_what_is_compiled_is_kept(tmp_path, variables, expected):
     assert run.stderr == ""
 
 
+WIDE = "--xla_cpu_prefer_vector_width=512"
+LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=0"
+
+
 @pytest.mark.parametrize(
     ("given", "fast", "expected"),
     [
-        ("", True, "--xla_cpu_prefer_vector_width=512"),
-        ("--xla_dump_to=x", True, "--xla_dump_to=x --xla_cpu_prefer_vector_width=512"),
-        ("--xla_cpu_prefer_vector_width=128", True, "--xla_cpu_prefer_vector_width=128"),
-        ("--xla_dump_to=x", False, "--xla_dump_to=x"),
+        ("", True, f"{WIDE} {LOOPS}"),
+        ("--xla_dump_to=x", True, f"--xla_dump_to=x {WIDE} {LOOPS}"),
+        ("--xla_cpu_prefer_vector_width=128", True, f"--xla_cpu_prefer_vector_width=128 {LOOPS}"),
+        ("--xla_backend_extra_options=a=1", True, f"--xla_backend_extra_options=a=1 {WIDE}"),
+        ("--xla_dump_to=x", False, f"--xla_dump_to=x {LOOPS}"),
     ],
 )
-def test_wide_vectors_are_used_where_they_are_fast(tmp_path, given, fast, expected):
+def test_the_compiler_is_tuned_unless_the_user_has_done_so(tmp_path, given, fast, expected):
     program = (
         f"import os\nos.environ['XLA_FLAGS'] = {given!r}\nfrom launch import cli\n"
         f"cli.has_fast_wide_vectors = lambda: {fast}\n"
