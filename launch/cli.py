@@ -102,8 +102,8 @@ def _tune_compiler() -> None:
     wanted = []
     if has_fast_wide_vectors():  # by itself XLA takes those of 256 bits everywhere
         wanted.append(("xla_cpu_prefer_vector_width", "512"))
-    # XLA takes small loops apart, each to run on one core. From JAX 0.11 on it takes those of message
-    # passing for small, whatever their size.
+    # XLA runs a small loop on one core. With JAX 0.12 it takes those of message passing for small,
+    # whatever their size.
     wanted.append(("xla_backend_extra_options", "xla_cpu_small_while_loop_byte_threshold=0"))
     added = [f"--{name}={value}" for name, value in wanted if name not in given]
     os.environ["XLA_FLAGS"] = " ".join([*given.split(), *added])
