@@ -29,7 +29,7 @@ import numpy as np
 
 from symcere_jax.graph.buckets import build_buckets
 
-METHODS = ("auto", "bucketed", "segment")
+_METHODS = ("auto", "bucketed", "segment")
 _CHUNK = 2**16  # edges that are checked at once, in the cache
 # What methods are compared with: states of this width, and messages that take 4 GiB at most, all of
 # which the segment method may hold at once.
@@ -123,8 +123,8 @@ def build_adjacency(graph: jraph.GraphsTuple, method: str = "auto") -> Adjacency
         ValueError: an unknown method; receivers that are not sorted; or, unless the method is
             "segment", weights that are not those of a symmetrically normalised graph.
     """
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}, must be one of {', '.join(METHODS)}")
+    if method not in _METHODS:
+        raise ValueError(f"method is {method!r}, must be one of {', '.join(_METHODS)}")
     if method == "auto":
         return _faster_adjacency(graph)
     n_nodes = int(graph.n_node.sum())

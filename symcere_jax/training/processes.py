@@ -60,7 +60,8 @@ def in_all(call: Callable[[], T], kind: type[SymcereError] = SymcereError) -> T:
     try:
         found = call()
     except Exception as error:
-        words = str(error) if isinstance(error, SymcereError | OSError) else repr(error)
+        is_told = isinstance(error, SymcereError | OSError) and str(error)
+        words = str(error) if is_told else repr(error)  # never empty: that would be no error
         said, failure = words.encode(errors="replace")[:_WORDS_BYTES], error
     padded = np.frombuffer(said.ljust(_WORDS_BYTES, b"\0"), np.uint8)
     heard = multihost_utils.process_allgather(padded)
