@@ -212,7 +212,7 @@ class SymCERE(nn.Module):
             self.graph_tower = GraphTower(self.n_users + self.n_items, self.held.share)
         if config.text_encoder != "none":
             self.text_tower = TextTower(
-                self.dim, config.user_text_weight, config.item_text_weight, config.text_projection
+                self.held, config.user_text_weight, config.item_text_weight, config.text_projection
             )
         if config.popularity_prior:
             self.popularity_weight = self.param("popularity_weight", nn.initializers.zeros, ())
@@ -261,8 +261,7 @@ class SymCERE(nn.Module):
             towers.append(self.graph_tower())
         if self.config.text_encoder != "none":
             text = (inputs.user_text, inputs.item_text)  # not None: the settings name an encoder
-            projected = self.text_tower(*text)  # type: ignore[arg-type]
-            towers.append(self.held.own(projected))
+            towers.append(self.text_tower(*text))  # type: ignore[arg-type]
         text_mask = None
         if train and self.dropout > 0:
             # Drawn whole, so that it does not depend on the number of devices.
@@ -340,15 +339,15 @@ class SymCERE(nn.Module):
         if reviews is not None and self.config.text_encoder != "none":
             counts = (inputs.user_reviews[users], inputs.item_reviews[items])
             shares = self.text_tower(*(reviews / count[:, None] for count in counts))
-            for side, share in enumerate(jnp.split(self.held.own(shares), 2)):
+            for side, share in enumerate(jnp.split(shares, 2)):
                 if nodes.text_mask is not None:
                     share = share * nodes.text_mask[ends[side]]
                 left[side] = left[side] - share / n_terms
         return self.held.whole(left[0]), self.held.whole(left[1])
 
     def project_reviews(self, reviews: jax.Array) -> jax.Array:
-        """Text features of single reviews `[b, width]` as the text tower projects them."""
-        return self.text_tower(reviews[:0], reviews)
+        """Text features of single reviews `[b, width]`, projected by the text tower, `[b, dim]`."""
+        return self.held.whole(self.text_tower(reviews[:0], reviews))
 
     def direction(self, embeddings: jax.Array) -> jax.Array:
         """L2-normalises embeddings `[n, dim]`, unless that is switched off."""

@@ -8,6 +8,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from symcere_jax.models.columns import Columns
+
 
 class GraphTower(nn.Module):
     """Free embeddings of users and items, learned from the graph alone.
@@ -39,16 +41,17 @@ class TextTower(nn.Module):
         residual    x I + relu(x V) W,       V random and W = 0 at the start
         mlp         relu(x V) W,             V = [I, −I] and W = [I, −I]ᵀ at the start
 
-    without biases: no text gives 0, and twice the weight twice the result.
+    without biases: no text gives 0, and twice the weight twice the result. Devices share the
+    columns of the result, and each projects to those that it holds.
 
     Attributes:
-        dim: width of the embeddings.
+        columns: of the embeddings, all of them or those that this device holds.
         user_weight: weight of the users' text, where learning starts.
         item_weight: weight of the items' text, where learning starts.
         projection: "linear", "residual" or "mlp".
     """
 
-    dim: int
+    columns: Columns
     user_weight: float
     item_weight: float
     projection: str = "linear"
@@ -62,40 +65,51 @@ class TextTower(nn.Module):
             items: float `[n_items, width]`, likewise.
 
         Returns:
-            float32 `[n_users + n_items, dim]`.
+            float32 `[n_users + n_items, dim]`, `dim` being the number of the columns.
         """
         weights = [
             self.param("user_weight", nn.initializers.constant(self.user_weight), ()),
             self.param("item_weight", nn.initializers.constant(self.item_weight), ()),
         ]
         features = jnp.concatenate([weights[0] * users, weights[1] * items])
-        return PROJECTIONS[self.projection](self.dim, name="projection")(features)
+        return PROJECTIONS[self.projection](self.columns, name="projection")(features)
+
+
+class _Linear(nn.Module):
+    """`x W`, the columns of it that this device holds."""
+
+    columns: Columns
+    kernel_init: Callable[..., jax.Array]
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        kernel = self.param("kernel", self.kernel_init, (x.shape[1], self.columns.width))
+        return x @ self.columns.own(kernel)
 
 
 class _Residual(nn.Module):
     """The identity, and a learned correction that starts at 0."""
 
-    dim: int
+    columns: Columns
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        inner = nn.relu(nn.Dense(self.dim, use_bias=False, name="inner")(x))
-        zeros = nn.initializers.zeros
-        outer = nn.Dense(self.dim, use_bias=False, kernel_init=zeros, name="outer")(inner)
-        return x @ jnp.eye(x.shape[1], self.dim) + outer
+        dim = self.columns.width
+        inner = nn.relu(nn.Dense(dim, use_bias=False, name="inner")(x))
+        outer = _Linear(self.columns, nn.initializers.zeros, name="outer")(inner)
+        return x @ self.columns.own(jnp.eye(x.shape[1], dim)) + outer
 
 
 class _Mlp(nn.Module):
     """One hidden layer, which starts at the identity: `relu(x) − relu(−x) = x`."""
 
-    dim: int
+    columns: Columns
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         hidden = 2 * x.shape[1]
         inner = nn.Dense(hidden, use_bias=False, kernel_init=_plus_minus, name="inner")(x)
-        outer = nn.Dense(self.dim, use_bias=False, kernel_init=_minus_plus, name="outer")
-        return outer(nn.relu(inner))
+        return _Linear(self.columns, _minus_plus, name="outer")(nn.relu(inner))
 
 
 def _identity(key: jax.Array, shape: tuple[int, int], dtype: Any = jnp.float32) -> jax.Array:
@@ -112,7 +126,7 @@ def _minus_plus(key: jax.Array, shape: tuple[int, int], dtype: Any = jnp.float32
 
 
 PROJECTIONS: dict[str, Callable[..., nn.Module]] = {
-    "linear": functools.partial(nn.Dense, use_bias=False, kernel_init=_identity),
+    "linear": functools.partial(_Linear, kernel_init=_identity),
     "residual": _Residual,
     "mlp": _Mlp,
 }

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from symcere_jax.models import Columns
 from symcere_jax.models.towers import PROJECTIONS, GraphTower, TextTower
 
 RNG = np.random.default_rng(0)
@@ -30,7 +31,7 @@ def test_graph_embeddings_are_small_and_random():
 @pytest.mark.parametrize("projection", PROJECTIONS)
 @pytest.mark.parametrize("dim", [2, 4, 7])
 def test_text_starts_as_it_is_cut_or_padded_to_the_width(dim, projection):
-    tower = TextTower(dim, user_weight=0.25, item_weight=2.0, projection=projection)
+    tower = TextTower(Columns(dim), user_weight=0.25, item_weight=2.0, projection=projection)
     found, _ = tower.init_with_output(jax.random.key(0), USERS, ITEMS)
     expected = np.zeros((8, dim), np.float32)
     width = min(dim, 4)
@@ -42,7 +43,7 @@ def test_text_starts_as_it_is_cut_or_padded_to_the_width(dim, projection):
 def test_text_is_weighed_and_projected():
     kernel = RNG.standard_normal((4, 6)).astype(np.float32)
     params = {"user_weight": 0.3, "item_weight": -1.5, "projection": {"kernel": kernel}}
-    tower = TextTower(6, user_weight=9.0, item_weight=9.0)  # only where learning starts
+    tower = TextTower(Columns(6), user_weight=9.0, item_weight=9.0)  # only where learning starts
     found = tower.apply({"params": params}, USERS, ITEMS)
     expected = np.concatenate([0.3 * USERS.astype(float), -1.5 * ITEMS.astype(float)]) @ kernel
     np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -50,7 +51,7 @@ def test_text_is_weighed_and_projected():
 
 def test_weights_and_projection_learn():
     cotangent = RNG.standard_normal((8, 4))
-    tower = TextTower(4, user_weight=0.5, item_weight=2.0)
+    tower = TextTower(Columns(4), user_weight=0.5, item_weight=2.0)
     params = tower.init(jax.random.key(0), USERS, ITEMS)["params"]
 
     def loss(params):
@@ -69,7 +70,7 @@ def test_weights_and_projection_learn():
 
 
 def test_no_text_is_zero():
-    tower = TextTower(4, user_weight=1.0, item_weight=1.0)
+    tower = TextTower(Columns(4), user_weight=1.0, item_weight=1.0)
     found, _ = tower.init_with_output(jax.random.key(0), np.zeros_like(USERS), ITEMS)
     assert not np.asarray(found[:3]).any()
     assert np.asarray(found[3:]).any()
@@ -83,7 +84,7 @@ def _random_parameters(tower):
 
 @pytest.mark.parametrize("projection", ["residual", "mlp"])
 def test_projections_of_two_layers(projection):
-    tower = TextTower(6, user_weight=1.0, item_weight=1.0, projection=projection)
+    tower = TextTower(Columns(6), user_weight=1.0, item_weight=1.0, projection=projection)
     parameters = _random_parameters(tower)
     found = tower.apply({"params": parameters}, USERS, ITEMS)
     weights = (float(parameters["user_weight"]), float(parameters["item_weight"]))
@@ -97,7 +98,7 @@ def test_projections_of_two_layers(projection):
 
 @pytest.mark.parametrize("projection", ["residual", "mlp"])
 def test_both_layers_learn_from_the_start_or_soon(projection):
-    tower = TextTower(4, user_weight=1.0, item_weight=1.0, projection=projection)
+    tower = TextTower(Columns(4), user_weight=1.0, item_weight=1.0, projection=projection)
     parameters = tower.init(jax.random.key(0), USERS, ITEMS)["params"]
 
     def loss(parameters):
