@@ -1,10 +1,12 @@
 """Benchmarks as their users start them, on data that is small."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -28,7 +30,8 @@ def table_in(path: Path, label: str) -> list[str]:
 @pytest.fixture
 def page(tmp_path):
     """A Markdown file with a place for each table."""
-    labels = ("results", "neighbors", "blends", "scale", "speed", "ablation", "devices", "course")
+    labels = ("results", "neighbors", "blends", "scale", "speed", "ablation", "devices", "course",
+              "batches")  # fmt: skip
     path = tmp_path / "page.md"
     path.write_text("".join(f"<!-- {label} -->\n<!-- /{label} -->\n" for label in labels))
     return path
@@ -111,3 +114,26 @@ def test_the_course_of_the_scores(dataset, tmp_path, page):
     assert both[3].startswith("| 2 | ")
     assert "reached after 1 epochs" in first[-1]
     assert both[-1] == "recall@20 of 1.1000: not reached."
+
+
+def test_batch_sizes(dataset, tmp_path, page):
+    common = [f"--dataset={dataset.folder}", f"--workdir={tmp_path}/runs", f"--update={page}"]
+    start(
+        "batches", *common, "--batch_sizes=64,0", "--seeds=2", "--epochs=2", "--text_encoder=none"
+    )
+    header, _, small, default = table_in(page, "batches")
+    assert header.endswith("| valid ndcg@10, seeds: 2 |")
+    steps = -(-len(dataset.train) // 64)
+    assert small.startswith(f"| 64 | {steps} |")
+    assert ", default |" in default
+    scores = []
+    for seed in (0, 1):
+        run = tmp_path / "runs" / "64" / f"seed_{seed}"
+        lines = (run / "metrics.jsonl").read_text().splitlines()
+        assert len(lines) == 3  # the untrained model, too
+        scores.append(max(json.loads(line)["ndcg@10"] for line in lines))
+        (run / "metrics.jsonl").unlink()
+    mean, spread = np.mean(scores), np.std(scores, ddof=1)
+    assert small.endswith(f"| {mean:.4f} ± {spread:.4f} |")
+    start("batches", *common, "--batch_sizes=64,0", "--seeds=2")  # nothing is trained again
+    assert table_in(page, "batches")[2] == small
