@@ -158,6 +158,9 @@ class Checkpoints:
                 orbax.save(folder, args=ocp.args.Composite(**parts))
             contents.write_contents(folder, trees, metadata.progress.best_step)
         except (OSError, ValueError) as error:
+            # Of several arrays that cannot be written, Orbax asks for the first; asyncio would tell
+            # of the others, with a traceback, once they are forgotten.
+            logging.getLogger("asyncio").addFilter(_is_asked_for)
             for path in folder.parent.glob(f"{step}*"):
                 if path == folder or not path.name.isdecimal():
                     contents.delete(path)
@@ -288,6 +291,10 @@ class Checkpoints:
 def _warn(damages: list[DamagedError], used: Path) -> None:
     for error in damages:
         _LOG.warning("%s; %s is used instead", error, used)
+
+
+def _is_asked_for(record: logging.LogRecord) -> bool:
+    return "exception was never retrieved" not in record.getMessage()
 
 
 def _reason(error: Exception) -> str:
