@@ -19,6 +19,7 @@ import tables
 from absl import app, flags
 from seeds import LAUNCH
 
+from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.files import write_json
 from symcere_jax.reporting.metric_log import read_metric_log
@@ -69,6 +70,8 @@ def row(size: int, of_seeds: list[dict[str, float]]) -> list[str]:
 
 def main(arguments: list[str]) -> None:
     """Runs what is missing and shows the table."""
+    if len(ReviewDataset.load(_DATASET.value).valid) == 0:
+        sys.exit(f"error: {_DATASET.value} has no validation split to score: prepare it with one")
     seeds = range(_SEEDS.value)
     rows = [
         row(size, [run(size, seed, arguments[1:]) for seed in seeds])
