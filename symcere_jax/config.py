@@ -152,7 +152,7 @@ class LossConfig:
         choices=(AUTO, "catalog", "sampled", "in_batch"),
     )
     sampled_candidates: int = option(
-        2048, "items that are drawn for each step, for --candidates=sampled", minimum=1
+        2048, "items that are drawn for each micro-batch, for --candidates=sampled", minimum=1
     )
     false_negatives: Literal["none", "same_item", "history"] = option(
         "history",
@@ -274,7 +274,7 @@ class TrainConfig:
     learning_rate: float = option(
         1e-3,
         "of the text projection, at a batch of 256; all learning rates grow with the square root "
-        "of the batch size",
+        "of the batch size, and what Adam averages over shrinks in proportion",
         above=0,
     )
     embedding_learning_rate: float = option(

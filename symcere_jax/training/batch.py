@@ -21,6 +21,8 @@ class Batch:
             where no loss reads it.
         history_start: int32 `[b]`, where to begin to read a history that is too long to be read
             whole; None where none is.
+        candidates: int32 `[n_micro_batches · c]`, the c items that compete in each micro-batch, no
+            item twice in one; None where they are not drawn.
     """
 
     users: jax.Array
@@ -28,10 +30,16 @@ class Batch:
     negatives: jax.Array | None
     low_rated: jax.Array | None
     history_start: jax.Array | None
+    candidates: jax.Array | None
 
     @classmethod
     def draw(
-        cls, config: LossConfig, inputs: TrainInputs, rows: jax.Array, key: jax.Array
+        cls,
+        config: LossConfig,
+        inputs: TrainInputs,
+        rows: jax.Array,
+        key: jax.Array,
+        n_micro_batches: int = 1,
     ) -> "Batch":
         """Reads interactions and draws what goes with them.
 
@@ -40,10 +48,11 @@ class Batch:
             inputs: interactions and lists of items.
             rows: int32 `[b]` rows of the interactions.
             key: of the random draws.
+            n_micro_batches: equal parts of the batch whose losses are taken one after another.
         """
         users, items = inputs.interactions[rows].T
         n_items = inputs.model.item_degree.shape[0]
-        negatives = low_rated = history_start = None
+        negatives = low_rated = history_start = candidates = None
         if config.ranking_loss == "bpr":
             negatives = jax.random.randint(key, rows.shape, 0, n_items)
         if config.low_rated_weight > 0:
@@ -57,39 +66,10 @@ class Batch:
         if inputs.history.longest > MAX_HISTORY:
             history_key = jax.random.fold_in(key, 2)
             history_start = jax.random.randint(history_key, rows.shape, 0, inputs.history.longest)
-        return cls(users, items, negatives, low_rated, history_start)
-
-
-@flax.struct.dataclass
-class Candidates:
-    """The items that compete in every micro-batch of a step.
-
-    Attributes:
-        rows: int32 `[c]` item rows; None: all items.
-        places: int32 `[n_items]`, where an item stands among the rows, c if nowhere; None: all
-            items compete, each at its row.
-    """
-
-    rows: jax.Array | None
-    places: jax.Array | None
-
-    @classmethod
-    def draw(cls, config: LossConfig, n_items: int, key: jax.Array) -> "Candidates":
-        """Every item, or as many as the settings say, drawn without repeats."""
-        n_drawn = config.sampled_candidates
-        if config.candidates != "sampled" or n_drawn >= n_items:
-            return cls(None, None)
-        rows = shuffled(jax.random.fold_in(key, 3), jnp.arange(n_drawn), n_items)
-        places = jnp.full(n_items, n_drawn, jnp.int32).at[rows].set(jnp.arange(n_drawn))
-        return cls(rows, places)
-
-    def places_of(self, items: jax.Array) -> jax.Array:
-        """Where items stand among the candidates; behind the last one if nowhere.
-
-        Args:
-            items: int32, any shape; item rows, or any larger value.
-        """
-        if self.places is None:
-            return items
-        nowhere = self.rows.shape[0]  # type: ignore[union-attr]
-        return self.places.at[items].get(mode="fill", fill_value=nowhere)
+        sampled = config.ranking_loss != "bpr" and config.candidates == "sampled"
+        if sampled and config.sampled_candidates < n_items:
+            # One after another from one order of all items, so that each is drawn as often, give or
+            # take one.
+            places = jnp.arange(n_micro_batches * config.sampled_candidates) % n_items
+            candidates = shuffled(jax.random.fold_in(key, 3), places, n_items)
+        return cls(users, items, negatives, low_rated, history_start, candidates)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from symcere_jax.config import LossConfig
 from symcere_jax.models import NODE_PARAMS, NodeEmbeddings, SymCERE
-from symcere_jax.training.batch import Batch, Candidates
+from symcere_jax.training.batch import Batch
 from symcere_jax.training.inputs import TrainInputs
 
 
@@ -35,6 +35,9 @@ class RowEmbeddings:
         low_rated_bias: float32 `[b]`, their popularity prior.
         squares: float32 `[b]`, squared norms of the graph tower's embeddings of both ends, added;
             None where no loss reads them.
+        candidates: float32 `[c, d]`, of the drawn items that compete; None where they are not
+            drawn.
+        candidate_bias: float32 `[c]`, their popularity prior.
     """
 
     users: jax.Array
@@ -47,6 +50,8 @@ class RowEmbeddings:
     low_rated: jax.Array | None = None
     low_rated_bias: jax.Array | None = None
     squares: jax.Array | None = None
+    candidates: jax.Array | None = None
+    candidate_bias: jax.Array | None = None
 
 
 @flax.struct.dataclass
@@ -70,14 +75,13 @@ class SharedEmbeddings:
 
     Attributes:
         temperature: float32 scalar.
-        candidates: float32 `[c, d]`, items that compete in every micro-batch; None where those of
-            the micro-batch compete.
-        candidate_bias: float32 `[c]`, their popularity prior.
+        items: float32 `[n_items, d]`, where all of them compete; None otherwise.
+        item_bias: float32 `[n_items]`, their popularity prior.
     """
 
     temperature: jax.Array
-    candidates: jax.Array | None = None
-    candidate_bias: jax.Array | None = None
+    items: jax.Array | None = None
+    item_bias: jax.Array | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +104,6 @@ class BatchEmbedder:
         rows: jax.Array,
         batch: Batch,
         compared: jax.Array,
-        candidates: Candidates,
         dropout_key: jax.Array,
     ) -> tuple[RowEmbeddings, ModalEmbeddings, SharedEmbeddings]:
         """Embeds all nodes, then gathers what the losses read. Differentiable in `params`.
@@ -110,7 +113,6 @@ class BatchEmbedder:
             rows: int32 `[b]` rows of the interactions.
             batch: the same interactions.
             compared: int32 `[c]` places in the batch of those that modalities are compared at.
-            candidates: the items that compete.
             dropout_key: the same on every device.
         """
         config, model = self.config, self.model
@@ -133,7 +135,7 @@ class BatchEmbedder:
         return (
             self._of_rows(params, nodes, batch, reviews),
             self._of_modalities(params, nodes, batch, compared, reviews),
-            self._shared(params, nodes, candidates),
+            self._shared(params, nodes, batch),
         )
 
     def _rows(self, table: jax.Array, rows: jax.Array | slice) -> jax.Array:
@@ -170,6 +172,7 @@ class BatchEmbedder:
 
         negatives, negative_bias = drawn(batch.negatives)
         low_rated, low_rated_bias = drawn(batch.low_rated)
+        candidates, candidate_bias = drawn(batch.candidates)
         squares = None
         if config.embedding_l2 > 0 and model.config.graph_embeddings:
             table = params[NODE_PARAMS]["embedding"]
@@ -189,6 +192,8 @@ class BatchEmbedder:
             low_rated=low_rated,
             low_rated_bias=low_rated_bias,
             squares=squares,
+            candidates=candidates,
+            candidate_bias=candidate_bias,
         )
 
     def _of_modalities(
@@ -223,18 +228,12 @@ class BatchEmbedder:
             of_reviews = model.direction(projected)
         return ModalEmbeddings(of(nodes.graph), of(nodes.text), of_reviews)
 
-    def _shared(
-        self, params: dict, nodes: NodeEmbeddings, candidates: Candidates
-    ) -> SharedEmbeddings:
+    def _shared(self, params: dict, nodes: NodeEmbeddings, batch: Batch) -> SharedEmbeddings:
         temperature = jnp.float32(self._apply(params, "score_temperature"))
-        if self.config.ranking_loss == "bpr" or self.config.candidates == "in_batch":
+        in_batch = self.config.ranking_loss == "bpr" or self.config.candidates == "in_batch"
+        if in_batch or batch.candidates is not None:
             return SharedEmbeddings(temperature)
         n_users, n_items = self.model.n_users, self.model.n_items
-        degree = self.inputs.model.item_degree
-        if candidates.rows is None:
-            items = self._rows(nodes.fused, slice(n_users, n_users + n_items))
-        else:
-            items = self._rows(nodes.fused, n_users + candidates.rows)
-            degree = degree[candidates.rows]
-        bias = self._apply(params, "popularity_bias", degree)
+        items = self._rows(nodes.fused, slice(n_users, n_users + n_items))
+        bias = self._apply(params, "popularity_bias", self.inputs.model.item_degree)
         return SharedEmbeddings(temperature, self.model.direction(items), bias)

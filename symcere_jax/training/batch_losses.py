@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from symcere_jax import losses
 from symcere_jax.config import LossConfig
-from symcere_jax.training.batch import Batch, Candidates
+from symcere_jax.training.batch import Batch
 from symcere_jax.training.batch_embeddings import ModalEmbeddings, RowEmbeddings, SharedEmbeddings
 from symcere_jax.training.devices import local_rows
 from symcere_jax.training.inputs import MAX_HISTORY, TrainInputs
@@ -27,7 +27,6 @@ class BatchLosses:
         n_devices: devices along the axis.
         block_size: candidates whose logits are held at once.
         batch: the interactions, of all devices.
-        candidates: the items that compete in every micro-batch.
         rows: embeddings of the interactions.
         modal: embeddings by modality of the first of them.
         shared: embeddings that all micro-batches read.
@@ -38,7 +37,6 @@ class BatchLosses:
     n_devices: int
     block_size: int
     batch: Batch
-    candidates: Candidates
     rows: RowEmbeddings
     modal: ModalEmbeddings
     shared: SharedEmbeddings
@@ -84,7 +82,14 @@ class BatchLosses:
                 candidate_bias=self.rows.whole_bias - log_frequency,
                 block_size=self.block_size,
             )
-        items, bias = self.shared.candidates, self.shared.candidate_bias
+        positives = self._local(self.batch.items)
+        if (drawn := self.batch.candidates) is None:
+            items, bias, places = self.shared.items, self.shared.item_bias, None
+        else:
+            items, bias = self.rows.candidates, self.rows.candidate_bias
+            nowhere = jnp.full(self._n_items, drawn.shape[0], jnp.int32)
+            places = nowhere.at[drawn].set(jnp.arange(drawn.shape[0]))
+            positives = places[positives]
         assert items is not None
         assert bias is not None
         histories = None
@@ -93,13 +98,13 @@ class BatchLosses:
         return losses.catalog_sincere_terms(
             positive_scores,
             self.users,
-            self.candidates.places_of(self._local(self.batch.items)),
+            positives,
             items,
             histories,
             self.shared.temperature,
             # Each of c drawn candidates stands for n_items / c items.
             item_bias=bias + math.log(self._n_items / items.shape[0]),
-            item_rows=self.candidates.places,
+            item_rows=places,
             block_size=self.block_size,
         )
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from symcere_jax import losses
 from symcere_jax.config import LossConfig
 from symcere_jax.models import NODE_PARAMS, SymCERE
-from symcere_jax.training.batch import Batch, Candidates
+from symcere_jax.training.batch import Batch
 from symcere_jax.training.batch_embeddings import BatchEmbedder
 from symcere_jax.training.batch_losses import BatchLosses
 from symcere_jax.training.devices import AXIS
@@ -63,22 +63,19 @@ class Objective:
         config = self.config
         model = self.model.shared(AXIS, n_devices)
         dropout_key, draw_key = jax.random.split(key)
-        batch = Batch.draw(config, inputs, rows, draw_key)
-        candidates = Candidates.draw(config, self.model.n_items, draw_key)
+        batch = Batch.draw(config, inputs, rows, draw_key, n_micro_batches)
         micro_batch = rows.shape[0] // n_micro_batches
         n_compared = max(min(config.cross_modal_batch, micro_batch) // n_devices, 1) * n_devices
         starts = jnp.arange(n_micro_batches)[:, None] * micro_batch
         compared = (starts + jnp.arange(n_compared)).reshape(-1)
         embedder = BatchEmbedder(model, config, inputs)
         (of_rows, of_modalities, shared), pull_back = jax.vjp(
-            lambda params: embedder(params, rows, batch, compared, candidates, dropout_key), params
+            lambda params: embedder(params, rows, batch, compared, dropout_key), params
         )
 
         def loss(embeddings: tuple, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
             return self._loss(
-                BatchLosses(
-                    config, inputs, n_devices, self.block_size, batch, candidates, *embeddings
-                )
+                BatchLosses(config, inputs, n_devices, self.block_size, batch, *embeddings)
             )
 
         def split(tree: Any) -> Any:

@@ -1,5 +1,6 @@
 """Train steps: many of them inside one pmapped call, without return to the host."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ from symcere_jax.training.objective import Objective
 from symcere_jax.training.shuffling import shuffled
 
 REFERENCE_BATCH_SIZE = 256  # the batch size that learning rates are given for
+_B1, _B2, _EPS = 0.9, 0.999, 1e-8  # of Adam, at that batch size or a smaller one
+_LEAST_B2 = 0.9  # so that the squares are still those of some ten steps
 # Interactions whose order is drawn by sorting, once a call. One core does that; of a million, it
 # takes as long as a step.
 _MAX_SORTED = 2**17
@@ -51,15 +54,29 @@ class TrainState:
 def build_optimizer(config: TrainConfig, batch_size: int) -> optax.GradientTransformation:
     """Adam, with a learning rate each for embeddings, projection and scalars.
 
-    Learning rates are those of a batch of 256 times `sqrt(batch_size / 256)`, the rule for adaptive
-    optimisers (Malladi et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms",
-    NeurIPS 2022).
+    With `k = batch_size / 256`, learning rates are those given times `√k`, and for k > 1
+
+        β₁ = max(1 - k · 0.1, 0),  β₂ = max(1 - k · 0.001, 0.9),  ε = 1e-8 / √k:
+
+    the averages of Adam reach as many interactions back as with a batch of 256, and never less than
+    one step. Without that, a large batch learns from gradients that are many epochs old.
 
     Args:
         config: the learning rates.
         batch_size: interactions a step, over all devices.
+
+    Source: Malladi et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms",
+    NeurIPS 2022 (the square root scaling rule); the limits of the averages are ours.
     """
-    scale = math.sqrt(batch_size / REFERENCE_BATCH_SIZE)
+    k = batch_size / REFERENCE_BATCH_SIZE
+    scale = math.sqrt(k)
+    more = max(k, 1.0)
+    adam = functools.partial(
+        optax.adam,
+        b1=max(1 - more * (1 - _B1), 0.0),
+        b2=max(1 - more * (1 - _B2), _LEAST_B2),
+        eps=_EPS / math.sqrt(more),
+    )
 
     def label(path: tuple, leaf: jax.Array) -> str:
         if path[0].key == NODE_PARAMS:
@@ -68,9 +85,9 @@ def build_optimizer(config: TrainConfig, batch_size: int) -> optax.GradientTrans
 
     return optax.multi_transform(
         {
-            "embedding": optax.adam(scale * config.embedding_learning_rate),
-            "projection": optax.adam(scale * config.learning_rate),
-            "scalar": optax.adam(scale * config.scalar_learning_rate),
+            "embedding": adam(scale * config.embedding_learning_rate),
+            "projection": adam(scale * config.learning_rate),
+            "scalar": adam(scale * config.scalar_learning_rate),
         },
         lambda params: jax.tree_util.tree_map_with_path(label, params),
     )

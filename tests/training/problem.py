@@ -143,10 +143,12 @@ def sampled_negatives(key: int = 0) -> np.ndarray:
     return np.asarray(jax.random.randint(negative_key, (len(BATCH),), 0, N_ITEMS))
 
 
-def sampled_candidates(n: int, key: int = 0) -> list[int]:
-    """The items that compete in a step, where they are drawn."""
-    sample_key = jax.random.fold_in(jax.random.split(jax.random.key(key))[1], 3)
-    return np.asarray(shuffled(sample_key, jnp.arange(n), N_ITEMS)).tolist()
+def sampled_candidates(n: int, part: slice = WHOLE) -> list[int]:
+    """The items that compete in a micro-batch, where they are drawn: the next n of a cycle."""
+    sample_key = jax.random.fold_in(jax.random.split(jax.random.key(0))[1], 3)
+    order = shuffled(sample_key, jnp.arange(N_ITEMS), N_ITEMS).tolist()
+    n_before = n * (part.start // (part.stop - part.start)) if part.start else 0
+    return [order[place % N_ITEMS] for place in range(n_before, n_before + n)]
 
 
 def drawn_low_rated() -> list[int | None]:
@@ -286,7 +288,7 @@ def terms(params: dict, config: Config, part: slice = WHOLE) -> dict[str, float]
                 positive = positive_score(user, item)
                 drawn = list(range(N_ITEMS))
                 if loss.candidates == "sampled":
-                    drawn = sampled_candidates(loss.sampled_candidates)
+                    drawn = sampled_candidates(loss.sampled_candidates, part)
                 each = math.log(N_ITEMS / len(drawn))
                 others = [score(user, item, j) + each for j in drawn if j not in known]
             else:

@@ -230,3 +230,33 @@ def test_each_group_of_parameters_has_its_learning_rate(batch_size, scale):
         expected,
         updates,
     )
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "b1", "b2", "eps"),
+    [
+        (64, 0.9, 0.999, 1e-8),
+        (256, 0.9, 0.999, 1e-8),
+        (1024, 0.6, 0.996, 5e-9),
+        (25_600, 0.0, 0.9, 1e-9),
+        (256 * 10**4, 0.0, 0.9, 1e-10),
+    ],
+)
+def test_the_averages_of_adam_reach_as_many_interactions_back(batch_size, b1, b2, eps):
+    rate = 0.1
+    optimizer = build_optimizer(Config.of(learning_rate=rate).train, batch_size)
+    params = {"text_tower": {"kernel": jnp.zeros(5)}}
+    state = optimizer.init(params)
+    mean, square = np.zeros(5), np.zeros(5)
+    # As small as epsilon, too, and for longer than the averages take to forget where they started.
+    size = np.logspace(-9, 0, 5)
+    for step_number, draw in enumerate(np.random.default_rng(0).standard_normal((30, 5)), start=1):
+        gradient = size * draw
+        updates, state = optimizer.update(
+            {"text_tower": {"kernel": jnp.asarray(gradient, jnp.float32)}}, state, params
+        )
+        mean = b1 * mean + (1 - b1) * gradient
+        square = b2 * square + (1 - b2) * gradient**2
+        unbiased = mean / (1 - b1**step_number), square / (1 - b2**step_number)
+        expected = -rate * np.sqrt(batch_size / 256) * unbiased[0] / (np.sqrt(unbiased[1]) + eps)
+        np.testing.assert_allclose(updates["text_tower"]["kernel"], expected, rtol=1e-4, atol=1e-6)
