@@ -1,10 +1,12 @@
 """A training problem without a prepared folder, for benchmarks of speed."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from symcere_jax.config import Config
 from symcere_jax.graph import bipartite_graph, build_adjacency
@@ -43,16 +45,44 @@ def train_inputs(interactions: np.ndarray) -> TrainInputs:
     )
 
 
-def training(
-    inputs: TrainInputs, batch_size: int, n_steps: int, **settings: object
-) -> tuple[TrainState, Callable[[TrainState], TrainState], int]:
-    """A run's first state, what makes some steps of it, and the steps of an epoch.
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """What trains a problem.
+
+    Attributes:
+        objective: what is minimised.
+        optimizer: how.
+        config: all settings.
+        steps_per_epoch: of as many interactions as `run` takes in a step.
+        run: some steps, see `build_steps`.
+    """
+
+    objective: Objective
+    optimizer: optax.GradientTransformation
+    config: Config
+    steps_per_epoch: int
+    run: jax.stages.Wrapped
+
+    def initial_state(self, inputs: TrainInputs) -> TrainState:
+        """The state before the first step."""
+        return initial_state(self.objective, self.optimizer, inputs, self.config.train)
+
+
+def build(
+    inputs: TrainInputs,
+    batch_size: int,
+    n_steps: int,
+    devices: Sequence[jax.Device] | None = None,
+    **settings: object,
+) -> Training:
+    """Training without text.
 
     Args:
         inputs: as `train_inputs` gives them.
         batch_size: interactions a step.
         n_steps: steps of a call; an epoch is a multiple of them, as it would be in training.
-        **settings: flat settings; there is no text.
+        devices: see `build_steps`.
+        **settings: flat settings.
     """
     defaults = {"text_encoder": "none", "embedding_dim": 64, "embedding_learning_rate": 1e-3}
     defaults |= {"scalar_learning_rate": 1e-2, "exclude_target": "edge", "candidates": "sampled"}
@@ -64,12 +94,10 @@ def training(
         batch_size,
         config.train.micro_batch_size,
         len(inputs.interactions),
-        jax.device_count(),
+        len(devices) if devices else jax.device_count(),
     )
     steps_per_epoch = -(-len(inputs.interactions) // size)
     optimizer = build_optimizer(config.train, size)
-    columns = objective.model.shared(AXIS, jax.device_count()).held
-    state = distribute(initial_state(objective, optimizer, inputs, config.train), columns)
     run = build_steps(
         objective,
         optimizer,
@@ -78,11 +106,22 @@ def training(
         n_micro_batches=n_micro_batches,
         steps_per_epoch=-(-steps_per_epoch // n_steps) * n_steps,
         n_steps=n_steps,
+        devices=devices,
     )
-    copies = replicate(inputs)
+    return Training(objective, optimizer, config, steps_per_epoch, run)
+
+
+def training(
+    inputs: TrainInputs, batch_size: int, n_steps: int, **settings: object
+) -> tuple[TrainState, Callable[[TrainState], TrainState], int]:
+    """A run's first state, what makes some steps of it, and the steps of an epoch; see `build`."""
+    built = build(inputs, batch_size, n_steps, **settings)
+    columns = built.objective.model.shared(AXIS, jax.device_count()).held
+    state = distribute(built.initial_state(inputs), columns)
+    copies, seed = replicate(inputs), np.uint32(built.config.train.seed)
 
     def steps(state: TrainState) -> TrainState:
-        state, _ = run(state, copies)
+        state, _ = built.run(state, copies, seed)
         return jax.block_until_ready(state)
 
-    return state, steps, steps_per_epoch
+    return state, steps, built.steps_per_epoch

@@ -291,7 +291,7 @@ class _Run:
             if processes.anywhere(should_stop()):
                 stop = "request"
                 break
-            state, terms = self.run_steps(state, self.inputs)
+            state, terms = self.run_steps(state, self.inputs, np.uint32(settings.seed))
             progress = self._add_terms(progress, terms, observer)
             if progress.step % self.steps_per_epoch == 0:
                 self.state = collect(state, self.columns)

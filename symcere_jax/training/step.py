@@ -2,13 +2,12 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from symcere_jax.config import TrainConfig
@@ -20,7 +19,7 @@ from symcere_jax.training.shuffling import shuffled
 
 REFERENCE_BATCH_SIZE = 256  # the batch size that learning rates are given for
 _B1, _B2, _EPS = 0.9, 0.999, 1e-8  # of Adam, at that batch size or a smaller one
-_LEAST_B2 = 0.9  # so that the squares are still those of some ten steps
+_LEAST_B2 = 0.9  # the squares are those of ten steps, at least
 # Interactions whose order is drawn by sorting, once a call. One core does that; of a million, it
 # takes as long as a step.
 _MAX_SORTED = 2**17
@@ -58,8 +57,9 @@ def build_optimizer(config: TrainConfig, batch_size: int) -> optax.GradientTrans
 
         β₁ = max(1 - k · 0.1, 0),  β₂ = max(1 - k · 0.001, 0.9),  ε = 1e-8 / √k:
 
-    the averages of Adam reach as many interactions back as with a batch of 256, and never less than
-    one step. Without that, a large batch learns from gradients that are many epochs old.
+    the averages of Adam reach as many interactions back as with a batch of 256, up to the limits.
+    Without that, momentum would reach over ten steps, a sixth of an epoch of 64 steps, and squares
+    over a thousand, which are many epochs.
 
     Args:
         config: the learning rates.
@@ -114,8 +114,9 @@ def build_steps(
     n_micro_batches: int,
     steps_per_epoch: int,
     n_steps: int,
-) -> Callable[[TrainState, TrainInputs], tuple[TrainState, dict[str, jax.Array]]]:
-    """Compiles `n_steps` train steps into one call on all local devices.
+    devices: Sequence[jax.Device] | None = None,
+) -> jax.stages.Wrapped:
+    """`n_steps` train steps as one pmapped function, compiled when it is first called.
 
     An epoch's order is a permutation of the interactions, drawn on the device from the seed and the
     number of the epoch; it starts over where the last batch of the epoch needs more.
@@ -123,19 +124,20 @@ def build_steps(
     Args:
         objective: what is minimised.
         optimizer: how.
-        config: its seed decides data order, dropout and sampled negatives.
+        config: how the parameters are averaged.
         batch_size: interactions a step, over all devices; a multiple of their number times
             `n_micro_batches`.
         n_micro_batches: parts of a batch whose losses are computed one after another.
         steps_per_epoch: a multiple of `n_steps`.
         n_steps: steps of one call.
+        devices: that run it; all there are, unless they are given.
 
     Returns:
         A function of the distributed state (see `devices.distribute`), whose buffers it takes over,
-        and the replicated inputs. It returns the state `n_steps` later and each loss term
-        `[n_devices, n_steps]`.
+        the replicated inputs, and the seed (uint32) that decides data order, dropout and what is
+        drawn. It returns the state `n_steps` later and each loss term `[n_devices, n_steps]`.
     """
-    n_devices = jax.device_count()
+    n_devices = len(devices) if devices else jax.device_count()
     kept_share = config.parameter_average ** (1 / steps_per_epoch)
 
     def steps(
@@ -162,9 +164,8 @@ def build_steps(
 
         return jax.lax.scan(step, state, first + jnp.arange(n_steps))
 
-    run = jax.pmap(steps, axis_name=AXIS, in_axes=(0, 0, None), donate_argnums=0)
-    # An argument, so that what is compiled for one seed serves all.
-    return lambda state, inputs: run(state, inputs, np.uint32(config.seed))
+    # The seed is an argument, so that what is compiled for one serves all.
+    return jax.pmap(steps, axis_name=AXIS, in_axes=(0, 0, None), donate_argnums=0, devices=devices)
 
 
 def _epoch_order(key: jax.Array, n_interactions: int) -> Callable[[jax.Array], jax.Array]:

@@ -1,7 +1,9 @@
 """Benchmarks as their users start them, on data that is small."""
 
+import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -137,3 +139,19 @@ def test_batch_sizes(dataset, tmp_path, page):
     assert small.endswith(f"| {mean:.4f} ± {spread:.4f} |")
     start("batches", *common, "--batch_sizes=64,0", "--seeds=2")  # nothing is trained again
     assert table_in(page, "batches")[2] == small
+
+
+@pytest.mark.skipif(importlib.util.find_spec("libtpu") is not None, reason="libtpu is installed")
+def test_a_compiler_that_is_missing_is_one_line(tmp_path):
+    command = [sys.executable, BENCHMARKS / "accelerators.py", "--interactions=1000"]
+    done = subprocess.run([*command, "--tpu=v5e:1x1"], capture_output=True, text=True)
+    assert done.returncode == 1
+    expected = r'error: cannot compile for v5e:1x1: run pip install "jax\[tpu\]" \(.+\)\n'
+    assert re.fullmatch(expected, done.stderr)
+    missing = tmp_path / "card.txtpb"
+    done = subprocess.run([*command, f"--gpu={missing}"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == f"error: cannot read {missing}: No such file or directory\n"
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: nothing to compile for: give --tpu or --gpu\n"

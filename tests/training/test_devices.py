@@ -128,3 +128,32 @@ def _same_run(one: Path, other: Path, dataset) -> None:
     for name in ("users", "items", "item_bias"):
         value, other_value = getattr(embeddings, name), getattr(other_embeddings, name)
         np.testing.assert_allclose(other_value, value, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+CHOSEN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import jax, numpy as np
+import problem
+from symcere_jax.training.step import build_optimizer, build_steps, initial_state
+
+config = problem.config()
+objective, optimizer = problem.objective(config), build_optimizer(config.train, batch_size=4)
+last = jax.devices()[1:]
+run = build_steps(
+    objective, optimizer, config.train,
+    batch_size=4, n_micro_batches=1, steps_per_epoch=2, n_steps=2, devices=last,
+)
+inputs = problem.inputs()
+state = initial_state(objective, optimizer, inputs, config.train)
+state, inputs = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (state, inputs))
+run.lower(state, inputs, np.uint32(0)).compile()
+state, terms = run(state, inputs, np.uint32(0))
+assert state.step == 2
+assert terms["loss"].shape == (1, 2)
+assert {device for leaf in jax.tree.leaves(state) for device in leaf.devices()} == set(last)
+"""
+
+
+def test_steps_run_on_the_devices_that_are_named(run_on_devices):
+    run_on_devices(2, CHOSEN, Path(__file__).parent)

@@ -240,6 +240,23 @@ def test_another_seed_gives_another_run(finished, dataset, tmp_path, states):
         assert (leaf != other).any()
 
 
+def test_steps_draw_by_the_seed_of_the_settings(dataset, tmp_path, monkeypatch):
+    build_steps, seeds = loop.build_steps, []
+
+    def noted(*arguments, **keywords):
+        steps = build_steps(*arguments, **keywords)
+
+        def run(state, inputs, seed):
+            seeds.append(seed)
+            return steps(state, inputs, seed)
+
+        return run
+
+    monkeypatch.setattr(loop, "build_steps", noted)
+    train(_config(seed=5, epochs=1), dataset, tmp_path)
+    assert set(seeds) == {np.uint32(5)}
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -367,8 +384,8 @@ def test_parameters_that_are_not_finite_are_never_kept(dataset, tmp_path, monkey
     def spoiled(*arguments, **keywords):
         steps = build_steps(*arguments, **keywords)
 
-        def run(state, inputs):
-            state, terms = steps(state, inputs)
+        def run(*arguments):
+            state, terms = steps(*arguments)
             params = jax.tree.map(lambda leaf: leaf * np.nan, state.params)
             return dataclasses.replace(state, params=params), terms
 

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import logging
 import re
@@ -9,6 +10,7 @@ import optax
 import pytest
 
 from symcere_jax.config import Config
+from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.training import step
 from symcere_jax.training.devices import collect, distribute, replicate, unreplicate
 from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
@@ -42,7 +44,7 @@ def _run_batches(seed: int, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
     run = build_steps(
         _BatchesObjective(),
         optimizer,
-        Config.of(seed=seed).train,
+        Config().train,
         batch_size=BATCH_SIZE,
         n_micro_batches=1,
         steps_per_epoch=STEPS_PER_EPOCH,
@@ -50,7 +52,7 @@ def _run_batches(seed: int, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
     )
     rows, noise = [], []
     for _ in range(2 * n_epochs):
-        state, terms = run(state, inputs)
+        state, terms = run(state, inputs, np.uint32(seed))
         rows.append(terms["rows"][0])
         noise.append(terms["loss"][0])
     assert int(unreplicate(state).step) == n_epochs * STEPS_PER_EPOCH
@@ -101,17 +103,17 @@ def training():
         train = config.replace(**settings).train
         return distribute(initial_state(objective, optimizer, inputs, train), columns)
 
-    def steps(n_steps: int, seed: int = 0):
-        train = config.replace(seed=seed).train
-        return build_steps(
+    def steps(n_steps: int):
+        run = build_steps(
             objective,
             optimizer,
-            train,
+            config.train,
             batch_size=4,
             n_micro_batches=2,
             steps_per_epoch=4,
             n_steps=n_steps,
         )
+        return lambda state, inputs: run(state, inputs, np.uint32(0))
 
     return start, steps, replicate(inputs), columns
 
@@ -238,25 +240,74 @@ def test_each_group_of_parameters_has_its_learning_rate(batch_size, scale):
         (64, 0.9, 0.999, 1e-8),
         (256, 0.9, 0.999, 1e-8),
         (1024, 0.6, 0.996, 5e-9),
+        (4096, 0.0, 0.984, 2.5e-9),
         (25_600, 0.0, 0.9, 1e-9),
         (256 * 10**4, 0.0, 0.9, 1e-10),
     ],
 )
 def test_the_averages_of_adam_reach_as_many_interactions_back(batch_size, b1, b2, eps):
-    rate = 0.1
-    optimizer = build_optimizer(Config.of(learning_rate=rate).train, batch_size)
-    params = {"text_tower": {"kernel": jnp.zeros(5)}}
+    rates = {
+        "learning_rate": 0.5,
+        "embedding_learning_rate": 0.25,
+        "scalar_learning_rate": 0.125,
+    }
+    optimizer = build_optimizer(Config.of(**rates).train, batch_size)
+    rate_of = {"projection": 0.5, "graph_tower": 0.25, "temperature": 0.125}
+
+    def tree(values: np.ndarray) -> dict:
+        """One of each group, with the same values; a scalar each time."""
+        return {
+            "projection": jnp.float32(values),
+            "graph_tower": jnp.float32(values),
+            "temperature": [jnp.float32(value) for value in values],
+        }
+
+    params = tree(np.zeros(5))
     state = optimizer.init(params)
     mean, square = np.zeros(5), np.zeros(5)
     # As small as epsilon, too, and for longer than the averages take to forget where they started.
     size = np.logspace(-9, 0, 5)
     for step_number, draw in enumerate(np.random.default_rng(0).standard_normal((30, 5)), start=1):
         gradient = size * draw
-        updates, state = optimizer.update(
-            {"text_tower": {"kernel": jnp.asarray(gradient, jnp.float32)}}, state, params
-        )
+        updates, state = optimizer.update(tree(gradient), state, params)
         mean = b1 * mean + (1 - b1) * gradient
         square = b2 * square + (1 - b2) * gradient**2
         unbiased = mean / (1 - b1**step_number), square / (1 - b2**step_number)
-        expected = -rate * np.sqrt(batch_size / 256) * unbiased[0] / (np.sqrt(unbiased[1]) + eps)
-        np.testing.assert_allclose(updates["text_tower"]["kernel"], expected, rtol=1e-4, atol=1e-6)
+        step_of_one = np.sqrt(batch_size / 256) * unbiased[0] / (np.sqrt(unbiased[1]) + eps)
+        for name, rate in rate_of.items():
+            np.testing.assert_allclose(
+                updates[name], -rate * step_of_one, rtol=1e-4, atol=1e-5 * rate
+            )
+
+
+@pytest.mark.parametrize("propagation", ["bucketed", "segment"])
+@pytest.mark.parametrize("max_sorted", [1, step._MAX_SORTED])
+def test_steps_are_made_of_what_gpus_and_tpus_have(monkeypatch, propagation, max_sorted):
+    """What is made for CPU alone could not be exported for them."""
+
+    def mapped(function, *, axis_name, in_axes, **_):
+        return jax.jit(jax.vmap(function, in_axes, axis_name=axis_name))
+
+    monkeypatch.setattr(step, "_MAX_SORTED", max_sorted)
+    monkeypatch.setattr(jax, "pmap", mapped)
+    config = problem.config(candidates="sampled", dropout=0.5, learn_temperature=True)
+    graph = bipartite_graph(problem.PAIRS, problem.N_USERS, problem.N_ITEMS)
+    inputs = problem.inputs()
+    model = dataclasses.replace(inputs.model, adjacency=build_adjacency(graph, propagation))
+    inputs = jax.tree.map(jnp.asarray, dataclasses.replace(inputs, model=model))
+    objective, optimizer = problem.objective(config), build_optimizer(config.train, batch_size=4)
+    run = build_steps(
+        objective,
+        optimizer,
+        config.train,
+        batch_size=4,
+        n_micro_batches=2,
+        steps_per_epoch=4,
+        n_steps=2,
+    )
+    state = initial_state(objective, optimizer, inputs, config.train)
+    state, inputs = (jax.tree.map(lambda leaf: leaf[None], tree) for tree in (state, inputs))
+    exported = jax.export.export(run, platforms=["cuda", "rocm", "tpu"])(
+        state, inputs, np.uint32(0)
+    )
+    assert len(exported.out_avals) > len(jax.tree.leaves(state))
