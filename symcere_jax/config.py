@@ -147,8 +147,8 @@ class LossConfig:
     candidates: Literal["auto", "catalog", "sampled", "in_batch"] = option(
         AUTO,
         "what a positive item competes with: catalog: every item; sampled: items drawn for each "
-        "step; in_batch: the items of the micro-batch; auto: catalog up to 16,384 items, else "
-        "sampled",
+        "micro-batch; in_batch: the items of the micro-batch; auto: catalog up to 16,384 items, "
+        "else sampled",
         choices=(AUTO, "catalog", "sampled", "in_batch"),
     )
     sampled_candidates: int = option(
@@ -274,7 +274,7 @@ class TrainConfig:
     learning_rate: float = option(
         1e-3,
         "of the text projection, at a batch of 256; all learning rates grow with the square root "
-        "of the batch size, and what Adam averages over shrinks in proportion",
+        "of the batch size; above 256, Adam's averages reach over fewer steps in proportion",
         above=0,
     )
     embedding_learning_rate: float = option(

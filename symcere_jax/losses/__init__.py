@@ -1,6 +1,6 @@
 """Losses: pure, jittable functions of embeddings or logits."""
 
-from symcere_jax.losses.item_lists import ItemLists
+from symcere_jax.losses.item_lists import ItemLists, ItemRows
 from symcere_jax.losses.logsumexp import (
     Excluded,
     LeftOut,
@@ -33,6 +33,7 @@ __all__ = [
     "Excluded",
     "FalseNegatives",
     "ItemLists",
+    "ItemRows",
     "LeftOut",
     "Terms",
     "blockwise_logsumexp",

@@ -78,3 +78,27 @@ class ItemLists:
 
         # Counted one by one: XLA leaves out a loop whose bound is less than its step.
         return jax.lax.fori_loop(0, -(-ends[-1] // n_at_once), read, marks)
+
+
+@flax.struct.dataclass
+class ItemRows:
+    """Rows of items among candidates that follow one another in a cycle of all items.
+
+    Attributes:
+        places: int32 `[n_items]`, of each item in the cycle.
+        first: int32 scalar, place of the first candidate.
+    """
+
+    places: jax.Array
+    first: jax.Array
+
+    def of(self, items: jax.Array) -> jax.Array:
+        """The row of each item, the number of candidates or more where it is none of them.
+
+        Args:
+            items: int32, any shape; unknown ones, `n_items` and above, are no candidates.
+        """
+        n_items = self.places.shape[0]
+        rows = self.places.at[items].get(mode="fill", fill_value=0) - self.first
+        rows = jnp.where(rows < 0, rows + n_items, rows)
+        return jnp.where(items < n_items, rows, n_items)

@@ -6,7 +6,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.losses.item_lists import ItemLists
+from symcere_jax.losses.item_lists import ItemLists, ItemRows
 
 LeftOut = Callable[[jax.Array], jax.Array]
 """`left_out(rows [k]) -> bool [a, k]`: which of some candidates an anchor leaves out.
@@ -21,13 +21,12 @@ class Excluded:
 
     Attributes:
         lists: of each anchor, `[a]`; repeats are allowed.
-        rows: int32 `[n_items]`, candidate row of each item in the lists, any other number where it
-            is no candidate; None: item i is candidate i.
+        rows: candidate row of each item in the lists; None: item i is candidate i.
         own: int32 `[a]`, one more candidate row of each anchor; None: there is none.
     """
 
     lists: ItemLists
-    rows: jax.Array | None = None
+    rows: ItemRows | None = None
     own: jax.Array | None = None
 
     def among(self, first_row: jax.Array | int, n_rows: int) -> jax.Array:
@@ -41,9 +40,7 @@ class Excluded:
         """
 
         def column_of(items: jax.Array) -> jax.Array:
-            rows = items
-            if self.rows is not None:
-                rows = self.rows.at[items].get(mode="fill", fill_value=-1)
+            rows = items if self.rows is None else self.rows.of(items)
             return rows - first_row
 
         marks = self.lists.marks(n_rows, column_of)

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.losses.item_lists import ItemLists
+from symcere_jax.losses.item_lists import ItemLists, ItemRows
 from symcere_jax.losses.logsumexp import (
     Excluded,
     LeftOut,
@@ -52,7 +52,7 @@ def catalog_sincere_terms(
     temperature: jax.Array | float,
     *,
     item_bias: jax.Array | None = None,
-    item_rows: jax.Array | None = None,
+    item_rows: ItemRows | None = None,
     block_size: int,
 ) -> Terms:
     """SINCERE of each interaction against the whole catalogue, or a part of it.
@@ -63,16 +63,15 @@ def catalog_sincere_terms(
     Args:
         positive_scores: float32 `[b]`, s_ui of the interactions (see `pair_scores`).
         users: float `[b, d]`, embeddings of the users of the interactions.
-        positive_items: int32 `[b]`, of the interactions: rows of `items`, or any number that is
-            none where the item is not among them.
+        positive_items: int32 `[b]`, of the interactions.
         items: float `[n_items, d]`, embeddings of the items that compete.
         excluded: items that are no negatives of each user: the training history for false negatives
             "history"; None for "none" and "same_item", which are the same here, where every item is
             a candidate once.
         temperature: τ > 0.
         item_bias: float `[n_items]`, or None.
-        item_rows: int32, row in `items` of each item of the lists, any other number where it is not
-            among them; None: item i is row i.
+        item_rows: rows in `items` of items of the interactions and of the lists; None: item i is
+            row i.
         block_size: number of items whose logits are held at once.
 
     Returns:
@@ -81,7 +80,8 @@ def catalog_sincere_terms(
     users = users.astype(jnp.float32) / temperature
     if excluded is None:
         excluded = ItemLists.of_rows(jnp.zeros((users.shape[0], 0), jnp.int32))
-    left_out = Excluded(excluded, item_rows, own=positive_items)
+    own = positive_items if item_rows is None else item_rows.of(positive_items)
+    left_out = Excluded(excluded, item_rows, own=own)
     negative_mass = blockwise_logsumexp(users, items, item_bias, left_out, block_size=block_size)
     return _mean_terms(jax.nn.softplus(negative_mass - positive_scores))
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from symcere_jax import losses
 from symcere_jax.config import LossConfig
-from symcere_jax.training.batch import Batch
+from symcere_jax.training.batch import Batch, ItemCycle
 from symcere_jax.training.batch_embeddings import ModalEmbeddings, RowEmbeddings, SharedEmbeddings
 from symcere_jax.training.devices import local_rows
 from symcere_jax.training.inputs import MAX_HISTORY, TrainInputs
@@ -27,7 +27,8 @@ class BatchLosses:
         n_devices: devices along the axis.
         block_size: candidates whose logits are held at once.
         batch: the interactions, of all devices.
-        rows: embeddings of the interactions.
+        cycle: what candidates come from; None where they are not drawn.
+        rows: embeddings of the interactions and of the candidates that are drawn for them.
         modal: embeddings by modality of the first of them.
         shared: embeddings that all micro-batches read.
     """
@@ -37,6 +38,7 @@ class BatchLosses:
     n_devices: int
     block_size: int
     batch: Batch
+    cycle: ItemCycle | None
     rows: RowEmbeddings
     modal: ModalEmbeddings
     shared: SharedEmbeddings
@@ -82,14 +84,12 @@ class BatchLosses:
                 candidate_bias=self.rows.whole_bias - log_frequency,
                 block_size=self.block_size,
             )
-        positives = self._local(self.batch.items)
-        if (drawn := self.batch.candidates) is None:
-            items, bias, places = self.shared.items, self.shared.item_bias, None
+        if self.cycle is None:
+            items, bias, item_rows = self.shared.items, self.shared.item_bias, None
         else:
+            assert self.batch.first_candidate is not None
             items, bias = self.rows.candidates, self.rows.candidate_bias
-            nowhere = jnp.full(self._n_items, drawn.shape[0], jnp.int32)
-            places = nowhere.at[drawn].set(jnp.arange(drawn.shape[0]))
-            positives = places[positives]
+            item_rows = losses.ItemRows(self.cycle.places, self.batch.first_candidate[0])
         assert items is not None
         assert bias is not None
         histories = None
@@ -98,13 +98,13 @@ class BatchLosses:
         return losses.catalog_sincere_terms(
             positive_scores,
             self.users,
-            positives,
+            self._local(self.batch.items),
             items,
             histories,
             self.shared.temperature,
             # Each of c drawn candidates stands for n_items / c items.
             item_bias=bias + math.log(self._n_items / items.shape[0]),
-            item_rows=places,
+            item_rows=item_rows,
             block_size=self.block_size,
         )
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from symcere_jax import losses
 from symcere_jax.config import LossConfig
 from symcere_jax.models import NODE_PARAMS, SymCERE
-from symcere_jax.training.batch import Batch
+from symcere_jax.training.batch import Batch, ItemCycle
 from symcere_jax.training.batch_embeddings import BatchEmbedder
 from symcere_jax.training.batch_losses import BatchLosses
 from symcere_jax.training.devices import AXIS
@@ -23,7 +23,7 @@ class Objective:
     """Weighted sum of the losses of a batch; a term of weight 0 is not computed.
 
     One forward and one backward pass through the model serve all micro-batches of a batch. So a
-    step costs O(edges + batch) time, and its logits O(micro-batch × block) memory.
+    step costs O(edges + batch × candidates) time, and its logits O(micro-batch × block) memory.
 
     Attributes:
         model: gives the embeddings.
@@ -63,7 +63,8 @@ class Objective:
         config = self.config
         model = self.model.shared(AXIS, n_devices)
         dropout_key, draw_key = jax.random.split(key)
-        batch = Batch.draw(config, inputs, rows, draw_key, n_micro_batches)
+        cycle = ItemCycle.draw(config, self.model.n_items, draw_key)
+        batch = Batch.draw(config, inputs, rows, draw_key, cycle, n_micro_batches)
         micro_batch = rows.shape[0] // n_micro_batches
         n_compared = max(min(config.cross_modal_batch, micro_batch) // n_devices, 1) * n_devices
         starts = jnp.arange(n_micro_batches)[:, None] * micro_batch
@@ -75,7 +76,7 @@ class Objective:
 
         def loss(embeddings: tuple, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
             return self._loss(
-                BatchLosses(config, inputs, n_devices, self.block_size, batch, *embeddings)
+                BatchLosses(config, inputs, n_devices, self.block_size, batch, cycle, *embeddings)
             )
 
         def split(tree: Any) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symcere_jax.losses import Excluded, ItemLists
+from symcere_jax.losses import Excluded, ItemLists, ItemRows
 
 N_COLUMNS = 300
 N_ITEMS = 1000
@@ -72,13 +72,29 @@ def test_no_lists_and_no_items_leave_no_marks(shape):
 
 def test_excluded_candidates_are_named_by_their_items_and_by_their_rows():
     lists = ItemLists.of_rows(np.int32([[3, 1, 9], [0, 0, 2]]))
-    rows = jnp.int32([7, 4, 0, 5, 5])  # of items 0 to 4; item 9 is not known
-    excluded = Excluded(lists, rows, own=jnp.int32([6, -1]))
-    whole = np.zeros((2, 8), bool)
-    whole[0, [5, 4, 6]] = whole[1, [7, 0]] = True
-    np.testing.assert_array_equal(excluded.among(0, 8), whole)
-    np.testing.assert_array_equal(excluded.among(5, 3), whole[:, 5:])
+    # Candidates are items 3, 0 and 2 of the cycle 0, 2, 4, 1, 3; item 9 is not known.
+    rows = ItemRows(places=jnp.int32([0, 3, 1, 4, 2]), first=jnp.int32(4))
+    excluded = Excluded(lists, rows, own=jnp.int32([2, -1]))
+    whole = np.zeros((2, 3), bool)
+    whole[0, [0, 2]] = whole[1, [1, 2]] = True
+    np.testing.assert_array_equal(excluded.among(0, 3), whole)
+    np.testing.assert_array_equal(excluded.among(1, 2), whole[:, 1:])
     without = Excluded(lists).among(1, 4)
     np.testing.assert_array_equal(
         without, [[True, False, True, False], [False, True, False, False]]
     )
+
+
+@settings(max_examples=30, deadline=None)
+@given(n_items=st.integers(1, 40), data=st.data())
+def test_rows_are_those_of_a_stretch_of_the_cycle(n_items, data):
+    first = data.draw(st.integers(0, n_items - 1))
+    n_candidates = data.draw(st.integers(0, n_items))
+    cycle = np.random.default_rng(n_items).permutation(n_items)
+    candidates = np.roll(cycle, -first)[:n_candidates].tolist()
+    rows = ItemRows(jnp.argsort(cycle), jnp.int32(first)).of(jnp.arange(n_items + 3))
+    for item, row in enumerate(rows.tolist()):
+        if item in candidates:
+            assert candidates[row] == item
+        else:
+            assert row >= n_candidates
