@@ -92,6 +92,19 @@ def test_the_seed_decides_the_order_and_the_noise(batches, max_sorted):
         assert (different[0] != first[0]).any()
 
 
+def _build_steps(objective, optimizer, config: Config, n_steps: int):
+    """Steps of two micro-batches of 2 interactions, four of which are an epoch."""
+    return build_steps(
+        objective,
+        optimizer,
+        config.train,
+        batch_size=4,
+        n_micro_batches=2,
+        steps_per_epoch=4,
+        n_steps=n_steps,
+    )
+
+
 @pytest.fixture(scope="module")
 def training():
     """Steps of the real objective with dropout and sampled negatives, by steps a call."""
@@ -104,15 +117,7 @@ def training():
         return distribute(initial_state(objective, optimizer, inputs, train), columns)
 
     def steps(n_steps: int):
-        run = build_steps(
-            objective,
-            optimizer,
-            config.train,
-            batch_size=4,
-            n_micro_batches=2,
-            steps_per_epoch=4,
-            n_steps=n_steps,
-        )
+        run = _build_steps(objective, optimizer, config, n_steps)
         return lambda state, inputs: run(state, inputs, np.uint32(0))
 
     return start, steps, replicate(inputs), columns
@@ -296,15 +301,7 @@ def test_steps_are_made_of_what_gpus_and_tpus_have(monkeypatch, propagation, max
     model = dataclasses.replace(inputs.model, adjacency=build_adjacency(graph, propagation))
     inputs = jax.tree.map(jnp.asarray, dataclasses.replace(inputs, model=model))
     objective, optimizer = problem.objective(config), build_optimizer(config.train, batch_size=4)
-    run = build_steps(
-        objective,
-        optimizer,
-        config.train,
-        batch_size=4,
-        n_micro_batches=2,
-        steps_per_epoch=4,
-        n_steps=2,
-    )
+    run = _build_steps(objective, optimizer, config, n_steps=2)
     state = initial_state(objective, optimizer, inputs, config.train)
     state, inputs = (jax.tree.map(lambda leaf: leaf[None], tree) for tree in (state, inputs))
     exported = jax.export.export(run, platforms=["cuda", "rocm", "tpu"])(
