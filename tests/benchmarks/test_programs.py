@@ -124,19 +124,22 @@ def test_batch_sizes(dataset, tmp_path, page):
         "batches", *common, "--batch_sizes=64,0", "--seeds=2", "--epochs=2", "--text_encoder=none"
     )
     header, _, small, default = table_in(page, "batches")
-    assert header.endswith("| valid ndcg@10, seeds: 2 |")
+    assert header.endswith("| valid ndcg@10, seeds: 2 | against the first, over users |")
     steps = -(-len(dataset.train) // 64)
     assert small.startswith(f"| 64 | {steps} |")
     assert ", default |" in default
-    scores = []
-    for seed in (0, 1):
-        run = tmp_path / "runs" / "64" / f"seed_{seed}"
-        lines = (run / "metrics.jsonl").read_text().splitlines()
-        assert len(lines) == 3  # the untrained model, too
-        scores.append(max(json.loads(line)["ndcg@10"] for line in lines))
-        (run / "metrics.jsonl").unlink()
-    mean, spread = np.mean(scores), np.std(scores, ddof=1)
-    assert small.endswith(f"| {mean:.4f} ± {spread:.4f} |")
+    scores = {}
+    for size in ("64", "0"):
+        for seed in (0, 1):
+            run = tmp_path / "runs" / size / f"seed_{seed}"
+            lines = (run / "metrics.jsonl").read_text().splitlines()
+            assert len(lines) == 3  # the untrained model, too
+            scores[size, seed] = max(json.loads(line)["ndcg@10"] for line in lines)
+            (run / "metrics.jsonl").unlink()
+    of_size = {size: np.array([scores[size, 0], scores[size, 1]]) for size in ("64", "0")}
+    assert small.endswith(f"| {of_size['64'].mean():.4f} ± {of_size['64'].std(ddof=1):.4f} |  |")
+    gain = of_size["0"].mean() / of_size["64"].mean() - 1
+    assert f"| {gain:+.1%} (p = " in default
     start("batches", *common, "--batch_sizes=64,0", "--seeds=2")  # nothing is trained again
     assert table_in(page, "batches")[2] == small
 
