@@ -234,6 +234,7 @@ def _grown(
     manifest = earlier.manifest
     entry = {
         "fingerprint": manifest.fingerprint,
+        schema.BEFORE_FEATURES: manifest.source.get(schema.BEFORE_FEATURES, []),
         "n_users": manifest.n_users,
         "n_items": manifest.n_items,
         "n_reviews": manifest.n_reviews,

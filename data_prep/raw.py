@@ -99,6 +99,8 @@ def open_raw(path: Path) -> Iterator[BinaryIO]:
                 with _UNPACKERS[path.suffix](stream) as unpacked:
                     yield unpacked
             else:
+                if stream.peek(2)[:2] == b"\x1f\x8b":
+                    raise DataError(f"{path} is gzipped: rename it so that it ends in .gz")
                 yield stream
     except FileNotFoundError:
         raise DataError(f"no input at {path}") from None

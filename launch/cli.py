@@ -20,6 +20,7 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -155,7 +156,9 @@ def _parse(arguments: Sequence[str]) -> list[str]:
     try:
         return flags.FLAGS(arguments)
     except flags.Error as error:
-        _fail(f"{error}; --help lists the flags", 2)
+        # In absl's words of a flag that is missing its value stands twice; a file's error, "ERROR".
+        words = re.sub(r"flag (--\w+)=None: .* other than None\.", r"\1 must be given", str(error))
+        _fail(f"{words.removeprefix('ERROR:: ')}; --help lists the flags", 2)
     except SystemExit:
         sys.exit(0)  # the help flags end with status 1 in absl, as if asking for help were wrong
 

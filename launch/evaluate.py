@@ -29,7 +29,11 @@ from launch import cli
 from launch.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import HeldOutSplit, evaluate
-from symcere_jax.experiments.cold_start import NoColdStartError, evaluate_cold_start
+from symcere_jax.experiments.cold_start import (
+    ColdStartResult,
+    NoColdStartError,
+    evaluate_cold_start,
+)
 from symcere_jax.experiments.following import Waiting, follow
 from symcere_jax.experiments.scoring import score_run
 from symcere_jax.models import score_factors
@@ -66,28 +70,33 @@ def main() -> None:
     if _FOLLOW.value:
         _follow(workdir, dataset, split)
         return
+    # First, so that what cannot be measured is said before the work.
+    wants_cold_start = _COLD_START.value or (
+        _COLD_START.value is None and dataset.manifest.has_cold_split
+    )
+    cold_start = _cold_start(workdir, dataset, split) if wants_cold_start else None
     with counting_bar("user") as show:
         found = score_run(workdir, dataset, split, ks=sorted(set(_KS.value)), progress=show)
     title = f"{dataset.name}, {split}: {len(found.evaluation.users):,} users"
     Console().print(metrics_table(found.evaluation.metrics, title))
     for path in found.paths:
         print(path)
-    if dataset.manifest.has_cold_split if _COLD_START.value is None else _COLD_START.value:
-        _score_cold_start(workdir, dataset, split, found.step)
+    if cold_start is not None:
+        Console().print(cold_start_table(cold_start, f"{dataset.name}, {split}: cold start"))
+        print(write_cold_start(cold_start, workdir, split, dataset, found.step))
 
 
-def _score_cold_start(
-    workdir: Path, dataset: ReviewDataset, split: HeldOutSplit, step: int
-) -> None:
+def _cold_start(
+    workdir: Path, dataset: ReviewDataset, split: HeldOutSplit
+) -> list[ColdStartResult] | None:
+    """Scores of new users and items; None where there can be none, and nobody asked for them."""
     try:
-        results = evaluate_cold_start(workdir, dataset, split)
+        return evaluate_cold_start(workdir, dataset, split)
     except NoColdStartError as error:
         if _COLD_START.value:
             raise
-        cli.say(f"note: no scores of cold start: {error}")  # nobody asked for them
-        return
-    Console().print(cold_start_table(results, f"{dataset.name}, {split}: cold start"))
-    print(write_cold_start(results, workdir, split, dataset, step))
+        cli.say(f"note: no scores of cold start: {error}")
+        return None
 
 
 def _follow(workdir: Path, dataset: ReviewDataset, split: HeldOutSplit) -> None:

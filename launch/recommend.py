@@ -39,11 +39,11 @@ _DATASET = flags.DEFINE_string(
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
 _USERS = flags.DEFINE_list("users", None, "ids of users, with commas between")
 _USERS_FILE = flags.DEFINE_string("users_file", None, "file of user ids, one a line")
-_ITEMS = flags.DEFINE_list("items", [], "ids of items that a new user likes")
+_ITEMS = flags.DEFINE_list("items", None, "ids of items that a new user likes")
 _TEXTS = flags.DEFINE_multi_string(
-    "texts", [], "a review by a new user, or other words of theirs; may be repeated"
+    "texts", None, "a review by a new user, or other words of theirs; may be repeated"
 )
-_SIMILAR = flags.DEFINE_list("similar", [], "items to find similar ones of")
+_SIMILAR = flags.DEFINE_list("similar", None, "items to find similar ones of")
 _SEARCH = flags.DEFINE_string("search", None, "words to find items by")
 _K = flags.DEFINE_integer("k", 10, "items for each user", 1)
 _OUTPUT = flags.DEFINE_string(
@@ -66,14 +66,17 @@ def main() -> None:
     """Recommends, to a file or to the terminal."""
     asked = [
         _USERS.value is not None or _USERS_FILE.value is not None,
-        bool(_ITEMS.value or _TEXTS.value),
-        bool(_SIMILAR.value),
+        _ITEMS.value is not None or _TEXTS.value is not None,
+        _SIMILAR.value is not None,
         _SEARCH.value is not None,
     ]
     if sum(asked) > 1:
         raise ConfigError(
             "give one of --users or --users_file, --items or --texts, --similar, --search"
         )
+    for flag in (_USERS, _ITEMS, _SIMILAR):
+        if flag.value == []:
+            raise ConfigError(f"--{flag.name} is empty: give at least one id, or leave it out")
     if any(asked[1:]) and _OUTPUT.value:
         raise ConfigError("--output is for users of the data; the others go to the terminal")
     recommender = Recommender.load(_WORKDIR.value, _DATASET.value, index=_INDEX.value)
@@ -82,16 +85,17 @@ def main() -> None:
         found = recommender.search(_SEARCH.value, _K.value, filter_items=filter_items)
         _note_unknown(recommender, [_SEARCH.value])
         print(ranking_line(recommender, "text", _SEARCH.value, found))
-    elif _SIMILAR.value:
+    elif _SIMILAR.value is not None:
         rankings = recommender.similar_items(_SIMILAR.value, _K.value, filter_items=filter_items)
         for item, ranking in zip(_SIMILAR.value, rankings, strict=True):
             print(ranking_line(recommender, "item_id", item, ranking))
     elif asked[1]:
-        new = NewUser(_ITEMS.value, _TEXTS.value)
+        texts = _TEXTS.value or []
+        new = NewUser(_ITEMS.value or [], texts)
         [found] = recommender.recommend_new(
             [new], _K.value, exclude_seen=_EXCLUDE_SEEN.value, filter_items=filter_items
         )
-        _note_unknown(recommender, _TEXTS.value)
+        _note_unknown(recommender, texts)
         print(ranking_line(recommender, "user_id", None, found))
     else:
         ids = _USERS.value

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 
 from absl import flags
 
@@ -42,6 +43,7 @@ def main() -> None:
         raise ConfigError(
             f"serving needs more packages ({error}): pip install 'symcere-jax[serve]'"
         ) from None
+    _check_address(_HOST.value, _PORT.value)
     logging.getLogger("symcere_jax").setLevel(logging.INFO)
     model = ServedModel(_WORKDIR.value, _DATASET.value, index=_INDEX.value)
     config = uvicorn.Config(
@@ -69,8 +71,22 @@ def main() -> None:
             await asyncio.sleep(_WATCH.value)
             await asyncio.to_thread(model.reload_if_new)
 
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended all requests by then
+    # To stop a service is no failure: uvicorn raises the signal again once all requests are ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve())
+
+
+def _check_address(host: str, port: int) -> None:
+    """Fails before the model is loaded where uvicorn would after it."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address[:2], family=family).close()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen at {host}:{port} ({error.strerror or error}): choose another --port, "
+            "or another --host"
+        ) from None
 
 
 def run() -> None:

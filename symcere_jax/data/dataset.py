@@ -93,6 +93,10 @@ class ReviewDataset:
         """
         return self.manifest.was(fingerprint)
 
+    def grew_from(self, fingerprint: str) -> bool:
+        """Whether a folder of that fingerprint is this one, or became it by appending reviews."""
+        return self.manifest.grew_from(fingerprint)
+
     def file(self, name: str) -> Path:
         """A file of the folder, once it is sure that it has not changed since it was written.
 

@@ -66,7 +66,7 @@ class Manifest:
         split: policy, seed and shares of the split.
         source: kind, options and, for each raw file, name, bytes and sha256; "appended", what the
             folder was before reviews were appended, and "before_features", its fingerprints before
-            text features were added.
+            text features were added (in an entry of "appended": those from before then).
         dropped: reason -> number of raw rows that were left out.
         text_encoders: encoder name -> its width, dtype and settings.
         files: path within the folder -> {"sha256": …, "bytes": …}, every file but the manifest.
@@ -97,6 +97,13 @@ class Manifest:
     def was(self, fingerprint: str) -> bool:
         """Whether a fingerprint is of this content, or of the same with fewer text features."""
         return fingerprint in (self.fingerprint, *self.source.get(BEFORE_FEATURES, []))
+
+    def grew_from(self, fingerprint: str) -> bool:
+        """Whether a fingerprint is of this content, or of what reviews were appended to."""
+        return self.was(fingerprint) or any(
+            fingerprint in (entry.get("fingerprint"), *entry.get(BEFORE_FEATURES, []))
+            for entry in self.source.get("appended", [])
+        )
 
     @property
     def ended_split_policy(self) -> str:
@@ -196,12 +203,16 @@ def _is_well_formed(field: dataclasses.Field, value: Any) -> bool:
             for name, entry in value.items()
         )
     if field.name == "source":
-        entries, earlier = value.get("appended", []), value.get(BEFORE_FEATURES, [])
-        if not (isinstance(earlier, list) and all(isinstance(one, str) for one in earlier)):
-            return False
-        return isinstance(entries, list) and all(
-            isinstance(entry, Mapping) and isinstance(entry.get("ends_split_policy", ""), str)
-            for entry in entries
+        entries = value.get("appended", [])
+        return (
+            _are_fingerprints(value.get(BEFORE_FEATURES, []))
+            and isinstance(entries, list)
+            and all(
+                isinstance(entry, Mapping)
+                and isinstance(entry.get("ends_split_policy", ""), str)
+                and _are_fingerprints(entry.get(BEFORE_FEATURES, []))
+                for entry in entries
+            )
         )
     if field.name == "text_encoders":
         return all(
@@ -222,6 +233,10 @@ def _stays_inside(name: str) -> bool:
 def _checksum(content: Mapping[str, Any]) -> str:
     """Of all entries but the checksum itself, whatever the order and the spacing."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _are_fingerprints(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _is_count(value: Any) -> bool:

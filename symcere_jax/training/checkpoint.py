@@ -270,7 +270,7 @@ class Checkpoints:
         if not damages:
             return CheckpointError(
                 f"no checkpoint in {self.folder / kind}: train first, with "
-                f"python launch/train.py --workdir={workdir}"
+                f"python launch/train.py --dataset=DATASET --workdir={workdir}"
             )
         remedy = "train again in another workdir"
         if kind == "latest" and self.steps("best"):

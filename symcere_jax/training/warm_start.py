@@ -1,7 +1,6 @@
 """A run that starts from the parameters of an earlier one, on data that has grown since."""
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +61,7 @@ def warm_params(workdir: str | Path, config: Config, dataset: ReviewDataset, par
 
 
 def _check(metadata: Metadata, config: Config, dataset: ReviewDataset, workdir: str | Path) -> None:
-    known = [entry["fingerprint"] for entry in appended(dataset)]
-    if not dataset.was(metadata.fingerprint) and metadata.fingerprint not in known:
+    if not dataset.grew_from(metadata.fingerprint):
         raise CheckpointError(
             f"--warm_start={workdir} was trained on {metadata.dataset!r} (fingerprint "
             f"{metadata.fingerprint}), which {dataset.folder} did not grow from: add the new "
@@ -76,8 +74,3 @@ def _check(metadata: Metadata, config: Config, dataset: ReviewDataset, workdir: 
                 f"--warm_start={workdir} has --{name}={earlier[name]}, this run has "
                 f"{mine[name]}: a warm start needs the same model"
             )
-
-
-def appended(dataset: ReviewDataset) -> list[Mapping[str, Any]]:
-    """What a prepared folder was before reviews were appended, the oldest first."""
-    return list(dataset.manifest.source.get("appended", []))

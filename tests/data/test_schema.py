@@ -75,7 +75,19 @@ def test_what_was_before_features_is_a_list_of_fingerprints(tmp_path, earlier):
         schema.Manifest.read(tmp_path)
 
 
-@pytest.mark.parametrize("appended", [{}, "x", ["x"], [{"ends_split_policy": ["late"]}]])
+def test_what_a_folder_grew_from_has_all_its_fingerprints():
+    entries = [{"fingerprint": "b", "before_features": ["a"]}, {"fingerprint": "c"}]
+    source = {"appended": entries, "before_features": ["d"]}
+    manifest = dataclasses.replace(MANIFEST, source=source)
+    assert all(map(manifest.grew_from, ["a", "b", "c", "d", manifest.fingerprint]))
+    assert not manifest.grew_from("e") and not manifest.grew_from(None)
+    assert manifest.was("d") and not manifest.was("c")
+
+
+@pytest.mark.parametrize(
+    "appended",
+    [{}, "x", ["x"], [{"ends_split_policy": ["late"]}], [{"before_features": [1]}]],
+)
 def test_what_was_appended_is_a_list_of_entries(tmp_path, appended):
     _edit(tmp_path, source={"appended": appended})
     with pytest.raises(DataError, match="entry 'source' is malformed"):

@@ -95,6 +95,7 @@ def test_counts_and_where_it_came_from(folders):
     assert after.manifest.n_reviews == before.manifest.n_reviews + len(more)
     [entry] = after.manifest.source["appended"]
     assert entry["fingerprint"] == before.fingerprint
+    assert entry["before_features"] == []
     assert entry["n_users"] == before.n_users
     assert [file["name"] for file in entry["added"]["files"]] == ["more.jsonl"]
 
@@ -158,6 +159,8 @@ def test_every_encoder_of_the_folder_reads_what_is_new(two_encoders):
     assert set(before.manifest.text_encoders) == {"lsa", "narrow"}
     prepare(two_encoders)
     after = ReviewDataset.load(two_encoders.output)
+    [poorer] = before.manifest.source["before_features"]
+    assert after.grew_from(before.fingerprint) and after.grew_from(poorer)
     assert after.manifest.text_encoders == before.manifest.text_encoders
     for check in (*CHECKS.values(), check_text_leaks):
         assert problems_of(after, check) == []

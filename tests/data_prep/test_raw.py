@@ -62,6 +62,14 @@ def test_a_damaged_gzip_is_named(tmp_path, name, message):
     assert str(path) in str(error.value)
 
 
+def test_a_gzip_that_is_not_named_so(tmp_path):
+    path = tmp_path / "reviews.csv"
+    path.write_bytes(gzip.compress(b"user,item,text\n"))
+    message = r"reviews.csv is gzipped: rename it so that it ends in .gz$"
+    with pytest.raises(DataError, match=message), open_raw(path):
+        pass
+
+
 @pytest.mark.parametrize("n_bytes", [10, 60, 200])
 def test_a_truncated_xz_is_named(tmp_path, n_bytes):
     path = tmp_path / "r.xz"

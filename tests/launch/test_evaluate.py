@@ -100,7 +100,10 @@ def test_without_a_checkpoint_it_names_the_command_that_makes_one(run_binary, da
     where = (f"--workdir={tmp_path / 'run'}", f"--dataset={dataset.folder}")
     run = run_binary("evaluate", *where)
     assert run.status == 1
-    assert f"train first, with python launch/train.py --workdir={tmp_path / 'run'}" in run.error
+    assert (
+        f"train first, with python launch/train.py --dataset=DATASET --workdir={tmp_path / 'run'}"
+        in run.error
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -170,5 +173,5 @@ def test_a_cold_split_and_a_model_without_text(run_binary, tmp_path):
     assert run.err.startswith("note: no scores of cold start: the model was trained without text")
     run = run_binary("evaluate", *where, "--cold_start")
     assert run.status == 1 and run.error.startswith("the model was trained without text")
-    assert run.out.splitlines()[-2:] == paths  # what was scored is said nevertheless
+    assert run.out == ""  # that is said before anything is scored
     assert run_binary("evaluate", *where, "--nocold_start").err == ""

@@ -93,6 +93,10 @@ def test_an_index_on_request(run_binary, where, recommender):
     [
         (["--users=nobody"], "no user 'nobody'"),
         (["--users=user-001", "--search=pool"], "give one of --users"),
+        (["--users=user-001", "--items="], "give one of --users"),
+        (["--users="], "--users is empty: give at least one id"),
+        (["--items=", "--texts=pool"], "--items is empty: give at least one id"),
+        (["--similar="], "--similar is empty: give at least one id"),
         (["--search=pool", "--output=x.csv"], "--output is for users of the data"),
         (["--output=x.txt"], "must end in one of .jsonl, .csv, .parquet"),
         (["--users_file=absent.txt"], "absent.txt: not readable"),

@@ -1,6 +1,7 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -35,6 +36,18 @@ def test_it_serves_reloads_and_ends(trained, command, dataset):
             process.send_signal(signal.SIGTERM)
             _, log = process.communicate(timeout=60)
     assert "Traceback" not in log
+    assert process.returncode == 0
+
+
+def test_an_address_that_is_taken_is_one_line(trained, run_binary, dataset):
+    _, workdir = trained
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        where = (f"--workdir={workdir}", f"--dataset={dataset.folder}", f"--port={port}")
+        run = run_binary("serve", *where)
+    assert run.status == 1
+    assert run.error.startswith(f"cannot listen at 127.0.0.1:{port} (")
+    assert run.error.endswith("): choose another --port, or another --host")
 
 
 def test_without_a_checkpoint_it_ends_in_one_line(run_binary, dataset, tmp_path):

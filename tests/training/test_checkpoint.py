@@ -178,7 +178,7 @@ def test_half_a_folder_is_no_checkpoint(saved):
 
 @pytest.mark.parametrize("kind", ["latest", "best"])
 def test_a_missing_checkpoint_names_the_remedy(checkpoints, kind):
-    remedy = rf"no checkpoint in .*{kind}: train first, with python launch/train.py --workdir="
+    remedy = rf"no checkpoint in .*{kind}: train first, with python launch/train.py --dataset="
     read = _restore if kind == "latest" else _restore_best
     for attempt in (lambda: checkpoints.metadata(kind), lambda: read(checkpoints)):
         with pytest.raises(CheckpointError, match=remedy):
