@@ -19,7 +19,7 @@ from symcere_jax.config import Config
 from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError, SymcereError
-from symcere_jax.evaluation import evaluate
+from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
 from symcere_jax.evaluation.popularity import norm_popularity_correlation
 from symcere_jax.experiments.processes import Job, ReportCallback, run_jobs
 from symcere_jax.experiments.training import Epoch, train_job
@@ -29,6 +29,7 @@ from symcere_jax.reporting.scores import write_scores
 from symcere_jax.training import checkpoint, load_model
 
 RECORD = "run.json"  # written last: a run with it is complete
+VALID_SCORE = f"valid_{PRIMARY_METRIC}"  # entry of the record
 Variants = Mapping[str, Mapping[str, Any]]
 
 
@@ -171,7 +172,7 @@ def score_job(job: Job, report: ReportCallback, should_stop: ShouldStop) -> bool
     record = {
         "settings": dict(metadata.settings),
         "fingerprint": dataset.fingerprint,
-        "valid_ndcg@10": result.best_score,
+        VALID_SCORE: result.best_score,
         "epochs": result.epochs,
         "best_epoch": result.best_epoch,
         "norm_popularity": None if math.isnan(correlation) else correlation,

@@ -12,14 +12,21 @@ from matplotlib.figure import Figure
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import DataError
 from symcere_jax.evaluation import PRIMARY_METRIC, PairedTest
-from symcere_jax.experiments.ablation import RECORD, Ablation
+from symcere_jax.experiments.ablation import RECORD, VALID_SCORE, Ablation
 from symcere_jax.reporting.comparison import compare_runs
 from symcere_jax.reporting.files import write_report
 from symcere_jax.reporting.style import COLORS
 from symcere_jax.reporting.tables import markdown_table, plain
 
 NAME = "ablation"
-_COLUMNS = ("95 % interval", "p (Holm)", "coverage@10", "popularity@10", "norm ~ popularity")
+_COLUMNS = (
+    "95 % interval",
+    "p (Holm)",
+    "coverage@10",
+    "popularity@10",
+    "norm ~ popularity",
+    "valid NDCG@10",
+)
 SIGNIFICANT = 0.05
 
 
@@ -39,6 +46,7 @@ class VariantScores:
         popularity: mean training interactions of the items within the top 10.
         norm_popularity: Spearman's correlation of item embedding norm, before normalisation, and
             training interactions, averaged over seeds; None where all norms are equal.
+        valid_mean: of the metric on the validation split, over users and seeds.
     """
 
     name: str
@@ -50,6 +58,7 @@ class VariantScores:
     coverage: float
     popularity: float
     norm_popularity: float | None
+    valid_mean: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +112,7 @@ def ablation_table(ablation: Ablation, dataset: ReviewDataset, workdir: Path) ->
                 coverage=scores.beyond_accuracy["coverage@10"],
                 popularity=scores.beyond_accuracy["popularity@10"],
                 norm_popularity=None if None in correlations else float(np.mean(correlations)),
+                valid_mean=float(np.mean([record[VALID_SCORE] for record in records])),
             )
         )
     return AblationTable(
@@ -131,7 +141,8 @@ def ablation_markdown(table: AblationTable) -> str:
         f"for the number of variants. coverage: share of the catalogue that is "
         "recommended to anyone; popularity: mean training interactions of a recommended item; "
         "norm ~ popularity: Spearman's correlation of the norm of an item's embedding, before "
-        "normalisation where there is any, with its training interactions.",
+        "normalisation where there is any, with its training interactions; valid: on the "
+        "validation split, by which settings and epochs are chosen.",
         "",
         f"Only the named settings differ from {reference}, for which the others were chosen.",
         *(
@@ -235,4 +246,5 @@ def _row(variant: VariantScores, reference: float) -> list[str]:
         f"{variant.coverage:.3f}",
         f"{variant.popularity:.1f}",
         correlation,
+        f"{variant.valid_mean:.4f}",
     ]

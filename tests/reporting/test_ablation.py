@@ -30,7 +30,8 @@ def workdir(score_run, tmp_path_factory):
             origin = sum(SEEDS) - seed if name == "alike" else seed
             folder = score_run(workdir / name / f"seed_{seed}", seed=origin, skill=skill)
             correlation = None if name == "worse" and seed == 4 else seed / 10
-            (folder / RECORD).write_text(json.dumps({"norm_popularity": correlation}))
+            record = {"norm_popularity": correlation, "valid_ndcg@10": skill + seed / 100}
+            (folder / RECORD).write_text(json.dumps(record))
     return workdir
 
 
@@ -94,14 +95,15 @@ def test_the_markdown_has_a_row_a_variant(table):
     relative = variant.test.difference / table.variants[0].mean
     assert worse[2] == f"{variant.test.difference:+.4f} ({relative:+.1%})"
     assert worse[3] == f"[{variant.test.low:+.4f}, {variant.test.high:+.4f}]"
-    assert (worse[-1], alike[-1], alike[4]) == ("–", "+0.35", "1.0000")
+    assert (worse[-2], alike[-2], alike[4]) == ("–", "+0.35", "1.0000")
+    assert [row[-1] for row in rows[2:]] == ["0.5350", "0.1350", "0.5350"]
     assert "Not run: no_text, which is the same as full here." in ablation_markdown(table)
 
 
 def test_one_seed_has_no_deviation(score_run, dataset, tmp_path):
     for name in ("full", "other"):
         folder = score_run(tmp_path / name / "seed_0", skill=0.3)
-        (folder / RECORD).write_text('{"norm_popularity": 0.1}')
+        (folder / RECORD).write_text('{"norm_popularity": 0.1, "valid_ndcg@10": 0.2}')
     one = Ablation({"full": {}, "other": {}}, {}, (0,), complete=True)
     table = ablation_table(one, dataset, tmp_path)
     assert table.variants[0].seed_std is None

@@ -35,7 +35,7 @@ SECTIONS = (
 
 
 def variant(name, mean, test=None):
-    return VariantScores(name, {"n_layers": 1}, mean, None, (mean,), test, 0.5, 7.0, None)
+    return VariantScores(name, {"n_layers": 1}, mean, None, (mean,), test, 0.5, 7.0, None, mean)
 
 
 TEST = PairedTest(-0.1, -0.2, -0.05, 0.001, 0.002, 0.003, 0.004)
