@@ -14,7 +14,7 @@ import tables
 from absl import flags
 from seeds import LAUNCH
 
-from launch import cli
+from symcere_jax.cli import app as cli
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)

@@ -30,7 +30,7 @@ from absl import flags
 from graphs import power_law_interactions
 from jax.experimental import topologies
 
-from launch import cli
+from symcere_jax.cli import app as cli
 from symcere_jax.models.build import default_batch_size
 from symcere_jax.training.devices import AXIS, distribute, replicate
 

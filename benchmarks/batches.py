@@ -23,9 +23,9 @@ from seeds import LAUNCH
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.files import write_json
-from symcere_jax.reporting.comparison import RunScores, compare_runs
-from symcere_jax.reporting.metric_log import read_metric_log
+from symcere_jax.report.comparison import RunScores, compare_runs
 from symcere_jax.training.checkpoint import Checkpoints
+from symcere_jax.training.metric_log import read_metric_log
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)

@@ -16,7 +16,9 @@ from pathlib import Path
 import tables
 from absl import flags
 
-from launch import cli, settings, training_runs
+from symcere_jax.cli import app as cli
+from symcere_jax.cli import settings_flags as settings
+from symcere_jax.cli import training_runs
 from symcere_jax.evaluation import evaluate
 from symcere_jax.files import write_json
 from symcere_jax.models import score_factors
@@ -56,8 +58,8 @@ def main() -> None:
     workdir = Path(_WORKDIR.value)
     log = workdir / "course.json"
     records = json.loads(log.read_text()) if log.exists() else []
-    for epoch in range(len(records) + 1, config.train.epochs + 1):
-        settings_of_epoch = dataclasses.replace(config.train, epochs=epoch)
+    for epoch in range(len(records) + 1, config.epochs + 1):
+        settings_of_epoch = dataclasses.replace(config, epochs=epoch)
         result = train(dataclasses.replace(config, train=settings_of_epoch), dataset, workdir)
         embeddings, _ = load_embeddings(workdir, dataset)
         found = evaluate(score_factors, embeddings.factors(), dataset, "test", ks=(10, 20))

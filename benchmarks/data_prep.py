@@ -24,7 +24,7 @@ import numpy as np
 import tables
 from absl import flags
 
-from launch import cli
+from symcere_jax.cli import app as cli
 from symcere_jax.data.schema import Manifest
 from symcere_jax.errors import ConfigError, DataError
 

@@ -23,8 +23,8 @@ import training_problem
 from absl import flags
 from graphs import power_law_interactions, read_interactions
 
-from launch import cli
-from launch import processes as launch_processes
+from symcere_jax.cli import app as cli
+from symcere_jax.cli import distributed as launch_processes
 from symcere_jax.models.build import default_batch_size
 
 _DATA = flags.DEFINE_string("data", None, "folder with train.txt.gz; default: a generated graph")

@@ -47,11 +47,11 @@ ALIGNED = {
 PREPARE = """
 import sys
 from pathlib import Path
-from data_prep.config import PrepareConfig
-from data_prep.pipeline import prepare
+from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.prepare.pipeline import prepare
 from symcere_jax.text import LsaEncoder
 folder, seed, share = sys.argv[1:]
-config = PrepareConfig(source="synthetic", output=Path(folder), seed=int(seed))
+config = PrepareSettings(source="synthetic", output=Path(folder), seed=int(seed))
 prepare(config, encoder=LsaEncoder(width=64, max_item_share=float(share)))
 """
 

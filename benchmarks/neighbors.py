@@ -14,7 +14,7 @@ import numpy as np
 import tables
 from absl import flags
 
-from launch import cli
+from symcere_jax.cli import app as cli
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, HeldOutSplit, evaluate
 from symcere_jax.models import Embeddings, score_block

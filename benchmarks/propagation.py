@@ -27,7 +27,7 @@ from message_passing import jax_method, normalised, scipy_method, shared_method,
 from rich.console import Console
 from rich.table import Table
 
-from launch import cli
+from symcere_jax.cli import app as cli
 from symcere_jax.graph import bipartite_graph, build_adjacency
 
 _DATA = flags.DEFINE_string("data", None, "folder with train.txt.gz; default: a generated graph")

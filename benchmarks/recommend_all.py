@@ -18,12 +18,12 @@ import numpy as np
 import tables
 from absl import app, flags
 
-from symcere_jax.config import Config
 from symcere_jax.data import Interactions
 from symcere_jax.models import Embeddings
 from symcere_jax.models.fold_in import FoldIn
-from symcere_jax.serving import IdMap, Recommender
-from symcere_jax.serving.bulk import write_recommendations
+from symcere_jax.recommend import IdMap, Recommender
+from symcere_jax.recommend.bulk import write_recommendations
+from symcere_jax.settings import Settings
 from symcere_jax.training import Metadata, Progress
 
 _USERS = flags.DEFINE_integer("users", 1_000_000, "number of users", 1)
@@ -65,7 +65,7 @@ def recommender(n_users: int, n_items: int, dim: int) -> Recommender:
         history=history,
         seen=history,
         encoder=None,
-        metadata=Metadata(Config().flat(), "random", "", n_users, n_items, 1, Progress()),
+        metadata=Metadata(Settings().as_dict(), "random", "", n_users, n_items, 1, Progress()),
         name="random",
     )
 

@@ -18,11 +18,11 @@ import tables
 from absl import flags
 from seeds import LAUNCH, run_seed
 
-from launch import cli
 from symcere_jax.baselines import METHODS
+from symcere_jax.cli import app as cli
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC
-from symcere_jax.reporting.comparison import Comparison, RunScores, compare_runs
+from symcere_jax.report.comparison import Comparison, RunScores, compare_runs
 
 _DATASETS = flags.DEFINE_list("datasets", None, "prepared folders", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)

@@ -24,7 +24,7 @@ from absl import app, flags
 from graphs import read_interactions
 from threadpoolctl import threadpool_limits
 
-from symcere_jax.serving.nearest import indexed_items, queries_of
+from symcere_jax.recommend.nearest import indexed_items, queries_of
 
 _DATA = flags.DEFINE_string("data", None, "folder of the Gowalla files; none: generated items only")
 _ITEMS = flags.DEFINE_integer("items", 200_000, "number of generated items", 1)

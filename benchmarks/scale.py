@@ -27,7 +27,7 @@ from absl import flags
 from graphs import power_law_interactions
 from timing import copy_bandwidth, median_seconds, propagation_bytes
 
-from launch import cli, huge_pages
+from symcere_jax.cli import app as cli
 from symcere_jax.graph import Adjacency, bipartite_graph, build_adjacency, propagate
 from symcere_jax.models.build import default_batch_size
 
@@ -111,10 +111,7 @@ def main() -> None:
     found = []
     for size in map(float, _SIZES.value):
         command = [sys.executable, *sys.argv, f"--one={int(size)}"]
-        there = huge_pages.environment() if size >= huge_pages.LARGE else None
-        output = subprocess.run(
-            command, check=True, stdout=subprocess.PIPE, text=True, env=there
-        ).stdout
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         found.append(json.loads(output.splitlines()[-1]))
         print(found[-1], file=sys.stderr)
     rows = [

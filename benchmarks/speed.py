@@ -33,7 +33,7 @@ from graphs import power_law_interactions, read_interactions
 from message_passing import geometric_method, jax_method, normalised, torch_method
 from timing import copy_bandwidth, propagation_bytes
 
-from launch import cli
+from symcere_jax.cli import app as cli
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.evaluation.ranking import top_k
 from symcere_jax.graph import bipartite_graph, build_adjacency

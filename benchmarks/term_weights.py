@@ -23,12 +23,12 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # before data_prep.py of this folder
 
-from data_prep.adding_text import EncodeConfig, add_text
-from launch import settings
 from symcere_jax.arrays import unit_rows
+from symcere_jax.cli import settings_flags as settings
 from symcere_jax.data import ReviewDataset
 from symcere_jax.explain import classes_of_dataset
 from symcere_jax.explain.word_classes import FACTUAL, SENTIMENT
+from symcere_jax.prepare.encode.adding_text import EncodeSettings, add_text
 from symcere_jax.text import TERM_WEIGHTS, load_text_encoder
 from symcere_jax.training import train
 
@@ -50,7 +50,7 @@ def prepare(source: Path) -> ReviewDataset:
         shutil.copytree(source, folder)
     for weights, name in NAMES.items():
         if name not in ReviewDataset.load(folder).manifest.text_encoders:
-            add_text(EncodeConfig(dataset=folder, text_name=name, text_term_weights=weights))
+            add_text(EncodeSettings(dataset=folder, text_name=name, text_term_weights=weights))
     return ReviewDataset.load(folder)
 
 

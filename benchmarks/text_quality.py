@@ -25,14 +25,15 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data_prep.adding_text import EncodeConfig, add_text
-from launch import settings
-from symcere_jax.config import NONE
+from symcere_jax.text.finetuning import FinetuneConfig, finetune
+
+from symcere_jax.cli import settings_flags as settings
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
 from symcere_jax.files import write_json
 from symcere_jax.models import score_block
-from symcere_jax.text.finetuning import FinetuneConfig, finetune
+from symcere_jax.prepare.encode.adding_text import EncodeSettings, add_text
+from symcere_jax.settings import NONE
 from symcere_jax.training import load_embeddings, train
 
 _DATASETS = flags.DEFINE_list("datasets", None, "prepared folders", required=True)
@@ -97,7 +98,7 @@ def prepare(source: Path) -> ReviewDataset:
                 model["text_model"] = _MODEL.value
             if encoder == "tuned":
                 model["text_model"] = tuned_model(ReviewDataset.load(folder))
-            config = EncodeConfig(
+            config = EncodeSettings(
                 dataset=folder,
                 text_name=name,
                 text_cache=_CACHE.value,

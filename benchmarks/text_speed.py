@@ -21,8 +21,8 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from symcere_jax.text.language_models.checkpoint import Checkpoint, model_folder
-from symcere_jax.text.language_models.pooling import pool
+from symcere_jax.text.hub.checkpoint import Checkpoint, model_folder
+from symcere_jax.text.hub.pooling import pool
 
 _MODEL = flags.DEFINE_string("model", None, "folder of the model, or its name", required=True)
 _SHAPES = flags.DEFINE_list("shapes", ["64x32", "32x64", "16x128", "8x256"], "texts x tokens")

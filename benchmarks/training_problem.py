@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from symcere_jax.config import Config
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import ModelInputs, build_model
+from symcere_jax.settings import Settings
 from symcere_jax.training.devices import AXIS, distribute, replicate
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.loop import fit_batch_size
@@ -59,13 +59,13 @@ class Training:
 
     objective: Objective
     optimizer: optax.GradientTransformation
-    config: Config
+    config: Settings
     steps_per_epoch: int
     run: jax.stages.Wrapped
 
     def initial_state(self, inputs: TrainInputs) -> TrainState:
         """The state before the first step."""
-        return initial_state(self.objective, self.optimizer, inputs, self.config.train)
+        return initial_state(self.objective, self.optimizer, inputs, self.config)
 
 
 def build(
@@ -87,21 +87,21 @@ def build(
     defaults = {"text_encoder": "none", "embedding_dim": 64, "embedding_learning_rate": 1e-3}
     defaults |= {"scalar_learning_rate": 1e-2, "exclude_target": "edge", "candidates": "sampled"}
     defaults |= {"temperature": 0.1, "user_ranking_weight": 0.0}
-    config = Config.of(**{**defaults, "batch_size": batch_size, **settings})
+    config = Settings(**{**defaults, "batch_size": batch_size, **settings})
     n_users, n_items = inputs.model.user_degree.shape[0], inputs.model.item_degree.shape[0]
-    objective = Objective(build_model(config, n_users, n_items), config.loss)
+    objective = Objective(build_model(config, n_users, n_items), config)
     size, n_micro_batches = fit_batch_size(
         batch_size,
-        config.train.micro_batch_size,
+        config.micro_batch_size,
         len(inputs.interactions),
         len(devices) if devices else jax.device_count(),
     )
     steps_per_epoch = -(-len(inputs.interactions) // size)
-    optimizer = build_optimizer(config.train, size)
+    optimizer = build_optimizer(config, size)
     run = build_steps(
         objective,
         optimizer,
-        config.train,
+        config,
         batch_size=size,
         n_micro_batches=n_micro_batches,
         steps_per_epoch=-(-steps_per_epoch // n_steps) * n_steps,
@@ -118,7 +118,7 @@ def training(
     built = build(inputs, batch_size, n_steps, **settings)
     columns = built.objective.model.shared(AXIS, jax.device_count()).held
     state = distribute(built.initial_state(inputs), columns)
-    copies, seed = replicate(inputs), np.uint32(built.config.train.seed)
+    copies, seed = replicate(inputs), np.uint32(built.config.seed)
 
     def steps(state: TrainState) -> TrainState:
         state, _ = built.run(state, copies, seed)

@@ -1,58 +1,6 @@
-r"""Turns raw reviews into a prepared folder, which training and evaluation read.
+"""Turns raw reviews into a prepared folder, which training and evaluation read."""
 
-Reviews in a table (JSON lines, CSV, TSV or Parquet; also gzipped, also a folder of such files):
-
-  python data_prep/prepare.py --source=table --input=reviews.csv.gz --output=data/shop \
-    --user_field=customer --item_field=sku --text_field=body --k_core=5
-
-A known data set, by its flag file (see configs/prepare/); docs/data.md says where each is had:
-
-  python data_prep/prepare.py --flagfile=configs/prepare/amazon_automotive.flags --download \
-    --input=raw/Automotive.jsonl.gz --output=data/amazon_automotive
-
-Dirty data, where up to two rows in a hundred may be malformed, on a small machine:
-
-  python data_prep/prepare.py --source=amazon_2018 --input=raw/Books.json.gz --output=data/books \
-    --on_bad_row=skip --max_bad_share=0.02 --memory=1GiB
-
-Reviews that came in since, under the same users and items (then train with --warm_start):
-
-  python data_prep/prepare.py --append --source=table --input=new.csv.gz --output=data/shop
-
-Generated reviews with a known truth, to try things out:
-
-  python data_prep/prepare.py --source=synthetic --output=data/synthetic
-"""
-
-from absl import flags
-from rich.console import Console
-
-from data_prep import pipeline
-from data_prep.config import PrepareConfig
-from data_prep.sources import SOURCES
-from launch import cli, field_flags
-
-_SOURCE = flags.DEFINE_enum("source", None, list(SOURCES), "Kind of the raw data.", required=True)
-_OUTPUT = flags.DEFINE_string("output", None, "Folder to write.", required=True)
-_SETTINGS = field_flags.define(PrepareConfig)
-
-
-def main() -> None:
-    """Prepares the data and prints the summary."""
-    summary = pipeline.prepare(_config(), announce=cli.say)
-    Console().print(summary.as_table())
-    print(f"prepared folder: {summary.output}")
-
-
-def _config() -> PrepareConfig:
-    holders: dict[str, flags.FlagHolder] = {"source": _SOURCE, "output": _OUTPUT, **_SETTINGS}
-    return PrepareConfig(**field_flags.values(PrepareConfig, holders))
-
-
-def run() -> None:
-    """The installed command."""
-    cli.run(main)
-
+from symcere_jax.cli.commands.data.prepare import run
 
 if __name__ == "__main__":
     run()

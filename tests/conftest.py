@@ -50,14 +50,14 @@ def trained_run(dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory
 
     With a seed of which validation chooses to let neighbours count: not every seed is one.
     """
-    from symcere_jax.config import Config
-    from symcere_jax.experiments.scoring import score_run
+    from symcere_jax.settings import Settings
+    from symcere_jax.study.scoring import score_run
     from symcere_jax.training import train
 
     workdir = tmp_path_factory.mktemp("trained") / "both_towers"
     settings = {"n_layers": 2, "embedding_dim": 12, "batch_size": 256, "user_ranking_weight": 0.0}
     settings |= {"epochs": 3, "embedding_learning_rate": 0.01, "seed": 3}
-    config = Config.of(**settings, propagation="segment")
+    config = Settings(**settings, propagation="segment")
     train(config, dataset, workdir)
     score_run(workdir, dataset, "test")
     return workdir
@@ -89,10 +89,10 @@ def run_on_devices() -> Callable[..., str]:
 
 def _prepare(tmp_path_factory: pytest.TempPathFactory, **text: str | int) -> ReviewDataset:
     # Imported here, so that tests of the library alone neither wait for data_prep nor need it.
-    from data_prep.config import PrepareConfig
-    from data_prep.pipeline import prepare
+    from symcere_jax.prepare.pipeline import prepare
+    from symcere_jax.prepare.settings import PrepareSettings
 
-    config = PrepareConfig(
+    config = PrepareSettings(
         source="synthetic",
         output=tmp_path_factory.mktemp("prepared") / "small",
         synthetic_users=120,

@@ -5,14 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from data_prep.config import PrepareConfig
-from data_prep.pipeline import prepare
-from symcere_jax.config import Config
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import evaluate
 from symcere_jax.models import score_block
-from symcere_jax.reporting.metric_log import read_metric_log
+from symcere_jax.prepare.pipeline import prepare
+from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.settings import Settings
 from symcere_jax.training import load_embeddings, train
+from symcere_jax.training.metric_log import read_metric_log
 
 # Without text, learning starts from nothing: it takes more epochs, and a softer loss.
 GRAPH_ALONE = {"text_encoder": "none", "temperature": 0.3, "epochs": 12}
@@ -22,7 +22,7 @@ GRAPH_ALONE = {"text_encoder": "none", "temperature": 0.3, "epochs": 12}
 def shop(tmp_path_factory) -> ReviewDataset:
     folder = tmp_path_factory.mktemp("shop") / "prepared"
     prepare(
-        PrepareConfig(
+        PrepareSettings(
             source="synthetic",
             output=folder,
             synthetic_users=300,
@@ -62,9 +62,9 @@ def _popularity_ndcg(dataset: ReviewDataset, split: str, known_splits: list[str]
     ids=lambda settings: " ".join(f"{name}={settings[name]}" for name in settings) or "defaults",
 )
 def test_a_trained_model_beats_popularity(shop, tmp_path, settings):
-    config = Config.of(**{"epochs": 3} | settings)
+    config = Settings(**{"epochs": 3} | settings)
     result = train(config, shop, tmp_path)
-    assert (result.stop, result.epochs) == ("epochs", config.train.epochs)
+    assert (result.stop, result.epochs) == ("epochs", config.epochs)
     records = read_metric_log(tmp_path)
     assert len(records) == 1 + result.epochs
     assert all(math.isfinite(value) for record in records for value in record.values())

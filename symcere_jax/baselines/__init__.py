@@ -1,7 +1,6 @@
 """Baselines: other recommenders under the same evaluator, data and protocol."""
 
 from symcere_jax.baselines.methods import METHODS, Method
-from symcere_jax.baselines.report import HEADER, Row, summarize_baseline, write_baselines
 from symcere_jax.baselines.runs import (
     BaselineTrial,
     Record,
@@ -10,6 +9,7 @@ from symcere_jax.baselines.runs import (
     sample_settings,
 )
 from symcere_jax.baselines.scorer import Scorer
+from symcere_jax.report.baselines import HEADER, Row, summarize_baseline, write_baselines
 
 __all__ = [
     "HEADER",

@@ -22,9 +22,9 @@ from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import PRIMARY_METRIC, Evaluation, HeldOutSplit, evaluate
+from symcere_jax.evaluation.stored_scores import write_scores
 from symcere_jax.files import write_json
 from symcere_jax.locking import LOCK, locked
-from symcere_jax.reporting.scores import write_scores
 
 _RECORD = "settings.json"
 

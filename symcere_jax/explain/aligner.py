@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.arrays import unit_rows
-from symcere_jax.config import NONE
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError
 from symcere_jax.explain.lime_words import ScoreTexts
+from symcere_jax.settings import NONE
 from symcere_jax.text import FittedTextEncoder, load_text_encoder
 from symcere_jax.training import TrainedModel
 

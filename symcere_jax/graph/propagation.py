@@ -20,7 +20,6 @@ What makes the bucketed method fast:
 import dataclasses
 import functools
 import itertools
-import time
 
 import jax
 import jax.numpy as jnp
@@ -29,12 +28,7 @@ import numpy as np
 
 from symcere_jax.graph.buckets import build_buckets
 
-_METHODS = ("auto", "bucketed", "segment")
-_CHUNK = 2**16  # edges that are checked at once, in the cache
-# What methods are compared with: states of this width, and messages that take 4 GiB at most, all of
-# which the segment method may hold at once.
-_TRIAL_WIDTH = 64
-_MAX_TRIAL_EDGES = 2**24
+_METHODS = ("bucketed", "segment")
 
 
 @jax.tree_util.register_dataclass
@@ -106,43 +100,31 @@ class BucketedAdjacency:
 Adjacency = BucketedAdjacency | SegmentAdjacency
 
 
-def build_adjacency(graph: jraph.GraphsTuple, method: str = "auto") -> Adjacency:
+def build_adjacency(graph: jraph.GraphsTuple, method: str = "bucketed") -> Adjacency:
     """Prepares a graph for `propagate`.
 
     The result is a pytree: pass it to jitted functions as an argument. As a constant that they
     close over, it would be compiled into them.
 
     Args:
-        graph: from `bipartite_graph`.
-        method: "bucketed"; "segment", the plain one; or "auto", the faster one: on CPU that is the
-            bucketed one, by benchmarks/propagation.py. On other devices both are timed on this
-            graph, unless it is too large for the plain one, or there are several processes, which
-            all have to run the same.
+        graph: from `bipartite_graph`: symmetric, with weights `1 / sqrt(deg · deg)`.
+        method: "bucketed", which takes the weights from the degrees; or "segment", the plain one.
 
     Raises:
-        ValueError: an unknown method; receivers that are not sorted; or, unless the method is
-            "segment", weights that are not those of a symmetrically normalised graph.
+        ValueError: an unknown method, or receivers that are not sorted.
     """
     if method not in _METHODS:
         raise ValueError(f"method is {method!r}, must be one of {', '.join(_METHODS)}")
-    if method == "auto":
-        return _faster_adjacency(graph)
     n_nodes = int(graph.n_node.sum())
     senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
-    weights = np.asarray(graph.edges)
     if (receivers[1:] < receivers[:-1]).any():
         raise ValueError("the receivers of the graph are not sorted; build it by bipartite_graph")
     if method == "segment":
         return SegmentAdjacency(
-            jnp.asarray(senders), jnp.asarray(receivers), jnp.asarray(weights), n_nodes
+            jnp.asarray(senders), jnp.asarray(receivers), jnp.asarray(graph.edges), n_nodes
         )
 
     degree = np.maximum(np.bincount(receivers, minlength=n_nodes), 1).astype(np.float32)
-    if not _is_normalised(senders, receivers, weights, degree):
-        raise ValueError(
-            "the graph is not symmetric with weights 1 / sqrt(deg · deg); build it by "
-            'bipartite_graph, or use method "segment"'
-        )
     buckets = build_buckets(senders, receivers, n_nodes)
     return BucketedAdjacency(
         levels=jax.tree.map(jnp.asarray, buckets.levels),
@@ -154,67 +136,6 @@ def build_adjacency(graph: jraph.GraphsTuple, method: str = "auto") -> Adjacency
     )
 
 
-def _faster_adjacency(graph: jraph.GraphsTuple) -> Adjacency:
-    """The graph, prepared for the method that passes its messages faster on this device."""
-    bucketed = build_adjacency(graph, "bucketed")
-    is_measured = jax.default_backend() == "cpu"
-    if is_measured or jax.process_count() > 1 or not 0 < bucketed.n_edges <= _MAX_TRIAL_EDGES:
-        return bucketed
-    return min((bucketed, build_adjacency(graph, "segment")), key=_trial_seconds)
-
-
-def _trial_seconds(adjacency: Adjacency) -> float:
-    """Time of passing messages over two hops, forward and backward."""
-
-    @jax.jit
-    def both(adjacency: Adjacency, x: jax.Array) -> jax.Array:
-        return jax.grad(lambda x: (propagate(adjacency, x, 2) ** 2).sum())(x)
-
-    x = jnp.ones((adjacency.n_nodes, _TRIAL_WIDTH))
-    seconds = []
-    for _ in range(4):  # the first one is compiled
-        start = time.perf_counter()
-        both(adjacency, x).block_until_ready()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
-
-
-def _is_normalised(
-    senders: np.ndarray, receivers: np.ndarray, weights: np.ndarray, degree: np.ndarray
-) -> bool:
-    """Whether the weights are `1 / sqrt(deg · deg)` and each edge has its reverse.
-
-    Edges and reversed edges are the same if sums of their hashes are, but for a chance of 2^-64:
-    that takes a tenth of the time of sorting both.
-    """
-    n_nodes = np.uint64(len(degree))
-    difference = np.zeros(1, np.uint64)  # an array: a scalar would warn where it overflows
-    for start in range(0, len(senders), _CHUNK):
-        chunk = slice(start, start + _CHUNK)
-        ends = senders[chunk], receivers[chunk]
-        expected = 1 / np.sqrt(degree[ends[0]] * degree[ends[1]])
-        if not np.allclose(weights[chunk], expected, rtol=1e-5):
-            return False
-        one, other = (nodes.astype(np.uint64) for nodes in ends)
-        difference += _hashes(one * n_nodes + other).sum(keepdims=True)
-        difference -= _hashes(other * n_nodes + one).sum(keepdims=True)
-    return not difference.any()
-
-
-def _hashes(x: np.ndarray) -> np.ndarray:
-    """Numbers that look random, one for each uint64 of `x`, which they replace.
-
-    Source: G. L. Steele et al., "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
-    """
-    x ^= x >> np.uint64(30)
-    x *= np.uint64(0xBF58476D1CE4E5B9)
-    x ^= x >> np.uint64(27)
-    x *= np.uint64(0x94D049BB133111EB)
-    x ^= x >> np.uint64(31)
-    return x
-
-
-@functools.partial(jax.jit, static_argnames="n_layers")
 def propagate(adjacency: Adjacency, x: jax.Array, n_layers: int) -> jax.Array:
     """LightGCN's propagation, `mean_{l=0..n_layers} A^l x`.
 

@@ -1,24 +1,22 @@
-"""From settings and data to a model: what "auto" and 0 mean for a given prepared folder."""
+"""From settings and data to a model: what settings that were left to the data come to."""
 
 import math
 
-from symcere_jax import config as settings
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.models.symcere import DIM_WITHOUT_TEXT, SymCERE
+from symcere_jax.settings import NONE, ResolvedSettings, Settings
 
 MAX_REVIEW_TEXT_BYTES = 4 * 2**30  # of all training reviews, on each device
 MAX_CATALOG = 16_384  # items that all compete for each interaction
 MAX_STEPS_PER_EPOCH = 64  # each costs one message passing over all edges
 
 
-def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
-    """Replaces settings that depend on the data by what they come to.
+def resolve(settings: Settings, dataset: ReviewDataset) -> ResolvedSettings:
+    """Settings in which each that was None has the value that suits the data.
 
     Args:
-        config: settings, in which `text_encoder`, `candidates` and `exclude_target` may be "auto",
-            `embedding_dim`, `batch_size`, `temperature` and the learning rates of embeddings and
-            scalars 0, `user_ranking_weight` -1.
+        settings: as the user gave them.
         dataset: the prepared folder.
 
     Raises:
@@ -26,55 +24,45 @@ def resolve(config: settings.Config, dataset: ReviewDataset) -> settings.Config:
             contradict each other.
         DataError: the folder was not prepared with the text encoder.
     """
-    loss = config.loss
-    if loss.low_rated_weight > 0 and config.model.min_rating == 0:
+    if settings.low_rated_weight > 0 and settings.min_rating == 0:
         raise ConfigError(
-            f"--low_rated_weight={loss.low_rated_weight} needs --min_rating, which says "
+            f"--low_rated_weight={settings.low_rated_weight} needs --min_rating, which says "
             "what is rated low"
         )
-    encoder = _text_encoder(config.model, dataset)
-    has_text = encoder != settings.NONE
+    encoder = _text_encoder(settings, dataset)
+    has_text = encoder != NONE
     width = dataset.manifest.text_encoders[encoder]["width"] if has_text else 0
     n_train = len(dataset.train)
-    # Where a setting leaves the choice to the data: its value for that, and what it comes to.
-    defaults = {
-        "text_encoder": (settings.AUTO, encoder),
-        "embedding_dim": (0, width or DIM_WITHOUT_TEXT),
-        "candidates": (
-            settings.AUTO,
-            "catalog" if dataset.n_items <= MAX_CATALOG else "sampled",
-        ),
-        "temperature": (0, default_temperature(n_train, has_text=has_text)),
-        "exclude_target": (
-            settings.AUTO,
-            "review" if 0 < n_train * 2 * width <= MAX_REVIEW_TEXT_BYTES else "edge",
-        ),
-        # Without text it gains nothing, and half of a step's time is its.
-        "user_ranking_weight": (-1, 1.0 if has_text else 0.0),
-        "batch_size": (0, default_batch_size(n_train)),
+    chosen = {
+        "text_encoder": encoder,
+        "embedding_dim": width or DIM_WITHOUT_TEXT,
+        "candidates": "catalog" if dataset.n_items <= MAX_CATALOG else "sampled",
+        "temperature": default_temperature(n_train, has_text=has_text),
+        "exclude_target": "review" if 0 < n_train * 2 * width <= MAX_REVIEW_TEXT_BYTES else "edge",
+        # Without text it gains nothing, and takes half of a step's time.
+        "user_ranking_weight": 1.0 if has_text else 0.0,
+        "batch_size": default_batch_size(n_train),
         # Beside text, graph embeddings that learn fast overfit; without text they are all there is.
-        "embedding_learning_rate": (0, 1e-5 if has_text else 1e-3),
-        "scalar_learning_rate": (0, default_scalar_learning_rate(n_train, has_text=has_text)),
+        "embedding_learning_rate": 1e-5 if has_text else 1e-3,
+        "scalar_learning_rate": default_scalar_learning_rate(n_train, has_text=has_text),
     }
-    given = config.flat()
-    return config.replace(
-        **{name: value for name, (auto, value) in defaults.items() if given[name] == auto}
-    )
+    given = {name: value for name, value in settings.as_dict().items() if value is not None}
+    return ResolvedSettings.from_dict(chosen | given)
 
 
-def _text_encoder(model: settings.ModelConfig, dataset: ReviewDataset) -> str:
+def _text_encoder(settings: Settings, dataset: ReviewDataset) -> str:
     """The name of the text features to use, or "none"."""
     encoders = dataset.manifest.text_encoders
-    encoder = model.text_encoder
-    if encoder == settings.AUTO:
-        encoder = next(iter(encoders), settings.NONE)
-    if encoder != settings.NONE and encoder not in encoders:
-        known = ", ".join([*encoders, settings.NONE])
+    encoder = settings.text_encoder
+    if encoder is None:
+        encoder = next(iter(encoders), NONE)
+    if encoder != NONE and encoder not in encoders:
+        known = ", ".join([*encoders, NONE])
         raise DataError(
             f"{dataset.folder} has no text features of encoder {encoder!r}: "
             f"choose --text_encoder from {known}, or prepare the data with it"
         )
-    if encoder == settings.NONE and not model.graph_embeddings:
+    if encoder == NONE and not settings.graph_embeddings:
         raise ConfigError(
             "nothing to learn from: with --nograph_embeddings the data needs text features; "
             "prepare it with --text_encoder=lsa"
@@ -128,19 +116,19 @@ def _nearest_power_of_two(x: float) -> int:
     return 2 ** max(round(math.log2(x)), 0)
 
 
-def build_model(config: settings.Config, n_users: int, n_items: int) -> SymCERE:
+def build_model(settings: ResolvedSettings, n_users: int, n_items: int) -> SymCERE:
     """The model of resolved settings.
 
     Args:
-        config: as `resolve` returns it.
+        settings: as `resolve` returns them.
         n_users: number of users.
         n_items: number of items.
     """
     return SymCERE(
         n_users=n_users,
         n_items=n_items,
-        dim=config.model.embedding_dim,
-        temperature=config.loss.temperature,
-        dropout=config.train.dropout,
-        config=config.model,
+        dim=settings.embedding_dim,
+        temperature=settings.temperature,
+        dropout=settings.dropout,
+        config=settings,
     )

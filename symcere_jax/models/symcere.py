@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.arrays import unit_rows
-from symcere_jax.config import ModelConfig
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.graph import (
     Adjacency,
@@ -20,6 +19,7 @@ from symcere_jax.graph import (
 )
 from symcere_jax.models.columns import Columns
 from symcere_jax.models.towers import GraphTower, TextTower
+from symcere_jax.settings import ResolvedSettings
 
 DIM_WITHOUT_TEXT = 64
 # The parameters with a row for each user, then one for each item. Devices share their columns.
@@ -50,7 +50,7 @@ class ModelInputs:
     item_reviews: jax.Array
 
     @classmethod
-    def from_dataset(cls, dataset: ReviewDataset, config: ModelConfig) -> "ModelInputs":
+    def from_dataset(cls, dataset: ReviewDataset, config: ResolvedSettings) -> "ModelInputs":
         """Builds the graph and reads the text features of a prepared folder.
 
         Args:
@@ -202,7 +202,7 @@ class SymCERE(nn.Module):
     dim: int
     temperature: float
     dropout: float
-    config: ModelConfig
+    config: ResolvedSettings
     columns: Columns | None = None
 
     def setup(self) -> None:

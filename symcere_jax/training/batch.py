@@ -4,7 +4,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.config import LossConfig
+from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.inputs import MAX_HISTORY, TrainInputs
 from symcere_jax.training.shuffling import shuffled
 
@@ -24,7 +24,7 @@ class ItemCycle:
     places: jax.Array
 
     @classmethod
-    def draw(cls, config: LossConfig, n_items: int, key: jax.Array) -> "ItemCycle | None":
+    def draw(cls, config: ResolvedSettings, n_items: int, key: jax.Array) -> "ItemCycle | None":
         """A cycle for a step; None where no items are drawn, or all would be."""
         sampled = config.ranking_loss != "bpr" and config.candidates == "sampled"
         if not sampled or config.sampled_candidates >= n_items:
@@ -72,7 +72,7 @@ class Batch:
     @classmethod
     def draw(
         cls,
-        config: LossConfig,
+        config: ResolvedSettings,
         inputs: TrainInputs,
         rows: jax.Array,
         key: jax.Array,

@@ -12,8 +12,8 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.config import LossConfig
 from symcere_jax.models import NODE_PARAMS, NodeEmbeddings, SymCERE
+from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.batch import Batch
 from symcere_jax.training.inputs import TrainInputs
 
@@ -95,7 +95,7 @@ class BatchEmbedder:
     """
 
     model: SymCERE
-    config: LossConfig
+    config: ResolvedSettings
     inputs: TrainInputs
 
     def __call__(

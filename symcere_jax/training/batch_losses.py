@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from symcere_jax import losses
-from symcere_jax.config import LossConfig
+from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.batch import Batch, ItemCycle
 from symcere_jax.training.batch_embeddings import ModalEmbeddings, RowEmbeddings, SharedEmbeddings
 from symcere_jax.training.devices import local_rows
@@ -33,7 +33,7 @@ class BatchLosses:
         shared: embeddings that all micro-batches read.
     """
 
-    config: LossConfig
+    config: ResolvedSettings
     inputs: TrainInputs
     n_devices: int
     block_size: int

@@ -81,7 +81,7 @@ def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
         metadata.check_dataset(dataset)
         config = metadata.config
         model = build_model(config, dataset.n_users, dataset.n_items)
-        inputs = ModelInputs.from_dataset(dataset, config.model)
+        inputs = ModelInputs.from_dataset(dataset, config)
         built.update(model=model, inputs=inputs, items=training_items(dataset, config))
         return jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
 

@@ -5,9 +5,9 @@ import jax
 import jax.numpy as jnp
 
 from symcere_jax.arrays import unit_rows
-from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.models import ModelInputs
+from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.user_items import UserItems
 
 MAX_HISTORY = 1024  # items of a user that are read at once
@@ -33,21 +33,21 @@ class TrainInputs:
     review_text: jax.Array | None = None
 
     @classmethod
-    def from_dataset(cls, dataset: ReviewDataset, config: Config) -> "TrainInputs":
+    def from_dataset(cls, dataset: ReviewDataset, config: ResolvedSettings) -> "TrainInputs":
         """Collects the training data of a prepared folder.
 
         Args:
             dataset: the prepared folder.
             config: resolved settings.
         """
-        positive = dataset.is_positive(config.model.min_rating)
+        positive = dataset.is_positive(config.min_rating)
         review_text = None
-        if config.model.text_encoder != "none" and config.loss.reads_reviews:
-            features = dataset.text_features(config.model.text_encoder, "reviews")
+        if config.text_encoder != "none" and config.reads_reviews:
+            features = dataset.text_features(config.text_encoder, "reviews")
             rows = dataset.review_rows("train")[positive]
             review_text = jnp.asarray(unit_rows(features[rows]), jnp.float16)
         return cls(
-            model=ModelInputs.from_dataset(dataset, config.model),
+            model=ModelInputs.from_dataset(dataset, config),
             interactions=jnp.asarray(dataset.train[positive]),
             history=UserItems.from_pairs(dataset.train, dataset.n_users),
             low_rated=UserItems.from_pairs(dataset.train[~positive], dataset.n_users),

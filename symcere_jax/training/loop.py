@@ -13,18 +13,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.callbacks import ShouldStop
-from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
 from symcere_jax.evaluation import PRIMARY_METRIC, alignment_and_uniformity, evaluate
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.models import build_model, resolve, score_factors
-from symcere_jax.reporting.metric_log import MetricLog
+from symcere_jax.settings import ResolvedSettings, Settings
 from symcere_jax.training import processes
 from symcere_jax.training.checkpoint import KEEP, Checkpoints, Metadata, Progress
 from symcere_jax.training.devices import AXIS, collect, distribute, replicate
 from symcere_jax.training.embeddings import embed
 from symcere_jax.training.inputs import TrainInputs
+from symcere_jax.training.metric_log import MetricLog
 from symcere_jax.training.neighbors import FILE, NeighborChoice, can_count, choose_weight
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.step import build_optimizer, build_steps, initial_state
@@ -70,7 +70,7 @@ class TrainResult:
 
 
 def train(
-    config: Config,
+    config: Settings,
     dataset: ReviewDataset,
     workdir: str | Path,
     *,
@@ -165,7 +165,9 @@ def fit_batch_size(
 class _Run:
     """A run in memory: what stays the same, and the state on the devices."""
 
-    def __init__(self, config: Config, dataset: ReviewDataset, workdir: Path, keep: int) -> None:
+    def __init__(
+        self, config: ResolvedSettings, dataset: ReviewDataset, workdir: Path, keep: int
+    ) -> None:
         self.config, self.dataset, self.keep = config, dataset, keep
         self.checkpoint_seconds = SECONDS_BETWEEN_CHECKPOINTS
         self.workdir, self.checkpoints = workdir, Checkpoints(workdir)
@@ -174,28 +176,28 @@ class _Run:
         n_interactions = len(inputs.interactions)
         self.batch_size, n_micro_batches = fit_batch_size(
             self._wanted_batch_size(),
-            config.train.micro_batch_size,
+            config.micro_batch_size,
             n_interactions,
             jax.device_count(),
         )
         # Calls of equal length: one compilation.
         n_steps = math.ceil(n_interactions / self.batch_size)
-        self.calls = math.ceil(n_steps / config.train.steps_per_call)
+        self.calls = math.ceil(n_steps / config.steps_per_call)
         self.steps_per_call = math.ceil(n_steps / self.calls)
         self.steps_per_epoch = self.calls * self.steps_per_call
 
         self.model = build_model(config, dataset.n_users, dataset.n_items)
         self.columns = self.model.shared(AXIS, jax.device_count()).held
         self.model_inputs = jax.device_put(inputs.model)
-        objective = Objective(self.model, config.loss)
-        optimizer = build_optimizer(config.train, self.batch_size)
-        self.state = initial_state(objective, optimizer, inputs, config.train)
+        objective = Objective(self.model, config)
+        optimizer = build_optimizer(config, self.batch_size)
+        self.state = initial_state(objective, optimizer, inputs, config)
         self.best_params = self.state.kept
         self.inputs = replicate(inputs)
         self.run_steps = build_steps(
             objective,
             optimizer,
-            config.train,
+            config,
             batch_size=self.batch_size,
             n_micro_batches=n_micro_batches,
             steps_per_epoch=self.steps_per_epoch,
@@ -239,7 +241,7 @@ class _Run:
         # A longer run, or more patience, goes on from where the shorter one ended. What is chosen
         # after training changes nothing in it, and how messages are passed none but the time.
         free = {"epochs", "patience", "item_neighbors", "propagation"}
-        earlier = {**metadata.settings, **{name: self.config.flat()[name] for name in free}}
+        earlier = {**metadata.settings, **{name: self.config.as_dict()[name] for name in free}}
         if difference := self.config.difference(earlier):
             raise CheckpointError(
                 f"{self.checkpoints.folder.parent} holds a run of other settings: {difference}; "
@@ -262,7 +264,7 @@ class _Run:
             with contextlib.suppress(CheckpointError):  # which is told when it is restored
                 if found := self.checkpoints.metadata("latest").batch_size:
                     return found
-        return self.config.train.batch_size
+        return self.config.batch_size
 
     def train(
         self,
@@ -271,7 +273,7 @@ class _Run:
         observer: Observer | None,
         should_stop: ShouldStop,
     ) -> TrainResult:
-        settings = self.config.train
+        settings = self.config
         started = last_save = time.monotonic()
 
         def begin() -> None:

@@ -5,9 +5,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError
+from symcere_jax.settings import ResolvedSettings
 
 FORMAT_VERSION = 1
 
@@ -36,7 +36,7 @@ class Metadata:
     """What a checkpoint says of itself.
 
     Attributes:
-        settings: flat resolved settings, as `Config.of` takes them.
+        settings: flat resolved settings, by name.
         dataset: name of the data set.
         fingerprint: of the prepared folder.
         n_users: number of users.
@@ -58,7 +58,7 @@ class Metadata:
     @classmethod
     def of(
         cls,
-        config: Config,
+        config: ResolvedSettings,
         dataset: ReviewDataset,
         steps_per_epoch: int,
         progress: Progress,
@@ -66,7 +66,7 @@ class Metadata:
     ) -> "Metadata":
         """Describes a run on a prepared folder."""
         return cls(
-            settings=config.flat(),
+            settings=config.as_dict(),
             dataset=dataset.name,
             fingerprint=dataset.fingerprint,
             n_users=dataset.n_users,
@@ -77,14 +77,14 @@ class Metadata:
         )
 
     @property
-    def config(self) -> Config:
+    def config(self) -> ResolvedSettings:
         """The settings of the run."""
-        return Config.of(**self.settings)
+        return ResolvedSettings.from_dict(self.settings)
 
     @property
     def is_complete(self) -> bool:
         """Whether the run has ended by itself: all epochs are done, or there was no more gain."""
-        train, progress = self.config.train, self.progress
+        train, progress = self.config, self.progress
         if progress.step >= train.epochs * self.steps_per_epoch:
             return True
         at_epoch_end = progress.step % self.steps_per_epoch == 0

@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.callbacks import ShouldStop
-from symcere_jax.config import Config
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.errors import CheckpointError
@@ -22,6 +21,7 @@ from symcere_jax.evaluation import PRIMARY_METRIC, evaluate, standard_error
 from symcere_jax.files import write_json
 from symcere_jax.models import Embeddings, Neighbors, score_factors
 from symcere_jax.models.neighbors import MAX_COLUMNS
+from symcere_jax.settings import ResolvedSettings
 
 FILE = "neighbors.json"
 MAX_ITEMS = 8192  # the cost of their kernel, paid at each start, grows with the square
@@ -83,16 +83,16 @@ def read_weight(workdir: Path, best_step: int) -> float:
         ) from None
 
 
-def training_items(dataset: ReviewDataset, config: Config) -> Interactions:
+def training_items(dataset: ReviewDataset, config: ResolvedSettings) -> Interactions:
     """The positive training items of each user."""
-    positive = dataset.train[dataset.is_positive(config.model.min_rating)]
+    positive = dataset.train[dataset.is_positive(config.min_rating)]
     return Interactions.from_pairs(positive, dataset.n_users)
 
 
-def can_count(dataset: ReviewDataset, config: Config) -> bool:
+def can_count(dataset: ReviewDataset, config: ResolvedSettings) -> bool:
     """Whether neighbours are asked for, and there is a split to choose their weight by."""
     return (
-        config.model.item_neighbors
+        config.item_neighbors
         and len(dataset.valid) > 0
         and dataset.n_items <= MAX_ITEMS
         and dataset.n_users * min(dataset.n_items, MAX_COLUMNS) <= MAX_VALUES
@@ -103,7 +103,7 @@ def choose_weight(
     embeddings: Embeddings,
     temperature: float,
     dataset: ReviewDataset,
-    config: Config,
+    config: ResolvedSettings,
     should_stop: ShouldStop = lambda: False,
 ) -> NeighborChoice | None:
     """The weight of neighbours that ranks best on validation.

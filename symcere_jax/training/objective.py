@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from symcere_jax import losses
-from symcere_jax.config import LossConfig
 from symcere_jax.models import NODE_PARAMS, SymCERE
+from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.batch import Batch, ItemCycle
 from symcere_jax.training.batch_embeddings import BatchEmbedder
 from symcere_jax.training.batch_losses import BatchLosses
@@ -32,7 +32,7 @@ class Objective:
     """
 
     model: SymCERE
-    config: LossConfig
+    config: ResolvedSettings
     block_size: int = 4096  # fits the cache beside a batch; measured on CPU
 
     def gradients(

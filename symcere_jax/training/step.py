@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from symcere_jax.config import TrainConfig
 from symcere_jax.models import NODE_PARAMS
+from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.devices import AXIS
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
@@ -50,7 +50,7 @@ class TrainState:
         return self.params if self.average is None else self.average
 
 
-def build_optimizer(config: TrainConfig, batch_size: int) -> optax.GradientTransformation:
+def build_optimizer(config: ResolvedSettings, batch_size: int) -> optax.GradientTransformation:
     """Adam, with a learning rate each for embeddings, projection and scalars.
 
     With `k = batch_size / 256`, learning rates are those given times `√k`, and for k > 1
@@ -97,7 +97,7 @@ def initial_state(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     inputs: TrainInputs,
-    config: TrainConfig,
+    config: ResolvedSettings,
 ) -> TrainState:
     """Parameters before the first step."""
     params = jax.jit(objective.model.init)(jax.random.key(config.seed), inputs.model)["params"]
@@ -108,7 +108,7 @@ def initial_state(
 def build_steps(
     objective: Objective,
     optimizer: optax.GradientTransformation,
-    config: TrainConfig,
+    config: ResolvedSettings,
     *,
     batch_size: int,
     n_micro_batches: int,

@@ -1,20 +1,21 @@
 """A run that starts from the parameters of an earlier one, on data that has grown since."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.config import Config
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError
 from symcere_jax.models import NODE_PARAMS
+from symcere_jax.settings import MODEL_SETTINGS, ResolvedSettings
 from symcere_jax.training.checkpoint import Checkpoints, Metadata
 
 
-def warm_params(workdir: str | Path, config: Config, dataset: ReviewDataset, params: Any) -> Any:
+def warm_params(
+    workdir: str | Path, config: ResolvedSettings, dataset: ReviewDataset, params: Any
+) -> Any:
     """The best parameters of an earlier run, with rows for the users and items that are new.
 
     Rows of the graph tower follow their users and items; new ones keep their initial values, which
@@ -60,15 +61,17 @@ def warm_params(workdir: str | Path, config: Config, dataset: ReviewDataset, par
     return jax.tree_util.tree_map_with_path(merge, earlier, params)
 
 
-def _check(metadata: Metadata, config: Config, dataset: ReviewDataset, workdir: str | Path) -> None:
+def _check(
+    metadata: Metadata, config: ResolvedSettings, dataset: ReviewDataset, workdir: str | Path
+) -> None:
     if not dataset.grew_from(metadata.fingerprint):
         raise CheckpointError(
             f"--warm_start={workdir} was trained on {metadata.dataset!r} (fingerprint "
             f"{metadata.fingerprint}), which {dataset.folder} did not grow from: add the new "
             "reviews to that folder by data_prep/prepare.py --append"
         )
-    earlier, mine = (dataclasses.asdict(part.model) for part in (metadata.config, config))
-    for name in mine.keys() - {"item_neighbors"}:  # which has no parameters
+    earlier, mine = metadata.config.as_dict(), config.as_dict()
+    for name in MODEL_SETTINGS:
         if mine[name] != earlier[name]:
             raise ConfigError(
                 f"--warm_start={workdir} has --{name}={earlier[name]}, this run has "

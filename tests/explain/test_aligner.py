@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from symcere_jax.config import Config
 from symcere_jax.errors import ConfigError
 from symcere_jax.explain import Aligner
 from symcere_jax.models import build_model
+from symcere_jax.settings import Settings
 
 TEXTS = ["gasket bolt engine", "", "good great", "spatula oven"]
 
@@ -74,7 +74,7 @@ def test_text_alone(dataset):
     ],
 )
 def test_models_without_what_is_compared(trained, dataset, settings, message):
-    config = Config.of(embedding_dim=12, **settings)
+    config = Settings(embedding_dim=12, **settings)
     model = build_model(config, dataset.n_users, dataset.n_items)
     with pytest.raises(ConfigError, match=message):
         Aligner.of_model("model", dataclasses.replace(trained, model=model), dataset)

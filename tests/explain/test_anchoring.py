@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from data_prep.synthetic import FACTUAL_WORDS, SENTIMENT_WORDS
 from symcere_jax.explain import (
     Aligner,
     WordContributions,
@@ -11,6 +10,7 @@ from symcere_jax.explain import (
     sample_reviews,
     summarize_anchoring,
 )
+from symcere_jax.prepare.sources.generated import FACTUAL_WORDS, SENTIMENT_WORDS
 
 CLASSES = classes_of_lists(["bolt", "hose", "oven"], ["good", "bad"])
 LABELS = {"dataset": "d", "split": "test", "against": "graph", "word_classes": "x", "known": {}}

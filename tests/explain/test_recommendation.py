@@ -110,7 +110,7 @@ def test_steps_are_those_of_the_graph_where_low_ratings_are_left_out(trained, da
     changed = dataclasses.replace(
         trained,
         model=build_model(config, dataset.n_users, dataset.n_items),
-        inputs=ModelInputs.from_dataset(dataset, config.model),
+        inputs=ModelInputs.from_dataset(dataset, config),
     )
     edges = dataset.train[dataset.is_positive(4.0)]
     assert 0 < len(edges) < len(dataset.train)

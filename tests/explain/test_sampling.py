@@ -1,8 +1,8 @@
 import pytest
 
-from data_prep.synthetic import FACTUAL_WORDS, SENTIMENT_WORDS
 from symcere_jax.errors import DataError
 from symcere_jax.explain import Aligner, classes_of_lists, known_classes, sample_reviews
+from symcere_jax.prepare.sources.generated import FACTUAL_WORDS, SENTIMENT_WORDS
 
 
 def test_a_sample_holds_facts_and_sentiment(dataset):

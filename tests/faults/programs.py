@@ -14,8 +14,8 @@ import jax
 import numpy as np
 
 from symcere_jax.data import ReviewDataset
-from symcere_jax.reporting.metric_log import read_metric_log
 from symcere_jax.training import Checkpoints, loop
+from symcere_jax.training.metric_log import read_metric_log
 
 ROOT = Path(__file__).parents[2]
 DATA = ("--source=synthetic", "--synthetic_users=400", "--synthetic_items=120", "--text_width=16")

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.config import Config
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import ModelInputs, SymCERE, build_model
+from symcere_jax.settings import Settings
 
 N_USERS, N_ITEMS, WIDTH = 7, 5, 4
 # User 6 and item 4 are isolated; user 5 and item 3 know only each other.
@@ -30,11 +30,11 @@ def build(**settings) -> tuple[SymCERE, ModelInputs]:
     """
     defaults = {"text_encoder": "lsa", "embedding_dim": WIDTH, "propagation": "segment"}
     defaults |= {"temperature": 0.1}
-    config = Config.of(**(defaults | settings))
-    with_text = config.model.text_encoder != "none"
+    config = Settings(**(defaults | settings))
+    with_text = config.text_encoder != "none"
     graph = bipartite_graph(PAIRS, N_USERS, N_ITEMS)
     inputs = ModelInputs(
-        build_adjacency(graph, config.model.propagation),
+        build_adjacency(graph, config.propagation),
         jnp.asarray(unit_text(N_USERS)) if with_text else None,
         jnp.asarray(unit_text(N_ITEMS)) if with_text else None,
         *2

@@ -3,16 +3,16 @@
 import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.config import Config
 from symcere_jax.graph import propagate
 from symcere_jax.models import ModelInputs, SymCERE, build_model, resolve
+from symcere_jax.settings import Settings
 
 from . import small
 
 
 def test_inputs_are_those_of_the_training_split(dataset):
-    config = resolve(Config(), dataset)
-    inputs = ModelInputs.from_dataset(dataset, config.model)
+    config = resolve(Settings(), dataset)
+    inputs = ModelInputs.from_dataset(dataset, config)
     n_users, n_nodes = dataset.n_users, dataset.n_users + dataset.n_items
     # One hop from every node alone shows every edge.
     hop = np.asarray(propagate(inputs.adjacency, jnp.eye(n_nodes), 1)) * 2 - np.eye(n_nodes)
@@ -29,8 +29,8 @@ def test_inputs_are_those_of_the_training_split(dataset):
 
 
 def test_inputs_without_text(dataset_without_text):
-    config = resolve(Config(), dataset_without_text)
-    inputs = ModelInputs.from_dataset(dataset_without_text, config.model)
+    config = resolve(Settings(), dataset_without_text)
+    inputs = ModelInputs.from_dataset(dataset_without_text, config)
     assert inputs.user_text is None
     assert inputs.item_text is None
 
@@ -38,9 +38,9 @@ def test_inputs_without_text(dataset_without_text):
 def test_untrained_graph_embeddings_leave_the_lead_to_text(dataset):
     rankings = []
     for graph_embeddings in (False, True):
-        config = resolve(Config.of(graph_embeddings=graph_embeddings), dataset)
+        config = resolve(Settings(graph_embeddings=graph_embeddings), dataset)
         model = build_model(config, dataset.n_users, dataset.n_items)
-        inputs = ModelInputs.from_dataset(dataset, config.model)
+        inputs = ModelInputs.from_dataset(dataset, config)
         params = small.initial_params(model, inputs)
         embeddings = model.apply({"params": params}, inputs, method=SymCERE.embed)
         rankings.append(np.asarray(embeddings.users @ embeddings.items.T))

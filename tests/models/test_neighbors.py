@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.models import Embeddings, Neighbors, neighbors, score_block
-from symcere_jax.serving.retrieval import item_lists
+from symcere_jax.recommend.retrieval import item_lists
 
 
 def kernel(left, right):

@@ -6,11 +6,11 @@ import tarfile
 
 import pytest
 
-from data_prep.config import PrepareConfig
-from data_prep.pipeline import prepare
-from data_prep.sources import tripadvisor_lara
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
+from symcere_jax.prepare.pipeline import prepare
+from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.prepare.sources import tripadvisor_lara
 
 HOTEL = "".join(
     f"<Author>user{n}\n<Content>A fine view {n}\n<Date>Dec {n + 1}, 2008\n<Rating>4\t4\t4\n\n"
@@ -43,7 +43,7 @@ def prepare_archive(tmp_path):
                 archive.addfile(member, io.BytesIO(content))
         before = sorted(tmp_path.rglob("*"))
         output = tmp_path / "work" / "out"
-        config = PrepareConfig(
+        config = PrepareSettings(
             source="tripadvisor_lara", input=path, output=output, text_encoder="none"
         )
         try:
@@ -81,13 +81,13 @@ def test_a_file_beyond_any_hotel_is_refused_before_it_is_read(tmp_path, monkeypa
     member.size = 1 << 40
     path = tmp_path / "raw.tar.gz"
     path.write_bytes(gzip.compress(member.tobuf() + HOTEL))
-    config = PrepareConfig(source="tripadvisor_lara", input=path, output=tmp_path / "out")
+    config = PrepareSettings(source="tripadvisor_lara", input=path, output=tmp_path / "out")
     with pytest.raises(DataError, match=r"hotel_7_parsed.txt: 1,099,511,627,776 bytes, more than"):
         prepare(config)
     folder = tmp_path / "raw"
     folder.mkdir()
     (folder / "hotel_7_parsed.txt").write_bytes(HOTEL)
     monkeypatch.setattr(tripadvisor_lara, "_MAX_BYTES", 100)
-    config = PrepareConfig(source="tripadvisor_lara", input=folder, output=tmp_path / "out")
+    config = PrepareSettings(source="tripadvisor_lara", input=folder, output=tmp_path / "out")
     with pytest.raises(DataError, match="more than the reviews of a hotel can be"):
         prepare(config)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.config import PrepareConfig
-from data_prep.pipeline import prepare
 from symcere_jax import explain
-from symcere_jax.config import Config
 from symcere_jax.data import ReviewDataset
-from symcere_jax.experiments.scoring import score_run
-from symcere_jax.reporting import explanation, recommendation
-from symcere_jax.reporting.report import Report
+from symcere_jax.prepare.pipeline import prepare
+from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.report import explanation, recommendation
+from symcere_jax.report.report import Report
+from symcere_jax.settings import Settings
+from symcere_jax.study.scoring import score_run
 from symcere_jax.training import load_model, train
 
 SCRIPT = "<script>alert(1)</script>"
@@ -66,7 +66,7 @@ def hostile(tmp_path_factory) -> ReviewDataset:
         if (user + item) % 2
     ]
     (folder / "raw.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    config = PrepareConfig(
+    config = PrepareSettings(
         source="table", input=folder / "raw.jsonl", output=folder / "data", name=NAME,
         text_width=6, k_core=1, clean_html=False,
     )  # fmt: skip
@@ -79,7 +79,7 @@ def run(hostile, tmp_path_factory) -> Path:
     """A scored run, in a folder whose name is hostile too."""
     workdir = tmp_path_factory.mktemp("runs") / IMAGE.replace("/", "")
     settings = {"n_layers": 1, "propagation": "segment", "cross_modal_weight": 0.0, "epochs": 1}
-    train(Config.of(**settings, user_ranking_weight=0.0), hostile, workdir)
+    train(Settings(**settings, user_ranking_weight=0.0), hostile, workdir)
     score_run(workdir, hostile, "test")
     return workdir
 
@@ -122,7 +122,7 @@ def test_the_service(hostile, run):
     """Its page holds nothing of the data; answers are JSON, which browsers do not take for HTML."""
     from starlette.testclient import TestClient
 
-    from symcere_jax.serving.http import ServedModel, create_app
+    from symcere_jax.recommend.http import ServedModel, create_app
 
     with TestClient(create_app(ServedModel(run, hostile.folder))) as client:
         page = client.get("/")

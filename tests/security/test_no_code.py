@@ -11,10 +11,10 @@ import pytest
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.data.dataset import load_array
 from symcere_jax.errors import DataError, SymcereError
-from symcere_jax.reporting.runs import read_runs
-from symcere_jax.text.cache import VectorCache
-from symcere_jax.text.language_models.checkpoint import Checkpoint
-from symcere_jax.text.language_models.weights import weight_files
+from symcere_jax.report.runs import read_runs
+from symcere_jax.text.encoders.cache import VectorCache
+from symcere_jax.text.hub.checkpoint import Checkpoint
+from symcere_jax.text.hub.weights import weight_files
 from symcere_jax.training import Checkpoints, load_embeddings
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ import pytest
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.data.dataset import load_array
 from symcere_jax.errors import CheckpointError, DataError
-from symcere_jax.text.language_models.weights import open_weights
+from symcere_jax.text.hub.weights import open_weights
 from symcere_jax.training.contents import read_contents
 
 HUGE = 10**12
@@ -120,14 +120,14 @@ def test_weights_that_claim_too_much(tmp_path, header):
 PREPARE = """
 import resource, sys
 from pathlib import Path
-from data_prep.config import PrepareConfig
-from data_prep.pipeline import prepare
+from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.prepare.pipeline import prepare
 from symcere_jax.errors import DataError
-from data_prep.formats import delimited, json_lines
+from symcere_jax.prepare.read.formats import delimited, json_lines
 delimited._MAX_LINE_BYTES = json_lines._MAX_LINE_BYTES = 1 << 25  # it takes less time so
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    prepare(PrepareConfig(source="table", input=Path(sys.argv[1]), output=Path(sys.argv[2]),
+    prepare(PrepareSettings(source="table", input=Path(sys.argv[1]), output=Path(sys.argv[2]),
                           text_encoder="none", on_bad_row="skip", max_bad_share=1.0))
 except DataError as error:
     print(error)

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.config import Config
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import ModelInputs, SymCERE, build_model
+from symcere_jax.settings import Settings
 from symcere_jax.training.devices import AXIS, collect, distribute
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
@@ -43,7 +43,7 @@ ONLY_RANKING = {
 }
 
 
-def config(**settings: Any) -> Config:
+def config(**settings: Any) -> Settings:
     """Every term is on; no dropout, which loops could not follow."""
     every = {
         "embedding_dim": DIM,
@@ -64,7 +64,7 @@ def config(**settings: Any) -> Config:
         "intra_modal_weight": 0.2,
         "embedding_l2": 0.05,
     }
-    return Config.of(**{**every, **settings})
+    return Settings(**{**every, **settings})
 
 
 def inputs() -> TrainInputs:
@@ -98,9 +98,9 @@ def params(model: SymCERE) -> dict:
     return jax.tree.map(lambda leaf: rng.normal(0.3, 0.6, leaf.shape).astype(np.float32), shapes)
 
 
-def objective(config: Config, block_size: int = 16_384) -> Objective:
+def objective(config: Settings, block_size: int = 16_384) -> Objective:
     """The objective of the problem's model."""
-    return Objective(build_model(config, N_USERS, N_ITEMS), config.loss, block_size)
+    return Objective(build_model(config, N_USERS, N_ITEMS), config, block_size)
 
 
 def loss_and_gradients(
@@ -181,44 +181,44 @@ def adjacency() -> np.ndarray:
     return matrix
 
 
-def embed(params: dict, config: Config) -> Nodes:
+def embed(params: dict, config: Settings) -> Nodes:
     """Towers, then `P(X) = mean_l A^l X`, dense."""
     model = inputs().model
     zeros = np.zeros((N_USERS + N_ITEMS, DIM))
     graph = text = zeros
-    if config.model.graph_embeddings:
+    if config.graph_embeddings:
         graph = np.asarray(params["graph_tower"]["embedding"], np.float64)
-    if config.model.text_encoder != "none":
+    if config.text_encoder != "none":
         tower = params["text_tower"]
         weighted = [tower["user_weight"] * model.user_text, tower["item_weight"] * model.item_text]
         text = np.concatenate(weighted).astype(np.float64) @ tower["projection"]["kernel"]
-    n_layers = config.model.n_layers
+    n_layers = config.n_layers
     powers = [np.linalg.matrix_power(adjacency(), layer) for layer in range(n_layers + 1)]
     mean = sum(powers) / (n_layers + 1)
     walks = sum(powers[:n_layers], start=np.zeros_like(powers[0])) @ (graph + text)
     return Nodes(mean @ (graph + text), walks, mean @ graph, mean @ text)
 
 
-def terms(params: dict, config: Config, part: slice = WHOLE) -> dict[str, float]:
+def terms(params: dict, config: Settings, part: slice = WHOLE) -> dict[str, float]:
     """Every term of the objective of a part of `BATCH`, and their sum, from the formulas."""
-    nodes, loss = embed(params, config), config.loss
+    nodes, loss = embed(params, config), config
     pairs = [tuple(pair) for pair in PAIRS[BATCH[part]].tolist()]
     known_pairs = PAIRS.tolist() + LOW_RATED.tolist()
     history = {user: {i for u, i in known_pairs if u == user} for user in range(N_USERS)}
-    matrix, n_terms = adjacency(), config.model.n_layers + 1
-    has_graph = config.model.graph_embeddings
-    has_text = config.model.text_encoder != "none"
+    matrix, n_terms = adjacency(), config.n_layers + 1
+    has_graph = config.graph_embeddings
+    has_text = config.text_encoder != "none"
     reviews = {
         tuple(pair): np.asarray(text, np.float64)
         for pair, text in zip(PAIRS.tolist(), inputs().review_text, strict=True)
     }
     temperature = loss.temperature
-    if config.model.learn_temperature:
+    if config.learn_temperature:
         temperature = max(math.exp(float(params["log_temperature"])), 0.01)
 
     def direction(vector: np.ndarray) -> np.ndarray:
         norm = math.sqrt(vector @ vector)
-        return vector / norm if config.model.normalize and norm > 0 else vector
+        return vector / norm if config.normalize and norm > 0 else vector
 
     def project(text: np.ndarray, side: str) -> np.ndarray:
         tower = params["text_tower"]
@@ -239,7 +239,7 @@ def terms(params: dict, config: Config, part: slice = WHOLE) -> dict[str, float]
         return direction(vectors[0]), direction(vectors[1])
 
     def popularity(count: int) -> float:
-        if not config.model.popularity_prior:
+        if not config.popularity_prior:
             return 0.0
         return float(params["popularity_weight"]) * math.log(1 + count)
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from symcere_jax.config import Config
 from symcere_jax.errors import CheckpointError, StorageError
+from symcere_jax.settings import Settings
 from symcere_jax.training import checkpoint, contents, metadata
 from symcere_jax.training.checkpoint import Checkpoints, Metadata, Progress
 from symcere_jax.training.step import TrainState, build_optimizer
@@ -34,7 +34,7 @@ def _state(step: int = 12) -> TrainState:
     }
     draw = lambda shape: jnp.asarray(rng.standard_normal(shape), jnp.float32)  # noqa: E731
     params = jax.tree.map(draw, shapes, is_leaf=lambda x: isinstance(x, tuple))
-    optimizer = build_optimizer(Config().train, batch_size=256)
+    optimizer = build_optimizer(Settings().train, batch_size=256)
     _, opt_state = optimizer.update(params, optimizer.init(params), params)
     average = jax.tree.map(lambda leaf: leaf / 3, params)
     return TrainState(jnp.int32(step), params, opt_state, average)
@@ -42,7 +42,7 @@ def _state(step: int = 12) -> TrainState:
 
 def _metadata(dataset, **progress) -> Metadata:
     progress = dataclasses.replace(PROGRESS, **progress)
-    config = Config.of(learning_rate=0.1 + 0.2, text_encoder="lsa", normalize=False)
+    config = Settings(learning_rate=0.1 + 0.2, text_encoder="lsa", normalize=False)
     return Metadata.of(config, dataset, 4, progress, batch_size=128)
 
 
@@ -116,8 +116,8 @@ def test_metadata_is_restored_exactly(saved, dataset):
     for kind, step in (("latest", 16), ("best", 12)):
         found = saved.metadata(kind)
         assert found == _metadata(dataset, step=step)
-        assert found.config.train.learning_rate == 0.1 + 0.2
-        assert found.config == Config.of(**found.settings)
+        assert found.config.learning_rate == 0.1 + 0.2
+        assert found.config == Settings(**found.settings)
         found.check_dataset(dataset)
 
 

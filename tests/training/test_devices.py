@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from symcere_jax.config import Config
-from symcere_jax.reporting.metric_log import read_metric_log
+from symcere_jax.settings import Settings
 from symcere_jax.training import load_embeddings, train
+from symcere_jax.training.metric_log import read_metric_log
 
 from . import problem
 from .problem import ONLY_RANKING
@@ -47,7 +47,7 @@ tests, folder, output, n_devices = sys.argv[1], sys.argv[2], sys.argv[3], int(sy
 sys.path.insert(0, tests)
 import jax, numpy as np
 import problem
-from symcere_jax.config import Config
+from symcere_jax.settings import Settings
 from symcere_jax.data import ReviewDataset
 from symcere_jax.training import train
 from symcere_jax.training.devices import AXIS, local_rows, replicate, unreplicate
@@ -62,7 +62,7 @@ np.testing.assert_array_equal(rows.reshape(-1), np.arange(16))
 for name, case in json.loads(sys.argv[5]).items():
     np.savez(f"{output}/{name}.npz", **problem.terms_and_gradients(**case))
 for workdir in sys.argv[7:]:
-    config = Config.of(**json.loads(sys.argv[6]), epochs=2)
+    config = Settings(**json.loads(sys.argv[6]), epochs=2)
     train(config, ReviewDataset.load(folder), f"{output}/{workdir}")
 """
 
@@ -71,7 +71,7 @@ for workdir in sys.argv[7:]:
 def outputs(tmp_path_factory, dataset, run_on_devices) -> dict[int, Path]:
     """What 1, 2 and 8 devices made of the same problem; one run began on 1 and went on on 8."""
     folders = {n: tmp_path_factory.mktemp(f"devices_{n}") for n in (1, 2, 8)}
-    train(Config.of(**SETTINGS, epochs=1), dataset, folders[8] / "of_one_device")
+    train(Settings(**SETTINGS, epochs=1), dataset, folders[8] / "of_one_device")
 
     def start(n: int, cases: dict, *workdirs: str) -> None:
         settings = json.dumps(cases), json.dumps(SETTINGS)
@@ -83,7 +83,7 @@ def outputs(tmp_path_factory, dataset, run_on_devices) -> dict[int, Path]:
         eight = pool.submit(start, 8, OF_EIGHT, "run", "of_one_device")
         for name, case in CASES.items():
             np.savez(folders[1] / f"{name}.npz", **problem.terms_and_gradients(**case))
-        train(Config.of(**SETTINGS, epochs=2), dataset, folders[1] / "run")
+        train(Settings(**SETTINGS, epochs=2), dataset, folders[1] / "run")
         two.result()
         eight.result()
     return folders
@@ -111,7 +111,7 @@ def test_a_run_of_one_device_goes_on_on_eight(outputs, dataset):
 def test_a_run_of_eight_devices_goes_on_on_one(outputs, dataset, tmp_path):
     for n in (1, 8):
         shutil.copytree(outputs[n] / "run", tmp_path / str(n))
-        assert train(Config.of(**SETTINGS, epochs=3), dataset, tmp_path / str(n)).epochs == 3
+        assert train(Settings(**SETTINGS, epochs=3), dataset, tmp_path / str(n)).epochs == 3
     _same_run(tmp_path / "1", tmp_path / "8", dataset)
 
 
@@ -138,14 +138,14 @@ import problem
 from symcere_jax.training.step import build_optimizer, build_steps, initial_state
 
 config = problem.config()
-objective, optimizer = problem.objective(config), build_optimizer(config.train, batch_size=4)
+objective, optimizer = problem.objective(config), build_optimizer(config, batch_size=4)
 last = jax.devices()[1:]
 run = build_steps(
-    objective, optimizer, config.train,
+    objective, optimizer, config,
     batch_size=4, n_micro_batches=1, steps_per_epoch=2, n_steps=2, devices=last,
 )
 inputs = problem.inputs()
-state = initial_state(objective, optimizer, inputs, config.train)
+state = initial_state(objective, optimizer, inputs, config)
 state, inputs = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (state, inputs))
 run.lower(state, inputs, np.uint32(0)).compile()
 state, terms = run(state, inputs, np.uint32(0))

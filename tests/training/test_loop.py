@@ -7,12 +7,12 @@ import jax
 import numpy as np
 import pytest
 
-from symcere_jax.config import Config
 from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
 from symcere_jax.evaluation import evaluate
 from symcere_jax.models import score_block
-from symcere_jax.reporting.metric_log import read_metric_log
+from symcere_jax.settings import Settings
 from symcere_jax.training import Checkpoints, load_embeddings, loop, train
+from symcere_jax.training.metric_log import read_metric_log
 
 # Three calls of two steps an epoch, with dropout. Text starts at weight 0, so that training helps,
 # and a few epochs are too many, so that the best is not the last.
@@ -37,8 +37,8 @@ SETTINGS = {
 STEPS_PER_EPOCH = 6
 
 
-def _config(**settings) -> Config:
-    return Config.of(**SETTINGS | settings)
+def _config(**settings) -> Settings:
+    return Settings(**SETTINGS | settings)
 
 
 def _records(workdir) -> list[dict[str, float]]:
@@ -157,7 +157,7 @@ def test_a_resumed_run_equals_one_without_interrupt(finished, dataset, tmp_path,
 def test_a_run_may_go_on_with_messages_passed_in_another_way(finished, copy, dataset):
     result = train(_config(propagation="auto", epochs=5), dataset, copy)
     assert result.epochs == 5
-    assert Checkpoints(copy).metadata("latest").config.model.propagation == "auto"
+    assert Checkpoints(copy).metadata("latest").config.propagation == "auto"
 
 
 @pytest.mark.parametrize("n_calls", [0, 4])

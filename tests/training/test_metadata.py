@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symcere_jax.config import Config
 from symcere_jax.errors import CheckpointError
+from symcere_jax.settings import Settings
 from symcere_jax.training.metadata import Metadata, Progress
 
 METADATA = Metadata(
-    settings=Config.of(epochs=5, patience=3).flat(),
+    settings=Settings(epochs=5, patience=3).as_dict(),
     dataset="shop",
     fingerprint="abc",
     n_users=4,
@@ -58,7 +58,7 @@ def _read_or_refuse(content) -> None:
     else:
         assert found.progress.step >= found.progress.best_step >= 0
         assert found.n_users > 0 and found.steps_per_epoch > 0
-        assert isinstance(found.config, Config)
+        assert isinstance(found.config, Settings)
         assert found.is_complete in (True, False)
 
 
@@ -98,7 +98,7 @@ def test_when_a_run_is_complete(progress, complete):
 
 
 def test_another_prepared_folder_is_refused(dataset, dataset_without_text):
-    described = Metadata.of(Config(), dataset, 4, Progress())
+    described = Metadata.of(Settings(), dataset, 4, Progress())
     described.check_dataset(dataset)
     with pytest.raises(CheckpointError) as caught:
         described.check_dataset(dataset_without_text)

@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from symcere_jax.config import Config
 from symcere_jax.errors import CheckpointError
 from symcere_jax.evaluation import evaluate
 from symcere_jax.models import Embeddings, score_block
+from symcere_jax.settings import Settings
 from symcere_jax.training import load_embeddings, load_model, neighbors, train
 from symcere_jax.training.neighbors import (
     NeighborChoice,
@@ -47,7 +47,7 @@ def twins():
 
 def test_twins_of_what_the_users_have_are_found():
     dataset, embeddings = twins()
-    chosen = choose_weight(embeddings, 0.5, dataset, Config())
+    chosen = choose_weight(embeddings, 0.5, dataset, Settings())
     assert chosen.weight in neighbors.WEIGHTS
     plain = evaluate(score_block, embeddings, dataset, "valid").metrics["ndcg@10"]
     assert plain < 0.4
@@ -58,21 +58,21 @@ def test_a_gain_that_may_be_chance_is_none(monkeypatch):
     dataset, embeddings = twins()
     items = np.float32(np.random.default_rng(1).standard_normal(embeddings.items.shape))
     strangers = dataclasses.replace(embeddings, items=items)
-    chosen = choose_weight(strangers, 0.5, dataset, Config())
+    chosen = choose_weight(strangers, 0.5, dataset, Settings())
     plain = evaluate(score_block, strangers, dataset, "valid").metrics["ndcg@10"]
     assert chosen == NeighborChoice(0.0, plain, plain)
     monkeypatch.setattr(neighbors, "STANDARD_ERRORS", -np.inf)
-    assert choose_weight(strangers, 0.5, dataset, Config()).weight > 0
+    assert choose_weight(strangers, 0.5, dataset, Settings()).weight > 0
 
 
 def test_one_user_is_no_evidence():
     dataset, embeddings = twins()
     alone = dataclasses.replace(dataset, valid=dataset.valid[:1])
-    assert choose_weight(embeddings, 0.5, alone, Config()).weight == 0
+    assert choose_weight(embeddings, 0.5, alone, Settings()).weight == 0
 
 
 def test_the_items_of_a_user_are_the_positive_ones(dataset):
-    config = Config.of(min_rating=4.0)
+    config = Settings(min_rating=4.0)
     expected = dataset.train[dataset.is_positive(4.0)]
     found = training_items(dataset, config)
     assert len(found.items) == len(expected) < len(dataset.train)
@@ -97,7 +97,7 @@ def always(monkeypatch):
 
 
 def test_the_weight_is_kept_with_the_best_parameters(dataset, tmp_path, always):
-    result = train(Config.of(**SETTINGS), dataset, tmp_path)
+    result = train(Settings(**SETTINGS), dataset, tmp_path)
     assert result.neighbor_weight == 0.7
     assert result.best_score > 1
     trained = load_model(tmp_path, dataset)
@@ -119,42 +119,42 @@ def test_the_weight_is_kept_with_the_best_parameters(dataset, tmp_path, always):
 
 
 def test_a_longer_run_chooses_anew(dataset, tmp_path, always, monkeypatch):
-    train(Config.of(**SETTINGS | {"epochs": 1}), dataset, tmp_path / "run")
+    train(Settings(**SETTINGS | {"epochs": 1}), dataset, tmp_path / "run")
     assert load_model(tmp_path / "run", dataset).neighbor_weight == 0.7
     # What was trained in one piece and in two is the same.
     for folder in ("run", "one_piece"):
-        result = train(Config.of(**SETTINGS), dataset, tmp_path / folder)
+        result = train(Settings(**SETTINGS), dataset, tmp_path / folder)
         assert result.neighbor_weight == 0.7
     pieces = [load_embeddings(tmp_path / folder, dataset)[0] for folder in ("run", "one_piece")]
     for name in ("users", "items", "user_neighbors", "item_neighbors"):
         np.testing.assert_array_equal(*(getattr(piece, name) for piece in pieces))
     # Asked again, a run that has ended chooses again.
     monkeypatch.setattr(neighbors, "WEIGHTS", (0.2,))
-    train(Config.of(**SETTINGS), dataset, tmp_path / "run")
+    train(Settings(**SETTINGS), dataset, tmp_path / "run")
     assert load_model(tmp_path / "run", dataset).neighbor_weight == 0.2
 
 
 def test_they_are_left_out_on_request_and_of_large_catalogues(
     dataset, tmp_path, always, monkeypatch
 ):
-    result = train(Config.of(**SETTINGS, item_neighbors=False), dataset, tmp_path / "off")
+    result = train(Settings(**SETTINGS, item_neighbors=False), dataset, tmp_path / "off")
     assert result.neighbor_weight == 0
     assert load_embeddings(tmp_path / "off", dataset)[0].user_neighbors is None
     with monkeypatch.context() as patch:
         patch.setattr(neighbors, "MAX_ITEMS", dataset.n_items - 1)
-        assert train(Config.of(**SETTINGS), dataset, tmp_path / "large").neighbor_weight == 0
+        assert train(Settings(**SETTINGS), dataset, tmp_path / "large").neighbor_weight == 0
     with monkeypatch.context() as patch:
         patch.setattr(neighbors, "MAX_VALUES", dataset.n_users * dataset.n_items - 1)
-        assert train(Config.of(**SETTINGS), dataset, tmp_path / "large").neighbor_weight == 0
+        assert train(Settings(**SETTINGS), dataset, tmp_path / "large").neighbor_weight == 0
     # Switched off later, or on: nothing else of a run that has ended changes.
-    assert train(Config.of(**SETTINGS), dataset, tmp_path / "off").neighbor_weight == 0.7
+    assert train(Settings(**SETTINGS), dataset, tmp_path / "off").neighbor_weight == 0.7
     assert load_model(tmp_path / "off", dataset).neighbor_weight == 0.7
-    train(Config.of(**SETTINGS, item_neighbors=False), dataset, tmp_path / "off")
+    train(Settings(**SETTINGS, item_neighbors=False), dataset, tmp_path / "off")
     assert load_model(tmp_path / "off", dataset).neighbor_weight == 0
 
 
 def test_a_run_that_was_stopped_has_not_chosen_yet(dataset, tmp_path, always):
-    config = Config.of(**SETTINGS, steps_per_call=1)
+    config = Settings(**SETTINGS, steps_per_call=1)
     result = train(config, dataset, tmp_path, should_stop=lambda: True)
     assert (result.stop, result.neighbor_weight) == ("request", 0.0)
     assert train(config, dataset, tmp_path).neighbor_weight == 0.7
@@ -167,7 +167,7 @@ def test_the_choice_can_be_stopped_and_is_made_by_the_next_start(dataset, tmp_pa
         calls.append(0)
         return len(calls) > n_calls
 
-    config = Config.of(**SETTINGS | {"epochs": 1})
+    config = Settings(**SETTINGS | {"epochs": 1})
     n_calls = 1  # what a run of one epoch asks while it trains
     result = train(config, dataset, tmp_path, should_stop=stop)
     assert (result.stop, result.epochs, result.neighbor_weight) == ("request", 1, 0.0)
@@ -177,7 +177,7 @@ def test_the_choice_can_be_stopped_and_is_made_by_the_next_start(dataset, tmp_pa
 
 def test_a_choice_of_an_earlier_run_has_no_effect(dataset, tmp_path, always):
     NeighborChoice(5.0, 0.5, 0.4).write(tmp_path, 0)
-    train(Config.of(**SETTINGS), dataset, tmp_path, should_stop=lambda: True)
+    train(Settings(**SETTINGS), dataset, tmp_path, should_stop=lambda: True)
     assert load_model(tmp_path, dataset).neighbor_weight == 0
 
 
@@ -202,4 +202,4 @@ def test_a_damaged_choice_is_told(tmp_path, damage):
 
 def test_without_validation_data_they_do_not_count(dataset, tmp_path, always):
     empty = dataclasses.replace(dataset, valid=dataset.valid[:0])
-    assert train(Config.of(**SETTINGS), empty, tmp_path).neighbor_weight == 0
+    assert train(Settings(**SETTINGS), empty, tmp_path).neighbor_weight == 0

@@ -79,7 +79,7 @@ def test_every_setting_of_a_case_makes_a_difference(case):
     params = problem.params(problem.objective(config).model)
     terms = problem.terms(params, config)
     for name in case:
-        default = problem.config().flat()[name]
+        default = problem.config().as_dict()[name]
         changed = problem.terms(params, config.replace(**{name: default}))
         assert changed != pytest.approx(terms, rel=1e-3), name
 
@@ -205,8 +205,8 @@ def free_items():
         objective = problem.objective(config)
         params = problem.params(objective.model)
         embeddings = params["graph_tower"]["embedding"].astype(np.float64)
-        logits = embeddings[problem.N_USERS :] @ embeddings[0] / config.loss.temperature
-        return logits, embeddings[0] / config.loss.temperature, objective, params
+        logits = embeddings[problem.N_USERS :] @ embeddings[0] / config.temperature
+        return logits, embeddings[0] / config.temperature, objective, params
 
     return run
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from symcere_jax.errors import DataError
-from symcere_jax.reporting.metric_log import read_metric_log
 from symcere_jax.training import Checkpoints, load_embeddings
+from symcere_jax.training.metric_log import read_metric_log
 from symcere_jax.training.processes import (
     SharedReader,
     anywhere,

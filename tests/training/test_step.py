@@ -9,8 +9,8 @@ import numpy as np
 import optax
 import pytest
 
-from symcere_jax.config import Config
 from symcere_jax.graph import bipartite_graph, build_adjacency
+from symcere_jax.settings import Settings
 from symcere_jax.training import step
 from symcere_jax.training.devices import collect, distribute, replicate, unreplicate
 from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
@@ -44,7 +44,7 @@ def _run_batches(seed: int, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
     run = build_steps(
         _BatchesObjective(),
         optimizer,
-        Config().train,
+        Settings().train,
         batch_size=BATCH_SIZE,
         n_micro_batches=1,
         steps_per_epoch=STEPS_PER_EPOCH,
@@ -92,12 +92,12 @@ def test_the_seed_decides_the_order_and_the_noise(batches, max_sorted):
         assert (different[0] != first[0]).any()
 
 
-def _build_steps(objective, optimizer, config: Config, n_steps: int):
+def _build_steps(objective, optimizer, config: Settings, n_steps: int):
     """Steps of two micro-batches of 2 interactions, four of which are an epoch."""
     return build_steps(
         objective,
         optimizer,
-        config.train,
+        config,
         batch_size=4,
         n_micro_batches=2,
         steps_per_epoch=4,
@@ -109,7 +109,7 @@ def _build_steps(objective, optimizer, config: Config, n_steps: int):
 def training():
     """Steps of the real objective with dropout and sampled negatives, by steps a call."""
     config = problem.config(dropout=0.4, ranking_loss="bpr", **problem.ONLY_RANKING)
-    objective, optimizer = problem.objective(config), build_optimizer(config.train, batch_size=4)
+    objective, optimizer = problem.objective(config), build_optimizer(config, batch_size=4)
     inputs, columns = problem.inputs(), objective.model.held
 
     def start(**settings) -> TrainState:
@@ -217,7 +217,7 @@ def test_each_group_of_parameters_has_its_learning_rate(batch_size, scale):
         "embedding_learning_rate": 0.25,
         "scalar_learning_rate": 0.125,
     }
-    optimizer = build_optimizer(Config.of(**rates).train, batch_size)
+    optimizer = build_optimizer(Settings(**rates).train, batch_size)
     params = problem.params(problem.objective(problem.config(learn_temperature=True)).model)
     gradients = jax.tree.map(jnp.ones_like, params)
     updates, _ = optimizer.update(gradients, optimizer.init(params), params)
@@ -256,7 +256,7 @@ def test_the_averages_of_adam_reach_as_many_interactions_back(batch_size, b1, b2
         "embedding_learning_rate": 0.25,
         "scalar_learning_rate": 0.125,
     }
-    optimizer = build_optimizer(Config.of(**rates).train, batch_size)
+    optimizer = build_optimizer(Settings(**rates).train, batch_size)
     rate_of = {"projection": 0.5, "graph_tower": 0.25, "temperature": 0.125}
 
     def tree(values: np.ndarray) -> dict:
@@ -300,9 +300,9 @@ def test_steps_are_made_of_what_gpus_and_tpus_have(monkeypatch, propagation, max
     inputs = problem.inputs()
     model = dataclasses.replace(inputs.model, adjacency=build_adjacency(graph, propagation))
     inputs = jax.tree.map(jnp.asarray, dataclasses.replace(inputs, model=model))
-    objective, optimizer = problem.objective(config), build_optimizer(config.train, batch_size=4)
+    objective, optimizer = problem.objective(config), build_optimizer(config, batch_size=4)
     run = _build_steps(objective, optimizer, config, n_steps=2)
-    state = initial_state(objective, optimizer, inputs, config.train)
+    state = initial_state(objective, optimizer, inputs, config)
     state, inputs = (jax.tree.map(lambda leaf: leaf[None], tree) for tree in (state, inputs))
     exported = jax.export.export(run, platforms=["cuda", "rocm", "tpu"])(
         state, inputs, np.uint32(0)

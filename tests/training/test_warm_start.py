@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from symcere_jax.config import Config
 from symcere_jax.errors import CheckpointError, ConfigError
+from symcere_jax.settings import Settings
 from symcere_jax.training import Checkpoints, train
 from symcere_jax.training.warm_start import warm_params
 
@@ -24,7 +24,7 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def earlier(dataset, tmp_path_factory):
     folder = tmp_path_factory.mktemp("earlier") / "run"
-    train(Config.of(**SETTINGS), dataset, folder)
+    train(Settings(**SETTINGS), dataset, folder)
     return folder
 
 
@@ -57,7 +57,7 @@ def grown(dataset, n_users, n_items):
 def test_rows_follow_their_users_and_items(earlier, dataset):
     larger = grown(dataset, 3, 2)
     fresh = params_of(larger.n_users + larger.n_items, 7.0)
-    found = warm_params(earlier, Config.of(**SETTINGS), larger, fresh)
+    found = warm_params(earlier, Settings(**SETTINGS), larger, fresh)
     like = params_of(dataset.n_users + dataset.n_items, 0.0)
     old = Checkpoints(earlier).restore_best(lambda _: like)[1]
     rows = np.asarray(found["graph_tower"]["embedding"])
@@ -72,10 +72,8 @@ def test_rows_follow_their_users_and_items(earlier, dataset):
 
 
 def test_a_run_starts_where_the_earlier_one_was_best(earlier, dataset, tmp_path):
-    result = train(Config.of(**SETTINGS), dataset, tmp_path / "run", warm_start=earlier)
-    first = train(
-        Config.of(**SETTINGS | {"epochs": 0}), dataset, tmp_path / "0", warm_start=earlier
-    )
+    result = train(Settings(**SETTINGS), dataset, tmp_path / "run", warm_start=earlier)
+    first = train(Settings(**SETTINGS | {"epochs": 0}), dataset, tmp_path / "0", warm_start=earlier)
     assert first.best_score == Checkpoints(earlier).metadata("best").progress.best_score
     assert result.best_score >= first.best_score
 
@@ -86,13 +84,13 @@ def test_features_may_come_between_the_earlier_run_and_the_new_reviews(earlier, 
     manifest = dataclasses.replace(larger.manifest, source={"appended": [entry]})
     fresh = params_of(dataset.n_users + dataset.n_items, 7.0)
     found = warm_params(
-        earlier, Config.of(**SETTINGS), dataclasses.replace(larger, manifest=manifest), fresh
+        earlier, Settings(**SETTINGS), dataclasses.replace(larger, manifest=manifest), fresh
     )
     assert (np.asarray(found["graph_tower"]["embedding"]) != 7.0).all()
 
 
 def test_other_data_and_other_models_are_refused(earlier, dataset, dataset_without_text):
-    config = Config.of(**SETTINGS)
+    config = Settings(**SETTINGS)
     with pytest.raises(CheckpointError, match="did not grow from: add the new reviews"):
         warm_params(earlier, config, dataset_without_text, {})
     with pytest.raises(ConfigError, match="has --n_layers=1, this run has 2: a warm start needs"):
@@ -100,6 +98,6 @@ def test_other_data_and_other_models_are_refused(earlier, dataset, dataset_witho
 
 
 def test_whether_neighbours_count_is_free(earlier, dataset, tmp_path):
-    config = Config.of(**SETTINGS | {"epochs": 0}, item_neighbors=False)
+    config = Settings(**SETTINGS | {"epochs": 0}, item_neighbors=False)
     result = train(config, dataset, tmp_path, warm_start=earlier)
     assert result.neighbor_weight == 0

@@ -1,1 +1,0 @@
-"""The binaries: flags to config to one call of the library."""

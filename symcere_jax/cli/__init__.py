@@ -1,0 +1,1 @@
+"""What the commands share: how they start and end, flags, signals, progress."""

@@ -1,0 +1,165 @@
+"""What every binary shares: how it starts, and how it ends when something is wrong.
+
+    def run() -> None:
+        cli.run(main)
+
+| what happens                                  | on stderr            | exit status |
+|-----------------------------------------------|----------------------|-------------|
+| `main` returns                                | nothing              | 0           |
+| `--help`, `--helpfull`                        | nothing (help: stdout) | 0         |
+| a `SymcereError`: the user can mend it        | `error: <message>`   | 1           |
+| an unknown flag, a bad value, a stray argument | `error: <message>`  | 2           |
+| a full disk, a path that cannot be used       | `error: <file>: <reason>; …` | 1 |
+| the reader of a pipe has gone                 | nothing              | 141         |
+| Ctrl-C                                        | `interrupted`        | 130         |
+| SIGTERM                                       | `stopped …`          | 75          |
+| any other exception: a defect of the program  | its traceback        | 1           |
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from absl import app, flags
+
+from symcere_jax.cores import has_fast_wide_vectors, usable_cores
+from symcere_jax.errors import ConfigError, SymcereError
+
+PREEMPTED = 75  # EX_TEMPFAIL: try again
+_PIPE_CLOSED = 141  # as the shell says of a program that SIGPIPE ended
+_UNUSABLE = (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def run(main: Callable[[], None]) -> None:
+    """Parses the command line, calls `main`, and ends the process.
+
+    Args:
+        main: takes its settings from the flags.
+
+    Raises:
+        SystemExit: always, with the exit status of the table above.
+    """
+
+    def guarded(arguments: Sequence[str]) -> None:
+        if len(arguments) > 1:
+            _fail(f"unexpected argument {arguments[1]!r}: settings are given as --flag=value", 2)
+        try:
+            main()
+        except SymcereError as error:
+            _fail(str(error), 1)
+        except BrokenPipeError:
+            # Who reads the output has enough, as `head` does: no error, and nothing left to flush.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(_PIPE_CLOSED)
+        except OSError as error:
+            name = error.filename or "a file"
+            if error.errno in _NO_ROOM:
+                _fail(f"{name}: {error.strerror}; make room, then try again", 1)
+            if isinstance(error, _UNUSABLE):
+                _fail(f"{name}: {error.strerror}; choose another path", 1)
+            raise
+        except KeyboardInterrupt:
+            say("interrupted")
+            sys.exit(130)
+
+    _show_help_of(main)
+    with contextlib.suppress(ValueError):  # in another thread than the first one
+        signal.signal(signal.SIGTERM, _stop)
+    # That a machine has no TPU is no news.
+    logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
+    _tune_compiler()
+    _keep_compiled()
+    app.run(guarded, flags_parser=_parse)
+
+
+def output_folder(value: str) -> Path:
+    """The folder that --output names, which need not be there.
+
+    Raises:
+        ConfigError: it is a file.
+    """
+    output = Path(value)
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"{output} is a file: choose a folder as --output")
+    return output
+
+
+def say(words: str) -> None:
+    """Shows a line on stderr, at once."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def _tune_compiler() -> None:
+    """Has XLA make faster programs for CPUs, where the user has not decided otherwise."""
+    given = os.environ.get("XLA_FLAGS", "")
+    wanted = []
+    if has_fast_wide_vectors():  # by itself XLA takes those of 256 bits everywhere
+        wanted.append(("xla_cpu_prefer_vector_width", "512"))
+    # XLA runs a small loop on one core. With JAX 0.12 it takes those of message passing for small,
+    # whatever their size.
+    wanted.append(("xla_backend_extra_options", "xla_cpu_small_while_loop_byte_threshold=0"))
+    added = [f"--{name}={value}" for name, value in wanted if name not in given]
+    os.environ["XLA_FLAGS"] = " ".join([*given.split(), *added])
+
+
+def _keep_compiled() -> None:
+    """Has JAX keep what it compiles: the next start of a binary loads it, instead of compiling.
+
+    In the folder that JAX_COMPILATION_CACHE_DIR names; by default in the user's cache folder, apart
+    for each number of cores: on a CPU, a program is cut into as many parts when it is compiled, and
+    JAX would take one that was compiled for a single core.
+    """
+    jax = sys.modules.get("jax")  # a binary that does without it need not wait for its import
+    if jax is None or jax.config.jax_compilation_cache_dir:
+        return
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = caches / "symcere_jax" / "compiled" / f"cores_{usable_cores()}"
+    with contextlib.suppress(OSError):  # no home, or none to write to: nothing is kept
+        folder.mkdir(parents=True, exist_ok=True)
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def _stop(number: int, frame: object) -> None:
+    """At SIGTERM, what is half done is cleaned up; binaries that can go on have their own way."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    say("stopped; the same command does it again")
+    sys.exit(PREEMPTED)
+
+
+def _show_help_of(main: Callable[[], None]) -> None:
+    """Has `--help` show the docstring of a command's module, and the flags that it defines.
+
+    absl takes both from the script that runs, which is a stub. Flags that commands share are
+    defined in other modules of this package.
+    """
+    sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
+    for name, defined in flags.FLAGS.flags_by_module_dict().items():
+        if name in (main.__module__, sys.argv[0]) or name.startswith("symcere_jax.cli."):
+            for flag in defined:
+                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+
+
+def _parse(arguments: Sequence[str]) -> list[str]:
+    """Fills the flags; returns the program's name and what is left of the arguments."""
+    try:
+        return flags.FLAGS(arguments)
+    except flags.Error as error:
+        # In absl's words of a flag that is missing its value stands twice; a file's error, "ERROR".
+        words = re.sub(r"flag (--\w+)=None: .* other than None\.", r"\1 must be given", str(error))
+        _fail(f"{words.removeprefix('ERROR:: ')}; --help lists the flags", 2)
+    except SystemExit:
+        sys.exit(0)  # the help flags end with status 1 in absl, as if asking for help were wrong
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    """Ends the process with one line, whatever a name or a value in the message contains."""
+    print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,1 @@
+"""Commands that explain models and report on runs."""

@@ -1,0 +1,70 @@
+r"""Writes a report of one or more runs: a single HTML file that needs no network.
+
+  python launch/report.py --dataset=data/shop --runs=runs/shop --output=report.html
+
+With several runs, scored by evaluate.py, and what other binaries wrote:
+
+  python launch/report.py --dataset=data/shop --runs=runs/shop,runs/unnormalised \
+    --extras=runs/anchoring,explanations --output=report.html
+
+Of an ablation, the variant that the others are compared with, beside the tables of all:
+
+  python launch/report.py --dataset=data/shop --runs=runs/ablation/shop
+
+The data, the settings, training curves, metrics with intervals, paired comparisons, popularity
+bias, a map of the embeddings; the ablation, semantic anchoring and explanations from --extras.
+Nothing in it is loaded from elsewhere and no script runs. Explanations show review texts: mind who
+gets to see the file.
+"""
+
+import sys
+from pathlib import Path
+from typing import cast
+
+from absl import flags
+from tqdm import tqdm
+
+from symcere_jax.cli import app as cli
+from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import ConfigError
+from symcere_jax.evaluation import HeldOutSplit
+from symcere_jax.files import write_text
+from symcere_jax.report.report import Report
+
+_DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
+_RUNS = flags.DEFINE_list(
+    "runs", None, "folders of the runs or ablations, the main one first", required=True
+)
+_EXTRAS = flags.DEFINE_list(
+    "extras", [], "folders that ablate.py, anchoring.py or explain.py wrote to"
+)
+_SPLIT = flags.DEFINE_enum("split", "test", ("valid", "test"), "which scores to show")
+_OUTPUT = flags.DEFINE_string("output", "report.html", "file to write")
+
+
+def main() -> None:
+    """Builds the page and writes it."""
+    output = Path(_OUTPUT.value)
+    if output.is_dir():
+        raise ConfigError(f"{output} is a folder: choose a file as --output, such as report.html")
+    report = Report(
+        ReviewDataset.load(_DATASET.value),
+        [Path(folder) for folder in _RUNS.value],
+        cast(HeldOutSplit, _SPLIT.value),
+    )
+    extras = [Path(folder) for folder in _EXTRAS.value]
+    with tqdm(unit="section", disable=not sys.stderr.isatty()) as bar:
+
+        def say(words: str) -> None:
+            bar.set_description(words)
+            bar.update()
+
+        text = report.build(extras, say)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_text(output, text)
+    print(output)
+
+
+def run() -> None:
+    """The installed command."""
+    cli.run(main)

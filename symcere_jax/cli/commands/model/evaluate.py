@@ -1,0 +1,124 @@
+r"""Scores a trained model: full ranking of the whole catalogue for every user.
+
+  python launch/evaluate.py --workdir=runs/shop --dataset=data/shop --split=test
+
+It needs the checkpoint and the prepared folder, nothing else of the run. Items that a user
+interacted with in training (for the test also in validation) are not recommended again. Prints a
+table; writes metrics_<split>.json and per_user_<split>.npz into the workdir.
+
+With --follow it watches a run that is being trained, scores each new best checkpoint, on the
+validation split unless told otherwise, and appends a line to follow_<split>.jsonl. It ends when the
+run has ended, or when nobody has gone on with it for --follow_wait seconds; started again, it goes
+on after the checkpoints that it has scored:
+
+  python launch/evaluate.py --workdir=runs/shop --dataset=data/shop --follow
+
+With --cold_start (by itself where the data was prepared with --split=cold_item or cold_user, and
+the model can read new texts) a second table scores new users, new items and warm interactions,
+beside popularity and text kNN: of the reviews of each new user or item, half are known and half are
+to be predicted. It is written to cold_start_<split>.json.
+"""
+
+from pathlib import Path
+from typing import cast
+
+from absl import flags
+from rich.console import Console
+
+from symcere_jax.cli import app as cli
+from symcere_jax.cli.progress import counting_bar
+from symcere_jax.data import ReviewDataset
+from symcere_jax.evaluation import HeldOutSplit, evaluate
+from symcere_jax.models import score_factors
+from symcere_jax.report.cold_start import cold_start_table, write_cold_start
+from symcere_jax.report.tables import metrics_table
+from symcere_jax.study.cold_start import (
+    ColdStartResult,
+    NoColdStartError,
+    evaluate_cold_start,
+)
+from symcere_jax.study.following import Waiting, follow
+from symcere_jax.study.scoring import score_run
+
+_DATASET = flags.DEFINE_string(
+    "dataset", None, "prepared folder that the model was trained on", required=True
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
+_SPLIT = flags.DEFINE_enum(
+    "split",
+    None,
+    ("valid", "test"),
+    "which held-out interactions to score; default: test, with --follow valid",
+)
+_FOLLOW = flags.DEFINE_bool("follow", False, "score each new best checkpoint as it appears")
+_FOLLOW_WAIT = flags.DEFINE_float(
+    "follow_wait", 600.0, "seconds to wait for a run that no process trains", 0.0
+)
+_KS = flags.DEFINE_multi_integer(
+    "k", [5, 10, 20, 50], "cut-off of the metrics; give it several times for several", 1
+)
+_COLD_START = flags.DEFINE_bool(
+    "cold_start", None, "score new users and items apart; default: where the split is a cold one"
+)
+
+
+def main() -> None:
+    """Scores the best checkpoint and prints the metrics."""
+    dataset = ReviewDataset.load(_DATASET.value)
+    workdir = Path(_WORKDIR.value)
+    split = cast(HeldOutSplit, _SPLIT.value or ("valid" if _FOLLOW.value else "test"))
+    if _FOLLOW.value:
+        _follow(workdir, dataset, split)
+        return
+    # First, so that what cannot be measured is said before the work.
+    wants_cold_start = _COLD_START.value or (
+        _COLD_START.value is None and dataset.manifest.has_cold_split
+    )
+    cold_start = _cold_start(workdir, dataset, split) if wants_cold_start else None
+    with counting_bar("user") as show:
+        found = score_run(workdir, dataset, split, ks=sorted(set(_KS.value)), progress=show)
+    title = f"{dataset.name}, {split}: {len(found.evaluation.users):,} users"
+    Console().print(metrics_table(found.evaluation.metrics, title))
+    for path in found.paths:
+        print(path)
+    if cold_start is not None:
+        Console().print(cold_start_table(cold_start, f"{dataset.name}, {split}: cold start"))
+        print(write_cold_start(cold_start, workdir, split, dataset, found.step))
+
+
+def _cold_start(
+    workdir: Path, dataset: ReviewDataset, split: HeldOutSplit
+) -> list[ColdStartResult] | None:
+    """Scores of new users and items; None where there can be none, and nobody asked for them."""
+    try:
+        return evaluate_cold_start(workdir, dataset, split)
+    except NoColdStartError as error:
+        if _COLD_START.value:
+            raise
+        cli.say(f"note: no scores of cold start: {error}")
+        return None
+
+
+def _follow(workdir: Path, dataset: ReviewDataset, split: HeldOutSplit) -> None:
+    ks = sorted(set(_KS.value))
+    waiting = Waiting(at_most=_FOLLOW_WAIT.value)
+    for record in follow(
+        workdir,
+        dataset,
+        split,
+        lambda embeddings: evaluate(score_factors, embeddings.factors(), dataset, split, ks=ks),
+        waiting,
+    ):
+        if "end" not in record:
+            names = [f"{metric}@{k}" for metric in ("ndcg", "recall") for k in ks]
+            scores = "  ".join(f"{name} {record[name]:.4f}" for name in names)
+            print(f"epoch {record['epoch']:3}  {split}  {scores}", flush=True)
+        elif record["end"] == "complete":
+            print("the run has ended")
+        else:
+            print(f"nobody has trained in {workdir} for {_FOLLOW_WAIT.value:.0f} s")
+
+
+def run() -> None:
+    """The installed command."""
+    cli.run(main)

@@ -1,0 +1,90 @@
+r"""Trains and scores variants of the model that lack a part, over seeds, and makes a table.
+
+  python launch/ablate.py --dataset=data/shop --workdir=runs/ablation/shop --seeds=5
+
+Every run is trained in WORKDIR/VARIANT/seed_N with the settings given here, changed as the file of
+variants says, and scored once on the test split. Stopped or killed, the same command goes on from
+there; runs that are complete are not repeated. It writes ablation.md, ablation.json and
+ablation.png into the workdir:
+
+  - test NDCG@10, mean ± standard deviation over seeds;
+  - the difference to the first variant, by a paired test over users with Holm's correction;
+  - popularity of what is recommended, and whether the norm of an embedding encodes it.
+
+A file of variants is JSON, the one to compare with first:
+
+  {"full": {}, "no_text": {"text_encoder": "none"}, "one_layer": {"n_layers": 1}}
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from symcere_jax.cli import app as cli
+from symcere_jax.cli import experiments, field_flags, training_runs
+from symcere_jax.cli.progress import RunsBar
+from symcere_jax.errors import ConfigError
+from symcere_jax.report.ablation import ablation_markdown, ablation_table, write_ablation
+from symcere_jax.settings import Settings
+from symcere_jax.study.ablation import read_variants, run_ablation
+from symcere_jax.study.training import Epoch
+
+_SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, counted from --seed", 1)
+_VARIANTS = flags.DEFINE_string(
+    "variants",
+    "configs/ablations/paper.json",
+    "JSON of the variants; the default, of 19, is in the repository",
+)
+
+
+def main() -> None:
+    """Runs the variants and prints the table."""
+    variants = read_variants(_VARIANTS.value)
+    dataset = experiments.load_dataset()
+    workdir = Path(experiments.WORKDIR.value)
+    stop = training_runs.stop_on_signals()
+    bar = _AblationBar("run")
+    try:
+        ablation = run_ablation(
+            field_flags.read(Settings, experiments.SETTINGS),
+            dataset,
+            workdir,
+            variants,
+            seeds=_SEEDS.value,
+            processes=experiments.PROCESSES.value,
+            observer=bar,
+            should_stop=stop.is_set,
+        )
+    finally:
+        bar.close()
+    if not ablation.complete:
+        print("stopped; the same command goes on from there")
+        sys.exit(cli.PREEMPTED)
+    if len(ablation.variants) < 2:
+        raise ConfigError(f"{_VARIANTS.value}: all variants come to the same model here")
+    table = ablation_table(ablation, dataset, workdir)
+    print(ablation_markdown(table))
+    for path in write_ablation(table, workdir):
+        print(path)
+
+
+class _AblationBar(RunsBar):
+    """Shows the runs of an ablation."""
+
+    def epoch(self, run: Path, epoch: Epoch) -> None:
+        """Shows what is at work."""
+        self.at_work(_name(run), epoch)
+
+    def run(self, run: Path) -> None:
+        """Shows that a run is complete."""
+        self.ended(f"{_name(run)} done")
+
+
+def _name(run: Path) -> str:
+    return f"{run.parent.name}/{run.name}"
+
+
+def run() -> None:
+    """The installed command."""
+    cli.run(main)

@@ -1,0 +1,61 @@
+r"""Compares scored runs on one data set: which is better, by how much, for whom?
+
+  python launch/compare.py --dataset=data/shop --runs=runs/plain,runs/text --output=runs/compared
+
+A run is a workdir that evaluate.py has scored, the folder of a baseline, or a folder with a
+subfolder seed_* for each of several trainings. The runs must be of the same data, split and users.
+Prints the tables; writes comparison.md, comparison.json and comparison.png:
+
+  - the metric ± its standard error over users, and its spread over seeds;
+  - the difference to the reference: 95 % paired bootstrap interval, sign-flip permutation test and
+    Wilcoxon signed-rank test, with Holm's correction;
+  - catalogue coverage, Gini coefficient and popularity of what is recommended;
+  - recall by popularity of the held-out item, and the metric by length of the user's history.
+"""
+
+from pathlib import Path
+from typing import Literal, cast
+
+from absl import flags
+
+from symcere_jax.cli import app as cli
+from symcere_jax.data import ReviewDataset
+from symcere_jax.evaluation import PRIMARY_METRIC, HeldOutSplit
+from symcere_jax.report.comparison import compare_runs
+from symcere_jax.report.comparison_report import comparison_markdown, write_comparison
+
+_DATASET = flags.DEFINE_string(
+    "dataset", None, "prepared folder that the runs were scored on", required=True
+)
+_RUNS = flags.DEFINE_list("runs", None, "folders of the runs, two or more", required=True)
+_SPLIT = flags.DEFINE_enum("split", "test", ("valid", "test"), "which scores to compare")
+_METRIC = flags.DEFINE_string(
+    "metric", PRIMARY_METRIC, "which metric, at a cut-off that was scored"
+)
+_REFERENCE = flags.DEFINE_enum(
+    "reference",
+    "first",
+    ("first", "best"),
+    "what the runs are compared with: the first of --runs, or the one with the largest mean",
+)
+_OUTPUT = flags.DEFINE_string("output", "comparison", "folder to write the comparison to")
+
+
+def main() -> None:
+    """Compares the runs and prints the tables."""
+    output = cli.output_folder(_OUTPUT.value)
+    comparison = compare_runs(
+        [Path(folder) for folder in _RUNS.value],
+        ReviewDataset.load(_DATASET.value),
+        cast(HeldOutSplit, _SPLIT.value),
+        _METRIC.value,
+        reference=cast(Literal["first", "best"], _REFERENCE.value),
+    )
+    print(comparison_markdown(comparison))
+    for path in write_comparison(comparison, output):
+        print(path)
+
+
+def run() -> None:
+    """The installed command."""
+    cli.run(main)

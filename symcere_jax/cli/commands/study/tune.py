@@ -1,0 +1,96 @@
+r"""Searches for the settings that score best on the validation split.
+
+  python launch/tune.py --dataset=data/shop --workdir=runs/tune/shop --trials=40
+
+Each trial is a training run in WORKDIR/trial_N; the first one has the settings given here, and the
+test split is never read. Stopped or killed, the same command goes on from there; more --trials add
+to the search. It writes best.flags, trials.csv and history.png into the workdir:
+
+  python launch/train.py --flagfile=runs/tune/shop/best.flags --dataset=data/shop \
+    --workdir=runs/shop
+
+What is searched follows from the data, and is printed; --space replaces it. Its entries are
+intervals, intervals on a logarithmic scale, and lists of values:
+
+  --space="n_layers=1..4 temperature=0.05..0.5:log batch_size=256,512,1024"
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from symcere_jax.cli import app as cli
+from symcere_jax.cli import experiments, field_flags, training_runs
+from symcere_jax.cli.progress import RunsBar
+from symcere_jax.models import resolve
+from symcere_jax.report.search import FLAGS, write_search
+from symcere_jax.settings import Settings
+from symcere_jax.study.search import search
+from symcere_jax.study.space import default_space, describe_space, parse_space
+from symcere_jax.study.training import Epoch
+from symcere_jax.study.trials import Trial
+
+_TRIALS = flags.DEFINE_integer("trials", 40, "trials, those of earlier calls included", 1)
+_SPACE = flags.DEFINE_string("space", None, "what is searched; default: what suits the data")
+_PRUNE = flags.DEFINE_bool("prune", True, "stop trials that are worse than most others")
+
+
+def main() -> None:
+    """Searches, and says what was found."""
+    dataset = experiments.load_dataset()
+    config = field_flags.read(Settings, experiments.SETTINGS)
+    workdir = Path(experiments.WORKDIR.value)
+    if _SPACE.value is None:
+        space = default_space(resolve(config, dataset))
+    else:
+        space = parse_space(_SPACE.value)
+    print(f'--space="{describe_space(space)}"')
+    stop = training_runs.stop_on_signals()
+    bar = _SearchBar("trial")
+    try:
+        result = search(
+            config,
+            dataset,
+            workdir,
+            space,
+            trials=_TRIALS.value,
+            processes=experiments.PROCESSES.value,
+            prune=_PRUNE.value,
+            observer=bar,
+            should_stop=stop.is_set,
+        )
+    finally:
+        bar.close()
+    for path in write_search(result, workdir, dataset.name):
+        print(path)
+    if result.best is None:
+        print(f"none of {len(result.trials)} trials is complete")
+    else:
+        print(
+            f"best: trial {result.best.number}, valid ndcg@10 {result.best.score:.4f}\n"
+            f"next: python launch/train.py --flagfile={workdir / FLAGS} "
+            f"--dataset={dataset.folder} --workdir=WORKDIR"
+        )
+    if result.stopped:
+        print("stopped; the same command goes on from there")
+        sys.exit(cli.PREEMPTED)
+
+
+class _SearchBar(RunsBar):
+    """Shows the trials of a search."""
+
+    def epoch(self, trial: int, epoch: Epoch) -> None:
+        """Shows what is at work."""
+        self.at_work(f"trial {trial}", epoch)
+
+    def trial(self, trial: Trial, best: Trial | None) -> None:
+        """Shows how a trial ended."""
+        score = trial.error if trial.score is None else f"valid ndcg@10 {trial.score:.4f}"
+        mark = " *" if best is not None and best.number == trial.number else ""
+        self.ended(f"trial {trial.number:3d} {trial.state:8} {score}{mark}")
+
+
+def run() -> None:
+    """The installed command."""
+    cli.run(main)

@@ -1,0 +1,125 @@
+"""Progress on the terminal."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+
+from tqdm import tqdm
+
+from symcere_jax.callbacks import CountCallback
+from symcere_jax.cli import app as cli
+from symcere_jax.evaluation import PRIMARY_METRIC
+from symcere_jax.study.training import Epoch
+from symcere_jax.training import Progress
+
+
+class ProgressBar:
+    """Shows a bar of the steps, with loss, speed and validation score, on stderr.
+
+    Where stderr is no terminal, a line an epoch is printed instead, so that logs stay readable.
+
+    Args:
+        on_start: called when the run starts or goes on, before its first step.
+    """
+
+    def __init__(self, on_start: Callable[[], None] = lambda: None) -> None:
+        self._on_start = on_start
+        self._live = sys.stderr.isatty()
+        self._bar: tqdm | None = None
+        self._shown: dict[str, str] = {}
+
+    def start(self, epochs: int, steps_per_epoch: int, batch_size: int, progress: Progress) -> None:
+        """Shows where the run starts."""
+        self._on_start()
+        if progress.step:
+            cli.say(f"resumed at step {progress.step}")
+        cli.say(f"at most {epochs} epochs of {steps_per_epoch} steps of {batch_size} interactions")
+        self._bar = tqdm(
+            total=epochs * steps_per_epoch,
+            initial=progress.step,
+            unit="step",
+            dynamic_ncols=True,
+            disable=not self._live,
+        )
+
+    def steps(self, epoch: int, steps: int, loss: float) -> None:
+        """Moves the bar."""
+        if self._bar is not None:
+            self._bar.set_description(f"epoch {epoch}", refresh=False)
+            self._show(loss=f"{loss:.4f}")
+            self._bar.update(steps)
+
+    def epoch(self, record: Mapping[str, float], best: bool) -> None:
+        """Shows the score of an epoch."""
+        score = record.get(PRIMARY_METRIC)
+        if score is not None:
+            self._show(valid=f"{score:.4f}")
+            if best:
+                self._show(best=f"{score:.4f}")
+        if not self._live:
+            loss = f"  loss {record['loss']:.4f}" if "loss" in record else ""
+            valid = "" if score is None else f"  valid ndcg@10 {score:.4f}{' *' if best else ''}"
+            cli.say(f"epoch {record['epoch']:3d}{loss}{valid}")
+
+    def close(self) -> None:
+        """Leaves the bar as it is and ends its line."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _show(self, **values: str) -> None:
+        self._shown |= values
+        if self._bar is not None:
+            self._bar.set_postfix(self._shown, refresh=False)
+
+
+class RunsBar:
+    """Shows a bar of many runs on stderr, if that is a terminal, and a line for each that ends.
+
+    Args:
+        unit: what a run is called.
+    """
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._bar: tqdm | None = None
+
+    def start(self, total: int, done: int) -> None:
+        """Shows where the work starts."""
+        live = sys.stderr.isatty()
+        self._bar = tqdm(total=total, initial=done, unit=self._unit, disable=not live)
+
+    def at_work(self, name: str, epoch: Epoch) -> None:
+        """Shows a run that has done an epoch."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"{name}, epoch {epoch.number}: {epoch.score:.4f}")
+
+    def ended(self, line: str) -> None:
+        """Shows that a run has ended."""
+        tqdm.write(line, file=sys.stderr)
+        if self._bar is not None:
+            self._bar.update()
+
+    def close(self) -> None:
+        """Leaves the bar as it is and ends its line."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+@contextlib.contextmanager
+def counting_bar(unit: str, name: str | None = None) -> Iterator[CountCallback]:
+    """Shows a bar on stderr, if that is a terminal; yields what moves it.
+
+    Args:
+        unit: what is counted.
+        name: stands before the bar.
+
+    Yields:
+        A function of the number done and of all.
+    """
+    with tqdm(desc=name, unit=unit, disable=not sys.stderr.isatty()) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show

@@ -1,0 +1,55 @@
+"""What the binaries that train share: opening the data, and stopping so that nothing is lost."""
+
+import signal
+import threading
+from pathlib import Path
+
+from symcere_jax.cli import app as cli
+from symcere_jax.data import ReviewDataset
+from symcere_jax.data.reader import Reader, in_all
+from symcere_jax.errors import DataError
+
+PREPARE_DEFAULT = "--source=table --input=REVIEWS.jsonl"
+PREPARE_HELP = "flags of data_prep/prepare.py that make the dataset; named where it is missing"
+
+
+def open_dataset(folder: Path, prepare: str, reader: Reader | None = None) -> ReviewDataset:
+    """Opens a prepared folder.
+
+    Args:
+        folder: where it should lie.
+        prepare: flags of data_prep/prepare.py that make it.
+        reader: reads it together with other processes; None: this one reads by itself.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+
+    def check() -> None:
+        if not folder.exists():
+            raise DataError(
+                f"no prepared folder at {folder}: make it with "
+                f"python data_prep/prepare.py {prepare} --output={folder}"
+            )
+
+    in_all(reader, check)
+    return ReviewDataset.load(folder, reader)
+
+
+def stop_on_signals(when: str = "after a checkpoint") -> threading.Event:
+    """An event that the first SIGINT or SIGTERM sets; the second one acts as usual.
+
+    Args:
+        when: the program will stop, for the message.
+    """
+    stop = threading.Event()
+
+    def request(number: int, frame: object) -> None:
+        cli.say(f"\nstopping {when}; again to stop at once")
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    signal.signal(signal.SIGINT, request)
+    signal.signal(signal.SIGTERM, request)
+    return stop

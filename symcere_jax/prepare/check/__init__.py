@@ -1,0 +1,1 @@
+"""Whether a prepared folder keeps what it promises."""

@@ -1,0 +1,1 @@
+"""Text features of a prepared folder."""

@@ -1,0 +1,1 @@
+"""Raw files to cleaned reviews in a store."""

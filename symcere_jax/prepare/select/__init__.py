@@ -1,0 +1,1 @@
+"""Which reviews are kept, and which of them train, validate and test."""

@@ -1,0 +1,124 @@
+"""The Yelp Open Dataset.
+
+`yelp_academic_dataset_review.json`: JSON lines of `user_id business_id stars text date`, the date
+as "2018-07-07 22:09:11". `yelp_academic_dataset_business.json`: JSON lines of `business_id name
+city state categories`, the categories as one string, "Pizza, Restaurants", or as a list. The latter
+file lies beside the former, or is named by --item_metadata; it is needed to keep one city, state or
+category.
+"""
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from symcere_jax.errors import DataError
+from symcere_jax.prepare.read.bad_rows import BadRows
+from symcere_jax.prepare.read.columns import iso_to_seconds, to_numbers
+from symcere_jax.prepare.read.formats import Block
+from symcere_jax.prepare.read.raw import RawBlock
+from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.prepare.sources.fields import column, read_reviews, typed
+from symcere_jax.prepare.sources.item_metadata import objects, read_items
+from symcere_jax.prepare.sources.registry import Source, register
+
+_REVIEWS = "yelp_academic_dataset_review.json"
+_BUSINESSES = "yelp_academic_dataset_business.json"
+_FILTERS = ("city", "state", "category")
+_NAMES = {"item_id": "business_id", "rating": "stars", "timestamp": "date"}
+
+
+def _read(config: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
+    keep = None
+    if any(getattr(config, name) for name in _FILTERS):
+        keep = functools.partial(_keep, businesses=_chosen_businesses(config))
+    wanted = ("user_id", "business_id", "stars", "text", "date")
+    return read_reviews(_reviews(config), wanted, wanted, _convert, bad, keep, _NAMES)
+
+
+def _reviews(config: PrepareSettings) -> Path:
+    assert config.input is not None
+    return config.input / _REVIEWS if config.input.is_dir() else config.input
+
+
+def _businesses(config: PrepareSettings) -> Path | None:
+    if config.item_metadata is not None:
+        return config.item_metadata
+    path = _reviews(config).with_name(_BUSINESSES)
+    return path if path.exists() else None
+
+
+def _convert(block: Block) -> dict[str, pa.Array]:
+    return {
+        "user_id": column(block, "user_id"),
+        "item_id": column(block, "business_id"),
+        "rating": typed(block, "stars", to_numbers),
+        "timestamp": typed(block, "date", iso_to_seconds),
+        "text": column(block, "text"),
+    }
+
+
+def _keep(block: Block, businesses: pa.Array) -> tuple[np.ndarray, str]:
+    chosen = pc.is_in(column(block, "business_id"), value_set=businesses)
+    return chosen.to_numpy(zero_copy_only=False), "other city, state or category"
+
+
+def _chosen_businesses(config: PrepareSettings) -> pa.Array:
+    path = _businesses(config)
+    if path is None:
+        raise DataError(
+            f"--city, --state and --category need {_BUSINESSES} beside {_reviews(config)}, "
+            "or another file by --item_metadata"
+        )
+    bad = BadRows(config.on_bad_row, config.max_bad_share)
+    chosen = []
+    n_rows = 0
+    for _, row in objects(path, bad):
+        n_rows += 1
+        if _fits(row, config):
+            chosen.append(str(row.get("business_id")))
+    bad.check(n_rows + bad.counts.total())
+    if not chosen:
+        asked = ", ".join(f"--{name}={getattr(config, name)}" for name in _FILTERS)
+        raise DataError(f"{path}: no business fits {asked}")
+    return pa.array(chosen, pa.large_string())
+
+
+def _fits(business: dict, config: PrepareSettings) -> bool:
+    categories = business.get("categories") or ""
+    if not isinstance(categories, list):  # as in editions before 2018
+        categories = str(categories).split(",")
+    return (
+        _same(config.city, [business.get("city")])
+        and _same(config.state, [business.get("state")])
+        and _same(config.category, categories)
+    )
+
+
+def _same(asked: str | None, values: list) -> bool:
+    """Whether one of the values is the one asked for; cities are spelled in many cases."""
+    return asked is None or asked.casefold() in (str(value).strip().casefold() for value in values)
+
+
+def _items(config: PrepareSettings, bad: BadRows) -> Iterator[pa.Table]:
+    path = _businesses(config)
+    assert path is not None
+    return read_items(path, "business_id", "name", "categories", bad)
+
+
+register(
+    Source(
+        "yelp",
+        _read,
+        obtain="agree to Yelp's terms at https://business.yelp.com/data/resources/open-dataset and "
+        f"unpack the archive, so that --input holds {_REVIEWS} and {_BUSINESSES}",
+        may_download=False,
+        settings=frozenset({"item_metadata", *_FILTERS}),
+        items=_items,
+        item_file=_businesses,
+        options=lambda config: {name: getattr(config, name) for name in _FILTERS},
+    )
+)

@@ -1,0 +1,1 @@
+"""The prepared folder, written under a temporary name and renamed."""

@@ -1,0 +1,7 @@
+"""Using a trained model: recommendations, similar items, search, new users and items."""
+
+from symcere_jax.recommend.explanation import Explanation
+from symcere_jax.recommend.ids import IdMap, read_ids
+from symcere_jax.recommend.recommender import NewUser, Recommender, ScoredItem
+
+__all__ = ["Explanation", "IdMap", "NewUser", "Recommender", "ScoredItem", "read_ids"]

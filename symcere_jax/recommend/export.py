@@ -1,0 +1,126 @@
+"""A trained model for other programs: embeddings as npz and Parquet, scores as StableHLO.
+
+    embeddings.npz     users float32 [n_users, dim], items float32 [n_items, dim],
+                       item_bias float32 [n_items]; columns for neighbours are among the dim
+    users.parquet      user_id, embedding; rows in the order of users
+    items.parquet      item_id, embedding, bias; rows in the order of items
+    score.stablehlo    (users, items, item_bias, rows int32 [b]) -> float32 [b, n_items], any b
+    export.json        what was exported, and from what
+
+`score(u, i) = users_u · items_i + item_bias_i`. The compiled function needs JAX and none of this
+package:
+
+    import jax, numpy as np
+    score = jax.export.deserialize(open("score.stablehlo", "rb").read()).call
+    arrays = np.load("embeddings.npz")
+    score(arrays["users"], arrays["items"], arrays["item_bias"], np.int32([0, 1, 2]))
+"""
+
+import json
+from pathlib import Path
+
+import jax
+import jax.export
+import jax.numpy as jnp
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from symcere_jax.errors import ConfigError, StorageError
+from symcere_jax.models import Embeddings, score_block
+from symcere_jax.recommend.ids import IdMap
+from symcere_jax.recommend.recommender import Recommender
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+_ROW_GROUP = 1 << 14
+
+
+def export_model(recommender: Recommender, folder: Path) -> list[Path]:
+    """Writes all files of an export into a new folder.
+
+    Args:
+        recommender: the model.
+        folder: where to; must not exist. It is complete, or not there.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        ConfigError: the folder exists.
+        StorageError: it cannot be written.
+    """
+    if folder.exists():
+        raise ConfigError(f"{folder} exists; choose another --output")
+    temporary = folder.with_name(f".{folder.name}.partial")
+    try:
+        temporary.mkdir(parents=True, exist_ok=True)
+        embeddings = recommender.retrieval.scored
+        _write_embeddings(recommender, embeddings, temporary)
+        (temporary / "score.stablehlo").write_bytes(export_score(embeddings))
+        content = {
+            "dataset": recommender.name,
+            "fingerprint": recommender.metadata.fingerprint,
+            "step": recommender.metadata.progress.best_step,
+            "n_users": len(recommender.users),
+            "n_items": len(recommender.items),
+            "dim": int(embeddings.items.shape[1]),
+            "score": "users[u] @ items[i] + item_bias[i]",
+        }
+        (temporary / "export.json").write_text(json.dumps(content, indent=2) + "\n")
+        temporary.rename(folder)
+    except OSError as error:
+        raise StorageError(f"cannot write {folder}: {error.strerror or error}") from None
+    return sorted(folder.iterdir())
+
+
+def export_score(embeddings: Embeddings) -> bytes:
+    """The scoring function as StableHLO, for any number of users at once.
+
+    Args:
+        embeddings: give the shapes, all columns joined; the function takes the arrays as arguments.
+
+    Returns:
+        A serialised `jax.export.Exported` for CPU, GPU and TPU.
+    """
+
+    def score(
+        users: jax.Array, items: jax.Array, item_bias: jax.Array, rows: jax.Array
+    ) -> jax.Array:
+        return score_block(Embeddings(users=users, items=items, item_bias=item_bias), rows)
+
+    (batch,) = jax.export.symbolic_shape("batch")
+    arrays = (embeddings.users, embeddings.items, embeddings.item_bias)
+    shapes = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in arrays]
+    rows = jax.ShapeDtypeStruct((batch,), jnp.int32)
+    return bytes(jax.export.export(jax.jit(score), platforms=PLATFORMS)(*shapes, rows).serialize())
+
+
+def _write_embeddings(recommender: Recommender, embeddings: Embeddings, folder: Path) -> None:
+    users, items, bias = map(np.asarray, (embeddings.users, embeddings.items, embeddings.item_bias))
+    # Without the ids: strings of NumPy are all as wide as the longest, and lose NULs at their end.
+    np.savez(folder / "embeddings.npz", users=users, items=items, item_bias=bias)
+    _write_table(folder / "users.parquet", recommender.users, users, {})
+    _write_table(folder / "items.parquet", recommender.items, items, {"bias": bias})
+
+
+def _write_table(
+    path: Path, ids: IdMap, embeddings: np.ndarray, others: dict[str, np.ndarray]
+) -> None:
+    """Writes ids and embeddings, some rows at a time."""
+    dim = embeddings.shape[1]
+    fields = {
+        f"{ids.kind}_id": pa.string(),
+        "embedding": pa.list_(pa.float32(), dim),
+        **{name: pa.float32() for name in others},
+    }
+    schema = pa.schema(fields)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for start in range(0, len(ids), _ROW_GROUP):
+            rows = slice(start, start + _ROW_GROUP)
+            flat = pa.array(embeddings[rows].ravel())
+            columns = [
+                pa.array(ids.ids[rows], pa.string()),
+                pa.FixedSizeListArray.from_arrays(flat, dim),
+                *(pa.array(values[rows]) for values in others.values()),
+            ]
+            writer.write_table(pa.table(columns, schema=schema))

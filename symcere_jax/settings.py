@@ -1,0 +1,243 @@
+"""The settings of a model and its training: one flat, frozen dataclass.
+
+Flags, checks and the stored settings of a run come from these fields, under the same names. None
+leaves the choice to the data: `models.build.resolve` makes it, and says what it chose.
+"""
+
+import dataclasses
+from typing import Literal
+
+from symcere_jax.fields import SettingsBase, setting
+
+# No text features.
+NONE = "none"
+# Settings that decide what the parameters of a model mean.
+MODEL_SETTINGS = (
+    "embedding_dim",
+    "n_layers",
+    "normalize",
+    "graph_embeddings",
+    "text_encoder",
+    "item_text_weight",
+    "user_text_weight",
+    "min_rating",
+    "text_projection",
+    "popularity_prior",
+    "learn_temperature",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(SettingsBase):
+    """What the model is, what is minimized, and how."""
+
+    # The model.
+    embedding_dim: int | None = setting(
+        None,
+        "width of the embeddings; by default that of the text features, 64 without text",
+        minimum=1,
+    )
+    n_layers: int = setting(3, "message passing steps over the user-item graph", minimum=0)
+    normalize: bool = setting(
+        True, "L2-normalize embeddings, so that their magnitude cannot encode popularity"
+    )
+    graph_embeddings: bool = setting(
+        True, "learn a free embedding of every user and item (the graph tower)"
+    )
+    text_encoder: str | None = setting(
+        None,
+        "text features of the prepared folder to use; by default the first it has; none: no text",
+    )
+    item_text_weight: float = setting(
+        1.0, "initial weight of item text in the text tower; it is learned", minimum=0
+    )
+    user_text_weight: float = setting(
+        0.1, "initial weight of users' own reviews in the text tower; it is learned", minimum=0
+    )
+    min_rating: float = setting(
+        0.0,
+        "lowest rating of a positive: training interactions rated lower stay out of the graph and "
+        "of what is ranked high; 0: all are positives",
+        minimum=0,
+    )
+    text_projection: Literal["linear", "residual", "mlp"] = setting(
+        "linear",
+        "how text features become embeddings, starting at the identity: linear; residual: the "
+        "identity plus a learned correction; mlp: one hidden layer",
+    )
+    popularity_prior: bool = setting(
+        True, "learn one scalar: how much log(1 + training interactions) adds to an item's score"
+    )
+    item_neighbors: bool = setting(
+        True,
+        "after training, let an item's score grow with its similarity to single items of the user, "
+        "with the weight that is best on validation, if it is better there by more than chance; "
+        "catalogs of up to 8,192 items",
+    )
+    learn_temperature: bool = setting(
+        False, "learn the temperature, starting at --temperature, instead of keeping it fixed"
+    )
+    propagation: Literal["bucketed", "segment"] = setting(
+        "bucketed",
+        "how messages are passed: bucketed by degree, several times as fast on CPUs; or segment, "
+        "plain jraph",
+    )
+    message_dtype: Literal["float32", "bfloat16"] = setting(
+        "float32",
+        "type of messages between layers; sums are float32 either way. bfloat16 halves the memory "
+        "traffic of message passing, which pays on accelerators",
+    )
+
+    # The losses.
+    ranking_loss: Literal["sincere", "bpr"] = setting(
+        "sincere", "ranking loss: sincere (softmax) or bpr (pairwise)"
+    )
+    candidates: Literal["catalog", "sampled", "in_batch"] | None = setting(
+        None,
+        "items that a positive competes with: catalog: all; sampled: items drawn for each "
+        "micro-batch; in_batch: those of the micro-batch; by default catalog up to 16,384 items, "
+        "else sampled",
+    )
+    sampled_candidates: int = setting(
+        2048, "items drawn for each micro-batch with --candidates=sampled", minimum=1
+    )
+    false_negatives: Literal["none", "same_item", "history"] = setting(
+        "history",
+        "what is excluded from the negatives: none; same_item: other occurrences of the positive; "
+        "history: all training items of the user",
+    )
+    temperature: float | None = setting(
+        None,
+        "temperature of all contrastive losses and of the scores; by default 0.1 with text; "
+        "without text 3 over the fourth root of the number of training interactions, at most 0.5: "
+        "the fewer interactions, the softer",
+        above=0,
+    )
+    logq_correction: bool = setting(
+        False,
+        "with in-batch candidates, subtract the log of how often a candidate is drawn, so that "
+        "frequent items are not pushed away for being frequent",
+    )
+    exclude_target: Literal["none", "edge", "review"] | None = setting(
+        None,
+        "what is removed from a user and an item while their interaction is predicted: none; edge: "
+        "the messages along it; review: these and its review's share of their texts; by default "
+        "review where the text features of all interactions fit into 4 GiB, else edge",
+    )
+    low_rated_weight: float = setting(
+        0.0,
+        "weight of ranking items that a user rated below --min_rating under those above: hard "
+        "negatives",
+        minimum=0,
+    )
+    user_ranking_weight: float | None = setting(
+        None,
+        "weight of ranking users for an item, the other direction of the ranking loss; by default "
+        "1 with text, 0 without",
+        minimum=0,
+    )
+    cross_modal_weight: float = setting(
+        0.1, "weight of the symmetric SINCERE loss between graph and text embeddings", minimum=0
+    )
+    cross_modal_view: Literal["item", "review"] = setting(
+        "item",
+        "text that graph embeddings are aligned with: item: all reviews of the item (or of the "
+        "user); review: each single review",
+    )
+    cross_modal_direction: Literal["both", "graph_to_text", "text_to_graph"] = setting(
+        "both", "anchors of the cross-modal loss: both (symmetric), or one modality alone"
+    )
+    cross_modal_labels: Literal["both", "user", "item"] = setting(
+        "both", "what is aligned across modalities: users, items, or both"
+    )
+    cross_modal_average: Literal["anchor", "pair"] = setting(
+        "anchor",
+        "mean of the cross-modal loss: over the positives of an anchor, then over anchors; or over "
+        "all positive pairs",
+    )
+    cross_modal_batch: int = setting(
+        512,
+        "interactions of a micro-batch, at most, that the cross-modal and intra-modal losses "
+        "compare, at least one a device: their cost grows with its square",
+        minimum=1,
+    )
+    intra_modal_weight: float = setting(
+        0.0,
+        "weight of the symmetric SINCERE losses between users and items of one modality, graph "
+        "with graph and text with text",
+        minimum=0,
+    )
+    embedding_l2: float = setting(
+        0.0, "weight of the squared norm of the graph embeddings of a batch", minimum=0
+    )
+
+    # The training. JAX keeps the lower 32 bits of a seed: larger ones would repeat smaller ones.
+    seed: int = setting(
+        0, "decides initial weights, data order and dropout", minimum=0, maximum=2**32 - 1
+    )
+    epochs: int = setting(50, "largest number of epochs", minimum=0)
+    patience: int = setting(
+        8, "stop after that many epochs without a better validation NDCG@10", minimum=1
+    )
+    batch_size: int | None = setting(
+        None,
+        "interactions a step, over all devices; by default the power of two nearest to an eighth "
+        "of the training interactions, from 128 to 8192, or a 64th of them where that is more: "
+        "message passing runs once a step, so an epoch takes time in proportion to the data",
+        minimum=1,
+    )
+    micro_batch_size: int = setting(
+        2048,
+        "largest number of interactions whose losses are computed at once: a larger batch is cut "
+        "into equal micro-batches, which share one forward and backward pass through the model",
+        minimum=1,
+    )
+    learning_rate: float = setting(
+        1e-3,
+        "of the text projection, at a batch of 256; all learning rates grow with the square root "
+        "of the batch size; above 256, Adam's averages reach over fewer steps in proportion",
+        above=0,
+    )
+    embedding_learning_rate: float | None = setting(
+        None, "of the graph embeddings; by default 1e-5 with text, 1e-3 without", above=0
+    )
+    scalar_learning_rate: float | None = setting(
+        None,
+        "of the text weights, the popularity prior and the temperature; by default 1e-2; with text "
+        "and fewer than 12,000 training interactions proportionally less, at least 1e-3",
+        above=0,
+    )
+    parameter_average: float = setting(
+        0.8,
+        "validate and keep a moving average of the parameters, which an epoch moves by 1 minus "
+        "this share; 0: the parameters themselves",
+        minimum=0,
+        below=1,
+    )
+    dropout: float = setting(
+        0.4, "share of the node features set to 0 before message passing", minimum=0, below=1
+    )
+    steps_per_call: int = setting(
+        500, "largest number of steps on the device between returns to the host", minimum=1
+    )
+
+    @property
+    def reads_reviews(self) -> bool:
+        """Whether a loss needs the text of each single review."""
+        aligned = self.cross_modal_view == "review" and self.cross_modal_weight > 0
+        return aligned or self.exclude_target == "review"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ResolvedSettings(Settings):
+    """Settings that leave nothing to the data; made by `models.build.resolve`."""
+
+    embedding_dim: int
+    text_encoder: str
+    candidates: Literal["catalog", "sampled", "in_batch"]
+    temperature: float
+    exclude_target: Literal["none", "edge", "review"]
+    user_ranking_weight: float
+    batch_size: int
+    embedding_learning_rate: float
+    scalar_learning_rate: float

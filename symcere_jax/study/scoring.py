@@ -1,0 +1,56 @@
+"""Scores of a trained run, in its workdir."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from symcere_jax.callbacks import CountCallback
+from symcere_jax.data import ReviewDataset
+from symcere_jax.evaluation import Evaluation, HeldOutSplit, evaluate
+from symcere_jax.evaluation.stored_scores import write_scores
+from symcere_jax.models import score_factors
+from symcere_jax.training import load_embeddings
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoredRun:
+    """What was found of a run.
+
+    Attributes:
+        evaluation: of its best checkpoint.
+        step: of that checkpoint.
+        paths: files that were written.
+    """
+
+    evaluation: Evaluation
+    step: int
+    paths: Sequence[Path]
+
+
+def score_run(
+    workdir: Path,
+    dataset: ReviewDataset,
+    split: HeldOutSplit,
+    *,
+    ks: Sequence[int] = (5, 10, 20, 50),
+    progress: CountCallback | None = None,
+) -> ScoredRun:
+    """Scores the best checkpoint of a run, and writes the scores into its workdir.
+
+    Args:
+        workdir: of the run; gets `metrics_<split>.json` and `per_user_<split>.npz`.
+        dataset: the prepared folder that it was trained on.
+        split: "valid" to choose settings by, "test" to report.
+        ks: cut-offs of the metrics.
+        progress: called with the number of users done and of all users.
+
+    Raises:
+        CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
+        DataError: the split has no interactions.
+    """
+    embeddings, metadata = load_embeddings(workdir, dataset)
+    evaluation = evaluate(
+        score_factors, embeddings.factors(), dataset, split, ks=ks, progress=progress
+    )
+    step = metadata.progress.best_step
+    return ScoredRun(evaluation, step, write_scores(evaluation, workdir, split, dataset, step))

@@ -1,0 +1,1 @@
+"""Text encoders: from reviews to text features of users and items."""

@@ -1,0 +1,119 @@
+"""Several text encoders side by side."""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from symcere_jax.arrays import unit_rows
+from symcere_jax.callbacks import MessageCallback
+from symcere_jax.text.encoders.base import (
+    FittedTextEncoder,
+    Reviews,
+    TextEncoder,
+    TextFeatures,
+)
+from symcere_jax.text.encoders.feature_rows import collect_rows
+
+_BLOCK = 1 << 14
+
+
+@dataclasses.dataclass(frozen=True)
+class CombinedEncoder:
+    """Features of several encoders, one beside the other.
+
+    Each part is divided by its norm, and the whole by the square root of their number: a similarity
+    is the mean of the parts' cosines.
+
+    Attributes:
+        encoders: two or more.
+        scratch: folder for the features of reviews, which are then mapped; None: in memory.
+    """
+
+    encoders: tuple[TextEncoder, ...]
+    scratch: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Those of the parts, as `lsa+transformer`."""
+        return "+".join(encoder.name for encoder in self.encoders)
+
+    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
+        """Encodes by each encoder in turn.
+
+        Args:
+            reviews: texts, their users, items and splits.
+            progress: called with a few words at the start of each stage.
+        """
+        parts = [encoder.encode(reviews, progress=progress) for encoder in self.encoders]
+        n = len(parts[0].reviews)
+        width = sum(part.reviews.shape[1] for part in parts)
+        path = self.scratch / f"{self.name}_reviews.npy" if self.scratch else None
+        fitted = [part.fitted for part in parts if part.fitted is not None]
+        return TextFeatures(
+            reviews=collect_rows(_joined([part.reviews for part in parts]), n, width, path),
+            users=join([part.users for part in parts]),
+            items=join([part.items for part in parts]),
+            settings={
+                encoder.name: dict(part.settings)
+                for encoder, part in zip(self.encoders, parts, strict=True)
+            },
+            fitted=FittedCombined(fitted) if len(fitted) == len(parts) else None,
+        )
+
+
+class FittedCombined:
+    """Fitted encoders side by side; see `FittedTextEncoder`.
+
+    Args:
+        encoders: two or more.
+    """
+
+    kind = "combined"
+
+    def __init__(self, encoders: Sequence[FittedTextEncoder]) -> None:
+        self.encoders = list(encoders)
+
+    @property
+    def width(self) -> int:
+        """Width of the features."""
+        return sum(encoder.width for encoder in self.encoders)
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether all of the encoders do."""
+        return all(encoder.reads_text for encoder in self.encoders)
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Features of texts, each by itself; see `FittedTextEncoder`."""
+        return join([encoder.encode_texts(texts) for encoder in self.encoders])
+
+    def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
+        """Features of users or items; see `FittedTextEncoder`."""
+        return join([encoder.encode_documents(documents) for encoder in self.encoders])
+
+    def unknown_words(self, text: str) -> list[str]:
+        """What none of the encoders knows; see `FittedTextEncoder`."""
+        first, *others = (encoder.unknown_words(text) for encoder in self.encoders)
+        return [word for word in first if all(word in other for other in others)]
+
+    def save(self, folder: Path) -> None:
+        """Has nothing of its own to write; the encoders within are stored beside."""
+
+
+def join(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows of each part divided by their norm, side by side, divided by the root of their number.
+
+    Args:
+        parts: float `[n, …]` each.
+    """
+    return np.concatenate([unit_rows(part) for part in parts], axis=1) / np.float32(
+        math.sqrt(len(parts))
+    )
+
+
+def _joined(parts: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    for start in range(0, len(parts[0]), _BLOCK):
+        yield join([part[start : start + _BLOCK] for part in parts])

@@ -1,0 +1,249 @@
+"""A sentence encoder from a model folder or the hub: module, parameters, tokeniser, settings."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from symcere_jax.errors import DataError
+from symcere_jax.text.hub import bert, decoder
+from symcere_jax.text.hub.batching import Chunks, tokenize
+from symcere_jax.text.hub.pooling import SentenceSettings
+from symcere_jax.text.hub.weights import ReadTensor, open_weights, weight_files
+
+_FILES = ["*.json", "*.txt", "*.model", "model*.safetensors"]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Family:
+    settings: Callable[[Mapping[str, Any]], Any]
+    module: Callable[..., nn.Module]
+    read_parameters: Callable[..., dict[str, Any]]
+    read_layer: Callable[..., dict[str, Any]]
+    pooling: str
+
+
+_BERT = _Family(
+    bert.BertSettings.from_config, bert.Bert, bert.read_parameters, bert.read_layer, "mean"
+)
+_DECODER = _Family(
+    decoder.DecoderSettings.from_config,
+    decoder.Decoder,
+    decoder.read_parameters,
+    decoder.read_layer,
+    "lasttoken",
+)
+FAMILIES = {
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "mpnet"), _BERT),
+    **dict.fromkeys(("qwen3", "qwen2", "llama", "mistral"), _DECODER),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A sentence encoder, ready to run.
+
+    Attributes:
+        module: hidden states from tokens and lengths.
+        parameters: of the module.
+        tokenizer: of the `transformers` library.
+        sentence: pooling, prefix and greatest length.
+        width: of a vector.
+        window: most tokens of a text, special ones included.
+    """
+
+    module: Any
+    parameters: Any
+    tokenizer: Any
+    sentence: SentenceSettings
+    width: int
+    window: int
+
+    @classmethod
+    def open(cls, folder: Path, *, bfloat16: bool = False) -> "Checkpoint":
+        """Reads a model folder.
+
+        Args:
+            folder: as `model_folder` returns it.
+            bfloat16: compute, and hold the parameters, in bfloat16.
+
+        Raises:
+            DataError: a file is missing, malformed, or of a model that is not known here.
+        """
+        config, family = _config(folder)
+        try:
+            settings = family.settings(config)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{folder / 'config.json'}: missing or malformed: {error}") from None
+        if settings.activation not in bert.ACTIVATIONS:
+            raise DataError(f"{folder / 'config.json'}: activation {settings.activation!r}")
+        dtype = jnp.bfloat16 if bfloat16 else jnp.float32
+        module = family.module(settings, dtype)
+        with open_weights(folder) as read:
+            parameters = family.read_parameters(settings, read)
+        _check_shapes(folder, parameters, module)
+        parameters = jax.tree.map(lambda x: x.astype(dtype), parameters)
+        sentence = SentenceSettings.read(folder, family.pooling)
+        window = min(settings.window, sentence.max_length or settings.window)
+        tokenizer = _tokenizer(folder)
+        return cls(module, parameters, tokenizer, sentence, settings.width, window)
+
+    @property
+    def n_layers(self) -> int:
+        """Number of transformer layers; the parameters of each are under `layer_name`."""
+        return self.module.settings.n_layers
+
+    def chunks(
+        self, texts: Sequence[str], *, prefix: str | None = None, window: int | None = None
+    ) -> Chunks:
+        """Texts as token numbers, a long text in several chunks.
+
+        Args:
+            texts: without prefix.
+            prefix: stands before each chunk; None: what the model's folder says.
+            window: most tokens of a chunk; None: as many as the model takes.
+        """
+        return tokenize(
+            self.tokenizer,
+            [text.lower() for text in texts] if self.sentence.lower_case else texts,
+            prefix=self.sentence.prefix if prefix is None else prefix,
+            window=min(window or self.window, self.window),
+        )
+
+
+def layer_name(number: int) -> str:
+    """Where the parameters of a layer, counted from 0, are in those of a model."""
+    return f"layer_{number}"
+
+
+def read_layers(folder: Path, numbers: Iterable[int], read: ReadTensor) -> dict[str, Any]:
+    """What becomes of the tensors of some layers, as parameters of a model.
+
+    Args:
+        folder: of the model.
+        numbers: of the layers, from 0.
+        read: gives an array of the shape of the tensor of a name.
+    """
+    config, family = _config(folder)
+    settings = family.settings(config)
+    return {layer_name(number): family.read_layer(settings, read, number) for number in numbers}
+
+
+def model_folder(name: str) -> Path:
+    """The folder of a model: itself, or the copy of a model of the hub, fetched where needed.
+
+    Args:
+        name: a folder, or a name of the Hugging Face hub.
+
+    Raises:
+        DataError: it is no folder, and cannot be fetched.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    import huggingface_hub  # imported late: it is slow to, and a folder does not need it
+
+    try:
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=_FILES))
+    except Exception as error:  # whatever its network library raises
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(
+            f"--text_model={name} is no folder, and cannot be fetched from the hub ({reason}); "
+            "give the folder of a downloaded model"
+        ) from None
+
+
+def fingerprint(folder: Path) -> str:
+    """Hex digest of a model: of its weights, its tokeniser and its settings.
+
+    Args:
+        folder: of the model.
+    """
+    digest = hashlib.sha256()
+    texts = [path for path in folder.rglob("*") if path.suffix in (".json", ".txt", ".model")]
+    for path in [*sorted(texts), *weight_files(folder)]:
+        with path.open("rb") as file:
+            digest.update(path.relative_to(folder).as_posix().encode())
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:32]
+
+
+def vector_width(folder: Path) -> int:
+    """Width of the vectors of a model, from its `config.json` alone."""
+    config, family = _config(folder)
+    return family.settings(config).width
+
+
+def _config(folder: Path) -> tuple[dict[str, Any], _Family]:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        kind = config["model_type"]
+    except FileNotFoundError:
+        raise DataError(f"{folder} is not the folder of a model: it has no config.json") from None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise DataError(f"{path}: not the configuration of a model ({error})") from None
+    if kind not in FAMILIES:
+        raise DataError(
+            f"{path}: models of type {kind!r} are not known, only {', '.join(FAMILIES)}; "
+            "encode the reviews elsewhere and use --text_encoder=precomputed"
+        )
+    return config, FAMILIES[kind]
+
+
+def _check_shapes(folder: Path, parameters: Any, module: nn.Module) -> None:
+    tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
+    lengths = jax.ShapeDtypeStruct((1,), jnp.int32)
+    try:
+        expected = jax.eval_shape(module.init, jax.random.key(0), tokens, lengths)["params"]
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{folder / 'config.json'}: malformed: {reason}") from None
+    found = {jax.tree_util.keystr(k): v.shape for k, v in jax.tree.leaves_with_path(parameters)}
+    for path, leaf in jax.tree.leaves_with_path(expected):
+        name = jax.tree_util.keystr(path)
+        if found.get(name) != leaf.shape:
+            raise DataError(
+                f"{folder}: parameter {name} has shape {found.get(name)}, config.json says "
+                f"{leaf.shape}"
+            )
+
+
+def _tokenizer(folder: Path) -> Any:
+    import transformers  # imported late: it takes longer than all else here
+
+    with _without_advice():
+        try:
+            # As the file says; AutoTokenizer rebuilds the tokenisers of some models.
+            has_file = (folder / "tokenizer.json").is_file()
+            kind = transformers.PreTrainedTokenizerFast if has_file else transformers.AutoTokenizer
+            # Code in the folder is never run, and nothing is fetched that it refers to.
+            tokenizer = kind.from_pretrained(
+                str(folder), trust_remote_code=False, local_files_only=True
+            )
+        except Exception as error:  # its own kinds are many
+            reason = " ".join(str(error).split())[:200]
+            raise DataError(f"{folder}: no readable tokeniser ({reason})") from None
+    if not tokenizer.is_fast:
+        raise DataError(f"{folder}: the tokeniser cannot tell where in a text its tokens are")
+    return tokenizer
+
+
+@contextlib.contextmanager
+def _without_advice() -> Iterator[None]:
+    """Silences what transformers says of torch being absent."""
+    logger = logging.getLogger("transformers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,142 @@
+"""Running a sentence encoder over many texts, on all local devices."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import jax
+import numpy as np
+
+from symcere_jax.arrays import unit_rows
+from symcere_jax.text.hub.batching import TokenBatch, batches
+from symcere_jax.text.hub.checkpoint import Checkpoint
+from symcere_jax.text.hub.pooling import pool
+
+_IN_FLIGHT = 2  # batches that the devices have, while the host reads and makes others
+
+
+class SentenceEncoder:
+    """Vectors of texts by a language model.
+
+    Args:
+        model: its folder, or the model itself, opened.
+        bfloat16: compute in bfloat16; of a model that is not open yet.
+        prefix: stands before each text; None: what the model folder says.
+        tokens_per_device: most tokens of a batch on a device; 0: what suits the device, 2048 on a
+            CPU, where a batch had better stay in its cache, 65,536 elsewhere.
+    """
+
+    def __init__(
+        self,
+        model: Path | Checkpoint,
+        *,
+        bfloat16: bool = False,
+        prefix: str | None = None,
+        tokens_per_device: int = 0,
+    ) -> None:
+        if isinstance(model, Path):
+            model = Checkpoint.open(model, bfloat16=bfloat16)
+        self._checkpoint = checkpoint = model
+        self._prefix = prefix
+        is_cpu = jax.default_backend() == "cpu"
+        self._tokens_per_device = tokens_per_device or (2048 if is_cpu else 65536)
+
+        def encode(parameters: Any, tokens: jax.Array, lengths: jax.Array) -> jax.Array:
+            hidden = checkpoint.module.apply({"params": parameters}, tokens, lengths)
+            return pool(cast(jax.Array, hidden), lengths, checkpoint.sentence.pooling)
+
+        self._parameters = _copy_to_devices(checkpoint.parameters)
+        self._encode = jax.pmap(encode)
+
+    @property
+    def width(self) -> int:
+        """Width of the vectors."""
+        return self._checkpoint.width
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Of the model, on each device: a leading axis of devices."""
+        return self._parameters
+
+    def replace_parameters(self, changed: Mapping[str, Any]) -> None:
+        """Goes on with other parameters of some layers.
+
+        Args:
+            changed: by the name of the layer, in the memory of the host.
+        """
+        self._parameters = self._parameters | _copy_to_devices(dict(changed))
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of texts, of norm 1.
+
+        A text that is longer than the model's window is encoded in chunks, of whose vectors it gets
+        the mean, weighed by their tokens. The order of the texts, and what else is encoded at the
+        same time, change results by rounding alone.
+
+        Args:
+            texts: n texts; one of white space alone gets 0.
+
+        Returns:
+            float32 `[n, width]`.
+        """
+        out = np.zeros((len(texts), self.width), np.float32)
+        for places, vectors in self.encode_as_done(texts):
+            out[places] = vectors
+        return out
+
+    def encode_as_done(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """As `encode`, batch by batch, the longest texts first.
+
+        Args:
+            texts: n texts.
+
+        Yields:
+            Which texts are done, int64 `[m]`, and their vectors, float32 `[m, width]`.
+        """
+        checkpoint = self._checkpoint
+        window = checkpoint.window
+        chunks = checkpoint.chunks(texts, prefix=self._prefix)
+        n_devices = jax.local_device_count()
+        planned = batches(
+            chunks, tokens_per_device=self._tokens_per_device, n_devices=n_devices, window=window
+        )
+        lengths = chunks.lengths
+        left = np.bincount(chunks.text, minlength=len(texts))  # chunks of each text to come
+        empty = np.flatnonzero(left == 0)
+        yield empty, np.zeros((len(empty), self.width), np.float32)
+        sums: dict[int, np.ndarray] = {}
+        for batch, vectors in self._run(planned, n_devices):
+            done = []
+            for row, vector in zip(batch.rows, vectors, strict=False):
+                text = int(chunks.text[row])
+                sums[text] = sums.get(text, 0.0) + lengths[row] * vector.astype(float)
+                left[text] -= 1
+                if not left[text]:
+                    done.append(text)
+            if done:
+                yield np.array(done), unit_rows(np.stack([sums.pop(text) for text in done]))
+
+    def _run(
+        self, planned: Iterator[TokenBatch], n_devices: int
+    ) -> Iterator[tuple[TokenBatch, np.ndarray]]:
+        """Runs batches, some ahead of what is read."""
+        running: deque[tuple[TokenBatch, jax.Array]] = deque()
+
+        def read() -> tuple[TokenBatch, np.ndarray]:
+            batch, vectors = running.popleft()
+            return batch, np.asarray(vectors).reshape(-1, self.width)
+
+        for batch in planned:
+            tokens = batch.tokens.reshape(n_devices, -1, batch.tokens.shape[1])
+            lengths = batch.lengths.reshape(n_devices, -1)
+            running.append((batch, self._encode(self._parameters, tokens, lengths)))
+            if len(running) > _IN_FLIGHT:
+                yield read()
+        while running:
+            yield read()
+
+
+def _copy_to_devices(parameters: dict[str, Any]) -> dict[str, Any]:
+    copy = jax.pmap(lambda _, tree: tree, in_axes=(0, None))
+    return copy(np.arange(jax.local_device_count()), parameters)

@@ -1,0 +1,189 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from symcere_jax.cores import usable_cores
+
+PROGRAM = '''
+"""Says hello.
+
+  python hello.py --times=3
+"""
+
+import os
+from pathlib import Path
+
+from absl import flags
+
+from symcere_jax.cli import app as cli
+from symcere_jax.errors import DataError
+
+_TIMES = flags.DEFINE_integer("times", 1, "How often.")
+_END = flags.DEFINE_string("end", "", "How it ends.")
+
+
+def main():
+    print("hello " * _TIMES.value)
+    if _END.value == "error":
+        raise DataError("data.csv, line 3: bad\\nvalue; mend it")
+    if _END.value == "path":
+        Path(__file__).mkdir(exist_ok=True)
+    if _END.value == "pipe":
+        read, write = os.pipe()
+        os.close(read)
+        os.dup2(write, 1)
+        print("more", flush=True)
+    if _END.value == "interrupt":
+        raise KeyboardInterrupt
+    if _END.value == "defect":
+        raise ZeroDivisionError("a defect")
+
+
+if __name__ == "__main__":
+    cli.run(main)
+'''
+
+
+@pytest.fixture(scope="module", params=["script", "installed command"])
+def hello(tmp_path_factory, request):
+    path = tmp_path_factory.mktemp("cli") / "hello.py"
+    path.write_text(PROGRAM)
+    if request.param == "installed command":
+        path = path.with_name("hello-command")
+        path.write_text(
+            "import hello\nfrom symcere_jax.cli import app as cli\ncli.run(hello.main)\n"
+        )
+
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, str(path), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_a_good_end(hello):
+    run = hello("--times=2")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "hello hello \n", "")
+
+
+def test_an_error_is_one_line(hello):
+    run = hello("--end=error")
+    assert run.returncode == 1
+    assert run.stderr == "error: data.csv, line 3: bad value; mend it\n"
+
+
+def test_a_path_that_cannot_be_used_is_one_line(hello):
+    run = hello("--end=path")
+    assert run.returncode == 1
+    assert re.fullmatch(r"error: .*hello.*: File exists; choose another path\n", run.stderr)
+
+
+def test_a_reader_that_has_enough_is_no_error(hello):
+    run = hello("--times=100000", "--end=pipe")
+    assert (run.returncode, run.stderr) == (141, "")
+
+
+def test_ctrl_c(hello):
+    run = hello("--end=interrupt")
+    assert (run.returncode, run.stderr) == (130, "interrupted\n")
+
+
+def test_a_defect_keeps_its_traceback(hello):
+    run = hello("--end=defect")
+    assert run.returncode == 1
+    assert "Traceback" in run.stderr
+    assert "ZeroDivisionError: a defect" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--time=2", "Unknown command line flag 'time'"),
+        ("--times=two", "flag --times=two"),
+        ("stray", "unexpected argument 'stray'"),
+    ],
+)
+def test_a_bad_command_line_is_one_line(hello, argument, message):
+    run = hello(argument)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert len(run.stderr.splitlines()) == 1
+    assert run.stderr.startswith("error: ")
+    assert message in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "names"),
+    [
+        ("data_prep/prepare.py", ["source", "k_core", "text_encoder", "user_field"]),
+        ("data_prep/encode.py", ["dataset", "text_whiten"]),
+        ("launch/train.py", ["dataset", "temperature", "coordinator"]),
+    ],
+)
+def test_help_of_a_script_shows_flags_that_other_modules_define(script, names):
+    command = [sys.executable, str(Path(__file__).parents[2] / script), "--help"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    for name in names:
+        assert re.search(rf"^ +--(\[no\])?{name}:", run.stdout, re.M), name
+
+
+def test_help_shows_the_docstring_and_the_flags(hello):
+    run = hello("--help")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "python hello.py --times=3" in run.stdout
+    assert "How often." in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, f"caches/symcere_jax/compiled/cores_{usable_cores()}"),
+        ({"JAX_COMPILATION_CACHE_DIR": "elsewhere"}, "elsewhere"),
+        ({"XDG_CACHE_HOME": "/dev/null"}, "None"),
+    ],
+)
+def test_what_is_compiled_is_kept(tmp_path, variables, expected):
+    program = (
+        "import jax\nfrom symcere_jax.cli import app as cli\n"
+        "cli.run(lambda: print(jax.config.jax_compilation_cache_dir))\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_COMPILATION")}
+    run = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        env={**environment, "XDG_CACHE_HOME": "caches", **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == expected
+    assert run.stderr == ""
+
+
+WIDE = "--xla_cpu_prefer_vector_width=512"
+LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=0"
+
+
+@pytest.mark.parametrize(
+    ("given", "fast", "expected"),
+    [
+        ("", True, f"{WIDE} {LOOPS}"),
+        ("--xla_dump_to=x", True, f"--xla_dump_to=x {WIDE} {LOOPS}"),
+        ("--xla_cpu_prefer_vector_width=128", True, f"--xla_cpu_prefer_vector_width=128 {LOOPS}"),
+        ("--xla_backend_extra_options=a=1", True, f"--xla_backend_extra_options=a=1 {WIDE}"),
+        ("--xla_dump_to=x", False, f"--xla_dump_to=x {LOOPS}"),
+    ],
+)
+def test_the_compiler_is_tuned_unless_the_user_has_done_so(tmp_path, given, fast, expected):
+    program = (
+        f"import os\nos.environ['XLA_FLAGS'] = {given!r}\nfrom symcere_jax.cli import app as cli\n"
+        f"cli.has_fast_wide_vectors = lambda: {fast}\n"
+        "cli.run(lambda: print(os.environ['XLA_FLAGS']))\n"
+    )
+    path = tmp_path / "program.py"
+    path.write_text(program)
+    assert subprocess.check_output([sys.executable, path], text=True).strip() == expected

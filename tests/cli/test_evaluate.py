@@ -1,0 +1,177 @@
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from symcere_jax.data import ReviewDataset
+from symcere_jax.evaluation import evaluate
+from symcere_jax.models import score_block
+from symcere_jax.prepare.pipeline import prepare
+from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.settings import Settings
+from symcere_jax.training import load_embeddings, train
+from symcere_jax.training.metric_log import read_metric_log
+
+METRICS = (
+    "ndcg",
+    "recall",
+    "precision",
+    "hit_rate",
+    "mrr",
+    "map",
+    "popularity",
+    "coverage",
+    "gini",
+)
+
+
+@pytest.fixture(scope="module")
+def scored(trained, command, dataset):
+    """The test scores of the trained run, by a process of its own."""
+    _, workdir = trained
+    line, environment = command("evaluate", f"--workdir={workdir}", f"--dataset={dataset.folder}")
+    done = subprocess.run(line, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done, workdir
+
+
+def test_a_table_and_two_files(scored, dataset):
+    done, workdir = scored
+    assert done.stderr == ""
+    n_users = len(np.unique(dataset.test[:, 0]))
+    title, *_ = done.stdout.splitlines()
+    assert title.strip() == f"{dataset.name}, test: {n_users} users"
+    for word in (*METRICS, "@5", "@10", "@20", "@50"):
+        assert word in done.stdout
+    paths = [workdir / "metrics_test.json", workdir / "per_user_test.npz"]
+    assert done.stdout.splitlines()[-2:] == list(map(str, paths))
+    assert all(path.is_file() for path in paths)
+
+
+def test_metrics_test_json(scored, dataset):
+    _, workdir = scored
+    content = json.loads((workdir / "metrics_test.json").read_text())
+    facts = ("dataset", "fingerprint", "split", "n_users", "step")
+    names = {f"{metric}@{k}" for metric in METRICS for k in (5, 10, 20, 50)}
+    assert set(content) == {*facts, *names}
+    best = max(read_metric_log(workdir), key=lambda record: record["ndcg@10"])
+    n_users = len(np.unique(dataset.test[:, 0]))
+    expected = (dataset.name, dataset.fingerprint, "test", n_users, best["step"])
+    assert tuple(content[fact] for fact in facts) == expected
+
+    embeddings, _ = load_embeddings(workdir, dataset)
+    metrics = evaluate(score_block, embeddings, dataset, "test").metrics
+    assert {name: content[name] for name in names} == pytest.approx(metrics)
+
+
+def test_per_user_values_are_those_of_the_metrics(scored, dataset):
+    _, workdir = scored
+    content = json.loads((workdir / "metrics_test.json").read_text())
+    per_user = np.load(workdir / "per_user_test.npz")
+    np.testing.assert_array_equal(per_user["users"], np.unique(dataset.test[:, 0]))
+    assert per_user["recommended"].shape == (content["n_users"], 50)
+    values = set(per_user) - {"users", "recommended"}
+    assert {"ndcg@10", "recall@50"} <= values
+    for name in values:
+        assert per_user[name].mean() == pytest.approx(content[name])
+
+
+def test_the_validation_scores_are_those_of_the_training(trained, run_binary, dataset):
+    _, workdir = trained
+    run = run_binary(
+        "evaluate",
+        f"--workdir={workdir}",
+        f"--dataset={dataset.folder}",
+        "--split=valid",
+        "--k=10",
+        "--k=3",
+        "--k=10",
+    )
+    assert run.status == 0, run.err
+    content = json.loads((workdir / "metrics_valid.json").read_text())
+    best = max(record["ndcg@10"] for record in read_metric_log(workdir))
+    assert content["ndcg@10"] == pytest.approx(best)
+    assert {name.split("@")[1] for name in content if "@" in name} == {"3", "10"}
+
+
+def test_without_a_checkpoint_it_names_the_command_that_makes_one(run_binary, dataset, tmp_path):
+    where = (f"--workdir={tmp_path / 'run'}", f"--dataset={dataset.folder}")
+    run = run_binary("evaluate", *where)
+    assert run.status == 1
+    assert (
+        f"train first, with python launch/train.py --dataset=DATASET --workdir={tmp_path / 'run'}"
+        in run.error
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_prepared_folder_is_refused(trained, run_binary, dataset, dataset_without_text):
+    _, workdir = trained
+    where = (f"--workdir={workdir}", f"--dataset={dataset_without_text.folder}")
+    run = run_binary("evaluate", *where)
+    assert run.status == 1
+    for fingerprint in (dataset.fingerprint, dataset_without_text.fingerprint):
+        assert f"(fingerprint {fingerprint})" in run.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--dataset=absent"], 1, "no prepared folder at absent"),
+        (["--split=train"], 2, "flag --split=train: value should be one of <valid|test>"),
+        (["--k=0"], 2, "flag --k="),
+        (["--ks=10"], 2, "Unknown command line flag 'ks'"),
+    ],
+)
+def test_a_bad_command_line_is_one_line(trained, run_binary, dataset, arguments, status, message):
+    _, workdir = trained
+    where = (f"--workdir={workdir}", f"--dataset={dataset.folder}")
+    run = run_binary("evaluate", *where, *arguments)
+    assert run.status == status
+    assert message in run.error
+
+
+def test_help_names_the_flags(run_binary):
+    run = run_binary("evaluate", "--help")
+    assert (run.status, run.err) == (0, "")
+    assert "Scores a trained model" in run.out
+    for flag in ("--dataset", "--workdir", "--split", "--k"):
+        assert f"  {flag}: " in run.out
+
+
+def test_following_a_run_that_has_ended(trained, run_binary, dataset, tmp_path):
+    workdir = shutil.copytree(trained[1], tmp_path / "run")
+    where = (f"--workdir={workdir}", f"--dataset={dataset.folder}", "--k=10")
+    run = run_binary("evaluate", *where, "--follow")
+    assert (run.status, run.err) == (0, "")
+    scores, end = run.out.splitlines()
+    best = max(read_metric_log(workdir), key=lambda record: record["ndcg@10"])
+    assert scores.startswith(f"epoch {best['epoch']:3}  valid  ndcg@10 {best['ndcg@10']:.4f}  rec")
+    assert end == "the run has ended"
+    [line] = (workdir / "follow_valid.jsonl").read_text().splitlines()
+    assert json.loads(line)["ndcg@10"] == best["ndcg@10"]
+
+
+def test_a_cold_split_and_a_model_without_text(run_binary, tmp_path):
+    config = PrepareSettings(
+        source="synthetic",
+        output=tmp_path / "data",
+        split="cold_item",
+        text_encoder="none",
+        synthetic_users=60,
+        synthetic_items=30,
+    )
+    prepare(config)
+    settings = {"epochs": 1, "n_layers": 1, "propagation": "segment", "text_encoder": "none"}
+    train(Settings(**settings), ReviewDataset.load(config.output), tmp_path / "run")
+    where = (f"--workdir={tmp_path / 'run'}", f"--dataset={tmp_path / 'data'}")
+    paths = [str(tmp_path / "run" / name) for name in ("metrics_test.json", "per_user_test.npz")]
+    run = run_binary("evaluate", *where)
+    assert run.status == 0 and run.out.splitlines()[-2:] == paths
+    assert run.err.startswith("note: no scores of cold start: the model was trained without text")
+    run = run_binary("evaluate", *where, "--cold_start")
+    assert run.status == 1 and run.error.startswith("the model was trained without text")
+    assert run.out == ""  # that is said before anything is scored
+    assert run_binary("evaluate", *where, "--nocold_start").err == ""

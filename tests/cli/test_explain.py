@@ -1,0 +1,90 @@
+import json
+import re
+
+import pytest
+from tests.reporting.test_html import Reader
+
+FEW = ("--samples=30", "--repeats=2")
+
+
+@pytest.fixture
+def explain(run_binary, dataset, trained_run):
+    def run(*arguments):
+        return run_binary(
+            "explain", f"--dataset={dataset.folder}", f"--workdir={trained_run}", *FEW, *arguments
+        )
+
+    return run
+
+
+def test_reviews(explain, dataset, tmp_path):
+    run = explain("--reviews=3,8", f"--output={tmp_path}")
+    assert run.status == 0, run.err
+    content = json.loads((tmp_path / "explanations.json").read_text(encoding="utf-8"))
+    table = dataset.reviews().to_pylist()
+    assert [one["review"] for one in content["reviews"]] == [3, 8]
+    for one in content["reviews"]:
+        assert one["text"] == table[one["review"]]["text"]
+        assert one["item_id"] == dataset.item_ids()[table[one["review"]]["item"]]
+        assert one["words"][0]["word"] in run.out
+    page = Reader((tmp_path / "explanations.html").read_text(encoding="utf-8"))
+    assert table[3]["text"] in page.text
+    assert run.out.splitlines()[-2:] == [
+        str(tmp_path / f"explanations.{ending}") for ending in ("json", "html")
+    ]
+
+
+def test_reviews_are_drawn_from_the_test_split(explain, dataset, tmp_path):
+    assert explain(f"--output={tmp_path}", "--against=fused").status == 0
+    content = json.loads((tmp_path / "explanations.json").read_text(encoding="utf-8"))
+    split = dataset.reviews(["split"])["split"].to_pylist()
+    rows = [one["review"] for one in content["reviews"]]
+    assert len(set(rows)) == 5
+    assert {split[row] for row in rows} == {"test"}
+    assert {one["against"] for one in content["reviews"]} == {"fused"}
+
+
+def test_a_recommendation(explain, dataset, tmp_path):
+    user = dataset.user_ids()[7]
+    run = explain(f"--user={user}", "--evidence=1", f"--output={tmp_path}")
+    assert run.status == 0, run.err
+    content = json.loads((tmp_path / "explanations.json").read_text(encoding="utf-8"))
+    (one,) = content["recommendations"]
+    assert (one["user_id"], one["rank"]) == (user, 1)
+    assert re.search(rf"{one['item_id']} for {user}: score", run.out)
+    assert "popularity prior" in run.out
+    assert len(one["by_user"]) == len(one["about_item"]) == 1
+    named = explain(f"--user={user}", f"--item={dataset.item_ids()[4]}", f"--output={tmp_path}")
+    assert f"{dataset.item_ids()[4]} for {user}" in named.out
+
+
+def test_errors_are_one_line_and_nothing_is_written(explain, tmp_path):
+    output = tmp_path / "output"
+    file = tmp_path / "file"
+    file.touch()
+    for arguments, message in (
+        (["--user=nobody"], "the prepared folder has no user 'nobody'; its ids look like 'user-"),
+        (["--user=user-001", "--item=none"], "the prepared folder has no item 'none'"),
+        (["--item=item-01"], "--item needs --user"),
+        (["--user=user-001", "--reviews=1"], "not both"),
+        (["--reviews=1,x"], "--reviews has 'x': rows are whole numbers from 0 to"),
+        (["--reviews=100000"], "--reviews has '100000'"),
+        ([f"--output={file}"], "is a file: choose a folder"),
+        ([f"--workdir={tmp_path}"], "checkpoint"),
+    ):
+        run = explain(f"--output={output}", *arguments)
+        assert (run.status, run.out) == (1, ""), arguments
+        assert message in run.error
+        assert not output.exists()
+
+
+def test_another_folder_is_refused(run_binary, dataset_without_text, trained_run, tmp_path):
+    run = run_binary(
+        "explain",
+        f"--dataset={dataset_without_text.folder}",
+        f"--workdir={trained_run}",
+        f"--output={tmp_path / 'new'}",
+    )
+    assert run.status == 1
+    assert "give the folder that it was trained on" in run.error
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,238 @@
+import os
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from symcere_jax.cli import training_runs
+from symcere_jax.settings import Settings
+from symcere_jax.training import Checkpoints
+from symcere_jax.training.metric_log import read_metric_log
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.flags"))
+
+
+def _records(workdir):
+    """The records without the seconds."""
+    records = read_metric_log(workdir)
+    for record in records:
+        del record["seconds"]
+    return records
+
+
+def test_a_run_says_how_it_goes_and_ends(trained, dataset):
+    run, workdir = trained
+    records = _records(workdir)
+    best = max(records, key=lambda record: record["ndcg@10"])
+    trained_line, files, following = run.out.splitlines()
+    seconds = re.fullmatch(
+        rf"trained 60 epochs in \d+ s; best: epoch {best['epoch']}, "
+        rf"valid ndcg@10 {best['ndcg@10']:.4f}",
+        trained_line,
+    )
+    assert seconds, trained_line
+    assert files == f"checkpoints and logs: {workdir}"
+    assert following == (
+        f"next: python launch/evaluate.py --workdir={workdir} "
+        f"--dataset={dataset.folder} --split=test"
+    )
+    first, *epochs = run.err.splitlines()
+    assert first == "at most 60 epochs of 3 steps of 256 interactions"
+    assert len(epochs) == len(records) == 61
+    assert epochs[-1].startswith(f"epoch  60  loss {records[-1]['loss']:.4f}  valid ndcg@10 ")
+    assert {path.name for path in workdir.iterdir()} >= {
+        "checkpoints",
+        "flags.txt",
+        "metrics.jsonl",
+        "tensorboard",
+    }
+
+
+def test_flags_txt_names_every_setting_and_repeats_the_run(
+    trained, run_binary, dataset, settings_flags, tmp_path
+):
+    _, workdir = trained
+    lines = (workdir / "flags.txt").read_text().splitlines()
+    names = [
+        "dataset",
+        "workdir",
+        "prepare",
+        "cpu_devices",
+        "keep_checkpoints",
+        "checkpoint_seconds",
+    ]
+    for name, line in zip([*names, *Settings().as_dict()], lines, strict=True):
+        assert re.fullmatch(rf"--{name}=.*|--(no)?{name}", line)
+    assert f"--dataset={dataset.folder}" in lines
+    assert set(settings_flags) <= set(lines) | {"--cross_modal_weight=0", "--user_ranking_weight=0"}
+
+    again = tmp_path / "again"
+    run = run_binary("train", f"--flagfile={workdir / 'flags.txt'}", f"--workdir={again}")
+    assert run.status == 0, run.err
+    assert _records(again) == _records(workdir)
+    lines[lines.index(f"--workdir={workdir}")] = f"--workdir={again}"
+    assert (again / "flags.txt").read_text().splitlines() == lines
+
+
+def test_flags_after_a_flagfile_override_it(trained, run_binary, tmp_path):
+    _, workdir = trained
+    overrides = ("--epochs=0", "--nonormalize", "--learning_rate=0.5", f"--workdir={tmp_path}")
+    run = run_binary("train", f"--flagfile={workdir / 'flags.txt'}", *overrides)
+    assert run.status == 0, run.err
+    assert len(_records(tmp_path)) == 1
+    assert set(overrides) <= set((tmp_path / "flags.txt").read_text().splitlines())
+    config = Checkpoints(tmp_path).metadata("latest").config
+    assert (config.epochs, config.normalize) == (0, False)
+    assert config.learning_rate == 0.5
+    assert config.batch_size == 256
+
+
+def test_a_run_goes_on_with_more_epochs(trained, run_binary, tmp_path):
+    _, original = trained
+    workdir = shutil.copytree(original, tmp_path / "run")
+    more = ("--epochs=61", "--patience=61", f"--workdir={workdir}")
+    run = run_binary("train", f"--flagfile={workdir / 'flags.txt'}", *more)
+    assert run.status == 0, run.err
+    assert run.err.splitlines()[0] == "resumed at step 180"
+    assert run.out.startswith("trained 61 epochs in ")
+    assert _records(workdir)[:-1] == _records(original)
+    assert "--epochs=61" in (workdir / "flags.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--learning_rate=0.5"], r"other settings: --learning_rate=0.5 \(was 0.\d+\)"),
+        (["--noresume"], "holds a run already: go on with it by --resume"),
+    ],
+)
+def test_a_workdir_of_another_run_is_refused(trained, run_binary, arguments, message):
+    _, workdir = trained
+    before = (workdir / "flags.txt").read_bytes(), (workdir / "metrics.jsonl").read_bytes()
+    run = run_binary("train", f"--flagfile={workdir / 'flags.txt'}", *arguments)
+    assert run.status == 1
+    assert re.search(message, run.error)
+    assert before == (
+        (workdir / "flags.txt").read_bytes(),
+        (workdir / "metrics.jsonl").read_bytes(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        ([], "--source=table --input=REVIEWS.jsonl"),
+        (["--prepare=--source=synthetic --seed=1"], "--source=synthetic --seed=1"),
+    ],
+)
+def test_a_missing_dataset_names_the_command_that_makes_it(run_binary, tmp_path, prepare, words):
+    folder, workdir = tmp_path / "data", tmp_path / "run"
+    run = run_binary("train", f"--dataset={folder}", f"--workdir={workdir}", *prepare)
+    assert run.status == 1
+    assert run.error == (
+        f"no prepared folder at {folder}: make it with "
+        f"python data_prep/prepare.py {words} --output={folder}"
+    )
+    assert not workdir.exists()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_flagfile_is_understood(run_binary, tmp_path, path):
+    run = run_binary("train", f"--flagfile={path}", f"--dataset={tmp_path / 'data'}")
+    assert run.status == 1
+    assert f"no prepared folder at {tmp_path / 'data'}: make it with " in run.error
+
+
+@pytest.mark.parametrize(
+    ("argument", "status", "message"),
+    [
+        ("--epoch=3", 2, "Unknown command line flag 'epoch'. Did you mean: epochs"),
+        ("--epochs=many", 2, "flag --epochs=many"),
+        ("--ranking_loss=hinge", 2, "flag --ranking_loss=hinge: value should be one of"),
+        ("--dataset=", 1, "is not a prepared folder"),
+        ("--temperature=-1", 1, "--temperature is -1.0, must be at least 0"),
+        ("--dropout=1", 1, "--dropout is 1.0, must be below 1"),
+        ("--epochs=-1", 1, "--epochs is -1, must be at least 0"),
+        ("--learning_rate=nan", 1, "--learning_rate is nan, must be finite"),
+        ("--text_encoder=bert", 1, "has no text features of encoder 'bert'"),
+    ],
+)
+def test_a_bad_setting_is_one_line(run_binary, dataset, tmp_path, argument, status, message):
+    workdir = f"--workdir={tmp_path / 'run'}"
+    run = run_binary("train", f"--dataset={dataset.folder}", workdir, argument)
+    assert (run.status, run.out) == (status, "")
+    assert message in run.error
+
+
+def test_nothing_to_learn_from_is_an_error(run_binary, dataset_without_text, tmp_path):
+    where = (f"--dataset={dataset_without_text.folder}", f"--workdir={tmp_path / 'run'}")
+    run = run_binary("train", *where, "--nograph_embeddings")
+    assert run.status == 1
+    assert run.error.startswith("nothing to learn from: ")
+
+
+@pytest.mark.parametrize("missing", ["dataset", "workdir"])
+def test_required_flags(run_binary, tmp_path, missing):
+    given = {"dataset", "workdir"} - {missing}
+    run = run_binary("train", *(f"--{name}={tmp_path / 'absent'}" for name in given))
+    assert run.status == 2
+    assert run.error == f"--{missing} must be given; --help lists the flags"
+
+
+def test_help_names_every_setting(run_binary):
+    run = run_binary("train", "--help")
+    assert (run.status, run.err) == (0, "")
+    assert "Trains SymCERE on a prepared folder." in run.out
+    for name in ("dataset", "workdir", "resume", "prepare", *Settings().as_dict()):
+        assert re.search(rf"^  --(\[no\])?{name}: ", run.out, re.MULTILINE), name
+
+
+def test_sigterm_leaves_a_checkpoint_and_the_same_command_goes_on(
+    trained, command, dataset, settings_flags, tmp_path
+):
+    arguments = (f"--dataset={dataset.folder}", f"--workdir={tmp_path}", *settings_flags)
+    line, environment = command("train", *arguments)
+    with subprocess.Popen(
+        line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for printed in process.stderr:
+            if printed.startswith("epoch   2"):
+                process.send_signal(signal.SIGTERM)
+                break
+        out, err = process.communicate()
+    assert process.returncode == 75, err
+    assert "stopping after a checkpoint; again to stop at once" in err
+    stopped = re.fullmatch(
+        r"stopped after (\d+) epochs; the same command goes on from there\n", out
+    )
+    assert 2 <= int(stopped[1]) < 60
+    *_, step = Checkpoints(tmp_path).steps("latest")
+    assert step // 3 == int(stopped[1])
+
+    done = subprocess.run(line, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"resumed at step {step}\n")
+    _, workdir = trained
+    assert _records(tmp_path) == _records(workdir)
+    for kind in ("latest", "best"):
+        progress = Checkpoints(tmp_path).metadata(kind).progress
+        assert progress.best_score == Checkpoints(workdir).metadata(kind).progress.best_score
+
+
+def test_the_second_signal_acts_as_usual(capsys):
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        stop = training_runs.stop_on_signals()
+        assert not stop.is_set()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.is_set()
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+    assert "again to stop at once" in capsys.readouterr().err

@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from symcere_jax.errors import ConfigError
+from symcere_jax.prepare.settings import PrepareSettings
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"k_core": 0}, "--k_core is 0, must be at least 1"),
+        ({"text_width": 0}, "--text_width is 0"),
+        ({"synthetic_users": 0}, "--synthetic_users is 0"),
+        ({"synthetic_reviews_per_user": 0.5}, "--synthetic_reviews_per_user is 0.5"),
+        ({"synthetic_reviews_per_user": float("nan")}, "--synthetic_reviews_per_user is nan"),
+        ({"seed": -1}, "--seed is -1, must not be negative"),
+        ({"valid_share": -0.1}, "--valid_share is -0.1"),
+        ({"test_share": float("nan")}, "--test_share is nan"),
+        ({"valid_share": 0.5, "test_share": 0.5}, "their sum must be below 1"),
+        ({"min_valid_rating": 6.0}, "--min_valid_rating=6.0 is above --max_valid_rating=5.0"),
+        ({"split": "random"}, "--split is 'random', must be one of ratio, leave_one_out"),
+        ({"text_encoder": "bert"}, "--text_encoder is 'bert'"),
+        ({"input": Path("x.csv")}, "--input is given"),
+        ({"source": "table"}, "--input is missing"),
+    ],
+)
+def test_a_bad_setting_is_named(settings, message):
+    with pytest.raises(ConfigError) as error:
+        PrepareSettings(**({"source": "synthetic", "output": Path("out")} | settings))
+    assert message in str(error.value)
+
+
+def test_the_defaults_are_valid():
+    assert PrepareSettings(source="table", input=Path("x.csv"), output=Path("out")).k_core == 1

@@ -1,0 +1,57 @@
+"""A small trained model, shared by the tests of serving."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from symcere_jax import Recommender
+from symcere_jax.data import ReviewDataset
+from symcere_jax.prepare.encode.adding_text import EncodeSettings, add_text
+from symcere_jax.settings import Settings
+from symcere_jax.training import train
+
+SETTINGS = {
+    "epochs": 2,
+    "batch_size": 128,
+    "n_layers": 2,
+    "propagation": "segment",
+    "cross_modal_weight": 0.0,
+    "user_ranking_weight": 0.0,
+}
+
+
+@pytest.fixture(scope="session")
+def workdir(dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workdir of a short training run; not to be changed."""
+    folder = tmp_path_factory.mktemp("served") / "run"
+    train(Settings(**SETTINGS), dataset, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def recommender(workdir: Path, dataset: ReviewDataset) -> Recommender:
+    return Recommender.load(workdir, dataset)
+
+
+@pytest.fixture(scope="session")
+def precomputed_run(
+    dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, ReviewDataset]:
+    """A model on text features that were made elsewhere: its workdir and its prepared folder."""
+    folder = tmp_path_factory.mktemp("precomputed")
+    shutil.copytree(dataset.folder, folder / "data")
+    vectors = np.random.default_rng(0).normal(size=(dataset.manifest.n_reviews, 6))
+    np.save(folder / "vectors.npy", vectors)
+    add_text(
+        EncodeSettings(
+            dataset=folder / "data",
+            text_encoder="precomputed",
+            text_embeddings=folder / "vectors.npy",
+        )
+    )
+    changed = ReviewDataset.load(folder / "data")
+    settings = SETTINGS | {"epochs": 1, "text_encoder": "precomputed"}
+    train(Settings(**settings), changed, folder / "run")
+    return folder / "run", changed

@@ -1,0 +1,133 @@
+import csv
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from symcere_jax.errors import BusyError, ConfigError, StorageError
+from symcere_jax.locking import locked
+from symcere_jax.recommend.bulk import write_recommendations
+
+ROWS = np.array([7, 3, 50, 2, 9])
+
+
+@pytest.fixture(scope="module")
+def expected(recommender):
+    names = recommender.users.ids[ROWS]
+    return [
+        (user, rank, item_id, pytest.approx(score, rel=1e-4))
+        for user, ranking in zip(names, recommender.recommend(names, k=4), strict=True)
+        for rank, (item_id, score) in enumerate(ranking, start=1)
+    ]
+
+
+def read(path):
+    """(user_id, rank, item_id, score) of each row of a file."""
+    if path.suffix == ".parquet":
+        return [tuple(row.values()) for row in pq.read_table(path).to_pylist()]
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        assert header == ["user_id", "rank", "item_id", "score"]
+        return [(user, int(rank), item, float(score)) for user, rank, item, score in rows]
+    return [
+        (line["user_id"], rank, found["item_id"], found["score"])
+        for line in map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        for rank, found in enumerate(line["items"], start=1)
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_each_format_in_parts(recommender, tmp_path, expected, suffix):
+    output = tmp_path / f"found{suffix}"
+    done = []
+    assert write_recommendations(
+        recommender,
+        ROWS,
+        output,
+        k=4,
+        part_users=2,
+        progress=lambda *counts: done.append(counts),
+    )
+    assert read(output) == expected
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+    assert done == [(2, 5), (4, 5), (5, 5)]
+
+
+def test_a_stopped_run_goes_on(recommender, tmp_path, expected, monkeypatch):
+    output = tmp_path / "found.parquet"
+    options = {"k": 4, "part_users": 2}
+    answers = iter([False, True])
+    stopped = write_recommendations(
+        recommender, ROWS, output, should_stop=lambda: next(answers), **options
+    )
+    assert not stopped and not output.exists()
+    ranked = []
+    original = type(recommender).recommend_rows
+
+    def recording(self, rows, *arguments, **keywords):
+        ranked.extend(rows)
+        return original(self, rows, *arguments, **keywords)
+
+    monkeypatch.setattr(type(recommender), "recommend_rows", recording)
+    assert write_recommendations(recommender, ROWS, output, **options)
+    assert ranked == [50, 2, 9]  # the first part was there
+    assert read(output) == expected
+
+
+def test_parts_of_another_run_are_refused(recommender, tmp_path):
+    output = tmp_path / "found.csv"
+    write_recommendations(recommender, ROWS, output, k=4, part_users=2, should_stop=lambda: True)
+    with pytest.raises(ConfigError, match="parts of another run"):
+        write_recommendations(recommender, ROWS, output, k=5, part_users=2)
+    with pytest.raises(ConfigError, match="parts of another run"):
+        write_recommendations(recommender, ROWS[:4], output, k=4, part_users=2)
+    assert write_recommendations(recommender, ROWS, output, k=4, part_users=2)
+
+
+def test_parts_that_nothing_says_the_settings_of_are_not_used(recommender, tmp_path, expected):
+    """A run was killed while it removed its parts."""
+    output = tmp_path / "found.csv"
+    write_recommendations(
+        recommender, ROWS, output, k=2, part_users=2, should_stop=iter([False, True]).__next__
+    )
+    (tmp_path / "found.csv.parts" / "settings.json").unlink()
+    assert write_recommendations(recommender, ROWS, output, k=4, part_users=2)
+    assert read(output) == expected
+
+
+def test_an_output_is_written_by_one_run_at_a_time(recommender, tmp_path):
+    output = tmp_path / "found.csv"
+    with (
+        locked(tmp_path / "found.csv.lock", "it", "go"),
+        pytest.raises(BusyError, match=r"--output=\S+found.csv is in use by process"),
+    ):
+        write_recommendations(recommender, ROWS, output)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ids_with_commas_and_quotes(recommender, tmp_path):
+    larger = recommender.with_items({'a "b", c\nd': ["pool"]})
+    output = tmp_path / "found.csv"
+    allowed = np.array([50])
+    write_recommendations(larger, ROWS[:1], output, k=3, exclude_seen=False, allowed=allowed)
+    assert [row[2] for row in read(output)] == ['a "b", c\nd']
+
+
+def test_nobody(recommender, tmp_path):
+    for suffix in (".jsonl", ".csv", ".parquet"):
+        output = tmp_path / f"none{suffix}"
+        assert write_recommendations(recommender, ROWS[:0], output)
+        assert read(output) == []
+
+
+def test_bad_outputs(recommender, tmp_path):
+    with pytest.raises(ConfigError, match=r"must end in one of .jsonl, .csv, .parquet"):
+        write_recommendations(recommender, ROWS, tmp_path / "found.txt")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write"):
+        write_recommendations(recommender, ROWS, tmp_path / "file" / "found.csv")
+    (tmp_path / "folder.csv").mkdir()  # this is found at the end, when the parts are joined
+    with pytest.raises(StorageError, match=r"cannot write .*folder\.csv"):
+        write_recommendations(recommender, ROWS, tmp_path / "folder.csv")

@@ -1,0 +1,229 @@
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+
+from symcere_jax.errors import ConfigError, DataError, SymcereError
+from symcere_jax.evaluation import evaluate
+from symcere_jax.models import build_model, resolve, score_block
+from symcere_jax.models.symcere import ModelInputs
+from symcere_jax.settings import Settings
+from symcere_jax.study import ablation as module
+from symcere_jax.study.processes import Job
+from symcere_jax.study.training import Epoch
+from symcere_jax.training import Checkpoints, load_embeddings
+from symcere_jax.training.metric_log import read_metric_log
+
+# Little to compile: what is trained matters less here than what is done with it.
+BASE = Settings(
+    epochs=1,
+    embedding_dim=8,
+    n_layers=1,
+    batch_size=256,
+    propagation="segment",
+    cross_modal_weight=0.0,
+    user_ranking_weight=0.0,
+)
+VARIANTS = {"full": {}, "no_normalization": {"normalize": False}, "one_epoch": {"epochs": 1}}
+
+
+def never():
+    return False
+
+
+@pytest.fixture(scope="module")
+def scored(dataset, tmp_path_factory):
+    """A job that was really trained and scored, and what it reported."""
+    job = Job(BASE, dataset.folder, tmp_path_factory.mktemp("runs") / "seed_0")
+    reports = []
+    assert module.score_job(job, reports.append, never) is True
+    return job, reports
+
+
+def test_a_job_reports_its_epochs(scored):
+    job, reports = scored
+    records = read_metric_log(job.workdir)
+    assert reports == [Epoch(row, record["ndcg@10"]) for row, record in enumerate(records)]
+    assert len(reports) == 2
+
+
+def test_a_job_is_scored_on_the_test_split(scored, dataset):
+    job, _ = scored
+    embeddings, _ = load_embeddings(job.workdir, dataset)
+    expected = evaluate(score_block, embeddings, dataset, "test")
+    metrics = json.loads((job.workdir / "metrics_test.json").read_text())
+    assert metrics["ndcg@10"] == expected.metrics["ndcg@10"]
+    assert not (job.workdir / "metrics_valid.json").exists()
+    assert Checkpoints(job.workdir).steps("latest") == []
+
+
+def test_the_record_has_the_norms_before_normalisation(scored, dataset):
+    job, reports = scored
+    record = json.loads((job.workdir / module.RECORD).read_text())
+    assert record["settings"] == resolve(BASE, dataset).as_dict()
+    assert record["fingerprint"] == dataset.fingerprint
+    assert record["valid_ndcg@10"] == max(epoch.score for epoch in reports)
+    # Without normalisation, what scores are made of are the fused embeddings themselves.
+    config = resolve(BASE.replace(normalize=False), dataset)
+    model = build_model(config, dataset.n_users, dataset.n_items)
+    inputs = ModelInputs.from_dataset(dataset, config)
+    like = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
+    _, params = Checkpoints(job.workdir).restore_best(lambda _: like)
+    items = model.apply({"params": params}, inputs, method="embed").items
+    norms = np.linalg.norm(np.float64(items), axis=1)
+    counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
+    expected = stats.spearmanr(norms, counts).statistic
+    assert record["norm_popularity"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_job_that_is_told_to_stop_is_not_scored(dataset, tmp_path):
+    job = Job(BASE, dataset.folder, tmp_path)
+    assert module.score_job(job, lambda epoch: None, lambda: True) is False
+    assert not (tmp_path / "metrics_test.json").exists()
+    assert not (tmp_path / module.RECORD).exists()
+    assert Checkpoints(tmp_path).steps("latest") == [0]
+
+
+@pytest.fixture
+def worked(monkeypatch, scored, dataset):
+    """Jobs are not trained, but noted; their folders are filled with those of another run."""
+    jobs = []
+
+    def run_jobs(work, waiting, *, processes, on_report, should_stop):
+        assert work is module.score_job
+        for job in waiting:
+            if should_stop():
+                return
+            jobs.append(job)
+            on_report(job, Epoch(1, 0.5))
+            shutil.copytree(scored[0].workdir, job.workdir)
+            record = json.loads((job.workdir / module.RECORD).read_text())
+            record["settings"] = resolve(job.config, dataset).as_dict()
+            (job.workdir / module.RECORD).write_text(json.dumps(record))
+            yield job, True
+
+    monkeypatch.setattr(module, "run_jobs", run_jobs)
+    return jobs
+
+
+def names(jobs):
+    return [f"{job.workdir.parent.name}/{job.workdir.name}" for job in jobs]
+
+
+def test_every_variant_is_run_with_every_seed_and_none_twice(worked, dataset, tmp_path):
+    base = BASE.replace(seed=5)
+    result = module.run_ablation(base, dataset, tmp_path, VARIANTS, seeds=2)
+    assert names(worked) == [
+        "full/seed_5",
+        "no_normalization/seed_5",
+        "full/seed_6",
+        "no_normalization/seed_6",
+    ]
+    assert [job.config for job in worked] == [
+        base.replace(seed=seed, normalize=normalize)
+        for seed in (5, 6)
+        for normalize in (True, False)
+    ]
+    assert result.variants == {name: VARIANTS[name] for name in ("full", "no_normalization")}
+    assert result.same == {"one_epoch": "full"}
+    assert (result.seeds, result.complete) == ((5, 6), True)
+    worked.clear()
+    assert module.run_ablation(base, dataset, tmp_path, VARIANTS, seeds=2) == result
+    assert worked == []
+    module.run_ablation(base, dataset, tmp_path, VARIANTS, seeds=3)
+    assert names(worked) == ["full/seed_7", "no_normalization/seed_7"]
+
+
+def test_an_ablation_that_was_stopped_goes_on(worked, dataset, tmp_path):
+    told = []
+
+    class Observer:
+        def start(self, runs, done):
+            told.append((runs, done))
+
+        def epoch(self, run, epoch):
+            told.append((run.parent.name, epoch.number))
+
+        def run(self, run):
+            told.append(run.parent.name)
+
+    def stopping():
+        return len(worked) == 1
+
+    result = module.run_ablation(
+        BASE, dataset, tmp_path, VARIANTS, seeds=1, observer=Observer(), should_stop=stopping
+    )
+    assert not result.complete
+    result = module.run_ablation(BASE, dataset, tmp_path, VARIANTS, seeds=1, observer=Observer())
+    assert result.complete
+    other = "no_normalization"
+    assert told == [(2, 0), ("full", 1), "full", (2, 1), (other, 1), other]
+
+
+def test_a_run_that_cannot_be_trained_ends_the_ablation(monkeypatch, dataset, tmp_path):
+    def run_jobs(work, waiting, **options):
+        yield waiting[0], SymcereError("the loss is not finite")
+
+    monkeypatch.setattr(module, "run_jobs", run_jobs)
+    with pytest.raises(SymcereError, match="the loss is not finite"):
+        module.run_ablation(BASE, dataset, tmp_path, VARIANTS, seeds=1)
+
+
+def test_complete_runs_of_other_settings_or_data_are_refused(
+    worked, dataset, dataset_without_text, tmp_path
+):
+    base = BASE.replace(text_encoder="none")
+    module.run_ablation(base, dataset, tmp_path, VARIANTS, seeds=1)
+    with pytest.raises(ConfigError, match=r"full/seed_0 holds .* --dropout=0.1 \(was 0.4\)"):
+        module.run_ablation(base.replace(dropout=0.1), dataset, tmp_path, VARIANTS, seeds=1)
+    with pytest.raises(ConfigError, match=f"data {dataset_without_text.fingerprint} .was"):
+        module.run_ablation(base, dataset_without_text, tmp_path, VARIANTS, seeds=1)
+
+
+def test_impossible_variants_are_refused_before_anything_runs(
+    worked, dataset, dataset_without_text, tmp_path
+):
+    variants = {"full": {}, "nothing": {"graph_embeddings": False}}
+    with pytest.raises(ConfigError, match="variant 'nothing': nothing to learn from"):
+        module.run_ablation(BASE, dataset_without_text, tmp_path, variants, seeds=1)
+    no_valid = type(dataset)(**{**vars(dataset), "valid": dataset.valid[:0]})
+    with pytest.raises(DataError, match=r"valid\.npy has no interactions; .* --valid_share"):
+        module.run_ablation(BASE, no_valid, tmp_path, variants, seeds=1)
+    assert worked == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "not readable as JSON"),
+        ("{", "not readable as JSON"),
+        ("[]", "at least two"),
+        ('{"full": {}}', "at least two"),
+        ('{"full": {}, "a/b": {}}', "'a/b' names a folder"),
+        ('{"full": {}, "..": {}}', "'..' names a folder"),
+        ('{"full": {}, "b": 1}', "variant 'b' must be {setting: value}"),
+        ('{"full": {}, "b": {"layers": 1}}', "variant 'b': unknown setting: layers"),
+        ('{"full": {}, "b": {"n_layers": -1}}', "variant 'b': --n_layers is -1"),
+        ('{"full": {}, "b": {"normalize": "no"}}', "variant 'b': --normalize is 'no'"),
+    ],
+)
+def test_malformed_variants_are_refused(tmp_path, text, message):
+    path = tmp_path / "variants.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        module.read_variants(path)
+    assert str(path) in str(error.value)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_variants_of_the_paper_are_different_models(request, dataset):
+    path = request.config.rootpath / "configs" / "ablations" / "paper.json"
+    variants = module.read_variants(path)
+    resolved = {resolve(Settings(**changes), dataset) for changes in variants.values()}
+    assert len(resolved) == len(variants) >= 14
+    assert next(iter(variants.items())) == ("full", {})

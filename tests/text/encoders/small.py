@@ -1,0 +1,27 @@
+"""A text encoder for tests, and reviews for it."""
+
+import numpy as np
+
+from symcere_jax.text import Reviews, TextFeatures
+from symcere_jax.text.encoders.feature_rows import owner_means
+
+
+class FixedEncoder:
+    """Gives rows that it was made with; users and items get the mean."""
+
+    def __init__(self, rows, name="fixed", fitted=None):
+        self.rows, self.name, self.fitted = np.asarray(rows, np.float32), name, fitted
+
+    def encode(self, reviews, *, progress=None):
+        users, items = (
+            owner_means(self.rows, reviews.is_train, owner, n)
+            for owner, n in ((reviews.user, reviews.n_users), (reviews.item, reviews.n_items))
+        )
+        return TextFeatures(self.rows, users, items, {"made": "up"}, self.fitted)
+
+
+def random_reviews(n=60, n_users=15, n_items=10, seed=0):
+    """Reviews without text, a third of them held out."""
+    rng = np.random.default_rng(seed)
+    user, item = (rng.integers(0, size, n).astype(np.int32) for size in (n_users, n_items))
+    return Reviews([""] * n, user, item, np.arange(n) % 3 != 0, n_users, n_items)
