@@ -38,7 +38,7 @@ from symcere_jax.data.interactions import Interactions
 from symcere_jax.evaluation.ranking import top_k
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models.build import default_batch_size
-from symcere_jax.models.symcere import Embeddings, score_factors
+from symcere_jax.models import Embeddings, score_factors
 
 _DATA = flags.DEFINE_string("data", None, "folder with train.txt.gz; default: a generated graph")
 _SYNTHETIC = flags.DEFINE_integer(

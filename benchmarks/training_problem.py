@@ -9,14 +9,14 @@ import numpy as np
 import optax
 
 from symcere_jax.graph import bipartite_graph, build_adjacency
-from symcere_jax.models import ModelInputs, build_model
+from symcere_jax.models import ModelInputs, SymCERE
 from symcere_jax.settings import Settings
 from symcere_jax.training.devices import AXIS, distribute, replicate
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.loop import fit_batch_size
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
-from symcere_jax.training.user_items import UserItems
+from symcere_jax.training.histories import Histories
 
 # What LightGCN trains: inner products, one sampled item, nothing taken out, no dropout.
 LIGHTGCN = {
@@ -40,8 +40,8 @@ def train_inputs(interactions: np.ndarray) -> TrainInputs:
     return TrainInputs(
         model=ModelInputs(adjacency, None, None, *degrees, *degrees),
         interactions=jnp.asarray(interactions),
-        history=UserItems.from_pairs(interactions, n_users),
-        low_rated=UserItems.from_pairs(interactions[:0], n_users),
+        history=Histories.from_pairs(interactions, n_users),
+        low_rated=Histories.from_pairs(interactions[:0], n_users),
     )
 
 
@@ -89,7 +89,7 @@ def build(
     defaults |= {"temperature": 0.1, "user_ranking_weight": 0.0}
     config = Settings(**{**defaults, "batch_size": batch_size, **settings})
     n_users, n_items = inputs.model.user_degree.shape[0], inputs.model.item_degree.shape[0]
-    objective = Objective(build_model(config, n_users, n_items), config)
+    objective = Objective(SymCERE(n_users, n_items, config), config)
     size, n_micro_batches = fit_batch_size(
         batch_size,
         config.micro_batch_size,

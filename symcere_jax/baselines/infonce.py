@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.models.symcere import normalize_rows
+from symcere_jax.models import normalize_rows
 
 
 def distinct(rows: jax.Array, n_rows: int) -> tuple[jax.Array, jax.Array]:

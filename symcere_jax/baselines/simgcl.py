@@ -19,7 +19,7 @@ from symcere_jax.baselines.lightgcn import ranking_loss
 from symcere_jax.baselines.scorer import Scorer
 from symcere_jax.data import ReviewDataset
 from symcere_jax.graph import propagate
-from symcere_jax.models.symcere import normalize_rows
+from symcere_jax.models import normalize_rows
 
 
 @jax.tree_util.register_dataclass

@@ -82,8 +82,8 @@ def catalog_sincere_terms(
         excluded = ItemLists.of_rows(jnp.zeros((users.shape[0], 0), jnp.int32))
     own = positive_items if item_rows is None else item_rows.of(positive_items)
     left_out = Excluded(excluded, item_rows, own=own)
-    negative_mass = blockwise_logsumexp(users, items, item_bias, left_out, block_size=block_size)
-    return _mean_terms(jax.nn.softplus(negative_mass - positive_scores))
+    negative_logsumexp = blockwise_logsumexp(users, items, item_bias, left_out, block_size=block_size)
+    return _mean_terms(jax.nn.softplus(negative_logsumexp - positive_scores))
 
 
 def in_batch_sincere_terms(
@@ -118,10 +118,10 @@ def in_batch_sincere_terms(
         float32 scalars (sum of the losses, number of interactions).
     """
     anchors = anchors.astype(jnp.float32) / temperature
-    negative_mass = lazy_logsumexp(
+    negative_logsumexp = lazy_logsumexp(
         anchors, candidates, candidate_bias, left_out, block_size=block_size
     )
-    return _mean_terms(jax.nn.softplus(negative_mass - positive_scores))
+    return _mean_terms(jax.nn.softplus(negative_logsumexp - positive_scores))
 
 
 def left_out_of_batch(

@@ -25,8 +25,9 @@ import scipy.sparse
 
 from symcere_jax.arrays import unit_rows
 from symcere_jax.graph import propagate
+from symcere_jax.models.inputs import ModelInputs
 from symcere_jax.models.neighbors import Neighbors
-from symcere_jax.models.symcere import ModelInputs, SymCERE
+from symcere_jax.models.symcere import SymCERE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +102,7 @@ class FoldIn:
             and float32 `[n]` the norms that they were divided by.
         """
         fused = np.zeros((len(items), self.model.dim), np.float32)
-        if self.model.config.n_layers:
+        if self.model.settings.n_layers:
             fused += self.neighbour_weights(items) @ self.messages
         if text is not None:
             fused += self.text_tower(users=text)
@@ -156,7 +157,7 @@ class FoldIn:
 
     def item_bias(self, n_interactions: np.ndarray) -> np.ndarray:
         """The popularity prior `β log(1 + n)` of items with n interactions, float32 `[n_items]`."""
-        if not self.model.config.popularity_prior:
+        if not self.model.settings.popularity_prior:
             return np.zeros(len(n_interactions), np.float32)
         weight = np.float32(self.params["popularity_weight"])
         return weight * np.log1p(np.asarray(n_interactions, np.float32))
@@ -176,7 +177,7 @@ class FoldIn:
         Raises:
             ValueError: the model has no text tower.
         """
-        if self.model.config.text_encoder == "none":
+        if self.model.settings.text_encoder == "none":
             raise ValueError("the model has no text tower")
         given = users if users is not None else items
         assert given is not None
@@ -190,8 +191,8 @@ class FoldIn:
 
     def _directions(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Divides sums over layers by their number, and normalises where the model does."""
-        fused = sums / np.float32(self.model.config.n_layers + 1)
-        if not self.model.config.normalize:
+        fused = sums / np.float32(self.model.settings.n_layers + 1)
+        if not self.model.settings.normalize:
             return fused, np.ones(len(fused), np.float32)
         norms = np.linalg.norm(fused, axis=1)
         return unit_rows(fused), norms.astype(np.float32)
@@ -203,12 +204,12 @@ def _pass_messages(model: SymCERE) -> Callable[[Any, ModelInputs], tuple[jax.Arr
 
     def run(params: Any, inputs: ModelInputs) -> tuple[jax.Array, jax.Array]:
         nodes: Any = model.apply({"params": params}, inputs)
-        n_layers = model.config.n_layers
+        n_layers = model.settings.n_layers
         messages = nodes.features * 0
         if n_layers:
             messages = n_layers * propagate(inputs.adjacency, nodes.features, n_layers - 1)
         norms = jnp.ones(model.n_users)
-        if model.config.normalize:
+        if model.settings.normalize:
             norms = jnp.linalg.norm(nodes.fused[: model.n_users], axis=1)
         return messages[model.n_users :], norms
 

@@ -26,7 +26,7 @@ import scipy.sparse
 
 from symcere_jax.arrays import unit_rows
 from symcere_jax.data.interactions import Interactions
-from symcere_jax.models.symcere import Embeddings
+from symcere_jax.models.scores import Embeddings
 
 BANDWIDTH = 1 / 16  # h: of the cosine, at which distance items are no neighbours any more
 MAX_COLUMNS = 256

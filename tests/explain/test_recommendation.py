@@ -14,7 +14,7 @@ from symcere_jax.explain import (
     explain_score,
 )
 from symcere_jax.models import build_model, score_block
-from symcere_jax.models.symcere import ModelInputs
+from symcere_jax.models import ModelInputs
 
 USER, ITEM = 7, 11
 

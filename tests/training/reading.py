@@ -98,7 +98,7 @@ def main():
         np.array_equal(one, other) for one, (_, other) in zip(shared, pairs, strict=True)
     ]
     found["default"] = np.array_equal(
-        ReviewDataset.load(original, SharedReader()).train, alone.train
+        ReviewDataset.load(original, SharedReader()), alone.train
     )
 
     def load(own=damaged):

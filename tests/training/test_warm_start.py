@@ -74,7 +74,7 @@ def test_rows_follow_their_users_and_items(earlier, dataset):
 def test_a_run_starts_where_the_earlier_one_was_best(earlier, dataset, tmp_path):
     result = train(Settings(**SETTINGS), dataset, tmp_path / "run", warm_start=earlier)
     first = train(Settings(**SETTINGS | {"epochs": 0}), dataset, tmp_path / "0", warm_start=earlier)
-    assert first.best_score == Checkpoints(earlier).metadata("best").progress.best_score
+    assert first.best_score == Checkpoints(earlier).metadata().progress.best_score
     assert result.best_score >= first.best_score
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.models import ModelInputs, build, build_model, resolve
+from symcere_jax.models import ModelInputs, SymCERE, defaults, resolve
 from symcere_jax.settings import Settings
 
 
@@ -31,7 +31,7 @@ def test_text_can_be_left_out(dataset):
     assert (config.text_encoder, config.embedding_dim) == ("none", 64)
 
 
-@pytest.mark.parametrize("encoder", ["auto", "lsa", "none"])
+@pytest.mark.parametrize("encoder", [None, "lsa", "none"])
 def test_a_width_that_is_given_stays(dataset, encoder):
     config = resolve(Settings(text_encoder=encoder, embedding_dim=5), dataset)
     assert config.embedding_dim == 5
@@ -52,20 +52,20 @@ def test_a_width_that_is_given_stays(dataset, encoder):
 )
 def test_the_batch_grows_with_the_data(dataset, n_train, batch_size):
     data = dataclasses.replace(dataset, train=np.zeros((n_train, 2), np.int32))
-    assert resolve(Settings(), data).train.batch_size == batch_size
-    assert resolve(Settings(batch_size=3), data).train.batch_size == 3
+    assert resolve(Settings(), data).batch_size == batch_size
+    assert resolve(Settings(batch_size=3), data).batch_size == 3
 
 
 def test_all_items_compete_where_they_are_few(dataset):
-    assert resolve(Settings(), dataset).loss.candidates == "catalog"
+    assert resolve(Settings(), dataset).candidates == "catalog"
     manifest = dataclasses.replace(dataset.manifest, n_items=16_385)
     many = dataclasses.replace(dataset, manifest=manifest)
-    assert resolve(Settings(), many).loss.candidates == "sampled"
+    assert resolve(Settings(), many).candidates == "sampled"
     for chosen in ("catalog", "sampled", "in_batch"):
-        assert resolve(Settings(candidates=chosen), many).loss.candidates == chosen
+        assert resolve(Settings(candidates=chosen), many).candidates == chosen
 
 
-@pytest.mark.parametrize(("encoder", "rate"), [("auto", 1e-5), ("none", 1e-3)])
+@pytest.mark.parametrize(("encoder", "rate"), [(None, 1e-5), ("none", 1e-3)])
 def test_embeddings_learn_fast_where_there_is_no_text(dataset, encoder, rate):
     config = resolve(Settings(text_encoder=encoder), dataset)
     assert config.embedding_learning_rate == rate
@@ -76,12 +76,12 @@ def test_embeddings_learn_fast_where_there_is_no_text(dataset, encoder, rate):
 @pytest.mark.parametrize(("n_train", "rate"), [(1, 1e-3), (6000, 5e-3), (10**6, 1e-2)])
 def test_scalars_learn_slowly_from_little_data(dataset, n_train, rate):
     data = dataclasses.replace(dataset, train=np.zeros((n_train, 2), np.int32))
-    assert resolve(Settings(), data).train.scalar_learning_rate == pytest.approx(rate)
-    assert resolve(Settings(scalar_learning_rate=0.3), data).train.scalar_learning_rate == 0.3
+    assert resolve(Settings(), data).scalar_learning_rate == pytest.approx(rate)
+    assert resolve(Settings(scalar_learning_rate=0.3), data).scalar_learning_rate == 0.3
 
 
 def test_scalars_learn_fast_where_there_is_no_text(dataset):
-    assert resolve(Settings(text_encoder="none"), dataset).train.scalar_learning_rate == 1e-2
+    assert resolve(Settings(text_encoder="none"), dataset).scalar_learning_rate == 1e-2
 
 
 @pytest.mark.parametrize(
@@ -89,32 +89,32 @@ def test_scalars_learn_fast_where_there_is_no_text(dataset):
 )
 def test_the_temperature_without_text_falls_with_the_data(dataset, n_train, temperature):
     data = dataclasses.replace(dataset, train=np.zeros((n_train, 2), np.int32))
-    assert resolve(Settings(), data).loss.temperature == 0.1
+    assert resolve(Settings(), data).temperature == 0.1
     without_text = resolve(Settings(text_encoder="none"), data)
-    assert without_text.loss.temperature == pytest.approx(temperature, rel=1e-3)
-    assert resolve(Settings(temperature=0.7), data).loss.temperature == 0.7
+    assert without_text.temperature == pytest.approx(temperature, rel=1e-3)
+    assert resolve(Settings(temperature=0.7), data).temperature == 0.7
 
 
-@pytest.mark.parametrize(("encoder", "weight"), [("auto", 1.0), ("none", 0.0)])
+@pytest.mark.parametrize(("encoder", "weight"), [(None, 1.0), ("none", 0.0)])
 def test_users_compete_for_items_where_there_is_text(dataset, encoder, weight):
     config = resolve(Settings(text_encoder=encoder), dataset)
     assert config.user_ranking_weight == weight
     for chosen in (0.0, 0.3):
         config = Settings(text_encoder=encoder, user_ranking_weight=chosen)
-        assert resolve(config, dataset).loss.user_ranking_weight == chosen
+        assert resolve(config, dataset).user_ranking_weight == chosen
 
 
 @pytest.mark.parametrize("chosen", ["none", "edge", "review"])
 def test_what_is_taken_out_of_a_target_follows_from_the_texts(dataset, chosen, monkeypatch):
     def exclude_target(**settings):
-        return resolve(Settings(**settings), dataset).loss.exclude_target
+        return resolve(Settings(**settings), dataset).exclude_target
 
     assert exclude_target(exclude_target=chosen) == chosen
     assert exclude_target(text_encoder="none") == "edge"
     # Half-precision features of 16 columns.
     n_bytes = len(dataset.train) * 16 * 2
     for limit, expected in ((n_bytes, "review"), (n_bytes - 1, "edge")):
-        monkeypatch.setattr(build, "MAX_REVIEW_TEXT_BYTES", limit)
+        monkeypatch.setattr(defaults, "MAX_REVIEW_TEXT_BYTES", limit)
         assert exclude_target() == expected
         assert exclude_target(exclude_target=chosen) == chosen
 
@@ -132,7 +132,7 @@ def test_nothing_else_changes_and_nothing_changes_twice(dataset):
     resolved = resolve(config, dataset)
     expected = {"text_encoder": "lsa", "embedding_dim": 16, "exclude_target": "review"}
     expected["candidates"] = "catalog"
-    assert resolved == config.replace(**expected)
+    assert resolved.as_dict() == config.as_dict() | expected
     assert resolve(resolved, dataset) == resolved
 
 
@@ -146,7 +146,7 @@ def test_an_encoder_that_the_folder_lacks(dataset, dataset_without_text):
 
 
 def test_something_must_be_left_to_learn_from(dataset, dataset_without_text):
-    for encoder, data in (("none", dataset), ("auto", dataset_without_text)):
+    for encoder, data in (("none", dataset), (None, dataset_without_text)):
         with pytest.raises(ConfigError, match="nothing to learn from"):
             resolve(Settings(graph_embeddings=False, text_encoder=encoder), data)
     config = resolve(Settings(graph_embeddings=False), dataset)
@@ -157,10 +157,10 @@ def test_the_model_is_as_the_settings_say(dataset):
     config = resolve(
         Settings(embedding_dim=6, temperature=0.25, dropout=0.125, user_text_weight=0.5), dataset
     )
-    model = build_model(config, dataset.n_users, dataset.n_items)
+    model = SymCERE(dataset.n_users, dataset.n_items, config)
     assert (model.n_users, model.n_items) == (dataset.n_users, dataset.n_items)
     assert (model.dim, model.temperature, model.dropout) == (6, 0.25, 0.125)
-    assert model.config == config
+    assert model.settings == config
     inputs = ModelInputs.from_dataset(dataset, config)
     params = jax.jit(model.init)(jax.random.key(0), inputs)["params"]
     assert jax.tree.map(lambda leaf: leaf.shape, params) == {
@@ -185,7 +185,7 @@ def test_the_model_is_as_the_settings_say(dataset):
 )
 def test_what_is_switched_on_or_off_has_parameters_or_none(dataset, switches, left):
     config = resolve(Settings(**switches), dataset)
-    model = build_model(config, dataset.n_users, dataset.n_items)
+    model = SymCERE(dataset.n_users, dataset.n_items, config)
     inputs = ModelInputs.from_dataset(dataset, config)
     params = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
     assert set(params) == left

@@ -1,12 +1,12 @@
-"""From settings and data to a model: what settings that were left to the data come to."""
+"""What settings that the user left to the data come to."""
 
 import math
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.models.symcere import DIM_WITHOUT_TEXT, SymCERE
 from symcere_jax.settings import NONE, ResolvedSettings, Settings
 
+DIM_WITHOUT_TEXT = 64
 MAX_REVIEW_TEXT_BYTES = 4 * 2**30  # of all training reviews, on each device
 MAX_CATALOG = 16_384  # items that all compete for each interaction
 MAX_STEPS_PER_EPOCH = 64  # each costs one message passing over all edges
@@ -114,21 +114,3 @@ def default_scalar_learning_rate(n_interactions: int, *, has_text: bool) -> floa
 def _nearest_power_of_two(x: float) -> int:
     """The power of two nearest to x on a logarithmic scale, at least 1."""
     return 2 ** max(round(math.log2(x)), 0)
-
-
-def build_model(settings: ResolvedSettings, n_users: int, n_items: int) -> SymCERE:
-    """The model of resolved settings.
-
-    Args:
-        settings: as `resolve` returns them.
-        n_users: number of users.
-        n_items: number of items.
-    """
-    return SymCERE(
-        n_users=n_users,
-        n_items=n_items,
-        dim=settings.embedding_dim,
-        temperature=settings.temperature,
-        dropout=settings.dropout,
-        config=settings,
-    )

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from symcere_jax.training.shuffling import shuffled
+from symcere_jax.training.objective.shuffling import shuffled
 
 N_KEYS = 2000
 

@@ -1,4 +1,4 @@
-"""From a trained model to embeddings that score."""
+"""A trained model: the best checkpoint of a run, and the embeddings that score."""
 
 import dataclasses
 import functools
@@ -11,16 +11,9 @@ import numpy as np
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.data.interactions import Interactions
-from symcere_jax.models import (
-    Embeddings,
-    ModelInputs,
-    Neighbors,
-    NodeEmbeddings,
-    SymCERE,
-    build_model,
-)
-from symcere_jax.training.checkpoint import Checkpoints, Metadata
-from symcere_jax.training.neighbors import read_weight, training_items
+from symcere_jax.models import Embeddings, ModelInputs, Neighbors, NodeEmbeddings, SymCERE
+from symcere_jax.training.checkpoints import Checkpoints, Metadata
+from symcere_jax.training.neighbors import training_items
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,9 +24,8 @@ class TrainedModel:
         model: the model.
         params: its parameters.
         inputs: graph and text features of the prepared folder.
-        metadata: what the checkpoint says of itself.
+        metadata: of the checkpoint.
         items: positive training items of each user.
-        neighbor_weight: how much neighbours count; 0: not at all.
     """
 
     model: SymCERE
@@ -41,7 +33,6 @@ class TrainedModel:
     inputs: ModelInputs
     metadata: Metadata
     items: Interactions
-    neighbor_weight: float = 0.0
 
     def embeddings(self) -> Embeddings:
         """Embeddings that score."""
@@ -52,21 +43,21 @@ class TrainedModel:
 
     @functools.cached_property
     def neighbors(self) -> Neighbors | None:
-        """The items as neighbours of each other; None where they do not count."""
-        if not self.neighbor_weight:
+        """The items as neighbors of each other; None where they do not count."""
+        if not self.metadata.neighbor_weight:
             return None
         items = np.asarray(embed(self.model)(self.params, self.inputs).items)
         temperature = self.model.temperature_of(self.params)
-        return Neighbors.of(items, self.neighbor_weight / temperature)
+        return Neighbors.of(items, self.metadata.neighbor_weight / temperature)
 
     def nodes(self, *, by_tower: bool = False) -> NodeEmbeddings:
-        """Embeddings of all nodes before normalisation, users first; see `NodeEmbeddings`."""
+        """Embeddings of all nodes before normalization."""
         forward = jax.jit(functools.partial(self.model.apply, by_tower=by_tower))
         return forward({"params": self.params}, self.inputs)
 
 
 def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
-    """The best checkpoint of a workdir.
+    """The best parameters of a workdir, with the model and its inputs.
 
     Args:
         workdir: of a training run.
@@ -79,15 +70,13 @@ def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
 
     def like(metadata: Metadata) -> Any:
         metadata.check_dataset(dataset)
-        config = metadata.config
-        model = build_model(config, dataset.n_users, dataset.n_items)
-        inputs = ModelInputs.from_dataset(dataset, config)
-        built.update(model=model, inputs=inputs, items=training_items(dataset, config))
+        model = SymCERE(dataset.n_users, dataset.n_items, metadata.settings)
+        inputs = ModelInputs.from_dataset(dataset, metadata.settings)
+        built.update(model=model, inputs=inputs, items=training_items(dataset, metadata.settings))
         return jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
 
     metadata, params = Checkpoints(workdir).restore_best(like)
-    weight = read_weight(Path(workdir), metadata.progress.best_step)
-    return TrainedModel(params=params, metadata=metadata, neighbor_weight=weight, **built)
+    return TrainedModel(params=params, metadata=metadata, **built)
 
 
 def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embeddings, Metadata]:
@@ -100,8 +89,10 @@ def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embedd
     Raises:
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
     """
-    trained = load_model(workdir, dataset)
-    return trained.embeddings(), trained.metadata
+    metadata, arrays = Checkpoints(workdir).restore_embeddings(
+        lambda metadata: metadata.check_dataset(dataset)
+    )
+    return Embeddings(**arrays), metadata
 
 
 @functools.lru_cache(maxsize=8)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from symcere_jax.models import Columns
+from symcere_jax.training.devices import ColumnShard
 
 # Runs in a process of its own: the number of devices is fixed once JAX has started. Of 5 columns
 # on 4 devices, the third has one and the fourth none.
@@ -14,23 +15,23 @@ sys.path.insert(0, sys.argv[1])
 import jax, numpy as np
 from tests.graph.graphs import random_case
 from symcere_jax.graph import build_adjacency, propagate_walks
-from symcere_jax.models import Columns
+from symcere_jax.training.devices import ColumnShard, map_devices
 
-case, columns = random_case(30, 20, 0.2), Columns(5, 4, "d")
+case, columns = random_case(30, 20, 0.2), ColumnShard(5, 4)
 x, cotangents = case.states(5), (case.states(5, seed=1), case.states(5, seed=2))
 for method in ("bucketed", "segment"):
     adjacency = build_adjacency(case.graph(), method)
 
     def step(_, adjacency, x):
-        own = columns.own(x)
+        own = columns.slice(x)
         outputs, pullback = jax.vjp(
-            lambda own: tuple(map(columns.whole, propagate_walks(adjacency, own, 2))), own
+            lambda own: tuple(map(columns.gather, propagate_walks(adjacency, own, 2))), own
         )
         # As in training: each device has its share of the loss.
-        share = jax.tree.map(lambda c: c * (jax.lax.axis_index("d") + 1) / 10, cotangents)
-        return outputs, columns.whole(pullback(share)[0]), columns.sum((own**2).sum(axis=1)), own
+        share = jax.tree.map(lambda c: c * (jax.lax.axis_index("data") + 1) / 10, cotangents)
+        return outputs, columns.gather(pullback(share)[0]), columns.sum((own**2).sum(axis=1)), own
 
-    outputs, gradient, squares, own = jax.pmap(step, "d", in_axes=(0, None, None))(
+    outputs, gradient, squares, own = map_devices(step, (0, None, None))(
         np.arange(4), adjacency, x
     )
     assert own.shape == (4, 50, 2)
@@ -52,6 +53,7 @@ def test_devices_share_the_work_and_read_whole_rows(run_on_devices):
 
 
 def test_one_device_has_all_columns():
-    columns, x = Columns(5), np.ones((3, 5), np.float32)
-    assert columns.share == 5
-    assert columns.own(x) is columns.whole(x) is columns.sum(x) is x
+    x = np.ones((3, 5), np.float32)
+    for columns in (Columns(5), ColumnShard(5)):
+        assert columns.share == 5
+        assert columns.slice(x) is columns.gather(x) is columns.sum(x) is x

@@ -1,4 +1,4 @@
-"""Which items belong to which user, on the device: `Interactions` for compiled programs."""
+"""Lists of items per user inside compiled programs."""
 
 import flax.struct
 import jax
@@ -10,32 +10,29 @@ from symcere_jax.losses import ItemLists
 
 
 @flax.struct.dataclass
-class UserItems:
-    """Some items of each user, in compressed sparse rows.
+class Histories:
+    """Some items of each user, in compressed sparse rows on the device.
 
     Attributes:
-        start: int32 `[n_users + 1]`; user u has `items[start[u]:start[u + 1]]`.
-        items: int32 `[n]`, items of each user, ascending.
+        indptr: int32 `[n_users + 1]`; user u has `items[indptr[u]:indptr[u + 1]]`.
+        items: int32 `[n]`, ascending for each user.
         longest: the most items of a user.
     """
 
-    start: jax.Array
+    indptr: jax.Array
     items: jax.Array
     longest: int = flax.struct.field(pytree_node=False)
 
     @classmethod
-    def from_pairs(cls, pairs: np.ndarray, n_users: int) -> "UserItems":
+    def from_pairs(cls, pairs: np.ndarray, n_users: int) -> "Histories":
         """Collects int32 pairs `[n, 2]` (user, item)."""
         lists = Interactions.from_pairs(pairs, n_users)
-        return cls(
-            start=jnp.asarray(lists.indptr, jnp.int32),
-            items=jnp.asarray(lists.items),
-            longest=int(np.diff(lists.indptr).max(initial=0)),
-        )
+        longest = int(np.diff(lists.indptr).max(initial=0))
+        return cls(jnp.asarray(lists.indptr, jnp.int32), jnp.asarray(lists.items), longest)
 
     def counts(self, users: jax.Array) -> jax.Array:
         """Number of items of each of `users`, int32 `[b]`."""
-        return self.start[users + 1] - self.start[users]
+        return self.indptr[users + 1] - self.indptr[users]
 
     def lists(self, users: jax.Array, at_most: int, first: jax.Array | None = None) -> ItemLists:
         """The items of `users`, without padding.
@@ -48,7 +45,9 @@ class UserItems:
         """
         length = self.counts(users)
         begin = jnp.zeros_like(length) if first is None else first % jnp.maximum(length, 1)
-        return ItemLists(self.items, self.start[users], length, jnp.minimum(length, at_most), begin)
+        return ItemLists(
+            self.items, self.indptr[users], length, jnp.minimum(length, at_most), begin
+        )
 
     def contains(self, users: jax.Array, items: jax.Array) -> jax.Array:
         """Whether an item is one of a user's, bool `[b]`.
@@ -60,7 +59,7 @@ class UserItems:
         if self.longest == 0:
             return jnp.zeros(users.shape, bool)
         # A binary search in the list of each: at the end, `low` is where the item would stand.
-        low, end = self.start[users], self.start[users + 1]
+        low, end = self.indptr[users], self.indptr[users + 1]
         high = end
         for _ in range(self.longest.bit_length()):
             middle = (low + high) // 2
@@ -80,7 +79,7 @@ class UserItems:
         """
         if self.longest == 0:
             return jnp.zeros((users.shape[0], 0), jnp.int32)
-        start, end = self.start[users, None], self.start[users + 1, None]
+        start, end = self.indptr[users, None], self.indptr[users + 1, None]
         places = start + jnp.arange(self.longest)
         items = self.items[jnp.minimum(places, self.items.shape[0] - 1)]
         return jnp.where(places < end, items, fill)

@@ -2,11 +2,11 @@ import jax
 import numpy as np
 import pytest
 
-from symcere_jax.training.devices import AXIS
-from symcere_jax.training.user_items import UserItems
+from symcere_jax.training import devices
+from symcere_jax.training.histories import Histories
 
-from . import problem
-from .problem import ONLY_RANKING
+from tests.training import problem
+from tests.training.problem import ONLY_RANKING
 
 # Each value of each setting; all terms together where they depend on it.
 CASES = [
@@ -178,7 +178,7 @@ def test_a_term_that_is_off_does_not_appear(off, gone):
 
     # Traced only: what is not there cannot cost anything.
     shapes = jax.eval_shape(
-        jax.vmap(terms, in_axes=(None, None, None), axis_name=AXIS, axis_size=1),
+        jax.vmap(terms, in_axes=(None, None, None), axis_name=devices._AXIS, axis_size=1),
         params,
         problem.inputs(),
         problem.BATCH,
@@ -267,12 +267,12 @@ def test_users_without_low_rated_items_have_nothing_to_rank_lower():
     params = problem.params(objective.model)
     of_user_0 = problem.loss_and_gradients(objective, params, np.arange(2))[0]
     assert of_user_0["low_rated"] == 0
-    nothing = UserItems.from_pairs(problem.LOW_RATED[:0], problem.N_USERS)
+    nothing = Histories.from_pairs(problem.LOW_RATED[:0], problem.N_USERS)
 
     def terms(params, inputs, rows):
         return objective.gradients(params, inputs, rows, jax.random.key(0), 1)[1]
 
-    mapped = jax.jit(jax.vmap(terms, in_axes=(None, None, 0), axis_name=AXIS))
+    mapped = jax.jit(jax.vmap(terms, in_axes=(None, None, 0), axis_name=devices._AXIS))
     found = mapped(params, problem.inputs().replace(low_rated=nothing), problem.BATCH[None])
     assert found["low_rated"] == 0
     assert found["loss"] == found["ranking"] > 0
