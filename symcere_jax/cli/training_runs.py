@@ -1,4 +1,4 @@
-"""What the binaries that train share: opening the data, and stopping so that nothing is lost."""
+"""Opening a prepared folder, and stopping at a signal without losing work."""
 
 import signal
 import threading
@@ -9,7 +9,9 @@ from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
 
 PREPARE_DEFAULT = "--source=table --input=REVIEWS.jsonl"
-PREPARE_HELP = "flags of data_prep/prepare.py that make the dataset; named where it is missing"
+PREPARE_HELP = (
+    "flags of data_prep/prepare.py that make the dataset, for the message if it is missing"
+)
 
 
 def open_dataset(folder: Path, prepare: str) -> ReviewDataset:

@@ -2,8 +2,8 @@
 
 from symcere_jax.losses.item_lists import ItemLists, ItemRows
 from symcere_jax.losses.logsumexp import (
-    Excluded,
-    LeftOut,
+    ExcludedCandidates,
+    ExclusionMask,
     blockwise_logsumexp,
     lazy_logsumexp,
     masked_logsumexp,
@@ -13,8 +13,8 @@ from symcere_jax.losses.ranking import (
     bpr_terms,
     catalog_sincere_terms,
     in_batch_sincere_terms,
-    in_history,
-    left_out_of_batch,
+    history_mask,
+    exclude_from_batch,
     pair_scores,
 )
 from symcere_jax.losses.sincere import (
@@ -30,21 +30,21 @@ from symcere_jax.losses.sincere import (
 __all__ = [
     "Average",
     "Direction",
-    "Excluded",
+    "ExcludedCandidates",
     "FalseNegatives",
     "ItemLists",
     "ItemRows",
-    "LeftOut",
+    "ExclusionMask",
     "Terms",
     "blockwise_logsumexp",
     "bpr_terms",
     "catalog_sincere_terms",
     "cross_modal_terms",
     "in_batch_sincere_terms",
-    "in_history",
+    "history_mask",
     "label_sincere_terms",
     "lazy_logsumexp",
-    "left_out_of_batch",
+    "exclude_from_batch",
     "masked_logsumexp",
     "pair_scores",
     "sincere_loss",

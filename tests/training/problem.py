@@ -17,8 +17,8 @@ from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import ModelInputs, SymCERE
 from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.devices import collect, distribute, map_devices
-from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.histories import Histories
+from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.objective.shuffling import shuffled
 

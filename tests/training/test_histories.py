@@ -21,7 +21,7 @@ def test_long_lists_are_read_in_part_from_any_start():
     items = Histories.from_pairs(np.int32(pairs), 3)
 
     def read(*settings):
-        marks = items.lists(np.array([0, 0, 1, 2]), *settings).marks(7, lambda items: items)
+        marks = items.lists(np.array([0, 0, 1, 2]), *settings).mask(7, lambda items: items)
         return [np.flatnonzero(row).tolist() for row in marks]
 
     assert read(4, np.array([0, 5, 1, 6])) == [[0, 1, 2, 3], [0, 1, 5, 6], [3, 5], []]

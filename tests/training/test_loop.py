@@ -336,19 +336,19 @@ def test_a_diverged_run_keeps_its_last_checkpoint(dataset, tmp_path, monkeypatch
 def test_parameters_that_are_not_finite_are_never_kept(dataset, tmp_path, monkeypatch):
     """The loss of a step is finite, and what the step makes of the parameters is not."""
     train(_config(), dataset, tmp_path, should_stop=_Stop(2))
-    build_steps = loop.build_steps
+    build_steps = run.build_steps
 
     def spoiled(*arguments, **keywords):
         steps = build_steps(*arguments, **keywords)
 
-        def run(*arguments):
+        def run_steps(*arguments):
             state, terms = steps(*arguments)
             params = jax.tree.map(lambda leaf: leaf * np.nan, state.params)
             return dataclasses.replace(state, params=params), terms
 
         return run_steps
 
-    monkeypatch.setattr(loop, "build_steps", spoiled)
+    monkeypatch.setattr(run, "build_steps", spoiled)
     with pytest.raises(
         SymcereError,
         match="the parameters are not finite after step 6; the last good checkpoint, of step 4, is",
@@ -397,7 +397,9 @@ def test_more_devices_than_rows_is_an_error(requested, n_interactions):
 def test_the_observer_is_told(dataset, copy):
     told = []
     observer = types.SimpleNamespace(
-        start=lambda *arguments: told.append(("start", arguments[0].epochs, *arguments[1:3], arguments[3].step)),
+        start=lambda *arguments: told.append(
+            ("start", arguments[0].epochs, *arguments[1:3], arguments[3].step)
+        ),
         steps=lambda epoch, steps, loss: told.append(("steps", epoch, steps, loss > 0)),
         epoch=lambda record, best: told.append(("epoch", record["epoch"], best)),
     )

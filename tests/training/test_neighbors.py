@@ -125,9 +125,7 @@ def test_a_longer_run_chooses_anew(dataset, tmp_path, always, monkeypatch):
     assert load_model(tmp_path / "run", dataset).metadata.neighbor_weight == 0.2
 
 
-def test_they_are_left_out_on_request_and_of_large_catalogs(
-    dataset, tmp_path, always, monkeypatch
-):
+def test_they_are_left_out_on_request_and_of_large_catalogs(dataset, tmp_path, always, monkeypatch):
     result = train(Settings(**SETTINGS, item_neighbors=False), dataset, tmp_path / "off")
     assert result.neighbor_weight == 0
     assert load_embeddings(tmp_path / "off", dataset)[0].user_neighbors is None

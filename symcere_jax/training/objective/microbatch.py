@@ -96,21 +96,21 @@ class MicroBatch:
         )
         return losses.bpr_terms(self.positive_scores(self.pairs.item_bias), scores, keep)
 
-    def exclude_items(self, n_rows: int) -> losses.LeftOut:
+    def exclude_items(self, n_rows: int) -> losses.ExclusionMask:
         """Which items of the first `n_rows` interactions are no negatives of their users."""
         return self._exclude(
             self.batch.items[:n_rows],
-            lambda places: losses.in_history(
+            lambda places: losses.history_mask(
                 self.batch.items[places], self._histories(self.local(jnp.arange(n_rows)))
             ),
         )
 
-    def exclude_users(self, n_rows: int) -> losses.LeftOut:
+    def exclude_users(self, n_rows: int) -> losses.ExclusionMask:
         """Which users of the first `n_rows` interactions are no negatives of their items."""
         items = self.local(self.batch.items[:n_rows])
         return self._exclude(
             self.batch.users[:n_rows],
-            lambda places: losses.in_history(items, self._histories(places)).T,
+            lambda places: losses.history_mask(items, self._histories(places)).T,
         )
 
     def log_frequency(self, degree: jax.Array) -> jax.Array:
@@ -125,7 +125,7 @@ class MicroBatch:
 
     def _exclude(
         self, candidates: jax.Array, find_known: Callable[[jax.Array], jax.Array]
-    ) -> losses.LeftOut:
+    ) -> losses.ExclusionMask:
         """Excludes candidates of the batch by `false_negatives`.
 
         Args:
@@ -137,13 +137,13 @@ class MicroBatch:
         own_places = self.local(jnp.arange(candidates.shape[0]))
         own = self.local(candidates)
 
-        def left_out(places: jax.Array) -> jax.Array:
+        def is_excluded(places: jax.Array) -> jax.Array:
             known = find_known(places) if rule == "history" else None
-            return losses.left_out_of_batch(
+            return losses.exclude_from_batch(
                 rule, own_places, own, places, candidates[places], known
             )
 
-        return left_out
+        return is_excluded
 
     def _histories(self, rows: jax.Array) -> losses.ItemLists:
         """Training items of the users of some rows of the micro-batch."""

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from symcere_jax.training.objective import terms
 from symcere_jax.training.objective.batch import Batch, ItemCycle
-
 from tests.training import problem
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from symcere_jax.training import devices
 from symcere_jax.training.histories import Histories
-
 from tests.training import problem
 from tests.training.problem import ONLY_RANKING
 
@@ -224,8 +223,8 @@ def test_history_has_softmax_probability_and_gradient_zero(free_items, false_neg
     expected[candidates] = masses / masses.sum()
     expected[0] -= 1
     np.testing.assert_allclose(of_items, expected[:, None] * user, rtol=1e-4, atol=1e-7)
-    left_out = sorted(set(range(1, problem.N_ITEMS)) - set(negatives))
-    assert (of_items[left_out] == 0).all()
+    is_excluded = sorted(set(range(1, problem.N_ITEMS)) - set(negatives))
+    assert (of_items[is_excluded] == 0).all()
     assert (of_items[negatives] != 0).all()
 
 

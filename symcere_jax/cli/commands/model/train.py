@@ -44,7 +44,7 @@ _RESUME = flags.DEFINE_bool(
 _CPU_DEVICES = flags.DEFINE_integer(
     "cpu_devices",
     1,
-    "devices to make of a CPU's cores, which share each step; one device uses all cores already, so "
+    "devices to make of a CPU's cores, which share each step; one device uses all cores, so "
     "more are seldom faster",
     1,
 )
