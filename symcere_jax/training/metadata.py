@@ -155,7 +155,7 @@ class Metadata:
         Raises:
             CheckpointError: the fingerprints differ.
         """
-        if not dataset.was(self.fingerprint):
+        if dataset.fingerprint != self.fingerprint:
             raise CheckpointError(
                 f"the checkpoint was trained on {self.dataset!r} with {self.n_users} users and "
                 f"{self.n_items} items (fingerprint {self.fingerprint}), but {dataset.folder} "

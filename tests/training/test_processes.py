@@ -1,8 +1,5 @@
 """Two processes that train one model do what one does, and leave one workdir."""
 
-import json
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -11,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from symcere_jax.errors import DataError
 from symcere_jax.training import Checkpoints, load_embeddings
 from symcere_jax.training.metric_log import read_metric_log
 from symcere_jax.training.processes import (
-    SharedReader,
     anywhere,
     by_first,
     first_then_others,
@@ -132,130 +127,17 @@ def test_what_the_first_process_cannot_do_is_an_error_in_both(dataset, tmp_path,
     assert all(str(tmp_path / "run") in error for error in errors)
 
 
-BLOCK_BYTES = 300  # so that small files have several
-
-
-@pytest.fixture(scope="module")
-def folders(dataset, tmp_path_factory) -> dict[str, list[Path]]:
-    """Two copies of the prepared folder in which a process's own blocks alone are left, and two."""
-    root = tmp_path_factory.mktemp("reading")
-    found = {
-        name: [root / f"{name}_{index}" for index in range(2)] for name in ("share", "damaged")
-    }
-    for folder in (*found["share"], *found["damaged"]):
-        shutil.copytree(dataset.folder, folder)
-    for index, folder in enumerate(found["share"]):
-        for path in folder.rglob("*.npy"):
-            content = np.fromfile(path, np.uint8)
-            content[np.arange(len(content)) // BLOCK_BYTES % 2 != index] = 0
-            content.tofile(path)
-    return found
-
-
-@pytest.fixture(scope="module")
-def readings(dataset, folders) -> list[dict]:
-    """What each of two processes finds that read together (see `reading.py`)."""
-    script, port = Path(__file__).with_name("reading.py"), _free_port()
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
-    runs = []
-    for index in range(2):
-        own = [folders[name][index] for name in ("share", "damaged")]
-        command = [sys.executable, script, port, index, BLOCK_BYTES, dataset.folder, *own]
-        run = subprocess.Popen(
-            list(map(str, command)),
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        runs.append(run)
-    found = []
-    for run in runs:
-        # An error that one of them has alone would leave the other waiting for minutes.
-        out, err = run.communicate(timeout=100)
-        assert run.returncode == 0, err
-        found.append(json.loads(out.splitlines()[-1]))
-    return found
-
-
-def test_both_processes_read_what_one_does(readings):
-    for found in readings:
-        assert found["equal"] == [True] * 6
-        assert found["positive"]
-        assert found["default"]
-
-
-def test_each_process_reads_its_share_from_disk(readings, dataset):
-    files = ["manifest.json", *(f"{split}.npy" for split in ("train", "valid", "test"))]
-    files += [f"text/lsa/{rows}.npy" for rows in ("users", "items", "reviews")]
-    files += ["reviews.parquet"]
-    for name in files:
-        blocks = np.arange((dataset.folder / name).stat().st_size) // BLOCK_BYTES
-        share = np.bincount(blocks % 2, minlength=2).tolist()
-        assert [found["counts"].get(Path(name).name, 0) for found in readings] == share
-    assert {len(found["counts"]) for found in readings} == {len(files)}
-    for found in readings:  # where there is nothing else to be read
-        assert found["shares"] == [True] * 6
-
-
-def test_what_one_process_cannot_read_is_an_error_in_both(readings, dataset, folders):
-    first, second = (found["errors"] for found in readings)
-    again = "prepare the data again"
-    path = dataset.folder / "train.npy"
-    reason = f"not readable ([Errno 5] Input/output error: '{path}')"
-    assert first["unreadable"] == second["unreadable"] == f"{path} is {reason}; {again}"
-
-    damaged, other = folders["damaged"]
-    sizes = [dataset.manifest.files["reviews.parquet"]["bytes"], 8]
-    for own, errors in ((damaged, first), (other, second)):
-        assert errors["sizes"] == (
-            f"{own / 'reviews.parquet'} has 8 bytes for one process and {sizes[0]} for another: "
-            "give all of them the same folder"
-        )
-        assert errors["damaged"].startswith(f"{own / 'train.npy'} is damaged: its checksum is not")
-    assert second["table"].startswith(f"{other / 'reviews.parquet'}: not readable (")
-    assert second["cut off"] == (
-        f"{other / 'reviews.parquet'} has 8 bytes, the manifest says {sizes[0]}; {again}"
-    )
-    assert second["manifest"] == (
-        f"{other / 'manifest.json'} is not what the other processes read: give all of them the "
-        "same folder"
-    )
-    assert second["absent"] == f"no prepared folder at {other / 'absent'}"
-    for name in ("table", "cut off", "manifest", "absent"):
-        assert first[name] == f"process 1: {second[name]}"
-
-
-@pytest.mark.parametrize("block_bytes", [1, 7, 10, 64])
-def test_a_process_alone_reads_all_blocks(tmp_path, block_bytes):
-    for content in (b"", b"a", bytes(range(10)), bytes(range(70))):
-        (tmp_path / "file").write_bytes(content)
-        blocks = [block.tobytes() for block in SharedReader(block_bytes).blocks(tmp_path / "file")]
-        assert b"".join(blocks) == content
-        assert all(len(block) == block_bytes for block in blocks[:-1])
-    with pytest.raises(FileNotFoundError, match="absent"):
-        list(SharedReader().blocks(tmp_path / "absent"))
-
-
-def test_a_process_alone_has_its_own_errors(tmp_path):
-    def fail(error):
-        raise error
-
-    assert SharedReader().in_all(lambda: 3) == 3
-    for error in (DataError("é" * 5000), DataError(""), FileNotFoundError(2, "absent")):
-        with pytest.raises(type(error)) as caught:
-            SharedReader().in_all(lambda error=error: fail(error))
-        assert caught.value is error
-
-
-def test_a_file_that_becomes_shorter_while_it_is_read(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(bytes(100))
-    blocks = SharedReader(10).blocks(path)
-    next(blocks)
-    path.write_bytes(bytes(15))
-    with pytest.raises(OSError, match="Input/output error"):
-        list(blocks)
+def test_a_folder_that_one_process_lacks_is_an_error_in_both(dataset, tmp_path):
+    together = [f"--coordinator=localhost:{_free_port()}", "--process_count=2"]
+    folders = [dataset.folder, tmp_path / "absent"]
+    runs = [
+        _start(folder, tmp_path / "run", 1, *together, f"--process_index={index}")
+        for index, folder in enumerate(folders)
+    ]
+    errors = [run.communicate(timeout=100)[1].splitlines()[-1] for run in runs]
+    assert [run.returncode for run in runs] == [1, 1]
+    assert errors[0].startswith(f"error: process 1: no prepared folder at {folders[1]}")
+    assert errors[1].startswith(f"error: no prepared folder at {folders[1]}")
 
 
 def test_a_process_alone_asks_nobody():

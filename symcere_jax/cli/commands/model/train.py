@@ -33,7 +33,7 @@ from symcere_jax.cli.progress import ProgressBar
 from symcere_jax.files import write_text
 from symcere_jax.settings import Settings
 from symcere_jax.training import KEEP, SECONDS_BETWEEN_CHECKPOINTS, TrainResult, train
-from symcere_jax.training.processes import SharedReader
+from symcere_jax.training.processes import in_all
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder to train on", required=True)
 _WORKDIR = flags.DEFINE_string(
@@ -77,8 +77,7 @@ def main() -> None:
         jax.config.update("jax_num_cpu_devices", _CPU_DEVICES.value)
     processes.join()
     config = field_flags.read(Settings, _SETTINGS)
-    reader = SharedReader() if jax.process_count() > 1 else None
-    dataset = training_runs.open_dataset(folder, _PREPARE.value, reader)
+    dataset = in_all(lambda: training_runs.open_dataset(folder, _PREPARE.value))
     stop = training_runs.stop_on_signals()
     # Not before the run has begun: the workdir may be that of another one, or in use.
     bar = ProgressBar(on_start=lambda: _write_flags(workdir))
