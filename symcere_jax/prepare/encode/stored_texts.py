@@ -24,9 +24,11 @@ class StoredTexts(Sequence[str]):
 
     def append(self, texts: pa.Array) -> None:
         """Adds texts, large_string `[n]` without null."""
+        if not len(texts):
+            return
         _, offsets, content = texts.buffers()
         ends = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-        if len(texts) and content is not None:
+        if content is not None:
             self._file.write(memoryview(content)[ends[0] : ends[-1]])
             self._file.flush()
         self._ends.append(self._ends[-1][-1] + ends[1:] - ends[0])

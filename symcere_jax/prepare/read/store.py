@@ -75,7 +75,7 @@ class ReviewStore:
         """Makes the reviews that were added the table `raw`."""
         self._raw.close()
         path = str(self._raw_path).replace("'", "''")
-        self.run(f"CREATE VIEW raw AS FROM read_parquet('{path}')")
+        self.execute(f"CREATE VIEW raw AS FROM read_parquet('{path}')")
 
     def label(self, label: str) -> int:
         """The number of a file, for the column `file` of `raw`; `label` is its name in messages."""
@@ -89,12 +89,12 @@ class ReviewStore:
             self._connection.execute(f"INSERT INTO {table} BY NAME FROM rows")
             self._connection.unregister("rows")
 
-    def run(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         """Runs a statement that gives no rows."""
         with self._errors():
             self._connection.execute(statement)
 
-    def one(self, query: str) -> tuple:
+    def fetch_row(self, query: str) -> tuple:
         """The only row of a query."""
         with self._errors():
             (row,) = self._connection.execute(query).fetchall()
@@ -107,10 +107,10 @@ class ReviewStore:
 
     def where(self, row: int) -> str:
         """The file and line of a raw row, for a message."""
-        file, line = self.one(f"SELECT file, line FROM raw WHERE row = {int(row)}")
+        file, line = self.fetch_row(f"SELECT file, line FROM raw WHERE row = {int(row)}")
         return f"{list(self._labels)[file]} {line}"
 
-    def first(self, rows: np.ndarray) -> str:
+    def where_first(self, rows: np.ndarray) -> str:
         """The file and line of the first of some raw rows."""
         return self.where(int(rows.min()))
 

@@ -129,11 +129,11 @@ def select(
     Raises:
         DataError: nothing is left.
     """
-    (n_rows,) = store.one("SELECT count(*) FROM raw")
+    (n_rows,) = store.fetch_row("SELECT count(*) FROM raw")
     _number(store, "user", earlier.user_ids() if earlier else [])
     _number(store, "item", earlier.item_ids() if earlier else [])
-    store.run(_PAIRS)
-    (n_pairs,) = store.one("SELECT count(*) FROM pairs")
+    store.execute(_PAIRS)
+    (n_pairs,) = store.fetch_row("SELECT count(*) FROM pairs")
     if earlier:
         known_pair = "review of a user and item that had one already"
         known_text = "review of a text that its user had written already"
@@ -144,13 +144,13 @@ def select(
     table = "pairs"
     if drop_duplicate_text:
         table = "distinct_texts"
-        store.run(_DISTINCT_TEXTS)
-        (n_distinct,) = store.one(f"SELECT count(*) FROM {table}")
+        store.execute(_DISTINCT_TEXTS)
+        (n_distinct,) = store.fetch_row(f"SELECT count(*) FROM {table}")
         dropped[known_text] = n_pairs - n_distinct
     columns = _columns_on_disk(store, table, scratch)
-    store.run("DROP TABLE pairs")
-    (n_users,) = store.one("SELECT count(*) FROM user_codes")
-    (n_items,) = store.one("SELECT count(*) FROM item_codes")
+    store.execute("DROP TABLE pairs")
+    (n_users,) = store.fetch_row("SELECT count(*) FROM user_codes")
+    (n_items,) = store.fetch_row("SELECT count(*) FROM item_codes")
     selection = Selection(
         **columns, user_codes=np.arange(n_users), item_codes=np.arange(n_items), dropped=dropped
     )
@@ -207,7 +207,7 @@ def _number(store: ReviewStore, kind: str, known: np.ndarray | list) -> None:
     """Makes the table of all users or items and their numbers."""
     ids = pa.array(known, pa.string())
     store.insert(f"known_{kind}s", pa.table({f"{kind}_id": ids, "place": np.arange(len(ids))}))
-    store.run(_CODES.format(kind=kind, code=kind[0]))
+    store.execute(_CODES.format(kind=kind, code=kind[0]))
 
 
 def _columns_on_disk(store: ReviewStore, table: str, scratch: Path) -> dict[str, np.ndarray]:
