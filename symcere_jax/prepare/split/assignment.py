@@ -150,8 +150,8 @@ def _check_complete(selection: Selection, store: ReviewStore) -> None:
     missing = selection.split == NO_SPLIT
     if missing.any():
         raise DataError(
-            f"{store.where_first(selection.row[missing])}: split is missing, but other rows have one; "
-            "give it to all or none of the rows, or split anew by --split=ratio"
+            f"{store.where_first(selection.row[missing])}: split is missing, but other rows have "
+            "one; give it to all or none of the rows, or split again by --split=ratio"
         )
 
 
@@ -199,8 +199,8 @@ def _timestamps(selection: Selection, store: ReviewStore, policy: str) -> np.nda
     missing = selection.timestamp == NO_TIME
     if missing.any():
         raise DataError(
-            f"{store.where_first(selection.row[missing])}: no timestamp, but --split={policy} goes by "
-            f"time ({missing.sum()} of {len(missing)} reviews have none); use --split=ratio, or "
+            f"{store.where_first(selection.row[missing])}: no timestamp, but --split={policy} goes "
+            f"by time ({missing.sum()} of {len(missing)} reviews have none); use --split=ratio, or "
             "name --time_field"
         )
     return selection.timestamp
