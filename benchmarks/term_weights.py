@@ -28,7 +28,7 @@ from symcere_jax.cli import settings_flags as settings
 from symcere_jax.data import ReviewDataset
 from symcere_jax.explain import classes_of_dataset
 from symcere_jax.explain.word_classes import FACTUAL, SENTIMENT
-from symcere_jax.prepare.encode.adding_text import EncodeSettings, add_text
+from symcere_jax.prepare.encode.add_features import EncodeSettings, add_text
 from symcere_jax.text import TERM_WEIGHTS, load_text_encoder
 from symcere_jax.training import train
 

@@ -32,7 +32,7 @@ from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
 from symcere_jax.files import write_json
 from symcere_jax.models import score_block
-from symcere_jax.prepare.encode.adding_text import EncodeSettings, add_text
+from symcere_jax.prepare.encode.add_features import EncodeSettings, add_text
 from symcere_jax.settings import NONE
 from symcere_jax.training import load_embeddings, train
 

@@ -12,11 +12,11 @@ from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import ModelInputs, SymCERE
 from symcere_jax.settings import Settings
 from symcere_jax.training.devices import AXIS, distribute, replicate
+from symcere_jax.training.histories import Histories
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.loop import fit_batch_size
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
-from symcere_jax.training.histories import Histories
 
 # What LightGCN trains: inner products, one sampled item, nothing taken out, no dropout.
 LIGHTGCN = {

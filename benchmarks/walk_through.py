@@ -68,9 +68,7 @@ def main(arguments: list[str]) -> None:
 
     # The user with most to go by, and two hotels that many wrote of, in an old town and by a beach.
     user = str(recommender.users.ids[dataset.user_counts().argmax()])
-    history = recommender.history.items[
-        slice(*recommender.history.indptr[recommender.users.rows([user])[0] :][:2])
-    ]
+    history = recommender.history.row(recommender.users.rows([user])[0])
     counts = dataset.item_counts()
     often = recommender.items.ids[counts >= 20].tolist()
     liked = [

@@ -87,7 +87,7 @@ class Record:
             raise ConfigError(
                 f"{path} is damaged ({error}); delete {folder} to begin anew"
             ) from None
-        if not dataset.was(record.fingerprint):
+        if record.fingerprint != dataset.fingerprint:
             raise ConfigError(
                 f"{folder} holds a baseline of other data than {dataset.folder}; "
                 "give another --workdir"

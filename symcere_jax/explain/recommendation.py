@@ -13,8 +13,7 @@ from symcere_jax.errors import DataError
 from symcere_jax.explain.aligner import Aligner
 from symcere_jax.explain.lime_words import WordContributions, explain_words
 from symcere_jax.graph import propagate
-from symcere_jax.models import NODE_PARAMS, score_block
-from symcere_jax.models import normalize_rows
+from symcere_jax.models import NODE_PARAMS, normalize_rows, score_block
 from symcere_jax.training import TrainedModel
 
 NodeKind = Literal["user", "item"]

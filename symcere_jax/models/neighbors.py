@@ -117,7 +117,7 @@ class Neighbors:
         counts = np.diff(items.indptr)
         shares = np.repeat(1 / np.maximum(counts, 1), counts).astype(np.float32)
         shape = (len(counts), len(self.features))
-        means = scipy.sparse.csr_array((shares, items.items, items.indptr), shape) @ self.features
+        means = scipy.sparse.csr_array((shares, items.indices, items.indptr), shape) @ self.features
         return means * self.signs
 
     def shares(self, history: np.ndarray, item: int) -> np.ndarray:

@@ -290,7 +290,7 @@ class Recommender:
             DataError: an id is unknown.
         """
         [row], [column] = self.users.rows([user]), self.items.rows([item])
-        history = self.history.items[self.history.indptr[row] : self.history.indptr[row + 1]]
+        history = self.history.row(int(row))
         parts = take_apart(self.embeddings, self.fold_in, history, int(row), int(column))
         order = np.argsort(-parts.shares, kind="stable")
         named = [ScoredItem(str(self.items.ids[history[i]]), float(parts.shares[i])) for i in order]

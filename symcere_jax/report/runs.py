@@ -160,7 +160,7 @@ def _check_origin(folder: Path, dataset: ReviewDataset, split: str) -> None:
         raise DataError(f"{path}: no metrics; score the run again")
     if content.get("split") != split:
         raise DataError(f"{path}: split is {content.get('split')!r}; score the run on {split}")
-    if not dataset.was(str(content.get("fingerprint"))):
+    if content.get("fingerprint") != dataset.fingerprint:
         raise DataError(
             f"{path}: scored on other data (fingerprint {content.get('fingerprint')}, that of "
             f"{dataset.folder} is {dataset.fingerprint}); compare runs on the data of all of them"

@@ -228,7 +228,7 @@ def _is_complete(job: Job, dataset: ReviewDataset) -> bool:
         return False
     record = json.loads(path.read_text())
     difference = resolve(job.config, dataset).difference(record["settings"])
-    if not dataset.was(record["fingerprint"]):
+    if record["fingerprint"] != dataset.fingerprint:
         difference = f"data {dataset.fingerprint} (was {record['fingerprint']})"
     if difference:
         raise ConfigError(

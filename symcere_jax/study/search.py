@@ -138,8 +138,6 @@ class _Search:
         }
         theirs = self.study.user_attrs
         for name, value in mine.items():
-            if name == "fingerprint" and self.dataset.was(theirs.get(name, value)):
-                value = theirs.get(name, value)
             if theirs.get(name, value) != value:
                 was = f"{value}, was {theirs[name]}"
                 difference = settings.difference(theirs[name]) if name == "settings" else was

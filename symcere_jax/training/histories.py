@@ -14,13 +14,13 @@ class Histories:
     """Some items of each user, in compressed sparse rows on the device.
 
     Attributes:
-        indptr: int32 `[n_users + 1]`; user u has `items[indptr[u]:indptr[u + 1]]`.
-        items: int32 `[n]`, ascending for each user.
+        indptr: int32 `[n_users + 1]`; user u has `indices[indptr[u]:indptr[u + 1]]`.
+        indices: int32 `[n]` items, ascending for each user.
         longest: the most items of a user.
     """
 
     indptr: jax.Array
-    items: jax.Array
+    indices: jax.Array
     longest: int = flax.struct.field(pytree_node=False)
 
     @classmethod
@@ -28,7 +28,7 @@ class Histories:
         """Collects int32 pairs `[n, 2]` (user, item)."""
         lists = Interactions.from_pairs(pairs, n_users)
         longest = int(np.diff(lists.indptr).max(initial=0))
-        return cls(jnp.asarray(lists.indptr, jnp.int32), jnp.asarray(lists.items), longest)
+        return cls(jnp.asarray(lists.indptr, jnp.int32), jnp.asarray(lists.indices), longest)
 
     def counts(self, users: jax.Array) -> jax.Array:
         """Number of items of each of `users`, int32 `[b]`."""
@@ -46,7 +46,7 @@ class Histories:
         length = self.counts(users)
         begin = jnp.zeros_like(length) if first is None else first % jnp.maximum(length, 1)
         return ItemLists(
-            self.items, self.indptr[users], length, jnp.minimum(length, at_most), begin
+            self.indices, self.indptr[users], length, jnp.minimum(length, at_most), begin
         )
 
     def contains(self, users: jax.Array, items: jax.Array) -> jax.Array:
@@ -63,9 +63,9 @@ class Histories:
         high = end
         for _ in range(self.longest.bit_length()):
             middle = (low + high) // 2
-            below = (low < high) & (self.items.at[middle].get(mode="clip") < items)
+            below = (low < high) & (self.indices.at[middle].get(mode="clip") < items)
             low, high = jnp.where(below, middle + 1, low), jnp.where(below, high, middle)
-        return (low < end) & (self.items.at[low].get(mode="clip") == items)
+        return (low < end) & (self.indices.at[low].get(mode="clip") == items)
 
     def padded(self, users: jax.Array, fill: int) -> jax.Array:
         """The items of `users` as a rectangle.
@@ -81,5 +81,5 @@ class Histories:
             return jnp.zeros((users.shape[0], 0), jnp.int32)
         start, end = self.indptr[users, None], self.indptr[users + 1, None]
         places = start + jnp.arange(self.longest)
-        items = self.items[jnp.minimum(places, self.items.shape[0] - 1)]
+        items = self.indices[jnp.minimum(places, self.indices.shape[0] - 1)]
         return jnp.where(places < end, items, fill)

@@ -143,7 +143,7 @@ def test_an_unknown_method(tmp_path):
 def test_a_workdir_of_other_data(toy, tmp_path):
     data = small.dataset()
     run_baseline("toy", data, tmp_path, budget=1, seeds=1)
-    manifest = dataclasses.replace(data.manifest, files={"x": {"sha256": "other", "bytes": 1}})
+    manifest = dataclasses.replace(data.manifest, fingerprint="other")
     with pytest.raises(ConfigError, match="other data than small; give another --workdir"):
         run_baseline("toy", dataclasses.replace(data, manifest=manifest), tmp_path)
 

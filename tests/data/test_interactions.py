@@ -23,12 +23,19 @@ def _lists(pairs, users):
 
 @given(PAIRS)
 def test_each_user_has_its_items_ascending(pairs):
-    seen = _group(pairs)
-    assert seen.indptr.dtype == np.int64
-    assert seen.items.dtype == np.int32
-    found = [seen.items[seen.indptr[u] : seen.indptr[u + 1]].tolist() for u in range(N_USERS)]
-    assert found == _lists(pairs, range(N_USERS))
-    assert len(seen.items) == len(pairs)
+    seen, lists = _group(pairs), _lists(pairs, range(N_USERS))
+    assert (seen.indptr.dtype, seen.indices.dtype) == (np.int64, np.int32)
+    assert [seen.row(user).tolist() for user in range(N_USERS)] == lists
+    assert seen.counts().tolist() == list(map(len, lists))
+    assert seen.n_users == N_USERS
+    matrix = np.zeros((N_USERS, N_ITEMS), np.float32)
+    for user, item in pairs:
+        matrix[user, item] = 1
+    np.testing.assert_array_equal(seen.matrix(N_ITEMS).toarray(), matrix)
+    joined = Interactions.from_rows([np.array(items, np.int64) for items in lists])
+    assert (joined.indptr.dtype, joined.indices.dtype) == (np.int64, np.int32)
+    np.testing.assert_array_equal(joined.indptr, seen.indptr)
+    np.testing.assert_array_equal(joined.indices, seen.indices)
 
 
 @given(PAIRS, USERS)

@@ -13,8 +13,7 @@ from symcere_jax.explain import (
     explain_recommendation,
     explain_score,
 )
-from symcere_jax.models import build_model, score_block
-from symcere_jax.models import ModelInputs
+from symcere_jax.models import ModelInputs, build_model, score_block
 
 USER, ITEM = 7, 11
 

@@ -2,7 +2,7 @@ import pytest
 
 from symcere_jax.errors import DataError
 from symcere_jax.explain import Aligner, classes_of_lists, known_classes, sample_reviews
-from symcere_jax.prepare.sources.generated import FACTUAL_WORDS, SENTIMENT_WORDS
+from symcere_jax.prepare.sources.synthetic_truth import FACTUAL_WORDS, SENTIMENT_WORDS
 
 
 def test_a_sample_holds_facts_and_sentiment(dataset):

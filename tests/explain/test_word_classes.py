@@ -97,7 +97,7 @@ def test_classes():
 
 def test_planted_words_are_found(dataset):
     classes = classes_of_dataset(dataset)
-    from symcere_jax.prepare.sources.generated import FACTUAL_WORDS, SENTIMENT_WORDS
+    from symcere_jax.prepare.sources.synthetic_truth import FACTUAL_WORDS, SENTIMENT_WORDS
 
     factual = [classes.get(word) for word in FACTUAL_WORDS if word in classes]
     assert sum(kind == FACTUAL for kind in factual) > 5

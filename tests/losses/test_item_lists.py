@@ -53,12 +53,12 @@ def test_marks_are_those_of_a_loop(lengths, n_read, first, seed):
         for item in items:
             if 0 <= column_of[item] < N_COLUMNS:
                 expected[number, column_of[item]] = True
-    np.testing.assert_array_equal(marks(lists, jnp.int32(column_of)), expected)
+    np.testing.assert_array_equal(mask(lists, jnp.int32(column_of)), expected)
 
 
 def test_one_long_list_among_short_ones_is_read_to_its_end():
     lists, read = _lists([1, 990, 2], [1, 990, 2], [0, 0, 1], seed=0)
-    found = marks(lists, jnp.arange(N_ITEMS), N_ITEMS)
+    found = mask(lists, jnp.arange(N_ITEMS), N_ITEMS)
     assert [set(np.flatnonzero(row)) for row in found] == [set(items) for items in read]
 
 

@@ -1,9 +1,9 @@
 import jax
 import numpy as np
 import pytest
+from symcere_jax.training.embeddings import embed
 
 from symcere_jax.models.fold_in import FoldIn
-from symcere_jax.training.embeddings import embed
 
 from . import small
 

@@ -8,8 +8,7 @@ import pytest
 from flax.errors import InvalidRngError
 from sklearn.metrics.pairwise import cosine_similarity
 
-from symcere_jax.models import SymCERE, score_block
-from symcere_jax.models import normalize_rows
+from symcere_jax.models import SymCERE, normalize_rows, score_block
 
 from . import small
 
@@ -137,7 +136,9 @@ def test_without_normalisation_magnitude_stays():
     embeddings = _embed(model, params, inputs)
     fused = np.asarray(_nodes(model, params, inputs).fused)
     users, items = np.split(fused, [small.N_USERS])
-    np.testing.assert_allclose(embeddings.users, users / model.settings.temperature, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        embeddings.users, users / model.settings.temperature, rtol=1e-5, atol=1e-6
+    )
     np.testing.assert_allclose(embeddings.items, items, rtol=1e-5, atol=1e-6)
     assert np.linalg.norm(users, axis=1).std() > 0.05
 

@@ -1,6 +1,7 @@
 """Nothing that is loaded can run code: neither do the calls allow it, nor do hostile files work."""
 
 import ast
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -83,19 +84,18 @@ def test_an_array_of_objects_is_refused(tmp_path, payload):
 def test_no_file_of_a_prepared_folder_can_be_one(dataset, tmp_path, payload):
     """Even where the manifest vouches for it."""
     content, proof = payload
-    manifest = json.loads((dataset.folder / schema.MANIFEST).read_text(encoding="utf-8"))
-    manifest.pop("checksum")
-    for name in (name for name in manifest["files"] if name.endswith(".npy")):
+    manifest = dataset.manifest
+    for name in (name for name in manifest.files if name.endswith(".npy")):
         folder = tmp_path / "copy"
         folder.mkdir(exist_ok=True)
-        for file in manifest["files"]:
+        for file in manifest.files:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).unlink(missing_ok=True)
             (folder / file).symlink_to(dataset.folder / file)
         (folder / name).unlink()
         (folder / name).write_bytes(content)
-        files = manifest["files"] | {name: schema.file_entry(folder / name)}
-        (folder / schema.MANIFEST).write_text(json.dumps(manifest | {"files": files}))
+        files = {**manifest.files, name: schema.file_entry(folder / name)}
+        dataclasses.replace(manifest, files=files).write(folder)
         with pytest.raises(DataError):
             _use(ReviewDataset.load(folder))
         assert not proof.exists(), name

@@ -8,8 +8,7 @@ from scipy import stats
 
 from symcere_jax.errors import ConfigError, DataError, SymcereError
 from symcere_jax.evaluation import evaluate
-from symcere_jax.models import build_model, resolve, score_block
-from symcere_jax.models import ModelInputs
+from symcere_jax.models import ModelInputs, build_model, resolve, score_block
 from symcere_jax.settings import Settings
 from symcere_jax.study import ablation as module
 from symcere_jax.study.processes import Job

@@ -153,9 +153,9 @@ class LowRatedRanking(Term):
         counts = lists.counts(batch.users)
         key = jax.random.fold_in(key, 1)
         offsets = jax.random.randint(key, batch.users.shape, 0, jnp.maximum(counts, 1))
-        last = max(lists.items.shape[0] - 1, 0)
+        last = max(lists.indices.shape[0] - 1, 0)
         places = jnp.minimum(lists.indptr[batch.users] + offsets, last)
-        return Parts(jnp.where(counts > 0, jnp.append(lists.items, 0)[places], n_items))
+        return Parts(jnp.where(counts > 0, jnp.append(lists.indices, 0)[places], n_items))
 
     def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
         """Reads the drawn items."""

@@ -28,7 +28,7 @@ from symcere_jax.cli import app as cli
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
-from symcere_jax.prepare.sources import generated as synthetic
+from symcere_jax.prepare.sources import synthetic_truth as synthetic
 from symcere_jax.report.anchoring_report import anchoring_markdown, write_anchoring
 from symcere_jax.report.runs import distinct_names
 from symcere_jax.training import load_model

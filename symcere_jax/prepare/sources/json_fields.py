@@ -21,7 +21,7 @@ _BETWEEN = pa.scalar(". ", pa.large_string())
 Keep = Callable[[Block], tuple[np.ndarray, str]]
 
 
-def read_reviews(
+def read_json_reviews(
     path: Path,
     wanted: Collection[str],
     required: Collection[str],
@@ -39,7 +39,7 @@ def read_reviews(
         convert: block -> columns of `RAW_SCHEMA`; those that it leaves out are null.
         bad: takes malformed rows.
         keep: block -> mask of rows to keep, and why the others are left out.
-        names: column of `RAW_SCHEMA` -> its field, for messages, where it is called otherwise.
+        names: column of `RAW_SCHEMA` -> its field in the file, where that is another name.
 
     Raises:
         DataError: the file is missing, damaged, of another kind, or has no rows.
@@ -48,7 +48,7 @@ def read_reviews(
     with contextlib.closing(read_json_lines(path, wanted, bad)) as blocks:
         for block in blocks:
             if not n_rows:
-                check_found(block, required, path)
+                check_fields(block, required, path)
             n_rows += len(block)
             pieces = salvage(
                 len(block),
@@ -62,34 +62,22 @@ def read_reviews(
         raise DataError(f"{path} has no rows")
 
 
-def check_found(block: Block, required: Collection[str], path: Path) -> None:
-    """Refuses a file whose first rows lack a field that each must have.
-
-    Args:
-        block: the first rows.
-        required: names of the fields.
-        path: the file.
+def check_fields(block: Block, required: Collection[str], path: Path) -> None:
+    """Refuses a file whose first rows lack a required field.
 
     Raises:
-        DataError: a field is missing.
+        DataError: that is so.
     """
-    missing = [name for name in required if name not in block.found]
+    missing = [name for name in required if name not in block.fields]
     if missing:
         raise DataError(
-            f"{path} has no field {missing[0]!r}; it has: {', '.join(block.found)}; "
+            f"{path} has no field {missing[0]!r}; it has: {', '.join(block.fields)}; "
             "is it a file of another --source?"
         )
 
 
 def column(block: Block, name: str) -> pa.Array:
-    """A column of strings.
-
-    Args:
-        block: rows of a file; where all of them lack the field, all values are null.
-        name: of the field.
-
-    Returns:
-        `large_string` `[n_rows]`.
+    """A field as a large_string column.
 
     Raises:
         RowError: a value is neither a string nor a whole number.
@@ -98,15 +86,7 @@ def column(block: Block, name: str) -> pa.Array:
 
 
 def typed(block: Block, name: str, convert: Typed) -> pa.Array:
-    """A column of some type.
-
-    Args:
-        block: rows of a file; where all of them lack the field, all values are null.
-        name: of the field.
-        convert: takes the values, the name and `Block.where`; see `read.columns`.
-
-    Returns:
-        What `convert` makes of the values.
+    """A field as a typed column, by a function of `read.columns`; null where no row has the field.
 
     Raises:
         RowError: a value is of another type.
@@ -116,15 +96,7 @@ def typed(block: Block, name: str, convert: Typed) -> pa.Array:
 
 
 def titled(title: pa.Array, text: pa.Array) -> pa.Array:
-    """Title and text joined by ". "; what is missing or empty is left out.
-
-    Args:
-        title: `large_string` `[n_rows]`.
-        text: likewise.
-
-    Returns:
-        `large_string` `[n_rows]`, null where there is neither.
-    """
+    """Titles and texts joined by ". ", large_string `[n_rows]`; null where both are missing."""
     title, text = (pc.if_else(pc.equal(part, ""), None, part) for part in (title, text))
     # Told to skip nulls, Arrow would leave out rows that have neither.
     return pc.coalesce(pc.binary_join_element_wise(title, text, _BETWEEN), title, text)
@@ -137,14 +109,14 @@ def as_block(
     dropped: Mapping[str, int],
     names: Mapping[str, str],
 ) -> RawBlock:
-    """A `RawBlock` of some columns; the others are null.
+    """A `RawBlock` of some columns of `RAW_SCHEMA`; the others are null.
 
     Args:
-        columns: column of `RAW_SCHEMA` -> its values, `[n_rows]`.
+        columns: column -> its values, `[n_rows]`.
         block: the rows that they were made of.
-        file: that holds them.
-        dropped: reason -> rows that the reader is to leave out.
-        names: column of `RAW_SCHEMA` -> its field, for messages, where it is called otherwise.
+        file: the raw file.
+        dropped: reason -> rows that the reader leaves out.
+        names: column -> its field in the file, where that is another name.
     """
     n_rows = len(block)
     arrays = [

@@ -1,8 +1,8 @@
-"""Generated reviews whose truth is known, to test models and their explanations on.
+"""Generated reviews whose truth is known, to test models and their explanations.
 
 Every item has a category and some factual attributes, one word each. A user likes some categories
 and some words. Users choose items by taste and by popularity, so that the graph and the texts both
-help to foretell what they choose; the rating says how well an item suits. A review mixes words of
+help to predict what they choose; the rating says how well an item suits. A review mixes words of
 the item's attributes with words of sentiment, which follow the rating and say nothing of the item:
 a sound model of the text relies on `FACTUAL_WORDS` and not on `SENTIMENT_WORDS`.
 """

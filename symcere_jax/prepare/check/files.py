@@ -1,11 +1,10 @@
-"""Checks of a prepared folder: that it is whole, consistent, and free of leaks.
+"""Checks that the files of a prepared folder are whole and agree with each other.
 
-Each check is a function from an opened folder to the problems that it finds. It may rely on nothing
-about the content of the files; where a file is too damaged to be looked through, `problems_of` says
-so.
+Each check is a function from an opened folder to the problems that it finds. It relies on nothing
+about the content of the files, and may fail where one is too damaged to be read.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +12,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from symcere_jax.data import ReviewDataset, schema
-from symcere_jax.errors import DataError
-from symcere_jax.prepare.check.policy_checking import check_policy
-
-Check = Callable[[ReviewDataset], Iterator[str]]
 
 _BATCH_ROWS = 1 << 16
 _COLUMNS = {
@@ -32,25 +27,6 @@ _COLUMNS = {
     },
 }
 _MAY_BE_NULL = ("rating", "timestamp")
-# What reading or going through a file of arbitrary content ends in.
-_DAMAGE = (DataError, OSError, pa.ArrowException, LookupError, TypeError, ValueError, OverflowError)
-
-
-def problems_of(dataset: ReviewDataset, check: Check) -> list[str]:
-    """All that a check finds; one problem more where a file is too damaged for it to go on.
-
-    Args:
-        dataset: the opened folder.
-        check: one of `CHECKS`, or `check_text_leaks`.
-    """
-    problems = []
-    try:
-        for problem in check(dataset):
-            problems.append(problem)
-    except _DAMAGE as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        problems.append(f"cannot be checked to the end ({reason})")
-    return problems
 
 
 def check_files(dataset: ReviewDataset) -> Iterator[str]:
@@ -156,18 +132,6 @@ def check_reviews(dataset: ReviewDataset) -> Iterator[str]:
             yield f"{schema.pairs_file(name)} has pairs without a review of that split"
 
 
-def check_held_out_edges(dataset: ReviewDataset) -> Iterator[str]:
-    """No held-out pair is an edge of the training graph, and no pair is in two splits."""
-    seen = np.zeros(0, np.int64)
-    for name in schema.SPLITS:
-        pairs = dataset.interactions(name).astype(np.int64)
-        keys = pairs[:, 0] * dataset.n_items + pairs[:, 1]
-        n_shared = len(np.intersect1d(seen, keys))
-        if n_shared:
-            yield f"{n_shared} pairs of {schema.pairs_file(name)} are in an earlier split too"
-        seen = np.concatenate([seen, keys])
-
-
 def check_core(dataset: ReviewDataset) -> Iterator[str]:
     """Every user and item has as many reviews as the k-core says."""
     k = dataset.manifest.k_core
@@ -177,15 +141,3 @@ def check_core(dataset: ReviewDataset) -> Iterator[str]:
         fewest = int(np.bincount(pairs[:, place], minlength=n).min())
         if fewest < (1 if dropped_later else k):
             yield f"a {name} has {fewest} reviews, the manifest says k-core {k}"
-
-
-CHECKS: dict[str, Check] = {
-    "checksums": check_files,
-    "tables": check_tables,
-    "counts": check_counts,
-    "ids": check_ids,
-    "reviews": check_reviews,
-    "no held-out edge in train": check_held_out_edges,
-    "k-core": check_core,
-    "split policy": check_policy,
-}

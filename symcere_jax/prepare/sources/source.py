@@ -1,4 +1,4 @@
-"""What a kind of raw data is, and the list of all kinds."""
+"""What a kind of raw data is."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
@@ -7,16 +7,16 @@ from typing import Any
 
 import pyarrow as pa
 
+from symcere_jax.errors import ConfigError
 from symcere_jax.prepare.read.bad_rows import BadRows
 from symcere_jax.prepare.read.raw import RawBlock
 from symcere_jax.prepare.settings import PrepareSettings
-
-Read = Callable[[PrepareSettings, BadRows], Iterator[RawBlock]]
 
 # item_id, title, categories: what is known of the items themselves.
 ITEM_SCHEMA = pa.schema(
     {"item_id": pa.large_string(), "title": pa.large_string(), "categories": pa.large_string()}
 )
+_FILTERS = ("item_metadata", "city", "state", "category")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,29 +25,30 @@ class Source:
 
     Attributes:
         name: value of --source.
-        read: yields the rows, block by block; takes the settings, and what takes malformed rows.
-        obtain: where the files are had, and on which terms, as an error says it.
+        read: yields the rows, block by block; takes the settings, and what collects malformed rows.
+        obtain: where the files are published, and on which terms, for messages.
         may_download: whether the terms let a program fetch the files.
-        settings: those of the settings `FILTERS` that it heeds.
+        filters: which of the settings item_metadata, city, state and category it uses.
         items: yields tables of `ITEM_SCHEMA`; None where nothing is known of items.
         item_file: the file that `items` reads, None where there is none.
         options: settings of the reader, for the manifest.
     """
 
     name: str
-    read: Read
+    read: Callable[[PrepareSettings, BadRows], Iterator[RawBlock]]
     obtain: str = ""
     may_download: bool = True
-    settings: frozenset[str] = frozenset()
+    filters: tuple[str, ...] = ()
     items: Callable[[PrepareSettings, BadRows], Iterator[pa.Table]] | None = None
-    item_file: Callable[[PrepareSettings], Path | None] = lambda config: None
-    options: Callable[[PrepareSettings], Mapping[str, Any]] = lambda config: {}
+    item_file: Callable[[PrepareSettings], Path | None] = lambda settings: None
+    options: Callable[[PrepareSettings], Mapping[str, Any]] = lambda settings: {}
 
+    def check_filters(self, settings: PrepareSettings) -> None:
+        """Refuses filters that the source does not use.
 
-FILTERS = ("item_metadata", "city", "state", "category")
-SOURCES: dict[str, Source] = {}
-
-
-def register(source: Source) -> None:
-    """Adds a kind of raw data; each module of this folder calls it for its own."""
-    SOURCES[source.name] = source
+        Raises:
+            ConfigError: one is given.
+        """
+        for name in _FILTERS:
+            if getattr(settings, name) is not None and name not in self.filters:
+                raise ConfigError(f"--{name} is given, but --source={self.name} has no use for it")

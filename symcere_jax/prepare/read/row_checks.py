@@ -20,19 +20,19 @@ _LARGEST_SECOND = 10**11
 _Problem = tuple[np.ndarray, str, Callable[[int], str]]
 
 
-def checked(block: RawBlock, config: PrepareSettings, bad: BadRows) -> RawBlock:
+def well_formed(block: RawBlock, settings: PrepareSettings, bad: BadRows) -> RawBlock:
     """The rows of a block that are well-formed.
 
     Args:
         block: rows as the reader gave them.
-        config: its range of ratings and its split policy.
+        settings: their range of ratings and split policy.
         bad: takes the others.
 
     Raises:
         RowError: a row is malformed, and that is not to be skipped.
     """
     is_bad = np.zeros(len(block.table), bool)
-    for mask, reason, describe in _problems(block, config):
+    for mask, reason, describe in _problems(block, settings):
         for row in np.flatnonzero(mask & ~is_bad).tolist():
             bad.add(RowError(f"{block.where(row)}: {describe(row)}", reason))
         is_bad |= mask
@@ -46,7 +46,7 @@ def split_codes(names: pa.ChunkedArray) -> pa.Array:
     return codes.take(places).combine_chunks()
 
 
-def _problems(block: RawBlock, config: PrepareSettings) -> Iterator[_Problem]:
+def _problems(block: RawBlock, settings: PrepareSettings) -> Iterator[_Problem]:
     table = block.table
     for column in ("user_id", "item_id"):
         blank = pc.equal(pc.utf8_trim_whitespace(table[column]), "").fill_null(True)
@@ -54,7 +54,7 @@ def _problems(block: RawBlock, config: PrepareSettings) -> Iterator[_Problem]:
         yield blank.to_numpy(), f"no {column}", lambda row, text=text: text  # type: ignore[misc]
     rating = table["rating"]
     # NaN compares false, so it is not valid either.
-    low, high = config.min_valid_rating, config.max_valid_rating
+    low, high = settings.min_valid_rating, settings.max_valid_rating
     valid = pc.and_(pc.greater_equal(rating, low), pc.less_equal(rating, high))
     yield (
         pc.invert(valid).fill_null(False).to_numpy(),
@@ -74,8 +74,8 @@ def _problems(block: RawBlock, config: PrepareSettings) -> Iterator[_Problem]:
             "5000; are these milliseconds? --time_unit=ms reads a table so"
         ),
     )
-    if config.split in (None, "predefined"):
-        yield _split_problem(block, required=config.split == "predefined")
+    if settings.split in (None, "predefined"):
+        yield _split_problem(block, required=settings.split == "predefined")
 
 
 def _split_problem(block: RawBlock, *, required: bool) -> _Problem:

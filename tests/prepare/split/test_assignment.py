@@ -1,13 +1,11 @@
 from collections import Counter
 
-import numpy as np
 import pytest
 
 from symcere_jax.errors import DataError
-from symcere_jax.prepare.read.ingesting import Ingested
 from symcere_jax.prepare.select.selection import select
-from symcere_jax.prepare.select.split_policy import cold_counts, split_reviews
-from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.prepare.settings import SplitSettings
+from symcere_jax.prepare.split.assignment import cold_counts, split_reviews
 
 
 @pytest.fixture
@@ -20,11 +18,10 @@ def split_rows(make_store, tmp_path):
             name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)
         }
         store = make_store(columns)
-        selection = select(store, Ingested(len(rows), {}, (), {}), tmp_path, k=1)
-        config = PrepareSettings(source="synthetic", output=tmp_path / "out", **settings)
-        stated, split = split_reviews(store, selection, config)
+        selection = select(store, tmp_path, k=1)
+        stated = split_reviews(selection, store, SplitSettings(**settings))
         pairs = [rows[row][:2] for row in selection.row.tolist()]
-        return stated, dict(zip(pairs, split.tolist(), strict=True)), selection
+        return stated, dict(zip(pairs, selection.split.tolist(), strict=True)), selection
 
     return run
 
@@ -40,7 +37,7 @@ def test_global_time_and_a_minimum_history(split_rows):
     )
     assert stated == {"policy": "global_time", "valid_share": 0.25, "test_share": 0.25}
     assert [split[user, "y"] for user in "abcd"] == [0, 0, 1, 2]
-    assert cold_counts(selection, np.array(list(split.values()))) == (2, 0)
+    assert cold_counts(selection) == (2, 0)
     rows = [*TIMED, ("a", "w", 99, None)]
     stated, split, selection = split_rows(
         rows, split="global_time", valid_share=0.25, test_share=0.25, min_history=2
@@ -59,7 +56,7 @@ def test_cold_splits_hold_out_whole_users_or_items(split_rows, policy, place):
     of_owner = {pair[place]: code for pair, code in split.items()}
     assert all(of_owner[pair[place]] == code for pair, code in split.items())
     assert Counter(of_owner.values()) == {0: 7, 1: 1, 2: 2}
-    assert cold_counts(selection, np.array(list(split.values())))[place] == 3
+    assert cold_counts(selection)[place] == 3
 
 
 @pytest.mark.parametrize(("policy", "place"), [("cold_user", 0), ("cold_item", 1)])

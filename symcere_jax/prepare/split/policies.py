@@ -1,13 +1,14 @@
-"""Splits of the reviews into train, valid and test.
+"""Policies that split reviews into train, valid and test.
 
-Three policies split each user's reviews apart from the others': put them in an order, then hold out
-the last ones, the very last for the test. They differ in the order and in how many are held out,
-and go through the users in blocks. Three split the whole: by time, by items, by users.
+Two split the reviews of each user: put them in an order, then hold out the last ones, the very last
+for the test. They differ in the order and in how many are held out, and take users in blocks. The
+others split all reviews: by time, by items, or by users.
 """
 
 import numpy as np
 
 from symcere_jax.data.schema import SPLITS
+from symcere_jax.prepare.select.k_core import counts
 
 TRAIN, VALID, TEST = (SPLITS.index(name) for name in ("train", "valid", "test"))
 
@@ -28,7 +29,7 @@ def split_by_ratio(
     Of the n reviews of a user, `min(⌊n·(valid + test) + r⌋, n − min_history)` are held out, and of
     these `min(⌊n·test + r⌋, held out)` for the test, where r is drawn from [0, 1) for each user. So
     a share that is no whole number is rounded up with the probability of its fraction, and over all
-    users the shares hold however few reviews each has. Fixed rounding would give users of three
+    users the shares hold however few reviews each has. Fixed rounding would give users with three
     reviews a test share of 0.33, and never a review for validation.
 
     Args:
@@ -37,14 +38,14 @@ def split_by_ratio(
         valid_share: in [0, 1).
         test_share: in [0, 1), `valid_share + test_share < 1`.
         seed: of the random numbers.
-        min_history: least number of reviews of a user that stay in train; of each user alike, or
-            int `[n_users]`.
+        min_history: least number of reviews of a user that stay in train, one for all users or int
+            `[n_users]`.
 
     Returns:
         int8 `[n]`, an index into `SPLITS`.
     """
     rng = np.random.default_rng(seed)
-    n_reviews = _reviews_per_user(user)
+    n_reviews = counts(user)
     r = rng.random(len(n_reviews))
     n_held_out = np.floor(n_reviews * (valid_share + test_share) + r).astype(np.int64)
     n_held_out = np.minimum(n_held_out, np.maximum(n_reviews - min_history, 0))
@@ -70,7 +71,7 @@ def split_leave_one_out(
         int8 `[n]`, an index into `SPLITS`.
     """
     rng = np.random.default_rng(seed)
-    n_reviews = _reviews_per_user(user)
+    n_reviews = counts(user)
     n_free = np.maximum(n_reviews - min_history, 0)
     n_held_out, n_test = np.minimum(n_free, 2), np.minimum(n_free, 1)
     return _hold_out_last(user, timestamp, n_reviews, n_held_out, n_test, rng)
@@ -83,7 +84,7 @@ def split_by_global_time(
 
     Reviews at or after the time of the `⌈n·test⌉`-th latest are the test, those before it but at or
     after the time of the `⌈n·(valid + test)⌉`-th latest are for validation. Equal times are never
-    torn apart, so that train is wholly before valid, and valid before test.
+    separated, so that all of train is before valid, and valid before test.
 
     Args:
         timestamp: int64 `[n]`.
@@ -108,8 +109,8 @@ def split_cold(
 ) -> np.ndarray:
     """Holds out all reviews of some items, or of some users, which are chosen at random.
 
-    Of n of them, `⌊n·test + ½⌋` are for the test, and as many more up to `⌊n·(valid + test) + ½⌋`
-    for validation; at least one stays in train.
+    Of n items, `⌊n·test + ½⌋` are for the test, and more up to `⌊n·(valid + test) + ½⌋` for
+    validation; at least one stays in train.
 
     Args:
         codes: int `[n_reviews]`, the item (or user) of each review.
@@ -130,13 +131,6 @@ def split_cold(
     return split_of_code[codes]
 
 
-def _reviews_per_user(user: np.ndarray) -> np.ndarray:
-    counts = np.zeros(int(user[-1]) + 1, np.int64)
-    for start in range(0, len(user), _BLOCK):
-        counts += np.bincount(user[start : start + _BLOCK], minlength=len(counts))
-    return counts
-
-
 def _hold_out_last(
     user: np.ndarray,
     timestamp: np.ndarray | None,
@@ -145,7 +139,7 @@ def _hold_out_last(
     n_test: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Goes through whole users, some at a time; the random numbers are as if done at once."""
+    """Takes whole users, some at a time; the random numbers are those of one pass."""
     split = np.full(len(user), TRAIN, np.int8)
     ends = np.cumsum(n_reviews)
     start = 0

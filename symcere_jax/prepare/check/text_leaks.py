@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from symcere_jax.data import ReviewDataset
+from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
-from symcere_jax.prepare.encode.prepared_reviews import prepared_reviews
 from symcere_jax.prepare.encode.stored_encoder import StoredEncoder
+from symcere_jax.prepare.encode.stored_reviews import stored_reviews
 from symcere_jax.text import ConditionedEncoder, Conditioning, LsaEncoder, TextEncoder
 
 # Of the length of a row. Another machine rounds otherwise; a leaked review changes far more.
@@ -50,7 +50,10 @@ def _check_again(dataset: ReviewDataset, name: str, settings: dict) -> Iterator[
                 encoder = StoredEncoder(dataset, name)
         except TypeError as error:
             raise DataError(f"{dataset.folder}: unknown settings of lsa ({error})") from None
-        with prepared_reviews(dataset, Path(folder), erase_held_out=True) as reviews:
+        dataset.file(schema.REVIEWS)  # is whole
+        with stored_reviews(
+            dataset.folder, dataset.n_users, dataset.n_items, Path(folder), erase_held_out=True
+        ) as reviews:
             anew = encoder.encode(reviews)
         for rows in ("users", "items"):
             stored = np.asarray(dataset.text_features(name, rows))

@@ -1,4 +1,4 @@
-"""The check that the split of a prepared folder is what its policy says."""
+"""Checks of the splits of a prepared folder: no held-out pair is in train, the policy holds."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,18 @@ from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.prepare.settings import SPLIT_POLICIES
 
 _BATCH_ROWS = 1 << 16
+
+
+def check_held_out_edges(dataset: ReviewDataset) -> Iterator[str]:
+    """No held-out pair is an edge of the training graph, and no pair is in two splits."""
+    seen = np.zeros(0, np.int64)
+    for name in schema.SPLITS:
+        pairs = dataset.interactions(name).astype(np.int64)
+        keys = pairs[:, 0] * dataset.n_items + pairs[:, 1]
+        n_shared = len(np.intersect1d(seen, keys))
+        if n_shared:
+            yield f"{n_shared} pairs of {schema.pairs_file(name)} are in an earlier split too"
+        seen = np.concatenate([seen, keys])
 
 
 def check_policy(dataset: ReviewDataset) -> Iterator[str]:

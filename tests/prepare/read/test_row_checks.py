@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -6,8 +7,8 @@ import pytest
 
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows
-from symcere_jax.prepare.read.cleaning import checked, split_codes
 from symcere_jax.prepare.read.raw import RAW_SCHEMA, RawBlock
+from symcere_jax.prepare.read.row_checks import split_codes, well_formed
 from symcere_jax.prepare.settings import PrepareSettings
 
 
@@ -19,8 +20,8 @@ def block(**columns) -> RawBlock:
 
 
 def check(rows: RawBlock, bad: BadRows | None = None, **settings) -> RawBlock:
-    config = PrepareSettings(source="synthetic", output="out", **settings)
-    return checked(rows, config, bad or BadRows("fail", 0))
+    config = PrepareSettings(source="synthetic", output=Path("out"), **settings)
+    return well_formed(rows, config, bad or BadRows("fail", 0))
 
 
 @pytest.mark.parametrize("column", ["user_id", "item_id"])

@@ -1,6 +1,6 @@
 """The check binary finds nothing wrong with what prepare writes, and every kind of damage."""
 
-import json
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from symcere_jax.data import ReviewDataset, schema
-from symcere_jax.prepare.check.checking import CHECKS, problems_of
-from symcere_jax.prepare.check.leak_checking import check_text_leaks
+from symcere_jax.prepare.check import CHECKS, problems_of
+from symcere_jax.prepare.check.text_leaks import check_text_leaks
 from symcere_jax.prepare.pipeline import prepare
 from symcere_jax.prepare.settings import SPLIT_POLICIES, PrepareSettings
 
-CHECK = Path(__file__).parents[2] / "data_prep" / "check.py"
+CHECK = Path(__file__).parents[3] / "data_prep" / "check.py"
 
 
 def problems(folder: Path, encode: bool = False) -> list[str]:
@@ -28,10 +28,7 @@ def problems(folder: Path, encode: bool = False) -> list[str]:
 
 
 def edit_manifest(folder: Path, **entries: object) -> None:
-    path = folder / schema.MANIFEST
-    content = json.loads(path.read_text()) | entries
-    content.pop("checksum", None)
-    path.write_text(json.dumps(content))
+    dataclasses.replace(schema.Manifest.read(folder), **entries).write(folder)
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +63,8 @@ def rewrite(folder: Path, name: str, array: np.ndarray | pa.Table) -> None:
         pq.write_table(array, folder / name)
     else:
         np.save(folder / name, array)
-    path = folder / schema.MANIFEST
-    manifest = json.loads(path.read_text())
-    manifest.pop("checksum", None)
-    manifest["files"][name] = schema.file_entry(folder / name)
-    path.write_text(json.dumps(manifest))
+    files = schema.Manifest.read(folder).files
+    edit_manifest(folder, files={**files, name: schema.file_entry(folder / name)})
 
 
 def test_what_prepare_writes_is_sound(folder):
@@ -165,9 +159,8 @@ def test_a_split_that_is_not_what_the_manifest_says(folder, split, message):
 
 
 def test_an_ended_policy_is_not_checked_and_that_is_said(folder):
-    content = json.loads((folder / schema.MANIFEST).read_text())
     ends = "a review in train is later than one in test"
-    source = content["source"] | {"appended": [{"ends_split_policy": ends}]}
+    source = {"appended": [{"fingerprint": "a", "ends_split_policy": ends}]}
     edit_manifest(folder, split={"policy": "temporal"}, source=source)
     assert problems(folder) == []
     checked = run(str(folder), "--noencode")
@@ -259,12 +252,12 @@ def test_a_split_by_time_of_reviews_without_time(folder):
 def test_counts_that_do_not_match(folder, entry, change, message):
     if entry == "n_interactions":
         rewrite(folder, "test.npy", np.zeros((0, 2), np.int32))
-    content = json.loads((folder / schema.MANIFEST).read_text())
-    edit_manifest(folder, **{entry: content[entry] | change})
+    before = getattr(schema.Manifest.read(folder), entry)
+    edit_manifest(folder, **{entry: before | change})
     assert any(message in problem for problem in problems(folder))
 
 
 def test_settings_of_an_encoder_that_are_garbled(folder):
-    content = json.loads((folder / schema.MANIFEST).read_text())["text_encoders"]
-    edit_manifest(folder, text_encoders={"lsa": content["lsa"] | {"min_items": "two"}})
+    described = schema.Manifest.read(folder).text_encoders["lsa"]
+    edit_manifest(folder, text_encoders={"lsa": described | {"min_items": "two"}})
     assert any("cannot be checked" in problem for problem in problems(folder, encode=True))

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symcere_jax.prepare.select import splitting
-from symcere_jax.prepare.select.splitting import (
+from symcere_jax.prepare.split import policies
+from symcere_jax.prepare.split.policies import (
     TEST,
     TRAIN,
     VALID,
@@ -127,7 +127,7 @@ def test_blocks_of_users_do_not_show(monkeypatch):
     shares = {"valid_share": 0.2, "test_share": 0.3, "seed": 4}
     whole = [split_by_ratio(user, times, **shares) for times in (None, time)]
     for block in (1, 4, 17):
-        monkeypatch.setattr(splitting, "_BLOCK", block)
+        monkeypatch.setattr(policies, "_BLOCK", block)
         for times, expected in zip((None, time), whole, strict=True):
             np.testing.assert_array_equal(split_by_ratio(user, times, **shares), expected)
 
