@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
 
     # The user with most to go by, and two hotels that many wrote of, in an old town and by a beach.
     user = str(recommender.users.ids[dataset.user_counts().argmax()])
-    history = recommender.history.items[
+    history = recommender.history.indices[
         slice(*recommender.history.indptr[recommender.users.rows([user])[0] :][:2])
     ]
     counts = dataset.item_counts()

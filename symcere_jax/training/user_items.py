@@ -29,7 +29,7 @@ class UserItems:
         lists = Interactions.from_pairs(pairs, n_users)
         return cls(
             start=jnp.asarray(lists.indptr, jnp.int32),
-            items=jnp.asarray(lists.items),
+            items=jnp.asarray(lists.indices),
             longest=int(np.diff(lists.indptr).max(initial=0)),
         )
 

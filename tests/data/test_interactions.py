@@ -23,12 +23,19 @@ def _lists(pairs, users):
 
 @given(PAIRS)
 def test_each_user_has_its_items_ascending(pairs):
-    seen = _group(pairs)
-    assert seen.indptr.dtype == np.int64
-    assert seen.items.dtype == np.int32
-    found = [seen.items[seen.indptr[u] : seen.indptr[u + 1]].tolist() for u in range(N_USERS)]
-    assert found == _lists(pairs, range(N_USERS))
-    assert len(seen.items) == len(pairs)
+    seen, lists = _group(pairs), _lists(pairs, range(N_USERS))
+    assert (seen.indptr.dtype, seen.indices.dtype) == (np.int64, np.int32)
+    assert [seen.row(user).tolist() for user in range(N_USERS)] == lists
+    assert seen.counts().tolist() == list(map(len, lists))
+    assert seen.n_users == N_USERS
+    matrix = np.zeros((N_USERS, N_ITEMS), np.float32)
+    for user, item in pairs:
+        matrix[user, item] = 1
+    np.testing.assert_array_equal(seen.matrix(N_ITEMS).toarray(), matrix)
+    joined = Interactions.from_rows([np.array(items, np.int64) for items in lists])
+    assert (joined.indptr.dtype, joined.indices.dtype) == (np.int64, np.int32)
+    np.testing.assert_array_equal(joined.indptr, seen.indptr)
+    np.testing.assert_array_equal(joined.indices, seen.indices)
 
 
 @given(PAIRS, USERS)
@@ -58,3 +65,10 @@ def test_a_width_that_is_too_small():
     with pytest.raises(ValueError, match="width is 1, but a user has 2 items"):
         seen.padded(np.array([0, 2]), N_ITEMS, 1)
     np.testing.assert_array_equal(seen.padded(np.array([0, 1]), N_ITEMS, 1), [[3], [N_ITEMS]])
+
+
+def test_no_items_and_other_values():
+    assert Interactions.empty(3).counts().tolist() == [0, 0, 0]
+    matrix = Interactions.from_rows([[1, 2], [], [0]]).matrix(4, np.float32([5, 6, 7]))
+    assert matrix.toarray().tolist() == [[0, 5, 6, 0], [0, 0, 0, 0], [7, 0, 0, 0]]
+    assert matrix.dtype == np.float32
