@@ -2,7 +2,7 @@
 
 from symcere_jax.models.build import build_model, resolve
 from symcere_jax.models.columns import Columns
-from symcere_jax.models.neighbors import Neighbors
+from symcere_jax.models.item_neighbors import ItemNeighbors
 from symcere_jax.models.symcere import (
     NODE_PARAMS,
     Embeddings,
@@ -19,8 +19,8 @@ __all__ = [
     "Columns",
     "Embeddings",
     "Factors",
+    "ItemNeighbors",
     "ModelInputs",
-    "Neighbors",
     "NodeEmbeddings",
     "SymCERE",
     "build_model",

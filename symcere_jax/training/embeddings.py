@@ -13,8 +13,8 @@ from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.models import (
     Embeddings,
+    ItemNeighbors,
     ModelInputs,
-    Neighbors,
     NodeEmbeddings,
     SymCERE,
     build_model,
@@ -51,13 +51,13 @@ class TrainedModel:
         return self.neighbors.added_to(embeddings, self.items)
 
     @functools.cached_property
-    def neighbors(self) -> Neighbors | None:
+    def neighbors(self) -> ItemNeighbors | None:
         """The items as neighbours of each other; None where they do not count."""
         if not self.neighbor_weight:
             return None
         items = np.asarray(embed(self.model)(self.params, self.inputs).items)
         temperature = self.model.temperature_of(self.params)
-        return Neighbors.of(items, self.neighbor_weight / temperature)
+        return ItemNeighbors.fit(items, self.neighbor_weight / temperature)
 
     def nodes(self, *, by_tower: bool = False) -> NodeEmbeddings:
         """Embeddings of all nodes before normalisation, users first; see `NodeEmbeddings`."""

@@ -19,8 +19,8 @@ from symcere_jax.data.interactions import Interactions
 from symcere_jax.errors import CheckpointError
 from symcere_jax.evaluation import PRIMARY_METRIC, evaluate, standard_error
 from symcere_jax.files import write_json
-from symcere_jax.models import Embeddings, Neighbors, score_factors
-from symcere_jax.models.neighbors import MAX_COLUMNS
+from symcere_jax.models import Embeddings, ItemNeighbors, score_factors
+from symcere_jax.models.item_neighbors import MAX_COLUMNS
 from symcere_jax.settings import ResolvedSettings
 
 FILE = "neighbors.json"
@@ -35,7 +35,7 @@ class NeighborChoice:
     """How much neighbours count beside the best parameters of a run.
 
     Attributes:
-        weight: w, see `models/neighbors.py`; 0: they do not count.
+        weight: w, see `models/item_neighbors.py`; 0: they do not count.
         score: on the validation split, with this weight.
         score_without: without neighbours.
     """
@@ -126,14 +126,14 @@ def choose_weight(
         return found.per_user[PRIMARY_METRIC]
 
     without = per_user(embeddings)
-    neighbors = Neighbors.of(np.asarray(embeddings.items), 1.0)
+    neighbors = ItemNeighbors.fit(np.asarray(embeddings.items), 1.0)
     added = neighbors.added_to(embeddings, training_items(dataset, config))
     found: dict[float, np.ndarray] = {}
     for weight in WEIGHTS:
         if should_stop():
             return None
         scaled = dataclasses.replace(neighbors, weight=weight / temperature)
-        params = dataclasses.replace(added, item_neighbors=jnp.asarray(scaled.of_items))
+        params = dataclasses.replace(added, item_neighbors=jnp.asarray(scaled.item_columns))
         found[weight] = per_user(params)
     best = max(found, key=lambda weight: found[weight].mean())
     gains, plain = found[best] - without, float(without.mean())
