@@ -23,6 +23,7 @@ from symcere_jax.models import Embeddings
 from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.recommend import IdMap, Recommender
 from symcere_jax.recommend.bulk import write_recommendations
+from symcere_jax.recommend.text_reader import TextReader
 from symcere_jax.settings import Settings
 from symcere_jax.training import Metadata, Progress
 
@@ -64,9 +65,8 @@ def recommender(n_users: int, n_items: int, dim: int) -> Recommender:
         fold_in=cast(FoldIn, cast(Any, SimpleNamespace(neighbors=None))),  # is for what is new
         history=history,
         seen=history,
-        encoder=None,
+        texts=TextReader("random", None),
         metadata=Metadata(Settings().as_dict(), "random", "", n_users, n_items, 1, Progress()),
-        name="random",
     )
 
 

@@ -7,8 +7,8 @@ factored by a truncated SVD of the normalised matrix: 40,981 items, 64 wide, of 
 divided by a temperature of 0.12, and 0.4 log(1 + check-ins) is the items' bias, as a trained model
 on TripAdvisor has it. Generated items: --items of them around random centres. Each
 library builds the same kind of graph (HNSW, 16 links, build width 128) over rows of one length, see
-symcere_jax/serving/nearest.py; one query at a time, one thread. Exact search is a matrix product
-and a partial sort in NumPy, one thread too.
+symcere_jax/recommend/item_index.py; one query at a time, one thread. Exact search is a matrix
+product and a partial sort in NumPy, one thread too.
 """
 
 import time
@@ -24,7 +24,7 @@ from absl import app, flags
 from graphs import read_interactions
 from threadpoolctl import threadpool_limits
 
-from symcere_jax.recommend.nearest import indexed_items, queries_of
+from symcere_jax.recommend.item_index import item_vectors, query_vectors
 
 _DATA = flags.DEFINE_string("data", None, "folder of the Gowalla files; none: generated items only")
 _ITEMS = flags.DEFINE_integer("items", 200_000, "number of generated items", 1)
@@ -130,8 +130,8 @@ def compare(
 ) -> Iterator[list[str]]:
     """A row of the table for exact search, then for each library and search width."""
     chosen = np.random.default_rng(1).choice(len(users), min(_QUERIES.value, len(users)), False)
-    rows, _ = indexed_items(items, bias, SCALE)
-    queries = queries_of(users[chosen], SCALE)
+    rows = item_vectors(items, bias, SCALE)
+    queries = query_vectors(users[chosen], SCALE)
     factors = np.ascontiguousarray(items, np.float32)
     bias = bias.astype(np.float32)
 

@@ -12,7 +12,7 @@ __all__ = ["NewUser", "Recommender", "__version__"]
 def __getattr__(name: str) -> Any:
     """Imports what is in `__all__` on first use: the package itself stays cheap to import."""
     if name in ("NewUser", "Recommender"):
-        from symcere_jax import recommend as serving
+        from symcere_jax import recommend
 
-        return getattr(serving, name)
+        return getattr(recommend, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What every part does with arrays in host memory."""
+"""Arrays in host memory."""
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -8,8 +8,8 @@ def unit_rows(rows: ArrayLike, dtype: DTypeLike = np.float32) -> np.ndarray:
     """Rows divided by their L2 norm; rows of zeros stay zeros.
 
     Args:
-        rows: `[n, d]`, of any type of numbers; norms are computed in it, or in `dtype` where that
-            is more precise.
+        rows: `[n, d]`, of any numeric type; norms are computed in it, or in `dtype` if that is more
+            precise.
         dtype: of the result.
 
     Returns:

@@ -1,12 +1,12 @@
-"""What long work calls while it goes on."""
+"""Functions that long-running work calls."""
 
 from collections.abc import Callable
 
 CountCallback = Callable[[int, int], None]
-"""Called with how much is done and how much there is, in users or whatever is counted."""
+"""Called with the number done and the number of all, in users or whatever is counted."""
 
 MessageCallback = Callable[[str], None]
-"""Called with a few words on what is done, or begins."""
+"""Called with a few words on what begins or is done."""
 
 ShouldStop = Callable[[], bool]
-"""Asked now and then; if true, the work ends so that it can go on later."""
+"""Asked regularly; if true, the work stops in a state from which it can resume."""

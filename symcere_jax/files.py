@@ -1,4 +1,4 @@
-"""Writing files whole: a reader never sees half of one, a full disk leaves what was there."""
+"""Writing files completely or not at all: a full disk leaves the old file as it was."""
 
 import contextlib
 import json
@@ -9,20 +9,20 @@ from typing import Any
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Has a file written aside, in the same folder, and renamed at the end of a block.
+    """Replaces a file at the end of a block; if the block fails, the file stays as it was.
 
     Args:
-        path: the file; replaced if it exists. Its folder is there.
+        path: the file; its folder exists.
 
     Yields:
-        The path to write to. Where the block fails, it is removed, and `path` stays as it was.
+        The path to write to, in the same folder.
     """
     aside = path.with_name(f"{path.name}.tmp")
     try:
         yield aside
         aside.replace(path)
     except BaseException:
-        with contextlib.suppress(OSError):  # what is wrong is known already
+        with contextlib.suppress(OSError):  # the first error counts
             aside.unlink(missing_ok=True)
         raise
 

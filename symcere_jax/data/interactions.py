@@ -41,6 +41,11 @@ class Interactions:
         indices = np.concatenate([*rows, np.zeros(0, np.int32)]).astype(np.int32)
         return cls(_ends([len(row) for row in rows]), indices)
 
+    @classmethod
+    def empty(cls, n_users: int) -> "Interactions":
+        """No items for any user."""
+        return cls(np.zeros(n_users + 1, np.int64), np.zeros(0, np.int32))
+
     @property
     def n_users(self) -> int:
         """Number of users."""
@@ -95,10 +100,16 @@ class Interactions:
         table[np.arange(width) < counts[:, None]] = self.flat(users)[1]
         return table
 
-    def matrix(self, n_items: int) -> scipy.sparse.csr_array:
-        """The sparse 0/1 matrix of users and items, float32 `[n_users, n_items]`."""
-        ones = np.ones(len(self.indices), np.float32)
-        return scipy.sparse.csr_array((ones, self.indices, self.indptr), (self.n_users, n_items))
+    def matrix(self, n_items: int, values: np.ndarray | None = None) -> scipy.sparse.csr_array:
+        """The sparse matrix of users and items, `[n_users, n_items]`.
+
+        Args:
+            n_items: number of columns.
+            values: `[n]`, one for each interaction; None: float32 ones.
+        """
+        if values is None:
+            values = np.ones(len(self.indices), np.float32)
+        return scipy.sparse.csr_array((values, self.indices, self.indptr), (self.n_users, n_items))
 
 
 def _ends(counts: np.ndarray | Sequence[int]) -> np.ndarray:

@@ -30,7 +30,7 @@ class Neighbor:
         graph: what its graph embedding adds to the score.
         text: what its text adds to the score.
         nearness: what an item of the user adds as a neighbour of the item (see
-            `models/neighbors.py`).
+            `models/item_neighbors.py`).
     """
 
     kind: NodeKind

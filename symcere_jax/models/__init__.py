@@ -3,7 +3,7 @@
 from symcere_jax.models.columns import Columns
 from symcere_jax.models.defaults import resolve
 from symcere_jax.models.inputs import ModelInputs
-from symcere_jax.models.neighbors import Neighbors
+from symcere_jax.models.item_neighbors import ItemNeighbors
 from symcere_jax.models.scores import (
     Embeddings,
     Factors,
@@ -18,8 +18,8 @@ __all__ = [
     "Columns",
     "Embeddings",
     "Factors",
+    "ItemNeighbors",
     "ModelInputs",
-    "Neighbors",
     "NodeEmbeddings",
     "SymCERE",
     "normalize_rows",

@@ -1,38 +1,38 @@
 """Embeddings of users and items that the model was not trained on, without training it again.
 
-A new user's embedding follows from the items that the user is known to like, and from the user's
-own reviews, by one row of the message passing: with `M = Σ_{l<L} A^l X`, which training has left
+The embedding of a new user follows from the items that the user is known to like, and from the
+user's own reviews, by one row of message passing: with `M = Σ_{l<L} A^l X`, which training leaves
 for every item,
 
     z_u = (x_u + Σ_{i ∈ items of u} M_i / sqrt(n_u · n_i)) / (L + 1),
 
-where x_u is the text tower's output for the reviews, n_u the number of items, and n_i that of the
-item's training interactions. For a user of the training data with their own items and features,
-that is the user's own embedding. What is left out is how the new user would change those of others.
-A new item has no interactions: z_i = x_i / (L + 1), the text tower's output alone. Where neighbours
-count in the scores, both have columns for that as well (see `neighbors.py`).
+where x_u is the text tower's output for the reviews, n_u the number of items, and n_i the number of
+the item's training interactions. A user of the training data with their own items and features gets
+exactly the embedding that training gave them. What is left out is how the new user would change the
+embeddings of others. A new item has no interactions: z_i = x_i / (L + 1), the text tower's output
+alone. Where neighbors count in the scores, both have columns for them (`item_neighbors.py`).
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse
 
 from symcere_jax.arrays import unit_rows
+from symcere_jax.data.interactions import Interactions
 from symcere_jax.graph import propagate
 from symcere_jax.models.inputs import ModelInputs
-from symcere_jax.models.neighbors import Neighbors
+from symcere_jax.models.item_neighbors import ItemNeighbors
 from symcere_jax.models.symcere import SymCERE
 
 
 @dataclasses.dataclass(frozen=True)
 class FoldIn:
-    """What a trained model leaves for nodes that come later; in host memory.
+    """A trained model, ready to embed new users and items; in host memory.
 
     Attributes:
         model: the model.
@@ -40,8 +40,8 @@ class FoldIn:
         messages: float32 `[n_items, dim]`, what each item sends: `Σ_{l<L} A^l X`.
         item_degree: float32 `[n_items]`, training interactions of each item.
         user_norms: float32 `[n_users]`, what the embedding of each user of the training data was
-            divided by: its L2 norm, 1 where normalisation is off.
-        neighbors: the items as neighbours of each other; None where they do not count.
+            divided by: its L2 norm, 1 where normalization is off.
+        neighbors: the items as neighbors of each other; None where they do not count.
     """
 
     model: SymCERE
@@ -49,7 +49,7 @@ class FoldIn:
     messages: np.ndarray
     item_degree: np.ndarray
     user_norms: np.ndarray
-    neighbors: Neighbors | None = None
+    neighbors: ItemNeighbors | None = None
 
     @classmethod
     def of(
@@ -57,7 +57,7 @@ class FoldIn:
         model: SymCERE,
         params: Any,
         inputs: ModelInputs,
-        neighbors: Neighbors | None = None,
+        neighbors: ItemNeighbors | None = None,
     ) -> "FoldIn":
         """Passes the messages of a trained model once.
 
@@ -65,35 +65,28 @@ class FoldIn:
             model: the model.
             params: its parameters.
             inputs: what it was trained on.
-            neighbors: see `FoldIn`.
+            neighbors: the items as neighbors of each other; None where they do not count.
         """
         messages, norms = (np.asarray(array) for array in _pass_messages(model)(params, inputs))
         return cls(model, params, messages, np.asarray(inputs.item_degree), norms, neighbors)
 
-    def neighbour_weights(self, items: Sequence[np.ndarray]) -> scipy.sparse.csr_array:
-        """Weights `1 / sqrt(n_u · n_i)` of the edges from users to their items.
+    def edge_weights(self, items: Interactions) -> np.ndarray:
+        """Weights `1 / sqrt(n_u · n_i)` of the edges from users to their items, float64 `[n]`.
 
         Args:
-            items: an int array of distinct item rows for each user; may be empty.
-
-        Returns:
-            float32 `[n_users, n_items]`; an item without training interactions counts as one with
-            a single one.
+            items: of each user; one without training interactions counts as having a single one.
         """
-        lengths = np.array([len(row) for row in items], np.int64)
-        columns = np.concatenate([*map(np.asarray, items), np.zeros(0)]).astype(np.int64)
-        degrees = np.maximum(self.item_degree[columns], 1) * np.repeat(lengths, lengths)
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        shape = (len(items), len(self.item_degree))
-        return scipy.sparse.csr_array((1 / np.sqrt(degrees), columns, indptr), shape)
+        counts = items.counts()
+        degrees = np.maximum(self.item_degree[items.indices], 1)
+        return 1 / np.sqrt(degrees * np.repeat(counts, counts))
 
     def users(
-        self, items: Sequence[np.ndarray], text: np.ndarray | None = None
+        self, items: Interactions, text: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of new users.
 
         Args:
-            items: an int array of distinct item rows for each user; may be empty.
+            items: of each user.
             text: float `[n, width]` features of each user's own reviews, of any length; 0 for a
                 user without; None where no user has any.
 
@@ -101,48 +94,54 @@ class FoldIn:
             float32 `[n, dim]` embeddings, divided by the temperature as those of `Embeddings` are,
             and float32 `[n]` the norms that they were divided by.
         """
-        fused = np.zeros((len(items), self.model.dim), np.float32)
+        sums = np.zeros((items.n_users, self.model.settings.embedding_dim), np.float32)
         if self.model.settings.n_layers:
-            fused += self.neighbour_weights(items) @ self.messages
+            sums += items.matrix(len(self.messages), self.edge_weights(items)) @ self.messages
         if text is not None:
-            fused += self.text_tower(users=text)
-        fused, norms = self._directions(fused)
-        return fused / np.float32(self.model.temperature_of(self.params)), norms
+            sums += self.text_tower(users=text)
+        directions, norms = self._directions(sums)
+        return directions / np.float32(self.model.temperature_of(self.params)), norms
 
     def items(self, text: np.ndarray) -> np.ndarray:
-        """Embeddings of new items, of which only texts are known.
+        """Embeddings of new items, float32 `[n, dim]`.
 
         Args:
             text: float `[n, width]` features of reviews or descriptions, of any length.
-
-        Returns:
-            float32 `[n, dim]`.
         """
         return self._directions(self.text_tower(items=text))[0]
 
-    def user_columns(
-        self, items: Sequence[np.ndarray], text: np.ndarray | None = None
-    ) -> np.ndarray:
-        """All columns of new users that score: those of `Embeddings.joined`.
+    def user_columns(self, items: Interactions, text: np.ndarray | None = None) -> np.ndarray:
+        """New users as in `Embeddings.joined`, float32 `[n, dim + r]`.
 
         Args:
-            items: see `users`.
-            text: see `users`.
-
-        Returns:
-            float32 `[n, dim + r]`.
+            items: as in `users`.
+            text: as in `users`.
         """
         embedded, _ = self.users(items, text)
         if self.neighbors is None:
             return embedded
-        return np.concatenate([embedded, self.neighbors.of_users(items)], axis=1)
+        return np.concatenate([embedded, self.neighbors.user_columns(items)], axis=1)
+
+    def item_rows(self, text: np.ndarray, n_interactions: np.ndarray) -> dict[str, np.ndarray]:
+        """The rows of new items in `Embeddings`, by the name of the field.
+
+        Args:
+            text: float `[n, width]` features of reviews or descriptions of the new items.
+            n_interactions: float `[n]`, how many are assumed of each.
+        """
+        items = self.items(text)
+        rows = {"items": items, "item_bias": self.item_bias(n_interactions)}
+        if self.neighbors is not None:
+            columns = self.neighbors.features_of(items) * np.float32(self.neighbors.weight)
+            rows["item_neighbors"] = columns
+        return rows
 
     def with_items(self, text: np.ndarray, n_interactions: np.ndarray) -> "FoldIn":
         """One that knows new items as well, behind the others.
 
         Args:
-            text: float `[m, width]` features of reviews or descriptions of the new items.
-            n_interactions: float `[m]`, how many are assumed of each.
+            text: as in `item_rows`.
+            n_interactions: as in `item_rows`.
         """
         neighbors = self.neighbors
         if neighbors is not None:
@@ -165,32 +164,29 @@ class FoldIn:
     def text_tower(
         self, *, users: np.ndarray | None = None, items: np.ndarray | None = None
     ) -> np.ndarray:
-        """The text tower's output, before message passing.
+        """The text tower's output before message passing, float32 `[n, dim]`.
 
         Args:
             users: float `[n, width]` features of users' reviews; or
             items: float `[n, width]` features of items' reviews.
-
-        Returns:
-            float32 `[n, dim]`.
 
         Raises:
             ValueError: the model has no text tower.
         """
         if self.model.settings.text_encoder == "none":
             raise ValueError("the model has no text tower")
-        given = users if users is not None else items
-        assert given is not None
-        # A power of two rows: another number of them then seldom needs another compilation.
-        n_rows = 1 << max(len(given) - 1, 0).bit_length()
-        padded = np.zeros((n_rows, given.shape[1]), np.float32)
-        padded[: len(given)] = unit_rows(given)
-        nothing = np.zeros((0, given.shape[1]), np.float32)
-        both = (padded, nothing) if users is not None else (nothing, padded)
-        return np.asarray(_apply_text_tower(self.model)(self.params, *both))[: len(given)]
+        text = users if users is not None else items
+        assert text is not None
+        # A power of two rows, so that another number of them seldom needs another compilation.
+        n_rows = 1 << max(len(text) - 1, 0).bit_length()
+        padded = np.zeros((n_rows, text.shape[1]), np.float32)
+        padded[: len(text)] = unit_rows(text)
+        empty = np.zeros((0, text.shape[1]), np.float32)
+        sides = (padded, empty) if users is not None else (empty, padded)
+        return np.asarray(_apply_text_tower(self.model)(self.params, *sides))[: len(text)]
 
     def _directions(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Divides sums over layers by their number, and normalises where the model does."""
+        """Divides sums over layers by their number, and normalizes where the model does."""
         fused = sums / np.float32(self.model.settings.n_layers + 1)
         if not self.model.settings.normalize:
             return fused, np.ones(len(fused), np.float32)

@@ -1,15 +1,14 @@
-"""Recommendations for many users in a file: within memory, and resumable.
+"""Recommendations for many users in a file: in bounded memory, and resumable.
 
-Users are done in parts. Each part is a file of its own in the folder `<output>.parts`, complete or
-not there; a run that was stopped goes on after the last of them. At the end they are joined into
-the output.
+Users are ranked in parts. Each part is a file in the folder `<output>.parts`, complete or absent; a
+run that was stopped resumes after the last of them. At the end they are joined into the output.
 """
 
-import csv
+import contextlib
 import hashlib
-import io
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,15 @@ import pyarrow.parquet as pq
 
 from symcere_jax.callbacks import CountCallback, ShouldStop
 from symcere_jax.errors import ConfigError, StorageError
-from symcere_jax.files import replacing, write_json
+from symcere_jax.files import replacing, write_text
 from symcere_jax.locking import locked
-from symcere_jax.recommend.formats import FORMATS, SCHEMA, name_block, write_block
+from symcere_jax.recommend.formats import FORMATS, SCHEMA, write_part
+from symcere_jax.recommend.item_index import EXACT, HNSW
 from symcere_jax.recommend.recommender import Recommender
-from symcere_jax.recommend.retrieval import EXACT, HNSW
 
 PART_USERS = 1 << 16
 
-_SETTINGS = "settings.json"
+_RUN = "run.json"  # among the parts: what they depend on
 
 
 def write_recommendations(
@@ -41,66 +40,53 @@ def write_recommendations(
     progress: CountCallback | None = None,
     should_stop: ShouldStop = lambda: False,
 ) -> bool:
-    """Writes the k best items of users to a file; goes on with a run that was stopped.
+    """Writes the k best items of users to a file; resumes a run that was stopped.
 
-    | name ends in | content |
+    | suffix | content |
     |---|---|
-    | `.jsonl` | a line a user: `{"user_id": …, "items": [{"item_id": …, "score": …}, …]}` |
-    | `.csv` | columns user_id, rank (from 1), item_id, score; a row an item |
+    | `.jsonl` | a line per user: `{"user_id": …, "items": [{"item_id": …, "score": …}, …]}` |
+    | `.csv` | columns user_id, rank (from 1), item_id, score; a row per item |
     | `.parquet` | the same columns |
 
     Args:
         recommender: the model.
         rows: int `[n]` user rows, in the order of the file.
         output: the file; replaced if it exists.
-        k: items for each user.
+        k: number of items for each user.
         exclude_seen: leave out what a user interacted with.
         allowed: int `[m]` item rows to choose from; None: all.
-        part_users: users done at once, which bounds memory and what is lost by a stop.
+        part_users: users in a part, which bounds memory and what a stopped run loses.
         progress: called with the number of users done and of all users.
-        should_stop: asked after each part.
+        should_stop: asked before each part.
 
     Returns:
-        Whether the output is complete; otherwise the run was told to stop, and can go on.
+        Whether the output is complete; False after a stop.
 
     Raises:
         BusyError: another process writes the output.
-        ConfigError: the name of the output has no known ending, or parts of another run lie there.
+        ConfigError: the output has no known suffix, or parts of another run exist.
         StorageError: the output cannot be written.
     """
     if output.suffix not in FORMATS:
         raise ConfigError(f"--output={output} must end in one of {', '.join(FORMATS)}")
-    settings = _describe(recommender, rows, k, exclude_seen, allowed, part_users)
-    try:
+    run = {
+        **_describe_model(recommender),
+        "users": _hash(rows),
+        "items": None if allowed is None else _hash(np.sort(allowed)),
+        "k": k,
+        "exclude_seen": exclude_seen,
+        "part_users": part_users,
+    }
+    with _storage_errors(output):
         output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot write {output}: {error.strerror or error}") from None
     lock = output.with_name(f"{output.name}.lock")
-    with locked(lock, f"--output={output}", "choose another --output"):
-        return _write_locked(
-            recommender, rows, output, settings, k, exclude_seen, allowed, progress, should_stop
-        )
-
-
-def _write_locked(
-    recommender: Recommender,
-    rows: np.ndarray,
-    output: Path,
-    settings: dict[str, Any],
-    k: int,
-    exclude_seen: bool,
-    allowed: np.ndarray | None,
-    progress: CountCallback | None,
-    should_stop: ShouldStop,
-) -> bool:
     folder = output.with_name(f"{output.name}.parts")
-    part_users = settings["part_users"]
-    try:
-        _open_parts(folder, settings)
-        starts = range(0, len(rows), part_users)
-        parts = [folder / f"{start:012}{output.suffix}" for start in starts]
-        for start, part in zip(starts, parts, strict=True):
-            if part.exists():
+    parts = []
+    with locked(lock, f"--output={output}", "choose another --output"), _storage_errors(output):
+        _open_parts(folder, run)
+        for start in range(0, len(rows), part_users):
+            parts.append(folder / f"{start:012}{output.suffix}")
+            if parts[-1].exists():
                 continue
             if should_stop():
                 return False
@@ -109,74 +95,67 @@ def _write_locked(
                 if progress is not None:
                     progress(start + done, len(rows))
 
-            ranked = recommender.recommend_rows(
-                rows[start : start + part_users],
-                k,
-                exclude_seen=exclude_seen,
-                allowed=allowed,
-                progress=report,
+            part_rows = rows[start : start + part_users]
+            top = recommender.recommend_rows(
+                part_rows, k, exclude_seen=exclude_seen, allowed=allowed, progress=report
             )
-            block = name_block(recommender, rows[start : start + part_users], *ranked)
-            with replacing(part) as aside:
-                write_block(aside, output.suffix, block)
+            with replacing(parts[-1]) as aside:
+                write_part(aside, output.suffix, recommender, part_rows, top)
         _join(parts, output)
-    except OSError as error:
-        raise StorageError(f"cannot write {output}: {error.strerror or error}") from None
-    _remove_parts(folder)
+        _remove_parts(parts, folder)
     return True
 
 
-def _describe(
-    recommender: Recommender,
-    rows: np.ndarray,
-    k: int,
-    exclude_seen: bool,
-    allowed: np.ndarray | None,
-    part_users: int,
-) -> dict[str, Any]:
-    """What the parts of a run depend on."""
-    chosen = None if allowed is None else np.sort(allowed).astype(np.int64)
+@contextlib.contextmanager
+def _storage_errors(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"cannot write {output}: {error.strerror or error}") from None
+
+
+def _describe_model(recommender: Recommender) -> dict[str, Any]:
+    metadata = recommender.metadata
     return {
-        "fingerprint": recommender.metadata.fingerprint,
-        "settings": dict(recommender.metadata.settings),
-        "step": recommender.metadata.progress.best_step,
-        "score": recommender.metadata.progress.best_score,
+        "fingerprint": metadata.fingerprint,
+        "settings": dict(metadata.settings),
+        "step": metadata.progress.best_step,
+        "score": metadata.progress.best_score,
         "neighbor_weight": getattr(recommender.fold_in.neighbors, "weight", 0.0),
-        "users": hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest(),
-        "items": None if chosen is None else hashlib.sha256(chosen.tobytes()).hexdigest(),
-        "k": k,
         "index": HNSW if recommender.index else EXACT,
-        "exclude_seen": exclude_seen,
-        "part_users": part_users,
     }
 
 
-def _open_parts(folder: Path, settings: dict[str, Any]) -> None:
-    path = folder / _SETTINGS
+def _hash(rows: np.ndarray) -> str:
+    return hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest()
+
+
+def _open_parts(folder: Path, run: dict[str, Any]) -> None:
+    """Makes the folder of the parts, or checks that its parts belong to this run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, text = folder / _RUN, json.dumps(run, indent=2)
     if path.exists():
-        try:
-            earlier = json.loads(path.read_text())
-        except ValueError:
-            earlier = None
-        if earlier != json.loads(json.dumps(settings)):
+        if path.read_text() != text:
             raise ConfigError(
                 f"{folder} holds parts of another run (another model, other users or another k): "
                 "delete it, or choose another --output"
             )
         return
-    _remove_parts(folder)  # of whichever run: nothing says so any more
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, settings)
+    if any(folder.iterdir()):
+        raise ConfigError(f"{folder} is no folder of parts: move it, or choose another --output")
+    write_text(path, text)
 
 
-def _remove_parts(folder: Path) -> None:
-    """Removes the parts; what says which run they are of goes first: without it none are used."""
-    (folder / _SETTINGS).unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+def _remove_parts(parts: list[Path], folder: Path) -> None:
+    """Removes what a run wrote; last, what says which run: a killed one resumes."""
+    for path in [*parts, folder / _RUN]:
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _join(parts: list[Path], output: Path) -> None:
-    """Joins the parts, a part at a time."""
+    """Joins the parts, one at a time."""
     with replacing(output) as aside:
         if output.suffix == ".parquet":
             with pq.ParquetWriter(aside, SCHEMA, compression="zstd") as writer:
@@ -185,9 +164,7 @@ def _join(parts: list[Path], output: Path) -> None:
             return
         with aside.open("wb") as file:
             if output.suffix == ".csv":
-                header = io.StringIO(newline="")
-                csv.writer(header).writerow(SCHEMA.names)
-                file.write(header.getvalue().encode())
+                file.write(f"{','.join(SCHEMA.names)}\r\n".encode())
             for part in parts:
                 with part.open("rb") as source:
                     shutil.copyfileobj(source, file)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from symcere_jax.data import Interactions
 from symcere_jax.models import Embeddings, score_block
 from symcere_jax.models.fold_in import FoldIn
 
@@ -81,7 +82,7 @@ def take_apart(
     shares = np.zeros(len(history))
     model, norm = fold_in.model, fold_in.user_norms[user]
     if model.config.n_layers and norm > 0:
-        weights = fold_in.neighbour_weights([history]).data
+        weights = fold_in.edge_weights(Interactions.from_rows([history]))
         similar = fold_in.messages[history] @ np.asarray(embeddings.items[item])
         temperature = model.temperature_of(fold_in.params)
         shares = weights * similar / ((model.config.n_layers + 1) * norm * temperature)

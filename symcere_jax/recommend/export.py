@@ -1,14 +1,13 @@
 """A trained model for other programs: embeddings as npz and Parquet, scores as StableHLO.
 
     embeddings.npz     users float32 [n_users, dim], items float32 [n_items, dim],
-                       item_bias float32 [n_items]; columns for neighbours are among the dim
+                       item_bias float32 [n_items]; columns for neighbors are among the dim
     users.parquet      user_id, embedding; rows in the order of users
     items.parquet      item_id, embedding, bias; rows in the order of items
     score.stablehlo    (users, items, item_bias, rows int32 [b]) -> float32 [b, n_items], any b
     export.json        what was exported, and from what
 
-`score(u, i) = users_u · items_i + item_bias_i`. The compiled function needs JAX and none of this
-package:
+`score(u, i) = users_u · items_i + item_bias_i`. The compiled function needs JAX alone:
 
     import jax, numpy as np
     score = jax.export.deserialize(open("score.stablehlo", "rb").read()).call
@@ -40,7 +39,7 @@ def export_model(recommender: Recommender, folder: Path) -> list[Path]:
 
     Args:
         recommender: the model.
-        folder: where to; must not exist. It is complete, or not there.
+        folder: to write; must not exist. It is complete, or absent.
 
     Returns:
         The paths of the files.
@@ -54,11 +53,11 @@ def export_model(recommender: Recommender, folder: Path) -> list[Path]:
     temporary = folder.with_name(f".{folder.name}.partial")
     try:
         temporary.mkdir(parents=True, exist_ok=True)
-        embeddings = recommender.retrieval.scored
+        embeddings = recommender.retriever.joined
         _write_embeddings(recommender, embeddings, temporary)
         (temporary / "score.stablehlo").write_bytes(export_score(embeddings))
         content = {
-            "dataset": recommender.name,
+            "dataset": recommender.metadata.dataset,
             "fingerprint": recommender.metadata.fingerprint,
             "step": recommender.metadata.progress.best_step,
             "n_users": len(recommender.users),
@@ -80,7 +79,7 @@ def export_score(embeddings: Embeddings) -> bytes:
         embeddings: give the shapes, all columns joined; the function takes the arrays as arguments.
 
     Returns:
-        A serialised `jax.export.Exported` for CPU, GPU and TPU.
+        A serialized `jax.export.Exported` for CPU, GPU and TPU.
     """
 
     def score(
@@ -106,21 +105,9 @@ def _write_embeddings(recommender: Recommender, embeddings: Embeddings, folder: 
 def _write_table(
     path: Path, ids: IdMap, embeddings: np.ndarray, others: dict[str, np.ndarray]
 ) -> None:
-    """Writes ids and embeddings, some rows at a time."""
-    dim = embeddings.shape[1]
-    fields = {
-        f"{ids.kind}_id": pa.string(),
-        "embedding": pa.list_(pa.float32(), dim),
-        **{name: pa.float32() for name in others},
+    columns = {
+        f"{ids.kind}_id": pa.array(ids.ids, pa.string()),
+        "embedding": pa.FixedSizeListArray.from_arrays(embeddings.ravel(), embeddings.shape[1]),
+        **others,
     }
-    schema = pa.schema(fields)
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for start in range(0, len(ids), _ROW_GROUP):
-            rows = slice(start, start + _ROW_GROUP)
-            flat = pa.array(embeddings[rows].ravel())
-            columns = [
-                pa.array(ids.ids[rows], pa.string()),
-                pa.FixedSizeListArray.from_arrays(flat, dim),
-                *(pa.array(values[rows]) for values in others.values()),
-            ]
-            writer.write_table(pa.table(columns, schema=schema))
+    pq.write_table(pa.table(columns), path, compression="zstd", row_group_size=_ROW_GROUP)

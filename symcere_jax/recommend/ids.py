@@ -28,15 +28,12 @@ class IdMap:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._rows
-
     @functools.cached_property
     def _rows(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.ids)}
 
     def rows(self, names: Iterable[str]) -> np.ndarray:
-        """The rows of some ids, int64 `[n]`.
+        """The rows of ids, int64 `[n]`.
 
         Args:
             names: external ids, in any order, repeats allowed.

@@ -1,14 +1,13 @@
-"""The best items for users and for queries: of all items, or of those that an index finds.
+"""The best items for users and for queries: out of all items, or out of those that an index finds.
 
-Exact search scores every item, by the code that evaluation ranks with. With an index
-(`serving.nearest`), the items that it finds are scored exactly and ranked; what it misses is
-missing. Where only some items may be chosen, search is exact: an index knows of no such choice.
+Exact search scores every item, with the code that evaluation ranks with. With an index, the items
+that it finds are scored exactly and ranked; what it misses is missing. Search among some items only
+is always exact.
 """
 
 import dataclasses
 import functools
-from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,25 +16,31 @@ import numpy as np
 from symcere_jax.arrays import unit_rows
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import Interactions
-from symcere_jax.errors import ConfigError
-from symcere_jax.evaluation.ranking import ScoreBlock, largest_block, top_k
+from symcere_jax.evaluation.ranking import largest_block, top_k
 from symcere_jax.models import Embeddings
-from symcere_jax.recommend.nearest import ItemIndex
+from symcere_jax.recommend.item_index import ItemIndex
 
-EXACT, HNSW = INDEXES = ("exact", "hnsw")
-INDEX_HELP = (
-    "how the best items are found: all are scored, or those that an approximate index finds, which "
-    "is built at the start (pip install 'symcere-jax[ann]'); for very large catalogues"
-)
-BLOCK_SIZES = (1, 8, 64, 256)
+BLOCK_SIZES = (1, 8, 64, 256)  # users scored at once; each size is compiled once
+_LEAST_RANKS = 16  # fewer are not compiled apart
+_INDEX_BLOCK = 64  # queries whose candidates are scored at once
+_UNIT_TOLERANCE = 1e-3  # of the norms of items, for cosines by the index
 
-_BLOCK_QUERIES = 64  # candidates of so many are scored at once
-_UNIT_LENGTH = 1e-3  # norms that differ by no more are one
+
+class TopItems(NamedTuple):
+    """The k best items of n users or queries, the best first.
+
+    Attributes:
+        items: int32 `[n, k]` item rows, −1 for an empty rank.
+        scores: float32 `[n, k]`, −∞ for an empty rank.
+    """
+
+    items: np.ndarray
+    scores: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
-class Retrieval:
-    """The items of a model, and how the best of them are found.
+class Retriever:
+    """Finds the best items of a model.
 
     Attributes:
         embeddings: of the model.
@@ -54,26 +59,21 @@ class Retrieval:
         *,
         allowed: np.ndarray | None = None,
         progress: CountCallback | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The k items of the best scores.
+    ) -> TopItems:
+        """The items of the largest scores, at most as many ranks as there are items.
 
         Args:
-            users: float32 `[n_users, columns]`, users as in `scored`.
+            users: float32 `[n_users, columns]`, users as in `joined`.
             rows: int `[n]`, rows of `users`.
-            seen: items that are left out, by row of `users`.
+            seen: items to leave out, by row of `users`.
             k: number of ranks.
             allowed: int `[m]` item rows to choose from; None: all.
             progress: called with the number of users done and of all users.
-
-        Returns:
-            int32 `[n, min(k, n_items)]` item rows, −1 for an empty rank, and float32 scores of that
-            shape, −∞ for an empty rank.
         """
         if self.index is not None and allowed is None:
-            return self._approximate(users, rows, seen, k, True, progress)
-        items = self.scored.items
-        params = (users, items, self.scored.item_bias + self._penalty(allowed))
-        return self._exact(_score_queries, params, rows, seen, k, progress)
+            return self._by_index(self.index, users, rows, seen, k, True, progress)
+        bias = self.joined.item_bias + self._penalty(allowed)
+        return self._exact(users, self.joined.items, bias, rows, seen, k, progress)
 
     def nearest(
         self,
@@ -82,29 +82,26 @@ class Retrieval:
         k: int,
         *,
         allowed: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The k items of the largest cosine with queries.
+    ) -> TopItems:
+        """The items of the largest cosine with queries.
 
         Args:
             queries: float32 `[n, dim]` of unit length.
-            seen: items that are left out, by query.
+            seen: items to leave out, by query.
             k: number of ranks.
             allowed: int `[m]` item rows to choose from; None: all.
-
-        Returns:
-            As `recommend`.
         """
         rows = np.arange(len(queries))
         if self.index is not None and allowed is None and self._has_unit_items:
-            more = self.scored.items.shape[1] - queries.shape[1]
-            queries = np.pad(np.asarray(queries), ((0, 0), (0, more)))
-            return self._approximate(queries, rows, seen, k, False)
-        params = (jnp.asarray(queries), self.directions, self._penalty(allowed))
-        return self._exact(_score_queries, params, rows, seen, k)
+            n_more = self.joined.items.shape[1] - queries.shape[1]
+            padded = np.pad(np.asarray(queries), ((0, 0), (0, n_more)))
+            return self._by_index(self.index, padded, rows, seen, k, False)
+        penalty = self._penalty(allowed)
+        return self._exact(jnp.asarray(queries), self.directions, penalty, rows, seen, k)
 
     @functools.cached_property
-    def scored(self) -> Embeddings:
-        """The embeddings with all their columns in one, as the index has them."""
+    def joined(self) -> Embeddings:
+        """The embeddings with all their columns in one array, as the index has them."""
         return self.embeddings.joined()
 
     @functools.cached_property
@@ -114,12 +111,12 @@ class Retrieval:
 
     @functools.cached_property
     def _has_unit_items(self) -> bool:
-        """Whether cosines are inner products, which the index finds, up to a factor of each query.
+        """Whether inner products, which the index finds, are cosines up to a factor of each query.
 
         An item without features has length 0, and is not found.
         """
         norms = np.linalg.norm(np.asarray(self.embeddings.items), axis=1)
-        return bool((np.abs(norms[norms > 0] - 1) < _UNIT_LENGTH).all())
+        return bool((np.abs(norms[norms > 0] - 1) < _UNIT_TOLERANCE).all())
 
     def _penalty(self, allowed: np.ndarray | None) -> jax.Array:
         """0 for the items to choose from, −∞ for the others, float32 `[n_items]`."""
@@ -131,93 +128,65 @@ class Retrieval:
 
     def _exact(
         self,
-        score: ScoreBlock,
-        params: Any,
+        queries: jax.Array,
+        items: jax.Array,
+        bias: jax.Array,
         rows: np.ndarray,
         seen: Interactions,
         k: int,
         progress: CountCallback | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> TopItems:
         """`ranking.top_k` in sizes that repeat, so that few requests need a compilation."""
         _check(k)
-        n_items = len(self.embeddings.items)
-        n_ranks = min(max(16, _next_power_of_two(k)), n_items)
-        block = min(largest_block(n_items), block_size(len(rows)))
-        items, scores = top_k(
-            score, params, rows, seen, n_items, n_ranks, block_users=block, progress=progress
+        n_items = len(items)
+        n_ranks = min(max(_LEAST_RANKS, _next_power_of_two(k)), n_items)
+        size = next((size for size in BLOCK_SIZES if len(rows) <= size), BLOCK_SIZES[-1])
+        best, scores = top_k(
+            _score_queries,
+            (queries, items, bias),
+            rows,
+            seen,
+            n_items,
+            n_ranks,
+            block_users=min(largest_block(n_items), size),
+            progress=progress,
         )
-        return items[:, :k], scores[:, :k]
+        return TopItems(best[:, :k], scores[:, :k])
 
-    def _approximate(
+    def _by_index(
         self,
-        queries: np.ndarray | jax.Array,
+        index: ItemIndex,
+        users: np.ndarray | jax.Array,
         rows: np.ndarray,
         seen: Interactions,
         k: int,
         with_bias: bool,
         progress: CountCallback | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Scores what the index finds: as many more than k as a query has seen."""
+    ) -> TopItems:
+        """Scores the candidates of the index: as many more than k as a query has seen items."""
         _check(k)
-        assert self.index is not None
-        k = min(k, len(self.index))
-        wanted, rows = np.asarray(queries)[rows], np.asarray(rows)
-        targets = np.asarray(self.scored.items)
-        bias = np.asarray(self.scored.item_bias) * np.float32(with_bias)
-        items = np.full((len(rows), k), -1, np.int32)
-        scores = np.full((len(rows), k), -np.inf, np.float32)
-        for start in range(0, len(rows), _BLOCK_QUERIES):
-            block = slice(start, start + _BLOCK_QUERIES)
-            of_query, seen_items = seen.flat(rows[block])
-            n_seen = int(np.bincount(of_query, minlength=1).max())
-            found, _ = self.index.search(wanted[block], k + n_seen, with_bias=with_bias)
-            exact = np.einsum("nd,nkd->nk", wanted[block], targets[found]) + bias[found]
-            keys = np.arange(len(found))[:, None] * len(targets) + found
-            is_out = (found < 0) | np.isin(keys, of_query * len(targets) + seen_items)
-            exact[is_out] = -np.inf
-            order = np.lexsort((found, -exact))[:, :k]
-            scores[block] = np.take_along_axis(exact, order, 1)
+        k, rows = min(k, len(index)), np.asarray(rows)
+        queries, items = np.asarray(users)[rows], np.asarray(self.joined.items)
+        bias = np.asarray(self.joined.item_bias) * np.float32(with_bias)
+        top = TopItems(
+            np.full((len(rows), k), -1, np.int32), np.full((len(rows), k), -np.inf, np.float32)
+        )
+        for start in range(0, len(rows), _INDEX_BLOCK):
+            block = slice(start, start + _INDEX_BLOCK)
+            places, seen_items = seen.flat(rows[block])
+            n_seen = int(np.bincount(places, minlength=1).max())
+            found = index.search(queries[block], k + n_seen, with_bias=with_bias)
+            scores = np.einsum("nd,nkd->nk", queries[block], items[found]) + bias[found]
+            pairs = np.arange(len(found))[:, None] * len(items) + found
+            is_out = (found < 0) | np.isin(pairs, places * len(items) + seen_items)
+            scores[is_out] = -np.inf
+            order = np.lexsort((found, -scores))[:, :k]
+            top.scores[block] = np.take_along_axis(scores, order, 1)
             best = np.take_along_axis(found, order, 1)
-            items[block] = np.where(np.isneginf(scores[block]), -1, best)
+            top.items[block] = np.where(np.isneginf(top.scores[block]), -1, best)
             if progress is not None:
-                progress(min(start + _BLOCK_QUERIES, len(rows)), len(rows))
-        return items, scores
-
-
-def build_index(embeddings: Embeddings, kind: str) -> ItemIndex | None:
-    """An index of the items, if one is wanted.
-
-    Args:
-        embeddings: of the model.
-        kind: one of `INDEXES`.
-
-    Raises:
-        ConfigError: another kind, or the extra `ann` is not installed.
-    """
-    if kind not in INDEXES:
-        raise ConfigError(f"the index is {kind!r}, must be one of {', '.join(INDEXES)}")
-    return ItemIndex.build(embeddings) if kind == HNSW else None
-
-
-def item_lists(items: Sequence[np.ndarray]) -> Interactions:
-    """Each row's items, ascending.
-
-    Args:
-        items: an int array for each row, sorted.
-    """
-    lengths = [len(row) for row in items]
-    flat = np.concatenate([*items, np.zeros(0)]).astype(np.int32)
-    return Interactions(np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), flat)
-
-
-def no_items(n_rows: int) -> Interactions:
-    """No items for any row."""
-    return Interactions(np.zeros(n_rows + 1, np.int64), np.zeros(0, np.int32))
-
-
-def block_size(n_users: int) -> int:
-    """Users that are ranked for at once: one of few sizes, each of which is compiled once."""
-    return next((size for size in BLOCK_SIZES if n_users <= size), BLOCK_SIZES[-1])
+                progress(min(start + _INDEX_BLOCK, len(rows)), len(rows))
+        return top
 
 
 def _check(k: int) -> None:
@@ -226,8 +195,8 @@ def _check(k: int) -> None:
 
 
 def _score_queries(params: tuple[jax.Array, jax.Array, jax.Array], rows: jax.Array) -> jax.Array:
-    queries, items, penalty = params
-    return queries[rows] @ items.T + penalty
+    queries, items, bias = params
+    return queries[rows] @ items.T + bias
 
 
 def _next_power_of_two(n: int) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from symcere_jax.baselines.popularity import PopularitySettings, fit_popularity
 from symcere_jax.baselines.scorer import Scorer
 from symcere_jax.baselines.text_knn import TextKnnSettings, fit_encoder_knn
-from symcere_jax.data import ReviewDataset, schema
+from symcere_jax.data import Interactions, ReviewDataset, schema
 from symcere_jax.errors import DataError
 from symcere_jax.evaluation import (
     PRIMARY_METRIC,
@@ -170,8 +170,9 @@ def _with_new(
     bonus: float,
 ) -> Embeddings:
     """Embeddings in which those of new users and items are folded in."""
-    nothing = [np.zeros(0, int)] * len(problem.new_users)
-    user_items = problem.user_items if with_items else nothing
+    user_items = Interactions.empty(len(problem.new_users))
+    if with_items:
+        user_items = Interactions.from_rows(problem.user_items)
     users, _ = fold_in.users(user_items, user_features if with_texts else None)
     items = fold_in.items(item_features)
     counts = np.array([len(texts) for texts in problem.item_texts])
@@ -179,10 +180,10 @@ def _with_new(
     of_users = {"users": users}
     of_items = {"items": items, "item_bias": fold_in.item_bias(counts) + bonus}
     if fold_in.neighbors is not None:
-        of_users["user_neighbors"] = fold_in.neighbors.of_users(user_items)
+        of_users["user_neighbors"] = fold_in.neighbors.user_columns(user_items)
         known = len(fold_in.neighbors.features)
         more: Any = fold_in.with_items(item_features, counts).neighbors
-        of_items["item_neighbors"] = more.of_items[known:]
+        of_items["item_neighbors"] = more.item_columns[known:]
     rows = {name: (new_users, new) for name, new in of_users.items()}
     rows |= {name: (new_items, new) for name, new in of_items.items()}
     return dataclasses.replace(

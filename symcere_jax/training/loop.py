@@ -16,7 +16,7 @@ from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import SymcereError
 from symcere_jax.evaluation import PRIMARY_METRIC, alignment_and_uniformity, evaluate
 from symcere_jax.locking import LOCK, locked
-from symcere_jax.models import Embeddings, Neighbors, resolve, score_factors
+from symcere_jax.models import Embeddings, ItemNeighbors, resolve, score_factors
 from symcere_jax.settings import ResolvedSettings, Settings
 from symcere_jax.training import multiprocess
 from symcere_jax.training.checkpoints import KEEP, Checkpoints, Progress
@@ -302,7 +302,7 @@ def _save(
 
 def _add_neighbors(run: Run, embeddings: Embeddings, best: Any, weight: float) -> Embeddings:
     scaled = weight / run.model.temperature_of(best)
-    neighbors = Neighbors.of(np.asarray(embeddings.items), scaled)
+    neighbors = ItemNeighbors.fit(np.asarray(embeddings.items), scaled)
     return neighbors.added_to(embeddings, training_items(run.dataset, run.settings))
 
 

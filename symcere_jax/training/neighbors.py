@@ -9,8 +9,8 @@ from symcere_jax.callbacks import ShouldStop
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.evaluation import PRIMARY_METRIC, evaluate, standard_error
-from symcere_jax.models import Embeddings, Neighbors, score_factors
-from symcere_jax.models.neighbors import MAX_COLUMNS
+from symcere_jax.models import Embeddings, ItemNeighbors, score_factors
+from symcere_jax.models.item_neighbors import MAX_COLUMNS
 from symcere_jax.settings import ResolvedSettings
 
 MAX_ITEMS = 8192  # the cost of their kernel, paid at each start, grows with the square
@@ -24,7 +24,7 @@ class NeighborChoice:
     """How much neighbors count beside the best parameters of a run.
 
     Attributes:
-        weight: w, see `models/neighbors.py`; 0: they do not count.
+        weight: w, see `models/item_neighbors.py`; 0: they do not count.
         score: on the validation split, with this weight.
         score_without: without neighbors.
     """
@@ -77,14 +77,14 @@ def choose_weight(
         return evaluation.per_user[PRIMARY_METRIC]
 
     without = per_user(embeddings)
-    neighbors = Neighbors.of(np.asarray(embeddings.items), 1.0)
+    neighbors = ItemNeighbors.fit(np.asarray(embeddings.items), 1.0)
     added = neighbors.added_to(embeddings, training_items(dataset, settings))
     scores: dict[float, np.ndarray] = {}
     for weight in WEIGHTS:
         if should_stop():
             return None
         scaled = dataclasses.replace(neighbors, weight=weight / temperature)
-        params = dataclasses.replace(added, item_neighbors=jnp.asarray(scaled.of_items))
+        params = dataclasses.replace(added, item_neighbors=jnp.asarray(scaled.item_columns))
         scores[weight] = per_user(params)
     best = max(scores, key=lambda weight: scores[weight].mean())
     gains, plain = scores[best] - without, float(without.mean())

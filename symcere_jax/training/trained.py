@@ -11,7 +11,7 @@ import numpy as np
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.data.interactions import Interactions
-from symcere_jax.models import Embeddings, ModelInputs, Neighbors, NodeEmbeddings, SymCERE
+from symcere_jax.models import Embeddings, ItemNeighbors, ModelInputs, NodeEmbeddings, SymCERE
 from symcere_jax.training.checkpoints import Checkpoints, Metadata
 from symcere_jax.training.neighbors import training_items
 
@@ -42,13 +42,13 @@ class TrainedModel:
         return self.neighbors.added_to(embeddings, self.items)
 
     @functools.cached_property
-    def neighbors(self) -> Neighbors | None:
+    def neighbors(self) -> ItemNeighbors | None:
         """The items as neighbors of each other; None where they do not count."""
         if not self.metadata.neighbor_weight:
             return None
         items = np.asarray(embed(self.model)(self.params, self.inputs).items)
         temperature = self.model.temperature_of(self.params)
-        return Neighbors.of(items, self.metadata.neighbor_weight / temperature)
+        return ItemNeighbors.fit(items, self.metadata.neighbor_weight / temperature)
 
     def nodes(self, *, by_tower: bool = False) -> NodeEmbeddings:
         """Embeddings of all nodes before normalization."""

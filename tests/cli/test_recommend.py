@@ -92,8 +92,8 @@ def test_an_index_on_request(run_binary, where, recommender):
     ("arguments", "message"),
     [
         (["--users=nobody"], "no user 'nobody'"),
-        (["--users=user-001", "--search=pool"], "give one of --users"),
-        (["--users=user-001", "--items="], "give one of --users"),
+        (["--users=user-001", "--search=pool"], "give only one of: --users"),
+        (["--users=user-001", "--items="], "give only one of: --users"),
         (["--users="], "--users is empty: give at least one id"),
         (["--items=", "--texts=pool"], "--items is empty: give at least one id"),
         (["--similar="], "--similar is empty: give at least one id"),

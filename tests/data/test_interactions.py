@@ -65,3 +65,10 @@ def test_a_width_that_is_too_small():
     with pytest.raises(ValueError, match="width is 1, but a user has 2 items"):
         seen.padded(np.array([0, 2]), N_ITEMS, 1)
     np.testing.assert_array_equal(seen.padded(np.array([0, 1]), N_ITEMS, 1), [[3], [N_ITEMS]])
+
+
+def test_no_items_and_other_values():
+    assert Interactions.empty(3).counts().tolist() == [0, 0, 0]
+    matrix = Interactions.from_rows([[1, 2], [], [0]]).matrix(4, np.float32([5, 6, 7]))
+    assert matrix.toarray().tolist() == [[0, 5, 6, 0], [0, 0, 0, 0], [7, 0, 0, 0]]
+    assert matrix.dtype == np.float32

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from symcere_jax.training.embeddings import embed
 
+from symcere_jax.data import Interactions
 from symcere_jax.models.fold_in import FoldIn
 
 from . import small
@@ -26,7 +27,7 @@ def folded(**settings) -> tuple[FoldIn, object, object]:
 def test_a_known_user_as_a_new_one_gets_the_trained_embedding(settings):
     # Without graph embeddings a user is items and reviews alone, which both are given again.
     fold_in, inputs, embeddings = folded(graph_embeddings=False, **settings)
-    items = [small.PAIRS[small.PAIRS[:, 0] == user, 1] for user in range(small.N_USERS)]
+    items = Interactions.from_pairs(small.PAIRS, small.N_USERS)
     users, norms = fold_in.users(items, np.asarray(inputs.user_text))
     np.testing.assert_allclose(users, embeddings.users, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(norms, fold_in.user_norms, rtol=1e-4, atol=1e-6)
@@ -35,8 +36,8 @@ def test_a_known_user_as_a_new_one_gets_the_trained_embedding(settings):
 def test_new_users_in_float64_loops():
     fold_in, inputs, _ = folded(n_layers=2)
     text = np.random.default_rng(5).standard_normal((3, small.WIDTH)).astype(np.float32)
-    items = [np.array([0, 2]), np.array([], int), np.array([4])]
-    found, _ = fold_in.users(items, text)
+    items = [[0, 2], [], [4]]
+    found, _ = fold_in.users(Interactions.from_rows(items), text)
 
     params = fold_in.params
     tower = params["text_tower"]
@@ -85,7 +86,7 @@ def test_the_prior_of_items_is_that_of_training():
 
 def test_without_text_users_come_from_items_alone():
     fold_in, *_ = folded(text_encoder="none", n_layers=1)
-    users, _ = fold_in.users([np.array([1])])
+    users, _ = fold_in.users(Interactions.from_rows([[1]]))
     item = np.asarray(fold_in.params["graph_tower"]["embedding"])[small.N_USERS + 1]
     expected = item / np.linalg.norm(item) / fold_in.model.settings.temperature
     np.testing.assert_allclose(users[0], expected, rtol=1e-5)
@@ -95,7 +96,7 @@ def test_without_text_users_come_from_items_alone():
 
 def test_nothing_known_is_no_direction():
     fold_in, *_ = folded()
-    users, norms = fold_in.users([np.array([], int)])
+    users, norms = fold_in.users(Interactions.empty(1))
     assert not users.any() and not norms.any()
     assert users.shape == (1, small.WIDTH)
     assert jax.tree.leaves(users)[0].dtype == np.float32

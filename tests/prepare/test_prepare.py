@@ -234,7 +234,7 @@ def test_what_a_killed_run_left_goes_at_the_next_start(tmp_path, write_rows, row
     refused = start("--source=synthetic", f"--output={tmp_path / 'out'}")
     _, err = refused.communicate()
     assert refused.returncode == 1
-    assert f"out is in use by process {program.pid} (prepare.py) on " in err
+    assert "out is in use by another process" in err
     program.kill()
     program.communicate()
     assert {path.name for path in tmp_path.iterdir()} == {".out.partial", ".out.lock"}

@@ -55,7 +55,7 @@ def test_each_format_in_parts(recommender, tmp_path, expected, suffix):
     assert done == [(2, 5), (4, 5), (5, 5)]
 
 
-def test_a_stopped_run_goes_on(recommender, tmp_path, expected, monkeypatch):
+def test_a_stopped_run_resumes(recommender, tmp_path, expected, monkeypatch):
     output = tmp_path / "found.parquet"
     options = {"k": 4, "part_users": 2}
     answers = iter([False, True])
@@ -86,33 +86,34 @@ def test_parts_of_another_run_are_refused(recommender, tmp_path):
     assert write_recommendations(recommender, ROWS, output, k=4, part_users=2)
 
 
-def test_parts_that_nothing_says_the_settings_of_are_not_used(recommender, tmp_path, expected):
-    """A run was killed while it removed its parts."""
+def test_a_run_that_was_killed_while_it_removed_its_parts_resumes(recommender, tmp_path, expected):
     output = tmp_path / "found.csv"
-    write_recommendations(
-        recommender, ROWS, output, k=2, part_users=2, should_stop=iter([False, True]).__next__
-    )
-    (tmp_path / "found.csv.parts" / "settings.json").unlink()
-    assert write_recommendations(recommender, ROWS, output, k=4, part_users=2)
-    assert read(output) == expected
+    options = {"k": 4, "part_users": 2}
+    answers = iter([False, False, True])
+    write_recommendations(recommender, ROWS, output, should_stop=answers.__next__, **options)
+    folder = tmp_path / "found.csv.parts"
+    min(folder.glob("*.csv")).unlink()
+    assert write_recommendations(recommender, ROWS, output, **options)
+    assert read(output) == expected and not folder.exists()
+
+
+def test_a_folder_of_somebody_else_is_kept(recommender, tmp_path):
+    folder = tmp_path / "found.csv.parts"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("all of it")
+    with pytest.raises(ConfigError, match=r"found\.csv\.parts is no folder of parts"):
+        write_recommendations(recommender, ROWS, tmp_path / "found.csv")
+    assert (folder / "thesis.txt").read_text() == "all of it"
 
 
 def test_an_output_is_written_by_one_run_at_a_time(recommender, tmp_path):
     output = tmp_path / "found.csv"
     with (
         locked(tmp_path / "found.csv.lock", "it", "go"),
-        pytest.raises(BusyError, match=r"--output=\S+found.csv is in use by process"),
+        pytest.raises(BusyError, match=r"--output=\S+found.csv is in use by"),
     ):
         write_recommendations(recommender, ROWS, output)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_ids_with_commas_and_quotes(recommender, tmp_path):
-    larger = recommender.with_items({'a "b", c\nd': ["pool"]})
-    output = tmp_path / "found.csv"
-    allowed = np.array([50])
-    write_recommendations(larger, ROWS[:1], output, k=3, exclude_seen=False, allowed=allowed)
-    assert [row[2] for row in read(output)] == ['a "b", c\nd']
 
 
 def test_nobody(recommender, tmp_path):

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from symcere_jax.data import ReviewDataset
+from symcere_jax.data import Interactions, ReviewDataset
 from symcere_jax.evaluation.cold_start import NEW_ITEMS, NEW_USERS, WARM, ColdStart
 from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.prepare.pipeline import prepare
@@ -82,7 +82,7 @@ def test_what_is_new_has_neighbours(found):
     old = np.setdiff1d(np.arange(dataset.n_items), problem.new_items)
     near = np.exp(16 * (items @ items[old].T - 1)) * trained.neighbors.weight
     near[old, np.arange(len(old))] = 0
-    liked = trained.neighbors.of_users([np.array([item]) for item in old])
+    liked = trained.neighbors.user_columns(Interactions.from_rows([[item] for item in old]))
     scores = embeddings.item_neighbors @ liked.T
     np.testing.assert_allclose(scores[problem.new_items], near[problem.new_items], atol=1e-2)
     for user, own in zip(problem.new_users, problem.user_items, strict=True):

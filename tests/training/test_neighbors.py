@@ -69,7 +69,7 @@ def test_the_items_of_a_user_are_the_positive_ones(dataset):
     config = Settings(min_rating=4.0)
     expected = dataset.train[dataset.is_positive(4.0)]
     found = training_items(dataset, config)
-    assert len(found.items) == len(expected) < len(dataset.train)
+    assert len(found.indices) == len(expected) < len(dataset.train)
     rows, items = found.flat(np.arange(dataset.n_users))
     assert set(zip(rows.tolist(), items.tolist(), strict=True)) == set(map(tuple, expected))
 

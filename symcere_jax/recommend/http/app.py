@@ -12,28 +12,29 @@
 | GET /metrics | | requests and latencies, for Prometheus |
 | GET / | | a page to try it |
 
-A request that is malformed gets 422, one with an unknown id 404, one that is too large 413, each
-with `{"error": …}`. A search of which no word is known gets 422 too; words that did not count are
-in `unknown_words` of an answer.
+A malformed request gets status 422, one with an unknown id 404, one that is too large 413, each
+with `{"error": …}`. So does a search of which no word is known, with 422.
 """
 
 import dataclasses
 import json
 import secrets
+from collections.abc import Iterable
 from importlib import resources
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse
+from starlette.routing import Route
 
 from symcere_jax.errors import SymcereError
-from symcere_jax.recommend.formats import titled_entries
+from symcere_jax.recommend.formats import item_entries
 from symcere_jax.recommend.http import schemas
 from symcere_jax.recommend.http.batching import Batcher
-from symcere_jax.recommend.http.limits import BodyLimit, NoSniff
-from symcere_jax.recommend.http.metrics import add_metrics
+from symcere_jax.recommend.http.middleware import count_requests, limit_body
 from symcere_jax.recommend.http.model import ServedModel
 from symcere_jax.recommend.ids import UnknownIdError
 from symcere_jax.recommend.recommender import NewUser
@@ -43,7 +44,11 @@ N_EXAMPLES = 2
 
 
 class AsciiJSONResponse(JSONResponse):
-    """JSON in ASCII: whatever a message quotes, it can be encoded."""
+    """JSON in ASCII, so that whatever a message quotes can be encoded; never taken for HTML."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.headers["X-Content-Type-Options"] = "nosniff"
 
     def render(self, content: Any) -> bytes:
         """The bytes of the body."""
@@ -60,81 +65,79 @@ def create_app(model: ServedModel) -> FastAPI:
     _add_errors(app)
     _add_pages(app, model)
     _add_recommendations(app, model)
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
-    app.add_middleware(NoSniff)
-    add_metrics(app, model)  # the last, which is the outermost
+    app.add_middleware(limit_body, max_bytes=MAX_BODY_BYTES)
+    _add_metrics(app, model)  # counts what other middleware answers
     return app
 
 
 def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
     batcher = Batcher()
 
-    # Plain functions: the framework runs them in threads, so that none blocks another.
-    @app.post("/recommend")
-    def recommend(request: schemas.RecommendRequest) -> list[schemas.UserRanking]:
-        recommender = model.recommender
-        options = {"exclude_seen": request.exclude_seen}
+    # Plain functions: the framework runs them in threads, so that none blocks another. They return
+    # responses, which are not validated again.
+    @app.post("/recommend", response_model=list[schemas.Ranking])
+    def recommend(request: schemas.RecommendRequest) -> Response:
+        recommender, options = model.recommender, {"exclude_seen": request.exclude_seen}
         if request.filter_items is None:
-            found = batcher.recommend(recommender, request.users, request.k, **options)
+            rankings = batcher.recommend(recommender, request.users, request.k, **options)
         else:
-            found = recommender.recommend(
+            rankings = recommender.recommend(
                 request.users, request.k, filter_items=request.filter_items, **options
             )
-        return _answer(
-            {"user_id": user, "items": titled_entries(recommender, ranking)}
-            for user, ranking in zip(request.users, found, strict=True)
+        return AsciiJSONResponse(
+            [
+                {"user_id": user, "items": item_entries(recommender, ranking)}
+                for user, ranking in zip(request.users, rankings, strict=True)
+            ]
         )
 
-    @app.post("/new_user")
-    def new_user(request: schemas.NewUserRequest) -> list[schemas.NewUserRanking]:
+    @app.post("/new_user", response_model=list[schemas.Ranking])
+    def new_user(request: schemas.NewUserRequest) -> Response:
         recommender = model.recommender
-        [found] = recommender.recommend_new(
+        [ranking] = recommender.recommend_new(
             [NewUser(request.items, request.texts)],
             request.k,
             exclude_seen=request.exclude_seen,
             filter_items=request.filter_items,
         )
         unknown = [word for text in request.texts for word in recommender.unknown_words(text)]
-        items = titled_entries(recommender, found)
-        return _answer([{"user_id": None, "items": items, "unknown_words": unknown}])
+        items = item_entries(recommender, ranking)
+        return AsciiJSONResponse([{"user_id": None, "items": items, "unknown_words": unknown}])
 
-    @app.post("/similar")
-    def similar(request: schemas.SimilarRequest) -> list[schemas.ItemRanking]:
+    @app.post("/similar", response_model=list[schemas.Ranking])
+    def similar(request: schemas.SimilarRequest) -> Response:
         recommender = model.recommender
-        found = recommender.similar_items(
+        rankings = recommender.similar_items(
             request.items, request.k, filter_items=request.filter_items
         )
-        return _answer(
-            {"item_id": item, "items": titled_entries(recommender, ranking)}
-            for item, ranking in zip(request.items, found, strict=True)
+        return AsciiJSONResponse(
+            [
+                {"item_id": item, "items": item_entries(recommender, ranking)}
+                for item, ranking in zip(request.items, rankings, strict=True)
+            ]
         )
 
-    @app.post("/search")
-    def search(request: schemas.SearchRequest) -> list[schemas.TextRanking]:
+    @app.post("/search", response_model=list[schemas.Ranking])
+    def search(request: schemas.SearchRequest) -> Response:
         recommender = model.recommender
-        found = recommender.search(request.text, request.k, filter_items=request.filter_items)
-        items = titled_entries(recommender, found)
+        ranking = recommender.search(request.text, request.k, filter_items=request.filter_items)
+        items = item_entries(recommender, ranking)
         unknown = recommender.unknown_words(request.text)
-        return _answer([{"text": request.text, "items": items, "unknown_words": unknown}])
+        return AsciiJSONResponse([{"text": request.text, "items": items, "unknown_words": unknown}])
 
     @app.post("/explain")
-    def explain(request: schemas.ExplainRequest) -> dict[str, Any]:
+    def explain(request: schemas.ExplainRequest) -> Response:
         recommender = model.recommender
-        found = recommender.explain(request.user, request.item)
-        history = titled_entries(recommender, found.history)
-        return _answer(dataclasses.asdict(found) | {"history": history})
-
-
-def _answer(content: Any) -> Any:
-    # Returned as a response: what is known to be well-formed is not validated again.
-    return AsciiJSONResponse(content if isinstance(content, dict) else list(content))
+        explanation = recommender.explain(request.user, request.item)
+        history = item_entries(recommender, explanation.history)
+        return AsciiJSONResponse(dataclasses.asdict(explanation) | {"history": history})
 
 
 def _add_pages(app: FastAPI, model: ServedModel) -> None:
     page = resources.files("symcere_jax.recommend.http").joinpath("page.html").read_text("utf-8")
 
     @app.get("/", include_in_schema=False)
-    def index() -> HTMLResponse:
+    def index() -> Response:
         nonce = secrets.token_urlsafe(16)
         policy = (
             f"default-src 'none'; connect-src 'self'; img-src data:; script-src 'nonce-{nonce}'; "
@@ -148,38 +151,50 @@ def _add_pages(app: FastAPI, model: ServedModel) -> None:
         recommender = model.recommender
         return {
             "status": "ok",
-            "dataset": recommender.name,
+            "dataset": recommender.metadata.dataset,
             "n_users": len(recommender.users),
             "n_items": len(recommender.items),
-            "step": recommender.metadata.progress.best_step,
-            "reads_text": recommender.encoder is not None,
+            "step": model.step,
+            "reads_text": recommender.texts.encoder is not None,
         }
 
     @app.get("/examples")
     def examples() -> dict[str, list[str]]:
-        ids = (model.recommender.users.ids, model.recommender.items.ids)
-        return {
-            name: list(of[:N_EXAMPLES]) for name, of in zip(("users", "items"), ids, strict=True)
-        }
+        users, items = model.recommender.users.ids, model.recommender.items.ids
+        return {"users": list(users[:N_EXAMPLES]), "items": list(items[:N_EXAMPLES])}
+
+
+def _add_metrics(app: FastAPI, model: ServedModel) -> None:
+    registry = CollectorRegistry()
+    for name, text, value in (
+        ("symcere_reloads", "Models that replaced the first one.", lambda: model.n_reloads),
+        ("symcere_failed_reloads", "Reloads that failed.", lambda: model.n_failed_reloads),
+        ("symcere_model_step", "Training steps of the served model.", lambda: model.step),
+    ):
+        Gauge(name, text, registry=registry).set_function(value)
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    paths = {route.path for route in app.routes if isinstance(route, Route)}
+    app.add_middleware(count_requests, registry=registry, paths=paths)
 
 
 def _add_errors(app: FastAPI) -> None:
-    def answer(status: int, message: str) -> AsciiJSONResponse:
-        return AsciiJSONResponse({"error": message}, status)
+    def answer(status: int, messages: Iterable[str]) -> Response:
+        return AsciiJSONResponse({"error": "; ".join(messages)}, status)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:
         # What was sent is not sent back: it may be huge, or no JSON at all.
-        problems = [
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-            for problem in error.errors()[:5]
-        ]
-        return answer(422, "; ".join(problems))
+        problems = error.errors()[:5]
+        return answer(422, (f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in problems))
 
     @app.exception_handler(SymcereError)
     def refused(request: Request, error: SymcereError) -> Response:
-        return answer(404 if isinstance(error, UnknownIdError) else 422, str(error))
+        return answer(404 if isinstance(error, UnknownIdError) else 422, [str(error)])
 
     @app.exception_handler(HTTPException)
     def other(request: Request, error: HTTPException) -> Response:
-        return answer(error.status_code, str(error.detail))
+        return answer(error.status_code, [str(error.detail)])

@@ -1,4 +1,4 @@
-"""What requests may say, and what responses say."""
+"""What requests may contain, and what answers contain."""
 
 from typing import Annotated
 
@@ -8,10 +8,9 @@ MAX_K = 1000
 MAX_IDS = 1000
 MAX_LETTERS = 20_000
 
-Name = Annotated[str, Field(min_length=1, max_length=1000)]
-Names = Annotated[list[Name], Field(max_length=MAX_IDS)]
+Id = Annotated[str, Field(min_length=1, max_length=1000)]
+Ids = Annotated[list[Id], Field(max_length=MAX_IDS)]
 Text = Annotated[str, Field(max_length=MAX_LETTERS)]
-K = Annotated[int, Field(strict=True, ge=1, le=MAX_K)]
 Flag = Annotated[bool, Field(strict=True)]
 
 
@@ -19,46 +18,43 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class RecommendRequest(_Request):
+class _RankingRequest(_Request):
+    k: Annotated[int, Field(strict=True, ge=1, le=MAX_K)] = 10
+    filter_items: Ids | None = None
+
+
+class RecommendRequest(_RankingRequest):
     """Recommendations to users of the data."""
 
-    users: Names
-    k: K = 10
+    users: Ids
     exclude_seen: Flag = True
-    filter_items: Names | None = None
 
 
-class NewUserRequest(_Request):
-    """Recommendations to somebody who is not in the data."""
+class NewUserRequest(_RankingRequest):
+    """Recommendations to a user who is not in the data."""
 
-    items: Names = []
+    items: Ids = []
     texts: Annotated[list[Text], Field(max_length=100)] = []
-    k: K = 10
     exclude_seen: Flag = True
-    filter_items: Names | None = None
 
 
-class SimilarRequest(_Request):
+class SimilarRequest(_RankingRequest):
     """Items like others."""
 
-    items: Names
-    k: K = 10
-    filter_items: Names | None = None
+    items: Ids
 
 
-class SearchRequest(_Request):
+class SearchRequest(_RankingRequest):
     """Items that fit some words."""
 
     text: Text
-    k: K = 10
-    filter_items: Names | None = None
 
 
 class ExplainRequest(_Request):
-    """What a score comes from."""
+    """The parts of a score."""
 
-    user: Name
-    item: Name
+    user: Id
+    item: Id
 
 
 class Item(BaseModel):
@@ -69,31 +65,11 @@ class Item(BaseModel):
     title: str | None = None
 
 
-class UserRanking(BaseModel):
-    """Items for a user, the best first."""
+class Ranking(BaseModel):
+    """Items, the best first, for the user, item or text that was asked for."""
 
-    user_id: str
+    user_id: str | None = None
+    item_id: str | None = None
+    text: str | None = None
     items: list[Item]
-
-
-class NewUserRanking(BaseModel):
-    """Items for somebody who has no id, the best first."""
-
-    user_id: None
-    items: list[Item]
-    unknown_words: list[str]
-
-
-class ItemRanking(BaseModel):
-    """Items like an item, the most similar first."""
-
-    item_id: str
-    items: list[Item]
-
-
-class TextRanking(BaseModel):
-    """Items that fit some words, the best first."""
-
-    text: str
-    items: list[Item]
-    unknown_words: list[str]
+    unknown_words: list[str] | None = None

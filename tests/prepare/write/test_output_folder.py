@@ -144,9 +144,7 @@ def test_an_output_is_written_by_one_program_at_a_time(tmp_path):
     output = tmp_path / "a" / "b"
     with (
         output_folder.locked_output(output),
-        pytest.raises(
-            BusyError, match=r"--output=\S+b is in use by process .*: wait for it, or ch"
-        ),
+        pytest.raises(BusyError, match=r"--output=\S+b is in use by .*: wait for it, or ch"),
         output_folder.locked_output(output),
     ):
         pass

@@ -131,7 +131,7 @@ def test_the_page_sets_texts_as_texts_only(client):
     assert nonce not in client.get("/").text
     for unsafe in ("innerHTML", "outerHTML", "document.write", "eval(", "http://", "https://"):
         assert unsafe not in page
-    assert set(re.findall(r'data-path="([^"]+)"', page)) <= set(PATHS)
+    assert {f"/{name}" for name in re.findall(r'form name="([^"]+)"', page)} == set(PATHS)
 
 
 def test_examples_are_ids_that_exist(client, model):

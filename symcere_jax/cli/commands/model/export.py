@@ -2,10 +2,9 @@ r"""Exports a trained model for other programs.
 
   python launch/export.py --workdir=runs/shop --dataset=data/shop --output=exported/shop
 
-The folder gets the embeddings of users and items (embeddings.npz, and users.parquet and
-items.parquet, which have the ids beside them, in the same order) and the scoring function as
-StableHLO (score.stablehlo), which JAX runs on CPU, GPU and TPU without this package;
-docs/serving.md shows how.
+The folder gets the embeddings of users and items as NumPy arrays (embeddings.npz) and with their
+ids (users.parquet, items.parquet), and the scoring function as StableHLO (score.stablehlo), which
+JAX runs on CPU, GPU and TPU without this package; docs/serving.md shows how.
 """
 
 from pathlib import Path

@@ -1,119 +1,146 @@
-r"""Recommends with a trained model: to some users, to those of a file, to all, or to somebody new.
+r"""Recommends with a trained model.
 
-Some users, on the terminal as JSON lines:
+To some users, as JSON lines on the terminal, or to all users into a file (.jsonl, .csv, .parquet);
+if that is stopped, the same command resumes it:
 
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --users=anna,bert --k=5
-
-All users, into a file (.jsonl, .csv or .parquet), with a bar; stopped, it goes on from there:
-
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --output=all.parquet
 
-Somebody who is not in the data, from items, from words, or from both:
+To a new user, who is not in the data, by items, by words, or by both:
 
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop \
     --items=item_1,item_2 --texts="quiet, near the beach"
 
-Items that fit some words, and items like others:
+Items that fit some words, and items that are similar to others:
 
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --search="boutique hotel"
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --similar=item_1,item_2
 
-What a user interacted with is left out, held-out interactions included (--noexclude_seen keeps it).
+Items that a user interacted with are left out, held-out interactions included; --noexclude_seen
+keeps them.
 """
 
+import sys
 from pathlib import Path
 
+import numpy as np
 from absl import flags
 
 from symcere_jax.cli import app as cli
-from symcere_jax.cli.known_users import recommend_known
+from symcere_jax.cli import training_runs
+from symcere_jax.cli.progress import counting_bar
 from symcere_jax.errors import ConfigError
 from symcere_jax.recommend import NewUser, Recommender, read_ids
-from symcere_jax.recommend.bulk import PART_USERS
-from symcere_jax.recommend.formats import ranking_line
-from symcere_jax.recommend.retrieval import EXACT, INDEX_HELP, INDEXES
+from symcere_jax.recommend.bulk import PART_USERS, write_recommendations
+from symcere_jax.recommend.formats import ranking_line, user_lines
+from symcere_jax.recommend.item_index import EXACT, INDEX_HELP, INDEXES
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "prepared folder that the model was trained on", required=True
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
-_USERS = flags.DEFINE_list("users", None, "ids of users, with commas between")
-_USERS_FILE = flags.DEFINE_string("users_file", None, "file of user ids, one a line")
+_USERS = flags.DEFINE_list("users", None, "user ids, separated by commas")
+_USERS_FILE = flags.DEFINE_string("users_file", None, "file of user ids, one per line")
 _ITEMS = flags.DEFINE_list("items", None, "ids of items that a new user likes")
 _TEXTS = flags.DEFINE_multi_string(
     "texts", None, "a review by a new user, or other words of theirs; may be repeated"
 )
-_SIMILAR = flags.DEFINE_list("similar", None, "items to find similar ones of")
+_SIMILAR = flags.DEFINE_list("similar", None, "ids of items to find similar items of")
 _SEARCH = flags.DEFINE_string("search", None, "words to find items by")
-_K = flags.DEFINE_integer("k", 10, "items for each user", 1)
+_K = flags.DEFINE_integer("k", 10, "number of items for each user, item or search", 1)
 _OUTPUT = flags.DEFINE_string(
-    "output", None, "file to write (.jsonl, .csv, .parquet); the terminal if none is given"
+    "output", None, "file to write (.jsonl, .csv, .parquet); by default the terminal"
 )
 _EXCLUDE_SEEN = flags.DEFINE_bool("exclude_seen", True, "leave out what the user interacted with")
 _FILTER_ITEMS_FILE = flags.DEFINE_string(
-    "filter_items_file", None, "file of the ids of the only items to choose from, one a line"
+    "filter_items_file", None, "file of the ids of the only items to choose from, one per line"
 )
 _INDEX = flags.DEFINE_enum("index", EXACT, INDEXES, INDEX_HELP)
 _PART_USERS = flags.DEFINE_integer(
-    "part_users",
-    PART_USERS,
-    "users done at once, for a file: bounds the memory, and what is done again after a stop",
-    1,
+    "part_users", PART_USERS, "users per part of a file: bounds memory, and what a stop loses", 1
 )
+
+_PRINTED_USERS = 1 << 12  # ranked at once
 
 
 def main() -> None:
-    """Recommends, to a file or to the terminal."""
-    asked = [
-        _USERS.value is not None or _USERS_FILE.value is not None,
-        _ITEMS.value is not None or _TEXTS.value is not None,
-        _SIMILAR.value is not None,
-        _SEARCH.value is not None,
-    ]
-    if sum(asked) > 1:
+    """Recommends, on the terminal or into a file."""
+    for_users = _USERS.value is not None or _USERS_FILE.value is not None
+    for_new_user = _ITEMS.value is not None or _TEXTS.value is not None
+    modes = [for_users, for_new_user, _SIMILAR.value is not None, _SEARCH.value is not None]
+    if sum(modes) > 1:
         raise ConfigError(
-            "give one of --users or --users_file, --items or --texts, --similar, --search"
+            "give only one of: --users or --users_file; --items or --texts; --similar; --search"
         )
     for flag in (_USERS, _ITEMS, _SIMILAR):
         if flag.value == []:
             raise ConfigError(f"--{flag.name} is empty: give at least one id, or leave it out")
-    if any(asked[1:]) and _OUTPUT.value:
-        raise ConfigError("--output is for users of the data; the others go to the terminal")
+    if any(modes[1:]) and _OUTPUT.value:
+        raise ConfigError("--output is for users of the data; other results go to the terminal")
     recommender = Recommender.load(_WORKDIR.value, _DATASET.value, index=_INDEX.value)
     filter_items = read_ids(Path(_FILTER_ITEMS_FILE.value)) if _FILTER_ITEMS_FILE.value else None
     if _SEARCH.value is not None:
-        found = recommender.search(_SEARCH.value, _K.value, filter_items=filter_items)
-        _note_unknown(recommender, [_SEARCH.value])
-        print(ranking_line(recommender, "text", _SEARCH.value, found))
+        ranking = recommender.search(_SEARCH.value, _K.value, filter_items=filter_items)
+        _note_unknown_words(recommender, [_SEARCH.value])
+        print(ranking_line(recommender, "text", _SEARCH.value, ranking))
     elif _SIMILAR.value is not None:
         rankings = recommender.similar_items(_SIMILAR.value, _K.value, filter_items=filter_items)
         for item, ranking in zip(_SIMILAR.value, rankings, strict=True):
             print(ranking_line(recommender, "item_id", item, ranking))
-    elif asked[1]:
+    elif for_new_user:
         texts = _TEXTS.value or []
-        new = NewUser(_ITEMS.value or [], texts)
-        [found] = recommender.recommend_new(
-            [new], _K.value, exclude_seen=_EXCLUDE_SEEN.value, filter_items=filter_items
+        [ranking] = recommender.recommend_new(
+            [NewUser(_ITEMS.value or [], texts)],
+            _K.value,
+            exclude_seen=_EXCLUDE_SEEN.value,
+            filter_items=filter_items,
         )
-        _note_unknown(recommender, texts)
-        print(ranking_line(recommender, "user_id", None, found))
+        _note_unknown_words(recommender, texts)
+        print(ranking_line(recommender, "user_id", None, ranking))
     else:
-        ids = _USERS.value
-        if _USERS_FILE.value is not None:
-            ids = [*(ids or []), *read_ids(Path(_USERS_FILE.value))]
-        recommend_known(
+        allowed = None if filter_items is None else recommender.items.rows(filter_items)
+        _recommend(recommender, _user_rows(recommender), allowed)
+
+
+def _user_rows(recommender: Recommender) -> np.ndarray:
+    """The rows of the users that the flags name, by default of all."""
+    if _USERS.value is None and _USERS_FILE.value is None:
+        return np.arange(len(recommender.users))
+    ids = [*(_USERS.value or [])]
+    if _USERS_FILE.value is not None:
+        ids += read_ids(Path(_USERS_FILE.value))
+    return recommender.users.rows(ids)
+
+
+def _recommend(recommender: Recommender, rows: np.ndarray, allowed: np.ndarray | None) -> None:
+    """Prints the rankings of users, or writes the file; exits with `PREEMPTED` if stopped."""
+    if not _OUTPUT.value:
+        for part in np.split(rows, range(_PRINTED_USERS, len(rows), _PRINTED_USERS)):
+            top = recommender.recommend_rows(
+                part, _K.value, exclude_seen=_EXCLUDE_SEEN.value, allowed=allowed
+            )
+            sys.stdout.writelines(f"{line}\n" for line in user_lines(recommender, part, top))
+        return
+    stop = training_runs.stop_on_signals("after this part")
+    with counting_bar("user") as show:
+        is_complete = write_recommendations(
             recommender,
-            None if ids is None else recommender.users.rows(ids),
-            _OUTPUT.value,
+            rows,
+            Path(_OUTPUT.value),
             k=_K.value,
             exclude_seen=_EXCLUDE_SEEN.value,
-            allowed=None if filter_items is None else recommender.items.rows(filter_items),
+            allowed=allowed,
             part_users=_PART_USERS.value,
+            progress=show,
+            should_stop=stop.is_set,
         )
+    if not is_complete:
+        cli.say("stopped; the same command resumes")
+        sys.exit(cli.PREEMPTED)
+    print(f"{len(rows):,} users: {_OUTPUT.value}")
 
 
-def _note_unknown(recommender: Recommender, texts: list[str]) -> None:
-    """Says on stderr which words count for nothing."""
+def _note_unknown_words(recommender: Recommender, texts: list[str]) -> None:
     words = [word for text in texts for word in recommender.unknown_words(text)]
     if words:
         cli.say(f"note: words that the model does not know: {', '.join(words)}")

@@ -1,49 +1,47 @@
-"""Neighbours: how near an item is to single items of a user, not only to the mean of them.
+"""Items as neighbors: how near an item is to single items of a user, not only to their mean.
 
-The embedding of a user is a mean over the user's items. An item that is all but the same as one of
-them, another edition of it, say, is then no nearer than one that is a little like all. With ẑ the
+The embedding of a user is a mean over the user's items. An item that is almost the same as one of
+them, such as another edition, is then no nearer than one that is a little like all. With ẑ the
 directions of the items' embeddings and I_u the training items of a user, this adds to a score
 
     w / τ · 1/|I_u| Σ_{j ∈ I_u} k(i, j),     k(i, j) = exp((ẑ_i · ẑ_j − 1) / h),     k(i, i) = 0.
 
 The matrix K of k over the items is symmetric: with its eigenvalues λ and eigenvectors V it is
 `Φ S Φᵀ`, `Φ = V |λ|^½`, `S = sign(λ)`. So the sum is an inner product of Φ_i and the mean of S Φ_j:
-further columns of the embeddings, whose inner products scores remain. There are at most
-`MAX_COLUMNS`, of the largest |λ|: exact for catalogues no larger; in a larger one, with more twins
-than columns, what each of them gets is less than k.
+scores remain inner products, of embeddings with further columns. There are at most `MAX_COLUMNS`,
+of the largest |λ|: exact for catalogs no larger; in a larger one, with more near-duplicates than
+columns, each of them gets less than k.
 
-Φ = K B with `B = V S |λ|^-½`, so that an item that comes later has a row, too: its kernel with the
-items, times B (Nyström's method; Williams and Seeger, NeurIPS 2000).
+Φ = K B with `B = V S |λ|^-½`, so that a new item has a row, too: its kernel with the items, times B
+(Nyström's method; Williams and Seeger, NeurIPS 2000).
 """
 
 import dataclasses
-from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse
 
 from symcere_jax.arrays import unit_rows
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.models.scores import Embeddings
 
-BANDWIDTH = 1 / 16  # h: of the cosine, at which distance items are no neighbours any more
+BANDWIDTH = 1 / 16  # h: of the cosine, the distance at which items stop being neighbors
 MAX_COLUMNS = 256
 _OVERSAMPLES = 16
 _N_ITERATIONS = 3
-_LEAST_EIGENVALUE = 1e-6  # of the largest: below, there is nothing but rounding
+_LEAST_EIGENVALUE = 1e-6  # relative to the largest; smaller ones are rounding errors
 _BLOCK_ROWS = 128  # of the kernel, at a time
 
 
 @dataclasses.dataclass(frozen=True)
-class Neighbors:
-    """The items of a model as neighbours of each other; in host memory.
+class ItemNeighbors:
+    """The items of a model as neighbors of each other; in host memory.
 
     Attributes:
         directions: float32 `[n_items, dim]`, embeddings of the items over their norms.
         basis: float32 `[n_items, r]`, B.
-        features: float32 `[n_items, r]`, Φ; further rows are those of items that came later.
+        features: float32 `[n_items, r]`, Φ; followed by those of new items.
         signs: float32 `[r]`, S.
         weight: w / τ.
     """
@@ -55,8 +53,8 @@ class Neighbors:
     weight: float
 
     @classmethod
-    def of(cls, items: np.ndarray, weight: float) -> "Neighbors":
-        """Finds Φ by a few subspace iterations, in blocks: no items × items array is kept.
+    def fit(cls, items: np.ndarray, weight: float) -> "ItemNeighbors":
+        """Computes Φ by a few subspace iterations, in blocks: without an items × items array.
 
         Args:
             items: float `[n_items, dim]` embeddings.
@@ -86,39 +84,27 @@ class Neighbors:
         return cls(directions, basis, features, signs.astype(np.float32), weight)
 
     def features_of(self, items: np.ndarray) -> np.ndarray:
-        """Φ of further items.
+        """Φ of new items, float32 `[n, r]`.
 
         Args:
             items: float `[n, dim]` embeddings.
-
-        Returns:
-            float32 `[n, r]`.
         """
         return _kernel_times(unit_rows(items), self.directions, self.basis).astype(np.float32)
 
     @property
-    def of_items(self) -> np.ndarray:
-        """The columns of all items, the weight among them, float32 `[n_items, r]`."""
+    def item_columns(self) -> np.ndarray:
+        """The further columns of all items, times the weight, float32 `[n_items, r]`."""
         return self.features * np.float32(self.weight)
 
-    def of_users(self, items: Sequence[np.ndarray] | Interactions) -> np.ndarray:
-        """The columns of users.
+    def user_columns(self, items: Interactions) -> np.ndarray:
+        """The further columns of users, float32 `[n_users, r]`; zeros without items.
 
         Args:
-            items: rows of the items of each; a user without items gets zeros.
-
-        Returns:
-            float32 `[n_users, r]`.
+            items: of each user.
         """
-        if not isinstance(items, Interactions):
-            lengths = [len(rows) for rows in items]
-            flat = np.concatenate([*map(np.asarray, items), np.zeros(0)]).astype(np.int32)
-            items = Interactions(np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), flat)
-        counts = np.diff(items.indptr)
+        counts = items.counts()
         shares = np.repeat(1 / np.maximum(counts, 1), counts).astype(np.float32)
-        shape = (len(counts), len(self.features))
-        means = scipy.sparse.csr_array((shares, items.indices, items.indptr), shape) @ self.features
-        return means * self.signs
+        return items.matrix(len(self.features), shares) @ self.features * self.signs
 
     def shares(self, history: np.ndarray, item: int) -> np.ndarray:
         """What each item of a user's history adds to the score of an item.
@@ -135,16 +121,16 @@ class Neighbors:
         return self.weight / max(len(history), 1) * near
 
     def added_to(self, embeddings: Embeddings, items: Interactions) -> Embeddings:
-        """Embeddings that score with neighbours.
+        """Embeddings whose scores count neighbors.
 
         Args:
-            embeddings: those that this was made of.
+            embeddings: those that this was fitted to.
             items: training items of the users.
         """
         return dataclasses.replace(
             embeddings,
-            user_neighbors=jnp.asarray(self.of_users(items)),
-            item_neighbors=jnp.asarray(self.of_items),
+            user_neighbors=jnp.asarray(self.user_columns(items)),
+            item_neighbors=jnp.asarray(self.item_columns),
         )
 
 
@@ -158,8 +144,8 @@ def _kernel_times(rows: np.ndarray, columns: np.ndarray, factor: np.ndarray) -> 
 
 @jax.jit
 def _padded_kernel_times(rows: jax.Array, columns: jax.Array, factor: jax.Array) -> jax.Array:
-    def block(some: jax.Array) -> jax.Array:
-        return jnp.exp((some @ columns.T - 1) / BANDWIDTH) @ factor
+    def block(part: jax.Array) -> jax.Array:
+        return jnp.exp((part @ columns.T - 1) / BANDWIDTH) @ factor
 
     blocks = rows.reshape(-1, _BLOCK_ROWS, rows.shape[1])
     return jax.lax.map(block, blocks).reshape(-1, factor.shape[1])

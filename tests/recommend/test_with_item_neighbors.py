@@ -1,9 +1,10 @@
-"""Everything that serves, with a model in whose scores neighbours count."""
+"""Everything that serves, with a model in whose scores neighbors count."""
 
 import numpy as np
 import pytest
 
 from symcere_jax import NewUser, Recommender
+from symcere_jax.data import Interactions
 from symcere_jax.recommend.export import export_model
 from symcere_jax.settings import Settings
 from symcere_jax.training import load_model, loop, train
@@ -69,7 +70,7 @@ def test_a_score_is_the_sum_of_its_parts(recommender, dataset, scores):
     near = np.exp(16 * (z @ z[20] - 1))
     assert 20 not in dataset.train[dataset.train[:, 0] == 7, 1]
     own = dataset.train[dataset.train[:, 0] == 7, 1]
-    weights = fold_in.neighbour_weights([own]).data / fold_in.user_norms[7] / 3
+    weights = fold_in.edge_weights(Interactions.from_rows([own])) / fold_in.user_norms[7] / 3
     similar = fold_in.messages[own] @ np.asarray(recommender.embeddings.items[20])
     temperature = fold_in.model.temperature_of(fold_in.params)
     expected = (weights * similar + WEIGHT * near[own] / len(own)) / temperature
@@ -78,10 +79,10 @@ def test_a_score_is_the_sum_of_its_parts(recommender, dataset, scores):
         assert found[item] == pytest.approx(share, rel=1e-3, abs=1e-3)
 
 
-def test_new_users_have_neighbours(recommender, dataset):
+def test_new_users_have_neighbors(recommender, dataset):
     liked = dataset.item_ids()[[4, 9]]
     [ranking] = recommender.recommend_new([NewUser(items=liked)], k=50, exclude_seen=False)
-    users, _ = recommender.fold_in.users([np.array([4, 9])])
+    users, _ = recommender.fold_in.users(Interactions.from_rows([[4, 9]]))
     embeddings = recommender.embeddings
     items = np.asarray(embeddings.items, float)
     temperature = recommender.fold_in.model.temperature_of(recommender.fold_in.params)
@@ -94,7 +95,7 @@ def test_new_users_have_neighbours(recommender, dataset):
     )
 
 
-def test_new_items_are_neighbours(recommender, dataset):
+def test_new_items_are_neighbors(recommender, dataset):
     """A new item scores as its embedding and its nearness say, for known and for new users."""
     larger = recommender.with_items({"new": ["a quiet balcony near the beach"]})
     new = np.asarray(larger.embeddings.items[-1], float)

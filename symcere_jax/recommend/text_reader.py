@@ -1,0 +1,80 @@
+"""Reading texts that are not in the prepared folder: searches, reviews of new users and items."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from symcere_jax.data import ReviewDataset, schema
+from symcere_jax.errors import DataError
+from symcere_jax.settings import NONE
+from symcere_jax.text import FittedTextEncoder, load_text_encoder
+
+
+@dataclasses.dataclass(frozen=True)
+class TextReader:
+    """Turns texts into features of the kind that a model was trained on.
+
+    Attributes:
+        dataset: name of the data set.
+        encoder: of the prepared folder; None where no further text can be read.
+    """
+
+    dataset: str
+    encoder: FittedTextEncoder | None
+
+    @classmethod
+    def load(cls, dataset: ReviewDataset, name: str) -> "TextReader":
+        """Loads the encoder of a prepared folder.
+
+        Args:
+            dataset: the prepared folder.
+            name: of the text encoder that the model was trained with.
+        """
+        if name == NONE or schema.text_model_file(name) not in dataset.manifest.files:
+            return cls(dataset.name, None)
+        encoder = load_text_encoder(dataset, name)
+        return cls(dataset.name, encoder if encoder.reads_text else None)
+
+    def documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
+        """Features of documents, each of several texts, float32 `[n, width]`.
+
+        Raises:
+            DataError: there is no encoder.
+            TypeError: a document is a string, whose letters would be taken for texts.
+        """
+        for texts in documents:
+            if isinstance(texts, str):
+                raise TypeError(f"texts must be lists of strings, as [{texts!r}]")
+        return self._encoder().encode_documents(documents)
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Distinct words that the encoder does not know; common ones such as "the" are left out.
+
+        Raises:
+            DataError: there is no encoder.
+        """
+        return self._encoder().unknown_words(text)
+
+    def no_known_word(self, text: str) -> DataError:
+        """The error that says why nothing can be searched by a text."""
+        if not text.strip():
+            return DataError("a search needs words")
+        reason = "they are too common to tell items apart"
+        if unknown := self.unknown_words(text):
+            words = ", ".join(map(repr, unknown[:5]))
+            reason = f"{words}: not in the training reviews, or in too few or too many of them"
+        return DataError(
+            f"no word of {text[:100]!r} is known to the text encoder ({reason}); search for other "
+            "words"
+        )
+
+    def _encoder(self) -> FittedTextEncoder:
+        if self.encoder is None:
+            raise DataError(
+                f"the model of {self.dataset!r} cannot read texts: its prepared folder keeps no "
+                "text encoder, its text features were made elsewhere "
+                "(--text_encoder=precomputed), or it was trained with --text_encoder=none; "
+                "prepare the data again, and train with text"
+            )
+        return self.encoder
