@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import schema
@@ -75,12 +74,10 @@ def fill(
         counts = writing.write_reviews(folder / schema.REVIEWS, store, selection, split, texts)
         store.close()
         if texts is not None:
-            rating = pq.read_table(folder / schema.REVIEWS, columns=["rating"])["rating"]
-            rating = rating.to_numpy()  # NaN where there is none
             opened = stack.enter_context(contextlib.closing(texts.open()))
             for encoder in encoders:
                 announce(f"encoding {len(selection):,} texts by {encoder.name}")
-                features = encode(opened, selection, split, rating, encoder, announce)
+                features = encode(opened, selection, split, encoder, announce)
                 writing.write_features(folder, encoder.name, features)
                 text_encoders[encoder.name] = features.described()
     return Filled(n_interactions, counts.n_words, counts.n_empty, text_encoders, n_unknown_items)

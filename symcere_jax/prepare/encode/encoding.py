@@ -13,7 +13,6 @@ from symcere_jax.prepare.select import splitting
 from symcere_jax.prepare.select.selection import Selection
 from symcere_jax.text import (
     CombinedEncoder,
-    ConditionedEncoder,
     LsaEncoder,
     PrecomputedEncoder,
     Reviews,
@@ -41,7 +40,6 @@ def configured_encoder(
         if name == LsaEncoder.name:
             encoder = LsaEncoder(
                 width=config.text_width,
-                term_weights=config.text_term_weights,
                 seed=seed,
                 scratch=scratch,
             )
@@ -57,8 +55,6 @@ def configured_encoder(
             )
         else:
             encoder = PrecomputedEncoder(config.text_embeddings, folder, scratch)
-        if config.conditioning.is_on:
-            encoder = ConditionedEncoder(encoder, config.conditioning, scratch)
         encoders.append(encoder)
     if len(encoders) > 1:
         return CombinedEncoder(tuple(encoders), scratch)
@@ -69,7 +65,6 @@ def encode(
     texts: StoredTexts,
     selection: Selection,
     split: np.ndarray,
-    rating: np.ndarray,
     encoder: TextEncoder,
     announce: MessageCallback,
 ) -> TextFeatures:
@@ -79,7 +74,6 @@ def encode(
         texts: of the reviews, in the order of the selection.
         selection: the reviews.
         split: int8 `[n_reviews]`, an index into `schema.SPLITS`.
-        rating: float32 `[n_reviews]`, NaN where there is none.
         encoder: of the texts.
         announce: called with the encoder's name and a few words at the start of each stage.
 
@@ -94,7 +88,6 @@ def encode(
             is_train=split == splitting.TRAIN,
             n_users=selection.n_users,
             n_items=selection.n_items,
-            rating=rating,
         ),
         progress=lambda stage: announce(f"{encoder.name}: {stage}"),
     )

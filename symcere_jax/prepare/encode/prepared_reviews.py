@@ -25,20 +25,18 @@ def prepared_reviews(
         scratch: folder for the texts.
         erase_held_out: put empty texts in the place of those that are not for training.
     """
-    columns: dict[str, list[np.ndarray]] = {"user": [], "item": [], "rating": [], "is_train": []}
+    columns: dict[str, list[np.ndarray]] = {"user": [], "item": [], "is_train": []}
     with (
         TextWriter(scratch / "texts") as writer,
         pq.ParquetFile(dataset.file(schema.REVIEWS)) as file,
     ):
-        for batch in file.iter_batches(
-            1 << 16, columns=["user", "item", "rating", "split", "text"]
-        ):
+        for batch in file.iter_batches(1 << 16, columns=["user", "item", "split", "text"]):
             is_train = pc.equal(batch.column("split"), "train")
             text = batch.column("text").cast(pa.large_string())
             if erase_held_out:
                 text = pc.if_else(is_train, text, pa.scalar("", pa.large_string()))
             writer.append(text)
-            for name in ("user", "item", "rating"):
+            for name in ("user", "item"):
                 columns[name].append(batch.column(name).to_numpy(zero_copy_only=False))
             columns["is_train"].append(is_train.to_numpy(zero_copy_only=False))
         texts: StoredTexts = writer.open()

@@ -2,12 +2,10 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
 
 from symcere_jax.errors import ConfigError
 from symcere_jax.fields import SettingsBase, setting
 from symcere_jax.settings import NONE
-from symcere_jax.text import Conditioning
 
 TEXT_ENCODERS = ("lsa", "transformer", "precomputed")
 
@@ -28,12 +26,6 @@ class TextSettings(SettingsBase):
         "none.",
     )
     text_width: int = setting(256, "Width of the features of lsa.")
-    text_term_weights: Literal["none", "users", "ratings"] = setting(
-        "none",
-        "How lsa weighs terms besides by TF-IDF: none; users: less where the items of a user share "
-        "a term no more often than chance has it, as they do words of sentiment; ratings: less "
-        "where a term tells the rating of a review rather than its item.",
-    )
     text_model: str = setting(
         "", "Language model of transformer: a folder, or a name on the Hugging Face hub."
     )
@@ -54,13 +46,6 @@ class TextSettings(SettingsBase):
         "Vectors for precomputed: .npy in the order of reviews.parquet, or .parquet with user_id, "
         "item_id and embedding.",
     )
-    text_center: bool = setting(False, "Subtract the mean of the items from text features.")
-    text_whiten: float = setting(
-        0.0, "Whiten text features: 0 not at all, 0.5 half, 1 until all variances are equal."
-    )
-    text_pca: int = setting(
-        0, "Keep that many dimensions of each encoder's features, by variance; 0: all."
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,9 +54,8 @@ class TextSettings(SettingsBase):
         fits = set(parts) <= set(TEXT_ENCODERS) and len(set(parts)) == len(parts)
         check(fits, "text_encoder", repr(self.text_encoder), known)
         check(self.text_width >= 1, "text_width", self.text_width, "must be at least 1")
-        for flag in ("text_batch_tokens", "text_pca"):
-            check(getattr(self, flag) >= 0, flag, getattr(self, flag), "must not be negative")
-        check(0 <= self.text_whiten <= 1, "text_whiten", self.text_whiten, "must be in [0, 1]")
+        n_tokens = self.text_batch_tokens
+        check(n_tokens >= 0, "text_batch_tokens", n_tokens, "must not be negative")
         for encoder, flag in (("transformer", "text_model"), ("precomputed", "text_embeddings")):
             if getattr(self, flag) and encoder not in parts:
                 raise ConfigError(
@@ -82,8 +66,3 @@ class TextSettings(SettingsBase):
     def text_encoder_parts(self) -> list[str]:
         """The encoders that are joined; none for `none`."""
         return [] if self.text_encoder == NONE else self.text_encoder.split("+")
-
-    @property
-    def conditioning(self) -> Conditioning:
-        """What is done to the features of each encoder."""
-        return Conditioning(self.text_center, self.text_whiten, self.text_pca)

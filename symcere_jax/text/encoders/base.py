@@ -21,7 +21,6 @@ class Reviews:
         is_train: bool `[n_reviews]`; nothing may be fitted on, or aggregated from, other reviews.
         n_users: number of users.
         n_items: number of items.
-        rating: float32 `[n_reviews]`, NaN where there is none; None: no review has one.
     """
 
     texts: Sequence[str]
@@ -30,7 +29,6 @@ class Reviews:
     is_train: np.ndarray
     n_users: int
     n_items: int
-    rating: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from symcere_jax.text.encoders.base import (
     TextEncoder,
     TextFeatures,
 )
-from symcere_jax.text.encoders.feature_rows import collect_rows
+from symcere_jax.text.encoders.rows import collect_rows
 
 _BLOCK = 1 << 14
 

@@ -15,7 +15,7 @@ from symcere_jax.data import schema
 from symcere_jax.data.dataset import load_array
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.text.encoders.base import Reviews, TextFeatures
-from symcere_jax.text.encoders.feature_rows import collect_rows, owner_means
+from symcere_jax.text.encoders.rows import collect_rows, owner_means
 
 _BLOCK = 1 << 14
 _GREATEST_RATIO = 1000.0

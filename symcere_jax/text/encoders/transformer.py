@@ -13,7 +13,7 @@ from symcere_jax.callbacks import CountCallback, MessageCallback
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.text.encoders.base import Reviews, TextFeatures
 from symcere_jax.text.encoders.cache import VectorCache
-from symcere_jax.text.encoders.feature_rows import collect_rows, owner_means
+from symcere_jax.text.encoders.rows import collect_rows, owner_means
 from symcere_jax.text.hub import (
     SentenceEncoder,
     fingerprint,

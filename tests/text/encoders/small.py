@@ -3,7 +3,7 @@
 import numpy as np
 
 from symcere_jax.text import Reviews, TextFeatures
-from symcere_jax.text.encoders.feature_rows import owner_means
+from symcere_jax.text.encoders.rows import owner_means
 
 
 class FixedEncoder:

@@ -8,7 +8,7 @@ import pytest
 from symcere_jax.arrays import unit_rows
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.text import PrecomputedEncoder, Reviews
-from symcere_jax.text.encoders.feature_rows import owner_means
+from symcere_jax.text.encoders.rows import owner_means
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,14 @@ import shutil
 
 import numpy as np
 import pytest
-from tests.text.language_models.models import make_model, random_texts
 
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.text import Reviews, TransformerEncoder, keep_vectors, transformer
-from symcere_jax.text.encoders.feature_rows import owner_means
+from symcere_jax.text import Reviews, TransformerEncoder, keep_vectors
+from symcere_jax.text.encoders import transformer
+from symcere_jax.text.encoders.rows import owner_means
 from symcere_jax.text.encoders.transformer import FittedTransformer
 from symcere_jax.text.hub import SentenceEncoder
+from tests.text.hub.models import make_model, random_texts
 
 
 @pytest.fixture(scope="module")
