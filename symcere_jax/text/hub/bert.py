@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.text.hub.attention import MASKED, attend
+from symcere_jax.text.hub.attention import MASKED, Attention
 from symcere_jax.text.hub.weights import ReadTensor, read_dense, read_norm
 
 ACTIVATIONS = {
@@ -30,10 +30,6 @@ class BertSettings:
 
     Attributes:
         n_tokens: size of the vocabulary.
-        width: of the hidden states.
-        n_layers: number of layers.
-        n_heads: attention heads of a layer.
-        inner_width: of the feed-forward layers.
         n_positions: rows of the table of positions.
         first_position: row of a text's first token.
         n_token_types: rows of the table of token types, of which the first is used; 0: no table.
@@ -84,13 +80,10 @@ class Bert(nn.Module):
     Attributes:
         settings: the shape.
         dtype: of the computation; parameters stay as they are.
-        n_trained: layers at the end that are trained: no gradient goes further down, and what is
-            within them is computed anew for the gradient instead of kept.
     """
 
     settings: BertSettings
     dtype: Any = jnp.float32
-    n_trained: int = 0
 
     @nn.compact
     def __call__(self, tokens: jax.Array, lengths: jax.Array) -> jax.Array:
@@ -118,17 +111,13 @@ class Bert(nn.Module):
         if settings.n_relative:
             relative = table("relative", settings.n_relative, settings.n_heads)
             bias += relative[_relative_buckets(length, settings.n_relative)].transpose(2, 0, 1)
-        first_trained = settings.n_layers - self.n_trained
         for number in range(settings.n_layers):
-            if number == first_trained:
-                x = jax.lax.stop_gradient(x)
-            layer = nn.remat(_Layer) if number >= first_trained else _Layer
-            x = layer(settings, self.dtype, name=f"layer_{number}")(x, bias)
+            x = _Layer(settings, self.dtype, name=f"layer_{number}")(x, bias)
         return x
 
 
 class _Layer(nn.Module):
-    """Attention and feed-forward, each added to its input and normalised."""
+    """Attention and feed-forward, each added to its input and normalized."""
 
     settings: BertSettings
     dtype: Any
@@ -136,20 +125,13 @@ class _Layer(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, bias: jax.Array) -> jax.Array:
         settings = self.settings
-        n, length, width = x.shape
-        heads = (n, length, 3, settings.n_heads, width // settings.n_heads)
-
-        def dense(width: int, name: str) -> nn.Dense:
-            return nn.Dense(width, dtype=self.dtype, name=name)
-
-        def norm(name: str) -> nn.LayerNorm:
-            return nn.LayerNorm(settings.epsilon, dtype=self.dtype, name=name)
-
-        query, key, value = jnp.moveaxis(dense(3 * width, "attention_in")(x).reshape(heads), 2, 0)
-        attended = attend(query, key, value, bias, self.dtype)
-        x = norm("attention_norm")(x + dense(width, "attention_out")(attended))
-        inner = ACTIVATIONS[settings.activation](dense(settings.inner_width, "inner")(x))
-        return norm("outer_norm")(x + dense(width, "outer")(inner))
+        n_heads, head_width = settings.n_heads, settings.width // settings.n_heads
+        attention = Attention(n_heads, n_heads, head_width, dtype=self.dtype, name="attention")
+        norm = functools.partial(nn.LayerNorm, settings.epsilon, dtype=self.dtype)
+        dense = functools.partial(nn.Dense, dtype=self.dtype)
+        x = norm(name="attention_norm")(x + attention(x, bias))
+        inner = ACTIVATIONS[settings.activation](dense(settings.inner_width, name="inner")(x))
+        return norm(name="outer_norm")(x + dense(settings.width, name="outer")(inner))
 
 
 def _relative_buckets(length: int, n_buckets: int) -> np.ndarray:
@@ -173,14 +155,10 @@ def _relative_buckets(length: int, n_buckets: int) -> np.ndarray:
 def read_parameters(settings: BertSettings, read: ReadTensor) -> dict[str, Any]:
     """The parameters of `Bert` from a checkpoint.
 
-    Args:
-        settings: its shape.
-        read: tensor of a name.
-
     Raises:
         DataError: a tensor is missing.
     """
-    norm = functools.partial(read_norm, read)
+    dense, norm = functools.partial(read_dense, read), functools.partial(read_norm, read)
     parameters: dict[str, Any] = {
         "tokens": read("embeddings.word_embeddings.weight"),
         "positions": read("embeddings.position_embeddings.weight"),
@@ -191,36 +169,20 @@ def read_parameters(settings: BertSettings, read: ReadTensor) -> dict[str, Any]:
     if settings.n_relative:
         parameters["relative"] = read("encoder.relative_attention_bias.weight")
     for number in range(settings.n_layers):
-        parameters[f"layer_{number}"] = read_layer(settings, read, number)
+        layer = f"encoder.layer.{number}"
+        if settings.n_relative:
+            query_key_value = [f"{layer}.attention.attn.{name}" for name in "qkv"]
+            out, attention_norm = f"{layer}.attention.attn.o", f"{layer}.attention.LayerNorm"
+        else:
+            names = ("query", "key", "value")
+            query_key_value = [f"{layer}.attention.self.{name}" for name in names]
+            out = f"{layer}.attention.output.dense"
+            attention_norm = f"{layer}.attention.output.LayerNorm"
+        parameters[f"layer_{number}"] = {
+            "attention": {"in": dense(*query_key_value), "out": dense(out)},
+            "attention_norm": norm(attention_norm),
+            "inner": dense(f"{layer}.intermediate.dense"),
+            "outer": dense(f"{layer}.output.dense"),
+            "outer_norm": norm(f"{layer}.output.LayerNorm"),
+        }
     return parameters
-
-
-def read_layer(settings: BertSettings, read: ReadTensor, number: int) -> dict[str, Any]:
-    """The parameters of one layer, likewise.
-
-    Args:
-        settings: the shape of the encoder.
-        read: tensor of a name.
-        number: of the layer, from 0.
-
-    Raises:
-        DataError: a tensor is missing.
-    """
-    dense, norm = functools.partial(read_dense, read), functools.partial(read_norm, read)
-    layer = f"encoder.layer.{number}"
-    if settings.n_relative:
-        query_key_value = [f"{layer}.attention.attn.{name}" for name in "qkv"]
-        out, attention_norm = f"{layer}.attention.attn.o", f"{layer}.attention.LayerNorm"
-    else:
-        self_attention = f"{layer}.attention.self"
-        query_key_value = [f"{self_attention}.{name}" for name in ("query", "key", "value")]
-        out = f"{layer}.attention.output.dense"
-        attention_norm = f"{layer}.attention.output.LayerNorm"
-    return {
-        "attention_in": dense(*query_key_value),
-        "attention_out": dense(out),
-        "attention_norm": norm(attention_norm),
-        "inner": dense(f"{layer}.intermediate.dense"),
-        "outer": dense(f"{layer}.output.dense"),
-        "outer_norm": norm(f"{layer}.output.LayerNorm"),
-    }

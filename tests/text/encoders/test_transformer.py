@@ -139,7 +139,7 @@ def test_a_model_that_cannot_be_read(model, reviews, tmp_path, change, message):
 def test_a_model_folder_without_its_files(model, reviews, tmp_path):
     folder = shutil.copytree(model, tmp_path / "copy")
     (folder / "tokenizer.json").write_text("{}")
-    with pytest.raises(DataError, match="no readable tokeniser"):
+    with pytest.raises(DataError, match="no readable tokenizer"):
         TransformerEncoder(str(folder)).encode(reviews)
     (folder / "model.safetensors").write_bytes(b"pickled")
     with pytest.raises(DataError, match="not readable as safetensors"):
