@@ -351,10 +351,9 @@ class Recommender:
     def _text_encoder(self) -> FittedTextEncoder:
         if self.encoder is None:
             raise DataError(
-                f"the model of {self.name!r} cannot read texts: its prepared folder keeps no text "
-                "encoder, its text features were made elsewhere (--text_encoder=precomputed), or "
-                "it was trained with --text_encoder=none; prepare the data again, and train with "
-                "text"
+                f"the model of {self.name!r} cannot read texts: its text features were made "
+                "elsewhere (--text_encoder=precomputed), or it was trained with "
+                "--text_encoder=none; prepare the data again, and train with text"
             )
         return self.encoder
 
@@ -395,8 +394,7 @@ class Recommender:
 def _load_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder | None:
     if name == NONE or schema.text_model_file(name) not in dataset.manifest.files:
         return None  # said where texts are asked for: without them, nothing needs it
-    encoder = load_text_encoder(dataset, name)
-    return encoder if encoder.reads_text else None
+    return load_text_encoder(dataset, name)
 
 
 def _nothing_known(text: str, unknown: Sequence[str]) -> str:

@@ -81,11 +81,6 @@ class FittedCombined:
         """Width of the features."""
         return sum(encoder.width for encoder in self.encoders)
 
-    @property
-    def reads_text(self) -> bool:
-        """Whether all of the encoders do."""
-        return all(encoder.reads_text for encoder in self.encoders)
-
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Features of texts, each by itself; see `FittedTextEncoder`."""
         return join([encoder.encode_texts(texts) for encoder in self.encoders])

@@ -32,7 +32,6 @@ class FittedLsa:
     """
 
     kind = "lsa"
-    reads_text = True
 
     def __init__(self, buckets: np.ndarray, idf: np.ndarray, basis: np.ndarray) -> None:
         from sklearn.feature_extraction.text import TfidfTransformer  # slow to import

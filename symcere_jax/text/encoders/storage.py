@@ -9,10 +9,12 @@ from symcere_jax.errors import DataError
 from symcere_jax.text.encoders.base import FittedTextEncoder
 from symcere_jax.text.encoders.combination import FittedCombined
 from symcere_jax.text.encoders.fitted_lsa import FittedLsa
-from symcere_jax.text.encoders.precomputed import FittedPrecomputed
 from symcere_jax.text.encoders.transformer import FittedTransformer
 
-_CLASSES = {one.kind: one for one in (FittedLsa, FittedTransformer, FittedPrecomputed)}
+_CLASSES: dict[str, type[FittedLsa] | type[FittedTransformer]] = {
+    FittedLsa.kind: FittedLsa,
+    FittedTransformer.kind: FittedTransformer,
+}
 _KIND = "model.json"
 _PART = "encoder_{}"
 
@@ -71,7 +73,8 @@ def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
         name: of a text encoder that it was prepared with.
 
     Raises:
-        DataError: the folder has no such encoder, or its files are missing or malformed.
+        DataError: the folder has no such encoder, the features were made elsewhere, or a file is
+            missing or malformed.
     """
     entries = dataset.manifest.text_encoders
     if name not in entries:
@@ -82,8 +85,8 @@ def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
     path = dataset.folder / schema.text_model_file(name)
     if schema.text_model_file(name) not in dataset.manifest.files:
         raise DataError(
-            f"{dataset.folder} holds text features of {name!r}, but not the encoder that made "
-            "them, which encoding further texts needs; prepare the data again"
+            f"{dataset.folder}: the text features {name!r} were made elsewhere "
+            "(--text_encoder=precomputed), so that further texts cannot be encoded"
         )
     for file in dataset.manifest.files:
         if file.startswith(f"{schema.TEXT_FOLDER}/{name}/model/"):

@@ -4,38 +4,21 @@ import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from symcere_jax.errors import DataError
-from symcere_jax.text.hub import bert, decoder
+from symcere_jax.text.hub.architectures import ARCHITECTURES, model_settings, read_parameters
 from symcere_jax.text.hub.batching import Chunks, tokenize
+from symcere_jax.text.hub.language_model import ACTIVATIONS, LanguageModel, ModelSettings
 from symcere_jax.text.hub.pooling import SentenceSettings
-from symcere_jax.text.hub.weights import ReadTensor, open_weights, weight_files
+from symcere_jax.text.hub.weights import open_weights, weight_files
 
 _FILES = ["*.json", "*.txt", "*.model", "model*.safetensors"]
-
-
-class _Family(NamedTuple):
-    settings: Callable[[Mapping[str, Any]], Any]
-    module: Callable[..., nn.Module]
-    read_parameters: Callable[[Any, ReadTensor], dict[str, Any]]
-    pooling: str
-
-
-_BERT = _Family(bert.BertSettings.from_config, bert.Bert, bert.read_parameters, "mean")
-_DECODER = _Family(
-    decoder.DecoderSettings.from_config, decoder.Decoder, decoder.read_parameters, "lasttoken"
-)
-_FAMILIES = {
-    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "mpnet"), _BERT),
-    **dict.fromkeys(("qwen3", "qwen2", "llama", "mistral"), _DECODER),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +34,7 @@ class Checkpoint:
         window: most tokens of a text, special ones included.
     """
 
-    module: Any
+    module: LanguageModel
     parameters: Any
     tokenizer: Any
     sentence: SentenceSettings
@@ -69,23 +52,16 @@ class Checkpoint:
         Raises:
             DataError: a file is missing, malformed, or of a model that is not known here.
         """
-        config, family = _config(folder)
-        try:
-            settings = family.settings(config)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{folder / 'config.json'}: missing or malformed: {error}") from None
-        if settings.activation not in bert.ACTIVATIONS:
-            raise DataError(f"{folder / 'config.json'}: activation {settings.activation!r}")
+        settings = _settings(folder)
         dtype = jnp.bfloat16 if bfloat16 else jnp.float32
-        module = family.module(settings, dtype)
+        module = LanguageModel(settings, dtype)
         with open_weights(folder) as read:
-            parameters = family.read_parameters(settings, read)
+            parameters = read_parameters(settings, read)
         _check_shapes(folder, parameters, module)
         parameters = jax.tree.map(lambda x: x.astype(dtype), parameters)
-        sentence = SentenceSettings.read(folder, family.pooling)
+        sentence = SentenceSettings.read(folder, "lasttoken" if settings.is_decoder else "mean")
         window = min(settings.window, sentence.max_length or settings.window)
-        tokenizer = _tokenizer(folder)
-        return cls(module, parameters, tokenizer, sentence, settings.width, window)
+        return cls(module, parameters, _tokenizer(folder), sentence, settings.width, window)
 
     def chunks(self, texts: Sequence[str], prefix: str | None = None) -> Chunks:
         """Texts as token numbers, a long text in several chunks.
@@ -143,11 +119,10 @@ def fingerprint(folder: Path) -> str:
 
 def vector_width(folder: Path) -> int:
     """Width of the vectors of a model, from its `config.json` alone."""
-    config, family = _config(folder)
-    return family.settings(config).width
+    return _settings(folder).width
 
 
-def _config(folder: Path) -> tuple[dict[str, Any], _Family]:
+def _settings(folder: Path) -> ModelSettings:
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -156,15 +131,21 @@ def _config(folder: Path) -> tuple[dict[str, Any], _Family]:
         raise DataError(f"{folder} is not the folder of a model: it has no config.json") from None
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"{path}: not the configuration of a model ({error})") from None
-    if kind not in _FAMILIES:
+    if kind not in ARCHITECTURES:
         raise DataError(
-            f"{path}: models of type {kind!r} are not known, only {', '.join(_FAMILIES)}; "
+            f"{path}: models of type {kind!r} are not known, only {', '.join(ARCHITECTURES)}; "
             "encode the reviews elsewhere and use --text_encoder=precomputed"
         )
-    return config, _FAMILIES[kind]
+    try:
+        settings = model_settings(config)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: missing or malformed: {error}") from None
+    if settings.activation not in ACTIVATIONS:
+        raise DataError(f"{path}: activation {settings.activation!r}")
+    return settings
 
 
-def _check_shapes(folder: Path, parameters: Any, module: nn.Module) -> None:
+def _check_shapes(folder: Path, parameters: Any, module: LanguageModel) -> None:
     tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
     lengths = jax.ShapeDtypeStruct((1,), jnp.int32)
     try:
