@@ -20,7 +20,7 @@ _ARRAYS = ("buckets", "idf", "basis")
 
 
 class FittedLsa:
-    """TF-IDF and a basis, which any text can be encoded with; see `FittedTextEncoder`.
+    """TF-IDF and a basis, which any text can be encoded with.
 
     A document of n_t occurrences of the term t weighs it `(1 + log n_t) · idf_t`; weights are
     divided by their norm and multiplied by the basis.
@@ -46,11 +46,11 @@ class FittedLsa:
         return self._basis.shape[1]
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Features of texts, each by itself; see `FittedTextEncoder`."""
+        """Features of texts, each by itself."""
         return self.encode_documents([[text] for text in texts])
 
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
-        """Features of users or items, from all reviews of each; see `FittedTextEncoder`."""
+        """Features of users or items, from all reviews of each."""
         parts = [np.zeros((0, self.width), np.float32)]
         for start in range(0, len(documents), _BLOCK_DOCUMENTS):
             block = documents[start : start + _BLOCK_DOCUMENTS]
@@ -60,7 +60,7 @@ class FittedLsa:
         return np.concatenate(parts)
 
     def unknown_words(self, text: str) -> list[str]:
-        """Words that add nothing to the features of a text; see `FittedTextEncoder`."""
+        """Words that add nothing to the features of a text."""
         terms = split_terms(text)
         is_known = np.diff(self._kept_counts(hash_terms([term] for term in terms)).indptr) > 0
         known = {

@@ -57,10 +57,6 @@ class LsaEncoder:
     def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         """Fits on the training reviews and encodes all reviews, users and items.
 
-        Args:
-            reviews: texts, their users, items and splits.
-            progress: called with a few words at the start of each stage.
-
         Returns:
             Features whose width is min(`width`, n_items − 1, n_terms − 1).
 

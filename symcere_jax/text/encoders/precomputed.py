@@ -54,10 +54,6 @@ class PrecomputedEncoder:
     def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         """Reads the vectors of all reviews.
 
-        Args:
-            reviews: their users, items and splits; the texts are not looked at.
-            progress: called with a few words at the start of each stage.
-
         Raises:
             DataError: the file is missing or malformed, has no row for a review, or holds
                 values that are no numbers.

@@ -1,8 +1,8 @@
 """Terms of texts, which are words and pairs of consecutive words, counted by their hash.
 
 Hashes need no vocabulary: memory does not grow with the number of different terms, and texts are
-read once. Of two million terms, one in eight shares its bucket with another; a term that is kept,
-of at most 500,000, shares it with a given unknown word in less than 3 % of all cases.
+read once. Of two million terms, one in nine shares its bucket with another. Where 500,000 terms are
+kept, 3 % of the unknown words are taken for one of them.
 """
 
 import functools

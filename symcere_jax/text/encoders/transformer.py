@@ -54,10 +54,6 @@ class TransformerEncoder:
     def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         """Encodes all reviews; the vector of a user or an item is the mean of training reviews.
 
-        Args:
-            reviews: texts, their users, items and splits.
-            progress: called with a few words at the start of each stage.
-
         Raises:
             DataError: the model is missing or of an unknown kind, or the cache cannot be written.
         """
@@ -95,7 +91,7 @@ class TransformerEncoder:
 
 @dataclasses.dataclass
 class FittedTransformer:
-    """Encodes any texts by a language model; see `FittedTextEncoder`.
+    """Encodes any texts by a language model.
 
     The model is read when the first text is encoded. Its files are not copied.
 
@@ -146,7 +142,7 @@ class FittedTransformer:
     def encode_texts(
         self, texts: Sequence[str], count: Callable[[int], None] = lambda n: None
     ) -> np.ndarray:
-        """Vectors of texts, each by itself; see `FittedTextEncoder`.
+        """Vectors of texts, each by itself.
 
         Args:
             texts: n texts; of equal ones, and those that the cache has, none is encoded again.
@@ -185,13 +181,13 @@ class FittedTransformer:
         self._cache = VectorCache(folder / name, self.width)
 
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
-        """Vectors of users or items, the mean of their reviews; see `FittedTextEncoder`."""
+        """Vectors of users or items, the mean of their reviews."""
         rows = self.encode_texts([text for texts in documents for text in texts])
         owner = np.repeat(np.arange(len(documents)), [len(texts) for texts in documents])
         return owner_means(rows, np.ones(len(rows), bool), owner, len(documents))
 
     def unknown_words(self, text: str) -> list[str]:
-        """None: a language model reads any word by its parts; see `FittedTextEncoder`."""
+        """None: a language model reads any word by its parts."""
         return []
 
     def save(self, folder: Path) -> None:
