@@ -13,7 +13,7 @@ import scipy.sparse
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.text.encoders.information import mutual_information, xlogx
+from symcere_jax.explain.mutual_information import mutual_information, xlogx
 
 FACTUAL, SENTIMENT, OTHER = "factual", "sentiment", "other"
 CLASSES = (FACTUAL, SENTIMENT, OTHER)

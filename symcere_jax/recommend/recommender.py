@@ -127,7 +127,7 @@ class Recommender:
             fold_in=FoldIn.of(trained.model, trained.params, trained.inputs, trained.neighbors),
             history=trained.items,
             seen=Interactions.from_pairs(all_pairs, dataset.n_users),
-            texts=TextReader.load(dataset, trained.metadata.config.text_encoder),
+            texts=TextReader.load(dataset, trained.metadata.settings.text_encoder),
             metadata=trained.metadata,
             index=build_index(embeddings, index),
             titles=dataset.item_titles(),

@@ -88,15 +88,10 @@ def evaluate_cold_start(
         )
     if schema.text_model_file(encoder_name) not in dataset.manifest.files:
         raise NoColdStartError(
-            f"{dataset.folder} keeps no text encoder to read new items with: prepare the data "
-            "again, and train with text"
-        )
-    encoder = load_text_encoder(dataset, encoder_name)
-    if not encoder.reads_text:
-        raise NoColdStartError(
             f"the text features {encoder_name!r} were made elsewhere, and the texts of what is new "
             "cannot be read: train with text features that are made here"
         )
+    encoder = load_text_encoder(dataset, encoder_name)
     splits: tuple[HeldOutSplit, ...] = ("valid",) if split == "valid" else ("valid", "test")
     problems = {name: ColdStart.of(dataset, name, seed=seed) for name in splits}
     features = {

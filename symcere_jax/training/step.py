@@ -1,5 +1,6 @@
 """Train steps: many of them in one call on the devices, without return to the host."""
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -52,7 +53,7 @@ class TrainState:
     def starting_from(self, params: Any) -> "TrainState":
         """The same state with other parameters."""
         average = None if self.average is None else jax.tree.map(jnp.copy, params)
-        return self.replace(params=params, average=average)
+        return dataclasses.replace(self, params=params, average=average)
 
 
 def build_optimizer(settings: ResolvedSettings, batch_size: int) -> optax.GradientTransformation:

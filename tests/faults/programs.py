@@ -171,7 +171,7 @@ def _run(program: Program, place: Path) -> Program:
 
 
 def _make_language_model(folder: Path) -> None:
-    from tests.text.language_models.models import make_model, write_sentence_settings
+    from tests.text.hub.models import make_model, write_sentence_settings
 
     make_model(folder, "bert")
     write_sentence_settings(folder, {"pooling_mode_mean_tokens": True})

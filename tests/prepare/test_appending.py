@@ -179,7 +179,7 @@ def test_features_from_elsewhere_cannot_be_appended_to(two_encoders, tmp_path):
             text_embeddings=tmp_path / "vectors.npy",
         )
     )
-    with pytest.raises(DataError, match=r"made elsewhere .* and so must be"):
+    with pytest.raises(DataError, match="made elsewhere"):
         prepare(two_encoders)
 
 

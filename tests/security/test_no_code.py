@@ -117,9 +117,9 @@ def test_scores_and_caches_of_objects_are_refused(tmp_path, payload, trained_run
     (run / "per_user_test.npz").write_bytes(content)
     with pytest.raises(SymcereError):
         read_runs([run], dataset, "test", "ndcg@10")
-    for name in ("1.keys.npy", "1.vectors.npy"):
-        (tmp_path / name).write_bytes(content)
-    assert len(VectorCache(tmp_path, 3)) == 0
+    (tmp_path / "vectors.sqlite").write_bytes(content)
+    with pytest.raises(DataError, match="--text_cache"):
+        VectorCache(tmp_path, 3)
     assert not proof.exists()
 
 
@@ -150,7 +150,7 @@ def test_weights_in_another_format_and_outside_of_the_folder_are_refused(tmp_pat
 
 
 def test_code_in_the_folder_of_a_language_model_is_not_run(tmp_path):
-    from tests.text.language_models.models import make_model, write_sentence_settings
+    from tests.text.hub.models import make_model, write_sentence_settings
 
     make_model(tmp_path, "bert")
     write_sentence_settings(tmp_path, {"pooling_mode_mean_tokens": True})

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from symcere_jax.data import Interactions, ReviewDataset
+from symcere_jax.data import Interactions, ReviewDataset, schema
 from symcere_jax.evaluation.cold_start import NEW_ITEMS, NEW_USERS, WARM, ColdStart
 from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.prepare.pipeline import prepare
@@ -25,7 +25,6 @@ from symcere_jax.study.cold_start import (
     _with_new,
     evaluate_cold_start,
 )
-from symcere_jax.text.encoders.precomputed import FittedPrecomputed
 from symcere_jax.training import load_model, loop, train
 from symcere_jax.training.neighbors import NeighborChoice
 
@@ -163,7 +162,6 @@ def test_where_nothing_is_new_there_is_nothing_to_score(dataset, tmp_path):
 
 def test_features_from_elsewhere_cannot_read_what_is_new(found, monkeypatch):
     _, folder, dataset, _ = found
-    module = "symcere_jax.study.cold_start.load_text_encoder"
-    monkeypatch.setattr(module, lambda dataset, name: FittedPrecomputed(24))
+    monkeypatch.setattr(schema, "text_model_file", lambda name: "not there")
     with pytest.raises(NoColdStartError, match="'lsa' were made elsewhere"):
         evaluate_cold_start(folder / "run", dataset, "test")

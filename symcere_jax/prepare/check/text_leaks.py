@@ -14,7 +14,7 @@ from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.encode.stored_encoder import StoredEncoder
 from symcere_jax.prepare.encode.stored_reviews import stored_reviews
-from symcere_jax.text import ConditionedEncoder, Conditioning, LsaEncoder, TextEncoder
+from symcere_jax.text import LsaEncoder, TextEncoder
 
 # Of the length of a row. Another machine rounds otherwise; a leaked review changes far more.
 _TOLERANCE = 1e-2
@@ -37,15 +37,10 @@ def check_text_leaks(dataset: ReviewDataset) -> Iterator[str]:
 def _check_again(dataset: ReviewDataset, name: str, settings: dict) -> Iterator[str]:
     for entry in ("dtype", "n_terms", "encoder"):
         settings.pop(entry, None)
-    conditioning = settings.pop("conditioning", None)
-    if conditioning is not None:
-        settings["width"] = settings.pop("encoder_width", None)
     with tempfile.TemporaryDirectory() as folder:
         encoder: TextEncoder
         try:
             encoder = LsaEncoder(**settings, scratch=Path(folder))
-            if conditioning is not None:
-                encoder = ConditionedEncoder(encoder, Conditioning(**conditioning))
             if dataset.manifest.source.get("appended"):  # encoded by what was fitted before
                 encoder = StoredEncoder(dataset, name)
         except TypeError as error:

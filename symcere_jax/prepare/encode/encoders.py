@@ -8,7 +8,6 @@ from tqdm import tqdm
 from symcere_jax.prepare.encode.text_settings import TextSettings
 from symcere_jax.text import (
     CombinedEncoder,
-    ConditionedEncoder,
     LsaEncoder,
     PrecomputedEncoder,
     TextEncoder,
@@ -33,7 +32,6 @@ def configured_encoder(
         if name == LsaEncoder.name:
             encoder = LsaEncoder(
                 width=settings.text_width,
-                term_weights=settings.text_term_weights,
                 seed=seed,
                 scratch=scratch,
             )
@@ -49,8 +47,6 @@ def configured_encoder(
             )
         else:
             encoder = PrecomputedEncoder(settings.text_embeddings, folder, scratch)
-        if settings.conditioning.is_on:
-            encoder = ConditionedEncoder(encoder, settings.conditioning, scratch)
         encoders.append(encoder)
     if len(encoders) > 1:
         return CombinedEncoder(tuple(encoders), scratch)

@@ -50,7 +50,6 @@ class StoredEncoder:
         settings = dict(dataset.manifest.text_encoders[name])
         self._settings = {k: v for k, v in settings.items() if k not in ("width", "dtype")}
         self._fitted: FittedTextEncoder = load_text_encoder(dataset, name)
-        self._fitted.encode_texts([])  # features from elsewhere end here, before any work
         self._scratch, self._cache = scratch, cache
 
     def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:

@@ -29,7 +29,7 @@ def stored_reviews(
         scratch: folder for the texts.
         erase_held_out: replace texts that are not for training by empty ones.
     """
-    columns: dict[str, list[np.ndarray]] = {"user": [], "item": [], "rating": []}
+    columns: dict[str, list[np.ndarray]] = {"user": [], "item": []}
     train: list[np.ndarray] = []
     with StoredTexts(scratch / "texts") as texts:
         with pq.ParquetFile(folder / schema.REVIEWS) as file:

@@ -2,12 +2,10 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
 
 from symcere_jax.errors import ConfigError
 from symcere_jax.fields import SettingsBase, setting
 from symcere_jax.settings import NONE
-from symcere_jax.text import Conditioning
 
 TEXT_ENCODERS = ("lsa", "transformer", "precomputed")
 
@@ -21,12 +19,6 @@ class TextSettings(SettingsBase):
         f"What encodes texts: {', '.join(TEXT_ENCODERS)}, several as lsa+transformer, or none.",
     )
     text_width: int = setting(256, "Width of the features of lsa.", minimum=1)
-    text_term_weights: Literal["none", "users", "ratings"] = setting(
-        "none",
-        "How lsa weighs terms besides by TF-IDF: none; users: less where the items of a user share "
-        "a term no more often than chance has it, as they do words of sentiment; ratings: less "
-        "where a term tells the rating of a review rather than its item.",
-    )
     text_model: str | None = setting(
         None, "Language model of transformer: a folder, or a name on the Hugging Face hub."
     )
@@ -48,16 +40,6 @@ class TextSettings(SettingsBase):
         None,
         "Vectors for precomputed: .npy in the order of reviews.parquet, or .parquet with user_id, "
         "item_id and embedding.",
-    )
-    text_center: bool = setting(False, "Subtract the mean of the items from text features.")
-    text_whiten: float = setting(
-        0.0,
-        "Whiten text features: 0 not at all, 0.5 half, 1 until all variances are equal.",
-        minimum=0,
-        maximum=1,
-    )
-    text_pca: int = setting(
-        0, "Keep that many dimensions of each encoder's features, by variance; 0: all.", minimum=0
     )
 
     def __post_init__(self) -> None:
@@ -82,8 +64,3 @@ class TextSettings(SettingsBase):
     def cache_folder(self) -> Path | None:
         """Folder of encoded reviews; None: they are not kept."""
         return self.text_cache and self.text_cache.expanduser()
-
-    @property
-    def conditioning(self) -> Conditioning:
-        """What is done to the features of each encoder."""
-        return Conditioning(self.text_center, self.text_whiten, self.text_pca)

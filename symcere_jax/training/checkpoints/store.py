@@ -213,8 +213,8 @@ class Checkpoints:
                         break  # training has deleted it: there is a newer one
                     damages.append(error)
                 else:
-                    for error in damages:
-                        _LOG.warning("%s; %s is used instead", error, folder)
+                    for damage in damages:
+                        _LOG.warning("%s; %s is used instead", damage, folder)
                     return result
             else:
                 break

@@ -6,7 +6,7 @@ with the number of nodes.
 """
 
 import dataclasses
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import flax.struct
 import jax
@@ -15,6 +15,8 @@ import jax.numpy as jnp
 from symcere_jax.models import NodeEmbeddings, SymCERE
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective.batch import Batch
+
+Modality = Literal["graph", "text"]
 
 
 @flax.struct.dataclass
@@ -112,8 +114,15 @@ class StepEmbeddings:
         # As popular as the item was without this interaction.
         return PairEmbeddings(users, items, self.bias(degree - 1))
 
-    def project_reviews(self, reviews: jax.Array) -> jax.Array:
-        """Directions `[n, d]` of single reviews, from their text features `[n, width]`."""
+    def table(self, modality: Modality) -> jax.Array:
+        """The share of one tower in the node embeddings, float32 `[n_nodes, share]`."""
+        if not self.model.has_both_towers:
+            return self.nodes.fused
+        return cast(jax.Array, getattr(self.nodes, modality))
+
+    def project_reviews(self, places: jax.Array) -> jax.Array:
+        """Directions `[n, d]` of the reviews at some places of the batch, int32 `[n]`."""
+        reviews = cast(jax.Array, self.reviews)[places]
         return self.model.direction(self._apply("project_reviews", reviews))
 
     def bias(self, degree: jax.Array) -> jax.Array:

@@ -17,7 +17,7 @@ from symcere_jax.models import NODE_PARAMS, SymCERE
 from symcere_jax.settings import NONE, ResolvedSettings
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective.batch import Batch, ItemCycle
-from symcere_jax.training.objective.embeddings import StepEmbeddings
+from symcere_jax.training.objective.embeddings import Modality, StepEmbeddings
 from symcere_jax.training.objective.microbatch import MicroBatch
 
 _LABELS = ("user", "item")  # by column of the interactions
@@ -138,7 +138,8 @@ class BprRanking(Term):
         if micro.settings.false_negatives == "history":
             users = micro.local(micro.batch.users)
             is_positive |= micro.inputs.history.contains(users, negatives)
-        return micro.prefer(*gathered.rows, keep=~is_positive)
+        items, bias = gathered.rows
+        return micro.prefer(items, bias, ~is_positive)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +164,8 @@ class LowRatedRanking(Term):
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
         """BPR of the interaction's item over the low-rated one."""
-        return micro.prefer(*gathered.rows, keep=micro.local(drawn.rows) < micro.n_items)
+        items, bias = gathered.rows
+        return micro.prefer(items, bias, micro.local(drawn.rows) < micro.n_items)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,10 +199,10 @@ class CrossModal(Term):
     def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
         """Reads the compared interactions by modality."""
         nodes = (batch.users, step.model.n_users + batch.items)[self.column][batch.compared]
-        graph = step.rows(step.nodes.graph, nodes)
+        graph = step.rows(step.table("graph"), nodes)
         if step.model.settings.cross_modal_view == "review":
-            return Parts((graph, step.project_reviews(step.reviews[batch.compared])))
-        return Parts((graph, step.rows(step.nodes.text, nodes)))
+            return Parts((graph, step.project_reviews(batch.compared)))
+        return Parts((graph, step.rows(step.table("text"), nodes)))
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
         """The symmetric SINCERE loss of the paper; rows of the same user or item are positives."""
@@ -224,14 +226,11 @@ class CrossModal(Term):
 class IntraModal(Term):
     """Users and items of an interaction agree within one modality."""
 
-    modality: str
+    modality: Modality
 
     def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
         """Reads users and items of the compared interactions."""
-        if step.model.has_both_towers:
-            table = step.nodes.graph if self.modality == "graph" else step.nodes.text
-        else:
-            table = step.nodes.fused
+        table = step.table(self.modality)
         ends = (batch.users[batch.compared], step.model.n_users + batch.items[batch.compared])
         return Parts(tuple(step.rows(table, end) for end in ends))
 
@@ -286,7 +285,7 @@ def build_terms(model: SymCERE) -> dict[str, tuple[float, Term]]:
         for label in labels:
             weight = settings.cross_modal_weight / len(labels)
             terms[f"cross_modal_{label}"] = (weight, CrossModal(_LABELS.index(label)))
-    modalities = {"graph": settings.graph_embeddings, "text": settings.text_encoder != NONE}
+    modalities: dict[Modality, bool] = {"graph": settings.graph_embeddings, "text": settings.text_encoder != NONE}
     for modality, is_there in modalities.items():
         if is_there:
             name = f"intra_modal_{modality}"

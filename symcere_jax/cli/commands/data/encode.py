@@ -3,7 +3,7 @@ r"""Adds text features to a prepared folder: of another encoder, or of the same 
 By a sentence encoder, from a folder or the Hugging Face hub:
 
   python data_prep/encode.py --dataset=data/shop --text_encoder=transformer \
-    --text_model=sentence-transformers/all-MiniLM-L6-v2 --text_center --text_whiten=0.5
+    --text_model=sentence-transformers/all-MiniLM-L6-v2
 
 Two encoders side by side, under another name:
 

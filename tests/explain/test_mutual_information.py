@@ -2,7 +2,7 @@ import numpy as np
 import scipy.sparse
 from sklearn.metrics import mutual_info_score
 
-from symcere_jax.text.encoders.information import mutual_information, xlogx
+from symcere_jax.explain.mutual_information import mutual_information, xlogx
 
 
 def test_information_is_that_of_scikit_learn():
