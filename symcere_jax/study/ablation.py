@@ -18,8 +18,7 @@ from symcere_jax.callbacks import ShouldStop
 from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError, SymcereError
-from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
-from symcere_jax.evaluation.popularity import norm_popularity_correlation
+from symcere_jax.evaluation import PRIMARY_METRIC, evaluate, norm_popularity_correlation
 from symcere_jax.evaluation.stored_scores import write_scores
 from symcere_jax.files import write_json
 from symcere_jax.models import resolve, score_factors

@@ -32,7 +32,7 @@ from symcere_jax.evaluation import HeldOutSplit, evaluate
 from symcere_jax.models import score_factors
 from symcere_jax.report.cold_start import cold_start_table, write_cold_start
 from symcere_jax.report.tables import metrics_table
-from symcere_jax.study.cold_start import (
+from symcere_jax.study.cold_start_scores import (
     ColdStartResult,
     NoColdStartError,
     evaluate_cold_start,
