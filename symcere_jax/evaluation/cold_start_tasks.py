@@ -106,11 +106,11 @@ class ColdStartTasks:
         else is known, and need not be recommended again, is the validation split.
         """
         known_item = self.dataset.item_counts()[self.known[:, 1]] > 0
-        of_new_users = self.known[np.isin(self.known[:, 0], self.new_users) & known_item]
+        new_histories = self.known[np.isin(self.known[:, 0], self.new_users) & known_item]
         earlier = [self.dataset.valid] if self.split == "test" else []
         return dataclasses.replace(
             self.dataset,
-            train=np.concatenate([self.dataset.train, of_new_users]),
+            train=np.concatenate([self.dataset.train, new_histories]),
             valid=np.concatenate([self.known, *earlier]),
             test=self.predicted[task],
         )

@@ -90,8 +90,8 @@ def top_k_with_metrics(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """`top_k`, and the metrics of each user's ranking, computed where the block is ranked.
 
-    `relevant` are the items to be found, of which each of `users` has one, and `ks` the cut-offs of
-    the metrics, which may exceed `n_items`; the other arguments are those of `top_k`.
+    `relevant` are the items to recommend, at least one for each of `users`, and `ks` the cut-offs
+    of the metrics, which may exceed `n_items`; the other arguments are those of `top_k`.
 
     Returns:
         int32 `[n, max(ks)]` items, as `top_k` gives them, and "metric@k" -> float64 `[n]`, as

@@ -67,8 +67,10 @@ def bootstrap_interval(
 
     batch, rng = max(1, _BATCH_VALUES // n_users), np.random.default_rng(seed)
     options = {"n_resamples": n_resamples, "batch": batch, "method": "percentile", "rng": rng}
-    found = stats.bootstrap((np.arange(n_users),), means, vectorized=True, **options)
-    return found.confidence_interval.low, found.confidence_interval.high
+    interval = stats.bootstrap(
+        (np.arange(n_users),), means, vectorized=True, **options
+    ).confidence_interval
+    return interval.low, interval.high
 
 
 def sign_flip_test(

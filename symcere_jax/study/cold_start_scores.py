@@ -92,16 +92,18 @@ def evaluate_cold_start(
         if len(np.unique(pairs[:, 0])) < MIN_USERS:
             continue
         scorers = _baselines(task, test, valid) | _models(task, test, valid)
-        found = {
+        evaluations = {
             method: test.tasks.evaluate(task, scorer.score_block, scorer.params)
             for method, scorer in scorers.items()
         }
-        values = {name: evaluation.per_user[PRIMARY_METRIC] for name, evaluation in found.items()}
+        values = {
+            name: evaluation.per_user[PRIMARY_METRIC] for name, evaluation in evaluations.items()
+        }
         tests = {
             name: compare_paired(values[MODEL][None], values[name])[0]
             for name in (POPULARITY, TEXT_KNN)
         }
-        results.append(ColdStartResult(task, found, tests))
+        results.append(ColdStartResult(task, evaluations, tests))
     return results
 
 
@@ -167,8 +169,8 @@ class _Methods:
 
     def ndcg(self, task: str, scorer: Scorer) -> float:
         """NDCG@10 of a method on a task."""
-        found = self.tasks.evaluate(task, scorer.score_block, scorer.params, ks=(10,))
-        return found.metrics[PRIMARY_METRIC]
+        evaluation = self.tasks.evaluate(task, scorer.score_block, scorer.params, ks=(10,))
+        return evaluation.metrics[PRIMARY_METRIC]
 
     def popularity(self, task: str) -> Scorer:
         scorer = fit_popularity(self.tasks.view(task), PopularitySettings(), 0)

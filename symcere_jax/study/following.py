@@ -53,7 +53,7 @@ def follow(
     # Also what was damaged, and an earlier one scored instead. A run chooses the weight at its end.
     tried: set[tuple[Any, Any]] = set()
     while True:
-        # In this order: what a run writes before it ends is found after it.
+        # In this order: what a run writes before it ends is read after it.
         alive = is_locked(workdir / LOCK)
         complete = _is_complete(checkpoints)
         newest = {(step, read_weight(workdir, step)) for step in checkpoints.steps("best")[-1:]}

@@ -23,10 +23,10 @@ class Epoch:
 
 
 class RunsObserver:
-    """Is told how many runs proceed; by itself it does nothing."""
+    """Base of those who follow many runs; it does nothing itself."""
 
     def start(self, total: int, done: int) -> None:
-        """The work starts, or resumes with some runs done."""
+        """The work starts, or resumes with `done` runs done."""
 
     def epoch(self, epoch: Epoch) -> None:
         """A run has done an epoch."""

@@ -33,7 +33,7 @@ _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, counted from --seed"
 _VARIANTS = flags.DEFINE_string(
     "variants",
     "configs/ablations/paper.json",
-    "JSON of the variants; the default, of 19, is in the repository",
+    "JSON of the variants; the default is in the repository",
 )
 
 
