@@ -10,7 +10,7 @@ from symcere_jax.callbacks import CountCallback
 from symcere_jax.cli import app as cli
 from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.settings import ResolvedSettings, Settings
-from symcere_jax.study.training import Epoch
+from symcere_jax.study.observers import Epoch, RunsObserver
 from symcere_jax.training import Progress
 
 
@@ -87,7 +87,7 @@ class ProgressBar:
             self._bar.set_postfix(self._shown, refresh=False)
 
 
-class RunsBar:
+class RunsBar(RunsObserver):
     """Shows a bar of many runs on stderr, if that is a terminal, and a line for each that ends.
 
     Args:
@@ -103,12 +103,12 @@ class RunsBar:
         live = sys.stderr.isatty()
         self._bar = tqdm(total=total, initial=done, unit=self._unit, disable=not live)
 
-    def at_work(self, name: str, epoch: Epoch) -> None:
+    def epoch(self, epoch: Epoch) -> None:
         """Shows a run that has done an epoch."""
         if self._bar is not None:
-            self._bar.set_postfix_str(f"{name}, epoch {epoch.number}: {epoch.score:.4f}")
+            self._bar.set_postfix_str(f"{epoch.run}, epoch {epoch.number}: {epoch.score:.4f}")
 
-    def ended(self, line: str) -> None:
+    def end(self, line: str) -> None:
         """Shows that a run has ended."""
         tqdm.write(line, file=sys.stderr)
         if self._bar is not None:

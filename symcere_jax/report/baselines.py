@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from symcere_jax.baselines.methods import METHODS
-from symcere_jax.baselines.runs import Record
+from symcere_jax.baselines.runs import BaselineRecord
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, seed_std, standard_error
 from symcere_jax.files import write_json, write_text
@@ -55,7 +55,7 @@ class Row:
         ]
 
 
-def summarize_baseline(record: Record, workdir: Path) -> Row:
+def summarize_baseline(record: BaselineRecord, workdir: Path) -> Row:
     """Reads the per-user values of a baseline's seeds.
 
     Args:

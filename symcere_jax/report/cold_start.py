@@ -10,7 +10,7 @@ from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
 from symcere_jax.files import write_json
 from symcere_jax.report.tables import terminal_table
-from symcere_jax.study.cold_start import ColdStartResult
+from symcere_jax.study.cold_start_scores import ColdStartResult
 
 HEADER = ("task", "users", "method", *SHOWN_METRICS, f"SymCERE − it, {PRIMARY_METRIC} (95 %)")
 

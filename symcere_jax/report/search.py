@@ -44,16 +44,16 @@ def write_search(result: SearchResult, workdir: Path, dataset: str) -> list[Path
             f"# Best of {', '.join(f'{n} {state}' for state, n in counts.items() if n)} trials:",
             f"# valid ndcg@10 {result.best.score:.4f}, epoch {result.best.best_epoch}.",
         ]
-        text = "\n".join([*comment, *flag_lines(result.best.config)]) + "\n"
+        text = "\n".join([*comment, *flag_lines(result.best.settings)]) + "\n"
         writers[FLAGS] = lambda path: path.write_text(text, encoding="utf-8")
     return write_files(workdir, writers)
 
 
-def flag_lines(config: Settings) -> list[str]:
+def flag_lines(settings: Settings) -> list[str]:
     """Command line flags of the settings that differ from the defaults."""
     defaults = Settings().as_dict()
     return [
-        _flag(name, value) for name, value in config.as_dict().items() if value != defaults[name]
+        _flag(name, value) for name, value in settings.as_dict().items() if value != defaults[name]
     ]
 
 

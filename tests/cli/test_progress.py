@@ -5,7 +5,7 @@ import pytest
 
 from symcere_jax.cli.progress import ProgressBar, RunsBar, counting_bar
 from symcere_jax.settings import ResolvedSettings, Settings
-from symcere_jax.study.training import Epoch
+from symcere_jax.study.observers import Epoch
 from symcere_jax.training import Progress
 
 RESOLVED = ResolvedSettings(
@@ -93,10 +93,10 @@ def test_a_counting_bar_on_a_terminal_alone(monkeypatch, capsys):
 
 def test_many_runs_show_a_line_each(capsys):
     bar = RunsBar("trial")
-    bar.ended("before the start")
+    bar.end("before the start")
     bar.start(3, 1)
-    bar.at_work("trial 2", Epoch(4, 0.25))
-    bar.ended("trial 2 complete")
+    bar.epoch(Epoch("trial 2", 4, 0.25))
+    bar.end("trial 2 complete")
     bar.close()
     assert capsys.readouterr().err == "before the start\ntrial 2 complete\n"
 
@@ -105,8 +105,8 @@ def test_many_runs_show_a_bar_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     bar = RunsBar("trial")
     bar.start(3, 1)
-    bar.at_work("trial 2", Epoch(4, 0.25))
-    bar.ended("trial 2 complete")
+    bar.epoch(Epoch("trial 2", 4, 0.25))
+    bar.end("trial 2 complete")
     bar.close()
     shown = capsys.readouterr().err
     assert "1/3" in shown and "trial 2, epoch 4: 0.2500" in shown

@@ -3,15 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import (
-    METHODS,
-    BaselineTrial,
-    Record,
-    summarize_baseline,
-    write_baselines,
-)
-
-from . import small
+from symcere_jax.baselines import METHODS, BaselineRecord, BaselineTrial
+from symcere_jax.report.baselines import summarize_baseline, write_baselines
+from tests.baselines import small
 
 VALUES = np.array([[0.0, 1.0, 0.5, 0.0], [1.0, 1.0, 0.5, 0.25], [0.5, 1.0, 0.5, 0.0]])
 
@@ -23,7 +17,7 @@ def record(tmp_path):
         folder.mkdir(parents=True)
         np.savez(folder / "per_user_test.npz", **{"ndcg@10": values})
     trials = [BaselineTrial({"alpha": 1.0}, 0.2, 1.5), BaselineTrial({"alpha": 2.0}, 0.4, 2.5)]
-    return Record("ials", "", trials, {0: 3.0, 1: 4.0, 2: 5.0})
+    return BaselineRecord("ials", "", trials, {0: 3.0, 1: 4.0, 2: 5.0})
 
 
 def test_a_row_sums_up_seeds_and_users(record, tmp_path):

@@ -17,7 +17,7 @@ def trial(number, state, score, **searched):
     return Trial(
         number=number,
         state=state,
-        config=BASE.replace(**searched),
+        settings=BASE.replace(**searched),
         searched=searched,
         score=score,
         epochs=7 if done else None,
@@ -62,7 +62,7 @@ def test_the_best_is_the_first_of_the_complete_ones_with_the_highest_score():
 def test_the_flagfile_repeats_the_best_trial(tmp_path):
     write_search(RESULT, tmp_path, "shop")
     path = tmp_path / "best.flags"
-    assert parse_flagfile(path) == TRIALS[2].config
+    assert parse_flagfile(path) == TRIALS[2].settings
     lines = path.read_text().splitlines()
     comments = [line for line in lines if line.startswith("#")]
     assert "valid ndcg@10 0.3123" in " ".join(comments)

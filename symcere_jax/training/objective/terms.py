@@ -285,7 +285,10 @@ def build_terms(model: SymCERE) -> dict[str, tuple[float, Term]]:
         for label in labels:
             weight = settings.cross_modal_weight / len(labels)
             terms[f"cross_modal_{label}"] = (weight, CrossModal(_LABELS.index(label)))
-    modalities: dict[Modality, bool] = {"graph": settings.graph_embeddings, "text": settings.text_encoder != NONE}
+    modalities: dict[Modality, bool] = {
+        "graph": settings.graph_embeddings,
+        "text": settings.text_encoder != NONE,
+    }
     for modality, is_there in modalities.items():
         if is_there:
             name = f"intra_modal_{modality}"

@@ -32,12 +32,12 @@ from symcere_jax.evaluation import HeldOutSplit, evaluate
 from symcere_jax.models import score_factors
 from symcere_jax.report.cold_start import cold_start_table, write_cold_start
 from symcere_jax.report.tables import metrics_table
-from symcere_jax.study.cold_start import (
+from symcere_jax.study.cold_start_scores import (
     ColdStartResult,
     NoColdStartError,
     evaluate_cold_start,
 )
-from symcere_jax.study.following import Waiting, follow
+from symcere_jax.study.following import follow
 from symcere_jax.study.scoring import score_run
 
 _DATASET = flags.DEFINE_string(
@@ -101,13 +101,12 @@ def _cold_start(
 
 def _follow(workdir: Path, dataset: ReviewDataset, split: HeldOutSplit) -> None:
     ks = sorted(set(_KS.value))
-    waiting = Waiting(at_most=_FOLLOW_WAIT.value)
     for record in follow(
         workdir,
         dataset,
         split,
         lambda embeddings: evaluate(score_factors, embeddings.factors(), dataset, split, ks=ks),
-        waiting,
+        max_wait=_FOLLOW_WAIT.value,
     ):
         if "end" not in record:
             names = [f"{metric}@{k}" for metric in ("ndcg", "recall") for k in ks]

@@ -9,7 +9,7 @@ Prints the tables; writes comparison.md, comparison.json and comparison.png:
   - the metric ± its standard error over users, and its spread over seeds;
   - the difference to the reference: 95 % paired bootstrap interval, sign-flip permutation test and
     Wilcoxon signed-rank test, with Holm's correction;
-  - catalogue coverage, Gini coefficient and popularity of what is recommended;
+  - catalog coverage, Gini coefficient and popularity of what is recommended;
   - recall by popularity of the held-out item, and the metric by length of the user's history.
 """
 

@@ -6,36 +6,29 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.baselines.graph_training import (
+from symcere_jax.baselines.neural.graph_training import (
     GraphInputs,
     GraphSettings,
     Params,
     Triplets,
-    initial_embedding,
-    train_graph,
+    fit_graph,
 )
-from symcere_jax.baselines.infonce import distinct, infonce
-from symcere_jax.baselines.lightgcn import ranking_loss
+from symcere_jax.baselines.neural.infonce import distinct, infonce
+from symcere_jax.baselines.neural.lightgcn import ranking_loss
 from symcere_jax.baselines.scorer import Scorer
 from symcere_jax.data import ReviewDataset
+from symcere_jax.fields import setting
 from symcere_jax.graph import propagate
 from symcere_jax.models import normalize_rows
 
 
-@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class SimGclSettings(GraphSettings):
-    """Settings of SimGCL.
+    """Settings of SimGCL."""
 
-    Attributes:
-        contrast: weight of the contrastive loss.
-        noise: norm of the noise that each message passing step adds.
-        temperature: of the contrastive loss.
-    """
-
-    contrast: float = 0.1
-    noise: float = 0.1
-    temperature: float = 0.2
+    contrast: float = setting(0.1, "weight of the contrastive loss", minimum=0)
+    noise: float = setting(0.1, "norm of the noise that each step adds", minimum=0)
+    temperature: float = setting(0.2, "of the contrastive loss", above=0)
 
     SPACE: ClassVar[dict[str, tuple]] = {
         "n_layers": (2, 3),
@@ -53,22 +46,14 @@ def fit_simgcl(dataset: ReviewDataset, settings: SimGclSettings, seed: int) -> S
     Source: J. Yu et al., "Are Graph Augmentations Necessary? Simple Graph Contrastive Learning for
     Recommendation", SIGIR 2022.
 
-    Args:
-        dataset: the prepared folder.
-        settings: of the model.
-        seed: of embeddings, batches and noise.
-
     Raises:
         DataError: the validation split, which decides when to stop, has no interactions.
     """
-    inputs = GraphInputs.from_dataset(dataset)
-    init_key, train_key = jax.random.split(jax.random.key(seed))
-    params = {"embedding": initial_embedding(inputs, settings, init_key)}
-    return train_graph(simgcl_loss, embed, params, inputs, dataset, settings, train_key)
+    return fit_graph(simgcl_loss, embed, dataset, settings, seed)
 
 
 def embed(params: Params, inputs: GraphInputs, settings: SimGclSettings) -> jax.Array:
-    """`mean_{l=1..L} A^l E`: LightGCN without the embeddings themselves, as SimGCL has it."""
+    """`mean_{l=1..L} A^l E`: LightGCN without the embeddings themselves, as in SimGCL."""
     nodes = propagate(inputs.adjacency, params["embedding"], settings.n_layers - 1)
     return _neighbor_sum(inputs, nodes)
 

@@ -7,13 +7,13 @@ import pytest
 
 from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.evaluation.cold_start import (
+from symcere_jax.evaluation.cold_start_tasks import (
     NEW_ITEMS,
     NEW_ITEMS_ALL,
     NEW_USERS,
     TOGETHER,
     WARM,
-    ColdStart,
+    ColdStartTasks,
 )
 
 from . import folders
@@ -38,9 +38,9 @@ class _Data(ReviewDataset):
         rows = sorted(
             (int(u), int(i), split) for split in schema.SPLITS for u, i in self.interactions(split)
         )
-        return pa.table(
-            {"split": [row[2] for row in rows], "text": [f"{u} on {i}" for u, i, _ in rows]}
-        )
+        users, items, splits = map(list, zip(*rows, strict=True))
+        texts = [f"{user} on {item}" for user, item, _ in rows]
+        return pa.table({"user": users, "item": items, "split": splits, "text": texts})
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def problem(data):
-    return ColdStart.of(data, "test")
+    return ColdStartTasks.from_split(data, "test")
 
 
 def pairs(array):
@@ -59,14 +59,17 @@ def pairs(array):
 
 
 def test_what_is_known_and_what_is_predicted_never_meet(problem):
-    predicted = [pairs(rows) for rows in problem.predicted.values()]
+    parts = (NEW_ITEMS, NEW_USERS, WARM)
+    predicted = [pairs(problem.predicted[part]) for part in parts]
     assert sum(map(len, predicted)) == len(set.union(*predicted))
+    assert pairs(problem.predicted[NEW_ITEMS_ALL]) == predicted[0]
+    assert pairs(problem.predicted[TOGETHER]) == predicted[0] | predicted[2]
     assert not set.union(*predicted) & pairs(problem.known)
     # All pairs are one or the other, but for those of a new user with a new item.
     rest = set(TEST) - set.union(*predicted) - pairs(problem.known)
     assert rest <= {(8, 5)}
     assert pairs(problem.predicted[WARM]) == {(0, 0), (3, 3)}
-    assert {i for _, i in pairs(problem.predicted["new items"])} == {5, 6}
+    assert {i for _, i in pairs(problem.predicted[NEW_ITEMS])} == {5, 6}
     assert {u for u, _ in pairs(problem.predicted[NEW_USERS])} == {8, 9}
 
 
@@ -78,7 +81,7 @@ def test_half_of_each_is_known_rounded_up(problem):
     ]
     assert problem.new_users.tolist() == [8, 9]
     assert [len(items) for items in problem.user_items] == [2, 2]
-    assert len(pairs(problem.predicted["new items"])) < len(TEST) / 2
+    assert len(pairs(problem.predicted[NEW_ITEMS])) < len(TEST) / 2
 
 
 def test_texts_are_those_of_the_known_pairs(problem):
@@ -94,18 +97,20 @@ def test_texts_are_those_of_the_known_pairs(problem):
 
 
 def test_the_same_seed_gives_the_same_task(data, problem):
-    again, other = ColdStart.of(data, "test"), ColdStart.of(data, "test", seed=5)
+    again, other = (
+        ColdStartTasks.from_split(data, "test"),
+        ColdStartTasks.from_split(data, "test", seed=5),
+    )
     assert again.known.tolist() == problem.known.tolist()
     assert other.known.tolist() != problem.known.tolist()
 
 
 def test_a_view_never_shows_what_is_predicted(problem):
     hidden = set.union(*(pairs(rows) for rows in problem.predicted.values()))
-    for task in problem.tasks():
-        view = problem.view(task, {})
+    for task in list(problem.predicted):
+        view = problem.view(task)
         assert not pairs(view.train) & hidden and not pairs(view.valid) & hidden
         assert pairs(view.test) <= hidden
-        assert not pairs(view.train) & pairs(view.valid)
         # New users' known items are their history; new items are no history of anybody.
         assert {(u, i) for u, i in pairs(view.train) if u in (8, 9)} == {
             (user, item)
@@ -117,7 +122,7 @@ def test_a_view_never_shows_what_is_predicted(problem):
 
 
 def test_tasks_rank_among_their_own_items(problem):
-    assert problem.tasks() == [NEW_ITEMS, NEW_ITEMS_ALL, NEW_USERS, WARM, TOGETHER]
+    assert list(problem.predicted) == [NEW_ITEMS, NEW_ITEMS_ALL, NEW_USERS, WARM, TOGETHER]
     flat = jnp.arange(8, 0, -1.0)  # the same ranking for everybody: 0, 1, …
 
     def score(params, users):
@@ -132,7 +137,7 @@ def test_tasks_rank_among_their_own_items(problem):
     }
     for task, expected in candidates.items():
         found = problem.evaluate(task, score, flat, ks=(8,))
-        view = problem.view(task, {})
+        view = problem.view(task)
         seen = pairs(np.concatenate([view.train, view.valid]))
         for user, row in zip(found.users, found.recommended, strict=True):
             kept = [item for item in sorted(expected) if (user, item) not in seen]
@@ -142,6 +147,6 @@ def test_tasks_rank_among_their_own_items(problem):
 def test_nothing_new_leaves_the_warm_task_alone():
     made = folders.dataset([(0, 0), (1, 1), (0, 1)], [], [(1, 0)], 2, 2)
     data = _Data(**{f.name: getattr(made, f.name) for f in dataclasses.fields(made)})
-    problem = ColdStart.of(data, "test")
-    assert problem.tasks() == [WARM]
+    problem = ColdStartTasks.from_split(data, "test")
+    assert list(problem.predicted) == [WARM]
     assert len(problem.known) == len(problem.new_items) == len(problem.new_users) == 0

@@ -2,9 +2,8 @@ import jax
 import numpy as np
 import pytest
 
-from symcere_jax.baselines.infonce import distinct, infonce
-
-from . import small
+from symcere_jax.baselines.neural.infonce import distinct, infonce
+from tests.baselines import small
 
 
 @pytest.mark.parametrize("n_rows", [4, 6, 99])

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.data import Interactions, ReviewDataset, schema
-from symcere_jax.evaluation.cold_start import NEW_ITEMS, NEW_USERS, WARM, ColdStart
-from symcere_jax.models.fold_in import FoldIn
+from symcere_jax.evaluation.cold_start_tasks import NEW_ITEMS, NEW_USERS, WARM, ColdStartTasks
 from symcere_jax.prepare.pipeline import prepare
 from symcere_jax.prepare.settings import PrepareSettings
 from symcere_jax.report.cold_start import (
@@ -15,14 +14,14 @@ from symcere_jax.report.cold_start import (
     write_cold_start,
 )
 from symcere_jax.settings import Settings
-from symcere_jax.study.cold_start import (
+from symcere_jax.study.cold_start_scores import (
     FROM_ITEMS,
     FROM_TEXTS,
     MODEL,
     POPULARITY,
     TEXT_KNN,
     NoColdStartError,
-    _with_new,
+    _Methods,
     evaluate_cold_start,
 )
 from symcere_jax.training import load_model, loop, train
@@ -67,15 +66,12 @@ def test_new_ones_get_more_than_popularity_gives(found):
     assert WARM in by_task
 
 
-def test_what_is_new_has_neighbours(found):
+def test_what_is_new_has_neighbors(found):
     _, folder, dataset, _ = found
     trained = load_model(folder / "run", dataset)
-    fold_in = FoldIn.of(trained.model, trained.params, trained.inputs, trained.neighbors)
-    problem = ColdStart.of(dataset, "test")
-    counts = (len(problem.new_items), len(problem.new_users))
-    features = [np.random.default_rng(n).standard_normal((n, 24)) for n in counts]
-    known = trained.embeddings()
-    embeddings = _with_new(known, fold_in, problem, *features, True, True, 0.0)
+    methods = _Methods.create(trained, dataset, "test", 0)
+    problem, known = methods.tasks, trained.embeddings()
+    embeddings = methods.model().params
     items = np.asarray(embeddings.items, float)
     items /= np.maximum(np.linalg.norm(items, axis=1, keepdims=True), 1e-30)
     old = np.setdiff1d(np.arange(dataset.n_items), problem.new_items)
@@ -109,7 +105,7 @@ def test_what_is_predicted_changes_nothing(found, monkeypatch):
     if policy != "cold_item":
         pytest.skip("shown once")
     # The texts of predicted reviews are replaced: not a single ranking moves.
-    problem = ColdStart.of(dataset, "test")
+    problem = ColdStartTasks.from_split(dataset, "test")
     hidden = {tuple(p) for rows in problem.predicted.values() for p in rows.tolist()}
     original = ReviewDataset.reviews
 
@@ -153,7 +149,7 @@ def test_reports(found, tmp_path):
 
 def test_where_nothing_is_new_there_is_nothing_to_score(dataset, tmp_path):
     train(Settings(**SETTINGS, n_layers=1), dataset, tmp_path / "run")
-    if not ColdStart.of(dataset, "test").new_items.size:
+    if not ColdStartTasks.from_split(dataset, "test").new_items.size:
         with pytest.raises(
             NoColdStartError, match=r"no user or item of test is new; prepare .*cold_item"
         ):

@@ -5,19 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import graph_training
-from symcere_jax.baselines.graph_training import (
+from symcere_jax.baselines.neural import graph_training
+from symcere_jax.baselines.neural.graph_training import (
+    GraphInputs,
     GraphSettings,
-    initial_embedding,
+    fit_graph,
     sample_triplets,
-    train_graph,
     unknown_item,
 )
-from symcere_jax.baselines.lightgcn import embed, lightgcn_loss
-from symcere_jax.baselines.scorer import training_items
+from symcere_jax.baselines.neural.lightgcn import embed, lightgcn_loss
+from symcere_jax.baselines.scorer import Histories
 from symcere_jax.errors import SymcereError
-
-from . import small
+from tests.baselines import small
 
 SETTINGS = GraphSettings(embedding_dim=4, n_layers=1, batch_size=64, learning_rate=0.05)
 
@@ -28,14 +27,14 @@ def few_rounds(monkeypatch):
 
 
 def test_unknown_items_by_rank():
-    histories = training_items(small.dataset())
+    histories = Histories.from_dataset(small.dataset())
     expected = [
         (user, rank, item)
         for user in range(small.N_USERS)
         for rank, item in enumerate(sorted(set(range(small.N_ITEMS)) - small.history(user)))
     ]
     users, ranks, items = np.array(expected).T
-    found = jax.jit(unknown_item, static_argnums=3)(histories, users, ranks, small.N_ITEMS)
+    found = jax.jit(unknown_item)(histories, users, ranks)
     np.testing.assert_array_equal(found, items)
 
 
@@ -59,21 +58,18 @@ def test_batches_are_training_pairs_and_unknown_items():
 def test_a_user_of_all_items_has_no_negative():
     train = [(0, 0), (0, 1), (0, 2), (1, 0)]
     data = small.dataset(train, [(1, 1)], [], n_users=2, n_items=3)
-    inputs = graph_training.GraphInputs.from_dataset(data)
+    inputs = GraphInputs.from_dataset(data)
     batch = jax.jit(sample_triplets, static_argnums=1)(inputs, 200, jax.random.key(0))
     np.testing.assert_array_equal(batch.keep, batch.users == 1)
     assert (batch.negatives < 3).all()
 
 
-def _train(dataset, loss=lightgcn_loss, key=0, **settings):
-    settings = dataclasses.replace(SETTINGS, **settings)
-    inputs = graph_training.GraphInputs.from_dataset(dataset)
-    params = {"embedding": initial_embedding(inputs, settings, jax.random.key(7))}
-    return train_graph(loss, embed, params, inputs, dataset, settings, jax.random.key(key))
+def _train(dataset, loss=lightgcn_loss, seed=0, **settings):
+    return fit_graph(loss, embed, dataset, SETTINGS.replace(**settings), seed)
 
 
 def test_training_repeats_bit_for_bit():
-    first, second, other = (_train(small.dataset(), key=key).params for key in (0, 0, 1))
+    first, second, other = (_train(small.dataset(), seed=seed).params for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.users, second.users)
     assert not np.array_equal(first.users, other.users)
 
@@ -103,7 +99,7 @@ def test_the_best_round_is_kept(monkeypatch):
 def test_a_round_is_whole_epochs(monkeypatch):
     steps = []
 
-    def run_steps(loss, n_steps, state, *rest):
+    def run_steps(loss, n_steps, settings, state, *rest):
         steps.append(n_steps)
         return state, jnp.float32(0)
 
@@ -121,13 +117,3 @@ def _nan_loss(params, inputs, batch, key, settings):
 def test_a_loss_that_is_not_finite():
     with pytest.raises(SymcereError, match="the loss is not finite after 50 steps"):
         _train(small.dataset(), _nan_loss)
-
-
-def test_values_of_settings_need_no_compilation():
-    compiled = graph_training._run_steps._cache_size
-    _train(small.dataset(), learning_rate=0.01)
-    before = compiled()
-    _train(small.dataset(), learning_rate=0.02, l2=0.5)
-    assert compiled() == before
-    _train(small.dataset(), embedding_dim=5)
-    assert compiled() == before + 1

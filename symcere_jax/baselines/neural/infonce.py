@@ -18,8 +18,8 @@ def distinct(rows: jax.Array, n_rows: int) -> tuple[jax.Array, jax.Array]:
         the same shape, False for the padding.
     """
     size = min(len(rows), n_rows)
-    found = jnp.unique(rows, size=size)
-    return found, jnp.append(True, found[1:] > found[:-1])
+    unique = jnp.unique(rows, size=size)
+    return unique, jnp.append(True, unique[1:] > unique[:-1])
 
 
 def infonce(

@@ -2,10 +2,14 @@ import jax
 import numpy as np
 import pytest
 
-from symcere_jax.baselines.lightgcn import LightGcnSettings, embed, fit_lightgcn, lightgcn_loss
+from symcere_jax.baselines.neural.lightgcn import (
+    LightGcnSettings,
+    embed,
+    fit_lightgcn,
+    lightgcn_loss,
+)
 from symcere_jax.errors import DataError
-
-from . import small
+from tests.baselines import small
 
 
 def _nodes(embedding, n_layers):
@@ -22,7 +26,7 @@ def test_embeddings_are_means_over_layers(n_layers):
 
 def test_the_loss_equals_a_loop():
     params, settings = {"embedding": small.embedding()}, LightGcnSettings(n_layers=2, l2=0.3)
-    found = jax.jit(lightgcn_loss)(
+    found = jax.jit(lightgcn_loss, static_argnums=4)(
         params, small.inputs(), small.batch(), jax.random.key(0), settings
     )
     nodes = _nodes(params["embedding"], 2)

@@ -2,9 +2,8 @@ import jax
 import numpy as np
 import pytest
 
-from symcere_jax.baselines.simgcl import SimGclSettings, embed, noisy_view, simgcl_loss
-
-from . import small
+from symcere_jax.baselines.neural.simgcl import SimGclSettings, embed, noisy_view, simgcl_loss
+from tests.baselines import small
 
 
 def _layers(embedding, n_layers):
@@ -48,7 +47,7 @@ def test_the_loss_is_ranking_and_contrast_of_users_and_items():
     params, inputs, batch = {"embedding": small.embedding()}, small.inputs(), small.batch()
     settings = SimGclSettings(n_layers=2, noise=0.2, contrast=0.7, temperature=0.4, l2=0.1)
     key = jax.random.key(3)
-    found = jax.jit(simgcl_loss)(params, inputs, batch, key, settings)
+    found = jax.jit(simgcl_loss, static_argnums=4)(params, inputs, batch, key, settings)
     nodes = np.mean(_layers(params["embedding"], 2), axis=0)
     first, second = (
         np.asarray(noisy_view(params, inputs, settings, view_key), np.float64)

@@ -8,33 +8,28 @@ import jax
 import numpy as np
 
 from symcere_jax.arrays import unit_rows
-from symcere_jax.baselines.graph_training import (
+from symcere_jax.baselines.neural.graph_training import (
     GraphInputs,
     GraphSettings,
     Params,
     Triplets,
+    fit_graph,
     initial_embedding,
-    train_graph,
 )
-from symcere_jax.baselines.infonce import distinct, infonce
-from symcere_jax.baselines.lightgcn import embed, ranking_loss
+from symcere_jax.baselines.neural.infonce import distinct, infonce
+from symcere_jax.baselines.neural.lightgcn import embed, ranking_loss
 from symcere_jax.baselines.scorer import Scorer
 from symcere_jax.baselines.text_knn import first_encoder
 from symcere_jax.data import ReviewDataset
+from symcere_jax.fields import setting
 
 
-@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TextAlignedSettings(GraphSettings):
-    """Settings of the text-aligned LightGCN.
+    """Settings of the text-aligned LightGCN."""
 
-    Attributes:
-        alignment: weight of the contrastive loss.
-        temperature: of the contrastive loss.
-    """
-
-    alignment: float = 0.1
-    temperature: float = 0.2
+    alignment: float = setting(0.1, "weight of the contrastive loss", minimum=0)
+    temperature: float = setting(0.2, "of the contrastive loss", above=0)
 
     SPACE: ClassVar[dict[str, tuple]] = {
         "n_layers": (2, 3),
@@ -70,25 +65,24 @@ def fit_text_aligned(dataset: ReviewDataset, settings: TextAlignedSettings, seed
     WWW 2024. There texts are profiles that a language model wrote, and all users and items are
     candidates; here they are reviews, and candidates are those of the batch.
 
-    Args:
-        dataset: the prepared folder.
-        settings: of the model.
-        seed: of parameters and batches.
-
     Raises:
         DataError: the folder has no text features, or no validation interactions, which decide
             when to stop.
     """
     encoder = first_encoder(dataset)
-    text = [unit_rows(dataset.text_features(encoder, rows)) for rows in ("users", "items")]
-    inputs = GraphInputs.from_dataset(dataset, np.concatenate(text))
-    init_key, text_key, train_key = jax.random.split(jax.random.key(seed), 3)
+    text = np.concatenate(
+        [unit_rows(dataset.text_features(encoder, rows)) for rows in ("users", "items")]
+    )
+    return fit_graph(
+        text_aligned_loss, embed, dataset, settings, seed, initial=_initial_params, text=text
+    )
+
+
+def _initial_params(inputs: GraphInputs, settings: TextAlignedSettings, key: jax.Array) -> Params:
+    embedding_key, text_key = jax.random.split(key)
+    params = initial_embedding(inputs, settings, embedding_key)
     projection = TextProjection(settings.embedding_dim).init(text_key, inputs.text)
-    params = {
-        "embedding": initial_embedding(inputs, settings, init_key),
-        "projection": projection["params"],
-    }
-    return train_graph(text_aligned_loss, embed, params, inputs, dataset, settings, train_key)
+    return params | {"projection": projection["params"]}
 
 
 def text_aligned_loss(

@@ -2,15 +2,14 @@ import jax
 import numpy as np
 import pytest
 
-from symcere_jax.baselines.text_aligned import (
+from symcere_jax.baselines.neural.text_aligned import (
     TextAlignedSettings,
     TextProjection,
     fit_text_aligned,
     text_aligned_loss,
 )
 from symcere_jax.errors import DataError
-
-from . import small
+from tests.baselines import small
 
 TEXT_WIDTH, WIDTH = 6, 4
 
@@ -34,7 +33,7 @@ def test_the_loss_is_ranking_and_alignment_of_users_and_items():
         embedding_dim=WIDTH, n_layers=2, l2=0.1, alignment=0.6, temperature=0.3
     )
     batch = small.batch()
-    loss = jax.jit(jax.value_and_grad(text_aligned_loss))
+    loss = jax.jit(jax.value_and_grad(text_aligned_loss), static_argnums=4)
     found, gradients = loss(params, small.inputs(text), batch, jax.random.key(0), settings)
     powers = [np.linalg.matrix_power(small.adjacency(), layer) for layer in range(3)]
     nodes = np.mean(powers, axis=0) @ params["embedding"]

@@ -6,13 +6,12 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.baselines.graph_training import (
+from symcere_jax.baselines.neural.graph_training import (
     GraphInputs,
     GraphSettings,
     Params,
     Triplets,
-    initial_embedding,
-    train_graph,
+    fit_graph,
 )
 from symcere_jax.baselines.scorer import Scorer
 from symcere_jax.data import ReviewDataset
@@ -20,7 +19,6 @@ from symcere_jax.graph import propagate
 from symcere_jax.losses import bpr_terms, pair_scores
 
 
-@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class LightGcnSettings(GraphSettings):
     """Settings of LightGCN."""
@@ -36,21 +34,13 @@ class LightGcnSettings(GraphSettings):
 def fit_lightgcn(dataset: ReviewDataset, settings: LightGcnSettings, seed: int) -> Scorer:
     """Trains `z = mean_{l=0..L} A^l E` by BPR.
 
-    Source: He et al., "LightGCN: Simplifying and Powering Graph Convolution Network for
+    Source: X. He et al., "LightGCN: Simplifying and Powering Graph Convolution Network for
     Recommendation", SIGIR 2020.
-
-    Args:
-        dataset: the prepared folder.
-        settings: of the model.
-        seed: of embeddings and batches.
 
     Raises:
         DataError: the validation split, which decides when to stop, has no interactions.
     """
-    inputs = GraphInputs.from_dataset(dataset)
-    init_key, train_key = jax.random.split(jax.random.key(seed))
-    params = {"embedding": initial_embedding(inputs, settings, init_key)}
-    return train_graph(lightgcn_loss, embed, params, inputs, dataset, settings, train_key)
+    return fit_graph(lightgcn_loss, embed, dataset, settings, seed)
 
 
 def embed(params: Params, inputs: GraphInputs, settings: GraphSettings) -> jax.Array:
