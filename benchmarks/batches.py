@@ -23,7 +23,7 @@ from seeds import LAUNCH
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.files import write_json
-from symcere_jax.report.comparison import RunScores, compare_runs
+from symcere_jax.study.comparison import RunScores, compare_runs
 from symcere_jax.training.checkpoint import Checkpoints
 from symcere_jax.training.metric_log import read_metric_log
 

@@ -9,19 +9,17 @@ from symcere_jax.baselines.runs import (
     sample_settings,
 )
 from symcere_jax.baselines.scorer import Scorer
-from symcere_jax.report.baselines import HEADER, Row, summarize_baseline, write_baselines
+from symcere_jax.baselines.summary import BaselineSummary, summarize_baseline
 
 __all__ = [
-    "HEADER",
     "METHODS",
+    "BaselineSummary",
     "BaselineTrial",
     "Method",
     "Record",
-    "Row",
     "Scorer",
     "count_steps",
     "run_baseline",
     "sample_settings",
     "summarize_baseline",
-    "write_baselines",
 ]

@@ -13,8 +13,9 @@ from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import Interactions, ReviewDataset, schema
 from symcere_jax.errors import DataError
 from symcere_jax.models import Embeddings
+from symcere_jax.models.decomposition import decompose_score
 from symcere_jax.models.fold_in import FoldIn
-from symcere_jax.recommend.explanation import Explanation, ScoredItem, take_apart
+from symcere_jax.recommend.explanation import Explanation, ScoredItem
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.nearest import ItemIndex
 from symcere_jax.recommend.retrieval import EXACT, Retrieval, build_index, item_lists, no_items
@@ -291,9 +292,10 @@ class Recommender:
         """
         [row], [column] = self.users.rows([user]), self.items.rows([item])
         history = self.history.items[self.history.indptr[row] : self.history.indptr[row + 1]]
-        parts = take_apart(self.embeddings, self.fold_in, history, int(row), int(column))
-        order = np.argsort(-parts.shares, kind="stable")
-        named = [ScoredItem(str(self.items.ids[history[i]]), float(parts.shares[i])) for i in order]
+        parts = decompose_score(self.embeddings, self.fold_in, history, int(row), int(column))
+        shares = parts.history
+        order = np.argsort(-shares, kind="stable")
+        named = [ScoredItem(str(self.items.ids[history[i]]), float(shares[i])) for i in order]
         return Explanation(user, item, parts.score, named, parts.own, parts.popularity)
 
     def with_items(

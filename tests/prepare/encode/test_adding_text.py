@@ -9,10 +9,10 @@ import pytest
 
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import CheckpointError, ConfigError, DataError
+from symcere_jax.evaluation.scored_runs import read_runs
 from symcere_jax.prepare.check.checking import CHECKS, problems_of
 from symcere_jax.prepare.check.leak_checking import check_text_leaks
 from symcere_jax.prepare.encode.adding_text import EncodeSettings, add_text
-from symcere_jax.report.runs import read_runs
 from symcere_jax.text import load_text_encoder
 from symcere_jax.training import load_embeddings
 

@@ -23,18 +23,16 @@ from rich.console import Console
 from tqdm import tqdm
 
 from symcere_jax.baselines import (
-    HEADER,
     METHODS,
-    Row,
+    BaselineSummary,
     count_steps,
     run_baseline,
     summarize_baseline,
-    write_baselines,
 )
 from symcere_jax.cli import app as cli
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import SymcereError
-from symcere_jax.report.tables import terminal_table
+from symcere_jax.report.score_tables import baselines_table, write_baselines
 
 ALL = "all"
 
@@ -54,7 +52,7 @@ def main() -> None:
     any_method = _METHODS.value == [ALL]
     names = list(METHODS) if any_method else list(dict.fromkeys(_METHODS.value))
     steps = {name: count_steps(name, _BUDGET.value, _SEEDS.value) for name in names}
-    rows: list[Row] = []
+    rows: list[BaselineSummary] = []
     skipped: dict[str, str] = {}
     with tqdm(total=sum(steps.values()), unit="fit", disable=not sys.stderr.isatty()) as bar:
 
@@ -84,13 +82,12 @@ def main() -> None:
     if not rows:
         raise SymcereError(f"no method could run: {next(iter(skipped.values()))}")
     paths = write_baselines(rows, skipped, dataset, workdir)
-    cells = [row.cells() for row in rows]
-    Console().print(terminal_table(HEADER, cells, f"{dataset.name}, NDCG@10"))
+    Console().print(baselines_table(rows).terminal(f"{dataset.name}, NDCG@10"))
     for path in paths:
         print(path)
 
 
-def _describe(row: Row) -> str:
+def _describe(row: BaselineSummary) -> str:
     return f"{row.title}: valid {row.valid:.4f}, test {row.test:.4f}, {row.seconds:.0f} s"
 
 
