@@ -58,7 +58,7 @@ def ablation_document(scores: AblationScores) -> Document:
             f"Only the named settings differ from {reference.name}, for which the others were "
             "chosen.",
             *(
-                f"Not run: {name}, which equals {other} here."
+                f"Not run: {name}, which is the same as {other} here."
                 for name, other in scores.same.items()
             ),
             Details(

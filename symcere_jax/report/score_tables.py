@@ -66,7 +66,7 @@ def write_baselines(
             f"NDCG@10, full ranking, {n_users:,} test users. Settings are chosen on the validation "
             "split.",
             baselines_table(baselines),
-            *(f"Not run: {METHODS[name].title}: {reason}" for name, reason in skipped.items()),
+            *(f"- {METHODS[name].title}: {reason}" for name, reason in skipped.items()),
         ],
     )
     content = {

@@ -41,7 +41,7 @@ def test_a_row_a_variant():
     assert full[:5] == ["full", "0.4000 ± 0.0200", "–", "–", "–"]
     assert worse[2:5] == ["-0.1000 (-25.0%)", "[-0.2000, -0.0500]", "0.0020"]
     assert (worse[7], alike[7], alike[4]) == ("–", "+0.35", "1.0000")
-    assert "no_text, which equals full" in document.markdown()
+    assert "no_text, which is the same as full" in document.markdown()
     [details] = [block for block in document.blocks if isinstance(block, Details)]
     assert ["worse", "n_layers=0"] in details.table.rows
 
