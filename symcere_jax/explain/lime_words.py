@@ -7,23 +7,19 @@ import numpy as np
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
+from symcere_jax.fields import SettingsBase, setting
+
 ScoreTexts = Callable[[Sequence[str]], np.ndarray]
 """`score_texts(texts) -> [n]`: scores of n texts, all perturbations of one review in a call."""
 
 
 @dataclasses.dataclass(frozen=True)
-class LimeSettings:
-    """How LIME perturbs a text.
+class LimeSettings(SettingsBase):
+    """How LIME perturbs a text."""
 
-    Attributes:
-        n_samples: perturbed texts a repeat, 2 or more.
-        n_repeats: repeats with other perturbations, which show how stable the contributions are.
-        seed: of the perturbations.
-    """
-
-    n_samples: int = 500
-    n_repeats: int = 3
-    seed: int = 0
+    samples: int = setting(500, "perturbed texts of a review in a repeat", minimum=2)
+    repeats: int = setting(3, "repeats, which show how stable LIME is", minimum=1)
+    seed: int = setting(0, "of the perturbations, and of the draw of reviews", minimum=0)
 
 
 DEFAULT_LIME = LimeSettings()
@@ -86,13 +82,8 @@ def explain_words(
         text: to explain.
         score_texts: scores texts.
         settings: of LIME.
-
-    Raises:
-        ValueError: there are fewer than 2 samples, or no repeat.
     """
-    n_samples, n_repeats = settings.n_samples, settings.n_repeats
-    if n_samples < 2 or n_repeats < 1:
-        raise ValueError(f"n_samples is {n_samples}, n_repeats {n_repeats}: must be ≥ 2 and ≥ 1")
+    n_samples, n_repeats = settings.samples, settings.repeats
     from lime.lime_text import IndexedString, LimeTextExplainer  # takes a second to import
 
     lowered = text.lower()

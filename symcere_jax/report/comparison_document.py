@@ -1,7 +1,6 @@
 """A comparison of runs as tables and a plot."""
 
 import functools
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from symcere_jax.report.documents import Document, Heading
@@ -12,7 +11,7 @@ from symcere_jax.study.comparison import BucketScore, Comparison, RunScores
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Breakdown = Callable[[RunScores], list[BucketScore]]
+Breakdown = list[list[BucketScore]]  # of each run
 
 
 def comparison_document(comparison: Comparison) -> Document:
@@ -58,10 +57,10 @@ def comparison_document(comparison: Comparison) -> Document:
             Table(["run", *runs[0].beyond_accuracy], beyond_accuracy),
             Heading(f"recall@{k} by item popularity"),
             "Held-out items by their number of training interactions.",
-            _by_bucket(runs, _item_popularity),
+            _by_bucket(runs, [run.by_item_popularity for run in runs]),
             Heading(f"{metric} by user history"),
             "Users by their number of training interactions.",
-            _by_bucket(runs, _user_history),
+            _by_bucket(runs, [run.by_user_history for run in runs]),
         ],
     )
 
@@ -87,12 +86,11 @@ def _differences(comparison: Comparison) -> Table:
 
 
 def _by_bucket(runs: list[RunScores], breakdown: Breakdown) -> Table:
-    buckets = breakdown(runs[0])
-    rows = [["users", *(f"{bucket.n_users:,}" for bucket in buckets)]]
-    for run in runs:
-        cells = (plus_minus(bucket.mean, bucket.standard_error) for bucket in breakdown(run))
+    rows = [["users", *(f"{bucket.n_users:,}" for bucket in breakdown[0])]]
+    for run, buckets in zip(runs, breakdown, strict=True):
+        cells = (plus_minus(bucket.mean, bucket.standard_error) for bucket in buckets)
         rows.append([run.name, *cells])
-    return Table(["run", *(count_range(bucket.low, bucket.high) for bucket in buckets)], rows)
+    return Table(["run", *(count_range(bucket.low, bucket.high) for bucket in breakdown[0])], rows)
 
 
 def _draw(comparison: Comparison, panels: list["Axes"]) -> None:
@@ -110,19 +108,20 @@ def _draw(comparison: Comparison, panels: list["Axes"]) -> None:
     differences.set_ylim(len(names) - 0.5, -0.5)  # the first run on top, as in the tables
     differences.set_title(f"{comparison.metric}: difference to {plain(comparison.reference)}")
     differences.locator_params(axis="x", nbins=6)
-    _draw_buckets(items, comparison.runs, _item_popularity)
+    runs = comparison.runs
+    _draw_buckets(items, runs, [run.by_item_popularity for run in runs])
     items.set_title(f"recall@{comparison.k} by item popularity")
-    _draw_buckets(users, comparison.runs, _user_history)
+    _draw_buckets(users, runs, [run.by_user_history for run in runs])
     users.set_title(f"{comparison.metric} by user history")
 
 
 def _draw_buckets(axes: "Axes", runs: list[RunScores], breakdown: Breakdown) -> None:
-    labels = [count_range(bucket.low, bucket.high) for bucket in breakdown(runs[0])]
-    for row, run in enumerate(runs):
+    labels = [count_range(bucket.low, bucket.high) for bucket in breakdown[0]]
+    for row, (run, buckets) in enumerate(zip(runs, breakdown, strict=True)):
         axes.errorbar(
             range(len(labels)),
-            [bucket.mean for bucket in breakdown(run)],
-            [bucket.standard_error for bucket in breakdown(run)],
+            [bucket.mean for bucket in buckets],
+            [bucket.standard_error for bucket in buckets],
             capsize=3,
             label=plain(run.name),
             **line_style(row),
@@ -131,11 +130,3 @@ def _draw_buckets(axes: "Axes", runs: list[RunScores], breakdown: Breakdown) -> 
     axes.set_xlabel("training interactions")
     axes.set_ylim(bottom=0.0)
     axes.legend(fontsize="small")
-
-
-def _item_popularity(run: RunScores) -> list[BucketScore]:
-    return run.by_item_popularity
-
-
-def _user_history(run: RunScores) -> list[BucketScore]:
-    return run.by_user_history

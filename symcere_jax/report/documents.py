@@ -23,25 +23,11 @@ class Heading:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cards:
-    """Numbers to see at a glance: pairs of a value and its name."""
-
-    cards: Sequence[tuple[str, str]]
-
-
-@dataclasses.dataclass(frozen=True)
 class Details:
     """A table that is folded away under a line."""
 
     summary: str
     table: Table
-
-
-@dataclasses.dataclass(frozen=True)
-class Commands:
-    """Commands to copy."""
-
-    lines: Sequence[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +52,7 @@ class ColoredText:
     spans: Sequence[Span]
 
 
-Block = str | Heading | Table | Plot | Cards | Details | Commands | ColoredText
+Block = str | Heading | Table | Plot | Details | ColoredText
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
 from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS, HeldOutSplit
 from symcere_jax.evaluation.scored_runs import distinct_names, read_runs, seed_folders
 from symcere_jax.evaluation.significance import bootstrap_interval
-from symcere_jax.report.documents import Cards, Commands, Details, Document
+from symcere_jax.report.documents import Details, Document
 from symcere_jax.report.run_plots import dataset_plot, embedding_plot, training_plot
 from symcere_jax.report.tables import Table, interval
 from symcere_jax.settings import Settings
@@ -76,27 +76,23 @@ def data_section(dataset: ReviewDataset) -> Document:
     ratings = np.array(table["rating"].to_pylist(), dtype=np.float64)
     n_words = np.array([len(text.split()) for text in table["text"].to_pylist()])
     counts = manifest.n_interactions
-    cards = [
-        (f"{manifest.n_users:,}", "users"),
-        (f"{manifest.n_items:,}", "items"),
-        (f"{manifest.n_reviews:,}", "reviews"),
-        (f"{manifest.n_reviews / manifest.n_users / manifest.n_items:.2%}", "density"),
-        (f"{counts['train']:,}", "for training"),
-        (f"{counts['valid']:,}", "for validation"),
-        (f"{counts['test']:,}", "for the test"),
-        (f"{n_words.mean():.0f}", "words a review"),
-    ]
     encoders = [f"{name} ({entry['width']} wide)" for name, entry in manifest.text_encoders.items()]
-    facts = [
-        ["name", manifest.name],
-        ["fingerprint", manifest.fingerprint],
-        ["source", str(manifest.source.get("kind", "–"))],
-        ["split", manifest.split_name],
-        ["k-core", str(manifest.k_core)],
-        ["text features", ", ".join(encoders) or "none"],
-    ]
-    plot = dataset_plot(dataset, ratings, n_words)
-    return Document("Data", [Cards(cards), plot, Table(["fact", "value"], facts, n_words=2)])
+    facts = {
+        "name": manifest.name,
+        "fingerprint": manifest.fingerprint,
+        "source": str(manifest.source.get("kind", "–")),
+        "users": f"{manifest.n_users:,}",
+        "items": f"{manifest.n_items:,}",
+        "reviews": f"{manifest.n_reviews:,}",
+        "density": f"{manifest.n_reviews / manifest.n_users / manifest.n_items:.2%}",
+        "split": manifest.split_name,
+        "train, valid, test": ", ".join(f"{counts[split]:,}" for split in schema.SPLITS),
+        "k-core": str(manifest.k_core),
+        "words a review": f"{n_words.mean():.0f}",
+        "text features": ", ".join(encoders) or "none",
+    }
+    table_of_facts = Table(["fact", "value"], [[*fact] for fact in facts.items()], n_words=2)
+    return Document("Data", [table_of_facts, dataset_plot(dataset, ratings, n_words)])
 
 
 def settings_section(runs: Sequence[ReportedRun]) -> Document:
@@ -144,7 +140,7 @@ def scores_section(
             for seed in missing
         ]
         why = f"Scores, comparison and bias need every run scored on the {split} split. Missing:"
-        return Document("Scores", [why, Commands(commands)])
+        return Document("Scores", [why, *commands])
     folders = [run.folder for run in runs]
     read_runs(folders, dataset, split, PRIMARY_METRIC)  # refuses files that are damaged
     stored = [

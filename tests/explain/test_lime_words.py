@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from symcere_jax.errors import ConfigError
 from symcere_jax.explain import LimeSettings, explain_words
 
 WEIGHTS = {"gasket": 0.4, "bracket": 0.25, "good": -0.1}
@@ -76,7 +77,7 @@ def test_a_text_of_one_word():
     assert found.fit < 0.1  # the only other text is the empty one, far away: nothing to learn from
 
 
-@pytest.mark.parametrize("settings", [LimeSettings(n_samples=1), LimeSettings(n_repeats=0)])
+@pytest.mark.parametrize("settings", [{"samples": 1}, {"repeats": 0}])
 def test_numbers_out_of_range(settings):
-    with pytest.raises(ValueError, match="must be"):
-        explain_words(TEXT, score, settings)
+    with pytest.raises(ConfigError, match="must be at least"):
+        LimeSettings(**settings)

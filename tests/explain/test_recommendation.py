@@ -8,7 +8,7 @@ from symcere_jax.explain import Aligner, LimeSettings, best_new_item, explain_re
 from symcere_jax.models import score_block
 
 USER, ITEM = 7, 11
-LIME = LimeSettings(n_samples=40, n_repeats=2)
+LIME = LimeSettings(samples=40, repeats=2)
 
 
 @pytest.fixture(scope="module")

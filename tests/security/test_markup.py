@@ -91,7 +91,7 @@ def test_the_report(hostile, run):
 def test_explanations(hostile, run, tmp_path):
     trained = load_model(run, hostile)
     aligner = explain.Aligner.from_model("model", trained, hostile, "fused")
-    lime = explain.LimeSettings(n_samples=50, n_repeats=1)
+    lime = explain.LimeSettings(samples=50, repeats=1)
     reviews = explain.explain_reviews(aligner, hostile, [0, 1], lime=lime)
     one = explain.explain_recommendation(trained, hostile, 0, 0, n_reviews=1, lime=lime)
     write_explanations(Explanations(hostile.name, "fused", reviews, [one]), tmp_path)

@@ -24,6 +24,7 @@ from absl import flags
 
 from symcere_jax import explain
 from symcere_jax.cli import app as cli
+from symcere_jax.cli import field_flags
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
@@ -44,9 +45,7 @@ _AGAINST = flags.DEFINE_enum(
 _TEXT_MODEL = flags.DEFINE_bool("text_model", True, "also explain the text features alone")
 _SPLIT = flags.DEFINE_enum("split", "test", ("train", "valid", "test"), "whose reviews")
 _REVIEWS = flags.DEFINE_integer("reviews", 100, "reviews to explain", 2)
-_SAMPLES = flags.DEFINE_integer("samples", 500, "perturbed texts of a review in a repeat", 2)
-_REPEATS = flags.DEFINE_integer("repeats", 3, "repeats, which tell how stable LIME is", 1)
-_SEED = flags.DEFINE_integer("seed", 0, "of the sample and of the perturbations", 0)
+_LIME = field_flags.define(explain.LimeSettings)
 _FACTUAL = flags.DEFINE_string("factual_words", None, "your own list of factual words")
 _SENTIMENT = flags.DEFINE_string("sentiment_words", None, "your own list of sentiment words")
 
@@ -54,6 +53,7 @@ _SENTIMENT = flags.DEFINE_string("sentiment_words", None, "your own list of sent
 def main() -> None:
     """Explains the reviews and prints the tables."""
     output = cli.output_folder(_OUTPUT.value)
+    lime = field_flags.read(explain.LimeSettings, _LIME)
     dataset = ReviewDataset.load(_DATASET.value)
     models = [load_model(run, dataset) for run in _RUNS.value]
     target = cast(explain.Target, _AGAINST.value)
@@ -67,10 +67,10 @@ def main() -> None:
     classes, origin = _word_classes(dataset)
     classes, known = explain.drop_unknown_words(classes, aligners[0].encoder)
     rows = explain.sample_reviews(
-        dataset, _SPLIT.value, _REVIEWS.value, classes=classes, seed=_SEED.value
+        dataset, _SPLIT.value, _REVIEWS.value, classes=classes, seed=lime.seed
     )
     anchoring = explain.summarize_anchoring(
-        {aligner.name: _explain(aligner, dataset, rows) for aligner in aligners},
+        {aligner.name: _explain(aligner, dataset, rows, lime) for aligner in aligners},
         classes,
         dataset=dataset.name,
         split=_SPLIT.value,
@@ -85,11 +85,10 @@ def main() -> None:
 
 
 def _explain(
-    aligner: explain.Aligner, dataset: ReviewDataset, rows: list[int]
+    aligner: explain.Aligner, dataset: ReviewDataset, rows: list[int], lime: explain.LimeSettings
 ) -> list[explain.TextExplanation]:
     """Explains the reviews under a progress bar."""
     with counting_bar("review", aligner.name) as show:
-        lime = explain.LimeSettings(_SAMPLES.value, _REPEATS.value, _SEED.value)
         explanations = explain.explain_reviews(aligner, dataset, rows, lime=lime, progress=show)
     return [explanation.words for explanation in explanations]
 

@@ -23,6 +23,7 @@ from rich.console import Console
 
 from symcere_jax import explain
 from symcere_jax.cli import app as cli
+from symcere_jax.cli import field_flags
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
@@ -45,11 +46,7 @@ _AGAINST = flags.DEFINE_enum(
 _EVIDENCE = flags.DEFINE_integer(
     "evidence", 3, "reviews by the user, and of the item, that a recommendation is explained by", 1
 )
-_SAMPLES = flags.DEFINE_integer("samples", 500, "perturbed texts of a review in a repeat", 2)
-_REPEATS = flags.DEFINE_integer("repeats", 3, "repeats, which show how stable LIME is", 1)
-_SEED = flags.DEFINE_integer(
-    "seed", 0, "of the perturbations, and of the draw of reviews where --reviews is not given", 0
-)
+_LIME = field_flags.define(explain.LimeSettings)
 
 
 def main() -> None:
@@ -61,7 +58,7 @@ def main() -> None:
         raise ConfigError("--item needs --user: whom is it recommended to?")
     dataset = ReviewDataset.load(_DATASET.value)
     trained = load_model(_WORKDIR.value, dataset)
-    lime = explain.LimeSettings(_SAMPLES.value, _REPEATS.value, _SEED.value)
+    lime = field_flags.read(explain.LimeSettings, _LIME)
     reviews, recommendations = [], []
     if _USER.value:
         user = _row_of("user", dataset.user_ids(), _USER.value)
@@ -77,7 +74,7 @@ def main() -> None:
     else:
         target = cast(explain.Target, _AGAINST.value)
         aligner = explain.Aligner.from_model("model", trained, dataset, target)
-        rows = _review_rows(dataset)
+        rows = _review_rows(dataset, lime.seed)
         with counting_bar("review") as show:
             reviews = explain.explain_reviews(aligner, dataset, rows, lime=lime, progress=show)
     explanations = Explanations(dataset.name, _AGAINST.value, reviews, recommendations)
@@ -87,11 +84,11 @@ def main() -> None:
         print(path)
 
 
-def _review_rows(dataset: ReviewDataset) -> list[int]:
+def _review_rows(dataset: ReviewDataset, seed: int) -> list[int]:
     """Rows of --reviews, or of five test reviews; of training reviews where there is no test."""
     if not _REVIEWS.value:
         split = "test" if len(dataset.test) else "train"
-        return sorted(explain.sample_reviews(dataset, split, 5, seed=_SEED.value))
+        return sorted(explain.sample_reviews(dataset, split, 5, seed=seed))
     n_reviews = dataset.manifest.n_reviews
     for row in _REVIEWS.value:
         if not row.isdecimal() or int(row) >= n_reviews:
