@@ -31,7 +31,7 @@ from graphs import power_law_interactions
 from jax.experimental import topologies
 
 from symcere_jax.cli import app as cli
-from symcere_jax.models.build import default_batch_size
+from symcere_jax.models.defaults import default_batch_size
 from symcere_jax.training.devices import AXIS, distribute, replicate
 
 _SIZES = flags.DEFINE_list("interactions", ["1e6", "1e7"], "sizes of the graphs")

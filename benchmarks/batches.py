@@ -19,12 +19,12 @@ import numpy as np
 import tables
 from absl import app, flags
 from seeds import LAUNCH
+from symcere_jax.training.checkpoint import Checkpoints
 
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.files import write_json
-from symcere_jax.report.comparison import RunScores, compare_runs
-from symcere_jax.training.checkpoint import Checkpoints
+from symcere_jax.study.comparison import RunScores, compare_runs
 from symcere_jax.training.metric_log import read_metric_log
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
@@ -48,7 +48,7 @@ def run(size: int, seed: int, train_flags: list[str]) -> dict[str, float]:
             command = [sys.executable, str(LAUNCH / arguments[0]), *arguments[1:]]
             subprocess.run(command, check=True, stdout=sys.stderr)
         epochs = read_metric_log(folder)
-        metadata = Checkpoints(folder).metadata("latest")
+        metadata = Checkpoints(folder).metadata()
         found = {
             "batch_size": metadata.batch_size,
             "steps": metadata.steps_per_epoch,

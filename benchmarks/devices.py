@@ -25,7 +25,7 @@ from graphs import power_law_interactions, read_interactions
 
 from symcere_jax.cli import app as cli
 from symcere_jax.cli import distributed as launch_processes
-from symcere_jax.models.build import default_batch_size
+from symcere_jax.models.defaults import default_batch_size
 
 _DATA = flags.DEFINE_string("data", None, "folder with train.txt.gz; default: a generated graph")
 _SYNTHETIC = flags.DEFINE_integer(

@@ -31,7 +31,6 @@ import training_problem
 from absl import flags
 from graphs import power_law_interactions, read_interactions
 from message_passing import geometric_method, jax_method, normalised, torch_method
-from symcere_jax.models.build import default_batch_size
 from timing import copy_bandwidth, propagation_bytes
 
 from symcere_jax.cli import app as cli
@@ -39,6 +38,7 @@ from symcere_jax.data.interactions import Interactions
 from symcere_jax.evaluation.ranking import top_k
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import Embeddings, score_factors
+from symcere_jax.models.defaults import default_batch_size
 
 _DATA = flags.DEFINE_string("data", None, "folder with train.txt.gz; default: a generated graph")
 _SYNTHETIC = flags.DEFINE_integer(

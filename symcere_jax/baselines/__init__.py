@@ -12,13 +12,16 @@ from symcere_jax.baselines.runs import (
     sample_settings,
 )
 from symcere_jax.baselines.scorer import Scorer
+from symcere_jax.baselines.summary import BaselineSummary, summarize_baseline
 
 __all__ = [
     "METHODS",
     "BaselineRecord",
+    "BaselineSummary",
     "BaselineTrial",
     "Method",
     "Scorer",
     "run_baseline",
     "sample_settings",
+    "summarize_baseline",
 ]

@@ -12,8 +12,9 @@ from symcere_jax.arrays import unit_rows
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import Interactions, ReviewDataset, schema
 from symcere_jax.models import Embeddings
+from symcere_jax.models.decomposition import decompose_score
 from symcere_jax.models.fold_in import FoldIn
-from symcere_jax.recommend.explanation import Explanation, ScoredItem, take_apart
+from symcere_jax.recommend.explanation import Explanation, ScoredItem
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.item_index import EXACT, ItemIndex, build_index
 from symcere_jax.recommend.retrieval import Retriever, TopItems
@@ -243,9 +244,9 @@ class Recommender:
         """What the score of a user for an item is the sum of; both by external id."""
         [row], [column] = self.users.rows([user]), self.items.rows([item])
         history = self.history.row(int(row))
-        parts = take_apart(self.embeddings, self.fold_in, history, int(row), int(column))
-        order = np.argsort(-parts.shares, kind="stable")
-        shares = self._name(history[order], parts.shares[order])
+        parts = decompose_score(self.embeddings, self.fold_in, history, int(row), int(column))
+        order = np.argsort(-parts.history, kind="stable")
+        shares = self._name(history[order], parts.history[order])
         return Explanation(user, item, parts.score, shares, parts.own, parts.popularity)
 
     def with_items(

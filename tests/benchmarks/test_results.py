@@ -6,7 +6,7 @@ import pytest
 from absl import flags
 
 from symcere_jax.evaluation import PairedTest
-from symcere_jax.report.comparison import RunScores
+from symcere_jax.study.comparison import RunScores
 
 
 @pytest.fixture

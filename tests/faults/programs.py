@@ -90,8 +90,8 @@ def digest_folder(folder: Path) -> dict[str, str]:
 
 def digest_run(workdir: Path, dataset: ReviewDataset) -> dict[str, str]:
     """Of all that training has come to: parameters, optimiser, best, progress, metrics."""
-    metadata = Checkpoints(workdir).metadata("latest")
-    run = loop._Run(metadata.config, dataset, workdir, 2)
+    metadata = Checkpoints(workdir).metadata()
+    run = loop._Run(metadata.settings, dataset, workdir, 2)
     progress = run.restore(True)
     trees = {"state": run.state, "best": run.best_params}
     found = {

@@ -96,7 +96,7 @@ def test_of_a_checkpoint(dataset, trained_run, tmp_path, kind):
                 assert len(str(error).splitlines()) == 1
             else:
                 assert metadata.progress.best_step == trained.metadata.progress.best_step
-                assert metadata.config == trained.metadata.config, (path, what)
+                assert metadata.settings == trained.metadata.settings, (path, what)
                 jax.tree.map(np.testing.assert_array_equal, params, trained.params)
         path.write_bytes(content)
     assert n_refused > 20

@@ -12,7 +12,7 @@ import pytest
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.data.dataset import load_array
 from symcere_jax.errors import DataError, SymcereError
-from symcere_jax.report.runs import read_runs
+from symcere_jax.evaluation.scored_runs import read_runs
 from symcere_jax.text.encoders.cache import VectorCache
 from symcere_jax.text.hub.checkpoint import Checkpoint
 from symcere_jax.text.hub.weights import weight_files
@@ -129,7 +129,7 @@ def test_a_checkpoint_of_objects_is_refused(tmp_path, payload, dataset):
     folder.mkdir(parents=True)
     for name in ("contents.json", "tree", "metadata", "checkpoint"):
         (folder / name).write_bytes(content)
-    assert Checkpoints(tmp_path).steps("best") == [0]
+    assert Checkpoints(tmp_path).numbers() == [0]
     with pytest.raises(SymcereError):
         load_embeddings(tmp_path, dataset)
     assert not proof.exists()

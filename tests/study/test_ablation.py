@@ -8,7 +8,7 @@ from scipy import stats
 
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation import evaluate
-from symcere_jax.models import ModelInputs, build_model, resolve, score_block
+from symcere_jax.models import ModelInputs, SymCERE, resolve, score_block
 from symcere_jax.settings import Settings
 from symcere_jax.study import ablation as module
 from symcere_jax.study.observers import Epoch, RunsObserver
@@ -57,7 +57,7 @@ def test_a_job_is_scored_on_the_test_split(scored, dataset):
     metrics = json.loads((job.workdir / "metrics_test.json").read_text())
     assert metrics["ndcg@10"] == expected.metrics["ndcg@10"]
     assert not (job.workdir / "metrics_valid.json").exists()
-    assert Checkpoints(job.workdir).steps("latest") == []
+    assert Checkpoints(job.workdir).numbers() == []
 
 
 def test_the_record_has_the_norms_before_normalization(scored, dataset):
@@ -68,7 +68,7 @@ def test_the_record_has_the_norms_before_normalization(scored, dataset):
     assert record["valid_ndcg@10"] == max(epoch.score for epoch in reports)
     # Without normalization, what scores are made of are the fused embeddings themselves.
     settings = resolve(BASE.replace(normalize=False), dataset)
-    model = build_model(settings, dataset.n_users, dataset.n_items)
+    model = SymCERE(dataset.n_users, dataset.n_items, settings)
     inputs = ModelInputs.from_dataset(dataset, settings)
     like = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
     _, params = Checkpoints(job.workdir).restore_best(lambda _: like)
@@ -84,7 +84,7 @@ def test_a_job_that_is_told_to_stop_is_not_scored(dataset, tmp_path):
     assert module.run_variant(job, lambda epoch: None, lambda: True) is None
     assert not (tmp_path / "metrics_test.json").exists()
     assert not (tmp_path / module.RECORD).exists()
-    assert Checkpoints(tmp_path).steps("latest") == [0]
+    assert Checkpoints(tmp_path).numbers() == [0]
 
 
 @pytest.fixture

@@ -7,12 +7,7 @@ from symcere_jax.data import Interactions, ReviewDataset, schema
 from symcere_jax.evaluation.cold_start_tasks import NEW_ITEMS, NEW_USERS, WARM, ColdStartTasks
 from symcere_jax.prepare.pipeline import prepare
 from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.report.cold_start import (
-    HEADER,
-    cold_start_rows,
-    cold_start_table,
-    write_cold_start,
-)
+from symcere_jax.report.score_tables import cold_start_table, write_cold_start
 from symcere_jax.settings import Settings
 from symcere_jax.study.cold_start_scores import (
     FROM_ITEMS,
@@ -138,13 +133,12 @@ def test_reports(found, tmp_path):
     stored = content["tasks"][first.task][MODEL]
     assert stored["ndcg@10"] == first.evaluations[MODEL].metrics["ndcg@10"]
     assert stored["n_users"] == len(first.evaluations[MODEL].users)
-    rows = cold_start_rows(results)
-    assert {len(row) for row in rows} == {len(HEADER)}
-    assert len(rows) == sum(len(result.evaluations) for result in results)
+    table = cold_start_table(results)
+    assert {len(row) for row in table.rows} == {len(table.header)}
+    assert len(table.rows) == sum(len(result.evaluations) for result in results)
     ndcg = first.evaluations[MODEL].metrics["ndcg@10"]
-    [row] = [row for row in rows[: len(first.evaluations)] if row[2] == MODEL]
-    assert row[HEADER.index("ndcg@10")] == f"{ndcg:.4f}"
-    assert cold_start_table(results, "title").row_count == len(rows)
+    [row] = [row for row in table.rows[: len(first.evaluations)] if row[2] == MODEL]
+    assert row[table.header.index("ndcg@10")] == f"{ndcg:.4f}"
 
 
 def test_where_nothing_is_new_there_is_nothing_to_score(dataset, tmp_path):

@@ -9,10 +9,10 @@ import pytest
 
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import CheckpointError, ConfigError, DataError
+from symcere_jax.evaluation.scored_runs import read_runs
 from symcere_jax.prepare.check import CHECKS, problems_of
 from symcere_jax.prepare.check.text_leaks import check_text_leaks
 from symcere_jax.prepare.encode.add_features import EncodeSettings, add_text
-from symcere_jax.report.runs import read_runs
 from symcere_jax.text import load_text_encoder
 from symcere_jax.training import load_embeddings
 

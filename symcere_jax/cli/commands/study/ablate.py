@@ -25,9 +25,11 @@ from symcere_jax.cli import app as cli
 from symcere_jax.cli import experiments, field_flags, training_runs
 from symcere_jax.cli.progress import RunsBar
 from symcere_jax.errors import ConfigError
-from symcere_jax.report.ablation import ablation_markdown, ablation_table, write_ablation
+from symcere_jax.report import ablation_document
+from symcere_jax.report.documents import write_document
 from symcere_jax.settings import Settings
 from symcere_jax.study.ablation import read_variants, run_ablation
+from symcere_jax.study.ablation_scores import score_ablation
 
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, counted from --seed", 1)
 _VARIANTS = flags.DEFINE_string(
@@ -62,9 +64,10 @@ def main() -> None:
         sys.exit(cli.PREEMPTED)
     if len(ablation.variants) < 2:
         raise ConfigError(f"{_VARIANTS.value}: all variants come to the same model here")
-    table = ablation_table(ablation, dataset, workdir)
-    print(ablation_markdown(table))
-    for path in write_ablation(table, workdir):
+    scores = score_ablation(ablation, dataset, workdir)
+    document = ablation_document.ablation_document(scores)
+    print(document.markdown())
+    for path in write_document(document, scores, workdir, ablation_document.NAME):
         print(path)
 
 

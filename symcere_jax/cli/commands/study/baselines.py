@@ -23,12 +23,16 @@ from absl import flags
 from rich.console import Console
 from tqdm import tqdm
 
-from symcere_jax.baselines import METHODS, run_baseline
+from symcere_jax.baselines import (
+    METHODS,
+    BaselineSummary,
+    run_baseline,
+    summarize_baseline,
+)
 from symcere_jax.cli import app as cli
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import SymcereError
-from symcere_jax.report.baselines import HEADER, Row, summarize_baseline, write_baselines
-from symcere_jax.report.tables import terminal_table
+from symcere_jax.report.score_tables import baselines_table, write_baselines
 
 ALL = "all"
 
@@ -46,7 +50,7 @@ def main() -> None:
     dataset = ReviewDataset.load(_DATASET.value)
     workdir = Path(_WORKDIR.value)
     asked_for = [] if _METHODS.value == [ALL] else list(dict.fromkeys(_METHODS.value))
-    rows: list[Row] = []
+    rows: list[BaselineSummary] = []
     skipped: dict[str, str] = {}
     for name in asked_for or METHODS:
         try:
@@ -70,8 +74,7 @@ def main() -> None:
     if not rows:
         raise SymcereError(f"no method could run: {next(iter(skipped.values()))}")
     paths = write_baselines(rows, skipped, dataset, workdir)
-    cells = [row.cells() for row in rows]
-    Console().print(terminal_table(HEADER, cells, f"{dataset.name}, NDCG@10"))
+    Console().print(baselines_table(rows).terminal(f"{dataset.name}, NDCG@10"))
     for path in paths:
         print(path)
 
@@ -85,7 +88,7 @@ def _show_on(bar: tqdm) -> Callable[[int, int, str], None]:
     return show
 
 
-def _describe(row: Row) -> str:
+def _describe(row: BaselineSummary) -> str:
     return f"{row.title}: valid {row.valid:.4f}, test {row.test:.4f}, {row.seconds:.0f} s"
 
 

@@ -24,7 +24,7 @@ from symcere_jax.cli import app as cli
 from symcere_jax.cli import experiments, field_flags, training_runs
 from symcere_jax.cli.progress import RunsBar
 from symcere_jax.models import resolve
-from symcere_jax.report.search import FLAGS, write_search
+from symcere_jax.report.search_files import FLAGS, write_search
 from symcere_jax.settings import Settings
 from symcere_jax.study.search import search
 from symcere_jax.study.space import default_space, describe_space, parse_space
