@@ -30,8 +30,8 @@ CONFIGS = {
     "roberta": transformers.RobertaConfig(**_COMMON, type_vocab_size=1, pad_token_id=1),
     "xlm-roberta": transformers.XLMRobertaConfig(**_COMMON, type_vocab_size=1, pad_token_id=1),
     "mpnet": transformers.MPNetConfig(**_COMMON, pad_token_id=1),
-    "qwen3": transformers.Qwen3Settings(**_DECODER, head_dim=12),
-    "qwen2": transformers.Qwen2Settings(**_DECODER),
+    "qwen3": transformers.Qwen3Config(**_DECODER, head_dim=12),
+    "qwen2": transformers.Qwen2Config(**_DECODER),
     "llama": transformers.LlamaConfig(**_DECODER),
     "mistral": transformers.MistralConfig(**_DECODER, sliding_window=None),
 }
