@@ -59,6 +59,7 @@ def signals(program: Program, number: signal.Signals, times: int, say: Say) -> O
         times: how often it must hit a run at work.
         say: shows progress.
     """
+    assert program.expected  # it has run without faults
     outcome, duration = Outcome(program.name, number.name), program.seconds
     shares = (np.arange(times) + 0.5) / times
     # Early and late ones take turns, so that each folder has both.

@@ -36,6 +36,7 @@ HEADER = ("binary", "fault", "times", "how it ended, then went on", "anything lo
 
 def inject(program: Program) -> list[Outcome]:
     """Injects all faults into a binary."""
+    program.repeat()
     say(f"{program.name}: {program.seconds:.1f} s without faults")
     outcomes = [faults.signals(program, signal.SIGKILL, _KILLS.value, say)]
     if _TERMS.value:
