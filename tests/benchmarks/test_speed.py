@@ -31,6 +31,7 @@ def test_speed_beside_others(page, start):
     assert {"jraph.segment_sum", "torch COO", "torch CSR", "torch.topk"} <= set(sides)
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
 @pytest.mark.parametrize("side", ["bucketed", "segment", "SciPy", "COO", "CSR"])
 def test_message_passing_of_all_sides_is_the_same(side):
     graph = bipartite_graph(graphs.power_law_interactions(500), 20, 25)
@@ -71,20 +72,12 @@ def test_preparing(page, start, tmp_path):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("libtpu") is not None, reason="libtpu is installed")
-def test_a_compiler_that_is_missing_is_one_line(tmp_path):
-    def error(*arguments: str) -> str:
-        command = [sys.executable, BENCHMARKS / "speed/accelerators.py", "--interactions=1000"]
-        done = subprocess.run([*command, *arguments], capture_output=True, text=True)
-        assert done.returncode == 1
-        return done.stderr
-
-    assert re.fullmatch(
-        r'error: cannot compile for v5e:1x1: run pip install "jax\[tpu\]" \(.+\)\n',
-        error("--tpu=v5e:1x1"),
-    )
-    missing = tmp_path / "card.txtpb"
-    assert error(f"--gpu={missing}").startswith(f"error: cannot read {missing}: ")
-    assert error() == "error: nothing to compile for: give --tpu or --gpu\n"
+def test_a_compiler_that_is_missing_is_one_line():
+    command = [sys.executable, BENCHMARKS / "speed/accelerators.py", "--interactions=1000"]
+    done = subprocess.run([*command, "--tpu=v5e:1x1"], capture_output=True, text=True)
+    assert done.returncode == 1
+    expected = r'error: cannot compile for v5e:1x1: run pip install "jax\[tpu\]" \(.+\)\n'
+    assert re.fullmatch(expected, done.stderr)
 
 
 def test_a_line_is_a_user_and_items(tmp_path):
