@@ -7,7 +7,9 @@ import pytest
 
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
-from symcere_jax.text import load_text_encoder
+from symcere_jax.text import load_text_encoder, save_text_encoder
+from symcere_jax.text.encoders import storage
+from symcere_jax.text.encoders.combination import FittedCombined, join
 
 
 @pytest.fixture
@@ -125,3 +127,16 @@ def test_an_unknown_kind_and_another_width(folder):
     (folder / schema.text_model_file("lsa")).write_text(json.dumps({"kind": "doc2vec"}))
     with pytest.raises(DataError, match="not a readable text encoder"):
         load_text_encoder(_declare(folder), "lsa")
+
+
+def test_encoders_side_by_side_are_stored_with_their_parts(dataset, tmp_path):
+    lsa = load_text_encoder(dataset, "lsa")
+    save_text_encoder(FittedCombined([lsa, lsa]), tmp_path, "both")
+    both = storage._load((tmp_path / schema.text_model_file("both")).parent)
+    assert both.width == 2 * lsa.width
+    texts = ["quiet pool", "qqqzzz"]
+    np.testing.assert_allclose(both.encode_texts(texts), join([lsa.encode_texts(texts)] * 2))
+    documents = [texts, []]
+    expected = join([lsa.encode_documents(documents)] * 2)
+    np.testing.assert_allclose(both.encode_documents(documents), expected)
+    assert both.unknown_words("pool qqqzzz") == ["qqqzzz"]
