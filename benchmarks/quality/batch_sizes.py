@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks import binaries, tables
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC
-from symcere_jax.report.comparison import compare_runs
-from symcere_jax.training.checkpoint import Checkpoints
+from symcere_jax.study.comparison import compare_runs
+from symcere_jax.training import Checkpoints
 from symcere_jax.training.metric_log import read_metric_log
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
@@ -43,7 +43,7 @@ def train(size: str, train_flags: list[str]) -> list[str]:
         run = Path(_WORKDIR.value) / size / f"seed_{seed}"
         arguments = [*train_flags, f"--seed={seed}"]
         binaries.train_and_score(run, Path(_DATASET.value), *arguments, split="valid")
-        metadata = Checkpoints(run).metadata("latest")
+        metadata = Checkpoints(run).metadata()
         seconds.append(np.median(np.diff([epoch["seconds"] for epoch in read_metric_log(run)])))
         best_epochs.append(metadata.progress.best_step // metadata.steps_per_epoch)
     return [

@@ -25,7 +25,7 @@ from symcere_jax.baselines import METHODS
 from symcere_jax.cli import app as cli
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
-from symcere_jax.report.comparison import RunScores, compare_runs
+from symcere_jax.study.comparison import RunScores, compare_runs
 
 _DATASETS = flags.DEFINE_list("datasets", None, "prepared folders", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)

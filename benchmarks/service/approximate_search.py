@@ -23,10 +23,11 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from symcere_jax.recommend.nearest import ItemIndex
+
 from benchmarks import tables
 from benchmarks.speed import graphs
 from symcere_jax.models import Embeddings
-from symcere_jax.recommend.nearest import ItemIndex
 
 _DATA = flags.DEFINE_string("data", None, "folder of the Gowalla files; none: generated items only")
 _ITEMS = flags.DEFINE_integer("items", 200_000, "number of generated items", 1)

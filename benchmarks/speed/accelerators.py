@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks import tables
 from benchmarks.speed import graphs, training_problem
 from symcere_jax.cli import app as cli
-from symcere_jax.models.build import default_batch_size
+from symcere_jax.models.defaults import default_batch_size
 
 _SIZES = flags.DEFINE_list("interactions", ["1e6", "1e7"], "sizes of the graphs")
 _TPUS = flags.DEFINE_list("tpu", [], "TPU topologies, such as v5e:1x1 or v5p:2x2x1")

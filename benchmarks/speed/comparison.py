@@ -35,7 +35,7 @@ from symcere_jax.data import Interactions
 from symcere_jax.evaluation import top_k
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import Embeddings, score_factors
-from symcere_jax.models.build import default_batch_size
+from symcere_jax.models.defaults import default_batch_size
 
 _DATA = flags.DEFINE_string("data", None, graphs.DATA_HELP)
 _GENERATED = flags.DEFINE_integer("generated", 1_000_000, "interactions of the generated graph", 1)

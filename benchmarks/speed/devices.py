@@ -26,7 +26,7 @@ from benchmarks import tables
 from benchmarks.speed import graphs, training_problem
 from symcere_jax.cli import app as cli
 from symcere_jax.cli import distributed
-from symcere_jax.models.build import default_batch_size
+from symcere_jax.models.defaults import default_batch_size
 
 _DATA = flags.DEFINE_string("data", None, graphs.DATA_HELP)
 _GENERATED = flags.DEFINE_integer("generated", 1_000_000, "interactions of the generated graph", 1)

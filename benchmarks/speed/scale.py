@@ -25,7 +25,7 @@ from benchmarks import tables
 from benchmarks.speed import graphs, timing, training_problem
 from symcere_jax.cli import app as cli
 from symcere_jax.graph import bipartite_graph, build_adjacency
-from symcere_jax.models.build import default_batch_size
+from symcere_jax.models.defaults import default_batch_size
 
 _SIZES = flags.DEFINE_list("interactions", ["1e6", "3e6", "1e7", "3e7"], "sizes of the graphs")
 _DIM = flags.DEFINE_integer("embedding_dim", 64, "width of the embeddings", lower_bound=1)

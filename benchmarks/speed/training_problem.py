@@ -10,14 +10,14 @@ import numpy as np
 import optax
 
 from symcere_jax.graph import Adjacency, bipartite_graph, build_adjacency, propagate
-from symcere_jax.models import Columns, ModelInputs, build_model
-from symcere_jax.settings import Settings
-from symcere_jax.training.devices import AXIS, distribute, replicate
+from symcere_jax.models import ModelInputs, SymCERE
+from symcere_jax.settings import ResolvedSettings
+from symcere_jax.training.devices import distribute, replicate
+from symcere_jax.training.histories import Histories
 from symcere_jax.training.inputs import TrainInputs
-from symcere_jax.training.loop import fit_batch_size
 from symcere_jax.training.objective import Objective
+from symcere_jax.training.run import fit_batch_size
 from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
-from symcere_jax.training.user_items import UserItems
 
 # What LightGCN trains: inner products, one sampled item, nothing taken out, no dropout.
 LIGHTGCN: dict[str, Any] = {
@@ -65,8 +65,8 @@ def train_inputs(interactions: np.ndarray) -> TrainInputs:
     return TrainInputs(
         model=ModelInputs(adjacency, None, None, *degrees, *degrees),
         interactions=jnp.asarray(interactions),
-        history=UserItems.from_pairs(interactions, n_users),
-        low_rated=UserItems.from_pairs(interactions[:0], n_users),
+        history=Histories.from_pairs(interactions, n_users),
+        low_rated=Histories.from_pairs(interactions[:0], n_users),
     )
 
 
@@ -79,7 +79,6 @@ class Training:
         objective: what is minimized.
         optimizer: of the parameters.
         settings: all of them.
-        columns: how the devices share the embeddings.
         steps_per_epoch: of as many interactions as `run` takes in a step.
         run: the steps of a call, see `build_steps`.
     """
@@ -87,8 +86,7 @@ class Training:
     inputs: TrainInputs
     objective: Objective
     optimizer: optax.GradientTransformation
-    settings: Settings
-    columns: Columns
+    settings: ResolvedSettings
     steps_per_epoch: int
     run: jax.stages.Wrapped
 
@@ -96,7 +94,7 @@ class Training:
         """Of `run`: the state before the first step, the inputs, the seed."""
         state = initial_state(self.objective, self.optimizer, self.inputs, self.settings)
         seed = np.uint32(self.settings.seed)
-        return distribute(state, self.columns), replicate(self.inputs), seed
+        return distribute(state, self.settings.embedding_dim), replicate(self.inputs), seed
 
     def start(self) -> Callable[[], TrainState]:
         """What takes the steps of a call, each time from where the last call ended."""
@@ -126,9 +124,9 @@ def build(
         devices: see `build_steps`.
         **settings: that differ from `DEFAULTS`.
     """
-    chosen = Settings(**{**DEFAULTS, "batch_size": batch_size, **settings})
+    chosen = ResolvedSettings(**{**DEFAULTS, "batch_size": batch_size, **settings})
     n_users, n_items = inputs.model.user_degree.shape[0], inputs.model.item_degree.shape[0]
-    objective = Objective(build_model(chosen, n_users, n_items), chosen)
+    objective = Objective(SymCERE(n_users, n_items, chosen))
     n_devices = len(devices) if devices else jax.device_count()
     n_interactions = len(inputs.interactions)
     size, n_micro_batches = fit_batch_size(
@@ -146,5 +144,4 @@ def build(
         n_steps=n_steps,
         devices=devices,
     )
-    columns = objective.model.shared(AXIS, n_devices).held
-    return Training(inputs, objective, optimizer, chosen, columns, steps_per_epoch, run)
+    return Training(inputs, objective, optimizer, chosen, steps_per_epoch, run)

@@ -98,7 +98,8 @@ def data_section(dataset: ReviewDataset) -> Document:
 def settings_section(runs: Sequence[ReportedRun]) -> Document:
     """Where the runs differ from each other and from the defaults."""
     stored: list[dict[str, Any]] = [
-        Checkpoints(run.trained[0]).metadata().settings.as_dict() if run.trained else {} for run in runs
+        Checkpoints(run.trained[0]).metadata().settings.as_dict() if run.trained else {}
+        for run in runs
     ]
     names = [run.name for run in runs]
     changed, every = [], []

@@ -1,5 +1,6 @@
-from symcere_jax import Recommender
 from symcere_jax.prepare.sources.generated import FACTUAL_WORDS
+
+from symcere_jax import Recommender
 
 
 def test_recommendations_to_all_users(page, start):

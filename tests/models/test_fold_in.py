@@ -1,10 +1,10 @@
 import jax
 import numpy as np
 import pytest
-from symcere_jax.training.embeddings import embed
 
 from symcere_jax.data import Interactions
 from symcere_jax.models.fold_in import FoldIn
+from symcere_jax.training.trained import embed
 
 from . import small
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from symcere_jax import __version__
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.prepare.settings import PrepareSettings
@@ -24,6 +23,7 @@ _FIRST_PAUSE = 1.0  # seconds; doubles with each attempt
 _LONGEST_PAUSE = 120.0
 _TIMEOUT = 60.0
 _BLOCK = 1 << 20
+_VERSION = importlib.metadata.version("symcere-jax")
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -141,7 +141,7 @@ def _check_url(url: str) -> None:
 def _fetch_rest(url: str, part: Path) -> bool:
     """Appends what is missing; returns whether the file is complete now."""
     have = _size(part)
-    headers = {"User-Agent": f"symcere-jax/{__version__}", "Accept-Encoding": "identity"}
+    headers = {"User-Agent": f"symcere-jax/{_VERSION}", "Accept-Encoding": "identity"}
     origin = _origin(part)
     if origin.get("url") != url:
         have = 0  # these bytes may be of another file
