@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import importlib.metadata
 import json
 import time
 import urllib.error
