@@ -40,12 +40,10 @@ class Outcome:
     lost: list[str] = dataclasses.field(default_factory=list)
 
     def count(self, end: str) -> None:
-        """Notes how the binary ended at a fault."""
         self.times += 1
         self.ends[end] += 1
 
     def compare(self, program: Program, folder: Path) -> None:
-        """Notes what differs from a run without faults."""
         if names := program.differences(folder):
             self.lost.append(", ".join(names))
 
@@ -200,7 +198,6 @@ def _small_disk(place: Path, n_bytes: int) -> Iterator[Callable[[], object]]:
 
 
 def can_mount() -> bool:
-    """Whether this process may mount a file system."""
     return os.geteuid() == 0 and shutil.which("mount") is not None
 
 

@@ -54,7 +54,6 @@ class Program:
 
     @property
     def name(self) -> str:
-        """Of the binary."""
         return Path(self.script).stem
 
     @functools.cached_property
@@ -64,7 +63,6 @@ class Program:
 
     @functools.cached_property
     def expected(self) -> dict[str, str]:
-        """The result without faults."""
         return self.result(self.reference)
 
     def repeat(self) -> None:
@@ -101,7 +99,6 @@ class Program:
         )
 
     def finish(self, folder: Path, *more: str, python: str = sys.executable) -> None:
-        """Runs it to its end, which must be a good one."""
         with self.start(folder, *more, python=python) as process:
             _, err = process.communicate()
         assert process.returncode == 0, f"{self.name}: status {process.returncode}\n{err}"
@@ -116,7 +113,6 @@ class Program:
 
 
 def digest_folder(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
