@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 OLDEST := tests/test_end_to_end.py tests/training/test_checkpoint.py tests/data \
-  tests/graph/test_propagation.py tests/losses/test_sincere.py tests/text/test_lsa.py \
-  tests/data_prep/formats
+  tests/graph/test_propagation.py tests/losses/test_sincere.py tests/text/encoders \
+  tests/prepare/read/formats
 QUICKSTART ?= runs/quickstart
 
 .PHONY: quickstart test oldest wheel lint notebooks clean help
@@ -44,10 +44,11 @@ wheel:  ## build the wheel, install it elsewhere, start every command from there
 	.venv-wheel/bin/python -m pip install --quiet .venv-wheel/*.whl
 	sh tests/wheel.sh .venv-wheel
 
-lint: $(VENV)/installed  ## format check, lint, type check
+lint: $(VENV)/installed  ## format check, lint, type check, order of layers
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
 
 notebooks: $(VENV)/installed  ## run the notebooks and keep their outputs
 	$(VENV)/bin/jupyter-execute --inplace notebooks/*.ipynb

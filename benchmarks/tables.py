@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from symcere_jax.files import write_text
 
 
@@ -16,14 +18,27 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int 
         rows: cells.
         n_words: columns of words, which come first; all others are aligned to the right.
     """
-    rule = ["---" if place < n_words else "---:" for place in range(len(header))]
+    rule = ["---" if column < n_words else "---:" for column in range(len(header))]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
+
+
+def mean_and_spread(values: Sequence[float], digits: int = 4) -> str:
+    """The mean and, of several values, ± their standard deviation."""
+    text = f"{np.mean(values):.{digits}f}"
+    return f"{text} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else text
+
+
+def publish(text: str, label: str, path: str | None) -> None:
+    """Prints a table and, where a Markdown file is named, puts it between the marks of a label."""
+    print(text)
+    if path:
+        replace(Path(path), label, text)
 
 
 def replace(path: Path, label: str, text: str) -> None:
     """Puts a text between the marks of a label; ends the program where they are missing."""
     pattern = re.compile(rf"(<!-- {re.escape(label)} -->\n).*?(<!-- /{re.escape(label)} -->)", re.S)
-    content, n = pattern.subn(lambda found: f"{found[1]}{text}\n{found[2]}", path.read_text())
+    content, n = pattern.subn(lambda match: f"{match[1]}{text}\n{match[2]}", path.read_text())
     if n != 1:
         sys.exit(f"error: {path} needs the lines <!-- {label} --> and <!-- /{label} --> once")
     write_text(path, content)

@@ -1,7 +1,7 @@
 """The settings of a model and its training: one flat, frozen dataclass.
 
 Flags, checks and the stored settings of a run come from these fields, under the same names. None
-leaves the choice to the data: `models.build.resolve` makes it, and says what it chose.
+leaves the choice to the data: `models.resolve` makes it, and says what it chose.
 """
 
 import dataclasses
@@ -230,7 +230,7 @@ class Settings(SettingsBase):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ResolvedSettings(Settings):
-    """Settings that leave nothing to the data; made by `models.build.resolve`."""
+    """Settings that leave nothing to the data; made by `models.resolve`."""
 
     embedding_dim: int
     text_encoder: str

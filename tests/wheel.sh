@@ -6,7 +6,17 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 cd "$place"
 unset PYTHONPATH
-"$bin/python" -c 'import symcere_jax, sys; sys.exit("site-packages" not in symcere_jax.__file__)'
+"$bin/python" - <<'PYTHON'
+import importlib.metadata
+import sys
+
+import symcere_jax
+
+assert "site-packages" in symcere_jax.__file__, symcere_jax.__file__
+files = importlib.metadata.files("symcere-jax")
+tops = {file.parts[0] for file in files if file.suffix == ".py"}
+assert tops == {"symcere_jax"}, tops
+PYTHON
 "$bin/symcere-prepare" --source=synthetic --output=data --synthetic_users=120 \
   --synthetic_items=50 --text_width=16
 "$bin/symcere-check" --dataset=data
@@ -18,4 +28,4 @@ test "$(wc -l < all.csv)" -gt 120
 for command in "$bin"/symcere-*; do
   "$command" --help >/dev/null
 done
-echo "the wheel works: $("$bin/python" -c 'import symcere_jax; print(symcere_jax.__file__)')"
+echo "the wheel works: $(ls "$bin"/symcere-* | wc -l) commands"

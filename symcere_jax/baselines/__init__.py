@@ -1,27 +1,27 @@
-"""Baselines: other recommenders under the same evaluator, data and protocol."""
+"""Baselines: other recommenders under the same evaluator, data and protocol.
+
+A method is a file with its settings, its `fit` and, if need be, its scores; `methods.METHODS`
+lists them.
+"""
 
 from symcere_jax.baselines.methods import METHODS, Method
 from symcere_jax.baselines.runs import (
+    BaselineRecord,
     BaselineTrial,
-    Record,
-    count_steps,
     run_baseline,
     sample_settings,
 )
 from symcere_jax.baselines.scorer import Scorer
-from symcere_jax.report.baselines import HEADER, Row, summarize_baseline, write_baselines
+from symcere_jax.baselines.summary import BaselineSummary, summarize_baseline
 
 __all__ = [
-    "HEADER",
     "METHODS",
+    "BaselineRecord",
+    "BaselineSummary",
     "BaselineTrial",
     "Method",
-    "Record",
-    "Row",
     "Scorer",
-    "count_steps",
     "run_baseline",
     "sample_settings",
     "summarize_baseline",
-    "write_baselines",
 ]

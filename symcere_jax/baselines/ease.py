@@ -3,62 +3,44 @@
 import dataclasses
 from typing import ClassVar
 
-import flax.struct
-import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
-from symcere_jax.baselines.scorer import Scorer, interaction_matrix, training_items
+from symcere_jax.baselines.scorer import (
+    Histories,
+    ItemItem,
+    Scorer,
+    interaction_matrix,
+    score_item_item,
+)
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
-from symcere_jax.training.user_items import UserItems
+from symcere_jax.fields import SettingsBase, setting
 
 MAX_ITEMS = 20_000  # 3.2 GB of float64, inverted in place
 
 
 @dataclasses.dataclass(frozen=True)
-class EaseSettings:
-    """Settings of EASE.
+class EaseSettings(SettingsBase):
+    """Settings of EASE."""
 
-    Attributes:
-        l2: weight of the squared entries of the matrix.
-    """
-
-    l2: float = 100.0
+    l2: float = setting(100.0, "weight of the squared entries of the matrix", above=0)
 
     SPACE: ClassVar[dict[str, tuple]] = {
         "l2": (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
     }
 
 
-@flax.struct.dataclass
-class ItemItem:
-    """A dense item–item matrix, and what each user has interacted with.
-
-    Attributes:
-        histories: training items of the users.
-        weights: float32 `[n_items, n_items]`; row j is what item j says for all items.
-    """
-
-    histories: UserItems
-    weights: jax.Array
-
-
 def fit_ease(dataset: ReviewDataset, settings: EaseSettings, seed: int) -> Scorer:
-    """Minimises `‖X − X B‖² + l2 ‖B‖²` over B with a diagonal of 0; scores are `X B`.
+    """Minimizes `‖X − X B‖² + l2 ‖B‖²` over B with a diagonal of 0; scores are `X B`.
 
     With `P = (Xᵀ X + l2 I)⁻¹` the solution is `B_ij = −P_ij / P_jj` off the diagonal.
 
     Source: H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
 
-    Args:
-        dataset: the prepared folder.
-        settings: the regularisation.
-        seed: not used.
-
     Raises:
-        ConfigError: the catalogue is too large for a dense matrix.
+        ConfigError: the catalog is too large for a dense matrix.
     """
     n_items = dataset.n_items
     if n_items > MAX_ITEMS:
@@ -73,13 +55,5 @@ def fit_ease(dataset: ReviewDataset, settings: EaseSettings, seed: int) -> Score
     inverse = scipy.linalg.cho_solve(factor, np.eye(n_items), overwrite_b=True, check_finite=False)
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
-    params = ItemItem(training_items(dataset), jnp.asarray(weights, jnp.float32))
-    return Scorer(_score_block, params)
-
-
-def _score_block(params: ItemItem, users: jax.Array) -> jax.Array:
-    n_items = params.weights.shape[0]
-    history = params.histories.padded(users, n_items)
-    rows = jnp.arange(len(users))[:, None]
-    interacted = jnp.zeros((len(users), n_items)).at[rows, history].set(1, mode="drop")
-    return interacted @ params.weights
+    params = ItemItem(Histories.from_dataset(dataset), jnp.asarray(weights, jnp.float32))
+    return Scorer(score_item_item, params)

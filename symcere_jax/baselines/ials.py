@@ -1,4 +1,4 @@
-"""iALS: weighted matrix factorisation, by the `implicit` package."""
+"""iALS: weighted matrix factorization, by the `implicit` package."""
 
 import dataclasses
 from typing import ClassVar
@@ -10,24 +10,18 @@ import threadpoolctl
 from symcere_jax.baselines.scorer import Scorer, interaction_matrix
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
+from symcere_jax.fields import SettingsBase, setting
 from symcere_jax.models import Factors, score_factors
 
 
 @dataclasses.dataclass(frozen=True)
-class IalsSettings:
-    """Settings of iALS.
+class IalsSettings(SettingsBase):
+    """Settings of iALS."""
 
-    Attributes:
-        factors: width of the embeddings.
-        regularization: weight of the squared norms.
-        alpha: weight of an interaction; that of any other pair is 1.
-        iterations: each solves for the users, then for the items.
-    """
-
-    factors: int = 64
-    regularization: float = 30.0
-    alpha: float = 20.0
-    iterations: int = 15
+    factors: int = setting(64, "width of the embeddings", minimum=1)
+    regularization: float = setting(30.0, "weight of the squared norms", minimum=0)
+    alpha: float = setting(20.0, "weight of an interaction; that of other pairs is 1", above=0)
+    iterations: int = setting(15, "each solves for the users, then for the items", minimum=1)
 
     SPACE: ClassVar[dict[str, tuple]] = {
         "factors": (8, 32, 64, 128),
@@ -37,17 +31,12 @@ class IalsSettings:
 
 
 def fit_ials(dataset: ReviewDataset, settings: IalsSettings, seed: int) -> Scorer:
-    """Minimises `Σ_ui c_ui (p_ui − x_u · y_i)² + regularization (‖X‖² + ‖Y‖²)`.
+    """Minimizes `Σ_ui c_ui (p_ui − x_u · y_i)² + regularization (‖X‖² + ‖Y‖²)`.
 
     `p_ui` is 1 and `c_ui` alpha for training interactions; all other pairs have 0 and 1.
 
     Source: Y. Hu, Y. Koren, C. Volinsky, "Collaborative Filtering for Implicit Feedback Datasets",
     ICDM 2008.
-
-    Args:
-        dataset: the prepared folder.
-        settings: of the factorisation.
-        seed: of the initial factors.
 
     Raises:
         ConfigError: the package `implicit` is not installed.
@@ -61,13 +50,7 @@ def fit_ials(dataset: ReviewDataset, settings: IalsSettings, seed: int) -> Score
         ) from None
     # It runs threads of its own, a row each; those of BLAS would get in their way.
     with threadpoolctl.threadpool_limits(1, "blas"):
-        model = AlternatingLeastSquares(
-            factors=settings.factors,
-            regularization=settings.regularization,
-            alpha=settings.alpha,
-            iterations=settings.iterations,
-            random_state=seed,
-        )
+        model = AlternatingLeastSquares(**settings.as_dict(), random_state=seed)
         matrix = scipy.sparse.csr_matrix(interaction_matrix(dataset))
         model.fit(matrix, show_progress=False)
     factors = Factors(jnp.asarray(model.user_factors), jnp.asarray(model.item_factors))

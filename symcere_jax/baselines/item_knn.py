@@ -3,25 +3,22 @@
 import dataclasses
 from typing import ClassVar
 
-import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.baselines.neighbors import Neighbors, nearest, score_neighbors
-from symcere_jax.baselines.scorer import Scorer, interaction_matrix, training_items
+from symcere_jax.baselines.item_neighbors import fit_item_neighbors
+from symcere_jax.baselines.scorer import Scorer, interaction_matrix
 from symcere_jax.data import ReviewDataset
+from symcere_jax.fields import SettingsBase, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class ItemKnnSettings:
-    """Settings of item kNN.
+class ItemKnnSettings(SettingsBase):
+    """Settings of item kNN."""
 
-    Attributes:
-        k: neighbours of each item.
-        shrinkage: added to the denominator of the cosine, against similarities of few users.
-    """
-
-    k: int = 100
-    shrinkage: float = 10.0
+    k: int = setting(100, "neighbors of each item", minimum=1)
+    shrinkage: float = setting(
+        10.0, "added to the denominator, against similarities of few users", minimum=0
+    )
 
     SPACE: ClassVar[dict[str, tuple]] = {
         "k": (5, 10, 20, 50, 100, 200, 500),
@@ -30,14 +27,9 @@ class ItemKnnSettings:
 
 
 def fit_item_knn(dataset: ReviewDataset, settings: ItemKnnSettings, seed: int) -> Scorer:
-    """Neighbours by shrunk cosine, `w_ij = n_ij / (sqrt(n_i n_j) + shrinkage)`.
+    """Neighbors by shrunk cosine, `w_ij = n_ij / (sqrt(n_i n_j) + shrinkage)`.
 
     `n_i` is the number of training users of item i, `n_ij` of both i and j.
-
-    Args:
-        dataset: the prepared folder.
-        settings: number of neighbours and shrinkage.
-        seed: not used.
     """
     matrix = interaction_matrix(dataset)
     by_item = matrix.T.tocsr()
@@ -48,6 +40,4 @@ def fit_item_knn(dataset: ReviewDataset, settings: ItemKnnSettings, seed: int) -
         scale = norms[rows, None] * norms + settings.shrinkage
         return common / np.where(scale > 0, scale, 1)
 
-    neighbors = nearest(similarities, dataset.n_items, settings.k)
-    params = Neighbors(training_items(dataset), *map(jnp.asarray, neighbors))
-    return Scorer(score_neighbors, params)
+    return fit_item_neighbors(dataset, similarities, settings.k)

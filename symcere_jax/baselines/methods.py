@@ -1,4 +1,4 @@
-"""The baselines by name."""
+"""The baselines by name. A further one is a file with its settings and `fit`, and an entry here."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,11 +7,11 @@ from typing import Any
 from symcere_jax.baselines.ease import EaseSettings, fit_ease
 from symcere_jax.baselines.ials import IalsSettings, fit_ials
 from symcere_jax.baselines.item_knn import ItemKnnSettings, fit_item_knn
-from symcere_jax.baselines.lightgcn import LightGcnSettings, fit_lightgcn
+from symcere_jax.baselines.neural.lightgcn import LightGcnSettings, fit_lightgcn
+from symcere_jax.baselines.neural.simgcl import SimGclSettings, fit_simgcl
+from symcere_jax.baselines.neural.text_aligned import TextAlignedSettings, fit_text_aligned
 from symcere_jax.baselines.popularity import PopularitySettings, fit_popularity
 from symcere_jax.baselines.scorer import Scorer
-from symcere_jax.baselines.simgcl import SimGclSettings, fit_simgcl
-from symcere_jax.baselines.text_aligned import TextAlignedSettings, fit_text_aligned
 from symcere_jax.baselines.text_knn import (
     TextKnnSettings,
     TfidfKnnSettings,
@@ -27,7 +27,7 @@ class Method:
 
     Attributes:
         title: what tables call it.
-        settings: dataclass of its settings; its SPACE holds the values of each to choose from.
+        settings: its class of settings, whose SPACE holds the values of each to choose from.
         fit: `fit(dataset, settings, seed)`.
         random: whether the seed matters.
     """

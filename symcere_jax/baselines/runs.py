@@ -1,24 +1,23 @@
-"""Tuning a baseline on the validation split, scoring the choice on the test split once a seed.
+"""Tuning a baseline on the validation split, and scoring the choice on the test split.
 
     WORKDIR/<method>/settings.json          the chosen settings, and all trials
     WORKDIR/<method>/seed_<n>/              metrics_test.json, per_user_test.npz
 
-Every result is written as soon as it is there: the same call goes on where an earlier one stopped.
+Every result is written as soon as it is there: the same call resumes where an earlier one stopped.
 """
 
 import dataclasses
 import itertools
 import json
-import math
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from symcere_jax.baselines.methods import METHODS, Method
-from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import PRIMARY_METRIC, Evaluation, HeldOutSplit, evaluate
@@ -45,7 +44,7 @@ class BaselineTrial:
 
 
 @dataclasses.dataclass
-class Record:
+class BaselineRecord:
     """What is known of a baseline, as `settings.json` holds it.
 
     Attributes:
@@ -66,7 +65,7 @@ class Record:
         return max(self.trials, key=lambda trial: trial.score)
 
     @classmethod
-    def read(cls, folder: Path, method: str, dataset: ReviewDataset) -> "Record":
+    def read(cls, folder: Path, dataset: ReviewDataset) -> "BaselineRecord":
         """Reads the record of a method's folder; an empty one if there is none.
 
         Raises:
@@ -74,7 +73,7 @@ class Record:
         """
         path = folder / _RECORD
         if not path.exists():
-            return cls(method, dataset.fingerprint, [], {})
+            return cls(folder.name, dataset.fingerprint, [], {})
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             record = cls(
@@ -84,51 +83,47 @@ class Record:
                 test_seconds={int(n): value for n, value in content["test_seconds"].items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ConfigError(
-                f"{path} is damaged ({error}); delete {folder} to begin anew"
-            ) from None
-        if not dataset.was(record.fingerprint):
+            raise ConfigError(f"{path} is damaged ({error}); delete {folder}") from None
+        if record.fingerprint != dataset.fingerprint:
             raise ConfigError(
                 f"{folder} holds a baseline of other data than {dataset.folder}; "
                 "give another --workdir"
             )
         return record
 
+    def add(self, trial: BaselineTrial, folder: Path) -> None:
+        """Adds a trial; where it is the new best, removes what the earlier one was tested with."""
+        self.trials.append(trial)
+        if self.best is trial:
+            for seed in self.test_seconds:
+                shutil.rmtree(folder / f"seed_{seed}", ignore_errors=True)
+            self.test_seconds = {}
+
     def write(self, folder: Path) -> None:
         """Writes `settings.json`."""
         content = dataclasses.asdict(self)
         content |= {"chosen": self.best.settings, f"valid_{PRIMARY_METRIC}": self.best.score}
-        folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / _RECORD, content)
 
 
-def sample_settings(method: Method, budget: int, seed: int = 0) -> list[dict[str, Any]]:
-    """The settings to try: the defaults, then others of the method's space at random.
+def sample_settings(method: Method, budget: int) -> list[dict[str, Any]]:
+    """The settings to try: the defaults, then others of the method's space in a random order.
 
     Args:
         method: whose space it is.
         budget: how many at most; a larger one adds to those of a smaller one.
-        seed: of the order.
 
     Returns:
         Distinct settings, name -> value, fewer than `budget` where the space is smaller.
     """
-    defaults = dataclasses.asdict(method.settings())
-    space = method.settings.SPACE
-    order = np.random.default_rng(seed).permutation(math.prod(map(len, space.values())))
-    shape = tuple(map(len, space.values()))
+    defaults, space = method.settings(), method.settings.SPACE
+    combinations = list(itertools.product(*space.values()))
+    order = np.random.default_rng(0).permutation(len(combinations))
     sampled = (
-        defaults
-        | {
-            name: values[place]
-            for (name, values), place in zip(
-                space.items(), np.unravel_index(number, shape), strict=True
-            )
-        }
-        for number in order
+        defaults.replace(**dict(zip(space, combinations[place], strict=True))) for place in order
     )
     others = (settings for settings in sampled if settings != defaults)
-    return [defaults, *itertools.islice(others, budget - 1)]
+    return [each.as_dict() for each in (defaults, *itertools.islice(others, budget - 1))]
 
 
 def run_baseline(
@@ -138,9 +133,9 @@ def run_baseline(
     *,
     budget: int = 12,
     seeds: int = 5,
-    progress: MessageCallback = lambda words: None,
-) -> Record:
-    """Tunes a baseline and tests it, or goes on with that.
+    progress: Callable[[int, int, str], None] = lambda done, total, words: None,
+) -> BaselineRecord:
+    """Tunes a baseline and tests it, or resumes an earlier call.
 
     Args:
         name: of the method, a key of `METHODS`.
@@ -148,7 +143,8 @@ def run_baseline(
         workdir: its subfolder `name` gets the files.
         budget: settings to try.
         seeds: trainings to test, with seeds 0, 1, …; one for a method without randomness.
-        progress: told of what is done, what was there before included.
+        progress: called after each fit, also for those of an earlier call, with the number done, of
+            all, and what was done.
 
     Raises:
         BusyError: another process fits the method in the workdir.
@@ -156,56 +152,31 @@ def run_baseline(
             other data.
         DataError: the data lacks what the method needs.
     """
-    method, folder = _method(name), workdir / name
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / LOCK, f"{folder}", "choose another --workdir"):
-        return _run(method, dataset, folder, budget, seeds, progress)
-
-
-def _run(
-    method: Method,
-    dataset: ReviewDataset,
-    folder: Path,
-    budget: int,
-    seeds: int,
-    progress: MessageCallback,
-) -> Record:
-    record = Record.read(folder, folder.name, dataset)
-    for settings in sample_settings(method, budget):
-        if all(trial.settings != settings for trial in record.trials):
-            evaluation, seconds = _fit(method, settings, 0, dataset, "valid")
-            chosen = record.best.settings if record.trials else None
-            record.trials.append(
-                BaselineTrial(settings, evaluation.metrics[PRIMARY_METRIC], seconds)
-            )
-            if record.best.settings != chosen:  # what was tested is no longer what is chosen
-                record.test_seconds = {}
-                for earlier in folder.glob("seed_*"):
-                    shutil.rmtree(earlier)
-            record.write(folder)
-        progress(f"{method.title}: best valid {PRIMARY_METRIC} {record.best.score:.4f}")
-    for seed in range(seeds if method.random else 1):
-        if seed not in record.test_seconds:
-            evaluation, seconds = _fit(method, record.best.settings, seed, dataset, "test")
-            seed_folder = folder / f"seed_{seed}"
-            seed_folder.mkdir(parents=True, exist_ok=True)
-            write_scores(evaluation, seed_folder, "test", dataset, step=0)
-            record.test_seconds[seed] = seconds
-            record.write(folder)
-        progress(f"{method.title}: seed {seed} tested")
-    return record
-
-
-def count_steps(name: str, budget: int, seeds: int) -> int:
-    """How often `run_baseline` reports progress."""
-    method = _method(name)
-    return len(sample_settings(method, budget)) + (seeds if method.random else 1)
-
-
-def _method(name: str) -> Method:
     if name not in METHODS:
         raise ConfigError(f"no baseline is called {name!r}; there are: {', '.join(METHODS)}")
-    return METHODS[name]
+    method, folder = METHODS[name], workdir / name
+    tried = sample_settings(method, budget)
+    n_seeds = seeds if method.random else 1
+    total = len(tried) + n_seeds
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / LOCK, f"{folder}", "choose another --workdir"):
+        record = BaselineRecord.read(folder, dataset)
+        for done, settings in enumerate(tried, start=1):
+            if all(trial.settings != settings for trial in record.trials):
+                evaluation, seconds = _fit(method, settings, 0, dataset, "valid")
+                score = evaluation.metrics[PRIMARY_METRIC]
+                record.add(BaselineTrial(settings, score, seconds), folder)
+                record.write(folder)
+            best = record.best.score
+            progress(done, total, f"{method.title}: best valid {PRIMARY_METRIC} {best:.4f}")
+        for seed in range(n_seeds):
+            if seed not in record.test_seconds:
+                evaluation, seconds = _fit(method, record.best.settings, seed, dataset, "test")
+                write_scores(evaluation, folder / f"seed_{seed}", "test", dataset, step=0)
+                record.test_seconds[seed] = seconds
+                record.write(folder)
+            progress(len(tried) + seed + 1, total, f"{method.title}: seed {seed} tested")
+    return record
 
 
 def _fit(

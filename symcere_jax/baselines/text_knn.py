@@ -1,32 +1,28 @@
 """Text kNN: items whose training reviews say similar things."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import ClassVar
 
-import jax.numpy as jnp
 import numpy as np
 import pyarrow.compute as pc
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from symcere_jax.arrays import unit_rows
-from symcere_jax.baselines.neighbors import Neighbors, nearest, score_neighbors
-from symcere_jax.baselines.scorer import Scorer, training_items
+from symcere_jax.baselines.item_neighbors import fit_item_neighbors
+from symcere_jax.baselines.scorer import Scorer
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
+from symcere_jax.fields import SettingsBase, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class TextKnnSettings:
-    """Settings of text kNN.
+class TextKnnSettings(SettingsBase):
+    """Settings of text kNN."""
 
-    Attributes:
-        k: neighbours of each item.
-        amplification: power of the similarities; above 1, near neighbours outvote many far ones.
-    """
-
-    k: int = 50
-    amplification: float = 1.0
+    k: int = setting(50, "neighbors of each item", minimum=1)
+    amplification: float = setting(
+        1.0, "power of the similarities; above 1, near neighbors outvote many far ones", above=0
+    )
 
     SPACE: ClassVar[dict[str, tuple]] = {
         "k": (5, 10, 20, 50, 100, 200, 500),
@@ -36,15 +32,12 @@ class TextKnnSettings:
 
 @dataclasses.dataclass(frozen=True)
 class TfidfKnnSettings(TextKnnSettings):
-    """Settings of text kNN over TF-IDF.
+    """Settings of text kNN over TF-IDF."""
 
-    Attributes:
-        words: longest sequence of words that counts as a term.
-        max_item_share: a term in a larger share of the items is left out.
-    """
-
-    words: int = 2
-    max_item_share: float = 0.5
+    words: int = setting(2, "longest sequence of words that counts as a term", minimum=1)
+    max_item_share: float = setting(
+        0.5, "a term in a larger share of the items is left out", above=0, maximum=1
+    )
 
     SPACE: ClassVar[dict[str, tuple]] = {
         **TextKnnSettings.SPACE,
@@ -55,11 +48,6 @@ class TfidfKnnSettings(TextKnnSettings):
 
 def fit_tfidf_knn(dataset: ReviewDataset, settings: TfidfKnnSettings, seed: int) -> Scorer:
     """Cosine of the TF-IDF of item documents, an item's training reviews joined.
-
-    Args:
-        dataset: the prepared folder; its review texts are read.
-        settings: neighbours and terms.
-        seed: not used.
 
     Raises:
         DataError: the training reviews share no words.
@@ -80,22 +68,32 @@ def fit_tfidf_knn(dataset: ReviewDataset, settings: TfidfKnnSettings, seed: int)
             "leave this method out"
         ) from None
     by_term = terms.T.tocsr()
-    return _fit(lambda rows: (terms[rows] @ by_term).toarray(), dataset, settings)
+    return fit_item_neighbors(
+        dataset,
+        lambda rows: (terms[rows] @ by_term).toarray(),
+        settings.k,
+        settings.amplification,
+    )
 
 
 def fit_encoder_knn(dataset: ReviewDataset, settings: TextKnnSettings, seed: int) -> Scorer:
     """Cosine of the item features of the prepared folder's first text encoder, LSA by default.
 
-    Args:
-        dataset: the prepared folder.
-        settings: neighbours.
-        seed: not used.
-
     Raises:
         DataError: the folder has no text features.
     """
-    features = unit_rows(dataset.text_features(first_encoder(dataset), "items"))
-    return _fit(lambda rows: features[rows] @ features.T, dataset, settings)
+    features = dataset.text_features(first_encoder(dataset), "items")
+    return fit_feature_knn(dataset, features, settings)
+
+
+def fit_feature_knn(
+    dataset: ReviewDataset, features: np.ndarray, settings: TextKnnSettings
+) -> Scorer:
+    """Cosine of given item features, float `[n_items, width]`."""
+    unit = unit_rows(features)
+    return fit_item_neighbors(
+        dataset, lambda rows: unit[rows] @ unit.T, settings.k, settings.amplification
+    )
 
 
 def first_encoder(dataset: ReviewDataset) -> str:
@@ -120,15 +118,3 @@ def item_documents(dataset: ReviewDataset) -> list[str]:
     for item, text in zip(reviews["item"].to_pylist(), reviews["text"].to_pylist(), strict=True):
         parts[item].append(text)
     return [" ".join(part) for part in parts]
-
-
-def _fit(
-    cosines: Callable[[slice], np.ndarray], dataset: ReviewDataset, settings: TextKnnSettings
-) -> Scorer:
-    items, weights = nearest(cosines, dataset.n_items, settings.k)
-    params = Neighbors(
-        training_items(dataset),
-        jnp.asarray(items),
-        jnp.asarray(weights**settings.amplification),
-    )
-    return Scorer(score_neighbors, params)

@@ -1,4 +1,4 @@
-"""What every binary shares: how it starts, and how it ends when something is wrong.
+"""How every command starts, and how it ends when something is wrong.
 
     def run() -> None:
         cli.run(main)
@@ -7,10 +7,10 @@
 |-----------------------------------------------|----------------------|-------------|
 | `main` returns                                | nothing              | 0           |
 | `--help`, `--helpfull`                        | nothing (help: stdout) | 0         |
-| a `SymcereError`: the user can mend it        | `error: <message>`   | 1           |
+| a `SymcereError`: the user can fix it         | `error: <message>`   | 1           |
 | an unknown flag, a bad value, a stray argument | `error: <message>`  | 2           |
 | a full disk, a path that cannot be used       | `error: <file>: <reason>; …` | 1 |
-| the reader of a pipe has gone                 | nothing              | 141         |
+| the reader of the output has closed it        | nothing              | 141         |
 | Ctrl-C                                        | `interrupted`        | 130         |
 | SIGTERM                                       | `stopped …`          | 75          |
 | any other exception: a defect of the program  | its traceback        | 1           |
@@ -56,7 +56,7 @@ def run(main: Callable[[], None]) -> None:
         except SymcereError as error:
             _fail(str(error), 1)
         except BrokenPipeError:
-            # Who reads the output has enough, as `head` does: no error, and nothing left to flush.
+            # Whoever reads the output, such as `head`, has enough: nothing is left to flush.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(_PIPE_CLOSED)
         except OSError as error:
@@ -73,7 +73,7 @@ def run(main: Callable[[], None]) -> None:
     _show_help_of(main)
     with contextlib.suppress(ValueError):  # in another thread than the first one
         signal.signal(signal.SIGTERM, _stop)
-    # That a machine has no TPU is no news.
+    # JAX warns on machines without a TPU.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
     _tune_compiler()
     _keep_compiled()
@@ -98,12 +98,12 @@ def say(words: str) -> None:
 
 
 def _tune_compiler() -> None:
-    """Has XLA make faster programs for CPUs, where the user has not decided otherwise."""
+    """Sets XLA flags that make programs faster on CPUs, unless the user has set them."""
     given = os.environ.get("XLA_FLAGS", "")
     wanted = []
-    if has_fast_wide_vectors():  # by itself XLA takes those of 256 bits everywhere
+    if has_fast_wide_vectors():  # XLA's own choice is 256 bits everywhere
         wanted.append(("xla_cpu_prefer_vector_width", "512"))
-    # XLA runs a small loop on one core. With JAX 0.12 it takes those of message passing for small,
+    # XLA runs small loops on one core; JAX 0.12 counts those of message passing among them,
     # whatever their size.
     wanted.append(("xla_backend_extra_options", "xla_cpu_small_while_loop_byte_threshold=0"))
     added = [f"--{name}={value}" for name, value in wanted if name not in given]
@@ -111,26 +111,26 @@ def _tune_compiler() -> None:
 
 
 def _keep_compiled() -> None:
-    """Has JAX keep what it compiles: the next start of a binary loads it, instead of compiling.
+    """Turns on JAX's cache of compiled programs, so that the next start need not compile.
 
-    In the folder that JAX_COMPILATION_CACHE_DIR names; by default in the user's cache folder, apart
-    for each number of cores: on a CPU, a program is cut into as many parts when it is compiled, and
-    JAX would take one that was compiled for a single core.
+    It lies in the folder that JAX_COMPILATION_CACHE_DIR names, by default in the user's cache
+    folder, separately for each number of cores: a program for a CPU is compiled into as many parts,
+    and JAX would load one that was compiled for a single core.
     """
-    jax = sys.modules.get("jax")  # a binary that does without it need not wait for its import
+    jax = sys.modules.get("jax")  # commands that do without it need not import it
     if jax is None or jax.config.jax_compilation_cache_dir:
         return
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = caches / "symcere_jax" / "compiled" / f"cores_{usable_cores()}"
-    with contextlib.suppress(OSError):  # no home, or none to write to: nothing is kept
+    with contextlib.suppress(OSError):  # without a writable home, nothing is kept
         folder.mkdir(parents=True, exist_ok=True)
         jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def _stop(number: int, frame: object) -> None:
-    """At SIGTERM, what is half done is cleaned up; binaries that can go on have their own way."""
+    """Cleans up at SIGTERM; commands that can resume handle it themselves."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    say("stopped; the same command does it again")
+    say("stopped; run the same command again")
     sys.exit(PREEMPTED)
 
 
@@ -148,18 +148,18 @@ def _show_help_of(main: Callable[[], None]) -> None:
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:
-    """Fills the flags; returns the program's name and what is left of the arguments."""
+    """Parses the flags; returns the program's name and the other arguments."""
     try:
         return flags.FLAGS(arguments)
     except flags.Error as error:
-        # In absl's words of a flag that is missing its value stands twice; a file's error, "ERROR".
+        # absl states the value of a missing flag twice, and prefixes errors of files by "ERROR".
         words = re.sub(r"flag (--\w+)=None: .* other than None\.", r"\1 must be given", str(error))
         _fail(f"{words.removeprefix('ERROR:: ')}; --help lists the flags", 2)
     except SystemExit:
-        sys.exit(0)  # the help flags end with status 1 in absl, as if asking for help were wrong
+        sys.exit(0)  # absl ends with status 1 after --help
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    """Ends the process with one line, whatever a name or a value in the message contains."""
+    """Ends the process with one line, even if a name or value in the message has several."""
     print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""Flags of a run on several processes, say one a machine, through `jax.distributed`."""
+"""Flags of a run on several processes, such as one a machine, through `jax.distributed`."""
 
 import logging
 
@@ -11,7 +11,7 @@ _DISTRIBUTED = flags.DEFINE_bool(
     "distributed",
     False,
     "this is one of several processes that train together; on Cloud TPU and under Slurm they find "
-    "each other, elsewhere give --coordinator, --process_count and --process_index",
+    "each other; elsewhere, give --coordinator, --process_count and --process_index",
 )
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", None, "host:port of the first process, the same for all; implies --distributed"

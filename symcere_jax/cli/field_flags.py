@@ -49,14 +49,15 @@ def read(settings: type[S], holders: Holders, **others: Any) -> S:
 
 def _define(field: dataclasses.Field, type_: FieldType) -> flags.FlagHolder:
     text = field.metadata["help"]
-    default = None if field.default is dataclasses.MISSING else field.default
+    required = field.default is dataclasses.MISSING
+    default: Any = None if required else field.default
+    if isinstance(default, Path):
+        default = str(default)
     if type_.choices:
-        return flags.DEFINE_enum(field.name, default, type_.choices, text)
+        return flags.DEFINE_enum(field.name, default, type_.choices, text, required=required)
     kinds: dict[type, Any] = {
         bool: flags.DEFINE_bool,
         int: flags.DEFINE_integer,
         float: flags.DEFINE_float,
     }
-    return kinds.get(type_.kind, flags.DEFINE_string)(
-        field.name, default, text, required=field.default is dataclasses.MISSING
-    )
+    return kinds.get(type_.kind, flags.DEFINE_string)(field.name, default, text, required=required)

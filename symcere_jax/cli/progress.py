@@ -9,7 +9,8 @@ from tqdm import tqdm
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.cli import app as cli
 from symcere_jax.evaluation import PRIMARY_METRIC
-from symcere_jax.study.training import Epoch
+from symcere_jax.settings import ResolvedSettings, Settings
+from symcere_jax.study.observers import Epoch, RunsObserver
 from symcere_jax.training import Progress
 
 
@@ -19,23 +20,37 @@ class ProgressBar:
     Where stderr is no terminal, a line an epoch is printed instead, so that logs stay readable.
 
     Args:
-        on_start: called when the run starts or goes on, before its first step.
+        given: the settings as the user gave them.
+        on_start: called when the run starts or resumes, before its first step.
     """
 
-    def __init__(self, on_start: Callable[[], None] = lambda: None) -> None:
-        self._on_start = on_start
+    def __init__(self, given: Settings, on_start: Callable[[], None] = lambda: None) -> None:
+        self._given, self._on_start = given, on_start
         self._live = sys.stderr.isatty()
         self._bar: tqdm | None = None
         self._shown: dict[str, str] = {}
 
-    def start(self, epochs: int, steps_per_epoch: int, batch_size: int, progress: Progress) -> None:
-        """Shows where the run starts."""
+    def start(
+        self,
+        settings: ResolvedSettings,
+        steps_per_epoch: int,
+        batch_size: int,
+        progress: Progress,
+    ) -> None:
+        """Shows where the run starts, and what the data has chosen."""
         self._on_start()
+        chosen = [name for name, value in self._given.as_dict().items() if value is None]
+        if chosen:
+            values = (f"--{name}={getattr(settings, name)}" for name in chosen)
+            cli.say(f"chosen from the data: {' '.join(values)}")
         if progress.step:
             cli.say(f"resumed at step {progress.step}")
-        cli.say(f"at most {epochs} epochs of {steps_per_epoch} steps of {batch_size} interactions")
+        cli.say(
+            f"at most {settings.epochs} epochs of {steps_per_epoch} steps of {batch_size} "
+            "interactions"
+        )
         self._bar = tqdm(
-            total=epochs * steps_per_epoch,
+            total=settings.epochs * steps_per_epoch,
             initial=progress.step,
             unit="step",
             dynamic_ncols=True,
@@ -72,7 +87,7 @@ class ProgressBar:
             self._bar.set_postfix(self._shown, refresh=False)
 
 
-class RunsBar:
+class RunsBar(RunsObserver):
     """Shows a bar of many runs on stderr, if that is a terminal, and a line for each that ends.
 
     Args:
@@ -88,12 +103,12 @@ class RunsBar:
         live = sys.stderr.isatty()
         self._bar = tqdm(total=total, initial=done, unit=self._unit, disable=not live)
 
-    def at_work(self, name: str, epoch: Epoch) -> None:
+    def epoch(self, epoch: Epoch) -> None:
         """Shows a run that has done an epoch."""
         if self._bar is not None:
-            self._bar.set_postfix_str(f"{name}, epoch {epoch.number}: {epoch.score:.4f}")
+            self._bar.set_postfix_str(f"{epoch.run}, epoch {epoch.number}: {epoch.score:.4f}")
 
-    def ended(self, line: str) -> None:
+    def end(self, line: str) -> None:
         """Shows that a run has ended."""
         tqdm.write(line, file=sys.stderr)
         if self._bar is not None:

@@ -1,4 +1,4 @@
-"""What the binaries that train share: opening the data, and stopping so that nothing is lost."""
+"""Opening a prepared folder, and stopping at a signal without losing work."""
 
 import signal
 import threading
@@ -6,34 +6,30 @@ from pathlib import Path
 
 from symcere_jax.cli import app as cli
 from symcere_jax.data import ReviewDataset
-from symcere_jax.data.reader import Reader, in_all
 from symcere_jax.errors import DataError
 
 PREPARE_DEFAULT = "--source=table --input=REVIEWS.jsonl"
-PREPARE_HELP = "flags of data_prep/prepare.py that make the dataset; named where it is missing"
+PREPARE_HELP = (
+    "flags of data_prep/prepare.py that make the dataset, for the message if it is missing"
+)
 
 
-def open_dataset(folder: Path, prepare: str, reader: Reader | None = None) -> ReviewDataset:
+def open_dataset(folder: Path, prepare: str) -> ReviewDataset:
     """Opens a prepared folder.
 
     Args:
         folder: where it should lie.
         prepare: flags of data_prep/prepare.py that make it.
-        reader: reads it together with other processes; None: this one reads by itself.
 
     Raises:
         DataError: it is missing or damaged.
     """
-
-    def check() -> None:
-        if not folder.exists():
-            raise DataError(
-                f"no prepared folder at {folder}: make it with "
-                f"python data_prep/prepare.py {prepare} --output={folder}"
-            )
-
-    in_all(reader, check)
-    return ReviewDataset.load(folder, reader)
+    if not folder.exists():
+        raise DataError(
+            f"no prepared folder at {folder}: make it with "
+            f"python data_prep/prepare.py {prepare} --output={folder}"
+        )
+    return ReviewDataset.load(folder)
 
 
 def stop_on_signals(when: str = "after a checkpoint") -> threading.Event:

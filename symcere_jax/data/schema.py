@@ -28,7 +28,6 @@ FORMAT = "symcere-prepared"
 FORMAT_VERSION = 1
 
 MANIFEST = "manifest.json"
-BEFORE_FEATURES = "before_features"  # entry of the source, see `Manifest`
 USERS = "users.parquet"
 ITEMS = "items.parquet"
 REVIEWS = "reviews.parquet"
@@ -43,7 +42,7 @@ def pairs_file(split: str) -> str:
 
 
 def text_file(encoder: str, rows: str) -> str:
-    """Name of a text feature file; `rows` is "reviews", "users" or "items"."""
+    """Name of the file of text features of `rows`: "reviews", "users" or "items"."""
     return f"{TEXT_FOLDER}/{encoder}/{rows}.npy"
 
 
@@ -64,14 +63,16 @@ class Manifest:
         n_interactions: split -> number of (user, item) pairs.
         k_core: every user and item has at least that many reviews; 1 filters nothing.
         split: policy, seed and shares of the split.
-        source: kind, options and, for each raw file, name, bytes and sha256; "appended", what the
-            folder was before reviews were appended, and "before_features", its fingerprints before
-            text features were added (in an entry of "appended": those from before then).
+        source: kind, options and, for each raw file, name, bytes and sha256; "appended": an entry
+            for each time that reviews were appended, with the fingerprint from before.
         dropped: reason -> number of raw rows that were left out.
         text_encoders: encoder name -> its width, dtype and settings.
         files: path within the folder -> {"sha256": …, "bytes": …}, every file but the manifest.
         cleaning: settings of the cleaning, and how many texts it changed, by kind of change.
         statistics: counts that take a pass over the reviews: raw rows, words, empty texts.
+        fingerprint: identifies the data that a run was trained on; made of the files where it is
+            not given. Adding text features keeps it; replacing some, or appending reviews, does
+            not.
     """
 
     name: str
@@ -87,23 +88,17 @@ class Manifest:
     files: Mapping[str, Mapping[str, Any]]
     cleaning: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     statistics: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    fingerprint: str = ""
 
-    @property
-    def fingerprint(self) -> str:
-        """Hex digest that identifies the content: two folders of equal files have equal ones."""
-        content = {path: entry["sha256"] for path, entry in self.files.items()}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-    def was(self, fingerprint: str) -> bool:
-        """Whether a fingerprint is of this content, or of the same with fewer text features."""
-        return fingerprint in (self.fingerprint, *self.source.get(BEFORE_FEATURES, []))
+    def __post_init__(self) -> None:
+        if not self.fingerprint:
+            content = {path: entry["sha256"] for path, entry in self.files.items()}
+            object.__setattr__(self, "fingerprint", _digest(content)[:16])
 
     def grew_from(self, fingerprint: str) -> bool:
-        """Whether a fingerprint is of this content, or of what reviews were appended to."""
-        return self.was(fingerprint) or any(
-            fingerprint in (entry.get("fingerprint"), *entry.get(BEFORE_FEATURES, []))
-            for entry in self.source.get("appended", [])
-        )
+        """Whether a fingerprint is of this data, or of what reviews were appended to."""
+        earlier = (entry["fingerprint"] for entry in self.source.get("appended", []))
+        return fingerprint in (self.fingerprint, *earlier)
 
     @property
     def ended_split_policy(self) -> str:
@@ -126,7 +121,7 @@ class Manifest:
         """Writes `manifest.json` into `folder`."""
         content = {"format": FORMAT, "format_version": FORMAT_VERSION}
         content |= dataclasses.asdict(self)
-        content["checksum"] = _checksum(content)
+        content["checksum"] = _digest(content)
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         (folder / MANIFEST).write_text(text, encoding="utf-8")
 
@@ -135,8 +130,8 @@ class Manifest:
         """Reads `manifest.json` of `folder`.
 
         Raises:
-            DataError: the file is missing, is no manifest, has another format version, or lacks or
-                garbles an entry.
+            DataError: the file is missing, is no manifest, has another format version or checksum,
+                or an entry is missing or malformed.
         """
         path = folder / MANIFEST
         try:
@@ -151,9 +146,7 @@ class Manifest:
             ) from None
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise DataError(f"{path}: not the manifest of a prepared folder")
-        # Folders of before have none.
-        checksum = content.pop("checksum", None)
-        if checksum is not None and checksum != _checksum(content):
+        if content.pop("checksum", None) != _digest(content):
             raise DataError(f"{path} has changed since it was written; prepare the data again")
         del content["format"]
         version = content.pop("format_version", None)
@@ -162,25 +155,22 @@ class Manifest:
                 f"{path}: format version {version}, this program reads {FORMAT_VERSION}; "
                 "prepare the data again"
             )
-        names = {field.name for field in dataclasses.fields(cls)}
-        if set(content) != names:
-            odd = ", ".join(sorted(set(content) ^ names))
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        if content.keys() != fields.keys():
+            odd = ", ".join(sorted(content.keys() ^ fields.keys()))
             raise DataError(f"{path}: missing or unknown entries: {odd}; prepare the data again")
-        for field in dataclasses.fields(cls):
-            if not _is_well_formed(field, content[field.name]):
-                raise DataError(
-                    f"{path}: entry {field.name!r} is malformed; prepare the data again"
-                )
-        manifest = cls(**content)
+        for name, value in content.items():
+            if not _is_well_formed(fields[name], value):
+                raise DataError(f"{path}: entry {name!r} is malformed; prepare the data again")
         # Arrays of these lengths are going to be made.
-        n_pairs = sum(manifest.n_interactions.values())
+        n_pairs = sum(content["n_interactions"].values())
         for name in ("n_users", "n_items"):
-            if getattr(manifest, name) > n_pairs:
+            if content[name] > n_pairs:
                 raise DataError(
-                    f"{path}: {name} is {getattr(manifest, name)}, but there are {n_pairs} "
-                    "interactions; prepare the data again"
+                    f"{path}: {name} is {content[name]}, but there are {n_pairs} interactions; "
+                    "prepare the data again"
                 )
-        return manifest
+        return cls(**content)
 
 
 def _is_well_formed(field: dataclasses.Field, value: Any) -> bool:
@@ -190,10 +180,9 @@ def _is_well_formed(field: dataclasses.Field, value: Any) -> bool:
         return _is_count(value)
     if not isinstance(value, kind):
         return False
-    if field.name == "n_interactions":
-        return set(value) == set(SPLITS) and all(map(_is_count, value.values()))
-    if field.name in ("dropped", "statistics"):
-        return all(map(_is_count, value.values()))
+    if field.name in ("n_interactions", "dropped", "statistics"):
+        is_complete = field.name != "n_interactions" or set(value) == set(SPLITS)
+        return is_complete and all(map(_is_count, value.values()))
     if field.name == "files":
         return all(
             isinstance(entry, Mapping)
@@ -204,15 +193,11 @@ def _is_well_formed(field: dataclasses.Field, value: Any) -> bool:
         )
     if field.name == "source":
         entries = value.get("appended", [])
-        return (
-            _are_fingerprints(value.get(BEFORE_FEATURES, []))
-            and isinstance(entries, list)
-            and all(
-                isinstance(entry, Mapping)
-                and isinstance(entry.get("ends_split_policy", ""), str)
-                and _are_fingerprints(entry.get(BEFORE_FEATURES, []))
-                for entry in entries
-            )
+        return isinstance(entries, list) and all(
+            isinstance(entry, Mapping)
+            and isinstance(entry.get("fingerprint"), str)
+            and isinstance(entry.get("ends_split_policy", ""), str)
+            for entry in entries
         )
     if field.name == "text_encoders":
         return all(
@@ -230,13 +215,9 @@ def _stays_inside(name: str) -> bool:
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
-def _checksum(content: Mapping[str, Any]) -> str:
-    """Of all entries but the checksum itself, whatever the order and the spacing."""
+def _digest(content: Mapping[str, Any]) -> str:
+    """sha256 of some JSON, whatever the order of its entries."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _are_fingerprints(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _is_count(value: Any) -> bool:
@@ -244,11 +225,7 @@ def _is_count(value: Any) -> bool:
 
 
 def file_entry(path: Path) -> dict[str, Any]:
-    """Size and sha256 of a file, as the manifest lists them.
-
-    Args:
-        path: the file; read in blocks, so that its size does not matter.
-    """
+    """Size and sha256 of a file, as the manifest lists them."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"sha256": digest, "bytes": path.stat().st_size}

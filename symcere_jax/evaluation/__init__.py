@@ -1,4 +1,4 @@
-"""Evaluation: full ranking over the catalogue, metrics per user, means over users, comparisons."""
+"""Evaluation: full ranking over the catalog, metrics per user, means over users, comparisons."""
 
 from symcere_jax.evaluation.breakdown import (
     Bucket,
@@ -9,14 +9,16 @@ from symcere_jax.evaluation.breakdown import (
     recall_by_bucket,
 )
 from symcere_jax.evaluation.evaluate import Evaluation, HeldOutSplit, evaluate
-from symcere_jax.evaluation.geometry import alignment, alignment_and_uniformity, uniformity
+from symcere_jax.evaluation.geometry import (
+    alignment_and_uniformity,
+    norm_popularity_correlation,
+)
 from symcere_jax.evaluation.metrics import (
     PRIMARY_METRIC,
     SHOWN_METRICS,
     catalog_metrics,
     popularity_metrics,
 )
-from symcere_jax.evaluation.popularity import norm_popularity_correlation
 from symcere_jax.evaluation.ranking import ScoreBlock, top_k
 from symcere_jax.evaluation.significance import PairedTest, compare_paired, seed_std, standard_error
 
@@ -28,7 +30,6 @@ __all__ = [
     "HeldOutSplit",
     "PairedTest",
     "ScoreBlock",
-    "alignment",
     "alignment_and_uniformity",
     "catalog_metrics",
     "compare_paired",
@@ -43,5 +44,4 @@ __all__ = [
     "seed_std",
     "standard_error",
     "top_k",
-    "uniformity",
 ]

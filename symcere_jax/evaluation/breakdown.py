@@ -8,11 +8,10 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Bucket:
-    """Neighbours in the order of a count, such as items of similar popularity.
+    """A range of a count, such as items of similar popularity.
 
     Attributes:
-        low: smallest count within.
-        high: largest count within.
+        low, high: smallest and largest count within.
         members: int64 `[n_members]` positions of the members, ascending.
     """
 
@@ -22,7 +21,7 @@ class Bucket:
 
 
 def quantile_buckets(counts: np.ndarray, n_buckets: int) -> list[Bucket]:
-    """Cuts positions into buckets of ascending counts and of about equal numbers of members.
+    """Divides positions into buckets of ascending counts and of about equal numbers of members.
 
     Equal counts stay together, so that there are fewer buckets where a count is frequent.
 
@@ -54,19 +53,9 @@ def quantile_buckets(counts: np.ndarray, n_buckets: int) -> list[Bucket]:
 def find_held_out(
     recommended: np.ndarray, users: np.ndarray, held_out: np.ndarray, k: int
 ) -> np.ndarray:
-    """Which held-out interactions a model recommends within the first k ranks.
+    """Which held-out interactions a model recommends within the first k ranks, bool `[n_held_out]`.
 
-    Args:
-        recommended: int32 `[n, k_max]` items, best first, −1 for an empty rank.
-        users: int32 `[n]`, the user of each row, ascending.
-        held_out: int32 `[n_held_out, 2]` pairs (user, item), each user one of `users`.
-        k: number of ranks, at most k_max.
-
-    Returns:
-        bool `[n_held_out]`.
-
-    Raises:
-        ValueError: k is out of range.
+    Arguments and errors are those of `find_gains`.
     """
     return find_gains(recommended, users, held_out, k) > 0
 
@@ -74,9 +63,7 @@ def find_held_out(
 def find_gains(
     recommended: np.ndarray, users: np.ndarray, held_out: np.ndarray, k: int
 ) -> np.ndarray:
-    """What each held-out interaction adds to the DCG@k of its user.
-
-        gain = 1 / log2(rank + 1) where rank ≤ k, else 0
+    """What each held-out interaction adds to the DCG@k of its user: `1 / log2(rank + 1)` or 0.
 
     Args:
         recommended: int32 `[n, k_max]` items, best first, −1 for an empty rank.
@@ -126,26 +113,21 @@ def ndcg_by_bucket(
 
 
 def recall_by_bucket(
-    found: np.ndarray, users: np.ndarray, buckets: Sequence[Bucket]
+    hits: np.ndarray, users: np.ndarray, buckets: Sequence[Bucket]
 ) -> list[np.ndarray]:
     """Recall of the held-out items of each bucket, a value a user.
 
-    For user u and bucket b with R_ub > 0 held-out items of u in it:
-
-        recall_ub = Σ_{held-out items of u in b} found / R_ub
-
-    With a single bucket this is recall@k.
+    The mean of the hits of a user's held-out items in the bucket; with a single bucket, recall@k.
 
     Args:
-        found: bool or float `[n_held_out]`, whether each held-out interaction was recommended; the
-            mean over several runs is in between.
+        hits: bool or float `[n_held_out]`, as of `find_held_out`, or their mean over several runs.
         users: int `[n_held_out]`, whose interaction it is.
-        buckets: of the positions of `found`.
+        buckets: of the positions of `hits`.
 
     Returns:
-        A bucket each, float64 `[n_users_in_bucket]`: users, ascending, with an item in the bucket.
+        As `ndcg_by_bucket`.
     """
-    return [sums / totals for sums, totals in _by_user(found, users, buckets)]
+    return [sums / totals for sums, totals in _by_user(hits, users, buckets)]
 
 
 def _by_user(

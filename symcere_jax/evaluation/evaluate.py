@@ -22,7 +22,7 @@ _KNOWN_SPLITS: Mapping[str, tuple[str, ...]] = {"valid": ("train",), "test": ("t
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found.
+    """The scores of a model on a split.
 
     Attributes:
         users: int32 `[n]`, the users with a held-out item, ascending.
@@ -65,7 +65,7 @@ def evaluate(
     Raises:
         ValueError: `split` or a cut-off is out of range.
         DataError: the split has no interactions.
-        SymcereError: `params` has what is not a number, or one of the best scores is not finite.
+        SymcereError: `params` holds NaN, or one of the best scores is not finite.
     """
     if split not in _KNOWN_SPLITS:
         raise ValueError(f"split is {split!r}, must be one of {', '.join(_KNOWN_SPLITS)}")

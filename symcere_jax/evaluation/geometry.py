@@ -1,19 +1,20 @@
-"""Where embeddings lie on the unit sphere: alignment of positive pairs, uniformity of the rest."""
+"""Geometry of embeddings: alignment and uniformity on the unit sphere, norms and popularity."""
 
 import numpy as np
+from scipy import stats
 
 from symcere_jax.arrays import unit_rows
 
 SAMPLE = 2048
+EQUAL_NORMS = 1e-4  # relative spread below which norms differ by rounding alone
 
 
 def alignment(users: np.ndarray, items: np.ndarray) -> float:
-    """How near the embeddings of interacting users and items are to each other.
+    """`mean ‖x̂ − ŷ‖²` with `x̂ = x / ‖x‖`: how near interacting users and items are to each other.
 
-        alignment = mean ‖x̂ − ŷ‖²,  x̂ = x / ‖x‖
-
-    0 is the best, 2 that of random directions. T. Wang and P. Isola, "Understanding Contrastive
-    Representation Learning through Alignment and Uniformity on the Hypersphere", ICML 2020.
+    0 is the best, 2 that of random directions. Source: T. Wang, P. Isola, "Understanding
+    Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere",
+    ICML 2020.
 
     Args:
         users: float `[n, d]`.
@@ -29,9 +30,7 @@ def alignment(users: np.ndarray, items: np.ndarray) -> float:
 
 
 def uniformity(embeddings: np.ndarray) -> float:
-    """How evenly embeddings spread over the unit sphere (Wang and Isola, ICML 2020).
-
-        uniformity = log mean_{i≠j} exp(−2 ‖x̂_i − x̂_j‖²)
+    """`log mean_{i≠j} exp(−2 ‖x̂_i − x̂_j‖²)`: how evenly embeddings spread over the unit sphere.
 
     Args:
         embeddings: float `[n, d]`; memory is O(n²).
@@ -76,3 +75,19 @@ def alignment_and_uniformity(
 def _spaced(n: int, sample: int) -> np.ndarray:
     """At most `sample` rows of n, evenly spaced: the same ones at each call."""
     return np.unique(np.linspace(0, n - 1, min(n, sample)).astype(np.int64))
+
+
+def norm_popularity_correlation(embeddings: np.ndarray, counts: np.ndarray) -> float:
+    """Spearman's rank correlation of the L2 norm of item embeddings with item popularity.
+
+    Args:
+        embeddings: float `[n_items, d]`.
+        counts: `[n_items]`, training interactions of each item.
+
+    Returns:
+        From −1 to 1; NaN where all norms, or all counts, are equal.
+    """
+    norms = np.linalg.norm(np.asarray(embeddings, np.float64), axis=1)
+    if np.ptp(norms) <= EQUAL_NORMS * norms.max() or np.ptp(counts) == 0:
+        return float("nan")
+    return float(stats.spearmanr(norms, counts).statistic)

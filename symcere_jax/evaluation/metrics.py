@@ -1,4 +1,4 @@
-"""Ranking metrics, a value a user, and what a catalogue's owner looks at besides accuracy."""
+"""Ranking metrics, a value a user, and what the owner of a catalog looks at besides accuracy."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-PRIMARY_METRIC = "ndcg@10"  # decides on epochs, on settings and between methods
+PRIMARY_METRIC = "ndcg@10"  # decides between epochs, settings and methods
 SHOWN_METRICS = (PRIMARY_METRIC, "recall@10", "ndcg@20", "recall@20")  # in tables that show several
 RANKING_METRICS = ("ndcg", "recall", "precision", "hit_rate", "mrr", "map")
 
@@ -34,13 +34,13 @@ def ranking_metrics(
         map@k        average precision, Σ_{r≤k} h_r · precision@r / min(k, R)
 
     Jittable, with static cut-offs; to be called within `jax.enable_x64(True)`. Memory is
-    O((n + n_pairs) · k_max), whatever the size of the catalogue.
+    O((n + n_pairs) · k_max), whatever the size of the catalog.
 
     Args:
         recommended: int32 `[n, k_max]` items, best first, −1 for an empty rank.
         n_relevant: int32 `[n]`, R of each user, at least 1.
         rows: int32 `[n_pairs]`, the user, a row of `recommended`, of each relevant item.
-        relevant: int32 `[n_pairs]` relevant items. Those beyond the catalogue are padding.
+        relevant: int32 `[n_pairs]` relevant items. Those beyond the catalog are padding.
         ks: cut-offs, 1 to k_max.
 
     Returns:
@@ -100,15 +100,15 @@ def popularity_metrics(
 
 
 def catalog_metrics(recommended: np.ndarray, n_items: int, ks: Sequence[int]) -> dict[str, float]:
-    """How the recommendations to all users together spread over the catalogue.
+    """How the recommendations to all users together spread over the catalog.
 
     Args:
         recommended: int32 `[n, k_max]` items, −1 for an empty rank.
-        n_items: size of the catalogue.
+        n_items: size of the catalog.
         ks: cut-offs, 1 to k_max.
 
     Returns:
-        "coverage@k": share of the catalogue that is recommended to anyone;
+        "coverage@k": share of the catalog that is recommended to anyone;
         "gini@k": Gini coefficient of the items' recommendation counts, from 0, all items equally
         often, to 1 − 1/n_items, always the same one.
     """

@@ -1,8 +1,7 @@
-"""Full ranking: every user's best items out of the whole catalogue, and how good they are."""
+"""Full ranking: every user's best items out of the whole catalog, and how good they are."""
 
 import collections
 import functools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -16,6 +15,7 @@ from symcere_jax.callbacks import CountCallback
 from symcere_jax.cores import usable_cores
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.errors import SymcereError
+from symcere_jax.evaluation.best_columns import best_columns
 from symcere_jax.evaluation.metrics import RANKING_METRICS, ranking_metrics
 
 ScoreBlock = Callable[[Any, jax.Array], jax.Array]
@@ -28,7 +28,7 @@ belongs before the ranking, with its result in `params`.
 # Scores that a device holds at once. On CPU, memory of 32 MiB and more is mapped anew for each
 # block, which takes as long as the work on it.
 _SCORE_BYTES = {"cpu": 16 * 2**20, "other": 64 * 2**20}
-_LEAST_PAIRS = 1024  # seen pairs, or relevant ones, that a block has room for, at least
+_MIN_PAIRS = 1024  # seen or relevant pairs that a block has room for, at least
 _MAX_BLOCK_USERS = 256  # beyond that a matmul gains nothing, and small user sets are padded more
 _MAX_BLOCKS_AT_ONCE = 8  # each takes the memory of a block
 _DIVERGED = "the training has diverged; train again with a lower learning rate"
@@ -57,10 +57,9 @@ def top_k(
         params: first argument of `score_block`, copied to every device.
         users: int `[n]` user rows to rank for.
         seen: items that are never recommended to a user.
-        n_items: size of the catalogue.
+        n_items: size of the catalog.
         k: number of ranks; may exceed `n_items`.
-        block_users: users scored at once on a device; by default as many as 64 MiB of scores
-            allow (16 MiB on CPU), up to 256.
+        block_users: users scored at once on a device; None: `largest_block`.
         progress: called after each block.
 
     Returns:
@@ -69,7 +68,7 @@ def top_k(
 
     Raises:
         ValueError: `k` or `block_users` is less than 1, or the scores have the wrong shape.
-        SymcereError: `params` has what is not a number, or one of the best scores is not finite.
+        SymcereError: `params` holds NaN, or one of the best scores is not finite.
     """
     items, scores = _rank(
         score_block, params, users, seen, n_items, k, block_users=block_users, progress=progress
@@ -91,25 +90,16 @@ def top_k_with_metrics(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """`top_k`, and the metrics of each user's ranking, computed where the block is ranked.
 
-    Args:
-        score_block: as of `top_k`.
-        params: as of `top_k`.
-        users: int `[n]` user rows to rank for.
-        seen: items that are never recommended to a user.
-        relevant: items to be found; each of `users` has one.
-        n_items: size of the catalogue.
-        ks: cut-offs of the metrics; may exceed `n_items`.
-        block_users: as of `top_k`.
-        progress: called after each block.
+    `relevant` are the items to recommend, at least one for each of `users`, and `ks` the cut-offs
+    of the metrics, which may exceed `n_items`; the other arguments are those of `top_k`.
 
     Returns:
         int32 `[n, max(ks)]` items, as `top_k` gives them, and "metric@k" -> float64 `[n]`, as
         `metrics.ranking_metrics` defines them. Both are the same whatever the devices and blocks.
 
     Raises:
-        ValueError: a cut-off or `block_users` is less than 1, the scores have the wrong shape, or a
-            user has no relevant item.
-        SymcereError: `params` has what is not a number, or one of the best scores is not finite.
+        ValueError: as `top_k`, or a user has no relevant item.
+        SymcereError: as `top_k`.
     """
     if len(users) and relevant.counts(users).min() < 1:
         raise ValueError("a user has no relevant item: only users with one can be evaluated")
@@ -166,7 +156,7 @@ def _rank(
     measure = _compiled_metrics(ks)
     params = jax.device_put(params, NamedSharding(Mesh(devices, "devices"), PartitionSpec()))
     if _has_nan(params):
-        raise SymcereError(f"the model has values that are not numbers: {_DIVERGED}")
+        raise SymcereError(f"the model holds values that are not numbers: {_DIVERGED}")
 
     def rank_block(
         block: np.ndarray,
@@ -208,17 +198,13 @@ def _rank(
 
 @jax.jit
 def _has_nan(params: Any) -> jax.Array:
-    """Whether what scores are computed from contains what is no number.
-
-    Looked for once, there: in the scores of all items it would take another pass over them, and
-    their maxima may leave it out.
-    """
+    """Whether parameters hold NaN: in all scores, the search would take another pass over them."""
     leaves = [leaf for leaf in jax.tree.leaves(params) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
     return jnp.array([jnp.isnan(leaf).any() for leaf in leaves], bool).any()
 
 
 def largest_block(n_items: int) -> int:
-    """Users that are scored at once on a device unless asked otherwise."""
+    """Users scored at once on a device by default: 64 MiB of scores (CPU: 16), up to 256 users."""
     limit = _SCORE_BYTES.get(jax.default_backend(), _SCORE_BYTES["other"])
     return max(1, min(_MAX_BLOCK_USERS, limit // (4 * n_items)))
 
@@ -226,8 +212,8 @@ def largest_block(n_items: int) -> int:
 def _blocks_at_once(n_devices: int) -> int:
     """Blocks that are ranked at the same time on each device.
 
-    On CPU a program has parts that only one core works on, the search of the best scores among
-    them: the other cores then work on other blocks, one more of which waits for them.
+    On CPU a part of the program, such as the search for the best scores, runs on a single core: the
+    others work on other blocks meanwhile.
     """
     if jax.default_backend() != "cpu":
         return 1
@@ -259,50 +245,12 @@ def _compiled_ranking(score_block: ScoreBlock, n_items: int, k: int) -> Callable
 
 @functools.lru_cache(maxsize=32)
 def _compiled_metrics(ks: tuple[int, ...]) -> Callable[..., Any]:
-    """Apart from the ranking, so that it is compiled once for all models."""
+    """Separate from the ranking, so that it is compiled once for all models."""
     return jax.pmap(functools.partial(ranking_metrics, ks=ks), devices=jax.local_devices())
 
 
-def best_columns(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
-    """The k largest scores of each row: `jax.lax.top_k` in about one pass over the scores.
-
-    None of the k best is outside of the k groups of columns with the largest maxima: one pass finds
-    the maxima, and the search is among them and the columns of the best groups.
-
-    Args:
-        scores: float32 `[b, n]`, no NaN.
-        k: at most n.
-
-    Returns:
-        float32 `[b, k]` scores, descending, equal ones (0 and −0 among them) by ascending column,
-        and int32 `[b, k]` columns.
-    """
-    n_rows, n_columns = scores.shape
-    # A power of two near the size at which there are as many maxima as columns in the best groups.
-    size = 1 << round(math.log2(max(n_columns / k, 1)) / 2)
-    n_groups = -(-n_columns // size)
-    if 2 * (n_groups + k * size) > n_columns:
-        best, columns = jax.lax.top_k(_without_negative_zeros(scores), k)
-        return best, columns
-    padding = ((0, 0), (0, n_groups * size - n_columns))
-    maxima = jax.lax.reduce_window(scores, -jnp.inf, jax.lax.max, (1, size), (1, size), padding)
-    groups = jax.lax.top_k(_without_negative_zeros(maxima), k)[1]
-    groups = jnp.sort(groups, axis=1)  # ties: columns have to ascend
-    columns = (groups[:, :, None] * size + jnp.arange(size)).reshape(n_rows, k * size)
-    chosen = jnp.take_along_axis(
-        scores, jnp.minimum(columns, n_columns - 1), axis=1, mode="promise_in_bounds"
-    )
-    chosen = jnp.where(columns < n_columns, _without_negative_zeros(chosen), -jnp.inf)
-    best, places = jax.lax.top_k(chosen, k)
-    return best, jnp.take_along_axis(columns, places, axis=1, mode="promise_in_bounds")
-
-
-def _without_negative_zeros(x: jax.Array) -> jax.Array:
-    return jnp.where(x == 0.0, 0.0, x)  # top_k would rank −0 below 0
-
-
 def _blocks(values: np.ndarray, n_devices: int, block_users: int) -> Iterator[np.ndarray]:
-    """Values of users, `[n_devices, block_users]` a step; the last value fills up the last step."""
+    """Values of users, `[n_devices, block_users]` a step; the last value pads the last step."""
     step = n_devices * block_users
     for start in range(0, len(values), step):
         places = np.minimum(np.arange(start, start + step), len(values) - 1)
@@ -322,7 +270,7 @@ def _pairs(
         np.add.reduceat(interactions.counts(users), starts) if len(users) else np.zeros(1, int)
     )
     # A power of two, not a small one: other users then seldom need another compilation.
-    width = max(_LEAST_PAIRS, 1 << int(n_pairs.max()).bit_length())
+    width = max(_MIN_PAIRS, 1 << int(n_pairs.max()).bit_length())
     for start in range(0, len(users), step):
         rows, items = interactions.flat(users[start : start + step])
         devices = rows // block_users

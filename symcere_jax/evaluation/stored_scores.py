@@ -20,14 +20,12 @@ def write_scores(
 
     Args:
         evaluation: what to write.
-        workdir: where to.
+        workdir: where to; it is made if need be.
         split: "valid" or "test".
         dataset: that was evaluated on.
         step: of the checkpoint.
-
-    Returns:
-        The paths of both files.
     """
+    workdir.mkdir(parents=True, exist_ok=True)
     content = {
         "dataset": dataset.name,
         "fingerprint": dataset.fingerprint,

@@ -1,12 +1,10 @@
 """Texts and items in one space: how similar is a text to an item?"""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
-from typing import Literal, cast
+from typing import Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.arrays import unit_rows
@@ -17,13 +15,13 @@ from symcere_jax.settings import NONE
 from symcere_jax.text import FittedTextEncoder, load_text_encoder
 from symcere_jax.training import TrainedModel
 
-Against = Literal["graph", "text", "fused"]
+Target = Literal["graph", "text", "fused"]
 _BLOCK = 512  # texts projected at once: one shape, one compilation
 
 
 @dataclasses.dataclass(frozen=True)
 class Aligner:
-    """Embeds texts where users and items are embedded; rows have norm 1, or 0 for nothing known.
+    """Embeds texts in the space of users and items; rows have norm 1, or 0 for nothing known.
 
     Attributes:
         name: of the model.
@@ -40,50 +38,52 @@ class Aligner:
     items: np.ndarray
 
     @classmethod
-    def of_model(
-        cls, name: str, trained: TrainedModel, dataset: ReviewDataset, against: Against = "graph"
+    def from_model(
+        cls, name: str, trained: TrainedModel, dataset: ReviewDataset, target: Target = "graph"
     ) -> "Aligner":
-        """The text tower of a trained model against its embeddings of users and items.
+        """The text tower of a trained model, and its embeddings of users and items.
 
         Args:
             name: of the model.
             trained: a model with text.
             dataset: the prepared folder that it was trained on.
-            against: the graph tower's embeddings, which cross-modal training aligns text with; the
+            target: the graph tower's embeddings, with which cross-modal training aligns text; the
                 text tower's; or the fused ones, which recommend.
 
         Raises:
             ConfigError: the model has no text, or no graph embeddings to align with.
             DataError: the folder does not keep the text encoder.
         """
-        config = trained.model.config
-        if config.text_encoder == NONE:
+        settings = trained.model.config
+        if settings.text_encoder == NONE:
             raise ConfigError(f"{name} was trained without text: there are no words to explain")
-        if against == "graph" and not config.graph_embeddings:
+        if target == "graph" and not settings.graph_embeddings:
             raise ConfigError(
                 f"{name} has no graph embeddings: choose --against=fused or --against=text"
             )
         nodes = trained.nodes(by_tower=True)
-        chosen = nodes.fused
-        if against != "fused" and trained.model.has_both_towers:
-            chosen = getattr(nodes, against)
-        users, items = np.split(unit_rows(np.asarray(chosen)), [dataset.n_users])
-        encoder = load_text_encoder(dataset, config.text_encoder)
+        embeddings = nodes.fused
+        if target != "fused" and trained.model.has_both_towers:
+            embeddings = getattr(nodes, target)
+        users, items = np.split(unit_rows(np.asarray(embeddings)), [dataset.n_users])
+        encoder = load_text_encoder(dataset, settings.text_encoder)
         return cls(name, encoder, _projection(trained), users, items)
 
     @classmethod
-    def of_text(cls, name: str, dataset: ReviewDataset, encoder: str) -> "Aligner":
+    def from_text_features(cls, name: str, dataset: ReviewDataset, encoder: str) -> "Aligner":
         """Text features alone, without any training: a review against the reviews of an item.
 
         Args:
             name: of this model.
             dataset: the prepared folder.
-            encoder: one that it was prepared with.
+            encoder: name of one that it was prepared with.
 
         Raises:
             DataError: the folder does not have, or does not keep, the text encoder.
         """
-        users, items = (unit_rows(dataset.text_features(encoder, of)) for of in ("users", "items"))
+        users, items = (
+            unit_rows(dataset.text_features(encoder, side)) for side in ("users", "items")
+        )
         return cls(name, load_text_encoder(dataset, encoder), lambda x: x, users, items)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
@@ -101,26 +101,19 @@ class Aligner:
 
 def _projection(trained: TrainedModel) -> Callable[[np.ndarray], np.ndarray]:
     """What the text tower makes of features, without message passing."""
-
-    @jax.jit
-    def tower(params: dict, features: jax.Array) -> jax.Array:
-        projected = trained.model.apply(
-            {"params": params},
-            features[:0],
-            features,
-            method=lambda model, users, items: model.text_tower(users, items),
+    tower = jax.jit(
+        lambda params, features: trained.model.apply(
+            {"params": params}, features, method="project_reviews"
         )
-        return cast(jax.Array, projected)
-
-    forward = functools.partial(tower, trained.params)
+    )
 
     def project(features: np.ndarray) -> np.ndarray:
-        blocks = []
+        blocks = [np.zeros((0, trained.model.dim), np.float32)]
         for start in range(0, len(features), _BLOCK):
             block = features[start : start + _BLOCK]
             padded = np.zeros((_BLOCK, features.shape[1]), np.float32)
             padded[: len(block)] = block
-            blocks.append(np.asarray(forward(jnp.asarray(padded)))[: len(block)])
-        return np.concatenate(blocks) if blocks else np.zeros((0, trained.model.dim), np.float32)
+            blocks.append(np.asarray(tower(trained.params, padded))[: len(block)])
+        return np.concatenate(blocks)
 
     return project

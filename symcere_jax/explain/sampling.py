@@ -1,5 +1,6 @@
 """Which reviews an analysis explains, and explaining them."""
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 
@@ -7,143 +8,107 @@ import numpy as np
 
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.errors import DataError
 from symcere_jax.explain.aligner import Aligner
-from symcere_jax.explain.lime_words import WordContributions, explain_words
-from symcere_jax.explain.word_classes import CLASSES, FACTUAL, SENTIMENT
-from symcere_jax.text import FittedTextEncoder
+from symcere_jax.explain.lime_words import (
+    DEFAULT_LIME,
+    LimeSettings,
+    TextExplanation,
+    explain_words,
+)
+from symcere_jax.explain.word_classes import FACTUAL, SENTIMENT
 
 
-def known_classes(
-    classes: Mapping[str, str], encoder: FittedTextEncoder
-) -> tuple[dict[str, str], dict[str, float]]:
-    """Leaves words that the text encoder does not know to no class, unless that empties one.
+@dataclasses.dataclass(frozen=True)
+class ReviewExplanation:
+    """Which words make a review similar to an item or a user.
 
-    They cannot contribute, whatever the model: latent semantic analysis drops words that are in
-    most items' reviews, sentiment above all, and counting these would prove the point by default.
-
-    Args:
-        classes: word -> class.
-        encoder: of the models.
-
-    Returns:
-        Classes of the words to count, and the share of each class that is known.
+    Attributes:
+        row: of the review.
+        user_id: of its author.
+        item_id: of the item that it is about.
+        words: their contributions to the cosine.
     """
-    words = list(classes)
-    knows = np.abs(encoder.encode_texts(words)).sum(axis=1) > 0
-    kinds = np.array(list(classes.values()))
-    shares = {kind: float(knows[kinds == kind].mean()) for kind in CLASSES if (kinds == kind).any()}
-    if 0.0 in (shares.get(FACTUAL), shares.get(SENTIMENT)):
-        return dict(classes), shares
-    counted = zip(words, kinds.tolist(), knows.tolist(), strict=True)
-    return {word: kind for word, kind, is_known in counted if is_known}, shares
+
+    row: int
+    user_id: str
+    item_id: str
+    words: TextExplanation
 
 
 def sample_reviews(
-    dataset: ReviewDataset, split: str, n: int, classes: Mapping[str, str], seed: int = 0
-) -> tuple[list[str], np.ndarray]:
-    """Draws reviews that hold a factual and a sentiment word, of items with training reviews.
+    dataset: ReviewDataset,
+    split: str,
+    n: int,
+    *,
+    classes: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> list[int]:
+    """Draws reviews of items with training interactions.
 
     Args:
         dataset: the prepared folder.
         split: of the reviews.
         n: how many at most.
-        classes: word -> class.
+        classes: word -> class; only reviews with a factual and a sentiment word are drawn.
         seed: of the draw.
 
     Returns:
-        Texts, and int64 `[n]` rows of their items.
+        Rows of the reviews.
 
     Raises:
-        DataError: there is no such review.
+        DataError: there is no such review, or a single one with words of both classes.
     """
     table = dataset.reviews(["item", "split", "text"])
-    items = table["item"].to_numpy()
-    in_training = dataset.item_counts() > 0
-    fits = (table["split"].to_numpy() == split) & in_training[items]
-    texts: list[str] = []
-    chosen: list[int] = []
-    for row in np.random.default_rng(seed).permutation(np.flatnonzero(fits)).tolist():
-        if len(chosen) == n:
+    in_training = dataset.item_counts()[table["item"].to_numpy()] > 0
+    fitting = np.flatnonzero((table["split"].to_numpy() == split) & in_training)
+    rows: list[int] = []
+    for row in np.random.default_rng(seed).permutation(fitting).tolist():
+        if len(rows) == n:
             break
-        text = table["text"][row].as_py()
-        if {FACTUAL, SENTIMENT} <= {classes.get(word) for word in _words(text)}:
-            texts.append(text)
-            chosen.append(row)
-    if len(chosen) < 2:
+        if classes is not None:
+            words = re.split(r"\W+", table["text"][row].as_py().lower())  # as LIME splits them
+            if not {FACTUAL, SENTIMENT} <= {classes.get(word) for word in words}:
+                continue
+        rows.append(row)
+    if classes is not None and len(rows) < 2:
         raise DataError(
             f"{dataset.folder}: fewer than two {split} reviews hold a factual and a sentiment "
             "word; choose another --split or other word lists"
         )
-    return texts, items[chosen].astype(np.int64)
-
-
-def chosen_reviews(
-    dataset: ReviewDataset, rows: Sequence[str], *, n: int = 5, seed: int = 0
-) -> list[int]:
-    """Rows of reviews: those that are named, or some that are drawn.
-
-    Args:
-        dataset: the prepared folder.
-        rows: as a user writes them; empty: n are drawn from the test split, or from training where
-            there is no test split.
-        n: see `rows`.
-        seed: of the draw.
-
-    Raises:
-        ConfigError: one is no row.
-    """
     if not rows:
-        split = dataset.reviews(["split"])["split"].to_numpy()
-        fits = np.flatnonzero(split == ("test" if len(dataset.test) else "train"))
-        drawn = np.random.default_rng(seed).choice(fits, min(n, len(fits)), replace=False)
-        return sorted(drawn.tolist())
-    n_reviews = dataset.manifest.n_reviews
-    for row in rows:
-        if not row.isdecimal() or int(row) >= n_reviews:
-            raise ConfigError(
-                f"--reviews has {row!r}: rows are whole numbers from 0 to {n_reviews - 1}"
-            )
-    return [int(row) for row in rows]
+        raise DataError(f"{dataset.folder} has no {split} reviews to explain")
+    return rows
 
 
 def explain_reviews(
     aligner: Aligner,
-    texts: Sequence[str],
-    items: np.ndarray,
+    dataset: ReviewDataset,
+    rows: Sequence[int],
+    target: np.ndarray | None = None,
     *,
-    n_samples: int = 500,
-    n_repeats: int = 3,
-    seed: int = 0,
+    lime: LimeSettings = DEFAULT_LIME,
     progress: CountCallback | None = None,
-) -> list[WordContributions]:
-    """Explains the similarity of each review to the item that it is about.
+) -> list[ReviewExplanation]:
+    """Explains the similarity of each review to the item that it is about, or to one embedding.
 
     Args:
         aligner: of the model.
-        texts: `n` reviews.
-        items: int `[n]` rows of their items.
-        n_samples: see `explain_words`.
-        n_repeats: see `explain_words`.
-        seed: of the perturbations; the same ones for each model.
+        dataset: the prepared folder.
+        rows: of the reviews.
+        target: float `[d]` of norm 1; None: the embedding of each review's item.
+        lime: its settings; perturbations are the same ones for each model.
         progress: called with the number of reviews done and of all.
     """
+    table = dataset.reviews(["user", "item", "text"]).take(list(rows)).to_pylist()
+    user_ids, item_ids = dataset.user_ids(), dataset.item_ids()
     explanations = []
-    for row, (text, item) in enumerate(zip(texts, items.tolist(), strict=True)):
-        explanations.append(
-            explain_words(
-                text,
-                aligner.scorer(aligner.items[item]),
-                n_samples=n_samples,
-                n_repeats=n_repeats,
-                seed=seed + row,
-            )
-        )
+    for place, (row, review) in enumerate(zip(rows, table, strict=True)):
+        score_texts = aligner.scorer(aligner.items[review["item"]] if target is None else target)
+        settings = dataclasses.replace(lime, seed=lime.seed + place)
+        words = explain_words(review["text"], score_texts, settings)
+        user_id, item_id = str(user_ids[review["user"]]), str(item_ids[review["item"]])
+        explanations.append(ReviewExplanation(row, user_id, item_id, words))
         if progress:
-            progress(row + 1, len(texts))
+            progress(place + 1, len(rows))
     return explanations
-
-
-def _words(text: str) -> set[str]:
-    """Different words of a text as LIME splits them."""
-    return set(re.split(r"\W+", text.lower()))

@@ -1,7 +1,7 @@
 """Which words state facts of an item, and which voice sentiment?
 
-Three witnesses: how much a word tells of which item a review is about, how far it goes with the
-rating, and a sentiment lexicon.
+Three sources: the information of a word about which item a review is about, its correlation with
+the rating, and a sentiment lexicon.
 """
 
 import dataclasses
@@ -13,7 +13,9 @@ import scipy.sparse
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.text.encoders.information import mutual_information, xlogx
+from symcere_jax.explain.mutual_information import mutual_information, xlogx
+from symcere_jax.optional import require
+from symcere_jax.text import FittedTextEncoder
 
 FACTUAL, SENTIMENT, OTHER = "factual", "sentiment", "other"
 CLASSES = (FACTUAL, SENTIMENT, OTHER)
@@ -30,20 +32,18 @@ RATING_Z = 4.0
 
 @dataclasses.dataclass(frozen=True)
 class WordStatistics:
-    """What the training reviews say of words.
+    """Statistics of words over the training reviews.
 
     Attributes:
         words: `[n_words]`, sorted.
-        n_reviews: int64 `[n_words]`, reviews that hold the word.
         item_information: float64 `[n_words]`, `(I(W; item) − E) / H(W)`: mutual information of a
-            word's presence in a review with the item of the review, less what it is when reviews
-            are dealt out to items at random, as a share of the entropy of its presence.
+            word's presence in a review with the item of the review, minus what it is when reviews
+            are assigned to items at random, as a share of the entropy of its presence.
         rating_z: float64 `[n_words]`, Fisher z-score of the correlation of a word's presence with
             the rating; 0 without ratings.
     """
 
     words: tuple[str, ...]
-    n_reviews: np.ndarray
     item_information: np.ndarray
     rating_z: np.ndarray
 
@@ -51,7 +51,7 @@ class WordStatistics:
 def word_statistics(
     texts: Sequence[str],
     items: np.ndarray,
-    ratings: np.ndarray | None,
+    ratings: np.ndarray,
     *,
     min_reviews: int = 10,
     n_shuffles: int = 3,
@@ -62,7 +62,7 @@ def word_statistics(
     Args:
         texts: `n` review texts; training reviews, so that held-out ones stay unseen.
         items: int `[n]`, what each is about.
-        ratings: float `[n]`, NaN where there is none; or None.
+        ratings: float `[n]`, NaN where there is none.
         min_reviews: words in fewer reviews are left out.
         n_shuffles: random assignments of reviews to items that E is the mean of.
         seed: of the shuffles.
@@ -80,19 +80,15 @@ def word_statistics(
             f"no word is in {min_reviews} of {len(texts)} training reviews ({error}): give word "
             "lists of your own by --factual_words and --sentiment_words"
         ) from None
-    counts = np.asarray(presence.sum(axis=0)).ravel()
+    share = np.asarray(presence.sum(axis=0)).ravel() / len(texts)
     rng = np.random.default_rng(seed)
     _, items = np.unique(items, return_inverse=True)
-    found = mutual_information(presence, items)
-    expected = np.mean(
-        [mutual_information(presence, rng.permutation(items)) for _ in range(n_shuffles)], axis=0
-    )
-    share = counts / len(texts)
+    information = mutual_information(presence, items)
+    by_chance = [mutual_information(presence, rng.permutation(items)) for _ in range(n_shuffles)]
     entropy = -xlogx(share) - xlogx(1 - share)
     return WordStatistics(
         words=tuple(vectorizer.get_feature_names_out().tolist()),
-        n_reviews=counts,
-        item_information=(found - expected) / np.maximum(entropy, 1e-12),
+        item_information=(information - np.mean(by_chance, axis=0)) / np.maximum(entropy, 1e-12),
         rating_z=_rating_z(presence, ratings),
     )
 
@@ -100,7 +96,7 @@ def word_statistics(
 def classify_words(statistics: WordStatistics, valence: Mapping[str, float]) -> dict[str, str]:
     """The class of each word.
 
-    - sentiment: of strong valence in the lexicon (|valence| ≥ 1); or going with the rating
+    - sentiment: of strong valence in the lexicon (|valence| ≥ 1); or correlated with the rating
       (|z| ≥ 4) without being item-specific;
     - factual: item-specific, which is the third of the words with most item information, and not
       sentiment;
@@ -114,19 +110,17 @@ def classify_words(statistics: WordStatistics, valence: Mapping[str, float]) -> 
         statistics.item_information, FACTUAL_QUANTILE
     )
     classes = {}
-    for row, word in enumerate(statistics.words):
+    for word, z, is_specific in zip(statistics.words, statistics.rating_z, specific, strict=True):
         in_lexicon = abs(valence.get(word, 0.0)) >= STRONG_VALENCE
-        if in_lexicon or (abs(statistics.rating_z[row]) >= RATING_Z and not specific[row]):
+        if in_lexicon or (abs(z) >= RATING_Z and not is_specific):
             classes[word] = SENTIMENT
-        elif specific[row]:
-            classes[word] = FACTUAL
         else:
-            classes[word] = OTHER
+            classes[word] = FACTUAL if is_specific else OTHER
     return classes
 
 
 def classes_of_dataset(dataset: ReviewDataset, *, min_reviews: int = 10) -> dict[str, str]:
-    """The class of each word of the training reviews; see `classify_words`.
+    """The class of each word of the training reviews, by `classify_words`.
 
     Args:
         dataset: the prepared folder.
@@ -148,25 +142,19 @@ def classes_of_dataset(dataset: ReviewDataset, *, min_reviews: int = 10) -> dict
 
 def sentiment_lexicon() -> dict[str, float]:
     """Word -> mean valence, −4 to 4, of VADER (Hutto and Gilbert, ICWSM 2014)."""
-    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
-
-    return dict(SentimentIntensityAnalyzer().lexicon)
+    vader = require("vaderSentiment.vaderSentiment", extra="report")
+    return dict(vader.SentimentIntensityAnalyzer().lexicon)
 
 
 def classes_of_lists(factual: Iterable[str], sentiment: Iterable[str]) -> dict[str, str]:
-    """Classes from word lists; a word of both is left to neither.
-
-    Args:
-        factual: words in any case.
-        sentiment: likewise.
-    """
+    """Classes of the words of two lists, in any case; a word of both lists gets no class."""
     facts, feelings = ({word.lower() for word in words} for words in (factual, sentiment))
     factual_words = dict.fromkeys(sorted(facts - feelings), FACTUAL)
     return factual_words | dict.fromkeys(sorted(feelings - facts), SENTIMENT)
 
 
 def read_words(path: Path) -> list[str]:
-    """Reads a word list: a word a line, what follows # is a comment.
+    """Reads a word list: one word per line, comments after #.
 
     Raises:
         DataError: the file is missing, not UTF-8, has several words in a line, or none at all.
@@ -179,26 +167,51 @@ def read_words(path: Path) -> list[str]:
     for number, line in enumerate(lines, start=1):
         word = line.partition("#")[0].strip()
         if len(word.split()) > 1:
-            raise DataError(f"{path}, line {number}: {word!r} is not one word; give a word a line")
+            raise DataError(f"{path}, line {number}: {word!r} is not one word; write one per line")
         if word:
             words.append(word)
     if not words:
-        raise DataError(f"{path} has no words; give a word a line")
+        raise DataError(f"{path} has no words; write one per line")
     return words
 
 
-def _rating_z(presence: scipy.sparse.csr_matrix, ratings: np.ndarray | None) -> np.ndarray:
+def drop_unknown_words(
+    classes: Mapping[str, str], encoder: FittedTextEncoder
+) -> tuple[dict[str, str], dict[str, float]]:
+    """Takes words that the text encoder does not know out of their classes.
+
+    They cannot contribute, whatever the model: latent semantic analysis drops words that are in
+    most items' reviews, sentiment above all, and counting these would prove the point by default.
+    If no factual, or no sentiment, word were left, all are kept.
+
+    Args:
+        classes: word -> class.
+        encoder: of the models.
+
+    Returns:
+        Classes of the words to count, and the share of each class that is known.
+    """
+    known = np.abs(encoder.encode_texts(list(classes))).sum(axis=1) > 0
+    kinds = np.array(list(classes.values()))
+    shares = {kind: float(known[kinds == kind].mean()) for kind in CLASSES if (kinds == kind).any()}
+    if 0.0 in (shares.get(FACTUAL), shares.get(SENTIMENT)):
+        return dict(classes), shares
+    kept = {
+        word: kind
+        for (word, kind), is_known in zip(classes.items(), known, strict=True)
+        if is_known
+    }
+    return kept, shares
+
+
+def _rating_z(presence: scipy.sparse.csr_matrix, ratings: np.ndarray) -> np.ndarray:
     n_words = presence.shape[1]
-    if ratings is None:
-        return np.zeros(n_words)
-    known = np.flatnonzero(np.isfinite(ratings))
-    rated, ratings = presence[known], np.asarray(ratings, np.float64)[known]
-    n = len(known)
+    rated = np.flatnonzero(np.isfinite(ratings))
+    presence, ratings, n = presence[rated], ratings[rated], len(rated)
     if n < 4 or np.ptp(ratings) == 0:
         return np.zeros(n_words)
-    share = np.asarray(rated.sum(axis=0), np.float64).ravel() / n
-    centred = ratings - ratings.mean()
-    covariance = np.asarray(rated.T @ centred).ravel() / n
-    spread = np.sqrt(share * (1 - share)) * centred.std()
+    share = np.asarray(presence.sum(axis=0), np.float64).ravel() / n
+    covariance = np.asarray(presence.T @ (ratings - ratings.mean())).ravel() / n
+    spread = np.sqrt(share * (1 - share)) * ratings.std()
     r = np.clip(covariance / np.where(spread > 0, spread, np.inf), -0.999999, 0.999999)
     return np.arctanh(r) * np.sqrt(n - 3)

@@ -2,8 +2,8 @@
 
 from symcere_jax.losses.item_lists import ItemLists, ItemRows
 from symcere_jax.losses.logsumexp import (
-    Excluded,
-    LeftOut,
+    ExcludedCandidates,
+    ExclusionMask,
     blockwise_logsumexp,
     lazy_logsumexp,
     masked_logsumexp,
@@ -12,9 +12,9 @@ from symcere_jax.losses.ranking import (
     FalseNegatives,
     bpr_terms,
     catalog_sincere_terms,
+    exclude_from_batch,
+    history_mask,
     in_batch_sincere_terms,
-    in_history,
-    left_out_of_batch,
     pair_scores,
 )
 from symcere_jax.losses.sincere import (
@@ -30,21 +30,21 @@ from symcere_jax.losses.sincere import (
 __all__ = [
     "Average",
     "Direction",
-    "Excluded",
+    "ExcludedCandidates",
+    "ExclusionMask",
     "FalseNegatives",
     "ItemLists",
     "ItemRows",
-    "LeftOut",
     "Terms",
     "blockwise_logsumexp",
     "bpr_terms",
     "catalog_sincere_terms",
     "cross_modal_terms",
+    "exclude_from_batch",
+    "history_mask",
     "in_batch_sincere_terms",
-    "in_history",
     "label_sincere_terms",
     "lazy_logsumexp",
-    "left_out_of_batch",
     "masked_logsumexp",
     "pair_scores",
     "sincere_loss",

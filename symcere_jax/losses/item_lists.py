@@ -41,13 +41,13 @@ class ItemLists:
         start = jnp.arange(n_rows, dtype=jnp.int32) * length
         return cls(jnp.asarray(rows).reshape(-1), start, lengths, lengths, jnp.zeros_like(start))
 
-    def marks(self, n_columns: int, column_of: Callable[[jax.Array], jax.Array]) -> jax.Array:
-        """Which columns the items of each list stand at.
+    def mask(self, n_columns: int, column_of: Callable[[jax.Array], jax.Array]) -> jax.Array:
+        """Which columns the items of each list stand for.
 
         Args:
             n_columns: number of columns.
             column_of: gives the columns of items, int32 of any shape; outside of
-                `0 … n_columns - 1` an item leaves no mark.
+                `0 … n_columns - 1` an item has no effect.
 
         Returns:
             bool `[a, n_columns]`.

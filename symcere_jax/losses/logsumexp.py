@@ -8,31 +8,31 @@ import jax.numpy as jnp
 
 from symcere_jax.losses.item_lists import ItemLists, ItemRows
 
-LeftOut = Callable[[jax.Array], jax.Array]
-"""`left_out(rows [k]) -> bool [a, k]`: which of some candidates an anchor leaves out.
+ExclusionMask = Callable[[jax.Array], jax.Array]
+"""`is_excluded(rows [k]) -> bool [a, k]`: which candidate rows are no negatives of an anchor.
 
-Rows may lie behind the last candidate: what is returned for them is not read.
+Rows may exceed the number of candidates: what is returned for them is not read.
 """
 
 
 @flax.struct.dataclass
-class Excluded:
-    """Candidates that each anchor leaves out.
+class ExcludedCandidates:
+    """Candidates that are no negatives of an anchor.
 
     Attributes:
-        lists: of each anchor, `[a]`; repeats are allowed.
+        lists: items of each anchor, `[a]`; repeats are allowed.
         rows: candidate row of each item in the lists; None: item i is candidate i.
-        own: int32 `[a]`, one more candidate row of each anchor; None: there is none.
+        positives: int32 `[a]`, one more candidate row of each anchor; None: there is none.
     """
 
     lists: ItemLists
     rows: ItemRows | None = None
-    own: jax.Array | None = None
+    positives: jax.Array | None = None
 
-    def among(self, first_row: jax.Array | int, n_rows: int) -> jax.Array:
-        """Which of the rows `first_row … first_row + n_rows - 1` each anchor leaves out.
+    def mask(self, first_row: jax.Array | int, n_rows: int) -> jax.Array:
+        """Which of the rows `first_row … first_row + n_rows - 1` are excluded for each anchor.
 
-        A mask of bytes: on CPU five times as fast as −∞ written into the float logits, and its
+        A mask of bytes: on CPU five times as fast as writing −∞ into the float logits, and its
         transpose is never needed.
 
         Returns:
@@ -43,10 +43,10 @@ class Excluded:
             rows = items if self.rows is None else self.rows.of(items)
             return rows - first_row
 
-        marks = self.lists.marks(n_rows, column_of)
-        if self.own is None:
+        marks = self.lists.mask(n_rows, column_of)
+        if self.positives is None:
             return marks
-        return marks | (self.own[:, None] == first_row + jnp.arange(n_rows))
+        return marks | (self.positives[:, None] == first_row + jnp.arange(n_rows))
 
 
 def masked_logsumexp(logits: jax.Array, keep: jax.Array) -> jax.Array:
@@ -73,20 +73,20 @@ def lazy_logsumexp(
     anchors: jax.Array,
     candidates: jax.Array,
     bias: jax.Array | None,
-    left_out: LeftOut,
+    is_excluded: ExclusionMask,
     *,
     block_size: int,
 ) -> jax.Array:
-    """Log-sum-exp of the anchors' logits over the candidates that a function does not leave out.
+    """Log-sum-exp of the anchors' logits over the candidates that a function does not exclude.
 
-    Like `blockwise_logsumexp`, for candidates that are left out for what they are, and not listed:
-    neither the logits nor the mask of all of them are ever in memory.
+    Like `blockwise_logsumexp`, for exclusions that a rule gives instead of lists: neither the
+    logits nor the mask of all candidates are ever in memory.
 
     Args:
         anchors: float `[a, d]`, already divided by the temperature.
         candidates: float `[c, d]`.
         bias: float `[c]` added to the logits, or None.
-        left_out: gives the mask of a block of candidates.
+        is_excluded: gives the mask of a block of candidates.
         block_size: largest number of candidates whose logits are held at once.
 
     Returns:
@@ -97,13 +97,13 @@ def lazy_logsumexp(
     bias = jnp.zeros(n_candidates) if bias is None else bias.astype(jnp.float32)
     if n_candidates <= block_size:
         logits = anchors @ candidates.astype(jnp.float32).T + bias
-        return masked_logsumexp(logits, ~left_out(jnp.arange(n_candidates)))
+        return masked_logsumexp(logits, ~is_excluded(jnp.arange(n_candidates)))
 
     @jax.checkpoint
     def step(mass: jax.Array, block: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
         candidates, bias, rows = block
         logits = anchors @ candidates.T + bias
-        of_block = masked_logsumexp(logits, ~left_out(rows) & (rows < n_candidates))
+        of_block = masked_logsumexp(logits, ~is_excluded(rows) & (rows < n_candidates))
         return _log_add_exp(mass, of_block), None
 
     start = jnp.full(anchors.shape[0], -jnp.inf)
@@ -143,7 +143,7 @@ def blockwise_logsumexp(
     anchors: jax.Array,
     candidates: jax.Array,
     bias: jax.Array | None,
-    excluded: Excluded,
+    excluded: ExcludedCandidates,
     *,
     block_size: int,
 ) -> jax.Array:
@@ -175,7 +175,7 @@ def blockwise_logsumexp(
     bias = jnp.zeros(n_candidates) if bias is None else bias.astype(jnp.float32)
     if n_candidates <= block_size:
         # The logits fit: keeping them for the backward pass saves a matmul.
-        return masked_logsumexp(anchors @ candidates.T + bias, ~excluded.among(0, n_candidates))
+        return masked_logsumexp(anchors @ candidates.T + bias, ~excluded.mask(0, n_candidates))
     n_blocks = -(-n_candidates // block_size)
     block = -(-n_candidates // n_blocks)  # blocks of equal size: the least padding
     padding = n_blocks * block - n_candidates
@@ -186,7 +186,7 @@ def blockwise_logsumexp(
 
 @jax.custom_vjp
 def _scanned_logsumexp(
-    anchors: jax.Array, candidates: jax.Array, bias: jax.Array, excluded: Excluded
+    anchors: jax.Array, candidates: jax.Array, bias: jax.Array, excluded: ExcludedCandidates
 ) -> jax.Array:
     """`blockwise_logsumexp` of candidates `[n_blocks, block, d]` with bias `[n_blocks, block]`."""
 
@@ -207,7 +207,7 @@ def _scanned_logsumexp(
 
 
 def _forward(
-    anchors: jax.Array, candidates: jax.Array, bias: jax.Array, excluded: Excluded
+    anchors: jax.Array, candidates: jax.Array, bias: jax.Array, excluded: ExcludedCandidates
 ) -> tuple[jax.Array, tuple]:
     result = _scanned_logsumexp(anchors, candidates, bias, excluded)
     return result, (anchors, candidates, bias, excluded, result)
@@ -246,14 +246,14 @@ def _blocks(candidates: jax.Array, bias: jax.Array) -> tuple[jax.Array, jax.Arra
 
 def _block_logits(
     anchors: jax.Array,
-    excluded: Excluded,
+    excluded: ExcludedCandidates,
     candidates: jax.Array,
     bias: jax.Array,
     first_row: jax.Array,
 ) -> jax.Array:
     """Logits `[a, block]` of one block, −∞ where excluded."""
-    left_out = excluded.among(first_row, candidates.shape[0])
-    return jnp.where(left_out, -jnp.inf, anchors @ candidates.T + bias)
+    is_excluded = excluded.mask(first_row, candidates.shape[0])
+    return jnp.where(is_excluded, -jnp.inf, anchors @ candidates.T + bias)
 
 
 def _finite(maximum: jax.Array) -> jax.Array:

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 from symcere_jax.losses.item_lists import ItemLists, ItemRows
 from symcere_jax.losses.logsumexp import (
-    Excluded,
-    LeftOut,
+    ExcludedCandidates,
+    ExclusionMask,
     blockwise_logsumexp,
     lazy_logsumexp,
 )
@@ -55,7 +55,7 @@ def catalog_sincere_terms(
     item_rows: ItemRows | None = None,
     block_size: int,
 ) -> Terms:
-    """SINCERE of each interaction against the whole catalogue, or a part of it.
+    """SINCERE of each interaction against the whole catalog, or a part of it.
 
     `ℓ(u,i) = −s_ui + log( exp(s_ui) + Σ_{j ≠ i, j ∉ excluded_u} exp(s_uj) )`, with memory
     `O(b × block_size)`.
@@ -80,17 +80,19 @@ def catalog_sincere_terms(
     users = users.astype(jnp.float32) / temperature
     if excluded is None:
         excluded = ItemLists.of_rows(jnp.zeros((users.shape[0], 0), jnp.int32))
-    own = positive_items if item_rows is None else item_rows.of(positive_items)
-    left_out = Excluded(excluded, item_rows, own=own)
-    negative_mass = blockwise_logsumexp(users, items, item_bias, left_out, block_size=block_size)
-    return _mean_terms(jax.nn.softplus(negative_mass - positive_scores))
+    positives = positive_items if item_rows is None else item_rows.of(positive_items)
+    excluded_rows = ExcludedCandidates(excluded, item_rows, positives)
+    negative_logsumexp = blockwise_logsumexp(
+        users, items, item_bias, excluded_rows, block_size=block_size
+    )
+    return _mean_terms(jax.nn.softplus(negative_logsumexp - positive_scores))
 
 
 def in_batch_sincere_terms(
     positive_scores: jax.Array,
     anchors: jax.Array,
     candidates: jax.Array,
-    left_out: LeftOut,
+    is_excluded: ExclusionMask,
     temperature: jax.Array | float,
     *,
     candidate_bias: jax.Array | None = None,
@@ -98,7 +100,7 @@ def in_batch_sincere_terms(
 ) -> Terms:
     """SINCERE of each interaction against the other interactions of the batch.
 
-    `ℓ(a) = −s_ap + log( exp(s_ap) + Σ_{j ∉ left_out_a} exp(s_aj) )` with the anchor's own
+    `ℓ(a) = −s_ap + log( exp(s_ap) + Σ_{j ∉ excluded_a} exp(s_aj) )` with the anchor's own
     interaction p, and memory `O(b × block_size)`. Anchors are users and candidates items, or the
     other way round.
 
@@ -108,8 +110,8 @@ def in_batch_sincere_terms(
         positive_scores: float32 `[b]`, s_ap of the interactions (see `pair_scores`).
         anchors: float `[b, d]`.
         candidates: float `[c, d]`, one for each interaction of the batch.
-        left_out: which candidates are no negatives, the anchor's own among them (see
-            `left_out_of_batch`).
+        is_excluded: which candidates are no negatives, the anchor's own among them (see
+            `exclude_from_batch`).
         temperature: τ > 0.
         candidate_bias: float `[c]` added to the logits, or None.
         block_size: number of candidates whose logits are held at once.
@@ -118,13 +120,13 @@ def in_batch_sincere_terms(
         float32 scalars (sum of the losses, number of interactions).
     """
     anchors = anchors.astype(jnp.float32) / temperature
-    negative_mass = lazy_logsumexp(
-        anchors, candidates, candidate_bias, left_out, block_size=block_size
+    negative_logsumexp = lazy_logsumexp(
+        anchors, candidates, candidate_bias, is_excluded, block_size=block_size
     )
-    return _mean_terms(jax.nn.softplus(negative_mass - positive_scores))
+    return _mean_terms(jax.nn.softplus(negative_logsumexp - positive_scores))
 
 
-def left_out_of_batch(
+def exclude_from_batch(
     false_negatives: FalseNegatives,
     positive_columns: jax.Array,
     positive_rows: jax.Array,
@@ -157,18 +159,18 @@ def left_out_of_batch(
         raise ValueError(f"false_negatives is {false_negatives!r}, must be one of {known_names}")
     if false_negatives == "none":
         return candidate_columns == positive_columns[:, None]
-    left_out = candidate_rows == positive_rows[:, None]
+    is_excluded = candidate_rows == positive_rows[:, None]
     if false_negatives == "same_item":
-        return left_out
+        return is_excluded
     if known is None:
         raise ValueError("false_negatives is 'history', but it is not told what is `known`")
-    return left_out | known
+    return is_excluded | known
 
 
 def bpr_terms(
     positive_scores: jax.Array, negative_scores: jax.Array, keep: jax.Array | None = None
 ) -> Terms:
-    """Bayesian personalised ranking: `ℓ = −log σ(s_ui − s_uj)` of an item i and a negative j.
+    """Bayesian personalized ranking: `ℓ = −log σ(s_ui − s_uj)` of an item i and a negative j.
 
     Source: S. Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009.
 
@@ -187,7 +189,7 @@ def bpr_terms(
     return jnp.where(keep, losses, 0.0).sum(), keep.sum().astype(jnp.float32)
 
 
-def in_history(item_rows: jax.Array, history: ItemLists) -> jax.Array:
+def history_mask(item_rows: jax.Array, history: ItemLists) -> jax.Array:
     """Which items of a batch occur in which users' histories.
 
     Each listed item is looked up among the batch's sorted rows, and marks the first place of its
@@ -209,7 +211,7 @@ def in_history(item_rows: jax.Array, history: ItemLists) -> jax.Array:
         found = ordered[jnp.minimum(places, n_rows - 1)] == items
         return jnp.where(found, places, n_rows)
 
-    marks = history.marks(n_rows, place_of)
+    marks = history.mask(n_rows, place_of)
     return marks[:, jnp.searchsorted(ordered, item_rows)]
 
 

@@ -49,9 +49,9 @@ def sincere_terms(
     """
     _check_average(average)
     logits = logits.astype(jnp.float32)
-    negative_mass = masked_logsumexp(logits, negatives)
+    negative_logsumexp = masked_logsumexp(logits, negatives)
     # −s + log(exp(s) + exp(m)) = softplus(m − s), which is 0 without negatives (m = −∞).
-    losses = jnp.where(positives, jax.nn.softplus(negative_mass[:, None] - logits), 0.0)
+    losses = jnp.where(positives, jax.nn.softplus(negative_logsumexp[:, None] - logits), 0.0)
     return _average(losses.sum(axis=1), positives.sum(axis=1), average)
 
 

@@ -1,18 +1,17 @@
-"""The model and its towers."""
+"""The model, its towers, and the embeddings that score."""
 
-from symcere_jax.models.build import build_model, resolve
 from symcere_jax.models.columns import Columns
+from symcere_jax.models.defaults import resolve
+from symcere_jax.models.inputs import ModelInputs
 from symcere_jax.models.item_neighbors import ItemNeighbors
-from symcere_jax.models.symcere import (
-    NODE_PARAMS,
+from symcere_jax.models.scores import (
     Embeddings,
     Factors,
-    ModelInputs,
-    NodeEmbeddings,
-    SymCERE,
+    normalize_rows,
     score_block,
     score_factors,
 )
+from symcere_jax.models.symcere import NODE_PARAMS, NodeEmbeddings, SymCERE
 
 __all__ = [
     "NODE_PARAMS",
@@ -23,7 +22,7 @@ __all__ = [
     "ModelInputs",
     "NodeEmbeddings",
     "SymCERE",
-    "build_model",
+    "normalize_rows",
     "resolve",
     "score_block",
     "score_factors",

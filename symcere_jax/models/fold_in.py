@@ -25,8 +25,9 @@ import numpy as np
 from symcere_jax.arrays import unit_rows
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.graph import propagate
+from symcere_jax.models.inputs import ModelInputs
 from symcere_jax.models.item_neighbors import ItemNeighbors
-from symcere_jax.models.symcere import ModelInputs, SymCERE
+from symcere_jax.models.symcere import SymCERE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,8 +94,8 @@ class FoldIn:
             float32 `[n, dim]` embeddings, divided by the temperature as those of `Embeddings` are,
             and float32 `[n]` the norms that they were divided by.
         """
-        sums = np.zeros((items.n_users, self.model.dim), np.float32)
-        if self.model.config.n_layers:
+        sums = np.zeros((items.n_users, self.model.settings.embedding_dim), np.float32)
+        if self.model.settings.n_layers:
             sums += items.matrix(len(self.messages), self.edge_weights(items)) @ self.messages
         if text is not None:
             sums += self.text_tower(users=text)
@@ -155,7 +156,7 @@ class FoldIn:
 
     def item_bias(self, n_interactions: np.ndarray) -> np.ndarray:
         """The popularity prior `β log(1 + n)` of items with n interactions, float32 `[n_items]`."""
-        if not self.model.config.popularity_prior:
+        if not self.model.settings.popularity_prior:
             return np.zeros(len(n_interactions), np.float32)
         weight = np.float32(self.params["popularity_weight"])
         return weight * np.log1p(np.asarray(n_interactions, np.float32))
@@ -172,7 +173,7 @@ class FoldIn:
         Raises:
             ValueError: the model has no text tower.
         """
-        if self.model.config.text_encoder == "none":
+        if self.model.settings.text_encoder == "none":
             raise ValueError("the model has no text tower")
         text = users if users is not None else items
         assert text is not None
@@ -186,8 +187,8 @@ class FoldIn:
 
     def _directions(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Divides sums over layers by their number, and normalizes where the model does."""
-        fused = sums / np.float32(self.model.config.n_layers + 1)
-        if not self.model.config.normalize:
+        fused = sums / np.float32(self.model.settings.n_layers + 1)
+        if not self.model.settings.normalize:
             return fused, np.ones(len(fused), np.float32)
         norms = np.linalg.norm(fused, axis=1)
         return unit_rows(fused), norms.astype(np.float32)
@@ -199,12 +200,12 @@ def _pass_messages(model: SymCERE) -> Callable[[Any, ModelInputs], tuple[jax.Arr
 
     def run(params: Any, inputs: ModelInputs) -> tuple[jax.Array, jax.Array]:
         nodes: Any = model.apply({"params": params}, inputs)
-        n_layers = model.config.n_layers
+        n_layers = model.settings.n_layers
         messages = nodes.features * 0
         if n_layers:
             messages = n_layers * propagate(inputs.adjacency, nodes.features, n_layers - 1)
         norms = jnp.ones(model.n_users)
-        if model.config.normalize:
+        if model.settings.normalize:
             norms = jnp.linalg.norm(nodes.fused[: model.n_users], axis=1)
         return messages[model.n_users :], norms
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from symcere_jax.arrays import unit_rows
 from symcere_jax.data.interactions import Interactions
-from symcere_jax.models.symcere import Embeddings
+from symcere_jax.models.scores import Embeddings
 
 BANDWIDTH = 1 / 16  # h: of the cosine, the distance at which items stop being neighbors
 MAX_COLUMNS = 256

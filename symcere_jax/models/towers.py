@@ -26,7 +26,7 @@ class GraphTower(nn.Module):
     def __call__(self) -> jax.Array:
         """Returns the embedding of every node, float32 `[n_nodes, dim]`."""
         # Tiny beside text features of norm 1: noise that is not learned away would only hurt. Where
-        # there is no text, normalisation makes the scale immaterial.
+        # there is no text, normalization makes the scale immaterial.
         return self.param("embedding", nn.initializers.normal(1e-3), (self.n_nodes, self.dim))
 
 
@@ -84,7 +84,7 @@ class _Linear(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         kernel = self.param("kernel", self.kernel_init, (x.shape[1], self.columns.width))
-        return x @ self.columns.own(kernel)
+        return x @ self.columns.slice(kernel)
 
 
 class _Residual(nn.Module):
@@ -97,7 +97,7 @@ class _Residual(nn.Module):
         dim = self.columns.width
         inner = nn.relu(nn.Dense(dim, use_bias=False, name="inner")(x))
         outer = _Linear(self.columns, nn.initializers.zeros, name="outer")(inner)
-        return x @ self.columns.own(jnp.eye(x.shape[1], dim)) + outer
+        return x @ self.columns.slice(jnp.eye(x.shape[1], dim)) + outer
 
 
 class _Mlp(nn.Module):

@@ -1,171 +1,260 @@
-"""The preparation from raw reviews to a prepared folder, stage by stage."""
+"""The preparation from raw reviews to a prepared folder: read, select, split, write, encode, check.
+
+With `append`, new reviews are added to a prepared folder. What is there stays as it is: rows,
+splits, held-out reviews. New users and items get the rows that follow, in the order of their ids.
+Of a pair (user, item) that has a review already, the new one is left out. Texts are encoded by the
+encoders that the folder keeps, so that a model that was trained on their features stays meaningful.
+"""
 
 import contextlib
 import dataclasses
 import shutil
-import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from symcere_jax.callbacks import MessageCallback
-from symcere_jax.data import schema
-from symcere_jax.errors import ConfigError
-from symcere_jax.prepare.appending import append
-from symcere_jax.prepare.encode.encoding import configured_encoder
-from symcere_jax.prepare.filling import BAD_ITEMS, fill, statistics, summarize
-from symcere_jax.prepare.read.ingesting import Ingested, ingest
+from symcere_jax.data import Manifest, ReviewDataset, schema
+from symcere_jax.errors import DataError
+from symcere_jax.prepare.check.splits import against_policy
+from symcere_jax.prepare.encode.encoders import configured_encoder
+from symcere_jax.prepare.encode.stored_encoder import stored_encoders
+from symcere_jax.prepare.encode.stored_reviews import stored_reviews
+from symcere_jax.prepare.read.raw_reviews import RawCounts, read_prepared, read_reviews
 from symcere_jax.prepare.read.store import ReviewStore
-from symcere_jax.prepare.select.selection import select
-from symcere_jax.prepare.select.split_policy import split_reviews
-from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.prepare.sources import FILTERS, SOURCES, Source, download
-from symcere_jax.prepare.write import output_folder, writing
-from symcere_jax.prepare.write.summary import Summary
-from symcere_jax.text.encoders.base import TextEncoder
-
-_CLEANING = (
-    "clean_html",
-    "fix_mojibake",
-    "drop_control",
-    "drop_empty_text",
-    "drop_duplicate_text",
-    "max_words",
-    "on_bad_row",
-)
+from symcere_jax.prepare.select.selection import Selection, select
+from symcere_jax.prepare.settings import CleaningSettings, PrepareSettings
+from symcere_jax.prepare.sources import SOURCES, Source, download
+from symcere_jax.prepare.split.assignment import cold_counts, split_appended, split_reviews
+from symcere_jax.prepare.write.features import encode_into
+from symcere_jax.prepare.write.output_folder import check_output, locked_output, new_folder
+from symcere_jax.prepare.write.tables import Written, file_entries, write_tables
+from symcere_jax.text import TextEncoder
 
 
 def prepare(
-    config: PrepareSettings,
+    settings: PrepareSettings,
     *,
     encoder: TextEncoder | None = None,
     announce: MessageCallback = lambda stage: None,
-) -> Summary:
-    """Reads, cleans, filters, splits and encodes reviews, and writes the prepared folder.
+) -> ReviewDataset:
+    """Prepares a folder, or appends to one.
 
     Args:
-        config: the settings.
+        settings: of all stages.
         encoder: instead of the one that the settings name.
         announce: called with a few words at the start of each stage.
+
+    Returns:
+        The prepared folder; its manifest has all counts.
 
     Raises:
         BusyError: another process writes the output.
         ConfigError: the settings contradict what is at the output, or each other.
         DataError: the raw data is missing or malformed, or nothing of it is left.
     """
-    with output_folder.locked_output(config.output):
-        return _prepare(config, encoder, announce)
-
-
-def _prepare(
-    config: PrepareSettings, encoder: TextEncoder | None, announce: MessageCallback
-) -> Summary:
-    start = time.monotonic()
-    source = _source(config)
-    if config.append:
-        if config.input is not None:
-            download.ensure_input(config, source, announce)
-        return append(config, source, announce=announce)
-    output_folder.check_output(config.output, overwrite=config.overwrite, source=config.input)
-    if config.input is not None:
-        download.ensure_input(config, source, announce)
-    with output_folder.new_folder(config.output) as folder:
-        scratch = folder / "scratch"
-        scratch.mkdir()
-        store = ReviewStore(scratch, memory_bytes=config.memory_bytes, threads=config.threads)
-        with contextlib.closing(store):
-            encoder = encoder or configured_encoder(
-                config, scratch, seed=config.seed, folder=folder
-            )
-            summary = _fill(folder, scratch, store, source, config, encoder, announce)
-    return dataclasses.replace(summary, seconds=time.monotonic() - start)
+    source = SOURCES[settings.source]
+    source.check_filters(settings)
+    with locked_output(settings.output):
+        earlier = None
+        if settings.append:
+            earlier = ReviewDataset.load(settings.output)
+            stored_encoders(earlier)  # before any work: a folder may not keep them
+        else:
+            check_output(settings.output, overwrite=settings.overwrite, source=settings.input)
+        if settings.input is not None:
+            download.ensure_input(settings, source, announce)
+        with new_folder(settings.output) as folder:
+            manifest = _fill(folder, settings, source, earlier, encoder, announce)
+            manifest.write(folder)
+            if earlier is not None:
+                _check_split(manifest, folder, announce)
+        return ReviewDataset.load(settings.output)
 
 
 def _fill(
     folder: Path,
-    scratch: Path,
-    store: ReviewStore,
+    settings: PrepareSettings,
     source: Source,
-    config: PrepareSettings,
+    earlier: ReviewDataset | None,
     encoder: TextEncoder | None,
     announce: MessageCallback,
-) -> Summary:
-    """Fills the folder, from the raw files to the manifest."""
-    announce(f"reading {config.input or 'generated reviews'}")
-    ingested = ingest(config, source, store)
-    announce(f"filtering and splitting {ingested.n_read:,} rows")
-    selection = select(
-        store, ingested, scratch, k=config.k_core, drop_duplicate_text=config.drop_duplicate_text
-    )
-    # Split first: all that follows may learn from training reviews only.
-    split_settings, split = split_reviews(store, selection, config)
+) -> Manifest:
+    """Runs the stages from the raw files to all files but the manifest."""
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    store = ReviewStore(scratch, memory_bytes=settings.memory_bytes, threads=settings.threads)
+    with contextlib.closing(store):
+        announce(f"reading {settings.input or 'generated reviews'}")
+        raw = read_reviews(source, settings, store)
+        if earlier is not None:
+            read_prepared(earlier, store)
+        store.finish()
 
-    announce(f"writing {len(selection):,} reviews")
-    metadata = source.items is not None and source.item_file(config) is not None
-    encoders = [] if encoder is None else [encoder]
-    filled = fill(folder, scratch, store, selection, split, encoders, announce, metadata=metadata)
-    summary = summarize(
-        filled,
-        selection,
-        split,
-        ingested,
-        config,
-        name=config.name or config.output.resolve().name,
-        policy=str(split_settings["policy"]),
-        n_read=ingested.n_read,
-        dropped=selection.dropped,
-    )
-    announce(f"writing {config.output}")
-    source_settings = _source_settings(source, ingested, config)
-    del selection, split
+        announce(f"filtering and splitting {raw.n_rows:,} rows")
+        k = settings.k_core if earlier is None else earlier.manifest.k_core
+        selection = select(
+            store, scratch, k=k, drop_duplicate_text=settings.drop_duplicate_text, earlier=earlier
+        )
+        # Split first: all that follows may learn from training reviews only.
+        split = _split(selection, store, settings, earlier)
+
+        announce(f"writing {len(selection):,} reviews")
+        metadata = source.item_file(settings) is not None
+        written = write_tables(folder, store, selection, metadata=metadata, earlier=earlier)
+    # The engine has ended: its memory is free for the encoders.
+    encoders: Sequence[TextEncoder]
+    if earlier is not None:
+        encoders = stored_encoders(earlier, scratch, settings.cache_folder)
+    else:
+        encoder = encoder or configured_encoder(
+            settings, scratch, seed=settings.seed, folder=folder
+        )
+        encoders = [] if encoder is None else [encoder]
+    text_encoders = _encode(folder, selection, encoders, scratch, announce)
+
+    announce(f"writing {settings.output}")
     shutil.rmtree(scratch)
-    schema.Manifest(
-        name=summary.name,
-        n_users=summary.n_users,
-        n_items=summary.n_items,
-        n_reviews=summary.n_reviews,
-        n_interactions=filled.n_interactions,
-        k_core=config.k_core,
-        split=split_settings,
-        source=source_settings,
-        dropped=summary.dropped,
-        text_encoders=filled.text_encoders,
-        files=writing.file_entries(folder),
-        cleaning=_cleaning_settings(ingested, config),
-        statistics={
-            **statistics(summary, filled.n_words),
-            BAD_ITEMS: ingested.n_bad_items,
-        },
-    ).write(folder)
-    return summary
+    manifest = Manifest(
+        name=settings.name or settings.output.resolve().name,
+        n_users=selection.n_users,
+        n_items=selection.n_items,
+        n_reviews=len(selection),
+        n_interactions=written.n_interactions,
+        k_core=k,
+        split=split,
+        source=_describe_source(source, raw.files, settings),
+        dropped=raw.dropped | selection.dropped,
+        text_encoders=text_encoders,
+        files=file_entries(folder),
+        cleaning=_describe_cleaning(settings, raw.changed_texts),
+        statistics=_statistics(selection, raw, written),
+    )
+    return manifest if earlier is None else _grown(earlier.manifest, manifest)
 
 
-def _source(config: PrepareSettings) -> Source:
-    if config.source not in SOURCES:
-        known = ", ".join(SOURCES)
-        raise ConfigError(f"--source is {config.source!r}, must be one of {known}")
-    source = SOURCES[config.source]
-    for name in FILTERS:
-        if getattr(config, name) is not None and name not in source.settings:
-            raise ConfigError(f"--{name} is given, but --source={source.name} has no use for it")
-    return source
+def _split(
+    selection: Selection,
+    store: ReviewStore,
+    settings: PrepareSettings,
+    earlier: ReviewDataset | None,
+) -> dict[str, Any]:
+    """Splits the reviews; returns the settings of the split for the manifest."""
+    if earlier is None:
+        return split_reviews(selection, store, settings)
+    min_history = earlier.manifest.split.get("min_history")
+    described = split_appended(selection, store, settings, min_history)
+    if not selection.is_new.any():
+        raise DataError(f"nothing in {settings.input} is new to {earlier.folder}")
+    return described
 
 
-def _cleaning_settings(ingested: Ingested, config: PrepareSettings) -> dict[str, object]:
+def _encode(
+    folder: Path,
+    selection: Selection,
+    encoders: Sequence[TextEncoder],
+    scratch: Path,
+    announce: MessageCallback,
+) -> dict[str, Any]:
+    """Writes the features of each encoder; returns what the manifest states of them."""
+    if not encoders:
+        return {}
+    described = {}
+    with stored_reviews(folder, selection.n_users, selection.n_items, scratch) as reviews:
+        for encoder in encoders:
+            announce(f"encoding {len(reviews.texts):,} texts by {encoder.name}")
+            described[encoder.name] = encode_into(folder, encoder.name, encoder, reviews, announce)
+    return described
+
+
+def _statistics(selection: Selection, raw: RawCounts, written: Written) -> dict[str, int]:
+    n_cold_users, n_cold_items = cold_counts(selection)
+    statistics = {
+        "raw_rows": raw.n_rows,
+        "words": written.n_words,
+        "reviews_without_text": written.n_empty,
+        "users_without_training_review": n_cold_users,
+        "items_without_training_review": n_cold_items,
+        "bad_rows_of_item_metadata": raw.n_bad_items,
+    }
+    if written.n_unknown_items is not None:
+        statistics["items_without_metadata"] = written.n_unknown_items
+    return statistics
+
+
+def _describe_cleaning(
+    settings: CleaningSettings, changed_texts: Mapping[str, int]
+) -> dict[str, Any]:
+    names = [field.name for field in dataclasses.fields(CleaningSettings)]
     return {
-        "settings": {name: getattr(config, name) for name in _CLEANING},
-        "changed_texts": ingested.changed_texts,
+        "settings": {name: getattr(settings, name) for name in names},
+        "changed_texts": changed_texts,
     }
 
 
-def _source_settings(
-    source: Source, ingested: Ingested, config: PrepareSettings
-) -> dict[str, object]:
+def _describe_source(
+    source: Source, files: Sequence[Path], settings: PrepareSettings
+) -> dict[str, Any]:
     # Names within the input, not whole paths: a folder must not depend on where it was made.
-    root = config.input if config.input is not None and config.input.is_dir() else None
-    files = [
-        {"name": _name_within(path, root)} | schema.file_entry(path) for path in ingested.files
-    ]
-    return {"kind": config.source, "options": dict(source.options(config)), "files": files}
+    root = settings.input if settings.input is not None and settings.input.is_dir() else None
+    entries = []
+    for path in files:
+        name = str(path.relative_to(root)) if root and path.is_relative_to(root) else path.name
+        entries.append({"name": name} | schema.file_entry(path))
+    return {"kind": source.name, "options": dict(source.options(settings)), "files": entries}
 
 
-def _name_within(path: Path, root: Path | None) -> str:
-    return str(path.relative_to(root)) if root and path.is_relative_to(root) else path.name
+def _grown(before: Manifest, after: Manifest) -> Manifest:
+    """The manifest of a folder that has grown.
+
+    Args:
+        before: of the folder that reviews were appended to.
+        after: of all reviews, with source, split and counts of what was appended.
+    """
+    entry = {
+        "fingerprint": before.fingerprint,
+        "n_users": before.n_users,
+        "n_items": before.n_items,
+        "n_reviews": before.n_reviews,
+        "added": {**after.source, "split": after.split},
+    }
+    changed = [manifest.cleaning.get("changed_texts", {}) for manifest in (before, after)]
+    summed = ("raw_rows", "bad_rows_of_item_metadata")
+    totals = {name: before.statistics.get(name, 0) + after.statistics[name] for name in summed}
+    return dataclasses.replace(
+        after,
+        name=before.name,
+        split=before.split,
+        source={**before.source, "appended": [*before.source.get("appended", []), entry]},
+        dropped=_sum(before.dropped, after.dropped),
+        cleaning={**before.cleaning, "changed_texts": _sum(*changed)},
+        statistics={**before.statistics, **after.statistics, **totals},
+    )
+
+
+def _sum(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+    return {name: before.get(name, 0) + after.get(name, 0) for name in {**before, **after}}
+
+
+def _check_split(manifest: Manifest, folder: Path, announce: MessageCallback) -> None:
+    """States in the manifest whether what was appended ended the split policy.
+
+    Where the folder was split by time, or so that items or users are cold, new reviews may do so: a
+    user's new training review is later than the held-out ones, or an item is cold no longer. The
+    folder grows all the same, as a service needs its new reviews. No held-out review goes to train,
+    so they choose and score models as honestly as before; but the scores do not compare with those
+    of before.
+    """
+    if manifest.ended_split_policy:
+        return
+    problems = "; ".join(against_policy(ReviewDataset.load(folder)))
+    if not problems:
+        return
+    announce(
+        f"warning: the split is no longer {manifest.split_name} ({problems}); what was held out "
+        "stays held out, but scores on it do not compare with those of before"
+    )
+    *entries, entry = manifest.source["appended"]
+    entries.append({**entry, "ends_split_policy": problems})
+    source = {**manifest.source, "appended": entries}
+    dataclasses.replace(manifest, source=source).write(folder)

@@ -118,7 +118,7 @@ def _describe_model(recommender: Recommender) -> dict[str, Any]:
     metadata = recommender.metadata
     return {
         "fingerprint": metadata.fingerprint,
-        "settings": dict(metadata.settings),
+        "settings": metadata.settings.as_dict(),
         "step": metadata.progress.best_step,
         "score": metadata.progress.best_score,
         "neighbor_weight": getattr(recommender.fold_in.neighbors, "weight", 0.0),

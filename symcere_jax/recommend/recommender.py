@@ -12,8 +12,9 @@ from symcere_jax.arrays import unit_rows
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import Interactions, ReviewDataset, schema
 from symcere_jax.models import Embeddings
+from symcere_jax.models.decomposition import decompose_score
 from symcere_jax.models.fold_in import FoldIn
-from symcere_jax.recommend.explanation import Explanation, ScoredItem, take_apart
+from symcere_jax.recommend.explanation import Explanation, ScoredItem
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.item_index import EXACT, ItemIndex, build_index
 from symcere_jax.recommend.retrieval import Retriever, TopItems
@@ -127,7 +128,7 @@ class Recommender:
             fold_in=FoldIn.of(trained.model, trained.params, trained.inputs, trained.neighbors),
             history=trained.items,
             seen=Interactions.from_pairs(all_pairs, dataset.n_users),
-            texts=TextReader.load(dataset, trained.metadata.config.text_encoder),
+            texts=TextReader.load(dataset, trained.metadata.settings.text_encoder),
             metadata=trained.metadata,
             index=build_index(embeddings, index),
             titles=dataset.item_titles(),
@@ -244,9 +245,9 @@ class Recommender:
         """What the score of a user for an item is the sum of; both by external id."""
         [row], [column] = self.users.rows([user]), self.items.rows([item])
         history = self.history.row(int(row))
-        parts = take_apart(self.embeddings, self.fold_in, history, int(row), int(column))
-        order = np.argsort(-parts.shares, kind="stable")
-        names, shares = self.items.ids[history[order]].tolist(), parts.shares[order].tolist()
+        parts = decompose_score(self.embeddings, self.fold_in, history, int(row), int(column))
+        order = np.argsort(-parts.history, kind="stable")
+        names, shares = self.items.ids[history[order]].tolist(), parts.history[order].tolist()
         history_shares = list(map(ScoredItem, names, shares))
         return Explanation(user, item, parts.score, history_shares, parts.own, parts.popularity)
 

@@ -33,8 +33,7 @@ class TextReader:
         """
         if name == NONE or schema.text_model_file(name) not in dataset.manifest.files:
             return cls(dataset.name, None)
-        encoder = load_text_encoder(dataset, name)
-        return cls(dataset.name, encoder if encoder.reads_text else None)
+        return cls(dataset.name, load_text_encoder(dataset, name))
 
     def documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
         """Features of documents, each of several texts, float32 `[n, width]`.
@@ -72,9 +71,8 @@ class TextReader:
     def _encoder(self) -> FittedTextEncoder:
         if self.encoder is None:
             raise DataError(
-                f"the model of {self.dataset!r} cannot read texts: its prepared folder keeps no "
-                "text encoder, its text features were made elsewhere "
-                "(--text_encoder=precomputed), or it was trained with --text_encoder=none; "
-                "prepare the data again, and train with text"
+                f"the model of {self.dataset!r} cannot read texts: its text features were made "
+                "elsewhere (--text_encoder=precomputed), or it was trained with "
+                "--text_encoder=none; prepare the data again, and train with text"
             )
         return self.encoder

@@ -1,1 +1,1 @@
-"""What a run leaves for people to read: logs, tables."""
+"""Results for people: tables, plots and pages."""

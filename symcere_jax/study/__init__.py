@@ -1,4 +1,4 @@
-"""Many runs with one aim: the search for settings, ablations.
+"""Many runs with one aim: the search for settings, ablations; and scores of finished runs.
 
-Nothing is imported here: a process that starts imports no more than its job needs.
+Nothing is imported here: a worker process imports no more than its task needs.
 """

@@ -7,43 +7,27 @@ import dataclasses
 import json
 import math
 import re
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from symcere_jax.callbacks import ShouldStop
-from symcere_jax.data import schema
-from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.errors import ConfigError, DataError, SymcereError
-from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
-from symcere_jax.evaluation.popularity import norm_popularity_correlation
-from symcere_jax.evaluation.stored_scores import write_scores
+from symcere_jax.data import ReviewDataset, schema
+from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.evaluation import PRIMARY_METRIC, norm_popularity_correlation
 from symcere_jax.files import write_json
-from symcere_jax.models import resolve, score_factors
+from symcere_jax.models import resolve
 from symcere_jax.settings import Settings
-from symcere_jax.study.processes import Job, ReportCallback, run_jobs
-from symcere_jax.study.training import Epoch, train_job
-from symcere_jax.training import checkpoint, load_model
+from symcere_jax.study.observers import SILENT, Epoch, EpochReporter, RunsObserver
+from symcere_jax.study.scoring import score_run
+from symcere_jax.study.workers import run_tasks
+from symcere_jax.training import load_model, train
 
 RECORD = "run.json"  # written last: a run with it is complete
 VALID_SCORE = f"valid_{PRIMARY_METRIC}"  # entry of the record
 Variants = Mapping[str, Mapping[str, Any]]
-
-
-class AblationObserver(Protocol):
-    """Is told how the ablation goes on."""
-
-    def start(self, total: int, done: int) -> None:
-        """The ablation starts, or goes on with some runs done."""
-
-    def epoch(self, run: Path, epoch: Epoch) -> None:
-        """A run has done an epoch."""
-
-    def run(self, run: Path) -> None:
-        """A run is trained and scored."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +45,26 @@ class Ablation:
     same: Mapping[str, str]
     seeds: tuple[int, ...]
     complete: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class VariantRun:
+    """A run of an ablation.
+
+    Attributes:
+        settings: its settings.
+        dataset: the prepared folder.
+        workdir: gets its checkpoints, logs and scores.
+    """
+
+    settings: Settings
+    dataset: Path
+    workdir: Path
+
+    @property
+    def name(self) -> str:
+        """The run as people read it, such as "no_text/seed_0"."""
+        return f"{self.workdir.parent.name}/{self.workdir.name}"
 
 
 def read_variants(path: str | Path) -> Variants:
@@ -81,34 +85,34 @@ def read_variants(path: str | Path) -> Variants:
         if not isinstance(changes, dict):
             raise ConfigError(f"{path}: variant {name!r} must be {{setting: value}}")
         try:
-            Settings(**changes)
+            Settings.from_dict(changes)
         except ConfigError as error:
             raise ConfigError(f"{path}: variant {name!r}: {error}") from None
     return variants
 
 
 def run_ablation(
-    config: Settings,
+    settings: Settings,
     dataset: ReviewDataset,
     workdir: str | Path,
     variants: Variants,
     *,
     seeds: int,
     processes: int = 1,
-    observer: AblationObserver | None = None,
+    observer: RunsObserver = SILENT,
     should_stop: ShouldStop = lambda: False,
 ) -> Ablation:
     """Trains every variant with every seed, and scores each run once on the test split.
 
-    Runs that are complete are not repeated; those that were cut off go on from their checkpoints.
+    Runs that are complete are not repeated; those that were cut off resume from their checkpoints.
 
     Args:
-        config: settings that all variants share. Those that follow from the data (0, "auto") are
-            resolved for each variant by itself.
+        settings: those that all variants share. What the data decides (None) is resolved for each
+            variant by itself.
         dataset: the prepared folder.
         workdir: gets the runs.
         variants: name -> settings that it changes, the reference first.
-        seeds: how many, counted from the seed of `config`.
+        seeds: how many, counted from the seed of `settings`.
         processes: runs that work at a time.
         observer: is told of the progress.
         should_stop: asked now and then; if true, running ones write a checkpoint and this returns.
@@ -124,95 +128,78 @@ def run_ablation(
                 f"{dataset.folder / schema.pairs_file(split)} has no interactions; "
                 f"prepare the data with a larger --{split}_share"
             )
-    first = config.seed
-    chosen, same = _distinct(config, dataset, variants)
-    jobs = [
-        Job(
-            config.replace(**{**variants[name], "seed": seed}),
+    chosen, same = _distinct(settings, dataset, variants)
+    all_seeds = tuple(range(settings.seed, settings.seed + seeds))
+    runs = [
+        VariantRun(
+            settings.replace(**{**variants[name], "seed": seed}),
             dataset.folder,
             Path(workdir) / name / f"seed_{seed}",
         )
-        for seed in range(first, first + seeds)  # a seed of all variants before the next seed
+        for seed in all_seeds  # a seed of all variants before the next seed
         for name in chosen
     ]
-    waiting = [job for job in jobs if not _is_complete(job, dataset)]
-    if observer:
-        observer.start(len(jobs), len(jobs) - len(waiting))
-    done = len(jobs) - len(waiting)
-    for job in _score(waiting, processes, observer, should_stop):
+    waiting = [run for run in runs if not _is_complete(run, dataset)]
+    done = len(runs) - len(waiting)
+    observer.start(len(runs), done)
+    for name in run_tasks(
+        run_variant,
+        waiting,
+        processes=processes,
+        on_report=observer.epoch,
+        should_stop=should_stop,
+    ):
         done += 1
-        if observer:
-            observer.run(job.workdir)
-    return Ablation(
-        variants={name: variants[name] for name in chosen},
-        same=same,
-        seeds=tuple(range(first, first + seeds)),
-        complete=done == len(jobs),
-    )
+        observer.end(f"{name} done")
+    kept = {name: variants[name] for name in chosen}
+    return Ablation(kept, same, all_seeds, complete=done == len(runs))
 
 
-def score_job(job: Job, report: ReportCallback, should_stop: ShouldStop) -> bool:
-    """Trains a run and scores it on the test split (see `processes.Work`).
+def run_variant(
+    run: VariantRun, report: Callable[[Epoch], None], should_stop: ShouldStop
+) -> str | None:
+    """Trains a run, or resumes it, and scores it on the test split.
 
     Returns:
-        Whether it is complete, not stopped.
+        Its name; None where it was told to stop.
     """
-    result = train_job(job, report, should_stop)
-    if result.stop == "request":
-        return False
-    dataset = ReviewDataset.load(job.dataset)
-    trained = load_model(job.workdir, dataset)
-    metadata = trained.metadata
-    evaluation = evaluate(score_factors, trained.embeddings().factors(), dataset, "test")
-    write_scores(evaluation, job.workdir, "test", dataset, metadata.progress.best_step)
-    item_counts = dataset.item_counts()
-    correlation = norm_popularity_correlation(
-        np.asarray(trained.nodes().fused[dataset.n_users :]), item_counts
+    dataset = ReviewDataset.load(run.dataset)
+    reporter = EpochReporter(run.name, report)
+    result = train(
+        run.settings,
+        dataset,
+        run.workdir,
+        keep_checkpoints=1,  # there are many runs
+        observer=reporter,
+        should_stop=should_stop,
     )
+    if result.stop == "request":
+        return None
+    score_run(run.workdir, dataset, "test")
+    trained = load_model(run.workdir, dataset)
+    items = np.asarray(trained.nodes().fused[dataset.n_users :])
+    correlation = norm_popularity_correlation(items, dataset.item_counts())
     record = {
-        "settings": dict(metadata.settings),
+        "settings": trained.metadata.settings.as_dict(),
         "fingerprint": dataset.fingerprint,
         VALID_SCORE: result.best_score,
         "epochs": result.epochs,
         "best_epoch": result.best_epoch,
         "norm_popularity": None if math.isnan(correlation) else correlation,
     }
-    write_json(job.workdir / RECORD, record)
-    shutil.rmtree(job.workdir / checkpoint.FOLDER / "latest")  # only needed to go on
-    return True
-
-
-def _score(
-    jobs: list[Job],
-    processes: int,
-    observer: AblationObserver | None,
-    should_stop: ShouldStop,
-) -> Iterator[Job]:
-    """Works on jobs and yields those that are complete."""
-
-    def show(job: Job, epoch: Epoch) -> bool:
-        if observer:
-            observer.epoch(job.workdir, epoch)
-        return False
-
-    for job, outcome in run_jobs(
-        score_job, jobs, processes=processes, on_report=show, should_stop=should_stop
-    ):
-        if isinstance(outcome, SymcereError):
-            raise outcome
-        if outcome:
-            yield job
+    write_json(run.workdir / RECORD, record)
+    return run.name
 
 
 def _distinct(
-    config: Settings, dataset: ReviewDataset, variants: Variants
+    settings: Settings, dataset: ReviewDataset, variants: Variants
 ) -> tuple[list[str], dict[str, str]]:
     """Variants that are models of their own, and for the others the one they come to."""
     names: dict[Settings, str] = {}
     same: dict[str, str] = {}
     for name, changes in variants.items():
         try:
-            resolved = resolve(config.replace(**changes), dataset)
+            resolved = resolve(settings.replace(**changes), dataset)
         except (ConfigError, DataError) as error:
             raise ConfigError(f"variant {name!r}: {error}") from None
         if resolved in names:
@@ -222,17 +209,17 @@ def _distinct(
     return list(names.values()), same
 
 
-def _is_complete(job: Job, dataset: ReviewDataset) -> bool:
-    path = job.workdir / RECORD
+def _is_complete(run: VariantRun, dataset: ReviewDataset) -> bool:
+    path = run.workdir / RECORD
     if not path.exists():
         return False
     record = json.loads(path.read_text())
-    difference = resolve(job.config, dataset).difference(record["settings"])
-    if not dataset.was(record["fingerprint"]):
+    difference = resolve(run.settings, dataset).difference(record["settings"])
+    if record["fingerprint"] != dataset.fingerprint:
         difference = f"data {dataset.fingerprint} (was {record['fingerprint']})"
     if difference:
         raise ConfigError(
-            f"{job.workdir} holds a run with other settings: {difference}; go on with those, or "
+            f"{run.workdir} holds a run with other settings: {difference}; resume with those, or "
             "give another --workdir"
         )
     return True

@@ -1,8 +1,8 @@
 """Scores of a trained run, in its workdir."""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import ReviewDataset
@@ -12,15 +12,8 @@ from symcere_jax.models import score_factors
 from symcere_jax.training import load_embeddings
 
 
-@dataclasses.dataclass(frozen=True)
-class ScoredRun:
-    """What was found of a run.
-
-    Attributes:
-        evaluation: of its best checkpoint.
-        step: of that checkpoint.
-        paths: files that were written.
-    """
+class ScoredRun(NamedTuple):
+    """The evaluation of a run's best checkpoint, the step of that, and the files written."""
 
     evaluation: Evaluation
     step: int

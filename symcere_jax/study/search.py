@@ -1,6 +1,6 @@
 """Hyperparameter search: many runs, of which the best on the validation split is kept.
 
-    <workdir>/study.log       the journal of the search, by Optuna
+    <workdir>/study.log       the journal of the search, by Optuna; all processes write it
     <workdir>/trial_<n>/      the run of each trial; only the best one keeps its checkpoints
 
 One search at a time may work in a workdir.
@@ -8,8 +8,7 @@ One search at a time may work in a workdir.
 
 import dataclasses
 import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -18,26 +17,26 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from symcere_jax.callbacks import ShouldStop
-from symcere_jax.data import schema
-from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError, SymcereError
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.models import resolve
 from symcere_jax.settings import Settings
-from symcere_jax.study.processes import Job, run_jobs
+from symcere_jax.study.observers import SILENT, Epoch, EpochReporter, RunsObserver
 from symcere_jax.study.space import Space, describe_space, inside, settings_of
-from symcere_jax.study.training import Epoch, train_job
-from symcere_jax.study.trials import SearchObserver, SearchResult, Trial, best_trial
-from symcere_jax.training import TrainResult, checkpoint
+from symcere_jax.study.trials import SearchResult, Trial, best_trial
+from symcere_jax.study.workers import run_tasks
+from symcere_jax.training import Checkpoints, train
 
 JOURNAL = "study.log"
 RANDOM_TRIALS = 10  # before the sampler learns from them, and before any trial is pruned
 EPOCHS_BEFORE_PRUNING = 5
 ERROR = "error"  # attribute of a trial that cannot be trained, such as one whose loss diverges
+_STUDY = "search"
 
 
 def search(
-    config: Settings,
+    settings: Settings,
     dataset: ReviewDataset,
     workdir: str | Path,
     space: Space,
@@ -45,17 +44,17 @@ def search(
     trials: int,
     processes: int = 1,
     prune: bool = True,
-    observer: SearchObserver | None = None,
+    observer: RunsObserver = SILENT,
     should_stop: ShouldStop = lambda: False,
 ) -> SearchResult:
-    """Searches for the settings of the best NDCG@10 on the validation split, or goes on with it.
+    """Searches for the settings of the best NDCG@10 on the validation split, or resumes that.
 
     Samples by a tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011), the first trial
     with the given settings; prunes trials that are worse than the median of the others at the same
-    epoch. Trials that were cut off go on from their checkpoints. The test split is not read.
+    epoch. Trials that were cut off resume from their checkpoints. The test split is not read.
 
     Args:
-        config: settings that are not searched.
+        settings: those that are not searched.
         dataset: the prepared folder.
         workdir: gets the journal and the trials.
         space: what is searched.
@@ -64,7 +63,7 @@ def search(
         prune: stop trials early.
         observer: is told of the progress.
         should_stop: asked now and then; if true, running trials write a checkpoint and the search
-            ends, to go on later.
+            ends, to be resumed later.
 
     Raises:
         BusyError: another process searches in the workdir.
@@ -80,165 +79,70 @@ def search(
     workdir = Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     with locked(workdir / LOCK, f"--workdir={workdir}", "choose another --workdir"):
-        return _Search(config, dataset, workdir, space, prune, observer).search(
-            trials, processes, should_stop
-        )
-
-
-@dataclasses.dataclass
-class _Running:
-    """A trial at work, the epochs that the journal has of it, and whether it was told to end."""
-
-    trial: optuna.Trial
-    reported: set[int]
-    pruned: bool = False
-
-
-class _Search:
-    def __init__(
-        self,
-        config: Settings,
-        dataset: ReviewDataset,
-        workdir: Path,
-        space: Space,
-        prune: bool,
-        observer: SearchObserver | None,
-    ) -> None:
-        self.config, self.dataset, self.workdir, self.space = config, dataset, workdir, space
-        self.prune, self.observer = prune, observer
-        self.running: dict[Path, _Running] = {}
         _drop_torn_line(workdir / JOURNAL)
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.study = optuna.create_study(
-            study_name="search",
-            storage=JournalStorage(JournalFileBackend(str(workdir / JOURNAL))),
-            direction="maximize",
-            load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(
-                RANDOM_TRIALS, EPOCHS_BEFORE_PRUNING, n_min_trials=3
-            ),
-        )
-        self._check_identity()
-        # Another seed after a restart: the same one would sample the first trials again.
-        seed = config.seed + len(self.study.get_trials(deepcopy=False))
-        self.study.sampler = optuna.samplers.TPESampler(
-            n_startup_trials=RANDOM_TRIALS, multivariate=True, constant_liar=True, seed=seed
-        )
-        if not self.study.get_trials(deepcopy=False):
-            base = resolve(config, dataset).as_dict()
-            self.study.enqueue_trial(inside(space, base))
-
-    def _check_identity(self) -> None:
-        """Refuses the workdir of another search."""
-        settings = resolve(self.config, self.dataset)
-        mine = {
-            "settings": settings.as_dict(),
-            "fingerprint": self.dataset.fingerprint,
-            "space": describe_space(self.space),
-        }
-        theirs = self.study.user_attrs
-        for name, value in mine.items():
-            if name == "fingerprint" and self.dataset.was(theirs.get(name, value)):
-                value = theirs.get(name, value)
-            if theirs.get(name, value) != value:
-                was = f"{value}, was {theirs[name]}"
-                difference = settings.difference(theirs[name]) if name == "settings" else was
-                raise ConfigError(
-                    f"{self.workdir} holds a search with other {name}: {difference}; "
-                    "go on with those, or give another --workdir"
-                )
-            if name not in theirs:
-                self.study.set_user_attr(name, value)
-
-    def search(self, trials: int, processes: int, should_stop: ShouldStop) -> SearchResult:
-        if self.observer:
-            self.observer.start(trials, len(self._ended()))
-        for job, outcome in run_jobs(
-            train_job,
-            self._jobs(trials),
+        study = _open_study(workdir, settings.seed)
+        _check_identity(study, workdir, resolve(settings, dataset), dataset, space)
+        _queue_trials(study, workdir, inside(space, resolve(settings, dataset).as_dict()))
+        task = _TrialTask(settings, dataset.folder, workdir, space, prune)
+        ended = task.ended(study)
+        observer.start(trials, len(ended))
+        tasks = [
+            dataclasses.replace(task, sampler_seed=settings.seed + place)
+            for place in range(len(ended), trials)
+        ]
+        for number in run_tasks(
+            run_trial,
+            tasks,
             processes=processes,
-            on_report=self._epoch,
+            on_report=observer.epoch,
             should_stop=should_stop,
         ):
-            self._tell(job, outcome)
-        ended = self._ended()
+            ended = task.ended(study)
+            best = best_trial(ended)
+            for trial in ended:
+                if best is None or trial.number != best.number:
+                    Checkpoints(task.folder(trial.number)).clear()
+            observer.end(_describe(next(each for each in ended if each.number == number), best))
         return SearchResult(tuple(ended), best_trial(ended), stopped=len(ended) < trials)
 
-    def _jobs(self, trials: int) -> Iterator[Job]:
-        """Trials to run: those that were cut off, then new ones."""
-        for cut_off in self.study.get_trials(states=(TrialState.RUNNING,)):
-            if cut_off.params.keys() == self.space.keys():
-                trial = optuna.Trial(self.study, cut_off._trial_id)
-                yield self._job(trial, reported=set(cut_off.intermediate_values))
-            else:  # it was cut off before it was complete
-                self.study.tell(cut_off.number, state=TrialState.FAIL)
-        while len(self._ended()) + len(self.running) < trials:
-            yield self._job(self.study.ask(dict(self.space)), reported=set())
 
-    def _job(self, trial: optuna.Trial, reported: set[int]) -> Job:
-        job = Job(
-            config=self.config.replace(**settings_of(self.space, trial.params)),
-            dataset=self.dataset.folder,
-            workdir=self._folder(trial.number),
-        )
-        self.running[job.workdir] = _Running(trial, reported)
-        return job
+@dataclasses.dataclass(frozen=True)
+class _TrialTask:
+    """What a worker needs to run a trial.
 
-    def _epoch(self, job: Job, epoch: Epoch) -> bool:
-        """Whether a trial is pruned after an epoch."""
-        running = self.running[job.workdir]
-        trial = running.trial
-        if self.observer:
-            self.observer.epoch(trial.number, epoch)
-        # A trial that was cut off repeats the epochs since its checkpoint.
-        if epoch.score is not None and epoch.number not in running.reported:
-            trial.report(epoch.score, epoch.number)
-            running.reported.add(epoch.number)
-        running.pruned = running.pruned or (self.prune and trial.should_prune())
-        return running.pruned
+    Attributes:
+        settings: those that are not searched.
+        dataset: the prepared folder.
+        workdir: of the search.
+        space: what is searched.
+        prune: whether a trial may be stopped early.
+        sampler_seed: another one for each trial, or all would be the same.
+    """
 
-    def _tell(self, job: Job, outcome: TrainResult | SymcereError) -> None:
-        """Takes down how a trial ended."""
-        running = self.running.pop(job.workdir)
-        trial = running.trial
-        if isinstance(outcome, SymcereError):
-            trial.set_user_attr(ERROR, str(outcome))
-            self.study.tell(trial, state=TrialState.FAIL)
-        elif outcome.stop == "request" and not running.pruned:
-            return  # told to stop: it goes on with the next search
-        else:
-            for name in ("epochs", "best_epoch", "seconds"):
-                trial.set_user_attr(name, getattr(outcome, name))
-            if outcome.stop == "request":
-                self.study.tell(trial, state=TrialState.PRUNED)
-            else:
-                self.study.tell(trial, outcome.best_score)
-        ended = self._ended()
-        best = best_trial(ended)
-        for other in ended:
-            if best is None or other.number != best.number:
-                shutil.rmtree(self._folder(other.number) / checkpoint.FOLDER, ignore_errors=True)
-        if self.observer:
-            this = next(other for other in ended if other.number == trial.number)
-            self.observer.trial(this, best)
+    settings: Settings
+    dataset: Path
+    workdir: Path
+    space: Space
+    prune: bool
+    sampler_seed: int = 0
 
-    def _folder(self, number: int) -> Path:
+    def folder(self, number: int) -> Path:
         return self.workdir / f"trial_{number}"
 
-    def _ended(self) -> list[Trial]:
+    def ended(self, study: optuna.Study) -> list[Trial]:
+        """Trials that have ended, but for those that a defect of the program ended."""
         return [
             self._trial(trial)
-            for trial in self.study.get_trials(deepcopy=False)
-            if trial.state.is_finished()
-            and (trial.state != TrialState.FAIL or ERROR in trial.user_attrs)
+            for trial in study.get_trials(deepcopy=False)
+            if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or ERROR in trial.user_attrs
         ]
 
     def _trial(self, trial: FrozenTrial) -> Trial:
         searched = settings_of(self.space, trial.params)
         return Trial(
             number=trial.number,
-            state={TrialState.FAIL: "failed"}.get(trial.state, trial.state.name.lower()),
-            config=self.config.replace(**searched),
+            state="failed" if trial.state == TrialState.FAIL else trial.state.name.lower(),
+            settings=self.settings.replace(**searched),
             searched=searched,
             score=trial.value,
             epochs=trial.user_attrs.get("epochs"),
@@ -248,8 +152,110 @@ class _Search:
         )
 
 
+def run_trial(
+    task: _TrialTask, report: Callable[[Epoch], None], should_stop: ShouldStop
+) -> int | None:
+    """Asks the study for a trial, new or cut off, trains it, and tells how it ended.
+
+    Returns:
+        Its number; None where it was told to stop: it is still running, for the next search.
+    """
+    study = _open_study(task.workdir, task.sampler_seed)
+    trial = study.ask(dict(task.space))
+    # A trial that was cut off repeats the epochs since its checkpoint.
+    reported = set(study.get_trials(deepcopy=False)[trial.number].intermediate_values)
+    pruned = False
+
+    def follow(epoch: Epoch) -> None:
+        nonlocal pruned
+        report(epoch)
+        if epoch.number not in reported:
+            trial.report(epoch.score, epoch.number)
+            reported.add(epoch.number)
+        pruned = pruned or (task.prune and trial.should_prune())
+
+    try:
+        result = train(
+            task.settings.replace(**settings_of(task.space, trial.params)),
+            ReviewDataset.load(task.dataset),
+            task.folder(trial.number),
+            observer=EpochReporter(f"trial {trial.number}", follow),
+            should_stop=lambda: pruned or should_stop(),
+        )
+    except SymcereError as error:
+        trial.set_user_attr(ERROR, str(error))
+        study.tell(trial, state=TrialState.FAIL)
+        return trial.number
+    if result.stop == "request" and not pruned:
+        return None
+    for name in ("epochs", "best_epoch", "seconds"):
+        trial.set_user_attr(name, getattr(result, name))
+    if result.stop == "request":
+        study.tell(trial, state=TrialState.PRUNED)
+    else:
+        study.tell(trial, result.best_score)
+    return trial.number
+
+
+def _open_study(workdir: Path, sampler_seed: int) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(
+        study_name=_STUDY,
+        storage=JournalStorage(JournalFileBackend(str(workdir / JOURNAL))),
+        direction="maximize",
+        load_if_exists=True,
+        pruner=optuna.pruners.MedianPruner(RANDOM_TRIALS, EPOCHS_BEFORE_PRUNING, n_min_trials=3),
+        sampler=optuna.samplers.TPESampler(
+            n_startup_trials=RANDOM_TRIALS,
+            multivariate=True,
+            constant_liar=True,
+            seed=sampler_seed,
+        ),
+    )
+
+
+def _check_identity(
+    study: optuna.Study, workdir: Path, settings: Settings, dataset: ReviewDataset, space: Space
+) -> None:
+    """Refuses the workdir of another search."""
+    identity = {
+        "settings": settings.as_dict(),
+        "fingerprint": dataset.fingerprint,
+        "space": describe_space(space),
+    }
+    for name, value in identity.items():
+        earlier = study.user_attrs.get(name)
+        if earlier is None:
+            study.set_user_attr(name, value)
+        elif earlier != value:
+            difference = f"{value}, was {earlier}"
+            if name == "settings":
+                difference = settings.difference(earlier)
+            raise ConfigError(
+                f"{workdir} holds a search with other {name}: {difference}; "
+                "resume with those, or give another --workdir"
+            )
+
+
+def _queue_trials(study: optuna.Study, workdir: Path, first: dict) -> None:
+    """Queues the trials that were cut off, or the first one; `study.ask` takes them first."""
+    if not study.get_trials(deepcopy=False):
+        study.enqueue_trial(first)
+    storage = JournalStorage(JournalFileBackend(str(workdir / JOURNAL)))
+    study_id = storage.get_study_id_from_name(_STUDY)
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
+        storage.set_trial_state_values(trial_id, TrialState.WAITING)
+
+
 def _drop_torn_line(journal: Path) -> None:
-    """Takes off a last line that was cut off while it was written; Optuna stumbles over it."""
+    """Removes a last line that was cut off while it was written; Optuna would append to it."""
     if journal.exists():
         content = journal.read_bytes()
         os.truncate(journal, content.rfind(b"\n") + 1)
+
+
+def _describe(trial: Trial, best: Trial | None) -> str:
+    score = trial.error if trial.score is None else f"valid ndcg@10 {trial.score:.4f}"
+    mark = " *" if best is not None and best.number == trial.number else ""
+    return f"trial {trial.number:3d} {trial.state:8} {score}{mark}"

@@ -1,10 +1,10 @@
 """The search space: which settings are searched, and between which limits.
 
-As text, entries separated by blanks:
+As text, entries separated by spaces:
 
-    n_layers=1..4                   an interval, both ends included
+    n_layers=1..4                   an interval that includes both ends
     learning_rate=1e-4..1e-2:log    on a logarithmic scale
-    batch_size=256,512,1024         some values
+    batch_size=256,512,1024         a list of values
 """
 
 from collections.abc import Mapping
@@ -28,12 +28,7 @@ SIGNIFICANT_DIGITS = 4
 
 
 def default_space(settings: ResolvedSettings) -> Space:
-    """The settings that matter most, for what the model consists of.
-
-    Args:
-        settings: those of towers that the model lacks are not searched, and batch sizes are
-            searched around its own.
-    """
+    """The settings that matter most for the parts of this model; batch sizes around its own."""
     has_text = settings.text_encoder != NONE
     batch_sizes = sorted({max(1, int(settings.batch_size * by)) for by in (1 / 4, 1 / 2, 1, 2, 4)})
     entries = [
@@ -84,12 +79,7 @@ def describe_space(space: Space) -> str:
 
 
 def settings_of(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Sampled values as settings: numbers of few digits, to be read and typed by people.
-
-    Args:
-        space: where they were sampled from.
-        params: setting -> value.
-    """
+    """Sampled values as settings: numbers of few digits, which people can read and type."""
     settings = dict(params)
     for name, values in space.items():
         if isinstance(values, FloatDistribution):
@@ -99,17 +89,17 @@ def settings_of(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def inside(space: Space, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of some settings that a search space has and holds."""
-    found = {}
+    """The settings that a search space names, where it contains their value."""
+    contained = {}
     for name, values in space.items():
         value = settings[name]
         if isinstance(values, CategoricalDistribution):
-            held = value in values.choices
+            contains = value in values.choices
         else:
-            held = values.low <= value <= values.high  # type: ignore[attr-defined]
-        if held:
-            found[name] = value
-    return found
+            contains = values.low <= value <= values.high  # type: ignore[attr-defined]
+        if contains:
+            contained[name] = value
+    return contained
 
 
 def _parse_values(entry: str, name: str, text: str) -> BaseDistribution:

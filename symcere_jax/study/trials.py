@@ -1,24 +1,10 @@
-"""What a search tells of its trials."""
+"""The trials of a search."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from symcere_jax.settings import Settings
-from symcere_jax.study.training import Epoch
-
-
-class SearchObserver(Protocol):
-    """Is told how the search goes on."""
-
-    def start(self, total: int, done: int) -> None:
-        """The search starts, or goes on with some trials done."""
-
-    def epoch(self, trial: int, epoch: Epoch) -> None:
-        """A trial has done an epoch."""
-
-    def trial(self, trial: "Trial", best: "Trial | None") -> None:
-        """A trial has ended."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +14,7 @@ class Trial:
     Attributes:
         number: from 0.
         state: "complete"; "pruned": stopped as no match for the others; "failed": see `error`.
-        config: its settings.
+        settings: its settings.
         searched: those of them that were searched.
         score: best validation NDCG@10; of a pruned trial: the last one; None if failed.
         epochs: epochs trained; None if failed.
@@ -39,7 +25,7 @@ class Trial:
 
     number: int
     state: str
-    config: Settings
+    settings: Settings
     searched: Mapping[str, Any]
     score: float | None
     epochs: int | None
@@ -50,11 +36,11 @@ class Trial:
 
 @dataclasses.dataclass(frozen=True)
 class SearchResult:
-    """What a search found.
+    """The trials of a search.
 
     Attributes:
         trials: those that have ended, by number.
-        best: the complete one of the highest score, the first of them; None if none is complete.
+        best: see `best_trial`.
         stopped: it was told to stop before all trials were done.
     """
 

@@ -2,18 +2,13 @@
 
 from symcere_jax.text.encoders.base import FittedTextEncoder, Reviews, TextEncoder, TextFeatures
 from symcere_jax.text.encoders.combination import CombinedEncoder
-from symcere_jax.text.encoders.conditioning import ConditionedEncoder, Conditioning
 from symcere_jax.text.encoders.lsa import LsaEncoder
 from symcere_jax.text.encoders.precomputed import PrecomputedEncoder
 from symcere_jax.text.encoders.storage import keep_vectors, load_text_encoder, save_text_encoder
-from symcere_jax.text.encoders.term_weights import TERM_WEIGHTS
 from symcere_jax.text.encoders.transformer import TransformerEncoder
 
 __all__ = [
-    "TERM_WEIGHTS",
     "CombinedEncoder",
-    "ConditionedEncoder",
-    "Conditioning",
     "FittedTextEncoder",
     "LsaEncoder",
     "PrecomputedEncoder",

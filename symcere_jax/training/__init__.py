@@ -1,7 +1,6 @@
 """Training: state, steps, loop, checkpoints."""
 
-from symcere_jax.training.checkpoint import KEEP, Checkpoints, Metadata, Progress
-from symcere_jax.training.embeddings import TrainedModel, load_embeddings, load_model
+from symcere_jax.training.checkpoints import KEEP, Checkpoints, Metadata, Progress
 from symcere_jax.training.loop import (
     LOCK,
     SECONDS_BETWEEN_CHECKPOINTS,
@@ -9,6 +8,7 @@ from symcere_jax.training.loop import (
     TrainResult,
     train,
 )
+from symcere_jax.training.trained import TrainedModel, load_embeddings, load_model
 
 __all__ = [
     "KEEP",

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from symcere_jax.arrays import unit_rows
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.models import ModelInputs
-from symcere_jax.settings import ResolvedSettings
-from symcere_jax.training.user_items import UserItems
+from symcere_jax.settings import NONE, ResolvedSettings
+from symcere_jax.training.histories import Histories
 
 MAX_HISTORY = 1024  # items of a user that are read at once
 
@@ -20,7 +20,7 @@ class TrainInputs:
     Attributes:
         model: inputs of the model.
         interactions: int32 `[n, 2]`, the positives: training pairs (user, item).
-        history: all training items of each user, those rated below `min_rating` too.
+        history: all training items of each user, including those rated below `min_rating`.
         low_rated: the training items that a user rated below `min_rating`.
         review_text: float16 `[n, width]`, text features of the review of each interaction, rows of
             norm 1 or 0; None where no loss reads them.
@@ -28,28 +28,28 @@ class TrainInputs:
 
     model: ModelInputs
     interactions: jax.Array
-    history: UserItems
-    low_rated: UserItems
+    history: Histories
+    low_rated: Histories
     review_text: jax.Array | None = None
 
     @classmethod
-    def from_dataset(cls, dataset: ReviewDataset, config: ResolvedSettings) -> "TrainInputs":
+    def from_dataset(cls, dataset: ReviewDataset, settings: ResolvedSettings) -> "TrainInputs":
         """Collects the training data of a prepared folder.
 
         Args:
             dataset: the prepared folder.
-            config: resolved settings.
+            settings: which reviews are read.
         """
-        positive = dataset.is_positive(config.min_rating)
+        positive = dataset.is_positive(settings.min_rating)
         review_text = None
-        if config.text_encoder != "none" and config.reads_reviews:
-            features = dataset.text_features(config.text_encoder, "reviews")
+        if settings.text_encoder != NONE and settings.reads_reviews:
+            features = dataset.text_features(settings.text_encoder, "reviews")
             rows = dataset.review_rows("train")[positive]
             review_text = jnp.asarray(unit_rows(features[rows]), jnp.float16)
         return cls(
-            model=ModelInputs.from_dataset(dataset, config),
+            model=ModelInputs.from_dataset(dataset, settings),
             interactions=jnp.asarray(dataset.train[positive]),
-            history=UserItems.from_pairs(dataset.train, dataset.n_users),
-            low_rated=UserItems.from_pairs(dataset.train[~positive], dataset.n_users),
+            history=Histories.from_pairs(dataset.train, dataset.n_users),
+            low_rated=Histories.from_pairs(dataset.train[~positive], dataset.n_users),
             review_text=review_text,
         )

@@ -1,11 +1,13 @@
-"""The log of a run: one JSON line an epoch, and TensorBoard events beside it."""
+"""The log of a run: a JSON line an epoch and, where TensorBoard is installed, its events."""
 
+import importlib.util
 import json
+import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-
-from tensorboardX import SummaryWriter
+from typing import Any
 
 from symcere_jax.files import write_text
 
@@ -17,7 +19,7 @@ class MetricLog:
     """Appends records to `metrics.jsonl` and to TensorBoard events in a workdir.
 
     Args:
-        workdir: where the files lie.
+        workdir: gets the files.
         resume_step: records of later steps are dropped: the run is going to write them again.
     """
 
@@ -30,15 +32,16 @@ class MetricLog:
         ]
         write_text(path, "".join(kept))
         self._file = path.open("a")
-        self._events = SummaryWriter(str(workdir / EVENTS), purge_step=resume_step + 1)
+        installed = importlib.util.find_spec("tensorboard") is not None
+        self._events = _EventFile(workdir / EVENTS, resume_step + 1) if installed else None
 
     def write(self, record: Mapping[str, float]) -> None:
         """Appends a record, which has a "step"; numbers only."""
         self._file.write(json.dumps(dict(record)) + "\n")
         self._file.flush()
-        for name, value in record.items():
-            if name not in ("step", "epoch"):
-                self._events.add_scalar(name.replace("@", "_at_"), value, int(record["step"]))
+        if self._events is not None:
+            values = {name: record[name] for name in record if name not in ("step", "epoch")}
+            self._events.write(int(record["step"]), values)
 
     def __enter__(self) -> "MetricLog":
         return self
@@ -50,11 +53,12 @@ class MetricLog:
         traceback: TracebackType | None,
     ) -> None:
         self._file.close()
-        self._events.close()
+        if self._events is not None:
+            self._events.close()
 
 
 def read_metric_log(workdir: Path) -> list[dict[str, float]]:
-    """The records of a workdir's `metrics.jsonl`; a line that an interrupt cut off is left out."""
+    """The records of a workdir's `metrics.jsonl`, without a line that an interrupt cut off."""
     records = []
     for line in (workdir / FILE).read_text().splitlines():
         try:
@@ -62,3 +66,46 @@ def read_metric_log(workdir: Path) -> list[dict[str, float]]:
         except ValueError:
             break
     return records
+
+
+class _EventFile:
+    """A TensorBoard event file, written by TensorBoard's own code.
+
+    Its `SummaryWriter` belongs to TensorFlow or torch, which take seconds to import.
+
+    Args:
+        folder: gets the file.
+        first_step: what earlier files hold of this step and later ones is obsolete.
+    """
+
+    def __init__(self, folder: Path, first_step: int) -> None:
+        from tensorboard.compat.proto import event_pb2
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}"
+        self._file = (folder / name).open("ab")
+        self._records = RecordWriter(self._file)
+        self._event = event_pb2.Event
+        self._add(file_version="brain.Event:2")
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        self._add(step=first_step, session_log=start)
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Appends scalars."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        scalars = [
+            Summary.Value(tag=name.replace("@", "_at_"), simple_value=value)
+            for name, value in values.items()
+        ]
+        self._add(step=step, summary=Summary(value=scalars))
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def _add(self, **fields: Any) -> None:
+        event = self._event(wall_time=time.time(), **fields)
+        self._records.write(event.SerializeToString())
+        self._file.flush()

@@ -1,5 +1,6 @@
-"""Train steps: many of them inside one pmapped call, without return to the host."""
+"""Train steps: many of them in one call on the devices, without return to the host."""
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -12,10 +13,10 @@ import optax
 
 from symcere_jax.models import NODE_PARAMS
 from symcere_jax.settings import ResolvedSettings
-from symcere_jax.training.devices import AXIS
+from symcere_jax.training.devices import map_devices
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
-from symcere_jax.training.shuffling import shuffled
+from symcere_jax.training.objective.shuffling import shuffled
 
 REFERENCE_BATCH_SIZE = 256  # the batch size that learning rates are given for
 _B1, _B2, _EPS = 0.9, 0.999, 1e-8  # of Adam, at that batch size or a smaller one
@@ -35,7 +36,7 @@ class TrainState:
     Attributes:
         step: int32 scalar, steps done.
         params: of the model.
-        opt_state: of the optimiser.
+        opt_state: of the optimizer.
         average: moving average of the parameters; None where there is none.
     """
 
@@ -49,8 +50,13 @@ class TrainState:
         """The parameters to validate and to keep: their average, if there is one."""
         return self.params if self.average is None else self.average
 
+    def starting_from(self, params: Any) -> "TrainState":
+        """The same state with other parameters."""
+        average = None if self.average is None else jax.tree.map(jnp.copy, params)
+        return dataclasses.replace(self, params=params, average=average)
 
-def build_optimizer(config: ResolvedSettings, batch_size: int) -> optax.GradientTransformation:
+
+def build_optimizer(settings: ResolvedSettings, batch_size: int) -> optax.GradientTransformation:
     """Adam, with a learning rate each for embeddings, projection and scalars.
 
     With `k = batch_size / 256`, learning rates are those given times `√k`, and for k > 1
@@ -62,7 +68,7 @@ def build_optimizer(config: ResolvedSettings, batch_size: int) -> optax.Gradient
     over a thousand, which are many epochs.
 
     Args:
-        config: the learning rates.
+        settings: the learning rates.
         batch_size: interactions a step, over all devices.
 
     Source: Malladi et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms",
@@ -85,9 +91,9 @@ def build_optimizer(config: ResolvedSettings, batch_size: int) -> optax.Gradient
 
     return optax.multi_transform(
         {
-            "embedding": adam(scale * config.embedding_learning_rate),
-            "projection": adam(scale * config.learning_rate),
-            "scalar": adam(scale * config.scalar_learning_rate),
+            "embedding": adam(scale * settings.embedding_learning_rate),
+            "projection": adam(scale * settings.learning_rate),
+            "scalar": adam(scale * settings.scalar_learning_rate),
         },
         lambda params: jax.tree_util.tree_map_with_path(label, params),
     )
@@ -97,18 +103,18 @@ def initial_state(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     inputs: TrainInputs,
-    config: ResolvedSettings,
+    settings: ResolvedSettings,
 ) -> TrainState:
     """Parameters before the first step."""
-    params = jax.jit(objective.model.init)(jax.random.key(config.seed), inputs.model)["params"]
-    average = jax.tree.map(jnp.copy, params) if config.parameter_average > 0 else None
+    params = jax.jit(objective.model.init)(jax.random.key(settings.seed), inputs.model)["params"]
+    average = jax.tree.map(jnp.copy, params) if settings.parameter_average > 0 else None
     return TrainState(jnp.int32(0), params, optimizer.init(params), average)
 
 
 def build_steps(
     objective: Objective,
     optimizer: optax.GradientTransformation,
-    config: ResolvedSettings,
+    settings: ResolvedSettings,
     *,
     batch_size: int,
     n_micro_batches: int,
@@ -116,15 +122,15 @@ def build_steps(
     n_steps: int,
     devices: Sequence[jax.Device] | None = None,
 ) -> jax.stages.Wrapped:
-    """`n_steps` train steps as one pmapped function, compiled when it is first called.
+    """`n_steps` train steps as one function of all devices, compiled when it is first called.
 
     An epoch's order is a permutation of the interactions, drawn on the device from the seed and the
     number of the epoch; it starts over where the last batch of the epoch needs more.
 
     Args:
-        objective: what is minimised.
+        objective: what is minimized.
         optimizer: how.
-        config: how the parameters are averaged.
+        settings: how the parameters are averaged.
         batch_size: interactions a step, over all devices; a multiple of their number times
             `n_micro_batches`.
         n_micro_batches: parts of a batch whose losses are computed one after another.
@@ -138,7 +144,7 @@ def build_steps(
         drawn. It returns the state `n_steps` later and each loss term `[n_devices, n_steps]`.
     """
     n_devices = len(devices) if devices else jax.device_count()
-    kept_share = config.parameter_average ** (1 / steps_per_epoch)
+    kept_share = settings.parameter_average ** (1 / steps_per_epoch)
 
     def steps(
         state: TrainState, inputs: TrainInputs, seed: jax.Array
@@ -165,7 +171,7 @@ def build_steps(
         return jax.lax.scan(step, state, first + jnp.arange(n_steps))
 
     # The seed is an argument, so that what is compiled for one serves all.
-    return jax.pmap(steps, axis_name=AXIS, in_axes=(0, 0, None), donate_argnums=0, devices=devices)
+    return map_devices(steps, (0, 0, None), donate=0, devices=devices)
 
 
 def _epoch_order(key: jax.Array, n_interactions: int) -> Callable[[jax.Array], jax.Array]:

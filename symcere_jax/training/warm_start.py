@@ -10,20 +10,20 @@ from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError
 from symcere_jax.models import NODE_PARAMS
 from symcere_jax.settings import MODEL_SETTINGS, ResolvedSettings
-from symcere_jax.training.checkpoint import Checkpoints, Metadata
+from symcere_jax.training.checkpoints import Checkpoints, Metadata
 
 
 def warm_params(
-    workdir: str | Path, config: ResolvedSettings, dataset: ReviewDataset, params: Any
+    workdir: str | Path, settings: ResolvedSettings, dataset: ReviewDataset, params: Any
 ) -> Any:
     """The best parameters of an earlier run, with rows for the users and items that are new.
 
     Rows of the graph tower follow their users and items; new ones keep their initial values, which
-    are next to nothing, so that what is new starts from its text. All else is taken over as it is.
+    are tiny, so that new users and items start from their text. All else is copied.
 
     Args:
         workdir: of the earlier run.
-        config: resolved settings of the run that starts.
+        settings: of the run that starts.
         dataset: the prepared folder of the earlier run, or what it became by appending reviews.
         params: initial parameters of the run that starts.
 
@@ -33,7 +33,7 @@ def warm_params(
     """
 
     def like(metadata: Metadata) -> Any:
-        _check(metadata, config, dataset, workdir)
+        _check(metadata, settings, dataset, workdir)
         n_nodes = metadata.n_users + metadata.n_items
 
         def earlier_shape(path: tuple, leaf: jax.Array) -> jax.ShapeDtypeStruct:
@@ -62,7 +62,7 @@ def warm_params(
 
 
 def _check(
-    metadata: Metadata, config: ResolvedSettings, dataset: ReviewDataset, workdir: str | Path
+    metadata: Metadata, settings: ResolvedSettings, dataset: ReviewDataset, workdir: str | Path
 ) -> None:
     if not dataset.grew_from(metadata.fingerprint):
         raise CheckpointError(
@@ -70,7 +70,7 @@ def _check(
             f"{metadata.fingerprint}), which {dataset.folder} did not grow from: add the new "
             "reviews to that folder by data_prep/prepare.py --append"
         )
-    earlier, mine = metadata.config.as_dict(), config.as_dict()
+    earlier, mine = metadata.settings.as_dict(), settings.as_dict()
     for name in MODEL_SETTINGS:
         if mine[name] != earlier[name]:
             raise ConfigError(

@@ -32,7 +32,7 @@ def test_items_do_not_recommend_themselves():
     np.testing.assert_array_equal(np.diag(scorer.params.weights), 0)
 
 
-def test_a_catalogue_that_is_too_large(monkeypatch):
+def test_a_catalog_that_is_too_large(monkeypatch):
     monkeypatch.setattr(ease, "MAX_ITEMS", 6)
     with pytest.raises(ConfigError, match="7 items are more than the 6"):
         fit_ease(small.dataset(), EaseSettings(), 0)

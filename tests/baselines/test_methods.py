@@ -4,7 +4,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import METHODS, graph_training
+from symcere_jax.baselines import METHODS
+from symcere_jax.baselines.neural import graph_training
 from symcere_jax.evaluation import evaluate
 
 from . import small

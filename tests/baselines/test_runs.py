@@ -5,18 +5,19 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import METHODS, Scorer, count_steps, run_baseline, sample_settings
+from symcere_jax.baselines import METHODS, Scorer, run_baseline, sample_settings
 from symcere_jax.baselines.methods import Method
 from symcere_jax.errors import BusyError, ConfigError
+from symcere_jax.fields import SettingsBase, setting
 from symcere_jax.locking import LOCK, locked
 
 from . import small
 
 
 @dataclasses.dataclass(frozen=True)
-class ToySettings:
-    quality: float = 0.0
-    width: int = 1
+class ToySettings(SettingsBase):
+    quality: float = setting(0.0, "share of the truth")
+    width: int = setting(1, "no effect")
 
     SPACE: ClassVar = {"quality": (0.0, 0.3, 1.0), "width": (1, 2)}
 
@@ -57,7 +58,6 @@ def test_settings_are_distinct_and_start_with_the_defaults():
 def test_a_larger_budget_adds_settings():
     method = METHODS["simgcl"]
     assert sample_settings(method, 20)[:7] == sample_settings(method, 7)
-    assert sample_settings(method, 7, seed=1)[1:] != sample_settings(method, 7)[1:]
 
 
 @pytest.mark.parametrize(("name", "n"), [("popularity", 1), ("ease", 12), ("toy", 6)])
@@ -66,13 +66,15 @@ def test_a_small_space_is_tried_whole(name, n, toy):
 
 
 def test_chooses_on_valid_and_tests_each_seed(toy, tmp_path):
-    data, words = small.dataset(), []
-    record = run_baseline("toy", data, tmp_path, budget=6, seeds=3, progress=words.append)
+    data, told = small.dataset(), []
+    record = run_baseline(
+        "toy", data, tmp_path, budget=6, seeds=3, progress=lambda *what: told.append(what)
+    )
     assert record.best.settings["quality"] == 1.0
     assert record.best.score == 1.0
     assert [seed for _, seed in toy] == [0] * 6 + [0, 1, 2]
     assert {settings.quality for settings, _ in toy[6:]} == {1.0}
-    assert len(words) == 9 == count_steps("toy", budget=6, seeds=3)
+    assert [(done, total) for done, total, _ in told] == [(done, 9) for done in range(1, 10)]
     content = json.loads((tmp_path / "toy" / "settings.json").read_text())
     assert content["chosen"] == record.best.settings
     assert content["valid_ndcg@10"] == 1.0
@@ -88,13 +90,18 @@ def test_chooses_on_valid_and_tests_each_seed(toy, tmp_path):
 def test_what_is_done_is_not_repeated(toy, tmp_path):
     first = run_baseline("toy", small.dataset(), tmp_path, budget=4, seeds=2)
     toy.clear()
-    words = []
+    told = []
     second = run_baseline(
-        "toy", small.dataset(), tmp_path, budget=4, seeds=2, progress=words.append
+        "toy",
+        small.dataset(),
+        tmp_path,
+        budget=4,
+        seeds=2,
+        progress=lambda *what: told.append(what),
     )
     assert toy == []
     assert second == first
-    assert len(words) == 6
+    assert len(told) == 6
     run_baseline("toy", small.dataset(), tmp_path, budget=4, seeds=3)
     assert [seed for _, seed in toy] == [2]
 
@@ -102,7 +109,7 @@ def test_what_is_done_is_not_repeated(toy, tmp_path):
 def test_goes_on_after_an_interrupt(toy, tmp_path, monkeypatch):
     whole = run_baseline("toy", small.dataset(), tmp_path / "whole", budget=5, seeds=1)
 
-    def interrupt(words):
+    def interrupt(*what):
         if len(toy) == 3:
             raise KeyboardInterrupt
 
@@ -143,7 +150,7 @@ def test_an_unknown_method(tmp_path):
 def test_a_workdir_of_other_data(toy, tmp_path):
     data = small.dataset()
     run_baseline("toy", data, tmp_path, budget=1, seeds=1)
-    manifest = dataclasses.replace(data.manifest, files={"x": {"sha256": "other", "bytes": 1}})
+    manifest = dataclasses.replace(data.manifest, fingerprint="other")
     with pytest.raises(ConfigError, match="other data than small; give another --workdir"):
         run_baseline("toy", dataclasses.replace(data, manifest=manifest), tmp_path)
 

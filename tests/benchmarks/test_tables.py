@@ -1,28 +1,26 @@
-from pathlib import Path
-
+import numpy as np
 import pytest
 
-
-@pytest.fixture
-def tables(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
-    import tables
-
-    return tables
+from benchmarks import tables
 
 
-def test_a_table_takes_the_place_of_the_earlier_one(tables, tmp_path):
+def test_a_table_takes_the_place_of_the_earlier_one(tmp_path):
     path = tmp_path / "page.md"
     path.write_text("before\n<!-- a -->\nold\n<!-- /a -->\nafter\n")
     text = tables.markdown(("name", "n"), [["x", "1"], ["y", "2"]])
     for _ in range(2):
-        tables.replace(path, "a", text)
+        tables.publish(text, "a", str(path))
     table = "| name | n |\n| --- | ---: |\n| x | 1 |\n| y | 2 |"
     assert path.read_text() == f"before\n<!-- a -->\n{table}\n<!-- /a -->\nafter\n"
 
 
-def test_missing_marks_are_named(tables, tmp_path):
+def test_missing_marks_are_named(tmp_path):
     path = tmp_path / "page.md"
     path.write_text("nothing")
     with pytest.raises(SystemExit, match="needs the lines <!-- a --> and <!-- /a --> once"):
-        tables.replace(path, "a", "text")
+        tables.publish("text", "a", str(path))
+
+
+def test_the_spread_is_that_of_a_sample():
+    assert tables.mean_and_spread([0.1, 0.3]) == f"0.2000 ± {np.std([0.1, 0.3], ddof=1):.4f}"
+    assert tables.mean_and_spread([5.0], digits=1) == "5.0"

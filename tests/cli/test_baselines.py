@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from symcere_jax.report.comparison import compare_runs
+from symcere_jax.study.comparison import compare_runs
 
 ROOT = Path(__file__).parents[2]
 

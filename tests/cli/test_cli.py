@@ -119,7 +119,7 @@ def test_a_bad_command_line_is_one_line(hello, argument, message):
     ("script", "names"),
     [
         ("data_prep/prepare.py", ["source", "k_core", "text_encoder", "user_field"]),
-        ("data_prep/encode.py", ["dataset", "text_whiten"]),
+        ("data_prep/encode.py", ["dataset", "text_width"]),
         ("launch/train.py", ["dataset", "temperature", "coordinator"]),
     ],
 )

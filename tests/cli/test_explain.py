@@ -2,7 +2,8 @@ import json
 import re
 
 import pytest
-from tests.reporting.test_html import Reader
+
+from tests.report.reader import Reader
 
 FEW = ("--samples=30", "--repeats=2")
 
@@ -22,11 +23,11 @@ def test_reviews(explain, dataset, tmp_path):
     assert run.status == 0, run.err
     content = json.loads((tmp_path / "explanations.json").read_text(encoding="utf-8"))
     table = dataset.reviews().to_pylist()
-    assert [one["review"] for one in content["reviews"]] == [3, 8]
-    for one in content["reviews"]:
-        assert one["text"] == table[one["review"]]["text"]
-        assert one["item_id"] == dataset.item_ids()[table[one["review"]]["item"]]
-        assert one["words"][0]["word"] in run.out
+    assert [review["row"] for review in content["reviews"]] == [3, 8]
+    for review in content["reviews"]:
+        assert review["words"]["text"] == table[review["row"]]["text"]
+        assert review["item_id"] == dataset.item_ids()[table[review["row"]]["item"]]
+        assert review["words"]["words"][0]["word"] in run.out
     page = Reader((tmp_path / "explanations.html").read_text(encoding="utf-8"))
     assert table[3]["text"] in page.text
     assert run.out.splitlines()[-2:] == [
@@ -38,10 +39,10 @@ def test_reviews_are_drawn_from_the_test_split(explain, dataset, tmp_path):
     assert explain(f"--output={tmp_path}", "--against=fused").status == 0
     content = json.loads((tmp_path / "explanations.json").read_text(encoding="utf-8"))
     split = dataset.reviews(["split"])["split"].to_pylist()
-    rows = [one["review"] for one in content["reviews"]]
+    rows = [review["row"] for review in content["reviews"]]
     assert len(set(rows)) == 5
     assert {split[row] for row in rows} == {"test"}
-    assert {one["against"] for one in content["reviews"]} == {"fused"}
+    assert content["against"] == "fused"
 
 
 def test_a_recommendation(explain, dataset, tmp_path):

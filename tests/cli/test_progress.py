@@ -4,9 +4,22 @@ import sys
 import pytest
 
 from symcere_jax.cli.progress import ProgressBar, RunsBar, counting_bar
-from symcere_jax.study.training import Epoch
+from symcere_jax.settings import ResolvedSettings, Settings
+from symcere_jax.study.observers import Epoch
 from symcere_jax.training import Progress
 
+RESOLVED = ResolvedSettings(
+    embedding_dim=8,
+    text_encoder="none",
+    candidates="catalog",
+    temperature=0.5,
+    exclude_target="edge",
+    user_ranking_weight=0.0,
+    batch_size=256,
+    embedding_learning_rate=1e-3,
+    scalar_learning_rate=1e-2,
+    epochs=10,
+)
 RECORD = {"epoch": 3, "step": 12, "loss": 0.25, "ndcg@10": 0.5}
 
 
@@ -16,7 +29,7 @@ class _Terminal(io.StringIO):
 
 
 def _run(bar: ProgressBar, progress: Progress, record: dict, best: bool) -> None:
-    bar.start(10, 4, 256, progress)
+    bar.start(RESOLVED, 4, 256, progress)
     bar.steps(3, 2, 0.125)
     bar.epoch(record, best)
     bar.close()
@@ -32,21 +45,28 @@ def _run(bar: ProgressBar, progress: Progress, record: dict, best: bool) -> None
     ],
 )
 def test_in_a_log_an_epoch_is_a_line(capsys, record, best, line):
-    _run(ProgressBar(), Progress(), record, best)
+    _run(ProgressBar(RESOLVED), Progress(), record, best)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == ["at most 10 epochs of 4 steps of 256 interactions", line]
 
 
+def test_what_the_data_has_chosen_is_shown(capsys):
+    _run(ProgressBar(Settings(temperature=0.5, batch_size=256)), Progress(), RECORD, False)
+    chosen = capsys.readouterr().err.splitlines()[0].split()
+    assert "--embedding_dim=8" in chosen and "--user_ranking_weight=0.0" in chosen
+    assert not any(word.startswith(("--temperature", "--batch_size")) for word in chosen)
+
+
 def test_a_resumed_run_says_so(capsys):
-    _run(ProgressBar(), Progress(step=8), RECORD, False)
+    _run(ProgressBar(RESOLVED), Progress(step=8), RECORD, False)
     assert capsys.readouterr().err.startswith("resumed at step 8\nat most 10 epochs of 4 steps")
 
 
 def test_on_a_terminal_a_bar_moves(monkeypatch):
     terminal = _Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    _run(ProgressBar(), Progress(step=8), RECORD, True)
+    _run(ProgressBar(RESOLVED), Progress(step=8), RECORD, True)
     last = terminal.getvalue().split("\r")[-1]
     assert last.startswith("epoch 3:  25%|")  # 10 of 40 steps
     assert "10/40" in last
@@ -55,7 +75,7 @@ def test_on_a_terminal_a_bar_moves(monkeypatch):
 
 
 def test_closing_before_the_start_is_fine(capsys):
-    ProgressBar().close()
+    ProgressBar(RESOLVED).close()
     assert capsys.readouterr().err == ""
 
 
@@ -73,10 +93,10 @@ def test_a_counting_bar_on_a_terminal_alone(monkeypatch, capsys):
 
 def test_many_runs_show_a_line_each(capsys):
     bar = RunsBar("trial")
-    bar.ended("before the start")
+    bar.end("before the start")
     bar.start(3, 1)
-    bar.at_work("trial 2", Epoch(4, 0.25))
-    bar.ended("trial 2 complete")
+    bar.epoch(Epoch("trial 2", 4, 0.25))
+    bar.end("trial 2 complete")
     bar.close()
     assert capsys.readouterr().err == "before the start\ntrial 2 complete\n"
 
@@ -85,8 +105,8 @@ def test_many_runs_show_a_bar_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     bar = RunsBar("trial")
     bar.start(3, 1)
-    bar.at_work("trial 2", Epoch(4, 0.25))
-    bar.ended("trial 2 complete")
+    bar.epoch(Epoch("trial 2", 4, 0.25))
+    bar.end("trial 2 complete")
     bar.close()
     shown = capsys.readouterr().err
     assert "1/3" in shown and "trial 2, epoch 4: 0.2500" in shown

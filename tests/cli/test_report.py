@@ -1,4 +1,4 @@
-from tests.reporting.test_html import Reader
+from tests.report.reader import Reader
 
 
 def test_writes_one_file(run_binary, dataset, trained_run, tmp_path):

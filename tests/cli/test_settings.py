@@ -2,7 +2,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from symcere_jax.cli import settings_flags as settings
+from symcere_jax.cli import field_flags
 from symcere_jax.errors import ConfigError
 from symcere_jax.settings import Settings
 
@@ -10,7 +10,7 @@ from symcere_jax.settings import Settings
 @pytest.fixture
 def holders():
     defined = set(flags.FLAGS)
-    yield settings.define()
+    yield field_flags.define(Settings)
     for name in set(flags.FLAGS) - defined:
         delattr(flags.FLAGS, name)
 
@@ -23,7 +23,7 @@ def test_there_is_a_flag_for_each_setting(holders):
     with flagsaver.flagsaver():
         _parse()
         assert list(holders) == list(Settings().as_dict())
-        assert settings.config(holders) == Settings()
+        assert field_flags.read(Settings, holders) == Settings()
         assert all(flags.FLAGS[name].help for name in holders)
 
 
@@ -32,7 +32,7 @@ def test_flags_become_settings_of_the_same_name_and_type(holders):
         _parse(
             "--nonormalize", "--n_layers=0", "--temperature=1", "--text_encoder=none", "--seed=7"
         )
-        config = settings.config(holders)
+        config = field_flags.read(Settings, holders)
     expected = {
         "normalize": False,
         "n_layers": 0,
@@ -54,4 +54,4 @@ def test_limits_are_those_of_the_settings(holders):
     with flagsaver.flagsaver():
         _parse("--patience=0")
         with pytest.raises(ConfigError, match="--patience is 0, must be at least 1"):
-            settings.config(holders)
+            field_flags.read(Settings, holders)

@@ -84,7 +84,7 @@ def test_flags_after_a_flagfile_override_it(trained, run_binary, tmp_path):
     assert run.status == 0, run.err
     assert len(_records(tmp_path)) == 1
     assert set(overrides) <= set((tmp_path / "flags.txt").read_text().splitlines())
-    config = Checkpoints(tmp_path).metadata("latest").config
+    config = Checkpoints(tmp_path).metadata().config
     assert (config.epochs, config.normalize) == (0, False)
     assert config.learning_rate == 0.5
     assert config.batch_size == 256
@@ -209,7 +209,7 @@ def test_sigterm_leaves_a_checkpoint_and_the_same_command_goes_on(
         r"stopped after (\d+) epochs; the same command goes on from there\n", out
     )
     assert 2 <= int(stopped[1]) < 60
-    *_, step = Checkpoints(tmp_path).steps("latest")
+    *_, step = Checkpoints(tmp_path).numbers()
     assert step // 3 == int(stopped[1])
 
     done = subprocess.run(line, env=environment, capture_output=True, text=True)

@@ -31,11 +31,15 @@ MANIFEST = schema.Manifest(
 
 
 def _edit(folder, **entries):
-    """Writes a manifest with some entries changed, or left out where None; without checksum."""
+    """Writes a manifest with some entries changed, or left out where None, and its checksum."""
     MANIFEST.write(folder)
     path = folder / schema.MANIFEST
-    content = json.loads(path.read_text(encoding="utf-8")) | {"checksum": None} | entries
+    content = json.loads(path.read_text(encoding="utf-8")) | entries
     content = {name: value for name, value in content.items() if value is not None}
+    if "checksum" not in entries:
+        content.pop("checksum")
+        ordered = json.dumps(content, sort_keys=True).encode()
+        content["checksum"] = hashlib.sha256(ordered).hexdigest()
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -61,32 +65,24 @@ def test_a_manifest_that_was_changed_is_refused(tmp_path, entry, value):
 
 def test_a_split_policy_holds_until_an_entry_of_what_was_appended_says_otherwise():
     assert (MANIFEST.split_name, MANIFEST.ended_split_policy) == ("ratio", "")
-    entries = [{"fingerprint": "a"}, {"ends_split_policy": "too late"}, {}]
+    entries = [{"fingerprint": name} for name in "abc"]
+    entries[1]["ends_split_policy"] = "too late"
     ended = dataclasses.replace(MANIFEST, source={"appended": entries})
     assert ended.ended_split_policy == "too late"
     assert ended.split_name == "ratio until reviews were appended"
     assert dataclasses.replace(MANIFEST, split={}).split_name == "–"
 
 
-@pytest.mark.parametrize("earlier", [{}, "x", [1], None])
-def test_what_was_before_features_is_a_list_of_fingerprints(tmp_path, earlier):
-    _edit(tmp_path, source={"before_features": earlier})
-    with pytest.raises(DataError, match="entry 'source' is malformed"):
-        schema.Manifest.read(tmp_path)
-
-
-def test_what_a_folder_grew_from_has_all_its_fingerprints():
-    entries = [{"fingerprint": "b", "before_features": ["a"]}, {"fingerprint": "c"}]
-    source = {"appended": entries, "before_features": ["d"]}
+def test_a_folder_grew_from_what_was_appended_to():
+    source = {"appended": [{"fingerprint": "a"}, {"fingerprint": "b"}]}
     manifest = dataclasses.replace(MANIFEST, source=source)
-    assert all(map(manifest.grew_from, ["a", "b", "c", "d", manifest.fingerprint]))
-    assert not manifest.grew_from("e")
-    assert manifest.was("d") and not manifest.was("c")
+    assert all(map(manifest.grew_from, ["a", "b", manifest.fingerprint]))
+    assert not manifest.grew_from("c")
 
 
 @pytest.mark.parametrize(
     "appended",
-    [{}, "x", ["x"], [{"ends_split_policy": ["late"]}], [{"before_features": [1]}]],
+    [{}, "x", ["x"], [{}], [{"fingerprint": "a", "ends_split_policy": ["late"]}]],
 )
 def test_what_was_appended_is_a_list_of_entries(tmp_path, appended):
     _edit(tmp_path, source={"appended": appended})
@@ -231,18 +227,25 @@ def test_an_unknown_entry(tmp_path):
         schema.Manifest.read(tmp_path)
 
 
-def test_the_fingerprint_depends_on_content_only():
+def test_a_fingerprint_is_made_of_the_content_and_stays_until_a_new_one_is_asked_for(tmp_path):
+    anew = {"fingerprint": ""}
     others = {
         "name": "renamed",
         "dropped": {"k-core": 3},
         "files": dict(reversed(MANIFEST.files.items())),
     }
     for name, value in others.items():
-        assert dataclasses.replace(MANIFEST, **{name: value}).fingerprint == MANIFEST.fingerprint
+        same = dataclasses.replace(MANIFEST, **{name: value}, **anew)
+        assert same.fingerprint == MANIFEST.fingerprint
     changed = MANIFEST.files | {"test.npy": {"sha256": "bc", "bytes": 2}}
     renamed = {"train.npy": MANIFEST.files["train.npy"], "t.npy": MANIFEST.files["test.npy"]}
     for files in (changed, renamed):
-        assert dataclasses.replace(MANIFEST, files=files).fingerprint != MANIFEST.fingerprint
+        other = dataclasses.replace(MANIFEST, files=files, **anew)
+        assert other.fingerprint != MANIFEST.fingerprint
+        kept = dataclasses.replace(MANIFEST, files=files)
+        assert kept.fingerprint == MANIFEST.fingerprint
+        kept.write(tmp_path)
+        assert schema.Manifest.read(tmp_path).fingerprint == MANIFEST.fingerprint
 
 
 def test_file_names():

@@ -58,49 +58,6 @@ def test_buckets_are_an_ordered_partition(counts, n_buckets):
         assert before.high < after.low
 
 
-def test_found_items_by_hand():
-    users = np.array([2, 5], np.int32)
-    recommended = np.array([[7, 3, -1], [3, 8, 1]], np.int32)
-    held_out = np.array([[2, 3], [2, 9], [5, 1], [5, 3], [5, 7]], np.int32)
-    assert find_held_out(recommended, users, held_out, 3).tolist() == [
-        True,
-        False,
-        True,
-        True,
-        False,
-    ]
-    assert find_held_out(recommended, users, held_out, 1).tolist() == [
-        False,
-        False,
-        False,
-        True,
-        False,
-    ]
-    for k in (0, 4):
-        with pytest.raises(ValueError, match=f"k is {k}, rankings have 3 items"):
-            find_held_out(recommended, users, held_out, k)
-
-
-def test_recall_by_bucket_by_hand():
-    users = np.array([0, 0, 0, 4, 4, 6])
-    counts = np.array([1, 1, 9, 1, 9, 9])
-    found = np.array([1, 0, 1, 1, 0, 0.5])
-    rare, popular = recall_by_bucket(found, users, quantile_buckets(counts, 2))
-    assert rare.tolist() == [0.5, 1.0]  # users 0 and 4
-    assert popular.tolist() == [1.0, 0.0, 0.5]  # users 0, 4 and 6
-
-
-@pytest.mark.parametrize("k", [1, 5])
-def test_one_bucket_is_recall(k):
-    data = folders.random_dataset()
-    scores = np.random.default_rng(0).random((data.n_users, data.n_items), np.float32)
-    found = evaluate(lambda scores, users: scores[users], scores, data, "test", ks=(k,))
-    hits = find_held_out(found.recommended, found.users, data.test, k)
-    (bucket,) = quantile_buckets(np.ones(len(data.test), int), 5)
-    (recall,) = recall_by_bucket(hits, data.test[:, 0], [bucket])
-    np.testing.assert_allclose(recall, found.per_user[f"recall@{k}"])
-
-
 def test_recall_by_bucket_equals_a_loop():
     data = folders.random_dataset()
     scores = np.random.default_rng(1).random((data.n_users, data.n_items), np.float32)

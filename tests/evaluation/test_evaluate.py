@@ -116,15 +116,6 @@ def test_cut_offs_below_one_are_refused():
             evaluate(lookup, _scores(data), data, "test", ks=ks)
 
 
-def test_progress_ends_with_all_users():
-    data = folders.random_dataset()
-    calls = []
-    found = evaluate(
-        lookup, _scores(data), data, "test", progress=lambda *counts: calls.append(counts)
-    )
-    assert calls[-1] == (len(found.users), len(found.users))
-
-
 def test_a_split_without_interactions_is_an_error():
     data = folders.dataset([(0, 0)], [], [(0, 1)], n_users=1, n_items=2)
     with pytest.raises(DataError, match=r"valid\.npy has no interactions .* --valid_share"):

@@ -3,7 +3,12 @@ import math
 import numpy as np
 import pytest
 
-from symcere_jax.evaluation import alignment, alignment_and_uniformity, uniformity
+from symcere_jax.evaluation.geometry import (
+    alignment,
+    alignment_and_uniformity,
+    norm_popularity_correlation,
+    uniformity,
+)
 
 
 def unit(row):
@@ -63,3 +68,28 @@ def test_a_sample_is_spread_over_all_rows():
 def test_what_is_not_defined_is_left_out(points):
     found = alignment_and_uniformity(points[:1], points, np.zeros((0, 2), int))
     assert set(found) == {"uniformity_items"}
+
+
+def test_norms_and_popularity_by_hand():
+    # Ranks of the norms 1, 2.5, 2.5, 4 and of the counts 2, 1, 4, 3: covariance 1.5.
+    embeddings = np.array([[1.0, 0], [0, 3], [3, 0], [9, 0]])
+    found = norm_popularity_correlation(embeddings, np.array([5, 0, 9, 7]))
+    assert found == pytest.approx(1.5 / math.sqrt(4.5 * 5))
+    assert math.isnan(norm_popularity_correlation(embeddings, np.ones(4)))
+
+
+@pytest.mark.parametrize(("power", "expected"), [(2, 1.0), (-0.5, -1.0)])
+def test_norms_that_follow_popularity(power, expected):
+    rng = np.random.default_rng(1)
+    counts = rng.permutation(np.arange(1, 21))
+    directions = rng.standard_normal((20, 4))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    embeddings = np.float32(directions * counts[:, None] ** float(power))
+    assert norm_popularity_correlation(embeddings, counts) == pytest.approx(expected)
+
+
+def test_normalised_embeddings_have_no_correlation():
+    embeddings = np.random.default_rng(2).standard_normal((50, 8)).astype(np.float32)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    assert np.ptp(np.linalg.norm(embeddings.astype(np.float64), axis=1)) > 0  # rounding
+    assert math.isnan(norm_popularity_correlation(embeddings, np.arange(50)))

@@ -5,7 +5,7 @@ import pytest
 
 from symcere_jax.errors import ConfigError
 from symcere_jax.explain import Aligner
-from symcere_jax.models import build_model
+from symcere_jax.models import SymCERE
 from symcere_jax.settings import Settings
 
 TEXTS = ["gasket bolt engine", "", "good great", "spatula oven"]
@@ -22,7 +22,7 @@ def reviews(dataset):
 
 
 def test_texts_are_embedded_as_the_text_tower_does(trained, dataset, reviews):
-    aligner = Aligner.of_model("model", trained, dataset)
+    aligner = Aligner.from_model("model", trained, dataset)
     texts = reviews["text"].slice(0, 40).to_pylist()
     kernel = np.asarray(trained.params["text_tower"]["projection"]["kernel"], np.float64)
     stored = dataset.text_features("lsa", "reviews")[:40]
@@ -32,16 +32,16 @@ def test_texts_are_embedded_as_the_text_tower_does(trained, dataset, reviews):
     np.testing.assert_allclose(aligner.embed(texts), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("against", ["graph", "text", "fused"])
-def test_targets_are_nodes_of_the_model(trained, dataset, against):
-    aligner = Aligner.of_model("model", trained, dataset, against)
-    nodes = getattr(trained.nodes(by_tower=True), against)
+@pytest.mark.parametrize("target", ["graph", "text", "fused"])
+def test_targets_are_nodes_of_the_model(trained, dataset, target):
+    aligner = Aligner.from_model("model", trained, dataset, target)
+    nodes = getattr(trained.nodes(by_tower=True), target)
     expected = unit(np.asarray(nodes))
     np.testing.assert_allclose(np.concatenate([aligner.users, aligner.items]), expected, atol=1e-6)
 
 
 def test_a_score_is_a_cosine(trained, dataset):
-    aligner = Aligner.of_model("model", trained, dataset)
+    aligner = Aligner.from_model("model", trained, dataset)
     scores = aligner.scorer(aligner.items[3])(TEXTS)
     a = aligner.embed(TEXTS).astype(np.float64)
     np.testing.assert_allclose(scores, a @ aligner.items[3], atol=1e-6)
@@ -50,14 +50,14 @@ def test_a_score_is_a_cosine(trained, dataset):
 
 
 def test_how_many_texts_go_together_does_not_matter(trained, dataset):
-    aligner = Aligner.of_model("model", trained, dataset)
+    aligner = Aligner.from_model("model", trained, dataset)
     many = aligner.embed(TEXTS * 150)
     np.testing.assert_allclose(many[-4:], aligner.embed(TEXTS), atol=1e-6)
     assert aligner.embed([]).shape == (0, 12)
 
 
 def test_text_alone(dataset):
-    aligner = Aligner.of_text("text alone", dataset, "lsa")
+    aligner = Aligner.from_text_features("text alone", dataset, "lsa")
     np.testing.assert_allclose(
         aligner.items, unit(dataset.text_features("lsa", "items")), atol=1e-6
     )
@@ -75,6 +75,6 @@ def test_text_alone(dataset):
 )
 def test_models_without_what_is_compared(trained, dataset, settings, message):
     config = Settings(embedding_dim=12, **settings)
-    model = build_model(config, dataset.n_users, dataset.n_items)
+    model = SymCERE(dataset.n_users, dataset.n_items, config)
     with pytest.raises(ConfigError, match=message):
-        Aligner.of_model("model", dataclasses.replace(trained, model=model), dataset)
+        Aligner.from_model("model", dataclasses.replace(trained, model=model), dataset)

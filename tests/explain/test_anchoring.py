@@ -4,24 +4,23 @@ from sklearn.metrics import roc_auc_score
 
 from symcere_jax.explain import (
     Aligner,
-    WordContributions,
+    LimeSettings,
+    TextExplanation,
+    WordContribution,
     classes_of_lists,
     explain_reviews,
     sample_reviews,
     summarize_anchoring,
 )
-from symcere_jax.prepare.sources.generated import FACTUAL_WORDS, SENTIMENT_WORDS
+from symcere_jax.prepare.sources.synthetic_truth import FACTUAL_WORDS, SENTIMENT_WORDS
 
 CLASSES = classes_of_lists(["bolt", "hose", "oven"], ["good", "bad"])
 LABELS = {"dataset": "d", "split": "test", "against": "graph", "word_classes": "x", "known": {}}
 
 
 def review(**means):
-    mean = np.array(list(means.values()))
-    half_width = np.full(len(mean), 0.05)
-    nothing = np.zeros(len(mean))
-    text = " ".join(means)
-    return WordContributions(text, tuple(means), mean, nothing, half_width, 0.5, 0.9, 100, 3)
+    words = tuple(WordContribution(word, mean, 0.0, 0.05) for word, mean in means.items())
+    return TextExplanation(" ".join(means), 0.5, 0.9, 100, 3, words)
 
 
 REVIEWS = [
@@ -38,17 +37,14 @@ def summary():
     return summarize_anchoring(models, CLASSES, **LABELS)
 
 
-def test_means_by_class(summary):
+def test_shares_by_class(summary):
     factual = summary.models[0].classes["factual"]
-    by_review = [np.mean([0.4, 0.2]), -0.1, 0.3, np.mean([0.6, 0.2])]
-    assert factual.mean == pytest.approx(np.mean(by_review))
-    assert factual.error == pytest.approx(np.std(by_review, ddof=1) / 2)
-    assert factual.n_words == pytest.approx(6 / 4)
-    totals = [1.0, 0.4, 1.0, 1.0]
-    shares = [value / total for value, total in zip(by_review, totals, strict=True)]
-    assert factual.share == pytest.approx(np.mean(shares))
+    by_review = [np.mean([0.4, 0.2]), -0.1 / 0.4, 0.3, np.mean([0.6, 0.2])]
+    assert factual.share == pytest.approx(np.mean(by_review))
+    assert factual.share_error == pytest.approx(np.std(by_review, ddof=1) / 2)
     other = summary.models[0].classes["other"]
-    assert other.mean == pytest.approx(np.mean([0.3, 0.0, 0.2, 0.0]))
+    assert other.share == pytest.approx(np.mean([0.3, 0.0, 0.2, 0.0]))
+    assert summary.models[1].classes["other"].share == 0
 
 
 def test_the_gap_is_paired(summary):
@@ -63,31 +59,30 @@ def test_the_gap_is_paired(summary):
 def test_auc_equals_scikit_learn(summary):
     aucs = []
     for one in REVIEWS:
-        rows = [row for row, word in enumerate(one.words) if word in CLASSES]
-        labels = [CLASSES[one.words[row]] == "factual" for row in rows]
-        aucs.append(roc_auc_score(labels, one.mean[rows]))
+        words = [word for word in one.words if word.word in CLASSES]
+        labels = [CLASSES[word.word] == "factual" for word in words]
+        aucs.append(roc_auc_score(labels, [word.mean for word in words]))
     assert summary.models[0].auc == pytest.approx(np.mean(aucs))
 
 
 def test_stability_and_top_words(summary):
     first = summary.models[0]
-    sure = [abs(v) > 0.05 for v in (0.4, 0.1, 0.2, -0.1, 0, -0.3, 0.3, 0.3, -0.2, 0.6, 0.2, 0.2)]
-    assert first.stability == pytest.approx(np.mean(sure))
+    significant = [
+        abs(v) > 0.05 for v in (0.4, 0.1, 0.2, -0.1, 0, -0.3, 0.3, 0.3, -0.2, 0.6, 0.2, 0.2)
+    ]
+    assert first.stability == pytest.approx(np.mean(significant))
     (top,) = first.classes["factual"].top  # the others are in fewer than three reviews
     assert (top.word, top.n_reviews) == ("bolt", 3)
-    assert top.mean == pytest.approx((0.4 + 0.3 + 0.6) / 3)
+    assert top.share == pytest.approx((0.4 + 0.3 + 0.6) / 3)
 
 
-def test_planted_facts_are_recovered(trained, dataset):
+def test_planted_facts_are_recovered(dataset):
     """Facts carry the similarity, in the text features already."""
     planted = classes_of_lists(FACTUAL_WORDS, SENTIMENT_WORDS)
-    aligner = Aligner.of_text("text", dataset, "lsa")
-    texts, items = sample_reviews(dataset, "test", 12, planted)
-    done = []
-    explanations = explain_reviews(
-        aligner, texts, items, n_samples=80, n_repeats=2, progress=lambda *at: done.append(at)
-    )
-    assert done[-1] == (12, 12)
-    (model,) = summarize_anchoring({"text": explanations}, planted, **LABELS).models
+    aligner = Aligner.from_text_features("text", dataset, "lsa")
+    rows = sample_reviews(dataset, "test", 12, classes=planted)
+    reviews = explain_reviews(aligner, dataset, rows, lime=LimeSettings(80, 2))
+    explanations = {"text": [review.words for review in reviews]}
+    (model,) = summarize_anchoring(explanations, planted, **LABELS).models
     assert model.auc > 0.7
     assert model.gap.low > 0

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from symcere_jax.explain import explain_words
+from symcere_jax.errors import ConfigError
+from symcere_jax.explain import LimeSettings, explain_words
 
 WEIGHTS = {"gasket": 0.4, "bracket": 0.25, "good": -0.1}
 TEXT = "Good gasket, good BRACKET & <nothing> else."
@@ -18,31 +19,29 @@ def score(texts):
 
 @pytest.fixture(scope="module")
 def found():
-    return explain_words(TEXT, score, n_samples=200, n_repeats=3)
+    return explain_words(TEXT, score, LimeSettings(200, 3))
 
 
-def test_a_linear_score_is_found_again(found):
-    by_word = dict(zip(found.words, found.mean.tolist(), strict=True))
-    assert found.words == ("good", "gasket", "bracket", "nothing", "else")
-    for word, value in by_word.items():
-        assert value == pytest.approx(WEIGHTS.get(word, 0.0), abs=0.04)  # ridge shrinks
+def test_a_linear_score_is_recovered(found):
+    assert sorted(word.word for word in found.words) == sorted(
+        ["good", "gasket", "bracket", "nothing", "else"]
+    )
+    for word in found.words:
+        assert word.mean == pytest.approx(WEIGHTS.get(word.word, 0.0), abs=0.04)  # ridge shrinks
     assert found.score == pytest.approx(0.55)
     assert found.fit > 0.99
-    assert [found.words[row] for row in found.order()[:3]] == ["gasket", "bracket", "good"]
+    assert [word.word for word in found.words[:3]] == ["gasket", "bracket", "good"]
 
 
 def test_confidence(found):
-    assert dict(zip(found.words, found.is_sure.tolist(), strict=True)) | {
-        "nothing": None,
-        "else": None,
-    } == {"good": True, "gasket": True, "bracket": True, "nothing": None, "else": None}
-    # t(0.975, 2 degrees of freedom) of three repeats
-    np.testing.assert_allclose(found.half_width, 4.302653 * found.std / np.sqrt(3), rtol=1e-6)
+    assert all(word.is_significant for word in found.words[:3])
+    for word in found.words:  # t(0.975, 2 degrees of freedom) of three repeats
+        assert word.half_width == pytest.approx(4.302653 * word.std / np.sqrt(3))
 
 
 def test_a_score_that_is_not_linear_has_a_bad_fit():
     noise = np.random.default_rng(0)
-    found = explain_words(TEXT, lambda t: noise.random(len(t)), n_samples=100, n_repeats=2)
+    found = explain_words(TEXT, lambda t: noise.random(len(t)), LimeSettings(100, 2))
     assert found.fit < 0.3
 
 
@@ -53,34 +52,32 @@ def test_a_repeat_is_one_batch():
         sizes.append(len(texts))
         return score(texts)
 
-    one = explain_words(TEXT, count, n_samples=50, n_repeats=2, seed=1)
+    one = explain_words(TEXT, count, LimeSettings(50, 2, seed=1))
     assert sizes == [50, 50]
-    again = explain_words(TEXT, count, n_samples=50, n_repeats=2, seed=1)
-    np.testing.assert_array_equal(one.mean, again.mean)
-    assert not np.array_equal(one.mean, explain_words(TEXT, count, n_samples=50, seed=2).mean)
+    assert explain_words(TEXT, count, LimeSettings(50, 2, seed=1)) == one
+    assert explain_words(TEXT, count, LimeSettings(50, 2, seed=2)) != one
 
 
-def test_one_repeat_is_never_sure():
-    found = explain_words(TEXT, score, n_samples=50, n_repeats=1)
-    assert np.isnan(found.half_width).all()
-    assert not found.is_sure.any()
+def test_one_repeat_is_never_significant():
+    found = explain_words(TEXT, score, LimeSettings(50, 1))
+    assert all(np.isnan(word.half_width) and not word.is_significant for word in found.words)
 
 
 @pytest.mark.parametrize("text", ["", " … !"])
 def test_a_text_without_words(text):
     found = explain_words(text, lambda texts: np.full(len(texts), 0.5))
-    assert (found.words, found.score, len(found.mean)) == ((), 0.5, 0)
+    assert (found.words, found.score) == ((), 0.5)
     assert np.isnan(found.fit)
 
 
 def test_a_text_of_one_word():
-    found = explain_words("gasket", score, n_samples=20, n_repeats=2)
-    assert found.words == ("gasket",)
+    found = explain_words("gasket", score, LimeSettings(20, 2))
+    assert [word.word for word in found.words] == ["gasket"]
     assert found.score == pytest.approx(0.4)
     assert found.fit < 0.1  # the only other text is the empty one, far away: nothing to learn from
 
 
-@pytest.mark.parametrize("numbers", [{"n_samples": 1}, {"n_repeats": 0}])
-def test_numbers_out_of_range(numbers):
-    with pytest.raises(ValueError, match="must be"):
-        explain_words(TEXT, score, **numbers)
+@pytest.mark.parametrize("settings", [{"samples": 1}, {"repeats": 0}])
+def test_numbers_out_of_range(settings):
+    with pytest.raises(ConfigError, match="must be at least"):
+        LimeSettings(**settings)

@@ -1,31 +1,52 @@
 import pytest
 
 from symcere_jax.errors import DataError
-from symcere_jax.explain import Aligner, classes_of_lists, known_classes, sample_reviews
-from symcere_jax.prepare.sources.generated import FACTUAL_WORDS, SENTIMENT_WORDS
+from symcere_jax.explain import (
+    Aligner,
+    LimeSettings,
+    classes_of_lists,
+    explain_reviews,
+    sample_reviews,
+)
+from symcere_jax.prepare.sources.synthetic_truth import FACTUAL_WORDS, SENTIMENT_WORDS
+
+PLANTED = classes_of_lists(FACTUAL_WORDS, SENTIMENT_WORDS)
 
 
-def test_a_sample_holds_facts_and_sentiment(dataset):
-    planted = classes_of_lists(FACTUAL_WORDS, SENTIMENT_WORDS)
-    texts, items = sample_reviews(dataset, "test", 10, planted)
-    assert len(texts) == len(items) == 10
-    table = dataset.reviews(["item", "split", "text"]).to_pylist()
-    rows = [(row["text"], row["item"]) for row in table if row["split"] == "test"]
-    for text, item in zip(texts, items.tolist(), strict=True):
-        assert (text, item) in rows
-        assert set(FACTUAL_WORDS) & set(text.split()) and set(SENTIMENT_WORDS) & set(text.split())
-    again, _ = sample_reviews(dataset, "test", 10, planted)
-    assert again == texts
+def test_a_sample_has_facts_and_sentiment(dataset):
+    rows = sample_reviews(dataset, "test", 10, classes=PLANTED)
+    assert len(set(rows)) == 10
+    table = dataset.reviews(["split", "text"]).to_pylist()
+    for row in rows:
+        assert table[row]["split"] == "test"
+        words = set(table[row]["text"].split())
+        assert words & set(FACTUAL_WORDS) and words & set(SENTIMENT_WORDS)
+    assert sample_reviews(dataset, "test", 10, classes=PLANTED) == rows
+    assert sample_reviews(dataset, "test", 10, classes=PLANTED, seed=1) != rows
+
+
+def test_nothing_to_sample(dataset):
     with pytest.raises(DataError, match="fewer than two test reviews"):
-        sample_reviews(dataset, "test", 10, {"gasket": "factual"})
+        sample_reviews(dataset, "test", 10, classes={"gasket": "factual"})
+    with pytest.raises(DataError, match="no other reviews"):
+        sample_reviews(dataset, "other", 10)
 
 
-def test_words_that_the_encoder_does_not_know_are_left_out(dataset):
-    encoder = Aligner.of_text("text", dataset, "lsa").encoder
-    known = [word for word in FACTUAL_WORDS if encoder.encode_texts([word]).any()][:1]
-    words = {known[0]: "factual", "zzz": "factual", "of": "other"}
-    classes, shares = known_classes(words, encoder)
-    assert classes == {known[0]: "factual"}
-    assert shares == {"factual": 0.5, "other": 0.0}
-    emptied = {known[0]: "factual", "zzz": "sentiment"}
-    assert known_classes(emptied, encoder) == (emptied, {"factual": 1.0, "sentiment": 0.0})
+def test_reviews_are_explained_in_order(dataset):
+    aligner = Aligner.from_text_features("text", dataset, "lsa")
+    rows, done = [8, 3], []
+    explanations = explain_reviews(
+        aligner,
+        dataset,
+        rows,
+        lime=LimeSettings(30, 1),
+        progress=lambda *counts: done.append(counts),
+    )
+    assert done == [(1, 2), (2, 2)]
+    table = dataset.reviews().to_pylist()
+    for row, explanation in zip(rows, explanations, strict=True):
+        assert explanation.row == row
+        assert explanation.words.text == table[row]["text"]
+        assert explanation.item_id == dataset.item_ids()[table[row]["item"]]
+        [cosine] = aligner.embed([table[row]["text"]]) @ aligner.items[table[row]["item"]]
+        assert explanation.words.score == pytest.approx(cosine, abs=1e-5)

@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import mutual_info_score
 
 from symcere_jax.errors import DataError
+from symcere_jax.explain import Aligner
 from symcere_jax.explain.word_classes import (
     FACTUAL,
     OTHER,
@@ -13,6 +14,7 @@ from symcere_jax.explain.word_classes import (
     classes_of_dataset,
     classes_of_lists,
     classify_words,
+    drop_unknown_words,
     read_words,
     sentiment_lexicon,
     word_statistics,
@@ -41,11 +43,9 @@ def statistics(reviews):
     return word_statistics(*reviews, n_shuffles=4)
 
 
-def test_words_are_counted(reviews, statistics):
-    texts = reviews[0]
-    assert "the" not in statistics.words  # a stop word
-    for word, n in zip(statistics.words, statistics.n_reviews, strict=True):
-        assert n == sum(word in text.split() for text in texts)
+def test_stop_words_are_left_out(statistics):
+    assert {"superb", "today", "part10"} < set(statistics.words)
+    assert "the" not in statistics.words
 
 
 def test_item_information_is_mutual_information_above_chance(reviews, statistics):
@@ -71,7 +71,7 @@ def test_rating_z_is_fishers_of_pearsons(reviews, statistics):
     assert expected > 4
 
 
-@pytest.mark.parametrize("ratings", [None, np.full(N_REVIEWS, 3.0), np.full(N_REVIEWS, np.nan)])
+@pytest.mark.parametrize("ratings", [np.full(N_REVIEWS, 3.0), np.full(N_REVIEWS, np.nan)])
 def test_without_ratings_nothing_goes_with_them(reviews, ratings):
     texts, items, _ = reviews
     assert not word_statistics(texts, items, ratings, n_shuffles=1).rating_z.any()
@@ -80,7 +80,6 @@ def test_without_ratings_nothing_goes_with_them(reviews, ratings):
 def test_classes():
     statistics = WordStatistics(
         words=("gasket", "great", "blue", "stained", "today", "week"),
-        n_reviews=np.full(6, 20),
         item_information=np.array([0.54, 0.6, 0.54, 0.0, 0.1, 0.05]),
         rating_z=np.array([0.0, 3.0, 9.0, -8.0, 1.0, -2.0]),
     )
@@ -97,7 +96,7 @@ def test_classes():
 
 def test_planted_words_are_found(dataset):
     classes = classes_of_dataset(dataset)
-    from symcere_jax.prepare.sources.generated import FACTUAL_WORDS, SENTIMENT_WORDS
+    from symcere_jax.prepare.sources.synthetic_truth import FACTUAL_WORDS, SENTIMENT_WORDS
 
     factual = [classes.get(word) for word in FACTUAL_WORDS if word in classes]
     assert sum(kind == FACTUAL for kind in factual) > 5
@@ -113,7 +112,7 @@ def test_the_lexicon():
 
 def test_too_few_reviews():
     with pytest.raises(DataError, match="--factual_words"):
-        word_statistics(["one", "two"], np.arange(2), None)
+        word_statistics(["one", "two"], np.arange(2), np.ones(2))
 
 
 def test_own_lists(tmp_path):
@@ -141,3 +140,14 @@ def test_bad_lists(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_words(path)
+
+
+def test_words_that_the_encoder_does_not_know_are_dropped(dataset):
+    from symcere_jax.prepare.sources.generated import FACTUAL_WORDS
+
+    encoder = Aligner.from_text_features("text", dataset, "lsa").encoder
+    [known, *_] = [word for word in FACTUAL_WORDS if encoder.encode_texts([word]).any()]
+    words = {known: FACTUAL, "zzz": FACTUAL, "of": OTHER}
+    assert drop_unknown_words(words, encoder) == ({known: FACTUAL}, {FACTUAL: 0.5, OTHER: 0.0})
+    emptied = {known: FACTUAL, "zzz": SENTIMENT}
+    assert drop_unknown_words(emptied, encoder) == (emptied, {FACTUAL: 1.0, SENTIMENT: 0.0})

@@ -8,6 +8,7 @@ quarter of an hour on two cores. Full disks need the right to mount a file syste
 """
 
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,13 +16,11 @@ from pathlib import Path
 from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-import tables
-
-from tests.faults import faults, moves
-from tests.faults.faults import Bench, Outcome
-from tests.faults.programs import programs
+from benchmarks import tables
+from tests.faults import faults
+from tests.faults.faults import Outcome
+from tests.faults.programs import Program, programs
 
 _KILLS = flags.DEFINE_integer("kills", 20, "SIGKILLs of each binary, spread over its run", 1)
 _TERMS = flags.DEFINE_integer("terms", 5, "SIGTERMs of each binary", 0)
@@ -35,45 +34,47 @@ _UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is repl
 HEADER = ("binary", "fault", "times", "how it ended, then went on", "anything lost")
 
 
-def outcomes(folder: Path) -> list[Outcome]:
-    """Injects all faults."""
-    found = []
-    made = programs(folder / "given")
-    for name in _BINARIES.value:
-        bench = Bench.of(made[name], folder)
-        say(f"{name}: {bench.seconds:.1f} s without faults")
-        found.append(faults.signals(bench, signal.SIGKILL, _KILLS.value, say))
-        if _TERMS.value:
-            found.append(faults.signals(bench, signal.SIGTERM, _TERMS.value, say))
-        if name == "train" and _DAMAGES.value:
-            for how in ("truncated", "flipped byte"):
-                found.append(faults.damaged_checkpoints(bench, _DAMAGES.value, how, say))
-            found.append(moves.to_other_devices(bench, (8, 1, 2, 8), say))
-            if _OTHER_PYTHON.value:
-                pythons = (sys.executable, _OTHER_PYTHON.value, sys.executable)
-                found.append(moves.to_other_pythons(bench, pythons, say))
-        if faults.can_mount():
-            found.append(faults.full_disk(bench, (0.1, 0.5, 0.95), say))
-    return found
+def inject(program: Program) -> list[Outcome]:
+    """Injects all faults into a binary."""
+    program.repeat()
+    say(f"{program.name}: {program.seconds:.1f} s without faults")
+    outcomes = [faults.signals(program, signal.SIGKILL, _KILLS.value, say)]
+    if _TERMS.value:
+        outcomes.append(faults.signals(program, signal.SIGTERM, _TERMS.value, say))
+    if program.name == "train" and _DAMAGES.value:
+        for how in ("truncated", "flipped byte"):
+            outcomes.append(faults.damaged_checkpoints(program, _DAMAGES.value, how, say))
+        devices = [(sys.executable, count) for count in (8, 1, 2, 8)]
+        outcomes.append(faults.moves(program, "devices: 8 → 1 → 2 → 8", devices, say))
+        if _OTHER_PYTHON.value:
+            pythons = (sys.executable, _OTHER_PYTHON.value, sys.executable)
+            fault = f"Python, JAX: {' → '.join(map(version, pythons))}"
+            stages = [(python, 1) for python in pythons]
+            outcomes.append(faults.moves(program, fault, stages, say))
+    if faults.can_mount():
+        outcomes.append(faults.full_disk(program, (0.1, 0.5, 0.95), say))
+    return outcomes
 
 
-def table(found: list[Outcome]) -> str:
-    """The outcomes in Markdown."""
-    rows = []
-    for outcome in found:
-        ends = ", ".join(f"{end} ({n})" for end, n in sorted(outcome.ends.items()))
-        lost = "; ".join(outcome.lost) or "nothing"
-        rows.append([outcome.binary, outcome.fault, str(outcome.times), ends, lost])
-    return "\n".join(
-        "| " + " | ".join(cells) + " |"
-        for cells in (HEADER, ["---", "---", "---:", "---", "---"], *rows)
-    )
+def version(python: str) -> str:
+    """Of a Python and its JAX."""
+    code = "import sys, jax; print('%d.%d' % sys.version_info[:2], jax.__version__)"
+    return subprocess.check_output([python, "-c", code], text=True).strip()
 
 
-def _rows(path: Path) -> list[str]:
-    """The rows of the table that a file has; those of other binaries stay there."""
-    found = path.read_text(encoding="utf-8").partition("<!-- faults -->")[2]
-    return found.partition("<!-- /faults -->")[0].strip().splitlines()[2:]
+def row(outcome: Outcome) -> list[str]:
+    """The cells of an outcome."""
+    ends = ", ".join(f"{end} ({n})" for end, n in sorted(outcome.ends.items()))
+    lost = "; ".join(outcome.lost) or "nothing"
+    return [outcome.binary, outcome.fault, str(outcome.times), ends, lost]
+
+
+def other_rows(path: Path) -> list[list[str]]:
+    """The rows of the table that a file has, of the binaries that are not broken now."""
+    table = path.read_text(encoding="utf-8").partition("<!-- faults -->")[2]
+    lines = table.partition("<!-- /faults -->")[0].strip().splitlines()[2:]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    return [cells for cells in rows if cells[0] not in _BINARIES.value]
 
 
 def say(text: str) -> None:
@@ -83,14 +84,12 @@ def say(text: str) -> None:
 
 def main(_: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        found = outcomes(Path(folder))
-    text = table(found)
-    print(text)
-    if _UPDATE.value:
-        path = Path(_UPDATE.value)
-        others = [row for row in _rows(path) if row.split()[1] not in _BINARIES.value]
-        tables.replace(path, "faults", "\n".join([text, *others]))
-    sys.exit(any(outcome.lost for outcome in found))
+        made = programs(Path(folder))
+        outcomes = [outcome for name in _BINARIES.value for outcome in inject(made[name])]
+    rows = [row(outcome) for outcome in outcomes]
+    rows += other_rows(Path(_UPDATE.value)) if _UPDATE.value else []
+    tables.publish(tables.markdown(HEADER, rows, n_words=5), "faults", _UPDATE.value)
+    sys.exit(any(outcome.lost for outcome in outcomes))
 
 
 if __name__ == "__main__":

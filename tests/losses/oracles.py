@@ -43,11 +43,11 @@ def blockwise_logsumexp(
 ) -> np.ndarray:
     """Log Σ_{j not excluded} exp(a·c_j + bias_j), one anchor and candidate at a time."""
     results = []
-    for a, left_out in zip(anchors.astype(np.float64), excluded, strict=True):
+    for a, is_excluded in zip(anchors.astype(np.float64), excluded, strict=True):
         logits = [
             float(a @ c) + float(b)
             for j, (c, b) in enumerate(zip(candidates.astype(np.float64), bias, strict=True))
-            if j not in left_out
+            if j not in is_excluded
         ]
         results.append(logsumexp(logits))
     return np.array(results)

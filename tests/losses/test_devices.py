@@ -24,12 +24,12 @@ def terms(params, users, rows, history):
     scores = pair_scores(users, items[rows], 0.3)
     catalog = catalog_sincere_terms(
         scores, users, rows, items, ItemLists.of_rows(history), 0.3, block_size=5)
-    def left_out(places):
+    def is_excluded(places):
         candidates = gather(rows)[places]
-        known = in_history(candidates, ItemLists.of_rows(history))
-        return left_out_of_batch("history", columns, rows, places, candidates, known)
+        known = history_mask(candidates, ItemLists.of_rows(history))
+        return exclude_from_batch("history", columns, rows, places, candidates, known)
     in_batch = in_batch_sincere_terms(
-        scores, users, gather(items[rows]), left_out, 0.3, block_size=5)
+        scores, users, gather(items[rows]), is_excluded, 0.3, block_size=5)
     cross = cross_modal_terms(
         users, items[rows], gather(users), gather(items[rows]), rows, gather(rows), 0.3,
         block_size=5)

@@ -57,11 +57,11 @@ def _in_batch(block_size):
     def loss(anchors, candidates, labels):
         scores = losses.pair_scores(anchors, candidates, TEMPERATURE)
 
-        def left_out(rows):
+        def is_excluded(rows):
             return labels[:, None] == labels[jnp.minimum(rows, len(labels) - 1)]
 
         return losses.in_batch_sincere_terms(
-            scores, anchors, candidates, left_out, TEMPERATURE, block_size=block_size
+            scores, anchors, candidates, is_excluded, TEMPERATURE, block_size=block_size
         )
 
     return loss

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symcere_jax.losses import Excluded, ItemLists, ItemRows
+from symcere_jax.losses import ExcludedCandidates, ItemLists, ItemRows
 
 N_COLUMNS = 300
 N_ITEMS = 1000
 
 
 @functools.partial(jax.jit, static_argnums=2)
-def marks(lists, column_of_item, n_columns=N_COLUMNS):
-    return lists.marks(n_columns, lambda items: column_of_item[items])
+def mask(lists, column_of_item, n_columns=N_COLUMNS):
+    return lists.mask(n_columns, lambda items: column_of_item[items])
 
 
 def _lists(lengths, n_read, first, seed):
@@ -53,19 +53,19 @@ def test_marks_are_those_of_a_loop(lengths, n_read, first, seed):
         for item in items:
             if 0 <= column_of[item] < N_COLUMNS:
                 expected[number, column_of[item]] = True
-    np.testing.assert_array_equal(marks(lists, jnp.int32(column_of)), expected)
+    np.testing.assert_array_equal(mask(lists, jnp.int32(column_of)), expected)
 
 
 def test_one_long_list_among_short_ones_is_read_to_its_end():
     lists, read = _lists([1, 990, 2], [1, 990, 2], [0, 0, 1], seed=0)
-    found = marks(lists, jnp.arange(N_ITEMS), N_ITEMS)
+    found = mask(lists, jnp.arange(N_ITEMS), N_ITEMS)
     assert [set(np.flatnonzero(row)) for row in found] == [set(items) for items in read]
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
 def test_no_lists_and_no_items_leave_no_marks(shape):
     lists = ItemLists.of_rows(np.zeros(shape, np.int32))
-    found = lists.marks(4, lambda items: items)
+    found = lists.mask(4, lambda items: items)
     assert found.shape == (shape[0], 4)
     assert not found.any()
 
@@ -74,12 +74,12 @@ def test_excluded_candidates_are_named_by_their_items_and_by_their_rows():
     lists = ItemLists.of_rows(np.int32([[3, 1, 9], [0, 0, 2]]))
     # Candidates are items 3, 0 and 2 of the cycle 0, 2, 4, 1, 3; item 9 is not known.
     rows = ItemRows(places=jnp.int32([0, 3, 1, 4, 2]), first=jnp.int32(4))
-    excluded = Excluded(lists, rows, own=jnp.int32([2, -1]))
+    excluded = ExcludedCandidates(lists, rows, positives=jnp.int32([2, -1]))
     whole = np.zeros((2, 3), bool)
     whole[0, [0, 2]] = whole[1, [1, 2]] = True
-    np.testing.assert_array_equal(excluded.among(0, 3), whole)
-    np.testing.assert_array_equal(excluded.among(1, 2), whole[:, 1:])
-    without = Excluded(lists).among(1, 4)
+    np.testing.assert_array_equal(excluded.mask(0, 3), whole)
+    np.testing.assert_array_equal(excluded.mask(1, 2), whole[:, 1:])
+    without = ExcludedCandidates(lists).mask(1, 4)
     np.testing.assert_array_equal(
         without, [[True, False, True, False], [False, True, False, False]]
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symcere_jax.losses import Excluded, ItemLists, logsumexp
+from symcere_jax.losses import ExcludedCandidates, ItemLists, logsumexp
 
 from . import oracles
 
@@ -19,7 +19,7 @@ candidate_blocks = jax.jit(logsumexp.candidate_blocks, static_argnums=2)
 @functools.partial(jax.jit, static_argnames="block_size")
 def blockwise_logsumexp(anchors, candidates, bias, excluded, *, block_size):
     """Of lists that are the rows of an array."""
-    lists = Excluded(ItemLists.of_rows(excluded))
+    lists = ExcludedCandidates(ItemLists.of_rows(excluded))
     return logsumexp.blockwise_logsumexp(anchors, candidates, bias, lists, block_size=block_size)
 
 
@@ -27,10 +27,10 @@ def blockwise_logsumexp(anchors, candidates, bias, excluded, *, block_size):
 def lazy_logsumexp(anchors, candidates, bias, excluded, *, block_size):
     """Of the candidates that a list excludes, so that both functions have the same oracle."""
 
-    def left_out(rows):
+    def is_excluded(rows):
         return (jnp.asarray(excluded)[:, :, None] == rows).any(axis=1)
 
-    return logsumexp.lazy_logsumexp(anchors, candidates, bias, left_out, block_size=block_size)
+    return logsumexp.lazy_logsumexp(anchors, candidates, bias, is_excluded, block_size=block_size)
 
 
 both = pytest.mark.parametrize(

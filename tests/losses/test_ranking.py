@@ -13,10 +13,10 @@ from . import oracles
 bpr_terms = jax.jit(ranking.bpr_terms)
 catalog_sincere_terms = jax.jit(ranking.catalog_sincere_terms, static_argnames="block_size")
 in_batch_sincere_terms = jax.jit(
-    ranking.in_batch_sincere_terms, static_argnames=("left_out", "block_size")
+    ranking.in_batch_sincere_terms, static_argnames=("is_excluded", "block_size")
 )
-in_history = jax.jit(lambda rows, lists: ranking.in_history(rows, ItemLists.of_rows(lists)))
-left_out_of_batch = ranking.left_out_of_batch
+history_mask = jax.jit(lambda rows, lists: ranking.history_mask(rows, ItemLists.of_rows(lists)))
+exclude_from_batch = ranking.exclude_from_batch
 
 TEMPERATURE = 0.2
 N_ITEMS = 11
@@ -128,12 +128,12 @@ def _left_out(false_negatives, part=slice(None), rows=POSITIVES, histories=HISTO
     """Which of the candidates at some places of the batch are no negatives."""
     columns = np.arange(len(rows))[part]
 
-    def left_out(places):
+    def is_excluded(places):
         candidates = jnp.asarray(rows)[places]
-        known = in_history(candidates, histories[part])
-        return left_out_of_batch(false_negatives, columns, rows[part], places, candidates, known)
+        known = history_mask(candidates, histories[part])
+        return exclude_from_batch(false_negatives, columns, rows[part], places, candidates, known)
 
-    return left_out
+    return is_excluded
 
 
 def _in_batch(false_negatives, part=slice(None), users=USERS, bias=BIAS, block_size=64):
@@ -211,22 +211,22 @@ def test_in_batch_serves_the_other_direction():
     st.lists(st.lists(st.integers(0, 8), min_size=3, max_size=3), min_size=2, max_size=2),
 )
 def test_in_history_finds_every_listed_item(rows, histories):
-    found = in_history(np.array(rows, np.int32), np.array(histories, np.int32))
+    found = history_mask(np.array(rows, np.int32), np.array(histories, np.int32))
     np.testing.assert_array_equal(
         found, [[row in history for row in rows] for history in histories]
     )
 
 
 def test_in_history_of_users_without_history():
-    assert not in_history(POSITIVES, np.zeros((3, 0), np.int32)).any()
+    assert not history_mask(POSITIVES, np.zeros((3, 0), np.int32)).any()
 
 
 def test_false_negatives_unknown_or_incomplete_are_refused():
     rows = np.arange(2)
     with pytest.raises(ValueError, match="'all', must be one of none, same_item, history"):
-        left_out_of_batch("all", rows, rows, rows, rows)
+        exclude_from_batch("all", rows, rows, rows, rows)
     with pytest.raises(ValueError, match="not told what is `known`"):
-        left_out_of_batch("history", rows, rows, rows, rows)
+        exclude_from_batch("history", rows, rows, rows, rows)
 
 
 def test_bpr_matches_a_float64_loop():
@@ -259,8 +259,8 @@ def _catalog_loss(users, items):
 def _in_batch_loss(users, items):
     rows = POSITIVES[: len(users)]
     scores = _pair_scores(users, items, rows, None, 0.01)
-    left_out = _left_out("same_item", rows=rows, histories=HISTORY[: len(users)])
-    return in_batch_sincere_terms(scores, users, items[rows], left_out, 0.01, block_size=2)
+    is_excluded = _left_out("same_item", rows=rows, histories=HISTORY[: len(users)])
+    return in_batch_sincere_terms(scores, users, items[rows], is_excluded, 0.01, block_size=2)
 
 
 def _bpr_loss(users, items):

@@ -70,11 +70,11 @@ def test_what_is_in_neither_mask_has_no_effect_and_no_gradient():
     logits, (positives, negatives) = _logits((7, 7)), _masks(LABELS)
     negatives[0, 3] = False
     positives[3, 4] = positives[4, 3] = False
-    left_out = ~(positives | negatives)
+    is_excluded = ~(positives | negatives)
     gradient = np.asarray(jax.grad(sincere_loss)(logits, positives, negatives))
-    np.testing.assert_array_equal(gradient[left_out], 0.0)
+    np.testing.assert_array_equal(gradient[is_excluded], 0.0)
     assert np.abs(gradient[negatives]).min() > 0.0
-    changed = np.where(left_out, 50.0, logits).astype(np.float32)
+    changed = np.where(is_excluded, 50.0, logits).astype(np.float32)
     assert sincere_loss(changed, positives, negatives) == sincere_loss(logits, positives, negatives)
 
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.graph import bipartite_graph, build_adjacency
-from symcere_jax.models import ModelInputs, SymCERE, build_model
-from symcere_jax.settings import Settings
+from symcere_jax.models import ModelInputs, SymCERE
+from symcere_jax.settings import ResolvedSettings
 
 N_USERS, N_ITEMS, WIDTH = 7, 5, 4
 # User 6 and item 4 are isolated; user 5 and item 3 know only each other.
@@ -29,8 +29,10 @@ def build(**settings) -> tuple[SymCERE, ModelInputs]:
     By default there is text, and messages are passed by the method that compiles faster.
     """
     defaults = {"text_encoder": "lsa", "embedding_dim": WIDTH, "propagation": "segment"}
-    defaults |= {"temperature": 0.1}
-    config = Settings(**(defaults | settings))
+    defaults |= {"temperature": 0.1, "candidates": "catalog", "exclude_target": "none"}
+    defaults |= {"user_ranking_weight": 0.0, "batch_size": 4, "embedding_learning_rate": 1e-3}
+    defaults |= {"scalar_learning_rate": 1e-2}
+    config = ResolvedSettings(**(defaults | settings))
     with_text = config.text_encoder != "none"
     graph = bipartite_graph(PAIRS, N_USERS, N_ITEMS)
     inputs = ModelInputs(
@@ -43,7 +45,7 @@ def build(**settings) -> tuple[SymCERE, ModelInputs]:
             jnp.float32(np.bincount(PAIRS[:, 1], minlength=N_ITEMS)),
         ),
     )
-    return build_model(config, N_USERS, N_ITEMS), inputs
+    return SymCERE(N_USERS, N_ITEMS, config), inputs
 
 
 def initial_params(model: SymCERE, inputs: ModelInputs):
@@ -96,15 +98,15 @@ def dense_normalize(x: np.ndarray) -> np.ndarray:
 def dense_temperature(params, model: SymCERE) -> float:
     """What similarities are divided by."""
     if "log_temperature" not in params:
-        return model.temperature
+        return model.settings.temperature
     return max(float(np.exp(params["log_temperature"])), 0.01)
 
 
 def dense_scores(params, model: SymCERE, inputs: ModelInputs) -> np.ndarray:
     """Scores of every user for every item, float64 `[n_users, n_items]`."""
     towers = dense_towers(params, inputs)
-    z = dense_propagate(dense_adjacency(), sum(towers.values()), model.config.n_layers)
-    if model.config.normalize:
+    z = dense_propagate(dense_adjacency(), sum(towers.values()), model.settings.n_layers)
+    if model.settings.normalize:
         z = dense_normalize(z)
     scores = z[:N_USERS] @ z[N_USERS:].T / dense_temperature(params, model)
     n_interactions = np.array([(PAIRS[:, 1] == item).sum() for item in range(N_ITEMS)])

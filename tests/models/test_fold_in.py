@@ -4,7 +4,7 @@ import pytest
 
 from symcere_jax.data import Interactions
 from symcere_jax.models.fold_in import FoldIn
-from symcere_jax.training.embeddings import embed
+from symcere_jax.training.trained import embed
 
 from . import small
 
@@ -56,7 +56,7 @@ def test_new_users_in_float64_loops():
         total = float(tower["user_weight"]) * unit @ kernel
         for item in row:
             total = total + messages[item] / np.sqrt(len(row) * max(degree[item], 1))
-        expected = total / np.linalg.norm(total) / fold_in.model.temperature
+        expected = total / np.linalg.norm(total) / fold_in.model.settings.temperature
         np.testing.assert_allclose(found[user], expected, rtol=1e-4)
 
 
@@ -88,7 +88,7 @@ def test_without_text_users_come_from_items_alone():
     fold_in, *_ = folded(text_encoder="none", n_layers=1)
     users, _ = fold_in.users(Interactions.from_rows([[1]]))
     item = np.asarray(fold_in.params["graph_tower"]["embedding"])[small.N_USERS + 1]
-    expected = item / np.linalg.norm(item) / fold_in.model.temperature
+    expected = item / np.linalg.norm(item) / fold_in.model.settings.temperature
     np.testing.assert_allclose(users[0], expected, rtol=1e-5)
     with pytest.raises(ValueError, match="no text tower"):
         fold_in.items(np.zeros((1, 4)))

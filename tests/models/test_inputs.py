@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.graph import propagate
-from symcere_jax.models import ModelInputs, SymCERE, build_model, resolve
+from symcere_jax.models import ModelInputs, SymCERE, resolve
 from symcere_jax.settings import Settings
 
 from . import small
@@ -39,7 +39,7 @@ def test_untrained_graph_embeddings_leave_the_lead_to_text(dataset):
     rankings = []
     for graph_embeddings in (False, True):
         config = resolve(Settings(graph_embeddings=graph_embeddings), dataset)
-        model = build_model(config, dataset.n_users, dataset.n_items)
+        model = SymCERE(dataset.n_users, dataset.n_items, config)
         inputs = ModelInputs.from_dataset(dataset, config)
         params = small.initial_params(model, inputs)
         embeddings = model.apply({"params": params}, inputs, method=SymCERE.embed)

@@ -8,8 +8,7 @@ import pytest
 from flax.errors import InvalidRngError
 from sklearn.metrics.pairwise import cosine_similarity
 
-from symcere_jax.models import SymCERE, score_block
-from symcere_jax.models.symcere import normalize_rows
+from symcere_jax.models import SymCERE, normalize_rows, score_block
 
 from . import small
 
@@ -90,7 +89,7 @@ def test_untrained_scores_are_text_neighbours_on_the_graph():
         profile = np.zeros((1, small.WIDTH))
         for item in known:
             profile += text[item] / np.sqrt((small.PAIRS[:, 1] == item).sum())
-        expected = cosine_similarity(profile, text)[0] / model.temperature
+        expected = cosine_similarity(profile, text)[0] / model.settings.temperature
         np.testing.assert_allclose(found[user], expected, atol=1e-4)
     assert found[:5, :3].min() != found[:5, :3].max()
 
@@ -114,7 +113,7 @@ def test_isolated_nodes_have_finite_scores_and_gradients(settings):
 
     found = _scores(model, params, inputs)
     assert np.isfinite(found).all()
-    if not model.config.graph_embeddings:
+    if not model.settings.graph_embeddings:
         # Neither text nor neighbours: no direction.
         assert not found[6].any()
         assert not found[:, 4].any()
@@ -127,7 +126,7 @@ def test_normalised_rows_have_norm_one():
     model, inputs = small.build()
     params = small.random_params(model, inputs)
     embeddings = _embed(model, params, inputs)
-    for rows in (embeddings.users * model.temperature, embeddings.items):
+    for rows in (embeddings.users * model.settings.temperature, embeddings.items):
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
 
 
@@ -137,7 +136,9 @@ def test_without_normalisation_magnitude_stays():
     embeddings = _embed(model, params, inputs)
     fused = np.asarray(_nodes(model, params, inputs).fused)
     users, items = np.split(fused, [small.N_USERS])
-    np.testing.assert_allclose(embeddings.users, users / model.temperature, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        embeddings.users, users / model.settings.temperature, rtol=1e-5, atol=1e-6
+    )
     np.testing.assert_allclose(embeddings.items, items, rtol=1e-5, atol=1e-6)
     assert np.linalg.norm(users, axis=1).std() > 0.05
 

@@ -19,7 +19,6 @@ from hypothesis import settings
 
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.cli import app as cli
-from symcere_jax.data import ReviewDataset
 from symcere_jax.prepare.pipeline import prepare
 from symcere_jax.prepare.read.store import ReviewStore
 from symcere_jax.prepare.settings import PrepareSettings
@@ -86,7 +85,7 @@ def make_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
         n = len(next(iter(columns.values())))
         counting = {"row": range(n), "file": [0] * n, "line": range(1, n + 1)}
         columns = dict.fromkeys(STORED_COLUMNS, [None] * n) | counting | columns
-        store.labels.append("file, line")
+        assert store.label("file, line") == 0
         store.add(pa.table({name: pa.array(values) for name, values in columns.items()}))
         store.finish()
         return store
@@ -187,7 +186,7 @@ def grow(tmp_path):
         for rows, step in [*steps, (more, {"append": True, **settings})]:
             assert config.input is not None
             config.input.write_text("".join(json.dumps(row) + "\n" for row in rows))
-            summary = prepare(dataclasses.replace(config, **step), announce=announce)
-        return summary, ReviewDataset.load(config.output)
+            dataset = prepare(dataclasses.replace(config, **step), announce=announce)
+        return dataset
 
     return run

@@ -11,8 +11,9 @@ import pytest
 
 from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.prepare.pipeline import PrepareSettings, prepare
+from symcere_jax.errors import DataError
+from symcere_jax.prepare.pipeline import prepare
+from symcere_jax.prepare.settings import PrepareSettings
 
 SYNTHETIC = {"synthetic_users": 40, "synthetic_items": 20, "synthetic_reviews_per_user": 5.0}
 
@@ -40,8 +41,7 @@ def split_of_pair(folder: Path) -> dict[tuple[str, str], str]:
 
 
 def test_the_folder_holds_what_the_rows_say(tmp_path, rows, write_rows, encoder):
-    summary = prepare(config(tmp_path, write_rows(rows)), encoder=encoder)
-    dataset = ReviewDataset.load(tmp_path / "out")
+    dataset = prepare(config(tmp_path, write_rows(rows)), encoder=encoder)
     table = dataset.reviews()
     assert {field.name: str(field.type) for field in table.schema} == {
         "user": "int32",
@@ -64,10 +64,10 @@ def test_the_folder_holds_what_the_rows_say(tmp_path, rows, write_rows, encoder)
     for split in ("train", "valid", "test"):
         pairs = [[row["user"], row["item"]] for row in found if row["split"] == split]
         assert dataset.interactions(split).tolist() == pairs
-        assert summary.n_interactions[split] == len(pairs)
-    words = [len(row["text"].split()) for row in rows]
-    assert summary.words_per_review == pytest.approx(np.mean(words))
-    assert (summary.n_read, summary.n_reviews) == (78, 78)
+        assert dataset.manifest.n_interactions[split] == len(pairs)
+    statistics = dataset.manifest.statistics
+    assert statistics["words"] == sum(len(row["text"].split()) for row in rows)
+    assert (statistics["raw_rows"], dataset.manifest.n_reviews) == (78, 78)
 
 
 def test_the_manifest_tells_how_it_was_made(tmp_path, rows, write_rows, encoder):
@@ -149,17 +149,20 @@ def test_predefined_splits_are_kept_and_cold_users_and_items_counted(tmp_path, w
             ("b", "z", "val"),
         ]
     ]
-    summary = prepare(config(tmp_path, write_rows(rows)))
+    manifest = prepare(config(tmp_path, write_rows(rows))).manifest
     assert split_of_pair(tmp_path / "out") == {
         ("a", "x"): "train",
         ("a", "y"): "valid",
         ("b", "x"): "test",
         ("b", "z"): "valid",
     }
-    assert (summary.split, summary.n_cold_users, summary.n_cold_items) == ("predefined", 1, 2)
-    assert summary.n_empty_texts == 4
-    anew = prepare(config(tmp_path, write_rows(rows), split="ratio", overwrite=True))
-    assert (anew.split, anew.n_cold_users) == ("ratio", 0)
+    assert manifest.split_name == "predefined"
+    assert manifest.statistics["users_without_training_review"] == 1
+    assert manifest.statistics["items_without_training_review"] == 2
+    assert manifest.statistics["reviews_without_text"] == 4
+    anew = prepare(config(tmp_path, write_rows(rows), split="ratio", overwrite=True)).manifest
+    assert anew.split_name == "ratio"
+    assert anew.statistics["users_without_training_review"] == 0
 
 
 def test_rows_without_a_train_split(tmp_path, write_rows):
@@ -183,8 +186,8 @@ def test_missing_times(tmp_path, write_rows):
     rows = [{"user_id": "a", "item_id": f"i{i}"} for i in range(4)]
     with pytest.raises(DataError, match=r"line 1: no timestamp, but --split=temporal"):
         prepare(config(tmp_path, write_rows(rows), split="temporal"))
-    summary = prepare(config(tmp_path, write_rows(rows), split="leave_one_out"))
-    assert summary.n_interactions == {"train": 2, "valid": 1, "test": 1}
+    manifest = prepare(config(tmp_path, write_rows(rows), split="leave_one_out")).manifest
+    assert manifest.n_interactions == {"train": 2, "valid": 1, "test": 1}
     rows[2]["timestamp"] = 3
     with pytest.raises(DataError, match=r"3 of 4 reviews have none"):
         prepare(config(tmp_path, write_rows(rows), split="leave_one_out", overwrite=True))
@@ -209,11 +212,11 @@ def test_of_duplicates_the_latest_stays(tmp_path, write_rows):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, DataError])
 def test_nothing_is_left_behind_when_a_stage_fails(tmp_path, rows, write_rows, monkeypatch, error):
-    def fail(*arguments):
+    def fail(*arguments, **settings):
         raise error("stop")
 
     path = write_rows(rows)
-    monkeypatch.setattr("symcere_jax.prepare.write.writing.write_pairs", fail)
+    monkeypatch.setattr("symcere_jax.prepare.pipeline.write_tables", fail)
     with pytest.raises(error):
         prepare(config(tmp_path, path, output=tmp_path / "new" / "out"))
     assert list(tmp_path.iterdir()) == [path]
@@ -232,10 +235,9 @@ def test_synthetic_data_with_the_real_encoder(tmp_path):
     stages: list[str] = []
     settings = {"text_encoder": "lsa", "text_width": 8, "source": "synthetic", "seed": 3}
     settings = config(tmp_path, **settings, **SYNTHETIC)
-    summary = prepare(settings, announce=stages.append)
-    dataset = ReviewDataset.load(tmp_path / "out")
-    assert dataset.text_features("lsa", "items").shape == (summary.n_items, 8)
-    assert dataset.text_features("lsa", "reviews").shape == (summary.n_reviews, 8)
+    dataset = prepare(settings, announce=stages.append)
+    assert dataset.text_features("lsa", "items").shape == (dataset.n_items, 8)
+    assert dataset.text_features("lsa", "reviews").shape == (dataset.manifest.n_reviews, 8)
     assert dataset.manifest.source["options"]["seed"] == 3
     assert stages[0] == "reading generated reviews"
     assert stages[-1].startswith("writing")
@@ -253,11 +255,6 @@ def test_hotels_end_to_end(tmp_path, write_hotels):
     names = [file["name"] for file in manifest["source"]["files"]]
     assert names == ["Texts/hotel_1_parsed.txt", "Texts/hotel_2_parsed.txt"]
     assert ReviewDataset.load(tmp_path / "out").item_ids().tolist() == ["1", "2"]
-
-
-def test_an_unknown_source(tmp_path):
-    with pytest.raises(ConfigError, match=r"--source is 'yelpp', must be one of .*table"):
-        prepare(config(tmp_path, tmp_path, source="yelpp"))
 
 
 def as_amazon(rows: list[dict]) -> list[dict]:
@@ -278,8 +275,7 @@ def test_items_of_which_the_metadata_has_nothing_are_counted(tmp_path, rows, wri
         item_metadata=write_rows([*items, {"parent_asin": "none", "title": "x"}], "items.jsonl"),
         text_encoder="none",
     )
-    assert prepare(config).n_unknown_items == 12 - n_known
-    dataset = ReviewDataset.load(tmp_path / "out")
+    dataset = prepare(config)
     assert dataset.manifest.statistics["items_without_metadata"] == 12 - n_known
     table = pq.read_table(dataset.file(schema.ITEMS))
     assert table["title"].to_pylist() == [f"title {n}" if n < n_known else None for n in range(12)]
@@ -287,8 +283,8 @@ def test_items_of_which_the_metadata_has_nothing_are_counted(tmp_path, rows, wri
     titles = dataset.item_titles()
     assert (titles is None) == (n_known == 0)
     assert titles is None or titles.tolist() == table["title"].to_pylist()
-    assert prepare(dataclasses.replace(config, item_metadata=None, overwrite=True)) is not None
-    assert "items_without_metadata" not in ReviewDataset.load(config.output).manifest.statistics
+    unknown = prepare(dataclasses.replace(config, item_metadata=None, overwrite=True))
+    assert "items_without_metadata" not in unknown.manifest.statistics
 
 
 def test_bad_rows_of_item_metadata_are_counted_and_limited(tmp_path, rows, write_rows):
@@ -303,8 +299,14 @@ def test_bad_rows_of_item_metadata_are_counted_and_limited(tmp_path, rows, write
     )
     with pytest.raises(DataError, match=r"1 of 10 rows are bad, more than --max_bad_share=0\.01"):
         prepare(config)
-    summary = prepare(dataclasses.replace(config, max_bad_share=0.1))
-    assert summary.n_bad_items == 1
-    statistics = ReviewDataset.load(tmp_path / "out").manifest.statistics
+    statistics = prepare(dataclasses.replace(config, max_bad_share=0.1)).manifest.statistics
     assert statistics["bad_rows_of_item_metadata"] == 1
     assert statistics["raw_rows"] == len(rows)
+
+
+@pytest.mark.parametrize("setting", ["drop_empty_text", "on_bad_row"])
+def test_a_file_of_which_no_row_is_left(tmp_path, write_rows, setting):
+    path = write_rows([{"user_id": "a", "item_id": "x", "rating": 9 if "bad" in setting else 3}])
+    settings = {"drop_empty_text": True} if "empty" in setting else {"on_bad_row": "skip"}
+    with pytest.raises(DataError, match=r"no review is left of 1 rows \(dropped: 1 "):
+        prepare(config(tmp_path, path, **settings, max_bad_share=1.0))

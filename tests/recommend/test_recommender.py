@@ -8,7 +8,7 @@ import pytest
 
 from symcere_jax import NewUser, Recommender
 from symcere_jax.errors import CheckpointError, DataError
-from symcere_jax.models import build_model
+from symcere_jax.models import SymCERE
 from symcere_jax.recommend.text_reader import TextReader
 
 
@@ -102,8 +102,8 @@ def test_search_finds_items_of_the_words(recommender, dataset):
 
 
 def test_a_search_scores_by_the_cosine_without_normalization_too(recommender, dataset):
-    config = recommender.metadata.config.replace(normalize=False)
-    model = build_model(config, dataset.n_users, dataset.n_items)
+    config = recommender.metadata.settings.replace(normalize=False)
+    model = SymCERE(dataset.n_users, dataset.n_items, config)
     lengths = np.linspace(0.5, 3, dataset.n_items, dtype=np.float32)[:, None]
     longer = dataclasses.replace(
         recommender.embeddings, items=recommender.embeddings.items * lengths
@@ -215,7 +215,7 @@ def test_a_share_is_what_is_lost_without_the_item(recommender, dataset):
     for name, share in found.history:
         item = recommender.items.rows([name])[0]
         message = fold_in.messages[item] / np.sqrt(len(history) * fold_in.item_degree[item])
-        lost = message @ target / (fold_in.model.config.n_layers + 1)
+        lost = message @ target / (fold_in.model.settings.n_layers + 1)
         expected = lost / fold_in.user_norms[row] / fold_in.model.temperature
         assert share == pytest.approx(expected, rel=1e-4, abs=1e-5)
 

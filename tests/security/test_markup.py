@@ -10,8 +10,8 @@ from symcere_jax import explain
 from symcere_jax.data import ReviewDataset
 from symcere_jax.prepare.pipeline import prepare
 from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.report import explanation, recommendation
-from symcere_jax.report.report import Report
+from symcere_jax.report.explanation_document import Explanations, write_explanations
+from symcere_jax.report.run_page import build_run_page
 from symcere_jax.settings import Settings
 from symcere_jax.study.scoring import score_run
 from symcere_jax.training import load_model, train
@@ -85,37 +85,19 @@ def run(hostile, tmp_path_factory) -> Path:
 
 
 def test_the_report(hostile, run):
-    _check(Report(hostile, [run], "test").build([], lambda _: None), NAME)
+    _check(build_run_page(hostile, [run]), NAME)
 
 
-def test_explanations_of_reviews(hostile, run, tmp_path):
+def test_explanations(hostile, run, tmp_path):
     trained = load_model(run, hostile)
-    aligner = explain.Aligner.of_model("model", trained, hostile, "fused")
-    reviews = hostile.reviews(["user", "item", "text"]).slice(0, 2)
-    users, items = hostile.user_ids(), hostile.item_ids()
-    rows = reviews["item"].to_numpy()
-    found = explain.explain_reviews(
-        aligner, reviews["text"].to_pylist(), rows, n_samples=50, n_repeats=1, seed=0
-    )
-    alignments = [
-        explanation.ReviewAlignment(number, users[0], items[item], "fused", words)
-        for number, (item, words) in enumerate(zip(rows, found, strict=True))
-    ]
-    explanation.write_alignments(alignments, tmp_path, hostile.name)
+    aligner = explain.Aligner.from_model("model", trained, hostile, "fused")
+    lime = explain.LimeSettings(samples=50, repeats=1)
+    reviews = explain.explain_reviews(aligner, hostile, [0, 1], lime=lime)
+    one = explain.explain_recommendation(trained, hostile, 0, 0, n_reviews=1, lime=lime)
+    write_explanations(Explanations(hostile.name, "fused", reviews, [one]), tmp_path)
     [page] = tmp_path.glob("*.html")
-    _check(page.read_text(encoding="utf-8"), SCRIPT, IMAGE, CLOSE, users[0], items[rows[0]])
-
-
-def test_explanations_of_recommendations(hostile, run, tmp_path):
-    trained = load_model(run, hostile)
-    aligner = explain.Aligner.of_model("model", trained, hostile, "fused")
-    one = explain.explain_recommendation(
-        trained, hostile, aligner, 0, 0, n_reviews=1, n_samples=50, n_repeats=1, seed=0
-    )
-    named = recommendation.Named.of(hostile)
-    recommendation.write_recommendation_explanations([one], named, tmp_path, hostile.name)
-    [page] = tmp_path.glob("*.html")
-    _check(page.read_text(encoding="utf-8"), str(named.users[0]), str(named.items[0]))
+    ids = reviews[0].user_id, reviews[0].item_id, one.user_id, one.item_id
+    _check(page.read_text(encoding="utf-8"), SCRIPT, IMAGE, CLOSE, NAME, *ids)
 
 
 def test_the_service(hostile, run):

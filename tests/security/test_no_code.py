@@ -1,6 +1,7 @@
 """Nothing that is loaded can run code: neither do the calls allow it, nor do hostile files work."""
 
 import ast
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.data.dataset import load_array
 from symcere_jax.errors import DataError, SymcereError
-from symcere_jax.report.runs import read_runs
+from symcere_jax.evaluation.scored_runs import read_runs
 from symcere_jax.text.encoders.cache import VectorCache
 from symcere_jax.text.hub.checkpoint import Checkpoint
 from symcere_jax.text.hub.weights import weight_files
@@ -83,19 +84,18 @@ def test_an_array_of_objects_is_refused(tmp_path, payload):
 def test_no_file_of_a_prepared_folder_can_be_one(dataset, tmp_path, payload):
     """Even where the manifest vouches for it."""
     content, proof = payload
-    manifest = json.loads((dataset.folder / schema.MANIFEST).read_text(encoding="utf-8"))
-    manifest.pop("checksum")
-    for name in (name for name in manifest["files"] if name.endswith(".npy")):
+    manifest = dataset.manifest
+    for name in (name for name in manifest.files if name.endswith(".npy")):
         folder = tmp_path / "copy"
         folder.mkdir(exist_ok=True)
-        for file in manifest["files"]:
+        for file in manifest.files:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).unlink(missing_ok=True)
             (folder / file).symlink_to(dataset.folder / file)
         (folder / name).unlink()
         (folder / name).write_bytes(content)
-        files = manifest["files"] | {name: schema.file_entry(folder / name)}
-        (folder / schema.MANIFEST).write_text(json.dumps(manifest | {"files": files}))
+        files = {**manifest.files, name: schema.file_entry(folder / name)}
+        dataclasses.replace(manifest, files=files).write(folder)
         with pytest.raises(DataError):
             _use(ReviewDataset.load(folder))
         assert not proof.exists(), name
@@ -117,9 +117,9 @@ def test_scores_and_caches_of_objects_are_refused(tmp_path, payload, trained_run
     (run / "per_user_test.npz").write_bytes(content)
     with pytest.raises(SymcereError):
         read_runs([run], dataset, "test", "ndcg@10")
-    for name in ("1.keys.npy", "1.vectors.npy"):
-        (tmp_path / name).write_bytes(content)
-    assert len(VectorCache(tmp_path, 3)) == 0
+    (tmp_path / "vectors.sqlite").write_bytes(content)
+    with pytest.raises(DataError, match="--text_cache"):
+        VectorCache(tmp_path, 3)
     assert not proof.exists()
 
 
@@ -129,7 +129,7 @@ def test_a_checkpoint_of_objects_is_refused(tmp_path, payload, dataset):
     folder.mkdir(parents=True)
     for name in ("contents.json", "tree", "metadata", "checkpoint"):
         (folder / name).write_bytes(content)
-    assert Checkpoints(tmp_path).steps("best") == [0]
+    assert Checkpoints(tmp_path).numbers() == [0]
     with pytest.raises(SymcereError):
         load_embeddings(tmp_path, dataset)
     assert not proof.exists()
@@ -150,7 +150,7 @@ def test_weights_in_another_format_and_outside_of_the_folder_are_refused(tmp_pat
 
 
 def test_code_in_the_folder_of_a_language_model_is_not_run(tmp_path):
-    from tests.text.language_models.models import make_model, write_sentence_settings
+    from tests.text.hub.models import make_model, write_sentence_settings
 
     make_model(tmp_path, "bert")
     write_sentence_settings(tmp_path, {"pooling_mode_mean_tokens": True})

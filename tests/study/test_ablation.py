@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from symcere_jax.errors import ConfigError, DataError, SymcereError
+from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation import evaluate
-from symcere_jax.models import build_model, resolve, score_block
-from symcere_jax.models.symcere import ModelInputs
+from symcere_jax.models import ModelInputs, SymCERE, resolve, score_block
 from symcere_jax.settings import Settings
 from symcere_jax.study import ablation as module
-from symcere_jax.study.processes import Job
-from symcere_jax.study.training import Epoch
+from symcere_jax.study.observers import Epoch, RunsObserver
 from symcere_jax.training import Checkpoints, load_embeddings
 from symcere_jax.training.metric_log import read_metric_log
 
@@ -37,16 +35,18 @@ def never():
 @pytest.fixture(scope="module")
 def scored(dataset, tmp_path_factory):
     """A job that was really trained and scored, and what it reported."""
-    job = Job(BASE, dataset.folder, tmp_path_factory.mktemp("runs") / "seed_0")
+    job = module.VariantRun(BASE, dataset.folder, tmp_path_factory.mktemp("runs") / "seed_0")
     reports = []
-    assert module.score_job(job, reports.append, never) is True
+    assert module.run_variant(job, reports.append, never) == job.name
     return job, reports
 
 
 def test_a_job_reports_its_epochs(scored):
     job, reports = scored
     records = read_metric_log(job.workdir)
-    assert reports == [Epoch(row, record["ndcg@10"]) for row, record in enumerate(records)]
+    assert reports == [
+        Epoch(job.name, row, record["ndcg@10"]) for row, record in enumerate(records)
+    ]
     assert len(reports) == 2
 
 
@@ -57,19 +57,19 @@ def test_a_job_is_scored_on_the_test_split(scored, dataset):
     metrics = json.loads((job.workdir / "metrics_test.json").read_text())
     assert metrics["ndcg@10"] == expected.metrics["ndcg@10"]
     assert not (job.workdir / "metrics_valid.json").exists()
-    assert Checkpoints(job.workdir).steps("latest") == []
+    assert Checkpoints(job.workdir).numbers() == []
 
 
-def test_the_record_has_the_norms_before_normalisation(scored, dataset):
+def test_the_record_has_the_norms_before_normalization(scored, dataset):
     job, reports = scored
     record = json.loads((job.workdir / module.RECORD).read_text())
     assert record["settings"] == resolve(BASE, dataset).as_dict()
     assert record["fingerprint"] == dataset.fingerprint
     assert record["valid_ndcg@10"] == max(epoch.score for epoch in reports)
-    # Without normalisation, what scores are made of are the fused embeddings themselves.
-    config = resolve(BASE.replace(normalize=False), dataset)
-    model = build_model(config, dataset.n_users, dataset.n_items)
-    inputs = ModelInputs.from_dataset(dataset, config)
+    # Without normalization, what scores are made of are the fused embeddings themselves.
+    settings = resolve(BASE.replace(normalize=False), dataset)
+    model = SymCERE(dataset.n_users, dataset.n_items, settings)
+    inputs = ModelInputs.from_dataset(dataset, settings)
     like = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
     _, params = Checkpoints(job.workdir).restore_best(lambda _: like)
     items = model.apply({"params": params}, inputs, method="embed").items
@@ -80,11 +80,11 @@ def test_the_record_has_the_norms_before_normalisation(scored, dataset):
 
 
 def test_a_job_that_is_told_to_stop_is_not_scored(dataset, tmp_path):
-    job = Job(BASE, dataset.folder, tmp_path)
-    assert module.score_job(job, lambda epoch: None, lambda: True) is False
+    job = module.VariantRun(BASE, dataset.folder, tmp_path)
+    assert module.run_variant(job, lambda epoch: None, lambda: True) is None
     assert not (tmp_path / "metrics_test.json").exists()
     assert not (tmp_path / module.RECORD).exists()
-    assert Checkpoints(tmp_path).steps("latest") == [0]
+    assert Checkpoints(tmp_path).numbers() == [0]
 
 
 @pytest.fixture
@@ -92,25 +92,25 @@ def worked(monkeypatch, scored, dataset):
     """Jobs are not trained, but noted; their folders are filled with those of another run."""
     jobs = []
 
-    def run_jobs(work, waiting, *, processes, on_report, should_stop):
-        assert work is module.score_job
+    def run_tasks(work, waiting, *, processes, on_report, should_stop):
+        assert work is module.run_variant
         for job in waiting:
             if should_stop():
                 return
             jobs.append(job)
-            on_report(job, Epoch(1, 0.5))
+            on_report(Epoch(job.name, 1, 0.5))
             shutil.copytree(scored[0].workdir, job.workdir)
             record = json.loads((job.workdir / module.RECORD).read_text())
-            record["settings"] = resolve(job.config, dataset).as_dict()
+            record["settings"] = resolve(job.settings, dataset).as_dict()
             (job.workdir / module.RECORD).write_text(json.dumps(record))
-            yield job, True
+            yield job.name
 
-    monkeypatch.setattr(module, "run_jobs", run_jobs)
+    monkeypatch.setattr(module, "run_tasks", run_tasks)
     return jobs
 
 
 def names(jobs):
-    return [f"{job.workdir.parent.name}/{job.workdir.name}" for job in jobs]
+    return [job.name for job in jobs]
 
 
 def test_every_variant_is_run_with_every_seed_and_none_twice(worked, dataset, tmp_path):
@@ -122,7 +122,7 @@ def test_every_variant_is_run_with_every_seed_and_none_twice(worked, dataset, tm
         "full/seed_6",
         "no_normalization/seed_6",
     ]
-    assert [job.config for job in worked] == [
+    assert [job.settings for job in worked] == [
         base.replace(seed=seed, normalize=normalize)
         for seed in (5, 6)
         for normalize in (True, False)
@@ -140,15 +140,15 @@ def test_every_variant_is_run_with_every_seed_and_none_twice(worked, dataset, tm
 def test_an_ablation_that_was_stopped_goes_on(worked, dataset, tmp_path):
     told = []
 
-    class Observer:
-        def start(self, runs, done):
-            told.append((runs, done))
+    class Observer(RunsObserver):
+        def start(self, total, done):
+            told.append((total, done))
 
-        def epoch(self, run, epoch):
-            told.append((run.parent.name, epoch.number))
+        def epoch(self, epoch):
+            told.append((epoch.run, epoch.number))
 
-        def run(self, run):
-            told.append(run.parent.name)
+        def end(self, line):
+            told.append(line)
 
     def stopping():
         return len(worked) == 1
@@ -159,17 +159,11 @@ def test_an_ablation_that_was_stopped_goes_on(worked, dataset, tmp_path):
     assert not result.complete
     result = module.run_ablation(BASE, dataset, tmp_path, VARIANTS, seeds=1, observer=Observer())
     assert result.complete
-    other = "no_normalization"
-    assert told == [(2, 0), ("full", 1), "full", (2, 1), (other, 1), other]
-
-
-def test_a_run_that_cannot_be_trained_ends_the_ablation(monkeypatch, dataset, tmp_path):
-    def run_jobs(work, waiting, **options):
-        yield waiting[0], SymcereError("the loss is not finite")
-
-    monkeypatch.setattr(module, "run_jobs", run_jobs)
-    with pytest.raises(SymcereError, match="the loss is not finite"):
-        module.run_ablation(BASE, dataset, tmp_path, VARIANTS, seeds=1)
+    full, other = "full/seed_0", "no_normalization/seed_0"
+    assert told == [
+        *((2, 0), (full, 1), f"{full} done"),
+        *((2, 1), (other, 1), f"{other} done"),
+    ]
 
 
 def test_complete_runs_of_other_settings_or_data_are_refused(

@@ -7,24 +7,31 @@ from symcere_jax.evaluation import evaluate
 from symcere_jax.locking import locked
 from symcere_jax.models import score_block
 from symcere_jax.study import following
-from symcere_jax.study.following import Waiting, follow, read_records
+from symcere_jax.study.following import follow, read_records
 from symcere_jax.training import LOCK, load_embeddings, load_model
 from symcere_jax.training.neighbors import FILE
 
 
-class _Clock:
+class Clock:
     """Time that passes by waiting alone; something may happen meanwhile."""
 
-    def __init__(self, *events) -> None:
-        self.seconds, self.events = 0.0, list(events)
+    def __init__(self) -> None:
+        self.seconds, self.events = 0.0, []
 
     def sleep(self, seconds: float) -> None:
         self.seconds += seconds
         if self.events:
             self.events.pop(0)()
 
-    def waiting(self, **options) -> Waiting:
-        return Waiting(sleep=self.sleep, now=lambda: self.seconds, **options)
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(following, "time", clock)
+    return clock
 
 
 @pytest.fixture
@@ -34,7 +41,7 @@ def score(dataset):
 
 def test_a_run_that_has_ended_is_scored_once(trained_run, dataset, score, tmp_path):
     workdir = shutil.copytree(trained_run, tmp_path / "run")
-    record, end = follow(workdir, dataset, "valid", score, _Clock().waiting())
+    record, end = follow(workdir, dataset, "valid", score)
     assert end == {"end": "complete"}
     embeddings, metadata = load_embeddings(workdir, dataset)
     assert record["step"] == metadata.progress.best_step
@@ -46,32 +53,32 @@ def test_a_run_that_has_ended_is_scored_once(trained_run, dataset, score, tmp_pa
     # Again: what is scored is not scored again; a line that was cut off does no harm.
     with path.open("a") as file:
         file.write('{"step": 4')
-    assert list(follow(workdir, dataset, "valid", score, _Clock().waiting())) == [end]
+    assert list(follow(workdir, dataset, "valid", score)) == [end]
     assert read_records(path) == [record]
-    following._append(path, {"step": 99})
-    assert read_records(path) == [record, {"step": 99}]
 
 
-def test_the_weight_of_neighbours_that_a_run_ends_with_is_scored(
-    trained_run, dataset, score, tmp_path
+def test_the_weight_of_neighbors_that_a_run_ends_with_is_scored(
+    trained_run, dataset, score, tmp_path, clock
 ):
     workdir = shutil.copytree(trained_run, tmp_path / "run")
     trained = load_model(workdir, dataset)
     assert trained.neighbor_weight > 0
     choice = (workdir / FILE).rename(tmp_path / "choice")
-    clock = _Clock(lambda: shutil.copy(choice, workdir / FILE))
+    clock.events = [lambda: shutil.copy(choice, workdir / FILE)]
     lock = locked(workdir / LOCK, "it", "go")
     with lock:
-        found = follow(workdir, dataset, "valid", score, clock.waiting())
+        found = follow(workdir, dataset, "valid", score)
         records = [next(found), next(found)]
     assert [record["neighbor_weight"] for record in records] == [0.0, trained.neighbor_weight]
     assert records[0]["step"] == records[1]["step"]
     assert records[1]["ndcg@10"] > records[0]["ndcg@10"]
     assert list(found) == [{"end": "complete"}]
-    assert list(follow(workdir, dataset, "valid", score, clock.waiting())) == [{"end": "complete"}]
+    assert list(follow(workdir, dataset, "valid", score)) == [{"end": "complete"}]
 
 
-def test_it_waits_for_a_run_to_begin_and_to_end(trained_run, dataset, score, tmp_path, monkeypatch):
+def test_it_waits_for_a_run_to_begin_and_to_end(
+    trained_run, dataset, score, tmp_path, monkeypatch, clock
+):
     workdir = tmp_path / "run"
     workdir.mkdir()
     state = {"complete": False}
@@ -85,16 +92,15 @@ def test_it_waits_for_a_run_to_begin_and_to_end(trained_run, dataset, score, tmp
         state["complete"] = True
         lock.__exit__(None, None, None)
 
-    clock = _Clock(lock.__enter__, lambda: None, saves, lambda: None, ends)
-    found = list(follow(workdir, dataset, "valid", score, clock.waiting(every=2.0, at_most=3.0)))
+    clock.events = [lock.__enter__, lambda: None, saves, lambda: None, ends]
+    found = list(follow(workdir, dataset, "valid", score, every=2.0, max_wait=3.0))
     assert [set(record) & {"step", "end"} for record in found] == [{"step"}, {"end"}]
     assert found[-1] == {"end": "complete"}
     assert clock.seconds == 10.0
 
 
-def test_a_run_that_nobody_goes_on_with_is_given_up(dataset, score, tmp_path):
-    clock = _Clock()
-    found = list(follow(tmp_path, dataset, "valid", score, clock.waiting(every=5.0, at_most=20.0)))
+def test_a_run_that_nobody_goes_on_with_is_given_up(dataset, score, tmp_path, clock):
+    found = list(follow(tmp_path, dataset, "valid", score, every=5.0, max_wait=20.0))
     assert found == [{"end": "abandoned"}]
     assert clock.seconds == 20.0
 
@@ -102,4 +108,4 @@ def test_a_run_that_nobody_goes_on_with_is_given_up(dataset, score, tmp_path):
 def test_a_run_on_other_data_is_refused(trained_run, dataset_without_text, score, tmp_path):
     workdir = shutil.copytree(trained_run, tmp_path / "run")
     with pytest.raises(CheckpointError, match="give the folder that it was trained on"):
-        list(follow(workdir, dataset_without_text, "valid", score, _Clock().waiting()))
+        list(follow(workdir, dataset_without_text, "valid", score))

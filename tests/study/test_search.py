@@ -9,8 +9,8 @@ from symcere_jax.errors import BusyError, ConfigError, DataError, SymcereError
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.settings import Settings
 from symcere_jax.study import search as module
+from symcere_jax.study.observers import RunsObserver
 from symcere_jax.study.space import parse_space
-from symcere_jax.study.training import Epoch
 from symcere_jax.training import TrainResult
 
 SPACE = parse_space("temperature=0.05..1:log n_layers=1..4")
@@ -18,42 +18,30 @@ BASE = Settings(temperature=0.1, n_layers=1, seed=3)
 EPOCHS = 8
 
 
-def score_of(config):
+def score_of(settings):
     """Best at temperature 0.5 and 3 layers."""
-    return 0.5 - 0.1 * abs(math.log(config.temperature / 0.5)) - 0.02 * ((config.n_layers - 3) ** 2)
+    from_best = abs(math.log(settings.temperature / 0.5))
+    return 0.5 - 0.1 * from_best - 0.02 * (settings.n_layers - 3) ** 2
 
 
 class Machine:
-    """Stands in for processes and training; says what was trained."""
+    """Stands in for workers and training; notes what was trained: (folder, settings)."""
 
     def __init__(self):
         self.trained = []
         self.interrupt_after = math.inf
         self.score_of = score_of
 
-    def run_jobs(self, work, jobs, *, processes, on_report, should_stop):
-        for job in jobs:
-            if should_stop():
-                return
-            yield job, self.outcome(work, job, on_report, should_stop)
+    def run_tasks(self, work, tasks, *, processes, on_report, should_stop):
+        results = (work(task, on_report, should_stop) for task in tasks if not should_stop())
+        yield from (result for result in results if result is not None)
 
-    def outcome(self, work, job, on_report, should_stop):
-        stops = [False]
-        try:
-            return work(
-                job,
-                lambda epoch: stops.append(on_report(job, epoch)),
-                lambda: any(stops) or should_stop(),
-            )
-        except SymcereError as error:
-            return error
-
-    def train_job(self, job, report, should_stop):
-        self.trained.append(job)
-        (job.workdir / "checkpoints" / "latest").mkdir(parents=True, exist_ok=True)
-        score = self.score_of(job.config)
+    def train(self, settings, dataset, workdir, *, observer, should_stop):
+        self.trained.append((workdir.name, settings))
+        (workdir / "checkpoints" / "latest").mkdir(parents=True, exist_ok=True)
+        score = self.score_of(settings)
         for number in range(EPOCHS):
-            report(Epoch(number, score * number / EPOCHS))
+            observer.epoch({"epoch": number, "ndcg@10": score * number / EPOCHS}, False)
             if len(self.trained) > self.interrupt_after:
                 raise KeyboardInterrupt
             if should_stop():
@@ -64,8 +52,8 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch):
     machine = Machine()
-    monkeypatch.setattr(module, "run_jobs", machine.run_jobs)
-    monkeypatch.setattr(module, "train_job", machine.train_job)
+    monkeypatch.setattr(module, "run_tasks", machine.run_tasks)
+    monkeypatch.setattr(module, "train", machine.train)
     return machine
 
 
@@ -76,16 +64,17 @@ def folders_with_checkpoints(workdir):
 def test_it_starts_from_the_given_settings_and_finds_better_ones(machine, dataset, tmp_path):
     result = module.search(BASE, dataset, tmp_path, SPACE, trials=30)
     assert [trial.number for trial in result.trials] == list(range(30))
-    assert result.trials[0].config == BASE
+    assert result.trials[0].settings == BASE
     complete = [trial for trial in result.trials if trial.state == "complete"]
     assert result.best.score == max(trial.score for trial in complete)
-    assert result.best.score == pytest.approx(score_of(result.best.config))
+    assert result.best.score == pytest.approx(score_of(result.best.settings))
     assert result.best.score > score_of(BASE) + 0.1
-    assert result.best.config == BASE.replace(**result.best.searched)
+    assert result.best.settings == BASE.replace(**result.best.searched)
     assert not result.stopped
     assert folders_with_checkpoints(tmp_path) == [f"trial_{result.best.number}"]
-    assert {job.dataset for job in machine.trained} == {dataset.folder}
-    assert len({job.config for job in machine.trained}) == 30  # no trial is wasted on a repetition
+    assert (
+        len({settings for _, settings in machine.trained}) == 30
+    )  # no trial is wasted on a repetition
 
 
 def test_more_trials_add_to_a_search(machine, dataset, tmp_path):
@@ -93,8 +82,8 @@ def test_more_trials_add_to_a_search(machine, dataset, tmp_path):
     machine.trained.clear()
     second = module.search(BASE, dataset, tmp_path, SPACE, trials=5)
     assert second.trials[:3] == first.trials
-    assert [job.workdir.name for job in machine.trained] == ["trial_3", "trial_4"]
-    assert len({trial.config for trial in second.trials}) == 5
+    assert [name for name, _ in machine.trained] == ["trial_3", "trial_4"]
+    assert len({trial.settings for trial in second.trials}) == 5
     machine.trained.clear()
     assert module.search(BASE, dataset, tmp_path, SPACE, trials=4) == second
     assert machine.trained == []
@@ -126,15 +115,15 @@ def test_a_trial_that_was_killed_is_run_again(machine, dataset, tmp_path):
     machine.interrupt_after = math.inf
     result = module.search(BASE, dataset, tmp_path, SPACE, trials=4)
     assert machine.trained[0] == killed
-    assert [job.workdir.name for job in machine.trained] == ["trial_2", "trial_3"]
+    assert [name for name, _ in machine.trained] == ["trial_2", "trial_3"]
     assert [trial.number for trial in result.trials] == [0, 1, 2, 3]
 
 
 def test_a_trial_that_diverges_is_noted_and_not_repeated(machine, dataset, tmp_path):
-    def score(config):
-        if config.n_layers == 1:
+    def score(settings):
+        if settings.n_layers == 1:
             raise SymcereError("the loss is not finite")
-        return score_of(config)
+        return score_of(settings)
 
     machine.score_of = score
     result = module.search(BASE, dataset, tmp_path, SPACE, trials=6)
@@ -143,7 +132,7 @@ def test_a_trial_that_diverges_is_noted_and_not_repeated(machine, dataset, tmp_p
     assert all(trial.error == "the loss is not finite" for trial in failed)
     assert all(trial.score is None for trial in failed)
     assert len(result.trials) == 6
-    assert result.best.config.n_layers != 1
+    assert result.best.settings.n_layers != 1
     machine.trained.clear()
     module.search(BASE, dataset, tmp_path, SPACE, trials=6)
     assert machine.trained == []
@@ -151,7 +140,7 @@ def test_a_trial_that_diverges_is_noted_and_not_repeated(machine, dataset, tmp_p
 
 @pytest.mark.parametrize("prune", [True, False])
 def test_trials_worse_than_the_median_are_pruned(machine, dataset, tmp_path, prune):
-    def score(config):  # the first ones are good, all others are bad
+    def score(settings):  # the first ones are good, all others are bad
         return 0.5 if len(machine.trained) <= module.RANDOM_TRIALS else 0.1
 
     machine.score_of = score
@@ -167,28 +156,29 @@ def test_trials_worse_than_the_median_are_pruned(machine, dataset, tmp_path, pru
 def test_the_observer_is_told_everything(machine, dataset, tmp_path):
     told = []
 
-    class Observer:
-        def start(self, trials, done):
-            told.append(("start", trials, done))
+    class Observer(RunsObserver):
+        def start(self, total, done):
+            told.append((total, done))
 
-        def epoch(self, trial, epoch):
-            told.append(("epoch", trial, epoch.number))
+        def epoch(self, epoch):
+            told.append((epoch.run, epoch.number))
 
-        def trial(self, trial, best):
-            told.append(("trial", trial.number, best.number))
+        def end(self, line):
+            told.append(line)
 
     module.search(BASE, dataset, tmp_path, SPACE, trials=1, observer=Observer())
     module.search(BASE, dataset, tmp_path, SPACE, trials=1, observer=Observer())
-    epochs = [("epoch", 0, number) for number in range(EPOCHS)]
-    assert told == [("start", 1, 0), *epochs, ("trial", 0, 0), ("start", 1, 1)]
+    epochs = [("trial 0", number) for number in range(EPOCHS)]
+    line = f"trial   0 complete valid ndcg@10 {score_of(BASE):.4f} *"
+    assert told == [(1, 0), *epochs, line, (1, 1)]
 
 
 def test_the_workdir_of_another_search_is_refused(machine, dataset, dataset_without_text, tmp_path):
     module.search(BASE, dataset, tmp_path, SPACE, trials=1)
 
-    def refusal(config=BASE, data=dataset, space=SPACE):
+    def refusal(settings=BASE, data=dataset, space=SPACE):
         with pytest.raises(ConfigError) as error:
-            module.search(config, data, tmp_path, space, trials=2)
+            module.search(settings, data, tmp_path, space, trials=2)
         assert str(error.value).startswith(f"{tmp_path} holds a search with other ")
         return str(error.value)
 

@@ -14,13 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.graph import bipartite_graph, build_adjacency
-from symcere_jax.models import ModelInputs, SymCERE, build_model
-from symcere_jax.settings import Settings
-from symcere_jax.training.devices import AXIS, collect, distribute
+from symcere_jax.models import ModelInputs, SymCERE
+from symcere_jax.settings import ResolvedSettings
+from symcere_jax.training.devices import collect, distribute, map_devices
+from symcere_jax.training.histories import Histories
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
-from symcere_jax.training.shuffling import shuffled
-from symcere_jax.training.user_items import UserItems
+from symcere_jax.training.objective.shuffling import shuffled
 
 N_USERS, N_ITEMS, TEXT_WIDTH, DIM, N_LAYERS = 6, 7, 3, 4, 2
 # User 5 has written nothing and nobody likes item 6.
@@ -43,7 +43,7 @@ ONLY_RANKING = {
 }
 
 
-def config(**settings: Any) -> Settings:
+def config(**settings: Any) -> ResolvedSettings:
     """Every term is on; no dropout, which loops could not follow."""
     every = {
         "embedding_dim": DIM,
@@ -54,6 +54,7 @@ def config(**settings: Any) -> Settings:
         "sampled_candidates": 4,
         "dropout": 0.0,
         "temperature": 0.4,
+        "batch_size": len(BATCH),
         "embedding_learning_rate": 1e-3,
         "scalar_learning_rate": 1e-2,
         "min_rating": 3.0,
@@ -64,7 +65,7 @@ def config(**settings: Any) -> Settings:
         "intra_modal_weight": 0.2,
         "embedding_l2": 0.05,
     }
-    return Settings(**{**every, **settings})
+    return ResolvedSettings(**{**every, **settings})
 
 
 def inputs() -> TrainInputs:
@@ -85,8 +86,8 @@ def inputs() -> TrainInputs:
     return TrainInputs(
         model=ModelInputs(adjacency, *text, *degrees, *n_reviews),
         interactions=PAIRS,
-        history=UserItems.from_pairs(np.concatenate([PAIRS, LOW_RATED]), N_USERS),
-        low_rated=UserItems.from_pairs(LOW_RATED, N_USERS),
+        history=Histories.from_pairs(np.concatenate([PAIRS, LOW_RATED]), N_USERS),
+        low_rated=Histories.from_pairs(LOW_RATED, N_USERS),
         review_text=reviews.astype(np.float16),
     )
 
@@ -98,9 +99,9 @@ def params(model: SymCERE) -> dict:
     return jax.tree.map(lambda leaf: rng.normal(0.3, 0.6, leaf.shape).astype(np.float32), shapes)
 
 
-def objective(config: Settings, block_size: int = 16_384) -> Objective:
+def objective(config: ResolvedSettings, block_size: int = 16_384) -> Objective:
     """The objective of the problem's model."""
-    return Objective(build_model(config, N_USERS, N_ITEMS), config, block_size)
+    return Objective(SymCERE(N_USERS, N_ITEMS, config), block_size)
 
 
 def loss_and_gradients(
@@ -118,11 +119,8 @@ def loss_and_gradients(
             params, inputs, jnp.asarray(rows), jax.random.key(key), n_devices, n_micro_batches
         )
 
-    columns = objective.model.shared(AXIS, n_devices).held
-    gradients, terms = jax.pmap(run, axis_name=AXIS, in_axes=(0, None))(
-        distribute(params, columns), inputs()
-    )
-    gradients = jax.tree.map(np.asarray, collect(gradients, columns))
+    gradients, terms = map_devices(run, (0, None))(distribute(params, DIM), inputs())
+    gradients = jax.tree.map(np.asarray, collect(gradients, DIM))
     return {name: float(values[0]) for name, values in terms.items()}, gradients
 
 
@@ -181,7 +179,7 @@ def adjacency() -> np.ndarray:
     return matrix
 
 
-def embed(params: dict, config: Settings) -> Nodes:
+def embed(params: dict, config: ResolvedSettings) -> Nodes:
     """Towers, then `P(X) = mean_l A^l X`, dense."""
     model = inputs().model
     zeros = np.zeros((N_USERS + N_ITEMS, DIM))
@@ -199,7 +197,7 @@ def embed(params: dict, config: Settings) -> Nodes:
     return Nodes(mean @ (graph + text), walks, mean @ graph, mean @ text)
 
 
-def terms(params: dict, config: Settings, part: slice = WHOLE) -> dict[str, float]:
+def terms(params: dict, config: ResolvedSettings, part: slice = WHOLE) -> dict[str, float]:
     """Every term of the objective of a part of `BATCH`, and their sum, from the formulas."""
     nodes, loss = embed(params, config), config
     pairs = [tuple(pair) for pair in PAIRS[BATCH[part]].tolist()]

@@ -11,7 +11,7 @@ from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
 from symcere_jax.evaluation import evaluate
 from symcere_jax.models import score_block
 from symcere_jax.settings import Settings
-from symcere_jax.training import Checkpoints, load_embeddings, loop, train
+from symcere_jax.training import Checkpoints, load_embeddings, loop, run, train
 from symcere_jax.training.metric_log import read_metric_log
 
 # Three calls of two steps an epoch, with dropout. Text starts at weight 0, so that training helps,
@@ -62,13 +62,13 @@ class _Stop:
 def _collect_states(patch: pytest.MonkeyPatch) -> list:
     """A list that gets the state of a run at each of its saves."""
     collected: list = []
-    save = loop._Run._save
+    save = loop._save
 
-    def collect_and_save(run, progress):
-        collected.append(jax.tree.map(np.asarray, run.state))
-        save(run, progress)
+    def collect_and_save(run, state, *arguments):
+        collected.append(jax.tree.map(np.asarray, state))
+        save(run, state, *arguments)
 
-    patch.setattr(loop._Run, "_save", collect_and_save)
+    patch.setattr(loop, "_save", collect_and_save)
     return collected
 
 
@@ -99,6 +99,10 @@ def _assert_equal(found, expected):
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
+def _progress(workdir):
+    return Checkpoints(workdir).metadata().progress
+
+
 def _best(workdir, state):
     return Checkpoints(workdir).restore_best(lambda _: state.params)[1]
 
@@ -107,9 +111,7 @@ def _assert_same_end(result, state, workdir, finished):
     assert dataclasses.replace(result, seconds=0) == dataclasses.replace(finished.result, seconds=0)
     _assert_equal(state, finished.state)
     assert _records(workdir) == _records(finished.workdir)
-    for kind in ("latest", "best"):
-        assert Checkpoints(workdir).steps(kind)[-1] == Checkpoints(finished.workdir).steps(kind)[-1]
-        assert Checkpoints(workdir).metadata(kind).progress.best_score == finished.result.best_score
+    assert Checkpoints(workdir).metadata().progress == _progress(finished.workdir)
     _assert_equal(_best(workdir, finished.state), _best(finished.workdir, finished.state))
 
 
@@ -120,7 +122,7 @@ def test_the_last_step_is_evaluated_and_saved(finished):
     assert [record["epoch"] for record in records] == [0, 1, 2, 3, 4]
     assert [record["step"] for record in records] == [STEPS_PER_EPOCH * n for n in range(5)]
     checkpoints = Checkpoints(finished.workdir)
-    assert checkpoints.steps("latest") == [4 * STEPS_PER_EPOCH]
+    assert _progress(finished.workdir).step == 4 * STEPS_PER_EPOCH
     _, state, _ = checkpoints.restore(finished.state, finished.state.params)
     _assert_equal(state, finished.state)
     assert finished.state.step == 4 * STEPS_PER_EPOCH
@@ -155,9 +157,9 @@ def test_a_resumed_run_equals_one_without_interrupt(finished, dataset, tmp_path,
 
 
 def test_a_run_may_go_on_with_messages_passed_in_another_way(finished, copy, dataset):
-    result = train(_config(propagation="auto", epochs=5), dataset, copy)
+    result = train(_config(propagation="bucketed", epochs=5), dataset, copy)
     assert result.epochs == 5
-    assert Checkpoints(copy).metadata("latest").config.propagation == "auto"
+    assert Checkpoints(copy).metadata().settings.propagation == "bucketed"
 
 
 @pytest.mark.parametrize("n_calls", [0, 4])
@@ -166,7 +168,7 @@ def test_a_run_that_is_told_to_stop_goes_on_where_it_was(
 ):
     result = train(_config(), dataset, tmp_path, should_stop=_Stop(n_calls))
     assert (result.stop, result.epochs) == ("request", n_calls // 3)
-    assert Checkpoints(tmp_path).steps("latest") == [2 * n_calls]
+    assert _progress(tmp_path).step == 2 * n_calls
     assert len(_records(tmp_path)) == 1 + result.epochs
     result = train(_config(), dataset, tmp_path)
     _assert_same_end(result, states[-1], tmp_path, finished)
@@ -181,43 +183,10 @@ def test_records_after_the_checkpoint_are_written_again(finished, dataset, tmp_p
     _assert_same_end(result, states[-1], tmp_path, finished)
 
 
-def test_a_save_cut_off_between_its_parts_can_be_resumed(
-    finished, dataset, tmp_path, states, monkeypatch
-):
-    """The best checkpoint is newer than the latest one then."""
-    train(_config(), dataset, tmp_path, should_stop=_Stop(4))
-    write = Checkpoints._write
-
-    def write_only_the_best(checkpoints, kind, *arguments):
-        if kind == "latest":
-            raise KeyboardInterrupt
-        write(checkpoints, kind, *arguments)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Checkpoints, "_write", write_only_the_best)
-        train(_config(), dataset, tmp_path)
-    assert Checkpoints(tmp_path).steps("latest") == [8]
-    result = train(_config(), dataset, tmp_path)
-    _assert_same_end(result, states[-1], tmp_path, finished)
-
-
-def test_the_first_save_cut_off_leaves_nothing_behind(dataset, tmp_path, copy, monkeypatch):
-    """A best checkpoint alone, of another run, is not taken for one of this run."""
-    shutil.rmtree(copy / "checkpoints" / "latest")
-    other = _config(seed=1, epochs=1)
-    train(other, dataset, copy)
-    train(other, dataset, tmp_path / "fresh")
-    embeddings, metadata = load_embeddings(copy, dataset)
-    fresh_embeddings, fresh_metadata = load_embeddings(tmp_path / "fresh", dataset)
-    assert metadata == fresh_metadata
-    _assert_equal(embeddings, fresh_embeddings)
-
-
 def test_checkpoints_between_epochs_change_nothing(
     finished, dataset, tmp_path, states, monkeypatch
 ):
-    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-    result = train(_config(), dataset, tmp_path)
+    result = train(_config(), dataset, tmp_path, checkpoint_seconds=-1.0)
     assert [int(state.step) for state in states] == [*range(2, 25, 2), 24]
     _assert_same_end(result, states[-1], tmp_path, finished)
 
@@ -241,18 +210,18 @@ def test_another_seed_gives_another_run(finished, dataset, tmp_path, states):
 
 
 def test_steps_draw_by_the_seed_of_the_settings(dataset, tmp_path, monkeypatch):
-    build_steps, seeds = loop.build_steps, []
+    build_steps, seeds = run.build_steps, []
 
     def noted(*arguments, **keywords):
         steps = build_steps(*arguments, **keywords)
 
-        def run(state, inputs, seed):
+        def run_steps(state, inputs, seed):
             seeds.append(seed)
             return steps(state, inputs, seed)
 
-        return run
+        return run_steps
 
-    monkeypatch.setattr(loop, "build_steps", noted)
+    monkeypatch.setattr(run, "build_steps", noted)
     train(_config(seed=5, epochs=1), dataset, tmp_path)
     assert set(seeds) == {np.uint32(5)}
 
@@ -284,7 +253,7 @@ def test_a_run_on_other_data_is_refused(finished, dataset, copy):
 
 
 def test_batches_that_the_devices_cannot_share_are_refused(dataset, copy, monkeypatch):
-    monkeypatch.setattr(loop, "fit_batch_size", lambda *_: (64, 1))
+    monkeypatch.setattr(run, "fit_batch_size", lambda *_: (64, 1))
     with pytest.raises(
         CheckpointError,
         match=r"6 steps of 128 .* would make it 10 of 64: use as many .* divides 128",
@@ -293,18 +262,9 @@ def test_batches_that_the_devices_cannot_share_are_refused(dataset, copy, monkey
 
 
 def test_without_resume_a_run_is_refused(finished, dataset, copy):
-    with pytest.raises(CheckpointError, match="holds a run already: go on with it by --resume"):
+    with pytest.raises(CheckpointError, match="already holds a run: resume it with --resume"):
         train(_config(), dataset, copy, resume=False)
     assert _records(copy) == _records(finished.workdir)
-
-
-@pytest.mark.parametrize("resume", [True, False])
-def test_a_scored_model_is_not_overwritten(dataset, copy, resume):
-    shutil.rmtree(copy / "checkpoints" / "latest")
-    (copy / "metrics_test.json").write_text("{}")
-    with pytest.raises(CheckpointError, match="holds a model that was scored, without what"):
-        train(_config(), dataset, copy, resume=resume)
-    assert Checkpoints(copy).steps("best")
 
 
 @pytest.fixture
@@ -361,7 +321,6 @@ def test_no_epochs_leave_the_untrained_model(dataset, tmp_path):
 
 
 def test_a_diverged_run_keeps_its_last_checkpoint(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     rates = {"learning_rate": 1e38, "embedding_learning_rate": 1e38, "normalize": False}
     config = _config(**rates, steps_per_call=1)
     with pytest.raises(
@@ -369,35 +328,33 @@ def test_a_diverged_run_keeps_its_last_checkpoint(dataset, tmp_path, monkeypatch
         match=r"the loss is not finite from step 1 on, seen at step 2; the last good checkpoint, "
         r"of step 1, is kept: .* lower --learn",
     ):
-        train(config, dataset, tmp_path)
-    checkpoints = Checkpoints(tmp_path)
-    assert checkpoints.steps("latest") == [1]
-    assert checkpoints.metadata("latest").progress.step == 1
+        train(config, dataset, tmp_path, checkpoint_seconds=-1.0)
+    assert _progress(tmp_path).step == 1
     load_embeddings(tmp_path, dataset)
 
 
 def test_parameters_that_are_not_finite_are_never_kept(dataset, tmp_path, monkeypatch):
     """The loss of a step is finite, and what the step makes of the parameters is not."""
     train(_config(), dataset, tmp_path, should_stop=_Stop(2))
-    build_steps = loop.build_steps
+    build_steps = run.build_steps
 
     def spoiled(*arguments, **keywords):
         steps = build_steps(*arguments, **keywords)
 
-        def run(*arguments):
+        def run_steps(*arguments):
             state, terms = steps(*arguments)
             params = jax.tree.map(lambda leaf: leaf * np.nan, state.params)
             return dataclasses.replace(state, params=params), terms
 
-        return run
+        return run_steps
 
-    monkeypatch.setattr(loop, "build_steps", spoiled)
+    monkeypatch.setattr(run, "build_steps", spoiled)
     with pytest.raises(
         SymcereError,
         match="the parameters are not finite after step 6; the last good checkpoint, of step 4, is",
     ):
         train(_config(), dataset, tmp_path)
-    assert Checkpoints(tmp_path).steps("latest") == [4]
+    assert _progress(tmp_path).step == 4
 
 
 def test_a_batch_may_exceed_the_data(dataset, tmp_path):
@@ -422,7 +379,7 @@ def test_a_batch_may_exceed_the_data(dataset, tmp_path):
 def test_batches_are_shared_evenly(
     requested, micro_batch_size, n_interactions, n_devices, expected
 ):
-    found = loop.fit_batch_size(requested, micro_batch_size, n_interactions, n_devices)
+    found = run.fit_batch_size(requested, micro_batch_size, n_interactions, n_devices)
     assert found == expected
     size, n_micro_batches = found
     assert size % (n_micro_batches * n_devices) == 0
@@ -434,17 +391,19 @@ def test_more_devices_than_rows_is_an_error(requested, n_interactions):
     with pytest.raises(
         ConfigError, match=f"--batch_size={requested} with {n_interactions} training"
     ):
-        loop.fit_batch_size(requested, 2048, n_interactions, 8)
+        run.fit_batch_size(requested, 2048, n_interactions, 8)
 
 
 def test_the_observer_is_told(dataset, copy):
     told = []
     observer = types.SimpleNamespace(
-        start=lambda *arguments: told.append(("start", arguments[:3], arguments[3].step)),
+        start=lambda *arguments: told.append(
+            ("start", arguments[0].epochs, *arguments[1:3], arguments[3].step)
+        ),
         steps=lambda epoch, steps, loss: told.append(("steps", epoch, steps, loss > 0)),
         epoch=lambda record, best: told.append(("epoch", record["epoch"], best)),
     )
     train(_config(epochs=5), dataset, copy, observer=observer)
-    assert told[0] == ("start", (5, STEPS_PER_EPOCH, 128), 4 * STEPS_PER_EPOCH)
+    assert told[0] == ("start", 5, STEPS_PER_EPOCH, 128, 4 * STEPS_PER_EPOCH)
     assert told[1:4] == [("steps", 5, 2, True)] * 3
     assert [event[:2] for event in told[4:]] == [("epoch", 5)]

@@ -3,17 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from symcere_jax.errors import CheckpointError
 from symcere_jax.evaluation import evaluate
 from symcere_jax.models import Embeddings, score_block
 from symcere_jax.settings import Settings
 from symcere_jax.training import load_embeddings, load_model, neighbors, train
-from symcere_jax.training.neighbors import (
-    NeighborChoice,
-    choose_weight,
-    read_weight,
-    training_items,
-)
+from symcere_jax.training.neighbors import NeighborChoice, choose_weight, training_items
 from tests.evaluation import folders
 
 SETTINGS = {
@@ -82,7 +76,7 @@ def test_the_items_of_a_user_are_the_positive_ones(dataset):
 
 @pytest.fixture
 def always(monkeypatch):
-    """Neighbours count whatever they are worth."""
+    """Neighbors count whatever they are worth."""
     monkeypatch.setattr(neighbors, "STANDARD_ERRORS", -np.inf)
     monkeypatch.setattr(neighbors, "WEIGHTS", (0.7,))
     plain = neighbors.evaluate
@@ -101,10 +95,7 @@ def test_the_weight_is_kept_with_the_best_parameters(dataset, tmp_path, always):
     assert result.neighbor_weight == 0.7
     assert result.best_score > 1
     trained = load_model(tmp_path, dataset)
-    assert trained.neighbor_weight == 0.7
-    best_step = trained.metadata.progress.best_step
-    assert read_weight(tmp_path, best_step) == 0.7
-    assert read_weight(tmp_path, best_step + 1) == 0.0  # chosen for other parameters
+    assert trained.metadata.neighbor_weight == 0.7
     embeddings, _ = load_embeddings(tmp_path, dataset)
     users, items = (np.asarray(x, float) for x in (embeddings.users, embeddings.items))
     near = np.exp(16 * (items @ items.T - 1))
@@ -113,14 +104,14 @@ def test_the_weight_is_kept_with_the_best_parameters(dataset, tmp_path, always):
     likes[tuple(dataset.train.T)] = 1
     likes /= np.maximum(likes.sum(axis=1, keepdims=True), 1)
     expected = users @ items.T + embeddings.item_bias
-    expected += 0.7 / trained.model.temperature * likes @ near
+    expected += 0.7 / trained.model.settings.temperature * likes @ near
     found = score_block(embeddings, np.arange(dataset.n_users))
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
 def test_a_longer_run_chooses_anew(dataset, tmp_path, always, monkeypatch):
     train(Settings(**SETTINGS | {"epochs": 1}), dataset, tmp_path / "run")
-    assert load_model(tmp_path / "run", dataset).neighbor_weight == 0.7
+    assert load_model(tmp_path / "run", dataset).metadata.neighbor_weight == 0.7
     # What was trained in one piece and in two is the same.
     for folder in ("run", "one_piece"):
         result = train(Settings(**SETTINGS), dataset, tmp_path / folder)
@@ -131,12 +122,10 @@ def test_a_longer_run_chooses_anew(dataset, tmp_path, always, monkeypatch):
     # Asked again, a run that has ended chooses again.
     monkeypatch.setattr(neighbors, "WEIGHTS", (0.2,))
     train(Settings(**SETTINGS), dataset, tmp_path / "run")
-    assert load_model(tmp_path / "run", dataset).neighbor_weight == 0.2
+    assert load_model(tmp_path / "run", dataset).metadata.neighbor_weight == 0.2
 
 
-def test_they_are_left_out_on_request_and_of_large_catalogues(
-    dataset, tmp_path, always, monkeypatch
-):
+def test_they_are_left_out_on_request_and_of_large_catalogs(dataset, tmp_path, always, monkeypatch):
     result = train(Settings(**SETTINGS, item_neighbors=False), dataset, tmp_path / "off")
     assert result.neighbor_weight == 0
     assert load_embeddings(tmp_path / "off", dataset)[0].user_neighbors is None
@@ -148,9 +137,9 @@ def test_they_are_left_out_on_request_and_of_large_catalogues(
         assert train(Settings(**SETTINGS), dataset, tmp_path / "large").neighbor_weight == 0
     # Switched off later, or on: nothing else of a run that has ended changes.
     assert train(Settings(**SETTINGS), dataset, tmp_path / "off").neighbor_weight == 0.7
-    assert load_model(tmp_path / "off", dataset).neighbor_weight == 0.7
+    assert load_model(tmp_path / "off", dataset).metadata.neighbor_weight == 0.7
     train(Settings(**SETTINGS, item_neighbors=False), dataset, tmp_path / "off")
-    assert load_model(tmp_path / "off", dataset).neighbor_weight == 0
+    assert load_model(tmp_path / "off", dataset).metadata.neighbor_weight == 0
 
 
 def test_a_run_that_was_stopped_has_not_chosen_yet(dataset, tmp_path, always):
@@ -171,33 +160,8 @@ def test_the_choice_can_be_stopped_and_is_made_by_the_next_start(dataset, tmp_pa
     n_calls = 1  # what a run of one epoch asks while it trains
     result = train(config, dataset, tmp_path, should_stop=stop)
     assert (result.stop, result.epochs, result.neighbor_weight) == ("request", 1, 0.0)
-    assert load_model(tmp_path, dataset).neighbor_weight == 0
+    assert load_model(tmp_path, dataset).metadata.neighbor_weight == 0
     assert train(config, dataset, tmp_path).neighbor_weight == 0.7
-
-
-def test_a_choice_of_an_earlier_run_has_no_effect(dataset, tmp_path, always):
-    NeighborChoice(5.0, 0.5, 0.4).write(tmp_path, 0)
-    train(Settings(**SETTINGS), dataset, tmp_path, should_stop=lambda: True)
-    assert load_model(tmp_path, dataset).neighbor_weight == 0
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda text: text.replace("0.25", "0.75"),
-        lambda text: text[:-9],
-        lambda text: "[]",
-        lambda text: "{}",
-        lambda text: "\x00",
-    ],
-)
-def test_a_damaged_choice_is_told(tmp_path, damage):
-    NeighborChoice(0.25, 0.5, 0.4).write(tmp_path, 8)
-    assert read_weight(tmp_path, 8) == 0.25
-    path = tmp_path / neighbors.FILE
-    path.write_text(damage(path.read_text()))
-    with pytest.raises(CheckpointError, match=r"neighbors\.json is damaged .* training again"):
-        read_weight(tmp_path, 8)
 
 
 def test_without_validation_data_they_do_not_count(dataset, tmp_path, always):

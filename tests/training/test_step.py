@@ -12,7 +12,7 @@ import pytest
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.settings import Settings
 from symcere_jax.training import step
-from symcere_jax.training.devices import collect, distribute, replicate, unreplicate
+from symcere_jax.training.devices import collect, distribute, replicate
 from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
 
 from . import problem
@@ -44,7 +44,7 @@ def _run_batches(seed: int, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
     run = build_steps(
         _BatchesObjective(),
         optimizer,
-        Settings().train,
+        Settings(),
         batch_size=BATCH_SIZE,
         n_micro_batches=1,
         steps_per_epoch=STEPS_PER_EPOCH,
@@ -55,7 +55,7 @@ def _run_batches(seed: int, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
         state, terms = run(state, inputs, np.uint32(seed))
         rows.append(terms["rows"][0])
         noise.append(terms["loss"][0])
-    assert int(unreplicate(state).step) == n_epochs * STEPS_PER_EPOCH
+    assert int(state.step[0]) == n_epochs * STEPS_PER_EPOCH
     shape = (n_epochs, STEPS_PER_EPOCH)
     return np.reshape(rows, (*shape, BATCH_SIZE)), np.reshape(noise, shape)
 
@@ -110,10 +110,10 @@ def training():
     """Steps of the real objective with dropout and sampled negatives, by steps a call."""
     config = problem.config(dropout=0.4, ranking_loss="bpr", **problem.ONLY_RANKING)
     objective, optimizer = problem.objective(config), build_optimizer(config, batch_size=4)
-    inputs, columns = problem.inputs(), objective.model.held
+    inputs, columns = problem.inputs(), problem.DIM
 
     def start(**settings) -> TrainState:
-        train = config.replace(**settings).train
+        train = config.replace(**settings)
         return distribute(initial_state(objective, optimizer, inputs, train), columns)
 
     def steps(n_steps: int):
@@ -217,7 +217,7 @@ def test_each_group_of_parameters_has_its_learning_rate(batch_size, scale):
         "embedding_learning_rate": 0.25,
         "scalar_learning_rate": 0.125,
     }
-    optimizer = build_optimizer(Settings(**rates).train, batch_size)
+    optimizer = build_optimizer(Settings(**rates), batch_size)
     params = problem.params(problem.objective(problem.config(learn_temperature=True)).model)
     gradients = jax.tree.map(jnp.ones_like, params)
     updates, _ = optimizer.update(gradients, optimizer.init(params), params)
@@ -256,7 +256,7 @@ def test_the_averages_of_adam_reach_as_many_interactions_back(batch_size, b1, b2
         "embedding_learning_rate": 0.25,
         "scalar_learning_rate": 0.125,
     }
-    optimizer = build_optimizer(Settings(**rates).train, batch_size)
+    optimizer = build_optimizer(Settings(**rates), batch_size)
     rate_of = {"projection": 0.5, "graph_tower": 0.25, "temperature": 0.125}
 
     def tree(values: np.ndarray) -> dict:

@@ -1,4 +1,4 @@
-"""The text encoder that a prepared folder keeps, over reviews that were added to it."""
+"""The text encoder that a prepared folder keeps, applied to reviews that were added to it."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,7 +8,6 @@ import numpy as np
 
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import ReviewDataset
-from symcere_jax.prepare.write.columns_on_disk import NpyFile
 from symcere_jax.text import (
     FittedTextEncoder,
     Reviews,
@@ -20,12 +19,19 @@ from symcere_jax.text import (
 _BLOCK = 1 << 10
 
 
+def stored_encoders(
+    dataset: ReviewDataset, scratch: Path | None = None, cache: Path | None = None
+) -> "list[StoredEncoder]":
+    """All text encoders that a prepared folder keeps."""
+    return [StoredEncoder(dataset, name, scratch, cache) for name in dataset.manifest.text_encoders]
+
+
 class StoredEncoder:
     """Encodes reviews by a fitted encoder instead of fitting one; a `TextEncoder`.
 
     Args:
         dataset: the prepared folder that keeps the encoder.
-        name: of the encoder; None: the first of the folder.
+        name: of the encoder.
         scratch: folder for the features, which are then mapped; None: in memory.
         cache: folder of the vectors of language models; None: the scratch folder.
 
@@ -36,15 +42,14 @@ class StoredEncoder:
     def __init__(
         self,
         dataset: ReviewDataset,
-        name: str | None = None,
+        name: str,
         scratch: Path | None = None,
         cache: Path | None = None,
     ) -> None:
-        self.name = name or next(iter(dataset.manifest.text_encoders))
-        settings = dict(dataset.manifest.text_encoders[self.name])
+        self.name = name
+        settings = dict(dataset.manifest.text_encoders[name])
         self._settings = {k: v for k, v in settings.items() if k not in ("width", "dtype")}
-        self._fitted: FittedTextEncoder = load_text_encoder(dataset, self.name)
-        self._fitted.encode_texts([])  # features from elsewhere end here, before any work
+        self._fitted: FittedTextEncoder = load_text_encoder(dataset, name)
         self._scratch, self._cache = scratch, cache
 
     def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
@@ -60,27 +65,31 @@ class StoredEncoder:
             keep_vectors(self._fitted, cache)
         train = np.flatnonzero(reviews.is_train)
         features = {}
-        for name, of_review, n in (
+        for rows, owner, n in (
             ("users", np.asarray(reviews.user)[train], reviews.n_users),
             ("items", np.asarray(reviews.item)[train], reviews.n_items),
         ):
-            say(f"encoding {name}")
-            documents = _documents(reviews.texts, train, of_review, n)
-            features[name] = self._gather(name, map(self._fitted.encode_documents, documents))
+            say(f"encoding {rows}")
+            documents = _documents(reviews.texts, train, owner, n)
+            features[rows] = self._collect(rows, n, map(self._fitted.encode_documents, documents))
         say("encoding reviews")
-        blocks = (reviews.texts[s : s + _BLOCK] for s in range(0, len(reviews.texts), _BLOCK))
-        alone = self._gather("reviews", map(self._fitted.encode_texts, blocks))
-        return TextFeatures(
-            alone, features["users"], features["items"], self._settings, self._fitted
-        )
+        n = len(reviews.texts)
+        blocks = (reviews.texts[start : start + _BLOCK] for start in range(0, n, _BLOCK))
+        features["reviews"] = self._collect("reviews", n, map(self._fitted.encode_texts, blocks))
+        return TextFeatures(**features, settings=self._settings, fitted=self._fitted)
 
-    def _gather(self, rows: str, parts: Iterator[np.ndarray]) -> np.ndarray:
+    def _collect(self, rows: str, n: int, parts: Iterator[np.ndarray]) -> np.ndarray:
+        """Joins blocks of n rows in all."""
         if self._scratch is None:
             return np.concatenate([np.zeros((0, self._fitted.width), np.float32), *parts])
         path = self._scratch / f"{rows}_features.npy"
-        with NpyFile(path, np.float32, (self._fitted.width,)) as file:
+        # Written rather than mapped: mapped pages that change stay in memory.
+        with path.open("wb") as file:
+            shape = (n, self._fitted.width)
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
             for part in parts:
-                file.append(part)
+                file.write(np.ascontiguousarray(part, np.float32).data)
         return np.load(path, mmap_mode="r+", allow_pickle=False)
 
 

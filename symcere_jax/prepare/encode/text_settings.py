@@ -2,50 +2,37 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
 
 from symcere_jax.errors import ConfigError
 from symcere_jax.fields import SettingsBase, setting
 from symcere_jax.settings import NONE
-from symcere_jax.text import Conditioning
 
 TEXT_ENCODERS = ("lsa", "transformer", "precomputed")
 
 
-def check(holds: bool, flag: str, value: object, expected: str) -> None:
-    """Raises ConfigError unless a value is as expected."""
-    if not holds:
-        raise ConfigError(f"--{flag} is {value}, {expected}")
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TextSettings(SettingsBase):
-    """Which text encoder, and how; see the text beside each setting."""
+    """Which text encoder, and its settings."""
 
     text_encoder: str = setting(
         "lsa",
-        f"Makes features of texts: {', '.join(TEXT_ENCODERS)}, several as lsa+transformer, or "
-        "none.",
+        f"What encodes texts: {', '.join(TEXT_ENCODERS)}, several as lsa+transformer, or none.",
     )
-    text_width: int = setting(256, "Width of the features of lsa.")
-    text_term_weights: Literal["none", "users", "ratings"] = setting(
-        "none",
-        "How lsa weighs terms besides by TF-IDF: none; users: less where the items of a user share "
-        "a term no more often than chance has it, as they do words of sentiment; ratings: less "
-        "where a term tells the rating of a review rather than its item.",
-    )
-    text_model: str = setting(
-        "", "Language model of transformer: a folder, or a name on the Hugging Face hub."
+    text_width: int = setting(256, "Width of the features of lsa.", minimum=1)
+    text_model: str | None = setting(
+        None, "Language model of transformer: a folder, or a name on the Hugging Face hub."
     )
     text_prefix: str | None = setting(
-        None, 'Stands before each review for the model, as "passage: "; default: what it says.'
+        None, 'What the model reads before each review, such as "passage: "; default: its own.'
     )
     text_bfloat16: bool = setting(False, "Run the language model in bfloat16.")
-    text_batch_tokens: int = setting(
-        0, "Tokens that the language model takes at once on a device; 0: what suits the device."
+    text_batch_tokens: int | None = setting(
+        None,
+        "Tokens that the language model takes at once on a device; default: what suits the device.",
+        minimum=1,
     )
-    text_cache: str = setting(
-        "~/.cache/symcere_jax/text",
+    text_cache: Path | None = setting(
+        Path("~/.cache/symcere_jax/text"),
         "Folder where encoded reviews are kept, for the next run and after an interrupt; empty: "
         "nowhere.",
     )
@@ -54,24 +41,14 @@ class TextSettings(SettingsBase):
         "Vectors for precomputed: .npy in the order of reviews.parquet, or .parquet with user_id, "
         "item_id and embedding.",
     )
-    text_center: bool = setting(False, "Subtract the mean of the items from text features.")
-    text_whiten: float = setting(
-        0.0, "Whiten text features: 0 not at all, 0.5 half, 1 until all variances are equal."
-    )
-    text_pca: int = setting(
-        0, "Keep that many dimensions of each encoder's features, by variance; 0: all."
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         parts = self.text_encoder_parts
         known = f"must be {NONE}, or of {', '.join(TEXT_ENCODERS)}, joined by +"
         fits = set(parts) <= set(TEXT_ENCODERS) and len(set(parts)) == len(parts)
-        check(fits, "text_encoder", repr(self.text_encoder), known)
-        check(self.text_width >= 1, "text_width", self.text_width, "must be at least 1")
-        for flag in ("text_batch_tokens", "text_pca"):
-            check(getattr(self, flag) >= 0, flag, getattr(self, flag), "must not be negative")
-        check(0 <= self.text_whiten <= 1, "text_whiten", self.text_whiten, "must be in [0, 1]")
+        if not fits:
+            raise ConfigError(f"--text_encoder is {self.text_encoder!r}, {known}")
         for encoder, flag in (("transformer", "text_model"), ("precomputed", "text_embeddings")):
             if getattr(self, flag) and encoder not in parts:
                 raise ConfigError(
@@ -84,6 +61,6 @@ class TextSettings(SettingsBase):
         return [] if self.text_encoder == NONE else self.text_encoder.split("+")
 
     @property
-    def conditioning(self) -> Conditioning:
-        """What is done to the features of each encoder."""
-        return Conditioning(self.text_center, self.text_whiten, self.text_pca)
+    def cache_folder(self) -> Path | None:
+        """Folder of encoded reviews; None: they are not kept."""
+        return self.text_cache and self.text_cache.expanduser()

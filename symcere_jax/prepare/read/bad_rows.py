@@ -1,4 +1,4 @@
-"""What becomes of rows that are malformed: the first one ends the run, or all are counted."""
+"""Malformed rows: the first one ends the run, or all are counted."""
 
 from collections import Counter
 
@@ -33,11 +33,7 @@ class BadRows:
         self._first: list[str] = []
 
     def add(self, error: RowError) -> None:
-        """Counts a row.
-
-        Raises:
-            RowError: `error`, where the policy is "fail".
-        """
+        """Counts a row, or raises its error where the policy is "fail"."""
         if self.policy == "fail":
             raise error
         self.counts[f"bad row: {error.reason}"] += 1
@@ -45,13 +41,10 @@ class BadRows:
             self._first.append(str(error))
 
     def check(self, n_read: int) -> None:
-        """Refuses data of which too much is bad.
-
-        Args:
-            n_read: number of all rows, good and bad.
+        """Refuses data of which too many of all `n_read` rows are bad.
 
         Raises:
-            DataError: the share of bad rows is above the limit.
+            DataError: that is so.
         """
         n_bad = self.counts.total()
         if n_bad > self.max_share * n_read:

@@ -1,4 +1,8 @@
-"""Typed columns from the values of a raw file; a value that does not fit names its row."""
+"""Typed columns from the values of a raw file; an error names the row of a value that does not fit.
+
+All functions take the name of the field and `where`, which gives the file and line of a row, for
+messages, and return an array of the same length.
+"""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -14,6 +18,7 @@ Where = Callable[[int], str]
 
 # Seconds of today are about 1.7e9; milliseconds below that lie in January 1970.
 _FEW_MILLISECONDS = 10**10
+_UNIX_TIME = "a finite number of seconds since 1970 (Unix time)"
 
 
 def as_array(values: Sequence[Any], field: str, where: Where) -> pa.Array:
@@ -21,8 +26,8 @@ def as_array(values: Sequence[Any], field: str, where: Where) -> pa.Array:
 
     Args:
         values: strings, numbers and None. A mix of strings and numbers becomes strings.
-        field: name of the column, for messages.
-        where: row -> its file and line, for messages.
+        field: name of the column.
+        where: row -> its file and line.
 
     Raises:
         RowError: a value is a list, an object or a truth value among others.
@@ -39,10 +44,7 @@ def as_array(values: Sequence[Any], field: str, where: Where) -> pa.Array:
             # JSON can escape half a surrogate pair, which no UTF-8 can hold.
             value = value.encode(errors="replace").decode()
         elif isinstance(value, bool) or not isinstance(value, int | float | None):
-            raise RowError(
-                f"{where(row)}: {field} is {shorten(value)}, expected a string or a number",
-                f"type of {field}",
-            )
+            raise _error(value, field, where(row), "a string or a number")
         elif value is not None:
             value = str(value)
         strings.append(value)
@@ -50,71 +52,41 @@ def as_array(values: Sequence[Any], field: str, where: Where) -> pa.Array:
 
 
 def to_strings(array: pa.Array, field: str, where: Where) -> pa.Array:
-    """A column of ids, texts or split names; whole numbers become strings.
-
-    Args:
-        array: strings or whole numbers, also as a dictionary.
-        field: name of the column, for messages.
-        where: row -> its file and line, for messages.
-
-    Returns:
-        `large_string`, of the same length.
+    """A large_string column of ids, texts or split names; whole numbers become strings.
 
     Raises:
         RowError: the values are of another type.
     """
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
     if not (_is_string(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
-        row = _first_valid(array)
-        raise RowError(
-            f"{where(row)}: {field} is {shorten(array[row].as_py())}, "
-            "expected a string or a whole number",
-            f"type of {field}",
-        )
+        raise _type_error(array, field, where, "a string or a whole number")
     return array.cast(kind).cast(pa.large_string())
 
 
-def to_numbers(array: pa.Array, field: str, where: Where) -> pa.Array:
-    """A column of ratings; empty strings become null.
-
-    Args:
-        array: numbers, or strings of numbers.
-        field: name of the column, for messages.
-        where: row -> its file and line, for messages.
-
-    Returns:
-        float64, of the same length.
+def to_numbers(
+    array: pa.Array, field: str, where: Where, *, expected: str = "a number"
+) -> pa.Array:
+    """A float64 column from numbers or strings of numbers; empty strings become null.
 
     Raises:
         RowError: a value is no number.
     """
     kind = array.type
     if _is_string(kind):
-        array = pc.utf8_trim_whitespace(array)
-        array = pc.if_else(pc.equal(array, ""), None, array)
-        try:
-            return array.cast(pa.float64())
-        except pa.ArrowInvalid:
-            row = next(row for row, value in enumerate(array.to_pylist()) if not _is_number(value))
-    elif pa.types.is_integer(kind) or pa.types.is_null(kind):
-        return array.cast(pa.float64(), safe=False)
-    elif pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return array.cast(pa.float64())
-    else:
-        row = _first_valid(array)
-    raise RowError(
-        f"{where(row)}: {field} is {shorten(array[row].as_py())}, expected a number",
-        f"type of {field}",
-    )
+        return _cast(_without_blanks(array), pa.float64(), field, where, expected)
+    numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
+    if not any(is_kind(kind) for is_kind in numeric):
+        raise _type_error(array, field, where, expected)
+    return array.cast(pa.float64(), safe=False)
 
 
 def to_seconds(array: pa.Array, field: str, where: Where, *, unit: str = "s") -> pa.Array:
-    """A column of Unix seconds, int64, fractions cut off; dates of a Parquet file count as UTC.
+    """An int64 column of Unix seconds; fractions are cut off, dates of a Parquet file are UTC.
 
     Args:
         array: numbers, strings of numbers, or dates.
-        field: name of the column, for messages.
-        where: row -> its file and line, for messages.
+        field: name of the column.
+        where: row -> its file and line.
         unit: "s" or "ms", unit of the numbers.
 
     Raises:
@@ -123,12 +95,9 @@ def to_seconds(array: pa.Array, field: str, where: Where, *, unit: str = "s") ->
     kind = array.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return array.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
-    if not pa.types.is_integer(kind):
-        array = _whole(array, field, where)
-    try:
-        array = array.cast(pa.int64())
-    except pa.ArrowInvalid:  # beyond 64 bits
-        array = _whole(array, field, where)
+    if not (pa.types.is_integer(kind) and kind != pa.uint64()):
+        array = _floor(array, field, where)
+    array = array.cast(pa.int64())
     if unit == "s":
         return array
     few = pc.and_(pc.greater(array, _FEW_MILLISECONDS // 1000), pc.less(array, _FEW_MILLISECONDS))
@@ -143,69 +112,57 @@ def to_seconds(array: pa.Array, field: str, where: Where, *, unit: str = "s") ->
 
 
 def iso_to_seconds(array: pa.Array, field: str, where: Where) -> pa.Array:
-    """A column of Unix seconds from texts such as "2018-07-07 22:09:11", taken as UTC.
-
-    Args:
-        array: ISO 8601 dates or times without an offset; empty ones become null.
-        field: name of the column, for messages.
-        where: row -> its file and line, for messages.
-
-    Returns:
-        int64, of the same length.
+    """An int64 column of Unix seconds from ISO 8601 dates or times without offset, taken as UTC.
 
     Raises:
-        RowError: a value is no such time.
+        RowError: a value is no such time; empty ones become null.
     """
-    texts = to_strings(array, field, where)
-    texts = pc.if_else(pc.equal(pc.utf8_trim_whitespace(texts), ""), None, texts)
-    try:
-        return texts.cast(pa.timestamp("s")).cast(pa.int64())
-    except pa.ArrowInvalid:
-        # Alone, each row says whether it is the one.
-        row = next(row for row in range(len(texts)) if not _is_time(texts[row : row + 1]))
-        raise RowError(
-            f"{where(row)}: {field} is {shorten(texts[row].as_py())}, "
-            "expected a time such as 2018-07-07 22:09:11",
-            f"type of {field}",
-        ) from None
+    texts = _without_blanks(to_strings(array, field, where))
+    expected = "a time such as 2018-07-07 22:09:11"
+    return _cast(texts, pa.timestamp("s"), field, where, expected).cast(pa.int64())
 
 
-def _whole(array: pa.Array, field: str, where: Where) -> pa.Array:
+def _floor(array: pa.Array, field: str, where: Where) -> pa.Array:
     """Whole 64-bit numbers, from numbers and texts of numbers."""
-    try:
-        numbers = to_numbers(array, field, where)
-    except RowError as error:
-        raise RowError(f"{error} of seconds since 1970 (Unix time)", error.reason) from None
-    fits = pc.less(pc.abs(numbers), 2.0**62).fill_null(True)
-    row = pc.index(fits, False).as_py()
+    numbers = to_numbers(array, field, where, expected=_UNIX_TIME)
+    row = pc.index(pc.less(pc.abs(numbers), 2.0**62).fill_null(True), False).as_py()
     if row >= 0:
-        raise RowError(
-            f"{where(row)}: {field} is {numbers[row].as_py()}, "
-            "expected a finite number of seconds since 1970 (Unix time)",
-            f"type of {field}",
-        )
-    return pc.floor(numbers).cast(pa.int64())
+        raise _error(numbers[row].as_py(), field, where(row), _UNIX_TIME)
+    return pc.floor(numbers)
 
 
-def _is_time(text: pa.Array) -> bool:
+def _cast(array: pa.Array, kind: pa.DataType, field: str, where: Where, expected: str) -> pa.Array:
     try:
-        text.cast(pa.timestamp("s"))
+        return array.cast(kind)
+    except pa.ArrowInvalid:
+        row = next(row for row in range(len(array)) if not _can_cast(array[row : row + 1], kind))
+        raise _error(array[row].as_py(), field, where(row), expected) from None
+
+
+def _can_cast(array: pa.Array, kind: pa.DataType) -> bool:
+    try:
+        array.cast(kind)
     except pa.ArrowInvalid:
         return False
     return True
+
+
+def _without_blanks(texts: pa.Array) -> pa.Array:
+    """Texts without white space around them, null where nothing else is in them."""
+    texts = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.equal(texts, ""), None, texts)
 
 
 def _is_string(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
-def _is_number(value: str | None) -> bool:
-    try:
-        pa.scalar(value, pa.string()).cast(pa.float64())
-    except pa.ArrowInvalid:
-        return False
-    return True
+def _type_error(array: pa.Array, field: str, where: Where, expected: str) -> RowError:
+    row = pc.index(array.is_valid(), True).as_py()
+    return _error(array[row].as_py(), field, where(row), expected)
 
 
-def _first_valid(array: pa.Array) -> int:
-    return pc.index(array.is_valid(), True).as_py()
+def _error(value: object, field: str, where: str, expected: str) -> RowError:
+    return RowError(
+        f"{where}: {field} is {shorten(value)}, expected {expected}", f"type of {field}"
+    )

@@ -1,4 +1,4 @@
-"""What a reader of raw data yields, and how raw files are opened."""
+"""A block of raw rows, and how raw files are opened."""
 
 import bz2
 import contextlib
@@ -77,9 +77,6 @@ class RawBlock:
 def open_raw(path: Path) -> Iterator[BinaryIO]:
     """Opens a raw file, unpacks it by its suffix, and shows a progress bar on a terminal.
 
-    Args:
-        path: the file.
-
     Raises:
         DataError: the file is missing, empty, not readable, or damaged.
     """
@@ -136,6 +133,6 @@ class _CountedFile(io.RawIOBase):
 
 
 def shorten(value: object, width: int = 60) -> str:
-    """A value as a message shows it: quoted, and not longer than it need be."""
+    """A value for a message: quoted and not too long."""
     shown = repr(value)
     return shown if len(shown) <= width else shown[: width - 1] + "…"

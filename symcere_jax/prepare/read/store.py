@@ -5,7 +5,7 @@ is one setting, and is one package without dependencies.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -44,12 +44,9 @@ class ReviewStore:
 
     `raw` is a view of a Parquet file: Arrow writes that in an eighth of the time that the engine
     takes to write a table of its own.
-
-    Attributes:
-        labels: what a message calls each file, by the column `file`.
     """
 
-    def __init__(self, scratch: Path, *, memory_bytes: int, threads: int) -> None:
+    def __init__(self, scratch: Path, *, memory_bytes: int, threads: int | None) -> None:
         self._memory_bytes = memory_bytes
         engine_bytes = max(_LEAST_BYTES, int((memory_bytes - _OTHER_BYTES) * _ENGINE_SHARE))
         settings: dict[str, str | bool | int | float | list[str]] = {
@@ -68,36 +65,21 @@ class ReviewStore:
         self._raw = pq.ParquetWriter(
             self._raw_path, _RAW_SCHEMA, compression="lz4", use_dictionary=False
         )
-        self.labels: list[str] = []
+        self._labels: dict[str, int] = {}  # what a message calls each file, by number
 
     def add(self, rows: pa.Table) -> None:
-        """Appends reviews that were read: row, file, line, and the columns of `RAW_SCHEMA`.
-
-        Args:
-            rows: with split as an index into `SPLITS`.
-        """
+        """Appends reviews with the columns of `raw`; split is an index into `SPLITS`."""
         self._raw.write_table(rows.select(_RAW_SCHEMA.names).cast(_RAW_SCHEMA))
 
     def finish(self) -> None:
         """Makes the reviews that were added the table `raw`."""
         self._raw.close()
         path = str(self._raw_path).replace("'", "''")
-        self.run(f"CREATE VIEW raw AS FROM read_parquet('{path}')")
+        self.execute(f"CREATE VIEW raw AS FROM read_parquet('{path}')")
 
-    def add_earlier(self, tables: Iterable[pa.Table]) -> None:
-        """Adds reviews that were prepared before to the table `raw`.
-
-        Args:
-            tables: of the columns of `raw`.
-        """
-        path = self._raw_path.with_name("earlier.parquet")
-        with pq.ParquetWriter(path, _RAW_SCHEMA, compression="lz4", use_dictionary=False) as file:
-            for table in tables:
-                file.write_table(table.select(_RAW_SCHEMA.names).cast(_RAW_SCHEMA))
-        files = ", ".join(
-            "'" + str(name).replace("'", "''") + "'" for name in (self._raw_path, path)
-        )
-        self.run(f"CREATE OR REPLACE VIEW raw AS FROM read_parquet([{files}])")
+    def label(self, label: str) -> int:
+        """The number of a file, for the column `file` of `raw`; `label` is its name in messages."""
+        return self._labels.setdefault(label, len(self._labels))
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Appends rows to a table of the same columns; makes the table if there is none."""
@@ -107,12 +89,12 @@ class ReviewStore:
             self._connection.execute(f"INSERT INTO {table} BY NAME FROM rows")
             self._connection.unregister("rows")
 
-    def run(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         """Runs a statement that gives no rows."""
         with self._errors():
             self._connection.execute(statement)
 
-    def one(self, query: str) -> tuple:
+    def fetch_row(self, query: str) -> tuple:
         """The only row of a query."""
         with self._errors():
             (row,) = self._connection.execute(query).fetchall()
@@ -125,10 +107,10 @@ class ReviewStore:
 
     def where(self, row: int) -> str:
         """The file and line of a raw row, for a message."""
-        file, line = self.one(f"SELECT file, line FROM raw WHERE row = {int(row)}")
-        return f"{self.labels[file]} {line}"
+        file, line = self.fetch_row(f"SELECT file, line FROM raw WHERE row = {int(row)}")
+        return f"{list(self._labels)[file]} {line}"
 
-    def first(self, rows: np.ndarray) -> str:
+    def where_first(self, rows: np.ndarray) -> str:
         """The file and line of the first of some raw rows."""
         return self.where(int(rows.min()))
 

@@ -1,15 +1,31 @@
-"""The kinds of raw data, a module each.
+"""The kinds of raw data, one module each.
 
-To add one, put a module here that calls `register`: it yields `RawBlock`s, tables of six columns
-that know the file and line of every row. Everything after that is shared.
+A new one is a module with a `Source`, which yields `RawBlock`s: tables of six columns that know the
+file and line of every row. Its name joins `settings.SourceName`. Everything after that is shared.
 """
 
-import importlib
-import pkgutil
+from symcere_jax.prepare.sources import (
+    amazon,
+    hotelrec,
+    lightgcn,
+    synthetic,
+    table,
+    tripadvisor_lara,
+    yelp,
+)
+from symcere_jax.prepare.sources.source import Source
 
-from symcere_jax.prepare.sources.registry import FILTERS, SOURCES, Source
+__all__ = ["SOURCES", "Source"]
 
-__all__ = ["FILTERS", "SOURCES", "Source"]
-
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+SOURCES: dict[str, Source] = {
+    source.name: source
+    for source in (
+        *amazon.SOURCES,
+        hotelrec.SOURCE,
+        lightgcn.SOURCE,
+        synthetic.SOURCE,
+        table.SOURCE,
+        tripadvisor_lara.SOURCE,
+        yelp.SOURCE,
+    )
+}

@@ -8,7 +8,6 @@ main_category categories`.
 
 import functools
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -17,9 +16,9 @@ from symcere_jax.prepare.read.columns import to_numbers, to_seconds
 from symcere_jax.prepare.read.formats import Block
 from symcere_jax.prepare.read.raw import RawBlock
 from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.prepare.sources.fields import column, read_reviews, titled, typed
 from symcere_jax.prepare.sources.item_metadata import read_items
-from symcere_jax.prepare.sources.registry import Source, register
+from symcere_jax.prepare.sources.json_fields import column, read_json_reviews, titled, typed
+from symcere_jax.prepare.sources.source import Source
 
 _2018 = {
     "user": "reviewerID",
@@ -51,42 +50,43 @@ def _convert(block: Block, fields: Mapping[str, str], unit: str) -> dict[str, pa
 
 
 def _read(
-    config: PrepareSettings, bad: BadRows, fields: Mapping[str, str], unit: str
+    settings: PrepareSettings, bad: BadRows, fields: Mapping[str, str], unit: str
 ) -> Iterator[RawBlock]:
-    assert config.input is not None
+    assert settings.input is not None
     convert = functools.partial(_convert, fields=fields, unit=unit)
     required = [fields[name] for name in ("user", "item", "rating", "time")]
     names = {column: fields[name] for column, name in _COLUMNS.items()}
-    return read_reviews(config.input, list(fields.values()), required, convert, bad, names=names)
-
-
-def _items_2023(config: PrepareSettings, bad: BadRows) -> Iterator[pa.Table]:
-    assert config.item_metadata is not None
-    return read_items(config.item_metadata, "parent_asin", "title", "categories", bad)
-
-
-def _metadata(config: PrepareSettings) -> Path | None:
-    return config.item_metadata
-
-
-for _year, _site in (
-    (2014, "https://cseweb.ucsd.edu/~jmcauley/datasets/amazon/links.html"),
-    (2018, "https://nijianmo.github.io/amazon/index.html"),
-):
-    register(
-        Source(
-            f"amazon_{_year}",
-            functools.partial(_read, fields=_2018, unit="s"),
-            obtain=f"a category's reviews are at {_site}, for research",
-        )
+    return read_json_reviews(
+        settings.input, list(fields.values()), required, convert, bad, names=names
     )
-register(
+
+
+def _items_2023(settings: PrepareSettings, bad: BadRows) -> Iterator[pa.Table]:
+    assert settings.item_metadata is not None
+    return read_items(settings.item_metadata, "parent_asin", "title", "categories", bad)
+
+
+_SITES = {
+    2014: "https://cseweb.ucsd.edu/~jmcauley/datasets/amazon/links.html",
+    2018: "https://nijianmo.github.io/amazon/index.html",
+    2023: "https://amazon-reviews-2023.github.io",
+}
+_OBTAIN = "a category's reviews are at {}, for research"
+SOURCES = (
+    *(
+        Source(
+            f"amazon_{year}",
+            functools.partial(_read, fields=_2018, unit="s"),
+            obtain=_OBTAIN.format(_SITES[year]),
+        )
+        for year in (2014, 2018)
+    ),
     Source(
         "amazon_2023",
         functools.partial(_read, fields=_2023, unit="ms"),
-        obtain="a category's reviews are at https://amazon-reviews-2023.github.io, for research",
-        settings=frozenset({"item_metadata"}),
+        obtain=_OBTAIN.format(_SITES[2023]),
+        filters=("item_metadata",),
         items=_items_2023,
-        item_file=_metadata,
-    )
+        item_file=lambda settings: settings.item_metadata,
+    ),
 )

@@ -1,8 +1,8 @@
-"""Fetching a raw file: goes on where it broke off, and says when it is not the right one."""
+"""Fetching a raw file: resumes where it broke off, and refuses one with another checksum."""
 
-import dataclasses
 import hashlib
 import http.client
+import importlib.metadata
 import json
 import time
 import urllib.error
@@ -14,7 +14,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from symcere_jax import __version__
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.prepare.settings import PrepareSettings
@@ -25,56 +24,57 @@ _FIRST_PAUSE = 1.0  # seconds; doubles with each attempt
 _LONGEST_PAUSE = 120.0
 _TIMEOUT = 60.0
 _BLOCK = 1 << 20
+_VERSION = importlib.metadata.version("symcere-jax")
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 
-def ensure_input(config: PrepareSettings, source: Source, announce: MessageCallback) -> None:
-    """Fetches the input if it is missing and that is asked for; checks its checksum if given.
+def ensure_input(settings: PrepareSettings, source: Source, announce: MessageCallback) -> None:
+    """Fetches a missing input if --download says so, and checks its checksum if one is given.
 
     Args:
-        config: its `input`, `download`, `url` and `sha256`.
+        settings: their `input`, `download`, `url` and `sha256`.
         source: kind of the raw data, with its terms.
         announce: called before the file is fetched.
 
     Raises:
         ConfigError: the terms do not let a program fetch it, or there is no address.
-        DataError: it is not there, cannot be had, or is not the file of that checksum.
+        DataError: it is missing, cannot be fetched, or has another checksum.
     """
-    path = config.input
+    path = settings.input
     assert path is not None
     if not path.exists():
-        if not config.download:
-            way = "; add --download, or " if config.url else "; "
+        if not settings.download:
+            way = "; add --download, or " if settings.url else "; "
             raise DataError(f"no input at {path}" + (way + source.obtain if source.obtain else ""))
         if not source.may_download:
             raise ConfigError(
                 f"--download: the terms of --source={source.name} do not let a program fetch it; "
                 f"{source.obtain}, and name the file by --input"
             )
-        if not config.url:
+        if not settings.url:
             raise ConfigError(f"--download needs --url; {source.obtain or 'there is no default'}")
-        announce(f"fetching {config.url}")
-        fetch(config.url, path, sha256=config.sha256)
-    elif config.sha256 and path.is_file():
-        _check_sum(path, config.sha256)
+        announce(f"fetching {settings.url}")
+        fetch(settings.url, path, sha256=settings.sha256)
+    elif settings.sha256 and path.is_file():
+        _check_sum(path, settings.sha256)
 
 
 def fetch(
     url: str, path: Path, *, sha256: str | None = None, pause: Callable[[float], None] = time.sleep
 ) -> None:
-    """Fetches a file; what has arrived stays in `path` + ".part", from where a later call goes on.
+    """Fetches a file; what has arrived stays in `path` + ".part", from where a later call resumes.
 
-    It goes on only where those bytes came from the same URL, and where the file there is still the
-    same as far as the server tells (RFC 9110, If-Range). Otherwise the file is fetched anew.
+    It resumes if those bytes came from the same URL and the server says that the file there is
+    still the same (RFC 9110, If-Range). Otherwise it fetches the whole file.
 
     Args:
-        url: where from, by http or https.
+        url: http or https address.
         path: where to; appears when it is complete.
         sha256: checksum that it must have.
-        pause: waits for so many seconds before another attempt.
+        pause: waits for a number of seconds before another attempt.
 
     Raises:
-        ConfigError: the URL is none that can be fetched.
+        ConfigError: the URL cannot be fetched.
         DataError: the server refuses, stays silent, or the file has another checksum.
     """
     _check_url(url)
@@ -99,8 +99,8 @@ def fetch(
         failures = 0 if _size(part) > before else failures + 1
         if failures == _ATTEMPTS:
             raise DataError(
-                f"{url}: not to be had in {_ATTEMPTS} attempts ({message}); what has arrived is in "
-                f"{part}, and the same command goes on from there"
+                f"{url}: not fetched in {_ATTEMPTS} attempts ({message}); what has arrived is in "
+                f"{part}, from where the same command resumes"
             )
         pause(min(max(wait, _FIRST_PAUSE * 2**failures), _LONGEST_PAUSE))
     if sha256:
@@ -109,30 +109,13 @@ def fetch(
     _notes(part).unlink(missing_ok=True)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Origin:
-    """Where the bytes of a part came from; lies beside it as JSON.
-
-    Attributes:
-        url: that was asked.
-        validator: strong ETag or Last-Modified of the file, "" where the server gives none.
-    """
-
-    url: str
-    validator: str
-
-    @classmethod
-    def of(cls, part: Path) -> "_Origin | None":
-        """That of a part; None where it is not known."""
-        try:
-            return cls(**json.loads(_notes(part).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
-
-    def begin(self, part: Path) -> None:
-        """Removes the part and states where the next one comes from, in this order."""
-        part.unlink(missing_ok=True)
-        _notes(part).write_text(json.dumps(dataclasses.asdict(self)) + "\n", encoding="utf-8")
+def _origin(part: Path) -> dict[str, str]:
+    """URL of the bytes of a part and validator of their file, from the notes; {} if not known."""
+    try:
+        origin = json.loads(_notes(part).read_text(encoding="utf-8"))
+        return {"url": str(origin["url"]), "validator": str(origin["validator"])}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
 
 
 def _notes(part: Path) -> Path:
@@ -151,7 +134,7 @@ def _check_url(url: str) -> None:
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         fits = False
-    # Blanks, control characters and letters beyond ASCII must be escaped, as %20.
+    # Blanks, control characters and letters beyond ASCII must be escaped, such as %20.
     if not fits or not all("!" <= letter <= "~" for letter in url):
         raise ConfigError(f"--url is {url!r}, must be an address as https://host/file")
 
@@ -159,14 +142,14 @@ def _check_url(url: str) -> None:
 def _fetch_rest(url: str, part: Path) -> bool:
     """Appends what is missing; returns whether the file is complete now."""
     have = _size(part)
-    headers = {"User-Agent": f"symcere-jax/{__version__}", "Accept-Encoding": "identity"}
-    origin = _Origin.of(part)
-    if origin is None or origin.url != url:
+    headers = {"User-Agent": f"symcere-jax/{_VERSION}", "Accept-Encoding": "identity"}
+    origin = _origin(part)
+    if origin.get("url") != url:
         have = 0  # these bytes may be of another file
-    if have and origin is not None:
+    if have:
         headers["Range"] = f"bytes={have}-"
-        if origin.validator:
-            headers["If-Range"] = origin.validator
+        if origin["validator"]:
+            headers["If-Range"] = origin["validator"]
     request = urllib.request.Request(url, headers=headers)
     try:
         answer = urllib.request.urlopen(request, timeout=_TIMEOUT)
@@ -180,17 +163,19 @@ def _fetch_rest(url: str, part: Path) -> bool:
             return False
         raise
     with answer:
-        goes_on = have > 0 and answer.status == 206
-        if not goes_on:
-            have = 0  # the server sends the whole file anew
-            _Origin(url, _validator(answer.headers)).begin(part)
+        resumes = have > 0 and answer.status == 206
+        if not resumes:
+            have = 0  # the server sends the whole file
+            part.unlink(missing_ok=True)  # before its notes say something else
+            origin = {"url": url, "validator": _validator(answer.headers)}
+            _notes(part).write_text(json.dumps(origin) + "\n", encoding="utf-8")
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length is not None else None
         bar = tqdm(
             desc=part.stem, initial=have, total=total, unit="B", unit_scale=True,
             leave=False, disable=None,
         )  # fmt: skip
-        with bar, part.open("ab" if goes_on else "wb") as file:
+        with bar, part.open("ab" if resumes else "wb") as file:
             while block := answer.read(_BLOCK):
                 file.write(block)
                 bar.update(len(block))

@@ -17,19 +17,19 @@ from symcere_jax.prepare.read.columns import iso_to_seconds, to_numbers
 from symcere_jax.prepare.read.formats import Block
 from symcere_jax.prepare.read.raw import RawBlock, shorten
 from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.prepare.sources.fields import column, read_reviews, titled, typed
-from symcere_jax.prepare.sources.registry import Source, register
+from symcere_jax.prepare.sources.json_fields import column, read_json_reviews, titled, typed
+from symcere_jax.prepare.sources.source import Source
 
 _WANTED = ("hotel_url", "author", "date", "rating", "title", "text")
 _NAMES = {"user_id": "author", "item_id": "hotel_url", "timestamp": "date"}
 _URL = r"-d(?P<hotel>\d+)-Reviews(?:-or\d+)?-(?:.*-)?(?P<place>[^-]*?)(?:\.html)?$"
 
 
-def _read(config: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
-    assert config.input is not None
-    keep = functools.partial(_keep, city=config.city) if config.city else None
+def _read(settings: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
+    assert settings.input is not None
+    keep = functools.partial(_keep, city=settings.city) if settings.city else None
     required = ("hotel_url", "author", "date", "rating")
-    return read_reviews(config.input, _WANTED, required, _convert, bad, keep, _NAMES)
+    return read_json_reviews(settings.input, _WANTED, required, _convert, bad, keep, _NAMES)
 
 
 def _convert(block: Block) -> dict[str, pa.Array]:
@@ -62,13 +62,11 @@ def _keep(block: Block, city: str) -> tuple[np.ndarray, str]:
     return fits.to_numpy(zero_copy_only=False), "other city"
 
 
-register(
-    Source(
-        "hotelrec",
-        _read,
-        obtain="its authors give it for research at https://github.com/Diego999/HotelRec",
-        may_download=False,
-        settings=frozenset({"city"}),
-        options=lambda config: {"city": config.city},
-    )
+SOURCE = Source(
+    "hotelrec",
+    _read,
+    obtain="its authors give it for research at https://github.com/Diego999/HotelRec",
+    may_download=False,
+    filters=("city",),
+    options=lambda settings: {"city": settings.city},
 )

@@ -9,7 +9,7 @@ from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows, RowError
 from symcere_jax.prepare.read.formats.json_lines import parse_line
 from symcere_jax.prepare.read.raw import open_raw, shorten
-from symcere_jax.prepare.sources.registry import ITEM_SCHEMA
+from symcere_jax.prepare.sources.source import ITEM_SCHEMA
 
 _BLOCK_ROWS = 1 << 14
 
@@ -24,7 +24,7 @@ def read_items(
         item_field: field of the item ids.
         title_field: field of the titles or names.
         categories_field: field of the categories, a list or a string.
-        bad: takes malformed rows.
+        bad: collects malformed rows.
 
     Raises:
         DataError: the file is missing, damaged, or no row has an item id.

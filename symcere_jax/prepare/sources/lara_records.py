@@ -1,4 +1,4 @@
-"""Parsers of the two file forms of the TripAdvisor LARA data; see `sources/tripadvisor_lara.py`."""
+"""Parsers of the two kinds of files of the TripAdvisor LARA data."""
 
 import dataclasses
 import datetime
@@ -35,10 +35,7 @@ class HotelReview:
 def text_reviews(label: str, content: bytes, bad: BadRows) -> Iterator[HotelReview]:
     """Yields the reviews of a file of tagged lines, read as UTF-8 with replacement.
 
-    Args:
-        label: name of the file, for messages.
-        content: the file.
-        bad: takes malformed records; reading goes on at the next author.
+    After a malformed record, reading resumes at the next author.
     """
     values: list[str] = []
     number = first = 0
@@ -74,13 +71,7 @@ def text_reviews(label: str, content: bytes, bad: BadRows) -> Iterator[HotelRevi
 
 
 def json_reviews(label: str, content: bytes, bad: BadRows) -> Iterator[HotelReview]:
-    """Yields the reviews of a JSON file.
-
-    Args:
-        label: name of the file, for messages.
-        content: the file.
-        bad: takes malformed reviews, or the whole file where it is no JSON.
-    """
+    """Yields the reviews of a JSON file; the whole file is a bad row where it is no JSON."""
     try:
         hotel = json.loads(content.decode("utf-8-sig", "replace"))
         reviews = hotel["Reviews"]

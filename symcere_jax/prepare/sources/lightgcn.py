@@ -15,23 +15,23 @@ import pyarrow as pa
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows, RowError
 from symcere_jax.prepare.read.raw import RAW_SCHEMA, RawBlock, open_raw, shorten
-from symcere_jax.prepare.select.splitting import VALID, split_by_ratio
 from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.prepare.sources.registry import Source, register
+from symcere_jax.prepare.sources.source import Source
+from symcere_jax.prepare.split.policies import VALID, split_by_ratio
 
 _LINES_PER_BLOCK = 10_000
 
 
-def _read(config: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
+def _read(settings: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
     """Reads both files; `valid_share` of each user's training items become validation."""
-    assert config.input is not None
-    rng = np.random.default_rng(config.seed)
+    assert settings.input is not None
+    rng = np.random.default_rng(settings.seed)
     for split in ("train", "test"):
-        path = _find(config.input, split)
+        path = _find(settings.input, split)
         for users, items, lines in _blocks(path, bad):
             splits = np.full(len(users), split, object)
             if split == "train" and len(users):
-                splits[_drawn_for_validation(users, config.valid_share, rng)] = "valid"
+                splits[_drawn_for_validation(users, settings.valid_share, rng)] = "valid"
             nothing = pa.nulls(len(users))
             columns = [users, items, nothing, nothing, nothing, pa.array(splits, pa.string())]
             table = pa.table(columns, names=RAW_SCHEMA.names).cast(RAW_SCHEMA)
@@ -85,15 +85,13 @@ def _drawn_for_validation(users: np.ndarray, share: float, rng: np.random.Genera
     return drawn
 
 
-def _options(config: PrepareSettings) -> dict[str, Any]:
-    return {"valid_share": config.valid_share, "seed": config.seed}
+def _options(settings: PrepareSettings) -> dict[str, Any]:
+    return {"valid_share": settings.valid_share, "seed": settings.seed}
 
 
-register(
-    Source(
-        "lightgcn",
-        _read,
-        obtain="Gowalla, Yelp2018 and Amazon-Book are at https://github.com/gusye1234/LightGCN-PyTorch",
-        options=_options,
-    )
+SOURCE = Source(
+    "lightgcn",
+    _read,
+    obtain="Gowalla, Yelp2018 and Amazon-Book are at https://github.com/gusye1234/LightGCN-PyTorch",
+    options=_options,
 )

@@ -9,23 +9,23 @@ import pyarrow as pa
 from symcere_jax.prepare.read.bad_rows import BadRows
 from symcere_jax.prepare.read.raw import RAW_SCHEMA, RawBlock
 from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.prepare.sources import generated as synthetic
-from symcere_jax.prepare.sources.registry import Source, register
+from symcere_jax.prepare.sources.source import Source
+from symcere_jax.prepare.sources.synthetic_truth import generate, ids
 
 
-def _read(config: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
+def _read(settings: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
     """Generates the reviews; equal settings and seed give equal ones."""
     del bad
-    reviews = synthetic.generate(
-        n_users=config.synthetic_users,
-        n_items=config.synthetic_items,
-        reviews_per_user=config.synthetic_reviews_per_user,
-        seed=config.seed,
+    reviews = generate(
+        n_users=settings.synthetic_users,
+        n_items=settings.synthetic_items,
+        reviews_per_user=settings.synthetic_reviews_per_user,
+        seed=settings.seed,
     )
     n_reviews = len(reviews.user)
     columns = [
-        synthetic.ids("user", config.synthetic_users).take(reviews.user),
-        synthetic.ids("item", config.synthetic_items).take(reviews.item),
+        ids("user", settings.synthetic_users).take(reviews.user),
+        ids("item", settings.synthetic_items).take(reviews.item),
         reviews.rating,
         reviews.timestamp,
         reviews.text,
@@ -35,13 +35,13 @@ def _read(config: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
     yield RawBlock(table, np.arange(1, n_reviews + 1), "generated row", None)
 
 
-def _options(config: PrepareSettings) -> dict[str, Any]:
+def _options(settings: PrepareSettings) -> dict[str, Any]:
     return {
-        "users": config.synthetic_users,
-        "items": config.synthetic_items,
-        "reviews_per_user": config.synthetic_reviews_per_user,
-        "seed": config.seed,
+        "users": settings.synthetic_users,
+        "items": settings.synthetic_items,
+        "reviews_per_user": settings.synthetic_reviews_per_user,
+        "seed": settings.seed,
     }
 
 
-register(Source("synthetic", _read, options=_options))
+SOURCE = Source("synthetic", _read, options=_options)

@@ -10,11 +10,11 @@ import pyarrow as pa
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows
 from symcere_jax.prepare.read.columns import to_numbers, to_seconds, to_strings
-from symcere_jax.prepare.read.formats import FORMATS, Block, Format, format_of, salvage
+from symcere_jax.prepare.read.formats import FORMATS, Block, Reader, reader_of, salvage
 from symcere_jax.prepare.read.raw import RawBlock
 from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.prepare.sources.fields import as_block
-from symcere_jax.prepare.sources.registry import Source, register
+from symcere_jax.prepare.sources.json_fields import as_block
+from symcere_jax.prepare.sources.source import Source
 
 # column of RAW_SCHEMA -> the flag that names its field
 _FLAGS = {
@@ -27,37 +27,34 @@ _FLAGS = {
 }
 
 
-def _read(config: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
+def _read(settings: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
     """Reads the table, or all tables of a folder in the order of their names."""
-    assert config.input is not None
-    fields = _fields(config)
-    for path, file_format in _table_files(config.input):
-        found: dict[str, None] = {}
+    assert settings.input is not None
+    fields = _fields(settings)
+    for path, read in _table_files(settings.input):
+        present: dict[str, None] = {}
         n_rows, n_bad = 0, bad.counts.total()
-        with contextlib.closing(file_format.read(path, fields.values(), bad)) as blocks:
+        with contextlib.closing(read(path, fields.values(), bad)) as blocks:
             for block in blocks:
                 # Ids first: who names them wrongly is not made to wait for the whole file.
-                _check_found({"user_id", "item_id"}, fields, block.found, path)
-                found |= dict.fromkeys(block.found)
+                _check_present({"user_id", "item_id"}, fields, block.fields, path)
+                present |= dict.fromkeys(block.fields)
                 n_rows += len(block)
-                build = functools.partial(_typed, block, fields, config.time_unit, path)
+                build = functools.partial(_typed, block, fields, settings.time_unit, path)
                 yield from salvage(len(block), build, bad)
         if not n_rows and bad.counts.total() == n_bad:
             raise DataError(f"{path} has no rows")
         if n_rows:
-            _check_found(_required(config), fields, found, path)
+            _check_present(_required(settings), fields, present, path)
 
 
-def _fields(config: PrepareSettings) -> dict[str, str]:
-    return {column: getattr(config, flag) or column for column, flag in _FLAGS.items()}
+def _fields(settings: PrepareSettings) -> dict[str, str]:
+    return {column: getattr(settings, flag) or column for column, flag in _FLAGS.items()}
 
 
-def _table_files(path: Path) -> list[tuple[Path, Format]]:
-    if path.is_dir():
-        candidates = [(file, format_of(file)) for file in sorted(path.iterdir()) if file.is_file()]
-    else:
-        candidates = [(path, format_of(path))]
-    tables = [(file, file_format) for file, file_format in candidates if file_format]
+def _table_files(path: Path) -> list[tuple[Path, Reader]]:
+    files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+    tables = [(file, reader) for file in files if (reader := reader_of(file))]
     if not tables and not path.exists():
         raise DataError(f"no input at {path}")
     if not tables:
@@ -68,24 +65,24 @@ def _table_files(path: Path) -> list[tuple[Path, Format]]:
     return tables
 
 
-def _required(config: PrepareSettings) -> set[str]:
+def _required(settings: PrepareSettings) -> set[str]:
     """Columns that must be there: needed for what was asked, or named by the user."""
-    required = {column for column, flag in _FLAGS.items() if getattr(config, flag)}
-    if config.text_encoder != "none":
+    required = {column for column, flag in _FLAGS.items() if getattr(settings, flag)}
+    if settings.text_encoder != "none":
         required.add("text")
-    if config.split == "predefined":
+    if settings.split == "predefined":
         required.add("split")
     return required
 
 
-def _check_found(
-    columns: Collection[str], fields: Mapping[str, str], found: Collection[str], path: Path
+def _check_present(
+    columns: Collection[str], fields: Mapping[str, str], present: Collection[str], path: Path
 ) -> None:
     for column, flag in _FLAGS.items():
-        if column in columns and fields[column] not in found:
+        if column in columns and fields[column] not in present:
             hint = ", or prepare without text by --text_encoder=none" if column == "text" else ""
             raise DataError(
-                f"{path} has no field {fields[column]!r}; it has: {', '.join(found)}; "
+                f"{path} has no field {fields[column]!r}; it has: {', '.join(present)}; "
                 f"name the right one by --{flag}{hint}"
             )
 
@@ -109,4 +106,4 @@ def _typed(
     return as_block(columns, block, path, {}, fields)
 
 
-register(Source("table", _read, options=lambda config: {"fields": _fields(config)}))
+SOURCE = Source("table", _read, options=lambda settings: {"fields": _fields(settings)})

@@ -29,7 +29,7 @@ from symcere_jax.prepare.read.bad_rows import BadRows
 from symcere_jax.prepare.read.raw import RAW_SCHEMA, RawBlock, open_raw
 from symcere_jax.prepare.settings import PrepareSettings
 from symcere_jax.prepare.sources.lara_records import HotelReview, json_reviews, text_reviews
-from symcere_jax.prepare.sources.registry import Source, register
+from symcere_jax.prepare.sources.source import Source
 
 _FILE_NAME = re.compile(r"hotel_(\d+)_parsed\.txt|(\d+)\.json")
 _MAX_NON_ASCII = 0.3
@@ -67,15 +67,15 @@ class _Member(tarfile.TarInfo):
             raise tarfile.ReadError(f"cut off or damaged: {error}") from None
 
 
-def _read(config: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
+def _read(settings: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
     """Reads and cleans all hotel files."""
-    assert config.input is not None
+    assert settings.input is not None
     n_files = 0
-    for hotel in _hotel_files(config.input):
+    for hotel in _hotel_files(settings.input):
         n_files += 1
         yield _block(hotel, hotel.parse(hotel.label, hotel.content, bad))
     if not n_files:
-        raise DataError(f"{config.input} has no files hotel_<number>_parsed.txt or <number>.json")
+        raise DataError(f"{settings.input} has no files hotel_<number>_parsed.txt or <number>.json")
 
 
 def _block(hotel: _HotelFile, reviews: Iterator[HotelReview]) -> RawBlock:
@@ -149,12 +149,10 @@ def _why_dropped(author: str, text: str, rating: float) -> str | None:
     return None
 
 
-register(
-    Source(
-        "tripadvisor_lara",
-        _read,
-        obtain="its authors give the archive for research at "
-        "https://www.cs.virginia.edu/~hw5x/Data/LARA/",
-        may_download=False,
-    )
+SOURCE = Source(
+    "tripadvisor_lara",
+    _read,
+    obtain="its authors give the archive for research at "
+    "https://www.cs.virginia.edu/~hw5x/Data/LARA/",
+    may_download=False,
 )

@@ -21,9 +21,9 @@ from symcere_jax.prepare.read.columns import iso_to_seconds, to_numbers
 from symcere_jax.prepare.read.formats import Block
 from symcere_jax.prepare.read.raw import RawBlock
 from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.prepare.sources.fields import column, read_reviews, typed
 from symcere_jax.prepare.sources.item_metadata import objects, read_items
-from symcere_jax.prepare.sources.registry import Source, register
+from symcere_jax.prepare.sources.json_fields import column, read_json_reviews, typed
+from symcere_jax.prepare.sources.source import Source
 
 _REVIEWS = "yelp_academic_dataset_review.json"
 _BUSINESSES = "yelp_academic_dataset_business.json"
@@ -31,23 +31,23 @@ _FILTERS = ("city", "state", "category")
 _NAMES = {"item_id": "business_id", "rating": "stars", "timestamp": "date"}
 
 
-def _read(config: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
+def _read(settings: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
     keep = None
-    if any(getattr(config, name) for name in _FILTERS):
-        keep = functools.partial(_keep, businesses=_chosen_businesses(config))
+    if any(getattr(settings, name) for name in _FILTERS):
+        keep = functools.partial(_keep, businesses=_chosen_businesses(settings))
     wanted = ("user_id", "business_id", "stars", "text", "date")
-    return read_reviews(_reviews(config), wanted, wanted, _convert, bad, keep, _NAMES)
+    return read_json_reviews(_reviews(settings), wanted, wanted, _convert, bad, keep, _NAMES)
 
 
-def _reviews(config: PrepareSettings) -> Path:
-    assert config.input is not None
-    return config.input / _REVIEWS if config.input.is_dir() else config.input
+def _reviews(settings: PrepareSettings) -> Path:
+    assert settings.input is not None
+    return settings.input / _REVIEWS if settings.input.is_dir() else settings.input
 
 
-def _businesses(config: PrepareSettings) -> Path | None:
-    if config.item_metadata is not None:
-        return config.item_metadata
-    path = _reviews(config).with_name(_BUSINESSES)
+def _businesses(settings: PrepareSettings) -> Path | None:
+    if settings.item_metadata is not None:
+        return settings.item_metadata
+    path = _reviews(settings).with_name(_BUSINESSES)
     return path if path.exists() else None
 
 
@@ -66,35 +66,35 @@ def _keep(block: Block, businesses: pa.Array) -> tuple[np.ndarray, str]:
     return chosen.to_numpy(zero_copy_only=False), "other city, state or category"
 
 
-def _chosen_businesses(config: PrepareSettings) -> pa.Array:
-    path = _businesses(config)
+def _chosen_businesses(settings: PrepareSettings) -> pa.Array:
+    path = _businesses(settings)
     if path is None:
         raise DataError(
-            f"--city, --state and --category need {_BUSINESSES} beside {_reviews(config)}, "
+            f"--city, --state and --category need {_BUSINESSES} beside {_reviews(settings)}, "
             "or another file by --item_metadata"
         )
-    bad = BadRows(config.on_bad_row, config.max_bad_share)
+    bad = BadRows(settings.on_bad_row, settings.max_bad_share)
     chosen = []
     n_rows = 0
     for _, row in objects(path, bad):
         n_rows += 1
-        if _fits(row, config):
+        if _fits(row, settings):
             chosen.append(str(row.get("business_id")))
     bad.check(n_rows + bad.counts.total())
     if not chosen:
-        asked = ", ".join(f"--{name}={getattr(config, name)}" for name in _FILTERS)
+        asked = ", ".join(f"--{name}={getattr(settings, name)}" for name in _FILTERS)
         raise DataError(f"{path}: no business fits {asked}")
     return pa.array(chosen, pa.large_string())
 
 
-def _fits(business: dict, config: PrepareSettings) -> bool:
+def _fits(business: dict, settings: PrepareSettings) -> bool:
     categories = business.get("categories") or ""
     if not isinstance(categories, list):  # as in editions before 2018
         categories = str(categories).split(",")
     return (
-        _same(config.city, [business.get("city")])
-        and _same(config.state, [business.get("state")])
-        and _same(config.category, categories)
+        _same(settings.city, [business.get("city")])
+        and _same(settings.state, [business.get("state")])
+        and _same(settings.category, categories)
     )
 
 
@@ -103,22 +103,20 @@ def _same(asked: str | None, values: list) -> bool:
     return asked is None or asked.casefold() in (str(value).strip().casefold() for value in values)
 
 
-def _items(config: PrepareSettings, bad: BadRows) -> Iterator[pa.Table]:
-    path = _businesses(config)
+def _items(settings: PrepareSettings, bad: BadRows) -> Iterator[pa.Table]:
+    path = _businesses(settings)
     assert path is not None
     return read_items(path, "business_id", "name", "categories", bad)
 
 
-register(
-    Source(
-        "yelp",
-        _read,
-        obtain="agree to Yelp's terms at https://business.yelp.com/data/resources/open-dataset and "
-        f"unpack the archive, so that --input holds {_REVIEWS} and {_BUSINESSES}",
-        may_download=False,
-        settings=frozenset({"item_metadata", *_FILTERS}),
-        items=_items,
-        item_file=_businesses,
-        options=lambda config: {name: getattr(config, name) for name in _FILTERS},
-    )
+SOURCE = Source(
+    "yelp",
+    _read,
+    obtain="agree to Yelp's terms at https://business.yelp.com/data/resources/open-dataset and "
+    f"unpack the archive, so that --input holds {_REVIEWS} and {_BUSINESSES}",
+    may_download=False,
+    filters=("item_metadata", *_FILTERS),
+    items=_items,
+    item_file=_businesses,
+    options=lambda settings: {name: getattr(settings, name) for name in _FILTERS},
 )

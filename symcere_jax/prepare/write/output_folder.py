@@ -1,4 +1,4 @@
-"""The folder to write: complete under its name, or not there at all; one program at a time."""
+"""The output folder: complete or not there at all, and written by one program at a time."""
 
 import contextlib
 import os
@@ -13,13 +13,13 @@ from symcere_jax.locking import locked
 
 @contextlib.contextmanager
 def locked_output(output: Path, flag: str = "output") -> Iterator[None]:
-    """Keeps other programs from writing a folder, and clears away what a killed one left.
+    """Keeps other programs from writing a folder, and removes what a killed one left.
 
     Folders above it are made for the time of the block, and stay if something is in them then.
 
     Args:
         output: the folder that is going to be written, or added to.
-        flag: that names it, for the message.
+        flag: its flag, for the message.
 
     Raises:
         BusyError: another process writes it.
@@ -46,15 +46,11 @@ def locked_output(output: Path, flag: str = "output") -> Iterator[None]:
 
 
 def check_output(output: Path, *, overwrite: bool, source: Path | None) -> None:
-    """Refuses, before any work is done, an output that could not or should not be written.
-
-    Args:
-        output: the folder to write.
-        overwrite: whether a prepared folder that is already there may be replaced.
-        source: the raw data, which must not be inside.
+    """Refuses, before any work is done, an output that cannot or should not be written.
 
     Raises:
-        ConfigError: there is something at the output that is not to be replaced.
+        ConfigError: the raw data is inside, or there is something at the output that is no prepared
+            folder or must not be overwritten.
     """
     if source is not None and source.resolve().is_relative_to(output.resolve()):
         raise ConfigError(f"--output={output} holds the input {source}; choose another folder")
@@ -102,11 +98,7 @@ def new_folder(output: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(output: Path) -> None:
-    """Removes what a run that was killed left beside the output, and puts back what it replaced.
-
-    Args:
-        output: the folder that the run was to write, locked: no other run writes it now.
-    """
+    """Removes what a killed run left beside the locked output, and restores what it replaced."""
     folder, replaced = _aside(output.resolve())
     if replaced.exists() and not output.exists():
         replaced.rename(output)
@@ -115,5 +107,5 @@ def remove_leftovers(output: Path) -> None:
 
 
 def _aside(output: Path) -> tuple[Path, Path]:
-    """Where the new folder is written, and where the one goes that it replaces."""
+    """Where the new folder is written, and where the replaced one is moved."""
     return output.with_name(f".{output.name}.partial"), output.with_name(f".{output.name}.replaced")

@@ -5,11 +5,11 @@ import logging
 import threading
 from pathlib import Path
 
-from symcere_jax.errors import SymcereError
+from symcere_jax.errors import CheckpointError, SymcereError
 from symcere_jax.recommend.item_index import EXACT
 from symcere_jax.recommend.recommender import NewUser, Recommender
 from symcere_jax.recommend.retrieval import BLOCK_SIZES
-from symcere_jax.training import Checkpoints, neighbors
+from symcere_jax.training import Checkpoints
 
 _LOG = logging.getLogger(__name__)
 
@@ -64,15 +64,14 @@ class ServedModel:
         """Reloads where the workdir holds another checkpoint than the one that is served."""
         return self._newest_version() != self._version and self.reload()
 
-    def _newest_version(self) -> set[tuple[str, int, int]]:
-        """Changes with the checkpoint and with the prepared folder."""
-        paths = [self._dataset / "manifest.json", self._workdir / neighbors.FILE]
-        paths += (Checkpoints(self._workdir).folder / "best").glob("*/contents.json")
-        version = set()
-        for path in paths:
-            with contextlib.suppress(OSError):  # absent, or just deleted by another process
-                status = path.stat()
-                version.add((str(path), status.st_mtime_ns, status.st_size))
+    def _newest_version(self) -> set[object]:
+        """Changes with the best parameters of the run and with the prepared folder."""
+        version: set[object] = set()
+        with contextlib.suppress(OSError):  # absent, or just being replaced
+            version.add((self._dataset / "manifest.json").stat().st_mtime_ns)
+        with contextlib.suppress(CheckpointError):
+            metadata = Checkpoints(self._workdir).metadata()
+            version.add((metadata.progress.best_step, metadata.neighbor_weight))
         return version
 
     def _load(self) -> Recommender:

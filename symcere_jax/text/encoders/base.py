@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from symcere_jax.callbacks import MessageCallback
+from symcere_jax.text.encoders.rows import owner_means
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +22,6 @@ class Reviews:
         is_train: bool `[n_reviews]`; nothing may be fitted on, or aggregated from, other reviews.
         n_users: number of users.
         n_items: number of items.
-        rating: float32 `[n_reviews]`, NaN where there is none; None: no review has one.
     """
 
     texts: Sequence[str]
@@ -30,7 +30,6 @@ class Reviews:
     is_train: np.ndarray
     n_users: int
     n_items: int
-    rating: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,10 +50,32 @@ class TextFeatures:
     settings: Mapping[str, Any]
     fitted: "FittedTextEncoder | None" = None
 
+    @classmethod
+    def from_rows(
+        cls,
+        rows: np.ndarray,
+        reviews: Reviews,
+        settings: Mapping[str, Any],
+        fitted: "FittedTextEncoder | None" = None,
+    ) -> "TextFeatures":
+        """Features of which users and items have the mean of their training reviews.
+
+        Args:
+            rows: float32 `[n_reviews, width]`.
+            reviews: what each row is of.
+            settings: what the manifest states of the encoder.
+            fitted: encodes further texts as these.
+        """
+        users, items = (
+            owner_means(rows, np.asarray(reviews.is_train), np.asarray(owner), n)
+            for owner, n in ((reviews.user, reviews.n_users), (reviews.item, reviews.n_items))
+        )
+        return cls(rows, users, items, settings, fitted)
+
     def described(self) -> dict[str, Any]:
         """What the manifest states of the encoder."""
-        of_array = {"width": self.reviews.shape[1], "dtype": str(self.reviews.dtype)}
-        return {**self.settings, **of_array}
+        width, dtype = self.reviews.shape[1], str(self.reviews.dtype)
+        return {**self.settings, "width": width, "dtype": dtype}
 
 
 class FittedTextEncoder(Protocol):
@@ -71,11 +92,6 @@ class FittedTextEncoder(Protocol):
         """Width of the features."""
         ...
 
-    @property
-    def reads_text(self) -> bool:
-        """Whether it can encode further texts; False where the features were made elsewhere."""
-        ...
-
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Features of texts, each by itself, as the rows of `reviews.npy` are made.
 
@@ -84,9 +100,6 @@ class FittedTextEncoder(Protocol):
 
         Returns:
             float32 `[n, width]`; 0 for a text without anything that the encoder knows.
-
-        Raises:
-            DataError: it does not read text.
         """
         ...
 

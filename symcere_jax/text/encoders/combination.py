@@ -15,7 +15,7 @@ from symcere_jax.text.encoders.base import (
     TextEncoder,
     TextFeatures,
 )
-from symcere_jax.text.encoders.feature_rows import collect_rows
+from symcere_jax.text.encoders.rows import collect_rows
 
 _BLOCK = 1 << 14
 
@@ -41,12 +41,7 @@ class CombinedEncoder:
         return "+".join(encoder.name for encoder in self.encoders)
 
     def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
-        """Encodes by each encoder in turn.
-
-        Args:
-            reviews: texts, their users, items and splits.
-            progress: called with a few words at the start of each stage.
-        """
+        """Encodes by each encoder in turn."""
         parts = [encoder.encode(reviews, progress=progress) for encoder in self.encoders]
         n = len(parts[0].reviews)
         width = sum(part.reviews.shape[1] for part in parts)
@@ -65,7 +60,7 @@ class CombinedEncoder:
 
 
 class FittedCombined:
-    """Fitted encoders side by side; see `FittedTextEncoder`.
+    """Fitted encoders side by side.
 
     Args:
         encoders: two or more.
@@ -81,21 +76,16 @@ class FittedCombined:
         """Width of the features."""
         return sum(encoder.width for encoder in self.encoders)
 
-    @property
-    def reads_text(self) -> bool:
-        """Whether all of the encoders do."""
-        return all(encoder.reads_text for encoder in self.encoders)
-
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Features of texts, each by itself; see `FittedTextEncoder`."""
+        """Features of texts, each by itself."""
         return join([encoder.encode_texts(texts) for encoder in self.encoders])
 
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
-        """Features of users or items; see `FittedTextEncoder`."""
+        """Features of users or items."""
         return join([encoder.encode_documents(documents) for encoder in self.encoders])
 
     def unknown_words(self, text: str) -> list[str]:
-        """What none of the encoders knows; see `FittedTextEncoder`."""
+        """What none of the encoders knows."""
         first, *others = (encoder.unknown_words(text) for encoder in self.encoders)
         return [word for word in first if all(word in other for other in others)]
 

@@ -1,67 +1,44 @@
 """A fitted latent semantic analysis: from texts to features, in memory or from its files.
 
-words.parquet   number (int32), word (string): the words of all terms
-keys.npy        int64 [n_terms], sorted: terms as numbers, see `vocabulary`
-columns.npy     int64 [n_terms], for each key its row of the basis
-idf.npy         float32 [n_terms], weight of each row of the basis
-basis.npy       float32 [n_terms, width]
-stop_words.json the words that are no words
+buckets.npy   int64 [n_terms], ascending: the hashes of the terms that are kept
+idf.npy       float32 [n_terms], the weight of each
+basis.npy     float32 [n_terms, width]
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import scipy.sparse
 
 from symcere_jax.data.dataset import load_array
-from symcere_jax.text.encoders.vocabulary import Vocabulary, term_counts, words_of_terms
-from symcere_jax.text.encoders.words import (
-    STOP,
-    WordBatch,
-    WordNumbers,
-    single_documents,
-    split_words,
-    words_of,
-)
+from symcere_jax.text.encoders.rows import sum_rows
+from symcere_jax.text.encoders.terms import count_terms, hash_terms, split_terms
 
 _BLOCK_DOCUMENTS = 1 << 10
-_ARRAYS = ("keys", "columns", "idf", "basis")
-_WORDS = "words.parquet"
-_STOP_WORDS = "stop_words.json"
+_ARRAYS = ("buckets", "idf", "basis")
 
 
 class FittedLsa:
-    """TF-IDF and a basis, which any text can be encoded with; see `FittedTextEncoder`.
+    """TF-IDF and a basis, which any text can be encoded with.
 
-    A document of n_t occurrences of the term t weighs it
-    `(1 + log n_t) · (log((1 + n) / (1 + d_t)) + 1)`, where d_t of n training documents have it;
-    weights are divided by their norm and multiplied by the basis.
+    A document of n_t occurrences of the term t weighs it `(1 + log n_t) · idf_t`; weights are
+    divided by their norm and multiplied by the basis.
 
     Args:
-        numbers: word -> number; stop words have `words.STOP`.
-        keys: int64 `[n_terms]`, sorted.
-        columns: int64 `[n_terms]`.
+        buckets: int64 `[n_terms]`, ascending.
         idf: float32 `[n_terms]`.
         basis: float32 `[n_terms, width]`.
     """
 
     kind = "lsa"
-    reads_text = True
 
-    def __init__(
-        self,
-        numbers: Mapping[str, int],
-        keys: np.ndarray,
-        columns: np.ndarray,
-        idf: np.ndarray,
-        basis: np.ndarray,
-    ) -> None:
-        self._numbers = numbers
-        self._keys, self._columns, self._idf, self._basis = keys, columns, idf, basis
+    def __init__(self, buckets: np.ndarray, idf: np.ndarray, basis: np.ndarray) -> None:
+        from sklearn.feature_extraction.text import TfidfTransformer  # slow to import
+
+        self._buckets, self._idf, self._basis = buckets, idf, basis
+        self._tfidf = TfidfTransformer(sublinear_tf=True)
+        self._tfidf.idf_ = np.asarray(idf)
 
     @property
     def width(self) -> int:
@@ -69,109 +46,65 @@ class FittedLsa:
         return self._basis.shape[1]
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Features of texts, each by itself; see `FittedTextEncoder`."""
-        batches = single_documents(texts, self._numbers)
-        return self._concatenate([self.weigh(batch) @ self._basis for batch in batches])
+        """Features of texts, each by itself."""
+        return self.encode_documents([[text] for text in texts])
 
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
-        """Features of users or items, from all reviews of each; see `FittedTextEncoder`."""
-        parts = []
+        """Features of users or items, from all reviews of each."""
+        parts = [np.zeros((0, self.width), np.float32)]
         for start in range(0, len(documents), _BLOCK_DOCUMENTS):
             block = documents[start : start + _BLOCK_DOCUMENTS]
-            words, ends = split_words([text for texts in block for text in texts], self._numbers)
-            n_texts = np.cumsum([len(texts) for texts in block])
-            ends = np.concatenate([np.zeros(1, np.int64), ends])[n_texts]
-            parts.append(self.weigh((words, ends)) @ self._basis)
-        return self._concatenate(parts)
+            owner = np.repeat(np.arange(len(block)), [len(texts) for texts in block])
+            counts = count_terms(text for texts in block for text in texts)
+            parts.append(self.weigh(sum_rows(counts, owner, len(block))) @ self._basis)
+        return np.concatenate(parts)
 
     def unknown_words(self, text: str) -> list[str]:
-        """Words that add nothing to the features of a text; see `FittedTextEncoder`."""
-        names = [word for word in words_of(text) if self._numbers.get(word) != STOP]
-        batch = split_words([text], self._numbers)
-        keys, _, _ = term_counts(batch)
-        _, is_known = _find(keys, self._keys)
-        known = set(words_of_terms(keys[is_known]).tolist())
-        numbered = zip(names, batch[0].tolist(), strict=True)
-        useful = {name for name, number in numbered if number in known}
-        return [name for name in dict.fromkeys(names) if name not in useful]
+        """Words that add nothing to the features of a text."""
+        terms = split_terms(text)
+        is_known = np.diff(self._kept_counts(hash_terms([term] for term in terms)).indptr) > 0
+        known = {
+            word
+            for term, known in zip(terms, is_known, strict=True)
+            if known
+            for word in term.split()
+        }
+        return [term for term in dict.fromkeys(terms) if " " not in term and term not in known]
 
-    def weigh(self, batch: WordBatch) -> scipy.sparse.csr_matrix:
-        """Weights of the terms of some documents, float32 `[n_documents, n_terms]`."""
-        return weigh(batch, self._keys, self._columns, self._idf)
+    def weigh(self, counts: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
+        """Weights of the terms of documents, in rows of norm 1.
+
+        Args:
+            counts: float32 `[n, N_BUCKETS]`.
+
+        Returns:
+            float32 `[n, n_terms]`.
+        """
+        return self._tfidf.transform(self._kept_counts(counts), copy=False)
 
     def save(self, folder: Path) -> None:
         """Writes the files into a folder that exists."""
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, f"_{name}"))
-        kept = set(words_of_terms(np.asarray(self._keys)).tolist())
-        words = sorted((number, word) for word, number in self._numbers.items() if number in kept)
-        table = pa.table(
-            {
-                "number": pa.array([number for number, _ in words], pa.int32()),
-                "word": pa.array([word for _, word in words], pa.string()),
-            }
-        )
-        pq.write_table(table, folder / _WORDS, compression="zstd")
-        stop_words = sorted(word for word, number in self._numbers.items() if number < 0)
-        text = json.dumps(stop_words, ensure_ascii=False) + "\n"
-        (folder / _STOP_WORDS).write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "FittedLsa":
         """Reads what `save` wrote; the arrays are mapped.
 
         Raises:
-            DataError, OSError, ValueError, KeyError, pyarrow.ArrowException: a file is missing or
-                malformed.
+            DataError, ValueError: a file is missing or malformed.
         """
         arrays = {name: load_array(folder / f"{name}.npy") for name in _ARRAYS}
-        n_terms = len(arrays["keys"])
+        n_terms = len(arrays["buckets"])
         if arrays["basis"].ndim != 2 or any(len(array) != n_terms for array in arrays.values()):
             raise ValueError("arrays are not of one length")
-        table = pq.read_table(folder / _WORDS)
-        words, numbers = table["word"].to_pylist(), table["number"].to_pylist()
-        stop_words = json.loads((folder / _STOP_WORDS).read_text(encoding="utf-8"))
-        known = WordNumbers.stop(stop_words) | dict(zip(words, numbers, strict=True))
-        return cls(known, **arrays)
+        return cls(**arrays)
 
-    def _concatenate(self, parts: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate([np.zeros((0, self.width), np.float32), *parts])
-
-
-def idf(vocabulary: Vocabulary) -> np.ndarray:
-    """`log((1 + n) / (1 + d_t)) + 1` of each term, float32 `[n_terms]`."""
-    n_with_term = vocabulary.document_counts.astype(np.float32) + np.float32(1)
-    return np.log(np.float32(1 + vocabulary.n_documents) / n_with_term) + np.float32(1)
-
-
-def weigh(
-    batch: WordBatch, keys: np.ndarray, columns: np.ndarray, idf: np.ndarray
-) -> scipy.sparse.csr_matrix:
-    """Weights `(1 + log n_t) · idf_t` of the terms of documents, divided by their norm.
-
-    Args:
-        batch: words and ends of n documents.
-        keys: int64 `[n_terms]`, sorted.
-        columns: int64 `[n_terms]`, column of each key.
-        idf: float32 `[n_terms]`, by column.
-
-    Returns:
-        float32 `[n, n_terms]`.
-    """
-    found_keys, document, n = term_counts(batch)
-    places, found = _find(found_keys, keys)
-    column, document = columns[places[found]], document[found]
-    weights = (np.log(n[found].astype(np.float32)) + np.float32(1)) * idf[column]
-    n_documents = len(batch[1])
-    squares = np.bincount(document, weights.astype(float) ** 2, minlength=n_documents)
-    weights /= np.sqrt(squares).astype(np.float32)[document]
-    shape = (n_documents, len(keys))
-    matrix = scipy.sparse.coo_matrix((weights, (document, column)), shape=shape).tocsr()
-    matrix.sort_indices()
-    return matrix
-
-
-def _find(wanted: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the wanted in sorted keys, int64 `[n]`, and whether they are there, bool `[n]`."""
-    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return places, keys[places] == wanted
+    def _kept_counts(self, counts: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
+        """The columns that are kept, `[n, n_terms]`."""
+        columns = np.searchsorted(self._buckets, counts.indices)
+        columns = np.minimum(columns, len(self._buckets) - 1)
+        is_kept = self._buckets[columns] == counts.indices
+        ends = np.concatenate([[0], np.cumsum(is_kept)])[counts.indptr]
+        shape = (counts.shape[0], len(self._buckets))
+        return scipy.sparse.csr_matrix((counts.data[is_kept], columns[is_kept], ends), shape=shape)

@@ -5,46 +5,43 @@ items apart (a city, a brand, a part number) then gets the weight, rather than w
 reviews apart (their length and mood); on hotel reviews this ranks a fifth better than a fit on
 single reviews.
 
-Each text is split into words once; documents are then sequences of word numbers. With a scratch
-folder, the words, the weights of the item documents and all features lie on disk. Memory holds the
-basis, `n_terms × width` floats (512 MB where the vocabulary is full), 2 KB for each item or term,
-whichever are fewer, and some hundred megabytes for what is worked on.
+Terms of each text are counted once. Counts, weights of items and features lie on disk. Memory holds
+the number of items of each bucket (64 MB), the basis, `n_terms × width` floats (512 MB where all
+terms that may be kept are), and 4 KB for each item or term, whichever are fewer.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse
+from scipy.sparse.linalg import LinearOperator, eigsh
+from threadpoolctl import threadpool_limits
 
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.errors import DataError
 from symcere_jax.text.encoders.base import Reviews, TextFeatures
-from symcere_jax.text.encoders.decomposition import RowBlocks, right_singular_vectors
-from symcere_jax.text.encoders.feature_rows import collect_rows
-from symcere_jax.text.encoders.fitted_lsa import FittedLsa, idf, weigh
-from symcere_jax.text.encoders.term_weights import rating_weights, user_weights
-from symcere_jax.text.encoders.vocabulary import SLACK, Vocabulary, count_terms
-from symcere_jax.text.encoders.words import StoredWords, WordBatch, WordNumbers, single_documents
+from symcere_jax.text.encoders.fitted_lsa import FittedLsa
+from symcere_jax.text.encoders.rows import StoredRows, collect_rows
+from symcere_jax.text.encoders.terms import N_BUCKETS, count_terms
 
-# Words are fewer than pairs of words, and a word in a Python dict takes ten times as much memory.
-_WORDS_PER_TERM = SLACK // 2
+_BLOCK_TEXTS = 1 << 12
+_FEW_ROWS = 1 << 11  # up to which the Gram matrix is computed once: that is faster
 
 
 @dataclasses.dataclass(frozen=True)
 class LsaEncoder:
     """TF-IDF over item documents, reduced by truncated SVD; fitted on training reviews only.
 
+    The term t, which d_t of n items have, gets the weight `idf_t = log((1 + n) / (1 + d_t)) + 1`.
+
     Attributes:
         width: dimensions kept; fewer where the data has fewer items or terms.
         min_items: a term must occur in the documents of that many items.
         max_item_share: a term in a larger share of the documents is left out.
-        max_terms: the most frequent terms kept, which bounds memory.
-        term_weights: "none"; "users": less weight for what says little of what users seek; or
-            "ratings": less for what tells the rating rather than the item. See `term_weights`;
-            both take about a kilobyte of memory for each training review.
-        seed: of the randomised SVD.
+        max_terms: of more terms, those that most items have are kept, which bounds memory.
+        seed: of the vector that the decomposition starts from.
         scratch: folder for the features of reviews, which are then mapped; None: in memory.
     """
 
@@ -52,7 +49,6 @@ class LsaEncoder:
     min_items: int = 2
     max_item_share: float = 0.5
     max_terms: int = 500_000
-    term_weights: str = "none"
     seed: int = 0
     scratch: Path | None = None
 
@@ -61,10 +57,6 @@ class LsaEncoder:
     def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         """Fits on the training reviews and encodes all reviews, users and items.
 
-        Args:
-            reviews: texts, their users, items and splits.
-            progress: called with a few words at the start of each stage.
-
         Returns:
             Features whose width is min(`width`, n_items − 1, n_terms − 1).
 
@@ -72,72 +64,95 @@ class LsaEncoder:
             DataError: the training reviews share no words to build features from.
         """
         say = progress or (lambda stage: None)
-        say("counting words of items")
+        say("counting words")
+        texts = reviews.texts
+        starts = range(0, len(texts), _BLOCK_TEXTS)
+        blocks = (count_terms(texts[start : start + _BLOCK_TEXTS]) for start in starts)
+        counts = StoredRows(blocks, N_BUCKETS, self.scratch)
         train = np.flatnonzero(reviews.is_train)
-        numbers = WordNumbers(_WORDS_PER_TERM * self.max_terms)
-        words = StoredWords(reviews.texts, train, numbers, self.scratch)
         item_of, user_of = np.asarray(reviews.item)[train], np.asarray(reviews.user)[train]
-        vocabulary = self._vocabulary(
-            words.documents(item_of, reviews.n_items), numbers, len(train)
-        )
-        n_terms = len(vocabulary.terms)
-        width = min(self.width, min(reviews.n_items, n_terms) - 1)
+        of_items = (train, item_of, reviews.n_items)
+        buckets, idf = self._choose_terms(counts.sums(*of_items), len(train), reviews.n_items)
+        width = min(self.width, min(reviews.n_items, len(buckets)) - 1)
         if width < 1:
             raise DataError(
                 f"text features need two items and two terms, the training reviews have "
-                f"{reviews.n_items} and {n_terms}; prepare with --text_encoder=none"
+                f"{reviews.n_items} and {len(buckets)}; prepare with --text_encoder=none"
             )
-        say("weighting words of items")
-        weights = idf(vocabulary)
-        if self.term_weights != "none":
-            say(f"weighting words by {self.term_weights}")
-            of_reviews = words.documents(np.arange(len(train)), len(train))
-            if self.term_weights == "users":
-                owners = (user_of, item_of, reviews.n_items)
-                weights = weights * user_weights(of_reviews, vocabulary, *owners)
-            else:
-                rating = np.full(len(train), np.nan)
-                if reviews.rating is not None:
-                    rating = np.asarray(reviews.rating)[train]
-                weights = weights * rating_weights(of_reviews, vocabulary, item_of, rating)
-        terms = (vocabulary.keys, vocabulary.columns, weights)
-        of_items = words.documents(item_of, reviews.n_items)
-        item_terms = RowBlocks((weigh(batch, *terms) for batch in of_items), n_terms, self.scratch)
-        say(f"reducing {n_terms:,} terms to {width} dimensions")
+        say(f"reducing {len(buckets):,} terms to {width} dimensions")
+        fitted = FittedLsa(buckets, idf, np.zeros((len(buckets), 0), np.float32))
+        weights = map(fitted.weigh, counts.sums(*of_items))
+        item_terms = StoredRows(weights, len(buckets), self.scratch).matrix
         basis, items = right_singular_vectors(item_terms, width, seed=self.seed)
-        del item_terms
-        fitted = FittedLsa(numbers.known, *terms, basis)
-        say("encoding users")
-        users = map(fitted.weigh, words.documents(user_of, reviews.n_users))
-        user_features = self._features("users", users, reviews.n_users, basis)
-        say("encoding reviews")
-        alone = map(fitted.weigh, single_documents(reviews.texts, numbers.known))
-        review_features = self._features("reviews", alone, len(reviews.texts), basis)
-        settings = dataclasses.asdict(self) | {"n_terms": n_terms}
+        fitted = FittedLsa(buckets, idf, basis)
+
+        def project(rows: str, blocks: Iterable[scipy.sparse.csr_matrix], n: int) -> np.ndarray:
+            say(f"encoding {rows}")
+            path = self.scratch / f"{rows}_features.npy" if self.scratch else None
+            return collect_rows((fitted.weigh(block) @ basis for block in blocks), n, width, path)
+
+        users = project("users", counts.sums(train, user_of, reviews.n_users), reviews.n_users)
+        alone = project("reviews", counts, len(texts))
+        settings = dataclasses.asdict(self) | {"n_terms": len(buckets)}
         del settings["scratch"]
-        return TextFeatures(review_features, user_features, items, settings, fitted)
+        return TextFeatures(alone, users, items, settings, fitted)
 
-    def _vocabulary(
-        self, documents: Iterator[WordBatch], numbers: WordNumbers, n_reviews: int
-    ) -> Vocabulary:
-        """The terms of the item documents."""
-        try:
-            return count_terms(
-                documents,
-                numbers.names(),
-                min_documents=self.min_items,
-                max_document_share=self.max_item_share,
-                max_terms=self.max_terms,
-            )
-        except ValueError as error:
+    def _choose_terms(
+        self, documents: Iterable[scipy.sparse.csr_matrix], n_reviews: int, n_items: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Buckets of the terms that are kept, int64 `[n_terms]`, and the IDF of each, float32."""
+        n_with_term = np.zeros(N_BUCKETS, np.int32)
+        for block in documents:
+            np.add.at(n_with_term, block.indices, 1)
+        fits = (n_with_term >= self.min_items) & (n_with_term <= self.max_item_share * n_items)
+        buckets = np.flatnonzero(fits)
+        if not len(buckets):
             raise DataError(
-                f"no text features can be made of {n_reviews} training reviews "
-                f"({error}); prepare with --text_encoder=none"
-            ) from None
+                f"no text features can be made of {n_reviews} training reviews: no term is in "
+                "enough items and not in too many; prepare with --text_encoder=none"
+            )
+        if len(buckets) > self.max_terms:
+            order = np.argsort(-n_with_term[buckets], kind="stable")
+            buckets = np.sort(buckets[order[: self.max_terms]])
+        idf = np.log((1 + n_items) / (1 + n_with_term[buckets])) + 1
+        return buckets, idf.astype(np.float32)
 
-    def _features(
-        self, rows: str, weights: Iterable[scipy.sparse.csr_matrix], n: int, basis: np.ndarray
-    ) -> np.ndarray:
-        """Features of n documents, mapped from a file where there is a scratch folder."""
-        path = self.scratch / f"{rows}_features.npy" if self.scratch else None
-        return collect_rows((part @ basis for part in weights), n, basis.shape[1], path)
+
+def right_singular_vectors(
+    matrix: scipy.sparse.csr_matrix, width: int, *, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The leading right singular vectors V, and the rows of the matrix in terms of them, M V.
+
+    With A the matrix M, or its transpose if that has fewer rows, the Lanczos method finds
+    eigenvectors of `A Aᵀ`: it holds 2 · `width` vectors of the smaller side.
+
+    Args:
+        matrix: float32 `[m, n]`.
+        width: number of vectors, less than `min(m, n)`.
+        seed: of the first vector.
+
+    Returns:
+        V, float32 `[n, width]`, by descending singular value, and M V, float32 `[m, width]`, in
+        each column of which the number of largest size is positive. Vectors of singular value 0
+        are 0.
+    """
+    small = matrix if matrix.shape[0] < matrix.shape[1] else matrix.T
+    large = small.T
+    n = small.shape[0]
+    if n <= _FEW_ROWS:
+        gram = (small @ large).toarray()
+    else:
+        gram = LinearOperator((n, n), matvec=lambda x: small @ (large @ x), dtype=np.float32)
+    start = np.random.default_rng(seed).normal(size=n).astype(np.float32)
+    with threadpool_limits(1):  # products are small, and threads would wait for each other
+        squares, vectors = eigsh(gram, width, v0=start, tol=1e-3)
+    squares, vectors = squares[::-1], np.ascontiguousarray(vectors[:, ::-1])
+    if small is matrix:
+        vectors = large @ vectors
+        vectors /= np.sqrt(np.maximum(squares, np.finfo(np.float32).tiny))
+    vectors[:, squares <= 1e-6 * squares[0]] = 0  # rounding, not a direction
+    products = matrix @ vectors
+    signs = np.sign(products[np.abs(products).argmax(axis=0), np.arange(width)])
+    vectors *= signs
+    products *= signs
+    return vectors, products

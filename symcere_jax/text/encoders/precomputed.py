@@ -1,7 +1,6 @@
 """Vectors of reviews that were made elsewhere."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,9 @@ from symcere_jax.data import schema
 from symcere_jax.data.dataset import load_array
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.text.encoders.base import Reviews, TextFeatures
-from symcere_jax.text.encoders.feature_rows import collect_rows, owner_means
+from symcere_jax.text.encoders.rows import collect_rows
 
 _BLOCK = 1 << 14
-_GREATEST_RATIO = 1000.0
 _COLUMN = "embedding"
 
 
@@ -32,7 +30,7 @@ class PrecomputedEncoder:
     - Parquet, with columns `user_id` and `item_id` (strings) and `embedding` (lists of floats) in
       any order; rows of reviews that the folder does not have are left out.
 
-    Rows are divided by their norm.
+    Rows are divided by their norm. Further texts cannot be encoded: the features have no `fitted`.
 
     Attributes:
         file: where the vectors are.
@@ -56,31 +54,31 @@ class PrecomputedEncoder:
     def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         """Reads the vectors of all reviews.
 
-        Args:
-            reviews: their users, items and splits; the texts are not looked at.
-            progress: called with a few words at the start of each stage.
-
         Raises:
-            DataError: the file is missing or malformed, has no row for a review, or its values
-                are no numbers, or of sizes that no encoder makes.
+            DataError: the file is missing or malformed, has no row for a review, or holds
+                values that are no numbers.
         """
         assert self.file is not None
         (progress or (lambda stage: None))(f"reading {self.file}")
         if self.file.suffix == ".parquet":
             vectors = self._by_ids(reviews)
         else:
-            vectors = load_array_of(self.file)
+            vectors = self._by_rows()
         self._check(vectors, len(reviews.user))
         n, width = vectors.shape
         blocks = (unit_rows(vectors[start : start + _BLOCK]) for start in range(0, n, _BLOCK))
         path = self.scratch / f"{self.name}_reviews.npy" if self.scratch else None
         rows = collect_rows(blocks, n, width, path)
-        users, items = (
-            owner_means(rows, np.asarray(reviews.is_train), np.asarray(owner), n)
-            for owner, n in ((reviews.user, reviews.n_users), (reviews.item, reviews.n_items))
-        )
         settings = {"file": self.file.name, **schema.file_entry(self.file)}
-        return TextFeatures(rows, users, items, settings, FittedPrecomputed(width))
+        return TextFeatures.from_rows(rows, reviews, settings)
+
+    def _by_rows(self) -> np.ndarray:
+        assert self.file is not None
+        try:
+            return load_array(self.file)
+        except DataError as error:
+            reason = str(error).removesuffix("; prepare the data again")
+            raise DataError(f"--text_embeddings: {reason}") from None
 
     def _by_ids(self, reviews: Reviews) -> np.ndarray:
         """The vectors of a Parquet file, in the order of the reviews."""
@@ -99,20 +97,21 @@ class PrecomputedEncoder:
                 table[f"{kind}_id"].cast(pa.string()), value_set=ids.combine_chunks()
             )
             rows[kind] = found.fill_null(-1).to_numpy().astype(np.int64)
-        known = np.flatnonzero((rows["user"] >= 0) & (rows["item"] >= 0))
-        keys = rows["user"][known] * reviews.n_items + rows["item"][known]
-        order = np.argsort(keys, kind="stable")
-        keys, known = keys[order], known[order]
-        if len(keys) and (np.diff(keys) == 0).any():
-            row = known[1:][np.diff(keys) == 0][0]
-            raise DataError(f"{self.file}, row {row}: a second vector of the same user and item")
-        wanted = np.asarray(reviews.user, np.int64) * reviews.n_items + np.asarray(reviews.item)
-        places = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-        missing = np.flatnonzero(keys[places] != wanted) if len(keys) else np.arange(len(wanted))
-        if len(missing):
+        is_known = (rows["user"] >= 0) & (rows["item"] >= 0)
+        keys = np.where(is_known, rows["user"] * reviews.n_items + rows["item"], -1)
+        _, first, counts = np.unique(keys, return_index=True, return_counts=True)
+        twice = first[(counts > 1) & is_known[first]]
+        if len(twice):
             raise DataError(
-                f"{self.file}: no vector for {len(missing)} of {len(wanted)} reviews, the first "
-                f"of which is row {missing[0]} of {schema.REVIEWS}; ids must be as in the raw data"
+                f"{self.file}, row {twice[0]}: there is a second vector of the same user and item"
+            )
+        wanted = np.asarray(reviews.user, np.int64) * reviews.n_items + np.asarray(reviews.item)
+        places = pc.index_in(pa.array(wanted), value_set=pa.array(keys))
+        if places.null_count:
+            row = places.is_null().index(True)
+            raise DataError(
+                f"{self.file}: no vector for {places.null_count} of {len(wanted)} reviews, the "
+                f"first of which is row {row} of {schema.REVIEWS}; ids must be as in the raw data"
             )
         lists = table[_COLUMN].combine_chunks()
         lists = pa.concat_arrays(lists.chunks) if isinstance(lists, pa.ChunkedArray) else lists
@@ -120,7 +119,7 @@ class PrecomputedEncoder:
         if len(widths) != 1 or widths[0] == 0:
             raise DataError(f"{self.file}: vectors of different widths: {widths[:5].tolist()}")
         flat = lists.flatten().cast(pa.float32()).to_numpy(zero_copy_only=False)
-        return flat.reshape(-1, widths[0])[known[places]]
+        return flat.reshape(-1, widths[0])[places.to_numpy()]
 
     def _check(self, vectors: np.ndarray, n_reviews: int) -> None:
         if vectors.ndim != 2 or vectors.dtype.kind != "f" or not vectors.shape[1]:
@@ -132,69 +131,11 @@ class PrecomputedEncoder:
                 f"{self.file}: {len(vectors)} rows, but there are {n_reviews} reviews; rows must "
                 f"be those of {schema.REVIEWS}, or come as Parquet with user_id and item_id"
             )
-        norms = np.concatenate([np.zeros(0), *_norms(vectors)])
-        bad = np.flatnonzero(~np.isfinite(norms))
+        starts = range(0, n_reviews, _BLOCK)
+        blocks = (vectors[start : start + _BLOCK].astype(np.float64) for start in starts)
+        sizes = np.concatenate([np.zeros(0), *(np.linalg.norm(part, axis=1) for part in blocks)])
+        bad = np.flatnonzero(~np.isfinite(sizes))
         if len(bad):
             raise DataError(f"{self.file}, row {bad[0]}: not a number, in {len(bad)} rows")
-        positive = norms[norms > 0]
-        if not len(positive):
+        if not sizes.any():
             raise DataError(f"{self.file}: all vectors are 0")
-        typical, largest = float(np.median(positive)), float(norms.max())
-        if largest > _GREATEST_RATIO * typical:
-            raise DataError(
-                f"{self.file}, row {norms.argmax()}: its norm is {largest:.3g}, that of most "
-                f"vectors {typical:.3g}; no encoder makes such sizes"
-            )
-
-
-class FittedPrecomputed:
-    """Stands for an encoder that is elsewhere; see `FittedTextEncoder`."""
-
-    kind = "precomputed"
-    reads_text = False
-
-    def __init__(self, width: int) -> None:
-        self.width = width
-
-    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Raises DataError: further texts are encoded where the others were."""
-        raise DataError(
-            "the text features were made elsewhere (--text_encoder=precomputed), and so must be "
-            "those of further texts"
-        )
-
-    def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
-        """Raises DataError, as `encode_texts`."""
-        return self.encode_texts([])
-
-    def unknown_words(self, text: str) -> list[str]:
-        """Raises DataError, as `encode_texts`."""
-        self.encode_texts([text])
-        return []
-
-    def save(self, folder: Path) -> None:
-        """Writes the width into a folder that exists."""
-        np.save(folder / "width.npy", np.int64(self.width))
-
-    @classmethod
-    def load(cls, folder: Path) -> "FittedPrecomputed":
-        """Reads what `save` wrote."""
-        return cls(int(load_array(folder / "width.npy")))
-
-
-def load_array_of(path: Path) -> np.ndarray:
-    """Maps a .npy file of a user, whose remedy is not to prepare the data again.
-
-    Raises:
-        DataError: the file is missing or malformed.
-    """
-    try:
-        return load_array(path)
-    except DataError as error:
-        reason = str(error).removesuffix("; prepare the data again")
-        raise DataError(f"--text_embeddings: {reason}") from None
-
-
-def _norms(vectors: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(vectors), _BLOCK):
-        yield np.linalg.norm(vectors[start : start + _BLOCK].astype(np.float64), axis=1)

@@ -1,30 +1,22 @@
 """Fitted text encoders in the prepared folder: `text/<encoder>/model/`."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-
-import pyarrow as pa
 
 from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import DataError
 from symcere_jax.text.encoders.base import FittedTextEncoder
 from symcere_jax.text.encoders.combination import FittedCombined
-from symcere_jax.text.encoders.conditioning import FittedConditioned
 from symcere_jax.text.encoders.fitted_lsa import FittedLsa
-from symcere_jax.text.encoders.precomputed import FittedPrecomputed
 from symcere_jax.text.encoders.transformer import FittedTransformer
 
-_LOADERS: dict[str, Callable[[Path, list[FittedTextEncoder]], FittedTextEncoder]] = {
-    FittedLsa.kind: lambda folder, within: FittedLsa.load(folder),
-    FittedTransformer.kind: lambda folder, within: FittedTransformer.load(folder),
-    FittedPrecomputed.kind: lambda folder, within: FittedPrecomputed.load(folder),
-    FittedConditioned.kind: lambda folder, within: FittedConditioned.load(folder, within[0]),
-    FittedCombined.kind: lambda folder, within: FittedCombined(within),
+_CLASSES: dict[str, type[FittedLsa] | type[FittedTransformer]] = {
+    FittedLsa.kind: FittedLsa,
+    FittedTransformer.kind: FittedTransformer,
 }
 _KIND = "model.json"
-_WITHIN = "encoder_{}"
+_PART = "encoder_{}"
 
 
 def save_text_encoder(fitted: FittedTextEncoder, folder: Path, name: str) -> None:
@@ -40,22 +32,24 @@ def save_text_encoder(fitted: FittedTextEncoder, folder: Path, name: str) -> Non
 
 def _save(fitted: FittedTextEncoder, folder: Path) -> None:
     folder.mkdir(parents=True)
+    parts = fitted.encoders if isinstance(fitted, FittedCombined) else []
+    for number, encoder in enumerate(parts):
+        _save(encoder, folder / _PART.format(number))
     fitted.save(folder)
-    within = _within(fitted)
-    for number, encoder in enumerate(within):
-        _save(encoder, folder / _WITHIN.format(number))
-    content = json.dumps({"kind": fitted.kind, "encoders": len(within)})
+    content = json.dumps({"kind": fitted.kind, "encoders": len(parts)})
     (folder / _KIND).write_text(content + "\n", encoding="utf-8")
 
 
-def _within(fitted: FittedTextEncoder) -> list[FittedTextEncoder]:
-    if isinstance(fitted, FittedConditioned):
-        return [fitted.encoder]
-    return fitted.encoders if isinstance(fitted, FittedCombined) else []
+def _load(folder: Path) -> FittedTextEncoder:
+    content = json.loads((folder / _KIND).read_text(encoding="utf-8"))
+    if content["kind"] == FittedCombined.kind:
+        parts = range(content["encoders"])
+        return FittedCombined([_load(folder / _PART.format(number)) for number in parts])
+    return _CLASSES[content["kind"]].load(folder)
 
 
 def keep_vectors(fitted: FittedTextEncoder, folder: Path) -> None:
-    """Has the language models within an encoder keep their vectors, so that no text is read twice.
+    """Makes the language models within an encoder cache their vectors, so that none reads twice.
 
     Args:
         fitted: any encoder.
@@ -64,16 +58,9 @@ def keep_vectors(fitted: FittedTextEncoder, folder: Path) -> None:
     Raises:
         DataError: the folder cannot be made or read.
     """
-    if isinstance(fitted, FittedTransformer):
-        fitted.use_cache(folder)
-    for encoder in _within(fitted):
-        keep_vectors(encoder, folder)
-
-
-def _load(folder: Path) -> FittedTextEncoder:
-    content = json.loads((folder / _KIND).read_text(encoding="utf-8"))
-    within = [_load(folder / _WITHIN.format(number)) for number in range(content["encoders"])]
-    return _LOADERS[content["kind"]](folder, within)
+    for encoder in fitted.encoders if isinstance(fitted, FittedCombined) else [fitted]:
+        if isinstance(encoder, FittedTransformer):
+            encoder.use_cache(folder)
 
 
 def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
@@ -86,32 +73,31 @@ def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
         name: of a text encoder that it was prepared with.
 
     Raises:
-        DataError: the folder has no such encoder, was prepared before encoders were stored, or its
-            files are malformed.
+        DataError: the folder has no such encoder, the features were made elsewhere, or a file is
+            missing or malformed.
     """
-    if name not in dataset.manifest.text_encoders:
-        known = ", ".join(dataset.manifest.text_encoders) or "none"
+    entries = dataset.manifest.text_encoders
+    if name not in entries:
         raise DataError(
-            f"{dataset.folder} has no text encoder {name!r} (it has: {known}); "
+            f"{dataset.folder} has no text encoder {name!r}, only {', '.join(entries) or 'none'}; "
             f"prepare the data with --text_encoder={name}"
         )
     path = dataset.folder / schema.text_model_file(name)
     if schema.text_model_file(name) not in dataset.manifest.files:
         raise DataError(
-            f"{dataset.folder} holds text features of {name!r}, but not the encoder that made "
-            "them, which encoding further texts needs; prepare the data again"
+            f"{dataset.folder}: the text features {name!r} were made elsewhere "
+            "(--text_encoder=precomputed), so that further texts cannot be encoded"
         )
-    inside = f"{schema.TEXT_FOLDER}/{name}/model/"
     for file in dataset.manifest.files:
-        if file.startswith(inside):
-            dataset.file(file)
+        if file.startswith(f"{schema.TEXT_FOLDER}/{name}/model/"):
+            dataset.file(file)  # raises where its checksum is another
     try:
         fitted = _load(path.parent)
-    except (OSError, EOFError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
+    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
         raise DataError(
             f"{path.parent}: not a readable text encoder ({error}); prepare the data again"
         ) from None
-    width = dataset.manifest.text_encoders[name]["width"]
+    width = entries[name]["width"]
     if fitted.width != width:
         raise DataError(
             f"{path.parent}: its features are {fitted.width} wide, the manifest says {width}; "

@@ -13,13 +13,8 @@ from symcere_jax.callbacks import CountCallback, MessageCallback
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.text.encoders.base import Reviews, TextFeatures
 from symcere_jax.text.encoders.cache import VectorCache
-from symcere_jax.text.encoders.feature_rows import collect_rows, owner_means
-from symcere_jax.text.hub import (
-    SentenceEncoder,
-    fingerprint,
-    model_folder,
-    vector_width,
-)
+from symcere_jax.text.encoders.rows import collect_rows, owner_means
+from symcere_jax.text.hub import SentenceEncoder, fingerprint, model_folder, vector_width
 
 _BLOCK_TEXTS = 1 << 13
 _SETTINGS = "settings.json"
@@ -36,7 +31,7 @@ class TransformerEncoder:
         tokens_per_device: most tokens of a batch on a device; 0: what suits the device.
         cache: folder of vectors of earlier runs; None: none.
         scratch: folder for the features of reviews, which are then mapped; None: in memory.
-        count: called with the number of reviews that are done, and of all, while it goes on.
+        count: called with the number of reviews that are done, and of all, while it runs.
     """
 
     model: str
@@ -59,10 +54,6 @@ class TransformerEncoder:
     def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
         """Encodes all reviews; the vector of a user or an item is the mean of training reviews.
 
-        Args:
-            reviews: texts, their users, items and splits.
-            progress: called with a few words at the start of each stage.
-
         Raises:
             DataError: the model is missing or of an unknown kind, or the cache cannot be written.
         """
@@ -71,22 +62,22 @@ class TransformerEncoder:
         folder = model_folder(self.model)
         width = vector_width(folder)
         fitted = FittedTransformer(
-            self.model, fingerprint(folder), width, self.bfloat16, self.prefix,
-            self.tokens_per_device,
-        )  # fmt: skip
-        say(f"encoding {len(reviews.texts):,} reviews")
+            self.model,
+            fingerprint(folder),
+            width,
+            self.bfloat16,
+            self.prefix,
+            tokens_per_device=self.tokens_per_device,
+        )
+        if self.cache is not None:
+            fitted.use_cache(self.cache)
+        n = len(reviews.texts)
+        say(f"encoding {n:,} reviews")
         path = self.scratch / f"{self.name}_reviews.npy" if self.scratch else None
-        rows = collect_rows(
-            self._blocks(reviews.texts, fitted), len(reviews.texts), fitted.width, path
-        )
-        users, items = (
-            owner_means(rows, np.asarray(reviews.is_train), np.asarray(owner), n)
-            for owner, n in ((reviews.user, reviews.n_users), (reviews.item, reviews.n_items))
-        )
-        return TextFeatures(rows, users, items, fitted.settings(), fitted)
+        rows = collect_rows(self._blocks(reviews.texts, fitted), n, width, path)
+        return TextFeatures.from_rows(rows, reviews, fitted.settings(), fitted)
 
     def _blocks(self, texts: Sequence[str], fitted: "FittedTransformer") -> Iterator[np.ndarray]:
-        """Vectors of consecutive texts; what the cache has is not encoded."""
         n_done = 0
 
         def count(n: int) -> None:
@@ -94,54 +85,34 @@ class TransformerEncoder:
             n_done += n
             self.count(n_done, len(texts))
 
-        cache = None
-        if self.cache is not None:
-            cache = VectorCache(self.cache / fitted.cache_name, fitted.width)
         for start in range(0, len(texts), _BLOCK_TEXTS):
-            yield fitted.encode_block(texts[start : start + _BLOCK_TEXTS], cache, count)
+            yield fitted.encode_texts(texts[start : start + _BLOCK_TEXTS], count)
 
 
+@dataclasses.dataclass
 class FittedTransformer:
-    """Encodes any texts by a language model; see `FittedTextEncoder`.
+    """Encodes any texts by a language model.
 
     The model is read when the first text is encoded. Its files are not copied.
 
-    Args:
+    Attributes:
         model: folder of the model, or its name on the hub.
-        model_fingerprint: of the files of the model.
+        fingerprint: of the files of the model.
         width: of a vector.
         bfloat16: compute in bfloat16.
         prefix: stands before each text; None: what the model's own folder says.
         tokens_per_device: most tokens of a batch on a device; 0: what suits the device.
     """
 
+    model: str
+    fingerprint: str
+    width: int
+    bfloat16: bool = False
+    prefix: str | None = None
+    tokens_per_device: int = dataclasses.field(default=0, kw_only=True)
+
     kind = "transformer"
-    reads_text = True
-
-    def __init__(
-        self,
-        model: str,
-        model_fingerprint: str,
-        width: int,
-        bfloat16: bool = False,
-        prefix: str | None = None,
-        tokens_per_device: int = 0,
-    ) -> None:
-        self._model, self._fingerprint, self._width = model, model_fingerprint, width
-        self._bfloat16, self._prefix = bfloat16, prefix
-        self._tokens_per_device = tokens_per_device
-        self._cache: VectorCache | None = None
-
-    @property
-    def width(self) -> int:
-        """Width of the vectors."""
-        return self._width
-
-    @property
-    def cache_name(self) -> str:
-        """Identifies all that a vector depends on, besides the text."""
-        settings = json.dumps([self._fingerprint, self._bfloat16, self._prefix])
-        return hashlib.sha256(settings.encode()).hexdigest()[:32]
+    _cache: VectorCache | None = dataclasses.field(default=None, init=False)
 
     @functools.cached_property
     def sentence_encoder(self) -> SentenceEncoder:
@@ -150,93 +121,78 @@ class FittedTransformer:
         Raises:
             DataError: it is missing, or no longer the one that it was.
         """
-        folder = model_folder(self._model)
-        if fingerprint(folder) != self._fingerprint:
+        folder = model_folder(self.model)
+        if fingerprint(folder) != self.fingerprint:
             raise DataError(
-                f"{self._model} is not the model that the text features were made by (its files "
+                f"{self.model} is not the model that the text features were made by (its files "
                 "have changed); prepare the data again"
             )
         return SentenceEncoder(
             folder,
-            bfloat16=self._bfloat16,
-            prefix=self._prefix,
-            tokens_per_device=self._tokens_per_device,
+            bfloat16=self.bfloat16,
+            prefix=self.prefix,
+            tokens_per_device=self.tokens_per_device,
         )
 
     def settings(self) -> dict[str, str | bool | None]:
         """What the manifest states of it."""
-        return {
-            "model": self._model,
-            "fingerprint": self._fingerprint,
-            "bfloat16": self._bfloat16,
-            "prefix": self._prefix,
-        }
+        names = ("model", "fingerprint", "bfloat16", "prefix")
+        return {name: getattr(self, name) for name in names}
 
-    def encode_as_done(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """As `encode_texts`, batch by batch; see `SentenceEncoder`. No text needs no model."""
-        if texts:
-            yield from self.sentence_encoder.encode_as_done(texts)
-
-    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors of texts, each by itself; see `FittedTextEncoder`."""
-        return self.encode_block(texts, self._cache)
-
-    def encode_block(
-        self,
-        texts: Sequence[str],
-        cache: VectorCache | None,
-        count: Callable[[int], None] = lambda n: None,
+    def encode_texts(
+        self, texts: Sequence[str], count: Callable[[int], None] = lambda n: None
     ) -> np.ndarray:
-        """Vectors of texts; what the cache has is not encoded, and what is encoded it gets.
+        """Vectors of texts, each by itself.
 
         Args:
-            texts: n texts.
-            cache: of this encoder; None: none.
+            texts: n texts; of equal ones, and those that the cache has, none is encoded again.
             count: called with the number of texts that are done, as they are.
 
         Returns:
             float32 `[n, width]`.
         """
-        texts = list(texts)
-        missing = list(range(len(texts))) if cache is None else cache.missing(texts)
+        vectors = self._cache.get(texts) if self._cache else {}
+        missing = [text for text in dict.fromkeys(texts) if text not in vectors]
         count(len(texts) - len(missing))
-        vectors = np.zeros((len(texts), self._width), np.float32)
-        wanted = [texts[place] for place in missing]
         try:
-            for places, found in self.encode_as_done(wanted):
-                vectors[np.array(missing)[places]] = found
-                if cache is not None:
-                    cache.add([wanted[place] for place in places], found)
+            # Without a text, the model is not read.
+            for places, rows in self.sentence_encoder.encode_as_done(missing) if missing else ():
+                done = [missing[place] for place in places]
+                vectors.update(zip(done, rows, strict=True))
+                if self._cache:
+                    self._cache.add(done, rows)
                 count(len(places))
         finally:
-            if cache is not None:
-                cache.save()
-        return vectors if cache is None else cache.get(texts)
+            if self._cache:
+                self._cache.save()
+        return np.array([vectors[text] for text in texts], np.float32).reshape(-1, self.width)
 
     def use_cache(self, folder: Path) -> None:
         """Keeps vectors from now on, and takes those of earlier runs.
 
         Args:
-            folder: of caches, one an encoder.
+            folder: of caches, one for each combination of all that a vector depends on.
 
         Raises:
             DataError: it cannot be made or read.
         """
-        self._cache = VectorCache(folder / self.cache_name, self._width)
+        settings = json.dumps([self.fingerprint, self.bfloat16, self.prefix])
+        name = hashlib.sha256(settings.encode()).hexdigest()[:32]
+        self._cache = VectorCache(folder / name, self.width)
 
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
-        """Vectors of users or items, the mean of their reviews; see `FittedTextEncoder`."""
+        """Vectors of users or items, the mean of their reviews."""
         rows = self.encode_texts([text for texts in documents for text in texts])
         owner = np.repeat(np.arange(len(documents)), [len(texts) for texts in documents])
         return owner_means(rows, np.ones(len(rows), bool), owner, len(documents))
 
     def unknown_words(self, text: str) -> list[str]:
-        """None: a language model reads any word by its parts; see `FittedTextEncoder`."""
+        """None: a language model reads any word by its parts."""
         return []
 
     def save(self, folder: Path) -> None:
         """Writes which model it is into a folder that exists."""
-        content = self.settings() | {"width": self._width}
+        content = self.settings() | {"width": self.width}
         (folder / _SETTINGS).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -244,13 +200,6 @@ class FittedTransformer:
         """Reads what `save` wrote.
 
         Raises:
-            OSError, ValueError, LookupError, TypeError: the file is missing or malformed.
+            OSError, ValueError, TypeError: the file is missing or malformed.
         """
-        content = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
-        return cls(
-            str(content["model"]),
-            str(content["fingerprint"]),
-            int(content["width"]),
-            bool(content["bfloat16"]),
-            content["prefix"],
-        )
+        return cls(**json.loads((folder / _SETTINGS).read_text(encoding="utf-8")))

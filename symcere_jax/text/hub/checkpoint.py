@@ -1,50 +1,24 @@
-"""A sentence encoder from a model folder or the hub: module, parameters, tokeniser, settings."""
+"""A sentence encoder from a model folder or the hub: module, parameters, tokenizer, settings."""
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from symcere_jax.errors import DataError
-from symcere_jax.text.hub import bert, decoder
+from symcere_jax.text.hub.architectures import ARCHITECTURES, model_settings, read_parameters
 from symcere_jax.text.hub.batching import Chunks, tokenize
+from symcere_jax.text.hub.language_model import ACTIVATIONS, LanguageModel, ModelSettings
 from symcere_jax.text.hub.pooling import SentenceSettings
-from symcere_jax.text.hub.weights import ReadTensor, open_weights, weight_files
+from symcere_jax.text.hub.weights import open_weights, weight_files
 
 _FILES = ["*.json", "*.txt", "*.model", "model*.safetensors"]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Family:
-    settings: Callable[[Mapping[str, Any]], Any]
-    module: Callable[..., nn.Module]
-    read_parameters: Callable[..., dict[str, Any]]
-    read_layer: Callable[..., dict[str, Any]]
-    pooling: str
-
-
-_BERT = _Family(
-    bert.BertSettings.from_config, bert.Bert, bert.read_parameters, bert.read_layer, "mean"
-)
-_DECODER = _Family(
-    decoder.DecoderSettings.from_config,
-    decoder.Decoder,
-    decoder.read_parameters,
-    decoder.read_layer,
-    "lasttoken",
-)
-FAMILIES = {
-    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "mpnet"), _BERT),
-    **dict.fromkeys(("qwen3", "qwen2", "llama", "mistral"), _DECODER),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +34,7 @@ class Checkpoint:
         window: most tokens of a text, special ones included.
     """
 
-    module: Any
+    module: LanguageModel
     parameters: Any
     tokenizer: Any
     sentence: SentenceSettings
@@ -78,63 +52,30 @@ class Checkpoint:
         Raises:
             DataError: a file is missing, malformed, or of a model that is not known here.
         """
-        config, family = _config(folder)
-        try:
-            settings = family.settings(config)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{folder / 'config.json'}: missing or malformed: {error}") from None
-        if settings.activation not in bert.ACTIVATIONS:
-            raise DataError(f"{folder / 'config.json'}: activation {settings.activation!r}")
+        settings = _settings(folder)
         dtype = jnp.bfloat16 if bfloat16 else jnp.float32
-        module = family.module(settings, dtype)
+        module = LanguageModel(settings, dtype)
         with open_weights(folder) as read:
-            parameters = family.read_parameters(settings, read)
+            parameters = read_parameters(settings, read)
         _check_shapes(folder, parameters, module)
         parameters = jax.tree.map(lambda x: x.astype(dtype), parameters)
-        sentence = SentenceSettings.read(folder, family.pooling)
+        sentence = SentenceSettings.read(folder, "lasttoken" if settings.is_decoder else "mean")
         window = min(settings.window, sentence.max_length or settings.window)
-        tokenizer = _tokenizer(folder)
-        return cls(module, parameters, tokenizer, sentence, settings.width, window)
+        return cls(module, parameters, _tokenizer(folder), sentence, settings.width, window)
 
-    @property
-    def n_layers(self) -> int:
-        """Number of transformer layers; the parameters of each are under `layer_name`."""
-        return self.module.settings.n_layers
-
-    def chunks(
-        self, texts: Sequence[str], *, prefix: str | None = None, window: int | None = None
-    ) -> Chunks:
+    def chunks(self, texts: Sequence[str], prefix: str | None = None) -> Chunks:
         """Texts as token numbers, a long text in several chunks.
 
         Args:
             texts: without prefix.
             prefix: stands before each chunk; None: what the model's folder says.
-            window: most tokens of a chunk; None: as many as the model takes.
         """
         return tokenize(
             self.tokenizer,
             [text.lower() for text in texts] if self.sentence.lower_case else texts,
             prefix=self.sentence.prefix if prefix is None else prefix,
-            window=min(window or self.window, self.window),
+            window=self.window,
         )
-
-
-def layer_name(number: int) -> str:
-    """Where the parameters of a layer, counted from 0, are in those of a model."""
-    return f"layer_{number}"
-
-
-def read_layers(folder: Path, numbers: Iterable[int], read: ReadTensor) -> dict[str, Any]:
-    """What becomes of the tensors of some layers, as parameters of a model.
-
-    Args:
-        folder: of the model.
-        numbers: of the layers, from 0.
-        read: gives an array of the shape of the tensor of a name.
-    """
-    config, family = _config(folder)
-    settings = family.settings(config)
-    return {layer_name(number): family.read_layer(settings, read, number) for number in numbers}
 
 
 def model_folder(name: str) -> Path:
@@ -162,7 +103,7 @@ def model_folder(name: str) -> Path:
 
 
 def fingerprint(folder: Path) -> str:
-    """Hex digest of a model: of its weights, its tokeniser and its settings.
+    """Hex digest of a model: of its weights, its tokenizer and its settings.
 
     Args:
         folder: of the model.
@@ -178,11 +119,10 @@ def fingerprint(folder: Path) -> str:
 
 def vector_width(folder: Path) -> int:
     """Width of the vectors of a model, from its `config.json` alone."""
-    config, family = _config(folder)
-    return family.settings(config).width
+    return _settings(folder).width
 
 
-def _config(folder: Path) -> tuple[dict[str, Any], _Family]:
+def _settings(folder: Path) -> ModelSettings:
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -191,15 +131,21 @@ def _config(folder: Path) -> tuple[dict[str, Any], _Family]:
         raise DataError(f"{folder} is not the folder of a model: it has no config.json") from None
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"{path}: not the configuration of a model ({error})") from None
-    if kind not in FAMILIES:
+    if kind not in ARCHITECTURES:
         raise DataError(
-            f"{path}: models of type {kind!r} are not known, only {', '.join(FAMILIES)}; "
+            f"{path}: models of type {kind!r} are not known, only {', '.join(ARCHITECTURES)}; "
             "encode the reviews elsewhere and use --text_encoder=precomputed"
         )
-    return config, FAMILIES[kind]
+    try:
+        settings = model_settings(config)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: missing or malformed: {error}") from None
+    if settings.activation not in ACTIVATIONS:
+        raise DataError(f"{path}: activation {settings.activation!r}")
+    return settings
 
 
-def _check_shapes(folder: Path, parameters: Any, module: nn.Module) -> None:
+def _check_shapes(folder: Path, parameters: Any, module: LanguageModel) -> None:
     tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
     lengths = jax.ShapeDtypeStruct((1,), jnp.int32)
     try:
@@ -220,30 +166,18 @@ def _check_shapes(folder: Path, parameters: Any, module: nn.Module) -> None:
 def _tokenizer(folder: Path) -> Any:
     import transformers  # imported late: it takes longer than all else here
 
-    with _without_advice():
-        try:
-            # As the file says; AutoTokenizer rebuilds the tokenisers of some models.
-            has_file = (folder / "tokenizer.json").is_file()
-            kind = transformers.PreTrainedTokenizerFast if has_file else transformers.AutoTokenizer
-            # Code in the folder is never run, and nothing is fetched that it refers to.
-            tokenizer = kind.from_pretrained(
-                str(folder), trust_remote_code=False, local_files_only=True
-            )
-        except Exception as error:  # its own kinds are many
-            reason = " ".join(str(error).split())[:200]
-            raise DataError(f"{folder}: no readable tokeniser ({reason})") from None
-    if not tokenizer.is_fast:
-        raise DataError(f"{folder}: the tokeniser cannot tell where in a text its tokens are")
-    return tokenizer
-
-
-@contextlib.contextmanager
-def _without_advice() -> Iterator[None]:
-    """Silences what transformers says of torch being absent."""
-    logger = logging.getLogger("transformers")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    logging.getLogger("transformers").setLevel(logging.ERROR)  # it advises to install torch
     try:
-        yield
-    finally:
-        logger.setLevel(level)
+        # As the file says; AutoTokenizer rebuilds the tokenizers of some models.
+        has_file = (folder / "tokenizer.json").is_file()
+        kind = transformers.PreTrainedTokenizerFast if has_file else transformers.AutoTokenizer
+        # Code in the folder is never run, and nothing is fetched that it refers to.
+        tokenizer = kind.from_pretrained(
+            str(folder), trust_remote_code=False, local_files_only=True
+        )
+    except Exception as error:  # its own kinds are many
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{folder}: no readable tokenizer ({reason})") from None
+    if not tokenizer.is_fast:
+        raise DataError(f"{folder}: the tokenizer cannot tell where in a text its tokens are")
+    return tokenizer

@@ -1,7 +1,7 @@
 """Running a sentence encoder over many texts, on all local devices."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,8 +20,8 @@ class SentenceEncoder:
     """Vectors of texts by a language model.
 
     Args:
-        model: its folder, or the model itself, opened.
-        bfloat16: compute in bfloat16; of a model that is not open yet.
+        folder: of the model, as `model_folder` returns it.
+        bfloat16: compute in bfloat16.
         prefix: stands before each text; None: what the model folder says.
         tokens_per_device: most tokens of a batch on a device; 0: what suits the device, 2048 on a
             CPU, where a batch had better stay in its cache, 65,536 elsewhere.
@@ -29,15 +29,13 @@ class SentenceEncoder:
 
     def __init__(
         self,
-        model: Path | Checkpoint,
+        folder: Path,
         *,
         bfloat16: bool = False,
         prefix: str | None = None,
         tokens_per_device: int = 0,
     ) -> None:
-        if isinstance(model, Path):
-            model = Checkpoint.open(model, bfloat16=bfloat16)
-        self._checkpoint = checkpoint = model
+        self._checkpoint = checkpoint = Checkpoint.open(folder, bfloat16=bfloat16)
         self._prefix = prefix
         is_cpu = jax.default_backend() == "cpu"
         self._tokens_per_device = tokens_per_device or (2048 if is_cpu else 65536)
@@ -46,26 +44,14 @@ class SentenceEncoder:
             hidden = checkpoint.module.apply({"params": parameters}, tokens, lengths)
             return pool(cast(jax.Array, hidden), lengths, checkpoint.sentence.pooling)
 
-        self._parameters = _copy_to_devices(checkpoint.parameters)
+        copy = jax.pmap(lambda _, tree: tree, in_axes=(0, None))
+        self._parameters = copy(np.arange(jax.local_device_count()), checkpoint.parameters)
         self._encode = jax.pmap(encode)
 
     @property
     def width(self) -> int:
         """Width of the vectors."""
         return self._checkpoint.width
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Of the model, on each device: a leading axis of devices."""
-        return self._parameters
-
-    def replace_parameters(self, changed: Mapping[str, Any]) -> None:
-        """Goes on with other parameters of some layers.
-
-        Args:
-            changed: by the name of the layer, in the memory of the host.
-        """
-        self._parameters = self._parameters | _copy_to_devices(dict(changed))
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of texts, of norm 1.
@@ -96,7 +82,7 @@ class SentenceEncoder:
         """
         checkpoint = self._checkpoint
         window = checkpoint.window
-        chunks = checkpoint.chunks(texts, prefix=self._prefix)
+        chunks = checkpoint.chunks(texts, self._prefix)
         n_devices = jax.local_device_count()
         planned = batches(
             chunks, tokens_per_device=self._tokens_per_device, n_devices=n_devices, window=window
@@ -135,8 +121,3 @@ class SentenceEncoder:
                 yield read()
         while running:
             yield read()
-
-
-def _copy_to_devices(parameters: dict[str, Any]) -> dict[str, Any]:
-    copy = jax.pmap(lambda _, tree: tree, in_axes=(0, None))
-    return copy(np.arange(jax.local_device_count()), parameters)

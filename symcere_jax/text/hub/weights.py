@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +12,18 @@ from symcere_jax.errors import DataError
 
 ReadTensor = Callable[[str], np.ndarray]
 
-WEIGHTS = "model.safetensors"
+_WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 
 
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a checkpoint.
 
-    Args:
-        folder: of the checkpoint.
-
     Raises:
         DataError: there is none.
     """
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
+    if (folder / _WEIGHTS).is_file():
+        return [folder / _WEIGHTS]
     try:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
         names = sorted(set(index["weight_map"].values()))
@@ -35,7 +32,7 @@ def weight_files(folder: Path) -> list[Path]:
         return [folder / name for name in names]
     except FileNotFoundError:
         raise DataError(
-            f"{folder} has no {WEIGHTS}: only weights in the safetensors format are read"
+            f"{folder} has no {_WEIGHTS}: only weights in the safetensors format are read"
         ) from None
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise DataError(f"{folder / _INDEX}: malformed ({error})") from None
@@ -45,11 +42,8 @@ def weight_files(folder: Path) -> list[Path]:
 def open_weights(folder: Path) -> Iterator[ReadTensor]:
     """Opens a checkpoint; what it gives reads a tensor by its name within the bare model.
 
-    Tensors of a model with a head have the model's name in front, as in `bert.embeddings…`: that is
-    found by itself. They are returned as float32.
-
-    Args:
-        folder: of the checkpoint.
+    Tensors of a model with a head have the model's name in front, as in `bert.embeddings…`, which
+    may be left out. Tensors are returned as float32.
 
     Raises:
         DataError: a file is missing or malformed, or, on reading, has no such tensor.
@@ -62,44 +56,19 @@ def open_weights(folder: Path) -> Iterator[ReadTensor]:
             except (OSError, SafetensorError) as error:
                 raise DataError(f"{path}: not readable as safetensors ({error})") from None
             files.update(dict.fromkeys(file.keys(), file))
-        full_name = full_names(folder, files)
+        by_ending = {name.partition(".")[2]: name for name in files}
 
         def read(name: str) -> np.ndarray:
-            full = full_name(name)
+            full = name if name in files else by_ending.get(name)
+            if full is None:
+                raise DataError(f"{folder}: the weights have no tensor {name!r}")
             return np.asarray(files[full].get_tensor(full)).astype(np.float32)
 
         yield read
 
 
-def full_names(folder: Path, names: Iterable[str]) -> Callable[[str], str]:
-    """Finds the name that a tensor has in a checkpoint by its name within the bare model.
-
-    Args:
-        folder: of the checkpoint, for the message.
-        names: of all its tensors.
-
-    Returns:
-        Function from the one to the other; it raises DataError where there is no such tensor.
-    """
-    known = set(names)
-    by_ending: dict[str, str] = {name.partition(".")[2]: name for name in known}
-
-    def find(name: str) -> str:
-        full = name if name in known else by_ending.get(name)
-        if full is None:
-            raise DataError(f"{folder}: the weights have no tensor {name!r}")
-        return full
-
-    return find
-
-
 def read_dense(read: ReadTensor, *names: str, has_bias: bool = True) -> dict[str, np.ndarray]:
     """Parameters of a dense layer of Flax from one of torch, or from several side by side.
-
-    Args:
-        read: tensor of a name.
-        names: of the layers.
-        has_bias: whether they have biases.
 
     Raises:
         DataError: a tensor is missing.
@@ -111,6 +80,6 @@ def read_dense(read: ReadTensor, *names: str, has_bias: bool = True) -> dict[str
 
 
 def read_norm(read: ReadTensor, name: str, *, has_bias: bool = True) -> dict[str, np.ndarray]:
-    """Parameters of a norm, likewise."""
+    """Parameters of a norm of Flax from one of torch."""
     parameters = {"scale": read(f"{name}.weight")}
     return parameters | ({"bias": read(f"{name}.bias")} if has_bias else {})

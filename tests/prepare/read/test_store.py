@@ -16,21 +16,21 @@ def test_rows_come_back_and_say_where_they_stood(make_store):
     rows = pa.Table.from_batches(batches).to_pylist()
     assert [row["text"] for row in rows] == ["é", None, "x"]
     assert store.where(1) == "file, line 4"
-    assert store.one("SELECT count(*), max(line) FROM raw") == (3, 7)
+    assert store.fetch_row("SELECT count(*), max(line) FROM raw") == (3, 7)
 
 
 def test_other_tables_grow(make_store):
     store = make_store({"user_id": ["a"]})
     for start in (0, 2):
         store.insert("kept", pa.table({"place": [start, start + 1]}))
-    assert store.one("SELECT list(place ORDER BY place) FROM kept") == ([0, 1, 2, 3],)
+    assert store.fetch_row("SELECT list(place ORDER BY place) FROM kept") == ([0, 1, 2, 3],)
 
 
 def test_too_little_memory_is_named(tmp_path: Path):
     store = ReviewStore(tmp_path, memory_bytes=0, threads=1)
-    store.run("SET memory_limit = '20MB'")
+    store.execute("SET memory_limit = '20MB'")
     with pytest.raises(ConfigError, match=r"--memory=0GiB is too little .* raise it"):
-        store.one("SELECT list(range) FROM range(100000000)")
+        store.fetch_row("SELECT list(range) FROM range(100000000)")
     store.close()
 
 
@@ -39,6 +39,6 @@ def test_ctrl_c_in_a_query_is_ctrl_c(make_store):
     timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        store.run("CREATE TABLE t AS SELECT sum(hash(a.range, b.range)) "
+        store.execute("CREATE TABLE t AS SELECT sum(hash(a.range, b.range)) "
                   "FROM range(1000000) a, range(1000000) b")  # fmt: skip
     timer.join()

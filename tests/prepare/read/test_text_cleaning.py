@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symcere_jax.prepare.read.text_cleaning import TextCleaner, word_counts
-from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.prepare.settings import CleaningSettings
 
 OFF = {"clean_html": False, "fix_mojibake": False, "drop_control": False}
 
 
 def clean(texts, **settings):
     """The cleaned texts, and how many were changed."""
-    cleaner = TextCleaner(PrepareSettings(source="synthetic", output="out", **(OFF | settings)))
+    cleaner = TextCleaner(CleaningSettings(**(OFF | settings)))
     cleaned = cleaner.clean(pa.array(texts, pa.large_string())).to_pylist()
     return cleaned, dict(cleaner.counts)
 

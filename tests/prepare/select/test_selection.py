@@ -4,8 +4,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from symcere_jax.errors import DataError
-from symcere_jax.prepare.read.ingesting import Ingested
-from symcere_jax.prepare.select.selection import NO_TIME, ids, select
+from symcere_jax.prepare.select import k_core
+from symcere_jax.prepare.select.selection import NO_TIME, compact, ids, select
 
 
 @pytest.fixture
@@ -18,10 +18,9 @@ def select_rows(make_store, tmp_path_factory):
         )
         columns = {name: list(values) for name, values in columns.items()}
         store = make_store(columns | {"text": texts or [""] * len(rows)})
-        ingested = Ingested(len(rows) + 2, {"too odd": 2}, (), {})
-        selection = select(store, ingested, tmp_path_factory.mktemp("columns"), k=k, **settings)
-        selection.user_ids = ids(store, "user_id", selection.user_codes)
-        selection.item_ids = ids(store, "item_id", selection.item_codes)
+        selection = select(store, tmp_path_factory.mktemp("columns"), k=k, **settings)
+        selection.user_ids = ids(store, "user", selection.user_codes)
+        selection.item_ids = ids(store, "item", selection.item_codes)
         return selection
 
     return run
@@ -49,7 +48,7 @@ def test_one_row_a_pair_sorted_by_id_with_dense_rows(select_rows, rows):
     assert set(selection.user) == set(range(len(selection.user_ids)))
     assert set(selection.item) == set(range(len(selection.item_ids)))
     assert (selection.user.dtype, selection.item.dtype) == (np.int32, np.int32)
-    assert sum(selection.dropped.values()) + len(selection.row) == len(rows) + 2
+    assert sum(selection.dropped.values()) + len(selection.row) == len(rows)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -75,11 +74,6 @@ def test_an_empty_core_names_the_largest_that_is_not(select_rows):
     rows = [(u, i, None) for u in "ac" for i in "xz"]
     with pytest.raises(DataError, match=r"after --k_core=3; the largest .* is 2"):
         select_rows(rows, 3)
-
-
-def test_no_rows_at_all(make_store, tmp_path):
-    with pytest.raises(DataError, match=r"no review is left of 2 rows \(dropped: 2 too odd\)"):
-        select(make_store({"row": []}), Ingested(2, {"too odd": 2}, (), {}), tmp_path, k=1)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -120,3 +114,11 @@ def test_dropping_leaves_no_gaps(select_rows):
     assert selection.user.tolist() == [0, 0, 1, 1]
     assert selection.item.tolist() == [0, 1, 0, 1]
     assert (selection.user_codes.tolist(), selection.item_codes.tolist()) == ([0, 2], [0, 2])
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5, 6, 7])
+def test_kept_rows_move_to_the_front_block_by_block(monkeypatch, n):
+    monkeypatch.setattr(k_core, "_BLOCK", 3)
+    array, kept = np.arange(n), np.arange(n) % 3 != 1
+    expected = array[kept]
+    np.testing.assert_array_equal(compact(array, kept), expected)

@@ -202,9 +202,9 @@ def test_what_cannot_be_had(server, tmp_path):
     with pytest.raises(DataError, match=r"the server says 404 Not Found"):
         fetch(server, tmp_path / "file")
     server.status = 503
-    with pytest.raises(DataError, match=r"not to be had in 6 attempts \(503 Service Unavailable\)"):
+    with pytest.raises(DataError, match=r"not fetched in 6 attempts \(503 Service Unavailable\)"):
         fetch(server, tmp_path / "file")
-    with pytest.raises(DataError, match="not to be had in 6 attempts"):
+    with pytest.raises(DataError, match="not fetched in 6 attempts"):
         download.fetch("http://127.0.0.1:9/none", tmp_path / "file", pause=lambda seconds: None)
     assert not (tmp_path / "file").exists()
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from symcere_jax.prepare.sources import generated as synthetic
-from symcere_jax.prepare.sources.generated import (
+from symcere_jax.prepare.sources import synthetic_truth as synthetic
+from symcere_jax.prepare.sources.synthetic_truth import (
     FACTUAL_WORDS,
     NEGATIVE_WORDS,
     POSITIVE_WORDS,

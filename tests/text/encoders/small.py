@@ -3,7 +3,6 @@
 import numpy as np
 
 from symcere_jax.text import Reviews, TextFeatures
-from symcere_jax.text.encoders.feature_rows import owner_means
 
 
 class FixedEncoder:
@@ -13,11 +12,7 @@ class FixedEncoder:
         self.rows, self.name, self.fitted = np.asarray(rows, np.float32), name, fitted
 
     def encode(self, reviews, *, progress=None):
-        users, items = (
-            owner_means(self.rows, reviews.is_train, owner, n)
-            for owner, n in ((reviews.user, reviews.n_users), (reviews.item, reviews.n_items))
-        )
-        return TextFeatures(self.rows, users, items, {"made": "up"}, self.fitted)
+        return TextFeatures.from_rows(self.rows, reviews, {"made": "up"}, self.fitted)
 
 
 def random_reviews(n=60, n_users=15, n_items=10, seed=0):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from tests.text.small import FixedEncoder, random_reviews
 
 from symcere_jax.text import CombinedEncoder
 from symcere_jax.text.encoders.combination import join
+from tests.text.encoders.small import FixedEncoder, random_reviews
 
 
 def test_a_similarity_is_the_mean_of_the_cosines():

@@ -2,10 +2,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+import scipy.sparse
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from symcere_jax.errors import DataError
 from symcere_jax.text import LsaEncoder, Reviews
+from symcere_jax.text.encoders import lsa, rows
 
 
 @pytest.fixture(scope="module")
@@ -26,23 +28,25 @@ def _reviews(texts, user, item, is_train, n_users, n_items):
     return Reviews(texts, *owners, np.array(is_train, bool), n_users, n_items)
 
 
-def _documents(reviews, owner, n):
-    """The training texts of each user or item, in plain Python."""
-    rows = list(zip(reviews.texts, owner.tolist(), reviews.is_train.tolist(), strict=True))
-    return [" ".join(text for text, who, train in rows if train and who == o) for o in range(n)]
-
-
 def _oracle(reviews, width, **terms):
     """Features of reviews, users and items by an exact SVD, in float64."""
-    vectorizer = TfidfVectorizer(
-        sublinear_tf=True, ngram_range=(1, 2), stop_words="english", **terms
-    )
-    item_terms = vectorizer.fit_transform(_documents(reviews, reviews.item, reviews.n_items))
-    _, _, components = np.linalg.svd(item_terms.toarray(), full_matrices=False)
-    user_terms = vectorizer.transform(_documents(reviews, reviews.user, reviews.n_users))
-    review_terms = vectorizer.transform(reviews.texts)
-    basis = components[:width].T
-    return [terms @ basis for terms in (review_terms, user_terms, item_terms)]
+    counter = CountVectorizer(ngram_range=(1, 2), stop_words="english")
+    counts = counter.fit_transform(reviews.texts).toarray().astype(float)
+
+    def joined(owner, n):
+        documents = np.zeros((n, counts.shape[1]))
+        np.add.at(documents, owner[reviews.is_train], counts[reviews.is_train])
+        return documents
+
+    items, users = joined(reviews.item, reviews.n_items), joined(reviews.user, reviews.n_users)
+    n_with_term = (items > 0).sum(axis=0)
+    limits = {"min_df": 2, "max_df": 0.5} | terms
+    kept = n_with_term >= limits["min_df"]
+    kept &= n_with_term <= limits["max_df"] * reviews.n_items
+    tfidf = TfidfTransformer(sublinear_tf=True).fit(items[:, kept])
+    weights = [tfidf.transform(part[:, kept]).toarray() for part in (counts, users, items)]
+    _, _, components = np.linalg.svd(weights[2], full_matrices=False)
+    return [part @ components[:width].T for part in weights]
 
 
 def _parts(features):
@@ -53,7 +57,7 @@ def test_equals_an_exact_decomposition(reviews):
     # All but one of the dimensions: the randomised range finder then misses nothing.
     width = reviews.n_items - 1
     features = LsaEncoder(width=width).encode(reviews)
-    expected = _oracle(reviews, width, min_df=2, max_df=0.5)
+    expected = _oracle(reviews, width)
     # The sign of a dimension is arbitrary, inner products are not.
     for left, exact_left in zip(_parts(features), expected, strict=True):
         assert left.dtype == np.float32
@@ -69,41 +73,64 @@ def test_fewer_dimensions_keep_the_most(reviews):
         (reviews.n_users, width),
         (reviews.n_items, width),
     ]
-    _, _, exact = _oracle(reviews, width, min_df=2, max_df=0.5)
+    _, _, exact = _oracle(reviews, width)
     kept = (features.items**2).sum() / (exact**2).sum()
     assert 0.995 < kept < 1.0001
     assert (exact[:, 1:] ** 2).sum() / (exact**2).sum() > 0.3  # not all of it is one dimension
 
 
 def test_settings_choose_the_terms(reviews):
-    limits = {"min_df": 3, "max_df": 0.3}
-    counter = CountVectorizer(ngram_range=(1, 2), stop_words="english", **limits)
-    counts = counter.fit_transform(_documents(reviews, reviews.item, reviews.n_items)).sum(axis=0)
-    n_terms = int((counts >= 5).sum())  # between two frequencies, so that no tie is to be broken
-    assert 0 < n_terms < counts.size
-    encoder = LsaEncoder(width=4, min_items=3, max_item_share=0.3, max_terms=n_terms, seed=1)
+    encoder = LsaEncoder(width=4, min_items=3, max_item_share=0.3, seed=1)
     features = encoder.encode(reviews)
-    assert features.settings == {
-        "width": 4,
-        "min_items": 3,
-        "max_item_share": 0.3,
-        "max_terms": n_terms,
-        "term_weights": "none",
-        "seed": 1,
-        "n_terms": n_terms,
-    }
-    _, _, exact = _oracle(reviews, 4, max_features=n_terms, **limits)
+    _, _, exact = _oracle(reviews, 4, min_df=3, max_df=0.3)
     assert (features.items**2).sum() == pytest.approx((exact**2).sum(), rel=5e-3)
+    n_terms = features.settings["n_terms"]
+    settings = {"width": 4, "min_items": 3, "max_item_share": 0.3, "max_terms": 500_000, "seed": 1}
+    assert features.settings == settings | {"n_terms": n_terms}
+    fewer = dataclasses.replace(encoder, max_terms=n_terms // 2).encode(reviews)
+    assert fewer.settings["n_terms"] == n_terms // 2
+    assert features.fitted.unknown_words("pool") == fewer.fitted.unknown_words("pool") == []
+    assert set(fewer.fitted._buckets) < set(features.fitted._buckets)
+    assert min(fewer.fitted._idf) == min(features.fitted._idf)  # the most common are kept
 
 
-def test_small_batches_and_a_scratch_folder_change_nothing(reviews, tmp_path, monkeypatch):
+def test_small_blocks_and_a_scratch_folder_change_nothing(reviews, tmp_path, monkeypatch):
     before = LsaEncoder(width=8).encode(reviews)
-    monkeypatch.setattr("symcere_jax.text.encoders.words._BATCH_WORDS", 500)
+    monkeypatch.setattr(lsa, "_BLOCK_TEXTS", 7)
+    monkeypatch.setattr(rows, "_BLOCK", 5)
     after = LsaEncoder(width=8, scratch=tmp_path).encode(reviews)
     for left, right in zip(_parts(before), _parts(after), strict=True):
         assert left.tobytes() == right.tobytes()
     assert isinstance(after.reviews, np.memmap)
     assert after.settings == before.settings
+
+
+@pytest.mark.parametrize("few_rows", [0, 1000])
+@pytest.mark.parametrize("shape", [(200, 900), (900, 200)])
+def test_singular_vectors(monkeypatch, shape, few_rows):
+    monkeypatch.setattr(lsa, "_FEW_ROWS", few_rows)
+    rng = np.random.default_rng(0)
+    dense = rng.poisson(rng.gamma(0.5, size=(shape[0], 8)) @ rng.gamma(0.3, size=(8, shape[1])))
+    matrix = scipy.sparse.csr_matrix(dense.astype(np.float32))
+    vectors, products = lsa.right_singular_vectors(matrix, 20, seed=3)
+    _, values, expected = np.linalg.svd(dense.astype(float), full_matrices=False)
+    assert vectors.dtype == products.dtype == np.float32
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(20), atol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(products, axis=0), values[:20], rtol=1e-4)
+    np.testing.assert_allclose(
+        vectors[:, :8] @ vectors[:, :8].T, expected[:8].T @ expected[:8], atol=1e-3
+    )
+    np.testing.assert_allclose(products, matrix @ vectors, rtol=1e-3, atol=1e-3)
+    assert (products[np.abs(products).argmax(axis=0), np.arange(20)] > 0).all()
+
+
+@pytest.mark.parametrize("shape", [(40, 200), (200, 40), (8, 30), (3000, 500)])
+def test_directions_that_are_not_there_are_zero(shape):
+    row = np.random.default_rng(0).poisson(1.0, shape[1]).astype(np.float32)
+    matrix = scipy.sparse.csr_matrix(np.tile(row, (shape[0], 1)))  # of rank one
+    vectors, products = lsa.right_singular_vectors(matrix, 6, seed=0)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=0), [1, 0, 0, 0, 0, 0], atol=1e-3)
+    np.testing.assert_allclose(products @ vectors.T, matrix.toarray(), rtol=1e-3, atol=1e-3)
 
 
 def _held_out_rewritten(reviews):

@@ -8,7 +8,7 @@ import pytest
 from symcere_jax.arrays import unit_rows
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.text import PrecomputedEncoder, Reviews
-from symcere_jax.text.encoders.feature_rows import owner_means
+from symcere_jax.text.encoders.rows import owner_means
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,7 @@ def test_rows_in_the_order_of_the_reviews(dataset, reviews, vectors, tmp_path):
     np.testing.assert_allclose(features.items, expected, atol=1e-6)
     assert features.users.shape == (reviews.n_users, 5)
     assert features.settings["file"] == "v.npy"
-    with pytest.raises(DataError, match="made elsewhere"):
-        features.fitted.encode_documents([["red"]])
+    assert features.fitted is None
 
 
 def test_rows_by_user_and_item(dataset, reviews, vectors, tmp_path):
@@ -60,10 +59,6 @@ def _nan(vectors):
     vectors[3, 2] = np.nan
 
 
-def _huge(vectors):
-    vectors[7] *= 1e6
-
-
 def _zero(vectors):
     vectors[:] = 0
 
@@ -72,7 +67,6 @@ def _zero(vectors):
     ("damage", "message"),
     [
         (_nan, "row 3: not a number, in 1 rows"),
-        (_huge, "row 7: its norm is .*e.06, that of most"),
         (_zero, "all vectors are 0"),
         (lambda vectors: vectors[:-1], "rows, but there are .* reviews"),
         (lambda vectors: vectors[:, 0], r"expected floats \[reviews, width\]"),
@@ -90,7 +84,7 @@ def test_vectors_that_cannot_be_right(dataset, reviews, vectors, tmp_path, damag
     ("change", "message"),
     [
         (lambda t: t.slice(1), "no vector for 1 of .* reviews, the first of which is row 0"),
-        (lambda t: pa.concat_tables([t, t.slice(4, 1)]), "row .*: a second vector of the same"),
+        (lambda t: pa.concat_tables([t, t.slice(4, 1)]), "row 4: there is a second vector"),
         (lambda t: t.rename_columns(["a", "b", "c"]), "not a Parquet file with columns user_id"),
         (
             lambda t: t.set_column(2, "embedding", pa.array([[1.0]] + [[1.0, 2.0]] * (len(t) - 1))),

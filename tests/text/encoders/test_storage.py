@@ -7,7 +7,9 @@ import pytest
 
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
-from symcere_jax.text import load_text_encoder
+from symcere_jax.text import load_text_encoder, save_text_encoder
+from symcere_jax.text.encoders import storage
+from symcere_jax.text.encoders.combination import FittedCombined, join
 
 
 @pytest.fixture
@@ -79,14 +81,14 @@ def test_every_file_of_the_encoder_is_in_the_manifest(dataset):
 
 
 def test_a_folder_without_text(dataset_without_text):
-    with pytest.raises(DataError, match=r"no text encoder 'lsa' \(it has: none\); prepare the"):
+    with pytest.raises(DataError, match=r"no text encoder 'lsa', only none; prepare the"):
         load_text_encoder(dataset_without_text, "lsa")
 
 
-def test_a_folder_that_was_prepared_before_encoders_were_stored(dataset):
+def test_features_from_elsewhere_have_no_encoder(dataset):
     files = {name: e for name, e in dataset.manifest.files.items() if "/model/" not in name}
     old = dataclasses.replace(dataset, manifest=dataclasses.replace(dataset.manifest, files=files))
-    with pytest.raises(DataError, match=r"not the encoder that made them.*; prepare the data"):
+    with pytest.raises(DataError, match="made elsewhere"):
         load_text_encoder(old, "lsa")
 
 
@@ -98,7 +100,7 @@ def _declare(folder):
     return ReviewDataset.load(folder)
 
 
-@pytest.mark.parametrize("name", ["model.json", "keys.npy", "words.parquet", "stop_words.json"])
+@pytest.mark.parametrize("name", ["model.json", "buckets.npy"])
 def test_a_damaged_file(dataset, folder, name):
     dataset = dataclasses.replace(dataset, folder=folder)
     path = folder / schema.text_model_file("lsa", name)
@@ -125,3 +127,16 @@ def test_an_unknown_kind_and_another_width(folder):
     (folder / schema.text_model_file("lsa")).write_text(json.dumps({"kind": "doc2vec"}))
     with pytest.raises(DataError, match="not a readable text encoder"):
         load_text_encoder(_declare(folder), "lsa")
+
+
+def test_encoders_side_by_side_are_stored_with_their_parts(dataset, tmp_path):
+    lsa = load_text_encoder(dataset, "lsa")
+    save_text_encoder(FittedCombined([lsa, lsa]), tmp_path, "both")
+    both = storage._load((tmp_path / schema.text_model_file("both")).parent)
+    assert both.width == 2 * lsa.width
+    texts = ["quiet pool", "qqqzzz"]
+    np.testing.assert_allclose(both.encode_texts(texts), join([lsa.encode_texts(texts)] * 2))
+    documents = [texts, []]
+    expected = join([lsa.encode_documents(documents)] * 2)
+    np.testing.assert_allclose(both.encode_documents(documents), expected)
+    assert both.unknown_words("pool qqqzzz") == ["qqqzzz"]

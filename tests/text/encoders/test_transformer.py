@@ -3,13 +3,14 @@ import shutil
 
 import numpy as np
 import pytest
-from tests.text.language_models.models import make_model, random_texts
 
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.text import Reviews, TransformerEncoder, keep_vectors, transformer
-from symcere_jax.text.encoders.feature_rows import owner_means
+from symcere_jax.text import Reviews, TransformerEncoder, keep_vectors
+from symcere_jax.text.encoders import transformer
+from symcere_jax.text.encoders.rows import owner_means
 from symcere_jax.text.encoders.transformer import FittedTransformer
 from symcere_jax.text.hub import SentenceEncoder
+from tests.text.hub.models import make_model, random_texts
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_a_killed_run_goes_on_where_it_stopped(model, reviews, tmp_path, monkeyp
 def test_a_model_that_has_changed(model, reviews, tmp_path):
     folder = shutil.copytree(model, tmp_path / "copy")
     fitted = TransformerEncoder(str(folder)).encode(reviews).fitted
-    fitted = FittedTransformer(str(folder), fitted._fingerprint, fitted.width)
+    fitted = FittedTransformer(str(folder), fitted.fingerprint, fitted.width)
     (folder / "note.txt").write_text("")
     with pytest.raises(DataError, match="is not the model that the text features were made by"):
         fitted.encode_texts(["red"])
@@ -138,7 +139,7 @@ def test_a_model_that_cannot_be_read(model, reviews, tmp_path, change, message):
 def test_a_model_folder_without_its_files(model, reviews, tmp_path):
     folder = shutil.copytree(model, tmp_path / "copy")
     (folder / "tokenizer.json").write_text("{}")
-    with pytest.raises(DataError, match="no readable tokeniser"):
+    with pytest.raises(DataError, match="no readable tokenizer"):
         TransformerEncoder(str(folder)).encode(reviews)
     (folder / "model.safetensors").write_bytes(b"pickled")
     with pytest.raises(DataError, match="not readable as safetensors"):
@@ -154,13 +155,13 @@ def test_a_model_folder_without_its_files(model, reviews, tmp_path):
 def test_what_is_kept_is_encoded_once(model, reviews, tmp_path, monkeypatch):
     features = TransformerEncoder(str(model)).encode(reviews)
     read = []
-    original = FittedTransformer.encode_as_done
+    original = SentenceEncoder.encode_as_done
 
     def recording(self, texts):
         read.extend(texts)
         return original(self, texts)
 
-    monkeypatch.setattr(FittedTransformer, "encode_as_done", recording)
+    monkeypatch.setattr(SentenceEncoder, "encode_as_done", recording)
     keep_vectors(features.fitted, tmp_path)
     for _ in range(2):
         found = features.fitted.encode_texts(reviews.texts)

@@ -30,15 +30,15 @@ CONFIGS = {
     "roberta": transformers.RobertaConfig(**_COMMON, type_vocab_size=1, pad_token_id=1),
     "xlm-roberta": transformers.XLMRobertaConfig(**_COMMON, type_vocab_size=1, pad_token_id=1),
     "mpnet": transformers.MPNetConfig(**_COMMON, pad_token_id=1),
-    "qwen3": transformers.Qwen3Settings(**_DECODER, head_dim=12),
-    "qwen2": transformers.Qwen2Settings(**_DECODER),
-    "llama": transformers.LlamaConfig(**_DECODER),
+    "qwen3": transformers.Qwen3Config(**_DECODER, head_dim=12),
+    "qwen2": transformers.Qwen2Config(**_DECODER),
+    "llama": transformers.LlamaConfig(**_DECODER, attention_bias=True),
     "mistral": transformers.MistralConfig(**_DECODER, sliding_window=None),
 }
 
 
 def make_model(folder: Path, kind: str, **config: object) -> transformers.PreTrainedModel:
-    """Writes a random checkpoint with a tokeniser of a few words; returns the torch model."""
+    """Writes a random checkpoint with a tokenizer of a few words; returns the torch model."""
     torch.manual_seed(0)
     settings = CONFIGS[kind].to_dict() | config
     model = transformers.AutoModel.from_config(type(CONFIGS[kind]).from_dict(settings)).eval()

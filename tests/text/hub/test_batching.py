@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.text.language_models.models import WORDS, tokenizer
 
 from symcere_jax.text.hub.batching import Chunks, batches, padded_length, tokenize
+from tests.text.hub.models import WORDS, tokenizer
 
 
 @given(

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import transformers
-from tests.text.language_models.models import (
+
+from symcere_jax.text.hub import SentenceEncoder, vector_width
+from tests.text.hub.models import (
     CONFIGS,
     WIDTH,
     make_model,
@@ -16,8 +18,6 @@ from tests.text.language_models.models import (
     torch_vectors,
     write_sentence_settings,
 )
-
-from symcere_jax.text.hub import SentenceEncoder, vector_width
 
 DECODERS = ("qwen3", "qwen2", "llama", "mistral")
 TEXTS = ["", *random_texts(6, 13), "red", "qqq", " \n"]  # few lengths: each is compiled

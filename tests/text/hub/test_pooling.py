@@ -3,10 +3,10 @@ import json
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.text.language_models.models import write_sentence_settings
 
 from symcere_jax.errors import DataError
 from symcere_jax.text.hub.pooling import POOLINGS, SentenceSettings, pool
+from tests.text.hub.models import write_sentence_settings
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)

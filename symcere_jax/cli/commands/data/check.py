@@ -2,11 +2,10 @@
 
   python data_prep/check.py data/shop
 
-It checks checksums, the columns of the tables, that counts add up, id ranges, the order of the
-reviews, that no held-out pair is in train, that the split is what its policy says (until reviews
-were appended that it would have split otherwise), and that no text feature owes anything to a
-held-out review. For the last, the text encoder runs anew on the training reviews, which takes as
-long as it did in the preparation; --noencode leaves that out.
+It checks that files have their checksums, tables their columns, counts add up, ids and reviews are
+in order, no held-out pair is in train, the split is what its policy says (unless appended reviews
+ended that), and no text feature depends on a held-out review. For the last, the text encoder runs
+again on the training reviews, which takes as long as in the preparation; --noencode skips it.
 """
 
 import sys
@@ -17,11 +16,11 @@ from absl import flags
 from symcere_jax.cli import app as cli
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.prepare.check.checking import CHECKS, problems_of
-from symcere_jax.prepare.check.leak_checking import check_text_leaks
+from symcere_jax.prepare.check import CHECKS, problems_of
+from symcere_jax.prepare.check.text_leaks import check_text_leaks
 
 _DATASET = flags.DEFINE_string("dataset", None, "Prepared folder to verify.", required=True)
-_ENCODE = flags.DEFINE_bool("encode", True, "Make the text features anew, to find leaks.")
+_ENCODE = flags.DEFINE_bool("encode", True, "Compute the text features again, to find leaks.")
 
 
 def main() -> None:
@@ -30,10 +29,9 @@ def main() -> None:
     checks = dict(CHECKS)
     if _ENCODE.value:
         checks["no held-out text in features"] = check_text_leaks
-    ended = dataset.manifest.ended_split_policy
-    notes = {"split policy": f": {dataset.manifest.split_name}, not checked ({ended})"}
-    if not ended:
-        notes = {}
+    notes = {}
+    if ended := dataset.manifest.ended_split_policy:
+        notes["split policy"] = f": {dataset.manifest.split_name}, not checked ({ended})"
     problems = []
     for name, check in checks.items():
         found = problems_of(dataset, check)

@@ -3,32 +3,31 @@ r"""Adds text features to a prepared folder: of another encoder, or of the same 
 By a sentence encoder, from a folder or the Hugging Face hub:
 
   python data_prep/encode.py --dataset=data/shop --text_encoder=transformer \
-    --text_model=sentence-transformers/all-MiniLM-L6-v2 --text_center --text_whiten=0.5
+    --text_model=sentence-transformers/all-MiniLM-L6-v2
 
-Two encoders side by side, under a name of one's own:
+Two encoders side by side, under another name:
 
   python data_prep/encode.py --dataset=data/shop --text_encoder=lsa+transformer --text_name=both \
     --text_model=models/bge-small-en-v1.5 --text_bfloat16
 
 `launch/train.py --text_encoder=NAME` then trains with them. Encoded reviews are kept in
---text_cache: a run that was stopped goes on from there, and new reviews alone are encoded when the
-data is prepared anew. Runs that were trained before, and their scores, stay good, unless features
-are replaced by --overwrite.
+--text_cache: a run that was stopped resumes there, and only new reviews are encoded when the data
+is prepared again. Runs that were trained before, and their scores, stay valid, unless features are
+replaced by --overwrite.
 """
 
 from symcere_jax.cli import app as cli
 from symcere_jax.cli import field_flags
-from symcere_jax.prepare.encode import adding_text
-from symcere_jax.prepare.encode.adding_text import EncodeSettings
+from symcere_jax.prepare.encode.add_features import EncodeSettings, add_text
 
 _SETTINGS = field_flags.define(EncodeSettings)
 
 
 def main() -> None:
     """Encodes the reviews and says what was added."""
-    config = field_flags.read(EncodeSettings, _SETTINGS)
-    name, width = adding_text.add_text(config, announce=cli.say)
-    print(f"{config.dataset}: text features {name!r}, {width} wide")
+    settings = field_flags.read(EncodeSettings, _SETTINGS)
+    name, width = add_text(settings, announce=cli.say)
+    print(f"{settings.dataset}: text features {name!r}, {width} wide")
 
 
 def run() -> None:

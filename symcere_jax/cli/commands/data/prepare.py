@@ -5,12 +5,12 @@ Reviews in a table (JSON lines, CSV, TSV or Parquet; also gzipped, also a folder
   python data_prep/prepare.py --source=table --input=reviews.csv.gz --output=data/shop \
     --user_field=customer --item_field=sku --text_field=body --k_core=5
 
-A known data set, by its flag file (see configs/prepare/); docs/data.md says where each is had:
+A known data set, by its flag file (see configs/prepare/); docs/data.md says where to get each:
 
   python data_prep/prepare.py --flagfile=configs/prepare/amazon_automotive.flags --download \
     --input=raw/Automotive.jsonl.gz --output=data/amazon_automotive
 
-Dirty data, where up to two rows in a hundred may be malformed, on a small machine:
+Dirty data with up to two malformed rows in a hundred, on a small machine:
 
   python data_prep/prepare.py --source=amazon_2018 --input=raw/Books.json.gz --output=data/books \
     --on_bad_row=skip --max_bad_share=0.02 --memory=1GiB
@@ -19,35 +19,31 @@ Reviews that came in since, under the same users and items (then train with --wa
 
   python data_prep/prepare.py --append --source=table --input=new.csv.gz --output=data/shop
 
-Generated reviews with a known truth, to try things out:
+Generated reviews whose truth is known, to try things out:
 
   python data_prep/prepare.py --source=synthetic --output=data/synthetic
 """
 
-from pathlib import Path
+import time
 
-from absl import flags
 from rich.console import Console
 
 from symcere_jax.cli import app as cli
 from symcere_jax.cli import field_flags
-from symcere_jax.prepare import pipeline
+from symcere_jax.prepare.pipeline import prepare
 from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.prepare.sources import SOURCES
+from symcere_jax.prepare.summary import summary
 
-_SOURCE = flags.DEFINE_enum("source", None, list(SOURCES), "Kind of the raw data.", required=True)
-_OUTPUT = flags.DEFINE_string("output", None, "Folder to write.", required=True)
 _SETTINGS = field_flags.define(PrepareSettings)
 
 
 def main() -> None:
     """Prepares the data and prints the summary."""
-    settings = field_flags.read(
-        PrepareSettings, _SETTINGS, source=_SOURCE.value, output=Path(_OUTPUT.value)
-    )
-    summary = pipeline.prepare(settings, announce=cli.say)
-    Console().print(summary.as_table())
-    print(f"prepared folder: {summary.output}")
+    settings = field_flags.read(PrepareSettings, _SETTINGS)
+    start = time.monotonic()
+    dataset = prepare(settings, announce=cli.say)
+    Console().print(summary(dataset.manifest, time.monotonic() - start))
+    print(f"prepared folder: {dataset.folder}")
 
 
 def run() -> None:

@@ -3,14 +3,14 @@ r"""Semantic anchoring: does the similarity of reviews and items rest on facts o
   python launch/anchoring.py --dataset=data/shop --output=runs/anchoring \
     --runs=runs/shop,runs/shop_without_cross_modal
 
-A sample of reviews is explained by LIME for each run, and for the text features alone, without any
-training (--notext_model leaves that out). Then words of facts are compared with words of sentiment,
-within each model and between models. Classes of words come from the training reviews (how much a
-word tells of the item, how far it goes with the rating) and the VADER lexicon; for generated
-reviews from the truth they were made of; or from your own lists, a word a line:
+LIME explains a sample of reviews for each run, and for the text features alone, without any
+training (--notext_model leaves that out). Then factual words are compared with words of sentiment,
+within each model and between models. Classes of words come from the training reviews (information
+about the item, correlation with the rating) and the VADER lexicon; for generated reviews, from how
+they were generated; or from your own lists, one word per line:
 
   python launch/anchoring.py --dataset=data/shop --runs=runs/shop \
-    --factual_words=facts.txt --sentiment_words=feelings.txt
+    --factual_words=facts.txt --sentiment_words=sentiment.txt
 
 Prints the tables; writes anchoring.md, anchoring.json and anchoring.png. A hundred reviews of 180
 words take about two minutes a model on two cores.
@@ -20,17 +20,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 from absl import flags
 
 from symcere_jax import explain
 from symcere_jax.cli import app as cli
+from symcere_jax.cli import field_flags
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
-from symcere_jax.prepare.sources import generated as synthetic
-from symcere_jax.report.anchoring_report import anchoring_markdown, write_anchoring
-from symcere_jax.report.runs import distinct_names
+from symcere_jax.evaluation.scored_runs import distinct_names
+from symcere_jax.prepare.sources import synthetic_truth as synthetic
+from symcere_jax.report.anchoring_document import NAME, anchoring_document
+from symcere_jax.report.documents import write_document
 from symcere_jax.training import load_model
 
 _DATASET = flags.DEFINE_string(
@@ -44,9 +45,7 @@ _AGAINST = flags.DEFINE_enum(
 _TEXT_MODEL = flags.DEFINE_bool("text_model", True, "also explain the text features alone")
 _SPLIT = flags.DEFINE_enum("split", "test", ("train", "valid", "test"), "whose reviews")
 _REVIEWS = flags.DEFINE_integer("reviews", 100, "reviews to explain", 2)
-_SAMPLES = flags.DEFINE_integer("samples", 500, "perturbed texts of a review in a repeat", 2)
-_REPEATS = flags.DEFINE_integer("repeats", 3, "repeats, which tell how stable LIME is", 1)
-_SEED = flags.DEFINE_integer("seed", 0, "of the sample and of the perturbations", 0)
+_LIME = field_flags.define(explain.LimeSettings)
 _FACTUAL = flags.DEFINE_string("factual_words", None, "your own list of factual words")
 _SENTIMENT = flags.DEFINE_string("sentiment_words", None, "your own list of sentiment words")
 
@@ -54,49 +53,44 @@ _SENTIMENT = flags.DEFINE_string("sentiment_words", None, "your own list of sent
 def main() -> None:
     """Explains the reviews and prints the tables."""
     output = cli.output_folder(_OUTPUT.value)
+    lime = field_flags.read(explain.LimeSettings, _LIME)
     dataset = ReviewDataset.load(_DATASET.value)
     models = [load_model(run, dataset) for run in _RUNS.value]
-    against = cast(explain.Against, _AGAINST.value)
+    target = cast(explain.Target, _AGAINST.value)
     aligners = [
-        explain.Aligner.of_model(name, trained, dataset, against)
+        explain.Aligner.from_model(name, trained, dataset, target)
         for name, trained in zip(distinct_names(list(map(Path, _RUNS.value))), models, strict=True)
     ]
     if _TEXT_MODEL.value:
-        encoder = models[0].model.config.text_encoder
-        aligners.append(explain.Aligner.of_text("text alone", dataset, encoder))
+        encoder = models[0].model.settings.text_encoder
+        aligners.append(explain.Aligner.from_text_features("text alone", dataset, encoder))
     classes, origin = _word_classes(dataset)
-    classes, known = explain.known_classes(classes, aligners[0].encoder)
-    texts, items = explain.sample_reviews(
-        dataset, _SPLIT.value, _REVIEWS.value, classes, _SEED.value
+    classes, known = explain.drop_unknown_words(classes, aligners[0].encoder)
+    rows = explain.sample_reviews(
+        dataset, _SPLIT.value, _REVIEWS.value, classes=classes, seed=lime.seed
     )
     anchoring = explain.summarize_anchoring(
-        {aligner.name: _explain(aligner, texts, items) for aligner in aligners},
+        {aligner.name: _explain(aligner, dataset, rows, lime) for aligner in aligners},
         classes,
         dataset=dataset.name,
         split=_SPLIT.value,
-        against=against,
+        against=target,
         word_classes=origin,
         known=known,
     )
-    print(anchoring_markdown(anchoring))
-    for path in write_anchoring(anchoring, output):
+    document = anchoring_document(anchoring)
+    print(document.markdown())
+    for path in write_document(document, anchoring, output, NAME):
         print(path)
 
 
 def _explain(
-    aligner: explain.Aligner, texts: list[str], items: np.ndarray
-) -> list[explain.WordContributions]:
+    aligner: explain.Aligner, dataset: ReviewDataset, rows: list[int], lime: explain.LimeSettings
+) -> list[explain.TextExplanation]:
     """Explains the reviews under a progress bar."""
     with counting_bar("review", aligner.name) as show:
-        return explain.explain_reviews(
-            aligner,
-            texts,
-            items,
-            n_samples=_SAMPLES.value,
-            n_repeats=_REPEATS.value,
-            seed=_SEED.value,
-            progress=show,
-        )
+        explanations = explain.explain_reviews(aligner, dataset, rows, lime=lime, progress=show)
+    return [explanation.words for explanation in explanations]
 
 
 def _word_classes(dataset: ReviewDataset) -> tuple[Mapping[str, str], str]:

@@ -1,15 +1,15 @@
 r"""Measures popularity bias: what do embedding norms encode, and what is recommended?
 
-  python launch/bias.py --dataset=data/shop --runs=runs/shop,runs/unnormalised --output=runs/bias
+  python launch/bias.py --dataset=data/shop --runs=runs/shop,runs/unnormalized --output=runs/bias
 
 A run is a workdir that evaluate.py has scored, the folder of a baseline, or a folder with a
 subfolder seed_* for each of several trainings, whose numbers are averaged. Prints the tables;
 writes bias.md, bias.json and bias.png:
 
   - Spearman's correlation of the norm of an item's embedding with its training interactions,
-    before normalisation where there is any;
-  - popularity of what is recommended, Gini coefficient and coverage of the catalogue;
-  - by decile of the catalogue: share of the ranks, NDCG@10, mean norm;
+    before normalization where there is any;
+  - popularity of what is recommended, Gini coefficient and coverage of the catalog;
+  - by decile of the catalog: share of the ranks, NDCG@10, mean norm;
   - alignment and uniformity of the embeddings on the unit sphere.
 
 Their course over training is in metrics.jsonl of a workdir; launch/report.py plots it.
@@ -23,8 +23,9 @@ from absl import flags
 from symcere_jax.cli import app as cli
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import HeldOutSplit
-from symcere_jax.report.bias import measure_bias
-from symcere_jax.report.bias_report import bias_markdown, write_bias
+from symcere_jax.report.bias_document import bias_document
+from symcere_jax.report.documents import write_document
+from symcere_jax.study.bias import measure_bias
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "prepared folder that the runs were scored on", required=True
@@ -37,13 +38,14 @@ _OUTPUT = flags.DEFINE_string("output", "bias", "folder to write the results to"
 def main() -> None:
     """Measures the runs and prints the tables."""
     output = cli.output_folder(_OUTPUT.value)
-    report = measure_bias(
+    bias = measure_bias(
         [Path(folder) for folder in _RUNS.value],
         ReviewDataset.load(_DATASET.value),
         cast(HeldOutSplit, _SPLIT.value),
     )
-    print(bias_markdown(report))
-    for path in write_bias(report, output):
+    document = bias_document(bias)
+    print(document.markdown())
+    for path in write_document(document, bias, output, "bias"):
         print(path)
 
 

@@ -1,31 +1,37 @@
-r"""Explains by words and neighbours: why a review fits its item, why an item is recommended.
+r"""Explains by words and interactions: why a review fits its item, why an item is recommended.
 
 Why do these reviews align with their items? Rows are those of reviews.parquet; without --reviews,
 five reviews are drawn from the test split:
 
   python launch/explain.py --dataset=data/shop --workdir=runs/shop --reviews=12,80
 
-Why is an item recommended to a user? Without --item: the best one that the user has not had:
+Why is an item recommended to a user? Without --item: the best one that is new to the user:
 
   python launch/explain.py --dataset=data/shop --workdir=runs/shop --user=user-0042 --item=item-007
 
 Prints tables; writes explanations.json and explanations.html, a page without network or scripts.
-Words are weighed by LIME: reviews with some words left out, encoded in batches, and a linear model
-fitted to their scores. Its fit (R²) and the 95 % interval of each contribution over repeats are
-given: where the fit is low or an interval holds 0, a contribution says little.
+Words are weighted by LIME: a linear model of the scores of the review with some words left out. Its
+fit (R²) and the 95 % interval of each contribution over repeats are given: where the fit is low or
+an interval holds 0, a contribution says little.
 """
 
 from typing import cast
 
+import numpy as np
 from absl import flags
 from rich.console import Console
 
 from symcere_jax import explain
 from symcere_jax.cli import app as cli
+from symcere_jax.cli import field_flags
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
-from symcere_jax.errors import ConfigError
-from symcere_jax.report import explanation, recommendation
+from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.report.explanation_document import (
+    Explanations,
+    terminal_tables,
+    write_explanations,
+)
 from symcere_jax.training import load_model
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the model", required=True)
@@ -40,11 +46,7 @@ _AGAINST = flags.DEFINE_enum(
 _EVIDENCE = flags.DEFINE_integer(
     "evidence", 3, "reviews by the user, and of the item, that a recommendation is explained by", 1
 )
-_SAMPLES = flags.DEFINE_integer("samples", 500, "perturbed texts of a review in a repeat", 2)
-_REPEATS = flags.DEFINE_integer("repeats", 3, "repeats, which tell how stable LIME is", 1)
-_SEED = flags.DEFINE_integer(
-    "seed", 0, "of the perturbations, and of the draw of reviews where --reviews is not given", 0
-)
+_LIME = field_flags.define(explain.LimeSettings)
 
 
 def main() -> None:
@@ -56,43 +58,54 @@ def main() -> None:
         raise ConfigError("--item needs --user: whom is it recommended to?")
     dataset = ReviewDataset.load(_DATASET.value)
     trained = load_model(_WORKDIR.value, dataset)
-    options = {
-        "n_samples": _SAMPLES.value,
-        "n_repeats": _REPEATS.value,
-        "seed": _SEED.value,
-    }
-    named = recommendation.Named.of(dataset)
+    lime = field_flags.read(explain.LimeSettings, _LIME)
+    reviews, recommendations = [], []
     if _USER.value:
-        user = named.row_of("user", _USER.value)
-        item = named.row_of("item", _ITEM.value) if _ITEM.value else None
-        aligner = explain.Aligner.of_model("model", trained, dataset, "fused")
-        if item is None:
+        user = _row_of("user", dataset.user_ids(), _USER.value)
+        if _ITEM.value:
+            item = _row_of("item", dataset.item_ids(), _ITEM.value)
+        else:
             item = explain.best_new_item(trained, dataset, user)
-        one = explain.explain_recommendation(
-            trained, dataset, aligner, user, item, n_reviews=_EVIDENCE.value, **options
-        )
-        tables = recommendation.recommendation_tables(one, named)
-        paths = recommendation.write_recommendation_explanations([one], named, output, dataset.name)
-    else:
-        against = cast(explain.Against, _AGAINST.value)
-        aligner = explain.Aligner.of_model("model", trained, dataset, against)
-        rows = explain.chosen_reviews(dataset, _REVIEWS.value, seed=_SEED.value)
-        reviews = dataset.reviews(["user", "item", "text"]).take(rows)
-        texts, items = reviews["text"].to_pylist(), reviews["item"].to_numpy()
-        with counting_bar("review") as show:
-            found = explain.explain_reviews(aligner, texts, items, progress=show, **options)
-        alignments = [
-            explanation.ReviewAlignment(row, named.users[user], named.items[item], against, words)
-            for row, user, item, words in zip(
-                rows, reviews["user"].to_numpy(), items, found, strict=True
+        recommendations.append(
+            explain.explain_recommendation(
+                trained, dataset, user, item, n_reviews=_EVIDENCE.value, lime=lime
             )
-        ]
-        tables = [explanation.alignment_table(one) for one in alignments]
-        paths = explanation.write_alignments(alignments, output, dataset.name)
-    for table in tables:
+        )
+    else:
+        target = cast(explain.Target, _AGAINST.value)
+        aligner = explain.Aligner.from_model("model", trained, dataset, target)
+        rows = _review_rows(dataset, lime.seed)
+        with counting_bar("review") as show:
+            reviews = explain.explain_reviews(aligner, dataset, rows, lime=lime, progress=show)
+    explanations = Explanations(dataset.name, _AGAINST.value, reviews, recommendations)
+    for table in terminal_tables(explanations):
         Console().print(table)
-    for path in paths:
+    for path in write_explanations(explanations, output):
         print(path)
+
+
+def _review_rows(dataset: ReviewDataset, seed: int) -> list[int]:
+    """Rows of --reviews, or of five test reviews; of training reviews where there is no test."""
+    if not _REVIEWS.value:
+        split = "test" if len(dataset.test) else "train"
+        return sorted(explain.sample_reviews(dataset, split, 5, seed=seed))
+    n_reviews = dataset.manifest.n_reviews
+    for row in _REVIEWS.value:
+        if not row.isdecimal() or int(row) >= n_reviews:
+            raise ConfigError(
+                f"--reviews has {row!r}: rows are whole numbers from 0 to {n_reviews - 1}"
+            )
+    return [int(row) for row in _REVIEWS.value]
+
+
+def _row_of(kind: str, ids: np.ndarray, wanted: str) -> int:
+    """Row of an external id."""
+    rows = np.flatnonzero(ids == wanted)
+    if not len(rows):
+        raise DataError(
+            f"the prepared folder has no {kind} {wanted!r}; its ids look like {ids[0]!r}"
+        )
+    return int(rows[0])
 
 
 def run() -> None:

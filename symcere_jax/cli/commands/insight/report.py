@@ -4,7 +4,7 @@ r"""Writes a report of one or more runs: a single HTML file that needs no networ
 
 With several runs, scored by evaluate.py, and what other binaries wrote:
 
-  python launch/report.py --dataset=data/shop --runs=runs/shop,runs/unnormalised \
+  python launch/report.py --dataset=data/shop --runs=runs/shop,runs/unnormalized \
     --extras=runs/anchoring,explanations --output=report.html
 
 Of an ablation, the variant that the others are compared with, beside the tables of all:
@@ -13,8 +13,7 @@ Of an ablation, the variant that the others are compared with, beside the tables
 
 The data, the settings, training curves, metrics with intervals, paired comparisons, popularity
 bias, a map of the embeddings; the ablation, semantic anchoring and explanations from --extras.
-Nothing in it is loaded from elsewhere and no script runs. Explanations show review texts: mind who
-gets to see the file.
+It loads nothing and runs no scripts. Explanations show review texts: choose who sees the file.
 """
 
 import sys
@@ -29,7 +28,7 @@ from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import HeldOutSplit
 from symcere_jax.files import write_text
-from symcere_jax.report.report import Report
+from symcere_jax.report.run_page import build_run_page
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
 _RUNS = flags.DEFINE_list(
@@ -47,21 +46,21 @@ def main() -> None:
     output = Path(_OUTPUT.value)
     if output.is_dir():
         raise ConfigError(f"{output} is a folder: choose a file as --output, such as report.html")
-    report = Report(
-        ReviewDataset.load(_DATASET.value),
-        [Path(folder) for folder in _RUNS.value],
-        cast(HeldOutSplit, _SPLIT.value),
-    )
-    extras = [Path(folder) for folder in _EXTRAS.value]
     with tqdm(unit="section", disable=not sys.stderr.isatty()) as bar:
 
-        def say(words: str) -> None:
-            bar.set_description(words)
+        def show(title: str) -> None:
+            bar.set_description(title)
             bar.update()
 
-        text = report.build(extras, say)
+        page = build_run_page(
+            ReviewDataset.load(_DATASET.value),
+            [Path(folder) for folder in _RUNS.value],
+            cast(HeldOutSplit, _SPLIT.value),
+            [Path(folder) for folder in _EXTRAS.value],
+            show,
+        )
     output.parent.mkdir(parents=True, exist_ok=True)
-    write_text(output, text)
+    write_text(output, page)
     print(output)
 
 

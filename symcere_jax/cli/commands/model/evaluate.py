@@ -30,14 +30,13 @@ from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import HeldOutSplit, evaluate
 from symcere_jax.models import score_factors
-from symcere_jax.report.cold_start import cold_start_table, write_cold_start
-from symcere_jax.report.tables import metrics_table
-from symcere_jax.study.cold_start import (
+from symcere_jax.report.score_tables import cold_start_table, metrics_table, write_cold_start
+from symcere_jax.study.cold_start_scores import (
     ColdStartResult,
     NoColdStartError,
     evaluate_cold_start,
 )
-from symcere_jax.study.following import Waiting, follow
+from symcere_jax.study.following import follow
 from symcere_jax.study.scoring import score_run
 
 _DATASET = flags.DEFINE_string(
@@ -78,11 +77,13 @@ def main() -> None:
     with counting_bar("user") as show:
         found = score_run(workdir, dataset, split, ks=sorted(set(_KS.value)), progress=show)
     title = f"{dataset.name}, {split}: {len(found.evaluation.users):,} users"
-    Console().print(metrics_table(found.evaluation.metrics, title))
+    Console().print(metrics_table(found.evaluation.metrics).terminal(title))
     for path in found.paths:
         print(path)
     if cold_start is not None:
-        Console().print(cold_start_table(cold_start, f"{dataset.name}, {split}: cold start"))
+        Console().print(
+            cold_start_table(cold_start).terminal(f"{dataset.name}, {split}: cold start")
+        )
         print(write_cold_start(cold_start, workdir, split, dataset, found.step))
 
 
@@ -101,13 +102,12 @@ def _cold_start(
 
 def _follow(workdir: Path, dataset: ReviewDataset, split: HeldOutSplit) -> None:
     ks = sorted(set(_KS.value))
-    waiting = Waiting(at_most=_FOLLOW_WAIT.value)
     for record in follow(
         workdir,
         dataset,
         split,
         lambda embeddings: evaluate(score_factors, embeddings.factors(), dataset, split, ks=ks),
-        waiting,
+        max_wait=_FOLLOW_WAIT.value,
     ):
         if "end" not in record:
             names = [f"{metric}@{k}" for metric in ("ndcg", "recall") for k in ks]

@@ -3,8 +3,8 @@ r"""Trains and scores variants of the model that lack a part, over seeds, and ma
   python launch/ablate.py --dataset=data/shop --workdir=runs/ablation/shop --seeds=5
 
 Every run is trained in WORKDIR/VARIANT/seed_N with the settings given here, changed as the file of
-variants says, and scored once on the test split. Stopped or killed, the same command goes on from
-there; runs that are complete are not repeated. It writes ablation.md, ablation.json and
+variants says, and scored once on the test split. Stopped or killed, the same command resumes;
+runs that are complete are not repeated. It writes ablation.md, ablation.json and
 ablation.png into the workdir:
 
   - test NDCG@10, mean ± standard deviation over seeds;
@@ -25,16 +25,17 @@ from symcere_jax.cli import app as cli
 from symcere_jax.cli import experiments, field_flags, training_runs
 from symcere_jax.cli.progress import RunsBar
 from symcere_jax.errors import ConfigError
-from symcere_jax.report.ablation import ablation_markdown, ablation_table, write_ablation
+from symcere_jax.report import ablation_document
+from symcere_jax.report.documents import write_document
 from symcere_jax.settings import Settings
 from symcere_jax.study.ablation import read_variants, run_ablation
-from symcere_jax.study.training import Epoch
+from symcere_jax.study.ablation_scores import score_ablation
 
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, counted from --seed", 1)
 _VARIANTS = flags.DEFINE_string(
     "variants",
     "configs/ablations/paper.json",
-    "JSON of the variants; the default, of 19, is in the repository",
+    "JSON of the variants; the default is in the repository",
 )
 
 
@@ -44,7 +45,7 @@ def main() -> None:
     dataset = experiments.load_dataset()
     workdir = Path(experiments.WORKDIR.value)
     stop = training_runs.stop_on_signals()
-    bar = _AblationBar("run")
+    bar = RunsBar("run")
     try:
         ablation = run_ablation(
             field_flags.read(Settings, experiments.SETTINGS),
@@ -59,30 +60,15 @@ def main() -> None:
     finally:
         bar.close()
     if not ablation.complete:
-        print("stopped; the same command goes on from there")
+        print("stopped; the same command resumes")
         sys.exit(cli.PREEMPTED)
     if len(ablation.variants) < 2:
         raise ConfigError(f"{_VARIANTS.value}: all variants come to the same model here")
-    table = ablation_table(ablation, dataset, workdir)
-    print(ablation_markdown(table))
-    for path in write_ablation(table, workdir):
+    scores = score_ablation(ablation, dataset, workdir)
+    document = ablation_document.ablation_document(scores)
+    print(document.markdown())
+    for path in write_document(document, scores, workdir, ablation_document.NAME):
         print(path)
-
-
-class _AblationBar(RunsBar):
-    """Shows the runs of an ablation."""
-
-    def epoch(self, run: Path, epoch: Epoch) -> None:
-        """Shows what is at work."""
-        self.at_work(_name(run), epoch)
-
-    def run(self, run: Path) -> None:
-        """Shows that a run is complete."""
-        self.ended(f"{_name(run)} done")
-
-
-def _name(run: Path) -> str:
-    return f"{run.parent.name}/{run.name}"
 
 
 def run() -> None:

@@ -9,13 +9,14 @@ scored on the test split, once a seed. Some of them only:
     --methods=popularity,ease,lightgcn --budget=20
 
 The workdir gets baselines.md, baselines.json and, for each method, settings.json and the scores of
-each seed, which launch/compare.py reads. Stopped, the same command goes on from there.
+each seed, which launch/compare.py reads. Stopped, the same command resumes.
 
 iALS needs pip install 'symcere-jax[baselines]'. Methods that cannot run are left out of "all", with
 the reason.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from absl import flags
@@ -23,18 +24,15 @@ from rich.console import Console
 from tqdm import tqdm
 
 from symcere_jax.baselines import (
-    HEADER,
     METHODS,
-    Row,
-    count_steps,
+    BaselineSummary,
     run_baseline,
     summarize_baseline,
-    write_baselines,
 )
 from symcere_jax.cli import app as cli
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import SymcereError
-from symcere_jax.report.tables import terminal_table
+from symcere_jax.report.score_tables import baselines_table, write_baselines
 
 ALL = "all"
 
@@ -51,46 +49,46 @@ def main() -> None:
     """Runs the methods, one after the other, and prints a table of them."""
     dataset = ReviewDataset.load(_DATASET.value)
     workdir = Path(_WORKDIR.value)
-    any_method = _METHODS.value == [ALL]
-    names = list(METHODS) if any_method else list(dict.fromkeys(_METHODS.value))
-    steps = {name: count_steps(name, _BUDGET.value, _SEEDS.value) for name in names}
-    rows: list[Row] = []
+    asked_for = [] if _METHODS.value == [ALL] else list(dict.fromkeys(_METHODS.value))
+    rows: list[BaselineSummary] = []
     skipped: dict[str, str] = {}
-    with tqdm(total=sum(steps.values()), unit="fit", disable=not sys.stderr.isatty()) as bar:
-
-        def show(words: str) -> None:
-            bar.set_description(words, refresh=False)
-            bar.update()
-
-        for place, name in enumerate(names, start=1):
-            try:
+    for name in asked_for or METHODS:
+        try:
+            with tqdm(unit="fit", leave=False, disable=not sys.stderr.isatty()) as bar:
                 record = run_baseline(
                     name,
                     dataset,
                     workdir,
                     budget=_BUDGET.value,
                     seeds=_SEEDS.value,
-                    progress=show,
+                    progress=_show_on(bar),
                 )
-            except SymcereError as error:
-                if not any_method:
-                    raise
-                skipped[name] = str(error)
-                bar.write(f"{METHODS[name].title}: left out: {error}", file=sys.stderr)
-            else:
-                rows.append(summarize_baseline(record, workdir))
-                bar.write(_describe(rows[-1]), file=sys.stderr)
-            bar.update(sum(steps[done] for done in names[:place]) - bar.n)
+        except SymcereError as error:
+            if asked_for:
+                raise
+            skipped[name] = str(error)
+            cli.say(f"{METHODS[name].title}: left out: {error}")
+        else:
+            rows.append(summarize_baseline(record, workdir))
+            cli.say(_describe(rows[-1]))
     if not rows:
         raise SymcereError(f"no method could run: {next(iter(skipped.values()))}")
     paths = write_baselines(rows, skipped, dataset, workdir)
-    cells = [row.cells() for row in rows]
-    Console().print(terminal_table(HEADER, cells, f"{dataset.name}, NDCG@10"))
+    Console().print(baselines_table(rows).terminal(f"{dataset.name}, NDCG@10"))
     for path in paths:
         print(path)
 
 
-def _describe(row: Row) -> str:
+def _show_on(bar: tqdm) -> Callable[[int, int, str], None]:
+    def show(done: int, total: int, words: str) -> None:
+        bar.total = total
+        bar.set_description(words, refresh=False)
+        bar.update(done - bar.n)
+
+    return show
+
+
+def _describe(row: BaselineSummary) -> str:
     return f"{row.title}: valid {row.valid:.4f}, test {row.test:.4f}, {row.seconds:.0f} s"
 
 

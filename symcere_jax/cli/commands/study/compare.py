@@ -9,7 +9,7 @@ Prints the tables; writes comparison.md, comparison.json and comparison.png:
   - the metric ± its standard error over users, and its spread over seeds;
   - the difference to the reference: 95 % paired bootstrap interval, sign-flip permutation test and
     Wilcoxon signed-rank test, with Holm's correction;
-  - catalogue coverage, Gini coefficient and popularity of what is recommended;
+  - catalog coverage, Gini coefficient and popularity of what is recommended;
   - recall by popularity of the held-out item, and the metric by length of the user's history.
 """
 
@@ -21,8 +21,9 @@ from absl import flags
 from symcere_jax.cli import app as cli
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, HeldOutSplit
-from symcere_jax.report.comparison import compare_runs
-from symcere_jax.report.comparison_report import comparison_markdown, write_comparison
+from symcere_jax.report.comparison_document import comparison_document
+from symcere_jax.report.documents import write_document
+from symcere_jax.study.comparison import compare_runs
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "prepared folder that the runs were scored on", required=True
@@ -51,8 +52,9 @@ def main() -> None:
         _METRIC.value,
         reference=cast(Literal["first", "best"], _REFERENCE.value),
     )
-    print(comparison_markdown(comparison))
-    for path in write_comparison(comparison, output):
+    document = comparison_document(comparison)
+    print(document.markdown())
+    for path in write_document(document, comparison, output, "comparison"):
         print(path)
 
 

@@ -3,8 +3,8 @@ r"""Searches for the settings that score best on the validation split.
   python launch/tune.py --dataset=data/shop --workdir=runs/tune/shop --trials=40
 
 Each trial is a training run in WORKDIR/trial_N; the first one has the settings given here, and the
-test split is never read. Stopped or killed, the same command goes on from there; more --trials add
-to the search. It writes best.flags, trials.csv and history.png into the workdir:
+test split is never read. Stopped or killed, the same command resumes; more
+--trials add to the search. It writes best.flags, trials.csv and history.png into the workdir:
 
   python launch/train.py --flagfile=runs/tune/shop/best.flags --dataset=data/shop \
     --workdir=runs/shop
@@ -24,12 +24,10 @@ from symcere_jax.cli import app as cli
 from symcere_jax.cli import experiments, field_flags, training_runs
 from symcere_jax.cli.progress import RunsBar
 from symcere_jax.models import resolve
-from symcere_jax.report.search import FLAGS, write_search
+from symcere_jax.report.search_files import FLAGS, write_search
 from symcere_jax.settings import Settings
 from symcere_jax.study.search import search
 from symcere_jax.study.space import default_space, describe_space, parse_space
-from symcere_jax.study.training import Epoch
-from symcere_jax.study.trials import Trial
 
 _TRIALS = flags.DEFINE_integer("trials", 40, "trials, those of earlier calls included", 1)
 _SPACE = flags.DEFINE_string("space", None, "what is searched; default: what suits the data")
@@ -37,20 +35,20 @@ _PRUNE = flags.DEFINE_bool("prune", True, "stop trials that are worse than most 
 
 
 def main() -> None:
-    """Searches, and says what was found."""
+    """Searches, and prints the best trial."""
     dataset = experiments.load_dataset()
-    config = field_flags.read(Settings, experiments.SETTINGS)
+    settings = field_flags.read(Settings, experiments.SETTINGS)
     workdir = Path(experiments.WORKDIR.value)
     if _SPACE.value is None:
-        space = default_space(resolve(config, dataset))
+        space = default_space(resolve(settings, dataset))
     else:
         space = parse_space(_SPACE.value)
     print(f'--space="{describe_space(space)}"')
     stop = training_runs.stop_on_signals()
-    bar = _SearchBar("trial")
+    bar = RunsBar("trial")
     try:
         result = search(
-            config,
+            settings,
             dataset,
             workdir,
             space,
@@ -73,22 +71,8 @@ def main() -> None:
             f"--dataset={dataset.folder} --workdir=WORKDIR"
         )
     if result.stopped:
-        print("stopped; the same command goes on from there")
+        print("stopped; the same command resumes")
         sys.exit(cli.PREEMPTED)
-
-
-class _SearchBar(RunsBar):
-    """Shows the trials of a search."""
-
-    def epoch(self, trial: int, epoch: Epoch) -> None:
-        """Shows what is at work."""
-        self.at_work(f"trial {trial}", epoch)
-
-    def trial(self, trial: Trial, best: Trial | None) -> None:
-        """Shows how a trial ended."""
-        score = trial.error if trial.score is None else f"valid ndcg@10 {trial.score:.4f}"
-        mark = " *" if best is not None and best.number == trial.number else ""
-        self.ended(f"trial {trial.number:3d} {trial.state:8} {score}{mark}")
 
 
 def run() -> None:

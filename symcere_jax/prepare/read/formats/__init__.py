@@ -4,7 +4,7 @@ A reader yields the rows block by block, so that memory holds one block only, an
 each row.
 """
 
-import dataclasses
+import functools
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -14,30 +14,21 @@ from symcere_jax.prepare.read.formats.delimited import read_delimited
 from symcere_jax.prepare.read.formats.json_lines import read_json_lines
 from symcere_jax.prepare.read.formats.parquet import read_parquet
 
-__all__ = ["FORMATS", "Block", "Blocks", "Format", "format_of", "read_json_lines", "salvage"]
+__all__ = ["FORMATS", "Block", "Blocks", "Reader", "read_json_lines", "reader_of", "salvage"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Format:
-    """A kind of file.
+# Takes the path of a file, the wanted fields, and what collects malformed rows.
+Reader = Callable[[Path, Collection[str], BadRows], Blocks]
 
-    Attributes:
-        read: yields the blocks of a file; takes its path, the wanted fields, and what takes rows
-            that are malformed.
-    """
-
-    read: Callable[[Path, Collection[str], BadRows], Blocks]
-
-
-FORMATS = {
-    ".jsonl": Format(read_json_lines),
-    ".json": Format(read_json_lines),
-    ".csv": Format(lambda path, wanted, bad: read_delimited(path, wanted, bad, ",")),
-    ".tsv": Format(lambda path, wanted, bad: read_delimited(path, wanted, bad, "\t")),
-    ".parquet": Format(read_parquet),
+FORMATS: dict[str, Reader] = {
+    ".jsonl": read_json_lines,
+    ".json": read_json_lines,
+    ".csv": functools.partial(read_delimited, delimiter=","),
+    ".tsv": functools.partial(read_delimited, delimiter="\t"),
+    ".parquet": read_parquet,
 }
 
 
-def format_of(path: Path) -> Format | None:
-    """The format that a file's name ends in, before an optional `.gz`; None: not a table."""
+def reader_of(path: Path) -> Reader | None:
+    """The reader for the suffix of a file, before an optional `.gz`; None: it is no table."""
     return FORMATS.get(Path(path.name.removesuffix(".gz")).suffix)

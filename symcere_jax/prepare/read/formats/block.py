@@ -1,4 +1,4 @@
-"""A block of rows, and how the good rows of a block are saved from the bad ones."""
+"""A block of rows, and how its good rows are separated from the bad ones."""
 
 import dataclasses
 from collections.abc import Callable, Generator, Iterator
@@ -19,13 +19,13 @@ class Block:
     Attributes:
         columns: field -> its values, for those of the wanted fields that the block has.
         lines: int64 `[n_rows]`, where each row begins, from 1.
-        found: names of the fields of the file, in order, as far as they are known.
+        fields: names of the fields of the file, in order, as far as they are known.
         label: what a message calls the file, such as "reviews.csv, line".
     """
 
     columns: dict[str, pa.Array]
     lines: np.ndarray
-    found: tuple[str, ...]
+    fields: tuple[str, ...]
     label: str
 
     def __len__(self) -> int:
@@ -45,7 +45,7 @@ Blocks = Generator[Block, None, None]  # closed before its end, it closes the fi
 
 
 def salvage(n_rows: int, build: Callable[[int, int], T], bad: BadRows) -> Iterator[T]:
-    """Builds something of rows, in as few pieces as the bad rows among them allow.
+    """Builds pieces of rows, as few as the bad rows among them allow, and yields them in order.
 
     Bad rows are found by bisection: b of them among n cost about b·log₂ n builds, and a block
     without any costs one.
@@ -53,10 +53,7 @@ def salvage(n_rows: int, build: Callable[[int, int], T], bad: BadRows) -> Iterat
     Args:
         n_rows: number of rows.
         build: makes a piece of the rows from start to before stop, or raises `RowError`.
-        bad: takes the rows that cannot be built even alone.
-
-    Yields:
-        The pieces, in order.
+        bad: collects the rows that cannot be built even alone.
     """
     parts = [(0, n_rows)]
     while parts:

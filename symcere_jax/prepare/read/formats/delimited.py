@@ -1,6 +1,6 @@
 """CSV and TSV with a header.
 
-Read by Python's own parser: it knows the line of every row, and refuses a quote that is never
+Python's own parser reads them: it knows the line of every row, and refuses a quote that is never
 closed where faster parsers swallow the rest of the file.
 """
 
@@ -27,7 +27,7 @@ def read_delimited(path: Path, wanted: Collection[str], bad: BadRows, delimiter:
     Args:
         path: the file, UTF-8, unpacked by its suffix.
         wanted: fields to read.
-        bad: takes the rows that are malformed.
+        bad: collects malformed rows.
         delimiter: the character between two fields.
     """
     with open_raw(path) as stream:

@@ -34,11 +34,11 @@ def read_json_lines(path: Path, wanted: Collection[str], bad: BadRows) -> Blocks
     Args:
         path: the file, UTF-8, unpacked by its suffix.
         wanted: fields to read.
-        bad: takes the lines that are malformed.
+        bad: collects malformed lines.
     """
     label = f"{path}, line"
     schema: pa.Schema | None = None
-    found: dict[str, None] = {}
+    fields: dict[str, None] = {}
     first = 1
     with open_raw(path) as stream:
         for content in _whole_lines(stream, path):
@@ -46,13 +46,13 @@ def read_json_lines(path: Path, wanted: Collection[str], bad: BadRows) -> Blocks
             block = _parse_fast(content, first, n_lines, schema, label) if schema else None
             if block is not None:
                 present = [n for n, c in block.columns.items() if c.null_count < len(c)]
-                found |= dict.fromkeys(present)
-                yield Block(block.columns, block.lines, tuple(found), label)
+                fields |= dict.fromkeys(present)
+                yield Block(block.columns, block.lines, tuple(fields), label)
             else:
                 for block in _parse_carefully(content, first, wanted, label, bad):
-                    found |= dict.fromkeys(block.found)
+                    fields |= dict.fromkeys(block.fields)
                     schema = _fast_schema(block, wanted)
-                    yield Block(block.columns, block.lines, tuple(found), label)
+                    yield Block(block.columns, block.lines, tuple(fields), label)
             first += n_lines
 
 
@@ -124,11 +124,7 @@ def _parse_carefully(
 
 
 def parse_line(line: bytes, where: str) -> dict[str, Any]:
-    """The object that a line holds.
-
-    Args:
-        line: without a byte order mark.
-        where: its file and number, for messages.
+    """The object in a line without byte order mark; `where` names the line in messages.
 
     Raises:
         RowError: it is not UTF-8, or not one whole JSON object.
@@ -155,10 +151,10 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
 def _block(
     rows: list[dict[str, Any]], lines: list[int], wanted: Collection[str], label: str
 ) -> Block:
-    found = tuple(dict.fromkeys(name for row in rows for name in row))
-    block = Block({}, np.array(lines, np.int64), found, label)
+    present = tuple(dict.fromkeys(name for row in rows for name in row))
+    block = Block({}, np.array(lines, np.int64), present, label)
     for name in wanted:
-        if name in found:
+        if name in present:
             block.columns[name] = as_array([row.get(name) for row in rows], name, block.where)
     return block
 

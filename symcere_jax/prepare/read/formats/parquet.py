@@ -18,15 +18,12 @@ _BLOCK_ROWS = 1 << 14
 
 
 def read_parquet(path: Path, wanted: Collection[str], bad: BadRows) -> Blocks:
-    """Reads a Parquet file.
+    """Reads a Parquet file, gzipped as a whole if it ends in `.gz`.
 
     Args:
-        path: the file, gzipped as a whole if it ends in `.gz`.
+        path: the file.
         wanted: fields to read.
-        bad: not used: a Parquet file has no malformed rows, it is whole or it is not.
-
-    Yields:
-        Its rows, some at a time.
+        bad: not used: a Parquet file is whole or it is not.
 
     Raises:
         DataError: the file is missing, damaged, or no Parquet file.

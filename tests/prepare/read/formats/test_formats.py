@@ -21,7 +21,7 @@ WANTED = ("user", "text")
 def read(path, wanted=WANTED, bad=None):
     """All rows of a file as (line, field -> value)."""
     rows = []
-    for block in formats.format_of(path).read(path, wanted, bad or BadRows("fail", 0)):
+    for block in formats.reader_of(path)(path, wanted, bad or BadRows("fail", 0)):
         columns = {name: column.to_pylist() for name, column in block.columns.items()}
         for place, line in enumerate(block.lines.tolist()):
             rows.append((line, {name: column[place] for name, column in columns.items()}))
@@ -84,7 +84,7 @@ def test_blocks_join_to_the_whole(tmp_path, monkeypatch, name):
     monkeypatch.setattr(parquet, "_BLOCK_ROWS", 3)
     monkeypatch.setattr(json_lines, "_HEAD_BYTES", 40)
     monkeypatch.setattr(json_lines, "_BLOCK_BYTES", 70)
-    assert len(list(formats.format_of(path).read(path, WANTED, BadRows("fail", 0)))) > 3
+    assert len(list(formats.reader_of(path)(path, WANTED, BadRows("fail", 0)))) > 3
     assert read(path) == whole
     assert [row for _, row in whole] == rows
 
@@ -138,12 +138,12 @@ def test_fields_beyond_the_csv_module_s_own_limit(tmp_path):
 
 def test_found_lists_all_fields_and_columns_only_the_wanted(tmp_path):
     path = write(tmp_path, "r.jsonl", b'{"a": 1, "user": "x"}\n{"b": 2, "user": "y"}\n')
-    (block,) = formats.format_of(path).read(path, WANTED, BadRows("fail", 0))
-    assert block.found == ("a", "user", "b")
+    (block,) = formats.reader_of(path)(path, WANTED, BadRows("fail", 0))
+    assert block.fields == ("a", "user", "b")
     assert list(block.columns) == ["user"]
     np.testing.assert_array_equal(block.lines, [1, 2])
 
 
 def test_unknown_suffixes_have_no_format(tmp_path):
-    assert formats.format_of(tmp_path / "reviews.xlsx") is None
-    assert formats.format_of(tmp_path / "reviews.gz") is None
+    assert formats.reader_of(tmp_path / "reviews.xlsx") is None
+    assert formats.reader_of(tmp_path / "reviews.gz") is None

@@ -1,0 +1,114 @@
+r"""New reviews: a warm start against training anew, by score and by CPU time.
+
+  python benchmarks/quality/incremental.py --flagfile=configs/tripadvisor.flags \
+    --input=reviews.jsonl.gz --workdir=runs/incremental --update=docs/serving.md
+
+The input's rows carry a split. Those of a twentieth of the users, and a tenth of the other training
+rows, come later: the rest is prepared and trained on; then they are appended (prepare.py --append),
+and the grown folder is trained on by a warm start (--patience=2), and anew. A third run also
+prepares all rows anew, so that the text encoder is fitted on all of them. CPU seconds are those of
+the processes, so that a busy machine does not count; what is complete is not done again. Flags that
+this program does not know are handed to launch/train.py.
+"""
+
+import gzip
+import json
+import resource
+import sys
+from pathlib import Path
+
+import numpy as np
+from absl import app, flags
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks import binaries, tables
+from symcere_jax.files import write_json
+from symcere_jax.training.metric_log import read_metric_log
+
+_INPUT = flags.DEFINE_string("input", None, "JSON lines with a split, gzipped", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
+_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table 'incremental' is replaced")
+
+HEADER = ["run", "prepare, CPU s", "train, CPU s", "epochs", "valid ndcg@10", "test ndcg@10"]
+HEADER += ["test recall@10"]
+
+
+def divide(source: Path, folder: Path) -> None:
+    """Writes earlier.jsonl and later.jsonl."""
+    rng = np.random.default_rng(0)
+    with gzip.open(source, "rt", encoding="utf-8") as file:
+        lines = file.readlines()
+    rows = [json.loads(line) for line in lines]
+    users = sorted({row["user_id"] for row in rows})
+    late_users = set(rng.choice(users, len(users) // 20, replace=False))
+    late = [
+        row["user_id"] in late_users or (row["split"] == "train" and rng.random() < 0.1)
+        for row in rows
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, wanted in (("earlier", False), ("later", True)):
+        part = [line for line, is_late in zip(lines, late, strict=True) if is_late == wanted]
+        (folder / f"{name}.jsonl").write_text("".join(part), encoding="utf-8")
+
+
+def timed(record: Path, script: str, *arguments: object) -> float:
+    """Runs a binary unless there is a record of it; returns the CPU seconds that it took."""
+    if not record.exists():
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        binaries.run(script, *arguments)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        write_json(record, seconds)
+    return json.loads(record.read_text())
+
+
+def prepare(name: str, reviews: Path, output: Path, *more: str) -> float:
+    """Prepares reviews unless that is done; returns CPU seconds."""
+    record = Path(_WORKDIR.value) / f"{name}.prepared"
+    places = [f"--input={reviews}", f"--output={output}"]
+    source = ["--source=table", "--split=predefined"]
+    return timed(record, "data_prep/prepare.py", *source, *places, *more)
+
+
+def train(name: str, data: Path, prepared: float, train_flags: list[str], *more: str) -> list[str]:
+    """Trains and scores unless that is done; returns a row of the table."""
+    run = Path(_WORKDIR.value) / name.replace(" ", "_")
+    places = [f"--dataset={data}", f"--workdir={run}"]
+    seconds = timed(run.with_suffix(".seconds"), "launch/train.py", *train_flags, *places, *more)
+    timed(run.with_suffix(".scored"), "launch/evaluate.py", *places, "--nocold_start")
+    metrics = json.loads((run / "metrics_test.json").read_text())
+    log = read_metric_log(run)
+    return [
+        name,
+        f"{prepared:.0f}",
+        f"{seconds:.0f}",
+        str(int(max(record["epoch"] for record in log))),
+        f"{max(record['ndcg@10'] for record in log):.4f}",
+        f"{metrics['ndcg@10']:.4f}",
+        f"{metrics['recall@10']:.4f}",
+    ]
+
+
+def main(arguments: list[str]) -> None:
+    """Runs everything and shows the table."""
+    folder, train_flags = Path(_WORKDIR.value), arguments[1:]
+    data, data_anew = folder / "data", folder / "data_anew"
+    if not (folder / "later.jsonl").exists():
+        divide(Path(_INPUT.value), folder)
+    earlier = prepare("earlier", folder / "earlier.jsonl", data)
+    if not (folder / "appended.prepared").exists():
+        train("earlier reviews alone", data, earlier, train_flags)
+    appended = prepare("appended", folder / "later.jsonl", data, "--append")
+    warm = [f"--warm_start={folder / 'earlier_reviews_alone'}", "--patience=2"]
+    rows = [
+        train("warm start", data, appended, train_flags, *warm),
+        train("trained anew", data, appended, train_flags),
+    ]
+    prepared = prepare("anew", Path(_INPUT.value), data_anew)
+    rows.append(train("prepared and trained anew", data_anew, prepared, train_flags))
+    tables.publish(tables.markdown(HEADER, rows), "incremental", _UPDATE.value)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=lambda argv: flags.FLAGS(argv, known_only=True))

@@ -1,0 +1,144 @@
+r"""SymCERE beside other recommenders, on several data sets: the tables of results of the README.
+
+  python benchmarks/quality/results.py --datasets=data/tripadvisor,data/gift_cards \
+    --workdir=runs/results --seeds=5 --details=tripadvisor --update=README.md
+
+On each data set the baselines are tuned on the validation split (launch/baselines.py), SymCERE is
+trained with its defaults, with text and without, and, where --configs has NAME.flags, with those;
+each is scored on the test split once a seed. Everything lies in WORKDIR/NAME; what is complete is
+not repeated. Scores are compared with the best baseline by a permutation test over users, with
+Holm's correction. --details names the data set whose name marks a second table: more metrics of the
+defaults.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks import binaries, tables
+from symcere_jax.baselines import METHODS
+from symcere_jax.cli import app as cli
+from symcere_jax.data import ReviewDataset
+from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
+from symcere_jax.study.comparison import RunScores, compare_runs
+
+_DATASETS = flags.DEFINE_list("datasets", None, "prepared folders", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
+_CONFIGS = flags.DEFINE_string("configs", "configs", "folder of the data sets' own flag files")
+_METHODS = flags.DEFINE_list("methods", list(METHODS), "baselines to compare with")
+_BUDGET = flags.DEFINE_integer("budget", 12, "settings that each baseline tries", lower_bound=1)
+_SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, from 0", lower_bound=1)
+_DETAILS = flags.DEFINE_string("details", None, "name of a data set to show more metrics of")
+_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose tables are replaced")
+
+DEFAULTS, OWN = "SymCERE, defaults", "SymCERE, own flags"
+NO_TEXT = "SymCERE, defaults, without text"
+FOLDERS = {NO_TEXT: "symcere_no_text", DEFAULTS: "symcere", OWN: "symcere_own"}
+OURS = tuple(FOLDERS)  # the last rows of the table
+DETAILS = (*SHOWN_METRICS, "coverage@10", "popularity@10", "seconds")
+
+
+def run_baselines(dataset: Path, workdir: Path) -> dict[str, Path]:
+    """Tunes and scores what is missing; returns the folder of each method's seeds."""
+    binaries.run(
+        "launch/baselines.py",
+        *(f"--dataset={dataset}", f"--workdir={workdir}", f"--methods={','.join(_METHODS.value)}"),
+        *(f"--budget={_BUDGET.value}", f"--seeds={_SEEDS.value}"),
+    )
+    return {METHODS[name].title: workdir / name for name in _METHODS.value}
+
+
+def run_ours(dataset: Path, name: str, workdir: Path) -> dict[str, list[dict[str, float]]]:
+    """Trains and scores what is missing; returns the metrics of each seed of each variant."""
+    variants = {NO_TEXT: ["--text_encoder=none"], DEFAULTS: []}
+    own_flags = Path(_CONFIGS.value) / f"{name}.flags"
+    if own_flags.exists():
+        variants[OWN] = [f"--flagfile={own_flags}"]
+    return {
+        title: [
+            binaries.train_and_score(
+                workdir / FOLDERS[title] / f"seed_{seed}", dataset, *arguments, f"--seed={seed}"
+            )
+            for seed in range(_SEEDS.value)
+        ]
+        for title, arguments in variants.items()
+    }
+
+
+def compare(dataset: ReviewDataset, folders: Mapping[str, Path]) -> dict[str, RunScores]:
+    """Scores of each method, tested against the best baseline, which comes first."""
+
+    def scores(titles: list[str]) -> dict[str, RunScores]:
+        runs = compare_runs([folders[title] for title in titles], dataset).runs
+        return dict(zip(titles, runs, strict=True))
+
+    means = {title: run.mean for title, run in scores(list(folders)).items()}
+    best = max(folders.keys() - set(OURS), key=lambda title: means[title])
+    return scores([best, *(title for title in folders if title != best)])
+
+
+def results_table(results: Mapping[str, Mapping[str, RunScores]]) -> str:
+    """A Markdown table: a row a method, a column a data set."""
+    rows = []
+    titles = list(dict.fromkeys(title for scores in results.values() for title in scores))
+    titles.sort(key=lambda title: OURS.index(title) if title in OURS else -1)
+    for title in titles:
+        rows.append([title, *(_score(scores, title) for scores in results.values())])
+    for title in (DEFAULTS, OWN):
+        gains = [_gain(scores, title) for scores in results.values()]
+        if any(gains):
+            rows.append([f"{title}, against the best baseline", *gains])
+    errors = [f"{next(iter(scores.values())).standard_error:.4f}" for scores in results.values()]
+    rows.append(["standard error over users (best baseline)", *errors])
+    return tables.markdown([f"test {PRIMARY_METRIC}", *results], rows, 1 + len(results))
+
+
+def _score(scores: Mapping[str, RunScores], title: str) -> str:
+    """Mean ± standard deviation over seeds; the best of a data set is bold."""
+    run = scores.get(title)
+    if run is None:
+        return ""
+    text = f"{run.mean:.4f}" + ("" if run.seed_std is None else f" ± {run.seed_std:.4f}")
+    return f"**{text}**" if run.mean == max(other.mean for other in scores.values()) else text
+
+
+def _gain(scores: Mapping[str, RunScores], title: str) -> str:
+    """Relative gain over the first of the scores, with the p-value of the difference."""
+    reference, run = next(iter(scores.values())), scores.get(title)
+    if run is None or run.test is None:
+        return ""
+    return f"{run.mean / reference.mean - 1:+.1%} (p = {run.test.p_permutation_holm:.2g})"
+
+
+def details_table(name: str, seeds: list[dict[str, float]]) -> str:
+    """More metrics of the seeds of one model."""
+    rows = []
+    for metric in DETAILS:
+        values = [scores[metric] for scores in seeds]
+        title = "seconds (train + evaluate)" if metric == "seconds" else metric
+        rows.append([title, tables.mean_and_spread(values, 4 if np.mean(values) < 1 else 1)])
+    return tables.markdown([f"{name}, test, seeds: {len(seeds)}", "mean ± over seeds"], rows, 2)
+
+
+def main() -> None:
+    """Runs, compares and shows the tables."""
+    results = {}
+    for path in map(Path, _DATASETS.value):
+        dataset = ReviewDataset.load(path)
+        workdir = Path(_WORKDIR.value) / dataset.name
+        folders = run_baselines(path, workdir / "baselines")
+        ours = run_ours(path, dataset.name, workdir)
+        folders |= {title: workdir / FOLDERS[title] for title in ours}
+        results[dataset.name] = compare(dataset, folders)
+        if dataset.name == _DETAILS.value:
+            tables.publish(details_table(dataset.name, ours[DEFAULTS]), dataset.name, _UPDATE.value)
+    tables.publish(results_table(results), "results", _UPDATE.value)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,1 @@
+"""Time, memory and output of a trained model in use."""

@@ -1,0 +1,119 @@
+r"""Recall and latency of approximate search (--index=hnsw), against exact search.
+
+  python benchmarks/service/approximate_search.py --data=gowalla --update=docs/serving.md
+
+Real items: the Gowalla check-ins (--data names the folder of the LightGCN benchmark's files),
+factored by a truncated SVD of the normalized matrix: 40,981 items, 64 wide, of norm 1; users are
+divided by a temperature of 0.12, and 0.4 log(1 + check-ins) is the items' bias, as a trained model
+on TripAdvisor has it. Generated items: --items of them around random centers. The index is built
+with 16 links an item; one query at a time, one thread. Exact search is a matrix product and a
+partial sort in NumPy, one thread too.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+import scipy.sparse.linalg
+from absl import app, flags
+from threadpoolctl import threadpool_limits
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from symcere_jax.recommend.nearest import ItemIndex
+
+from benchmarks import tables
+from benchmarks.speed import graphs
+from symcere_jax.models import Embeddings
+
+_DATA = flags.DEFINE_string("data", None, "folder of the Gowalla files; none: generated items only")
+_ITEMS = flags.DEFINE_integer("items", 200_000, "number of generated items", 1)
+_QUERIES = flags.DEFINE_integer("queries", 500, "number of queries", 1)
+_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table 'retrieval' is replaced")
+
+SCALE = 1 / 0.12  # mean norm of users
+HEADER = ("items", "search", "width", "recall@10", "µs a query", "× exact", "build, s")
+K, WIDTHS = 10, (32, 128, 512)
+
+
+def factored(folder: str) -> Embeddings:
+    """Directions of items and users, and the items' bias."""
+    pairs = graphs.load_interactions(folder, 0)
+    matrix = scipy.sparse.csr_array((np.ones(len(pairs)), tuple(pairs.T)))
+    scales = [scipy.sparse.diags_array(1 / np.sqrt(np.maximum(matrix.sum(a), 1))) for a in (1, 0)]
+    left, values, right = scipy.sparse.linalg.svds(scales[0] @ matrix @ scales[1], 64)
+    bias = 0.4 * np.log1p(matrix.sum(axis=0))
+    return _embeddings(left * values, right.T, bias)
+
+
+def generated(n_items: int) -> Embeddings:
+    """Unit vectors, 64 wide, around 1,000 centers; users are of the same kind."""
+    rng = np.random.default_rng(0)
+    centers = rng.standard_normal((1000, 64))
+    rows = centers[rng.integers(1000, size=n_items + 5000)]
+    rows += 0.7 * rng.standard_normal(rows.shape)
+    return _embeddings(rows[n_items:], rows[:n_items], np.zeros(n_items))
+
+
+def _embeddings(users: np.ndarray, items: np.ndarray, bias: np.ndarray) -> Embeddings:
+    users, items = (
+        rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        for rows in (users, items)
+    )
+    return Embeddings(*(array.astype(np.float32) for array in (users * SCALE, items, bias)))
+
+
+def measure(
+    search: Callable[[np.ndarray], np.ndarray], queries: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """The items of each query, `[n, 10]`, and the median seconds of a query."""
+    items, seconds = [], []
+    for query in queries:
+        start = time.perf_counter()
+        items.append(search(query))
+        seconds.append(time.perf_counter() - start)
+    return np.stack(items), float(np.median(seconds))
+
+
+def compare(name: str, embeddings: Embeddings) -> Iterator[list[str]]:
+    """A row of the table for exact search, then for each search width."""
+    items, bias = np.ascontiguousarray(embeddings.items), np.asarray(embeddings.item_bias)
+    n_queries = min(_QUERIES.value, len(embeddings.users))
+    chosen = np.random.default_rng(1).choice(len(embeddings.users), n_queries, replace=False)
+    queries = np.asarray(embeddings.users)[chosen]
+
+    def exact(query: np.ndarray) -> np.ndarray:
+        scores = items @ query + bias
+        best = np.argpartition(-scores, K)[:K]
+        return best[np.argsort(-scores[best])]
+
+    truth, base = measure(exact, queries)
+    label = f"{name}, {len(items):,}"
+    yield [label, "exact", "", "1.000", f"{base * 1e6:,.0f}", "1.0", "0"]
+    for width in WIDTHS:
+        start = time.perf_counter()
+        index = ItemIndex.build(embeddings, search_width=width)
+        built = time.perf_counter() - start
+        nearest, seconds = measure(lambda query: index.search(query[None], K)[0][0], queries)  # noqa: B023
+        hits = [len(set(a) & set(b)) / K for a, b in zip(truth, nearest, strict=True)]
+        times = [f"{seconds * 1e6:,.0f}", f"{base / seconds:.1f}", f"{built:.1f}"]
+        yield [label, "USearch", str(width), f"{np.mean(hits):.3f}", *times]
+
+
+def main(arguments: list[str]) -> None:
+    """Measures and shows the table."""
+    del arguments
+    sources = {"Gowalla": factored(_DATA.value)} if _DATA.value else {}
+    sources["generated"] = generated(_ITEMS.value)
+    rows: list[list[str]] = []
+    with threadpool_limits(1):
+        for name, embeddings in sources.items():
+            rows += compare(name, embeddings)
+    tables.publish(tables.markdown(HEADER, rows, 2), "retrieval", _UPDATE.value)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,1 @@
+"""Time and memory of training, preparation and encoding."""

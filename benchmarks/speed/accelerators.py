@@ -1,0 +1,132 @@
+r"""What training takes on TPUs and GPUs that are not here: compiled for them, not run.
+
+  pip install "jax[tpu,cuda12]"
+  python benchmarks/speed/accelerators.py --interactions=1e6,1e7,5.1e7 --tpu=v5e:2x2 \
+    --gpu=h100_sxm.txtpb --update=docs/speed.md
+
+The train steps of the defaults without text, on generated power-law graphs, are compiled by the
+compiler of the device, which tells whether they can run there and in how much memory. How fast they
+are it does not tell. The chips of a TPU's topology share the work. A GPU is described by a file of
+XLA's own, from https://github.com/openxla/xla/tree/main/xla/backends/gpu/target_config/specs; one
+that is younger than jaxlib may name fields that have to be taken out.
+
+Each case is compiled in a process of its own.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+from absl import flags
+from jax.experimental import topologies
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks import tables
+from benchmarks.speed import graphs, training_problem
+from symcere_jax.cli import app as cli
+from symcere_jax.models.defaults import default_batch_size
+
+_SIZES = flags.DEFINE_list("interactions", ["1e6", "1e7"], "sizes of the graphs")
+_TPUS = flags.DEFINE_list("tpu", [], "TPU topologies, such as v5e:1x1 or v5p:2x2x1")
+_GPUS = flags.DEFINE_list("gpu", [], "files that describe a GPU (GpuTargetConfigProto, as text)")
+_DIM = flags.DEFINE_integer("embedding_dim", 64, "width of the embeddings", lower_bound=1)
+_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
+_CASE = flags.DEFINE_list("case", None, "internal: kind, device and size to compile and to print")
+
+N_STEPS = 4  # of a call
+COLUMNS = {
+    "device": "",
+    "devices": "",
+    "interactions": ",",
+    "s to compile": ".0f",
+    "GiB of state and data, each": ".2f",
+    "GiB of work, each": ".2f",
+}
+
+
+def find_devices(kind: str, name: str) -> list[jax.Device]:
+    """The devices to compile for; `kind` is "tpu" or "gpu"."""
+    try:
+        if kind == "tpu":
+            # By itself the smallest host has four chips.
+            single = {"chips_per_host_bounds": (1, 1, 1)} if re.search(r":1(x1)+$", name) else {}
+            devices = topologies.get_topology_desc(name, platform="tpu", **single).devices
+        else:
+            devices = topologies.get_topology_desc(
+                platform="cuda", target_config=Path(name).read_text(), topology="1x1x1"
+            ).devices
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"error: cannot read {name}: {getattr(error, 'strerror', None) or error}")
+    except jax.errors.JaxRuntimeError as error:
+        sys.exit(f"error: --{kind}={name} describes no device: {str(error).splitlines()[0]}")
+    except (RuntimeError, NotImplementedError) as error:  # as JAX says that a compiler is missing
+        extra, reason = "tpu" if kind == "tpu" else "cuda12", str(error).splitlines()[0]
+        sys.exit(f'error: cannot compile for {name}: run pip install "jax[{extra}]" ({reason})')
+    if any(device.process_index for device in devices):
+        sys.exit(f"error: {name} has several hosts: name a topology of one")
+    return devices
+
+
+def measure(kind: str, name: str, size: int) -> list[Any]:
+    """Compiles train steps; the values of `COLUMNS`."""
+    devices = find_devices(kind, name)
+    jax.config.update("jax_num_cpu_devices", len(devices))  # for the shapes of what is shared
+    jax.config.update("jax_enable_compilation_cache", False)  # it would not be compiled again
+    interactions = graphs.power_law_interactions(size)
+    inputs = training_problem.train_inputs(interactions)
+    training = training_problem.build(
+        inputs, default_batch_size(len(interactions)), N_STEPS, devices, embedding_dim=_DIM.value
+    )
+    shapes = jax.eval_shape(training.arguments)
+    start = time.perf_counter()
+    compiled = training.run.lower(*shapes).compile()
+    seconds = time.perf_counter() - start
+    memory = compiled.memory_analysis()
+    held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
+    gibibytes = [held / 2**30, memory.temp_size_in_bytes / 2**30]
+    return [devices[0].device_kind, len(devices), len(interactions), seconds, *gibibytes]
+
+
+def measure_in_process(kind: str, name: str, size: int) -> list[Any]:
+    """`measure` in a process of its own, whose JAX runs on the CPU."""
+    environment = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1",
+        "TPU_SKIP_MDS_QUERY": "1",
+        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_autotune_level=0".strip(),
+    }
+    command = [sys.executable, *sys.argv, f"--case={kind},{name},{size}"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        errors = re.findall(r"^error: .*", done.stderr, re.MULTILINE)
+        sys.exit(errors[-1] if errors else done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Compiles each case and shows the table."""
+    if _CASE.value:
+        kind, name, size = _CASE.value
+        print(json.dumps(measure(kind, name, int(size))))
+        return
+    targets = [("tpu", name) for name in _TPUS.value] + [("gpu", name) for name in _GPUS.value]
+    if not targets:
+        sys.exit("error: nothing to compile for: give --tpu or --gpu")
+    rows = []
+    for kind, name in targets:
+        for size in map(float, _SIZES.value):
+            values = measure_in_process(kind, name, int(size))
+            rows.append([f"{v:{f}}" for v, f in zip(values, COLUMNS.values(), strict=True)])
+            print(*rows[-1], sep="\t", file=sys.stderr)
+    tables.publish(tables.markdown(list(COLUMNS), rows), "accelerators", _UPDATE.value)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,223 @@
+r"""Message passing, training step, epoch and evaluation beside other libraries, on the same data.
+
+  python benchmarks/speed/comparison.py --data=DIR --update=docs/speed.md
+
+DIR holds train.txt.gz of the LightGCN benchmarks; without it a power-law graph is generated. Torch
+and PyTorch Geometric run where they are installed.
+
+Message passing is forward and backward; beside its time stands what it must move over the bandwidth
+of a copy, more than 100 % where embeddings come from the caches. A step is LightGCN's: BPR with one
+sampled item, Adam, over the same batch size. An epoch of the others is their step, times the steps
+that it takes them; ours is measured, with the batch that the defaults choose, in which one message
+passing serves many micro-batches of a sampled softmax. Evaluation ranks all items for each user,
+leaving out those of training. Sides take turns and times are medians; peak memory is that of a
+process of its own, above what it had when its data was loaded.
+"""
+
+import importlib.util
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks import tables
+from benchmarks.speed import graphs, other_libraries, timing, training_problem
+from symcere_jax.cli import app as cli
+from symcere_jax.data import Interactions
+from symcere_jax.evaluation import top_k
+from symcere_jax.graph import bipartite_graph, build_adjacency
+from symcere_jax.models import Embeddings, score_factors
+from symcere_jax.models.defaults import default_batch_size
+
+_DATA = flags.DEFINE_string("data", None, graphs.DATA_HELP)
+_GENERATED = flags.DEFINE_integer("generated", 1_000_000, "interactions of the generated graph", 1)
+_DIM = flags.DEFINE_integer("embedding_dim", 64, "width of the embeddings", lower_bound=1)
+_N_LAYERS = flags.DEFINE_integer("n_layers", 3, "number of hops", lower_bound=1)
+_BATCH = flags.DEFINE_integer("batch_size", 2048, "interactions of a BPR step", lower_bound=1)
+_K = flags.DEFINE_integer("k", 20, "ranks of the evaluation", lower_bound=1)
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "number of turns", lower_bound=1)
+_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
+_MEMORY_OF = flags.DEFINE_string("memory_of", None, "internal: print the peak memory of a case")
+
+STEPS_PER_CALL = 32  # of ours: training runs up to 500 in a call, which draws the order once
+OURS = "symcere_jax"
+
+Run = Callable[[], object]
+Sides = dict[str, Callable[[], Run]]  # side -> what builds the function to time
+
+
+def passing_sides(interactions: np.ndarray) -> Sides:
+    """Message passing, forward and backward."""
+    n_users, n_items = _sizes(interactions)
+    graph = bipartite_graph(interactions, n_users, n_items)
+    rng = np.random.default_rng(0)
+    states = rng.standard_normal((n_users + n_items, _DIM.value), np.float32)
+    n_layers = _N_LAYERS.value
+
+    def ours(method: str) -> Run:
+        return training_problem.message_passing(build_adjacency(graph, method), states, n_layers)
+
+    def torch(layout: str) -> Run:
+        layer = other_libraries.torch_layer(matrix, layout)
+        return other_libraries.torch_passing(layer, states, n_layers)
+
+    matrix = other_libraries.normalized_matrix(graph)
+    sides: Sides = {
+        OURS: lambda: ours("bucketed"),
+        "jraph.segment_sum": lambda: ours("segment"),
+        "SciPy CSR, one thread": lambda: other_libraries.scipy_passing(matrix, states, n_layers),
+    }
+    if importlib.util.find_spec("torch"):
+        sides |= {"torch COO": lambda: torch("COO"), "torch CSR": lambda: torch("CSR")}
+    if importlib.util.find_spec("torch_geometric"):
+        sides["PyG LightGCN"] = lambda: torch("PyG")
+    return sides
+
+
+def step_sides(interactions: np.ndarray) -> Sides:
+    """Training steps of LightGCN; ours are `STEPS_PER_CALL`."""
+    shape = (_DIM.value, _N_LAYERS.value, _BATCH.value)
+
+    def torch(layout: str) -> Run:
+        graph = bipartite_graph(interactions, *_sizes(interactions))
+        layer = other_libraries.torch_layer(other_libraries.normalized_matrix(graph), layout)
+        return other_libraries.torch_step(layer, interactions, *shape)
+
+    sides: Sides = {
+        OURS: lambda: our_steps(interactions, _BATCH.value, **training_problem.LIGHTGCN)
+    }
+    if importlib.util.find_spec("torch"):
+        sides |= {"torch COO": lambda: torch("COO"), "torch CSR": lambda: torch("CSR")}
+    if importlib.util.find_spec("torch_geometric"):
+        sides["PyG LightGCN"] = lambda: other_libraries.geometric_step(interactions, *shape)
+    return sides
+
+
+def ranking_sides(interactions: np.ndarray) -> Sides:
+    """Full ranking for each user."""
+    n_users, n_items = _sizes(interactions)
+    rng = np.random.default_rng(0)
+    users, items = (rng.standard_normal((n, _DIM.value), np.float32) for n in (n_users, n_items))
+    seen = Interactions.from_pairs(interactions, n_users)
+    factors = Embeddings(users, items, np.zeros(n_items, np.float32)).factors()
+    rows = np.arange(n_users)
+    sides: Sides = {
+        OURS: lambda: lambda: top_k(score_factors, factors, rows, seen, n_items, _K.value)
+    }
+    if importlib.util.find_spec("torch"):
+        sides["torch.topk"] = lambda: other_libraries.torch_ranking(users, items, seen, _K.value)
+    return sides
+
+
+CASES = {"passing": passing_sides, "step": step_sides, "evaluation": ranking_sides}
+
+
+def our_steps(interactions: np.ndarray, batch_size: int, **settings: object) -> Run:
+    """Training steps of this library."""
+    inputs = training_problem.train_inputs(interactions)
+    sizes = {"embedding_dim": _DIM.value, "n_layers": _N_LAYERS.value}
+    return training_problem.build(inputs, batch_size, STEPS_PER_CALL, **sizes, **settings).start()
+
+
+def own_epoch(interactions: np.ndarray) -> float:
+    """Seconds of an epoch with the default batch size, from some of its steps."""
+    batch_size = default_batch_size(len(interactions))
+    seconds = timing.median_seconds(our_steps(interactions, batch_size), 2)
+    return seconds / STEPS_PER_CALL * math.ceil(len(interactions) / batch_size)
+
+
+def check_equal(runs: Mapping[str, Run]) -> None:
+    """Ends the program where message passing of two sides differs."""
+    expected = runs[OURS]()
+    for name, run in runs.items():
+        np.testing.assert_allclose(run(), expected, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def peak_memory(case: str, side: str) -> float:
+    """MiB of a side's work above its data, in a process of its own."""
+    arguments = [name for name in sys.argv[1:] if not name.startswith("--update")]
+    command = [sys.executable, __file__, *arguments, f"--memory_of={case}/{side}"]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def print_memory(interactions: np.ndarray, case: str, side: str) -> None:
+    """What `peak_memory` reads; Linux alone can forget an earlier peak."""
+    run = CASES[case](interactions)[side]()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = timing.process_memory("VmRSS")
+    run()
+    print((timing.process_memory("VmHWM") - before) / 2**20)
+
+
+def describe(seconds: Mapping[str, Mapping[str, float]], interactions: np.ndarray) -> str:
+    """Three tables in Markdown."""
+    n_users, n_items = _sizes(interactions)
+    adjacency = build_adjacency(bipartite_graph(interactions, n_users, n_items))
+    n_bytes = timing.propagation_bytes(adjacency, _DIM.value, _N_LAYERS.value)
+    bound = n_bytes / timing.copy_bandwidth()
+    base = seconds["passing"][OURS]
+    rows = [
+        [name, f"{1000 * value:.0f}", f"{value / base:.1f}", f"{bound / value:.0%}"]
+        for name, value in seconds["passing"].items()
+    ]
+    columns = ["message passing, forward and backward", "ms", "× ours", "of the copy bandwidth"]
+    passing = tables.markdown(columns, rows)
+
+    epoch, n_steps = own_epoch(interactions), math.ceil(len(interactions) / _BATCH.value)
+    steps = seconds["step"] | {OURS: seconds["step"][OURS] / STEPS_PER_CALL}
+    rows = [
+        [
+            name,
+            f"{1000 * step:.0f}",
+            f"{step / steps[OURS]:.1f}",
+            f"{step * n_steps:.0f}",
+            f"{step * n_steps / epoch:.1f}",
+            f"{peak_memory('step', name):.0f}",
+        ]
+        for name, step in steps.items()
+    ]
+    rows.append([f"{OURS}, defaults", "", "", f"{epoch:.0f}", "1.0", ""])
+    columns = ["training", "ms a step", "× ours", "s an epoch", "× our defaults", "peak MiB"]
+    training = tables.markdown(columns, rows)
+
+    base = seconds["evaluation"][OURS]
+    rows = [
+        [name, f"{value:.2f}", f"{value / base:.1f}", f"{peak_memory('evaluation', name):.0f}"]
+        for name, value in seconds["evaluation"].items()
+    ]
+    ranking = tables.markdown(["evaluation of all users", "s", "× ours", "peak MiB"], rows)
+    sizes = f"{n_users:,} users, {n_items:,} items, {len(interactions):,} interactions"
+    return f"{sizes}, on {jax.devices()[0].device_kind}.\n\n{passing}\n\n{training}\n\n{ranking}"
+
+
+def _sizes(interactions: np.ndarray) -> tuple[int, int]:
+    n_users, n_items = (int(row) + 1 for row in interactions.max(axis=0))
+    return n_users, n_items
+
+
+def main() -> None:
+    """Measures and shows the tables."""
+    interactions = graphs.load_interactions(_DATA.value, _GENERATED.value)
+    if _MEMORY_OF.value:
+        print_memory(interactions, *_MEMORY_OF.value.split("/", 1))
+        return
+    seconds = {}
+    for case, sides in CASES.items():
+        runs = {name: build() for name, build in sides(interactions).items()}
+        if case == "passing":
+            check_equal(runs)
+        seconds[case] = timing.medians(runs, _ROUNDS.value)
+    tables.publish(describe(seconds, interactions), "speed", _UPDATE.value)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,133 @@
+r"""What a second core brings: as part of one device, as a second device, as a second process.
+
+  python benchmarks/speed/devices.py --data=DIR --update=docs/speed.md
+
+DIR holds train.txt.gz of the LightGCN benchmarks; without it a power-law graph is generated. Each
+case runs in processes of its own, tied to their cores, and trains some steps: those of LightGCN
+(BPR, batches of 2048, of which message passing takes most) and those of the library's defaults.
+Cases take turns; a time is the best of all calls, since what else goes on only adds to it.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks import tables
+from benchmarks.speed import graphs, training_problem
+from symcere_jax.cli import app as cli
+from symcere_jax.cli import distributed
+from symcere_jax.models.defaults import default_batch_size
+
+_DATA = flags.DEFINE_string("data", None, graphs.DATA_HELP)
+_GENERATED = flags.DEFINE_integer("generated", 1_000_000, "interactions of the generated graph", 1)
+_DIM = flags.DEFINE_integer("embedding_dim", 64, "width of the embeddings", lower_bound=1)
+_BATCH = flags.DEFINE_integer("batch_size", 2048, "interactions of a BPR step", lower_bound=1)
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "number of turns", lower_bound=1)
+_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
+_DEVICES = flags.DEFINE_integer("devices", None, "internal: measure on as many devices", 1)
+
+CALLS = 5
+STEPS_PER_CALL = 8
+CASES = {  # name -> processes, cores of each, devices of each
+    "1 core": (1, 1, 1),
+    "2 cores, 1 device": (1, 2, 1),
+    "2 cores, 2 devices": (1, 2, 2),
+    "2 processes of 1 core": (2, 1, 1),
+}
+
+
+def measure(interactions: np.ndarray) -> dict[str, float]:
+    """Seconds a step of this process and those that it has joined."""
+    inputs = training_problem.train_inputs(interactions)
+    default_size = default_batch_size(len(interactions))
+    seconds = {}
+    for name, batch_size, settings in (
+        ("LightGCN", _BATCH.value, training_problem.LIGHTGCN),
+        ("the defaults", default_size, {}),
+    ):
+        sizes = {"embedding_dim": _DIM.value, "n_layers": 3}
+        training = training_problem.build(inputs, batch_size, STEPS_PER_CALL, **sizes, **settings)
+        advance = training.start()
+        advance()
+        calls = []
+        for _ in range(CALLS):
+            start = time.perf_counter()
+            advance()
+            calls.append(time.perf_counter() - start)
+        seconds[name] = min(calls) / STEPS_PER_CALL
+    return seconds
+
+
+def run_case(n_processes: int, n_cores: int, n_devices: int) -> dict[str, float]:
+    """Starts the processes of a case and gives what the first one measured."""
+    with socket.create_server(("localhost", 0)) as server:
+        port = server.getsockname()[1]
+    cores = sorted(os.sched_getaffinity(0))
+    running = []
+    for index in range(n_processes):
+        command = [sys.executable, *sys.argv, f"--devices={n_devices}"]
+        if n_processes > 1:
+            command += [f"--coordinator=localhost:{port}", f"--process_count={n_processes}"]
+            command += [f"--process_index={index}"]
+        share = set(cores[index * n_cores : (index + 1) * n_cores])
+        running.append(
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                text=True,
+                preexec_fn=lambda share=share: os.sched_setaffinity(0, share),
+            )
+        )
+    outputs = [process.communicate()[0] for process in running]
+    if any(process.returncode for process in running):
+        sys.exit("error: a process has failed; what it said stands above")
+    return json.loads(outputs[0].splitlines()[-1])
+
+
+def table(turns: dict[str, list[dict[str, float]]]) -> str:
+    """A row a case, in Markdown."""
+    best = {
+        case: {name: min(turn[name] for turn in seconds) for name in seconds[0]}
+        for case, seconds in turns.items()
+    }
+    base = best[next(iter(CASES))]
+    header = [""]
+    for name in base:
+        header += [f"ms a step of {name}", "times as fast"]
+    rows = []
+    for case, seconds in best.items():
+        rows.append([case])
+        for name in base:
+            rows[-1] += [f"{1000 * seconds[name]:.0f}", f"{base[name] / seconds[name]:.2f}"]
+    return tables.markdown(header, rows)
+
+
+def main() -> None:
+    """Measures, and shows the table."""
+    if _DEVICES.value:
+        jax.config.update("jax_num_cpu_devices", _DEVICES.value)
+        distributed.join()
+        print(json.dumps(measure(graphs.load_interactions(_DATA.value, _GENERATED.value))))
+        return
+    if len(os.sched_getaffinity(0)) < max(count * cores for count, cores, _ in CASES.values()):
+        sys.exit("error: this needs two cores")
+    turns: dict[str, list[dict[str, float]]] = {case: [] for case in CASES}
+    for _ in range(_ROUNDS.value):
+        for case, sizes in CASES.items():
+            turns[case].append(run_case(*sizes))
+            print(case, turns[case][-1], file=sys.stderr)
+    tables.publish(table(turns), "devices", _UPDATE.value)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,111 @@
+r"""Encoder throughput against torch: same model, same texts, same batches, in one run.
+
+  python benchmarks/speed/text_speed.py --model=models/all-MiniLM-L6-v2 --update=docs/text.md
+
+Both sides get the same token numbers in the same batches, without padding, so that the table tells
+of the models alone. JAX runs the module of symcere_jax with pooling; torch runs the same checkpoint
+by `transformers`, with mean pooling, in eager mode. They take turns; each cell is the median over
+the turns, and the ratio is that of the medians. Processor time, which a busy machine does not
+change as much, is shown beside. On a GPU, both run in bfloat16.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import app, flags
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks import tables
+from symcere_jax.text.hub.checkpoint import Checkpoint, model_folder
+from symcere_jax.text.hub.pooling import pool
+
+_MODEL = flags.DEFINE_string("model", None, "folder of the model, or its name", required=True)
+_SHAPES = flags.DEFINE_list("shapes", ["64x32", "32x64", "16x128", "8x256"], "texts x tokens")
+_TURNS = flags.DEFINE_integer("turns", 9, "turns of each", lower_bound=1)
+_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
+
+
+def jax_side(folder: Path, bfloat16: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """Encodes token numbers by JAX."""
+    checkpoint = Checkpoint.open(folder, bfloat16=bfloat16)
+    parameters = jax.device_put(checkpoint.parameters)
+
+    @jax.jit
+    def encode(parameters, tokens, lengths):
+        hidden = checkpoint.module.apply({"params": parameters}, tokens, lengths)
+        return pool(hidden, lengths, "mean")
+
+    return lambda tokens: np.asarray(
+        encode(parameters, tokens, np.full(len(tokens), tokens.shape[1], np.int32))
+    )
+
+
+def torch_side(folder: Path, bfloat16: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """Encodes token numbers by torch."""
+    import torch
+    import transformers
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.bfloat16 if bfloat16 else torch.float32
+    model = transformers.AutoModel.from_pretrained(folder, dtype=dtype).eval().to(device)
+
+    def encode(tokens: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            numbers = torch.tensor(tokens, dtype=torch.long, device=device)
+            hidden = model(input_ids=numbers, attention_mask=torch.ones_like(numbers))
+            return hidden.last_hidden_state.float().mean(1).cpu().numpy()
+
+    return encode
+
+
+def measure(run: Callable[[np.ndarray], np.ndarray], tokens: np.ndarray) -> tuple[float, float]:
+    """Seconds on the clock and seconds of processors."""
+    clock, processor = time.perf_counter(), time.process_time()
+    run(tokens)
+    return time.perf_counter() - clock, time.process_time() - processor
+
+
+def main(arguments: list[str]) -> None:
+    """Takes turns and shows the table."""
+    del arguments
+    folder = model_folder(_MODEL.value)
+    device = jax.devices()[0]
+    bfloat16 = device.platform == "gpu"
+    sides = {"torch": torch_side(folder, bfloat16), "JAX": jax_side(folder, bfloat16)}
+    rng = np.random.default_rng(0)
+    lines = [
+        f"| on {device.device_kind}, texts x tokens | torch, texts/s | JAX, texts/s | "
+        "ratio | ratio of processor time | largest difference |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for shape in _SHAPES.value:
+        n, length = map(int, shape.split("x"))
+        tokens = rng.integers(1000, 20000, (n, length)).astype(np.int32)
+        found = {name: run(tokens) for name, run in sides.items()}
+        times: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+        for _ in range(_TURNS.value):
+            for name, run in sides.items():
+                times[name].append(measure(run, tokens))
+        clock, processor = (
+            {name: np.median([pair[kind] for pair in pairs]) for name, pairs in times.items()}
+            for kind in (0, 1)
+        )
+        difference = np.abs(found["torch"] - found["JAX"]).max()
+        lines.append(
+            f"| {shape} | {n / clock['torch']:.3g} | {n / clock['JAX']:.3g} | "
+            f"{clock['torch'] / clock['JAX']:.2f} | {processor['torch'] / processor['JAX']:.2f} | "
+            f"{difference:.1e} |"
+        )
+    text = "\n".join(lines)
+    print(text)
+    if _UPDATE.value:
+        tables.replace(Path(_UPDATE.value), "text speed", text)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,207 @@
+"""Training that the graph models share: batches, Adam, early stopping on the validation split."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from symcere_jax.baselines.scorer import Histories, Scorer
+from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import SymcereError
+from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
+from symcere_jax.fields import SettingsBase, setting
+from symcere_jax.graph import Adjacency, bipartite_graph, build_adjacency
+from symcere_jax.models import Factors, score_factors
+
+STEPS_PER_ROUND = 50  # at least, and whole epochs: then it is validated
+MAX_ROUNDS = 200
+PATIENCE = 10  # rounds without a gain
+INITIAL_SCALE = 0.1  # of the embeddings, as in LightGCN's own code
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphSettings(SettingsBase):
+    """Settings of every graph model."""
+
+    embedding_dim: int = setting(64, "width of the embeddings", minimum=1)
+    n_layers: int = setting(3, "message passing steps", minimum=1)
+    batch_size: int = setting(1024, "interactions a step", minimum=1)
+    learning_rate: float = setting(1e-3, "of Adam", above=0)
+    l2: float = setting(1e-4, "weight of half the squared norms of a batch's rows", minimum=0)
+
+
+@flax.struct.dataclass
+class GraphInputs:
+    """What training reads, the same at every step.
+
+    Attributes:
+        adjacency: of users, then items; training interactions only.
+        interactions: int32 `[n, 2]`, training pairs (user, item).
+        histories: the same, by user.
+        text: float32 `[n_users + n_items, width]`, rows of norm 1 or 0; None where it is not read.
+    """
+
+    adjacency: Adjacency
+    interactions: jax.Array
+    histories: Histories
+    text: jax.Array | None = None
+
+    @property
+    def n_users(self) -> int:
+        """Number of users, which is where the items start."""
+        return self.adjacency.n_nodes - self.n_items
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return self.histories.n_items
+
+    @classmethod
+    def from_dataset(cls, dataset: ReviewDataset, text: np.ndarray | None = None) -> "GraphInputs":
+        """Builds the graph of a prepared folder's training split."""
+        graph = bipartite_graph(dataset.train, dataset.n_users, dataset.n_items)
+        return cls(
+            adjacency=build_adjacency(graph),
+            interactions=jnp.asarray(dataset.train),
+            histories=Histories.from_dataset(dataset),
+            text=None if text is None else jnp.asarray(text),
+        )
+
+
+class Triplets(NamedTuple):
+    """Training interactions with a sampled item each.
+
+    Attributes:
+        users: int32 `[b]`.
+        positives: int32 `[b]`, items that the users interacted with.
+        negatives: int32 `[b]`, items that they did not interact with.
+        keep: bool `[b]`, False where a user has interacted with every item.
+    """
+
+    users: jax.Array
+    positives: jax.Array
+    negatives: jax.Array
+    keep: jax.Array
+
+
+Params = dict[str, Any]
+Loss = Callable[[Params, GraphInputs, Triplets, jax.Array, Any], jax.Array]
+"""`loss(params, inputs, batch, key, settings) -> scalar`, a function of a module."""
+Embed = Callable[[Params, GraphInputs, Any], jax.Array]
+"""`embed(params, inputs, settings) -> [n_nodes, d]`: the embeddings to score with."""
+
+
+def initial_embedding(inputs: GraphInputs, settings: GraphSettings, key: jax.Array) -> Params:
+    """Parameters "embedding", float32 `[n_nodes, embedding_dim]`."""
+    shape = (inputs.adjacency.n_nodes, settings.embedding_dim)
+    return {"embedding": INITIAL_SCALE * jax.random.normal(key, shape)}
+
+
+def fit_graph(
+    loss: Loss,
+    embed: Embed,
+    dataset: ReviewDataset,
+    settings: GraphSettings,
+    seed: int,
+    *,
+    initial: Callable[[GraphInputs, Any, jax.Array], Params] = initial_embedding,
+    text: np.ndarray | None = None,
+) -> Scorer:
+    """Trains until NDCG@10 on the validation split no longer grows, and keeps the best round.
+
+    Args:
+        loss: what is minimized.
+        embed: gives the embeddings of all nodes.
+        dataset: to train on and validate with.
+        settings: of the model.
+        seed: of parameters, batches and noise.
+        initial: `initial(inputs, settings, key)` gives the parameters to start from.
+        text: see `GraphInputs`.
+
+    Returns:
+        A scorer by inner products.
+
+    Raises:
+        DataError: the validation split has no interactions.
+        SymcereError: the loss is not finite.
+    """
+    inputs = GraphInputs.from_dataset(dataset, text)
+    init_key, train_key = jax.random.split(jax.random.key(seed))
+    params = initial(inputs, settings, init_key)
+    steps_per_epoch = -(-len(dataset.train) // settings.batch_size)
+    n_steps = steps_per_epoch * -(-STEPS_PER_ROUND // steps_per_epoch)
+    state = (params, optax.adam(settings.learning_rate).init(params))
+    best_score, best_round, best = -1.0, 0, node_factors(embed, params, inputs, settings)
+    for number in range(MAX_ROUNDS):
+        key = jax.random.fold_in(train_key, number)
+        state, mean_loss = _run_steps(loss, n_steps, settings, state, inputs, key)
+        if not np.isfinite(mean_loss):
+            raise SymcereError(f"the loss is not finite after {(number + 1) * n_steps} steps")
+        factors = node_factors(embed, state[0], inputs, settings)
+        score = evaluate(score_factors, factors, dataset, "valid", ks=(10,)).metrics[PRIMARY_METRIC]
+        if score > best_score:
+            best_score, best_round, best = score, number, factors
+        elif number - best_round >= PATIENCE:
+            break
+    return Scorer(score_factors, best)
+
+
+@functools.partial(jax.jit, static_argnames=("embed", "settings"))
+def node_factors(
+    embed: Embed, params: Params, inputs: GraphInputs, settings: GraphSettings
+) -> Factors:
+    """Embeddings of users and items, to score with."""
+    nodes = embed(params, inputs, settings)
+    return Factors(nodes[: inputs.n_users], nodes[inputs.n_users :])
+
+
+@functools.partial(jax.jit, static_argnames=("loss", "n_steps", "settings"))
+def _run_steps(
+    loss: Loss,
+    n_steps: int,
+    settings: GraphSettings,
+    state: tuple[Params, optax.OptState],
+    inputs: GraphInputs,
+    key: jax.Array,
+) -> tuple[tuple[Params, optax.OptState], jax.Array]:
+    """The state `n_steps` later, and the mean loss."""
+    adam = optax.adam(settings.learning_rate)
+
+    def step(state: tuple, key: jax.Array) -> tuple[tuple, jax.Array]:
+        params, moments = state
+        batch_key, noise_key = jax.random.split(key)
+        batch = sample_triplets(inputs, settings.batch_size, batch_key)
+        value, gradients = jax.value_and_grad(loss)(params, inputs, batch, noise_key, settings)
+        updates, moments = adam.update(gradients, moments)
+        return (optax.apply_updates(params, updates), moments), value
+
+    state, losses = jax.lax.scan(step, state, jax.random.split(key, n_steps))
+    return state, losses.mean()
+
+
+def sample_triplets(inputs: GraphInputs, batch_size: int, key: jax.Array) -> Triplets:
+    """Draws interactions, and for each an item that its user has not interacted with, uniformly."""
+    row_key, item_key = jax.random.split(key)
+    rows = jax.random.randint(row_key, (batch_size,), 0, len(inputs.interactions))
+    users, positives = inputs.interactions[rows].T
+    n_unknown = inputs.n_items - inputs.histories.counts(users)
+    ranks = jax.random.randint(item_key, (batch_size,), 0, jnp.maximum(n_unknown, 1))
+    negatives = jnp.minimum(unknown_item(inputs.histories, users, ranks), inputs.n_items - 1)
+    return Triplets(users, positives, negatives, n_unknown > 0)
+
+
+def unknown_item(histories: Histories, users: jax.Array, ranks: jax.Array) -> jax.Array:
+    """The item of a given rank, from 0, among those a user has not interacted with, int32 `[b]`.
+
+    No draw is rejected: with the history h_0 < h_1 < …, the unknown item of rank r is r plus the
+    number of t with h_t − t ≤ r.
+    """
+    history = histories.padded(users, histories.n_items + histories.longest)
+    smaller = history - jnp.arange(histories.longest) <= ranks[:, None]
+    return ranks + smaller.sum(axis=1)

@@ -1,0 +1,125 @@
+"""Reading the files of a prepared folder, each checked against its entry in the manifest."""
+
+import tokenize
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from symcere_jax.data import schema
+from symcere_jax.errors import DataError
+
+# What NumPy raises where it cannot read an array; of a damaged header, the last two lines.
+_NOT_NUMPY = (
+    *(OSError, EOFError, ValueError),
+    *(SyntaxError, tokenize.TokenError),
+    *(OverflowError, RecursionError, MemoryError),
+)
+_verified: set[tuple] = set()  # files that this process has read, in the state that they had
+
+
+def verify(path: Path, entry: Mapping[str, Any] | None) -> None:
+    """Refuses a file that has changed since it was written.
+
+    The checksum is computed once as long as the file stays the same, at about a gigabyte a second.
+
+    Args:
+        path: the file.
+        entry: its entry in the manifest; None: there is none.
+
+    Raises:
+        DataError: the file is missing, not readable, or has another checksum.
+    """
+    if entry is None:
+        raise DataError(f"{path} is not in the manifest; prepare the data again")
+    try:
+        status = path.stat()
+        state = (path.absolute(), status.st_ino, status.st_mtime_ns, status.st_size)
+        if (*state, entry["sha256"]) in _verified:
+            return
+        checksum = schema.file_entry(path)["sha256"]
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; prepare the data again") from None
+    except OSError as error:
+        raise DataError(f"{path} is not readable ({error}); prepare the data again") from None
+    if checksum != entry["sha256"]:
+        raise DataError(
+            f"{path} is damaged: its checksum is not the one in the manifest; prepare the data "
+            "again"
+        )
+    _verified.add((*state, checksum))
+
+
+def check_sizes(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuses a folder in which a file of the manifest is missing or has another size.
+
+    Raises:
+        DataError: that is so.
+    """
+    for name, entry in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise DataError(f"{path} is missing; prepare the data again")
+        if path.stat().st_size != entry["bytes"]:
+            raise DataError(
+                f"{path} has {path.stat().st_size} bytes, the manifest says {entry['bytes']}; "
+                "prepare the data again"
+            )
+
+
+def load_array(path: Path) -> np.ndarray:
+    """Maps a `.npy` file into memory, read-only.
+
+    Raises:
+        DataError: the file is missing or malformed.
+    """
+    try:
+        with np.errstate(over="ignore"):  # of a shape beyond all memory, which is refused
+            return np.lib.format.open_memmap(path, mode="r")  # np.load opens archives
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; prepare the data again") from None
+    except _NOT_NUMPY as error:
+        raise DataError(f"{path}: not a NumPy file ({error}); prepare the data again") from None
+
+
+def load_pairs(path: Path, n_pairs: int, n_users: int, n_items: int) -> np.ndarray:
+    """Maps the (user, item) pairs of a split.
+
+    Returns:
+        int32 `[n_pairs, 2]`.
+
+    Raises:
+        DataError: the array has another type or shape, or a pair is out of range.
+    """
+    pairs = load_array(path)
+    if pairs.shape != (n_pairs, 2) or pairs.dtype != np.int32:
+        raise DataError(
+            f"{path}: {pairs.dtype} {pairs.shape}, expected int32 {(n_pairs, 2)}; "
+            "prepare the data again"
+        )
+    outside = np.flatnonzero(((pairs < 0) | (pairs >= [n_users, n_items])).any(axis=1))
+    if len(outside):
+        row = outside[0]
+        raise DataError(
+            f"{path}, row {row}: pair {tuple(pairs[row].tolist())} is out of range for "
+            f"{n_users} users and {n_items} items; prepare the data again"
+        )
+    return pairs
+
+
+def read_table(path: Path, columns: list[str] | None, n_rows: int) -> pa.Table:
+    """Reads columns of a Parquet file; None: all columns.
+
+    Raises:
+        DataError: the file is not readable, lacks a column, or has not `n_rows` rows.
+    """
+    try:
+        table = pq.read_table(path, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: not readable ({error}); prepare the data again") from None
+    if len(table) != n_rows:
+        raise DataError(f"{path}: {len(table)} rows, expected {n_rows}; prepare the data again")
+    return table

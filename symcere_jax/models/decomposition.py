@@ -1,0 +1,98 @@
+"""A score as an exact sum of what it comes from.
+
+The embedding of a user is a sum over the items of the history and the user's own features, and a
+score is linear in it:
+
+    s_ui = Σ_{j ∈ I_u} M_j · ẑ_i / (sqrt(n_u n_j) (L + 1) ‖z_u‖ τ)     what item j sends to the user
+           + w / τ · 1/|I_u| Σ_{j ∈ I_u} k(i, j)                       j as a neighbor of i
+           + x_u · ẑ_i / ((L + 1) ‖z_u‖ τ)                             the user's own features
+           + β log(1 + n_i)                                            the popularity prior
+
+with the messages `M = Σ_{l<L} A^l X` of `FoldIn`.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+from symcere_jax.data import Interactions
+from symcere_jax.graph import propagate
+from symcere_jax.models.fold_in import FoldIn
+from symcere_jax.models.inputs import ModelInputs
+from symcere_jax.models.scores import Embeddings, score_block
+from symcere_jax.models.symcere import NODE_PARAMS, SymCERE
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreParts:
+    """`score = Σ messages + Σ neighbors + own + popularity`.
+
+    Attributes:
+        score: of a user for an item.
+        messages: float64 `[n]`, by message passing from each item of the user's history.
+        neighbors: float64 `[n]`, of each item of the history as a neighbor of the item.
+        own: of the user's own reviews and learned features.
+        popularity: of the item's popularity.
+    """
+
+    score: float
+    messages: np.ndarray
+    neighbors: np.ndarray
+    own: float
+    popularity: float
+
+    @property
+    def history(self) -> np.ndarray:
+        """All that each item of the history adds, float64 `[n]`."""
+        return self.messages + self.neighbors
+
+
+def decompose_score(
+    embeddings: Embeddings, fold_in: FoldIn, history: np.ndarray, user: int, item: int
+) -> ScoreParts:
+    """The parts of a score.
+
+    Args:
+        embeddings: of the model.
+        fold_in: of the same model.
+        history: int `[n]`, positive training items of the user.
+        user: row of the user.
+        item: row of the item.
+    """
+    score = float(_score(embeddings, np.int32(user), np.int32(item)))
+    popularity = float(embeddings.item_bias[item])
+    messages, neighbors = np.zeros(len(history)), np.zeros(len(history))
+    model, norm = fold_in.model, fold_in.user_norms[user]
+    n_layers = model.settings.n_layers
+    if n_layers and norm > 0:
+        weights = fold_in.edge_weights(Interactions.from_rows([history]))
+        similar = fold_in.messages[history] @ np.asarray(embeddings.items[item])
+        temperature = model.temperature_of(fold_in.params)
+        messages = weights * similar / ((n_layers + 1) * norm * temperature)
+    if fold_in.neighbors is not None and len(history):
+        neighbors = fold_in.neighbors.shares(history, item)
+    own = score - popularity - float(messages.sum() + neighbors.sum())
+    return ScoreParts(score, messages, neighbors, own, popularity)
+
+
+def graph_messages(model: SymCERE, params: Any, inputs: ModelInputs) -> np.ndarray:
+    """The graph tower's share of `FoldIn.messages`, float32 `[n_items, dim]`; the rest is text's.
+
+    Args:
+        model: the model.
+        params: its parameters.
+        inputs: what it was trained on.
+    """
+    n_layers = model.settings.n_layers
+    if not n_layers or not model.settings.graph_embeddings:
+        return np.zeros((model.n_items, model.settings.embedding_dim), np.float32)
+    features = params[NODE_PARAMS]["embedding"]
+    passed = jax.jit(propagate, static_argnums=2)(inputs.adjacency, features, n_layers - 1)
+    return n_layers * np.asarray(passed[model.n_users :])
+
+
+@jax.jit
+def _score(embeddings: Embeddings, user: jax.Array, item: jax.Array) -> jax.Array:
+    return score_block(embeddings, user[None])[0, item]

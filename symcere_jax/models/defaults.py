@@ -1,0 +1,116 @@
+"""What settings that the user left to the data come to."""
+
+import math
+
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.settings import NONE, ResolvedSettings, Settings
+
+DIM_WITHOUT_TEXT = 64
+MAX_REVIEW_TEXT_BYTES = 4 * 2**30  # of all training reviews, on each device
+MAX_CATALOG = 16_384  # items that all compete for each interaction
+MAX_STEPS_PER_EPOCH = 64  # each costs one message passing over all edges
+
+
+def resolve(settings: Settings, dataset: ReviewDataset) -> ResolvedSettings:
+    """Settings in which each that was None has the value that suits the data.
+
+    Args:
+        settings: as the user gave them.
+        dataset: the prepared folder.
+
+    Raises:
+        ConfigError: neither text nor graph embeddings are left to learn from, or settings
+            contradict each other.
+        DataError: the folder was not prepared with the text encoder.
+    """
+    if settings.low_rated_weight > 0 and settings.min_rating == 0:
+        raise ConfigError(
+            f"--low_rated_weight={settings.low_rated_weight} needs --min_rating, which says "
+            "what is rated low"
+        )
+    encoder = _text_encoder(settings, dataset)
+    has_text = encoder != NONE
+    width = dataset.manifest.text_encoders[encoder]["width"] if has_text else 0
+    n_train = len(dataset.train)
+    chosen = {
+        "text_encoder": encoder,
+        "embedding_dim": width or DIM_WITHOUT_TEXT,
+        "candidates": "catalog" if dataset.n_items <= MAX_CATALOG else "sampled",
+        "temperature": default_temperature(n_train, has_text=has_text),
+        "exclude_target": "review" if 0 < n_train * 2 * width <= MAX_REVIEW_TEXT_BYTES else "edge",
+        # Without text it gains nothing, and takes half of a step's time.
+        "user_ranking_weight": 1.0 if has_text else 0.0,
+        "batch_size": default_batch_size(n_train),
+        # Beside text, graph embeddings that learn fast overfit; without text they are all there is.
+        "embedding_learning_rate": 1e-5 if has_text else 1e-3,
+        "scalar_learning_rate": default_scalar_learning_rate(n_train, has_text=has_text),
+    }
+    given = {name: value for name, value in settings.as_dict().items() if value is not None}
+    return ResolvedSettings.from_dict(chosen | given)
+
+
+def _text_encoder(settings: Settings, dataset: ReviewDataset) -> str:
+    """The name of the text features to use, or "none"."""
+    encoders = dataset.manifest.text_encoders
+    encoder = settings.text_encoder
+    if encoder is None:
+        encoder = next(iter(encoders), NONE)
+    if encoder != NONE and encoder not in encoders:
+        known = ", ".join([*encoders, NONE])
+        raise DataError(
+            f"{dataset.folder} has no text features of encoder {encoder!r}: "
+            f"choose --text_encoder from {known}, or prepare the data with it"
+        )
+    if encoder == NONE and not settings.graph_embeddings:
+        raise ConfigError(
+            "nothing to learn from: with --nograph_embeddings the data needs text features; "
+            "prepare it with --text_encoder=lsa"
+        )
+    return encoder
+
+
+def default_batch_size(n_interactions: int) -> int:
+    """Interactions a step: an eighth of the data at first, then 8192, then a 64th.
+
+    The last rule keeps the number of steps, and with it of message passings over all edges, from
+    growing: the time of an epoch is linear in the interactions.
+
+    Args:
+        n_interactions: training interactions.
+    """
+    batch_size = min(max(_nearest_power_of_two(n_interactions / 8), 128), 8192)
+    return max(batch_size, 2048 * round(n_interactions / MAX_STEPS_PER_EPOCH / 2048))
+
+
+def default_temperature(n_interactions: int, *, has_text: bool) -> float:
+    """The temperature that was best on validation, over data of 1,500 to 730,000 interactions.
+
+    Text features tell items apart from the start. Embeddings that have to be learned first follow
+    the noise of few interactions the more, the lower the temperature.
+
+    Args:
+        n_interactions: training interactions.
+        has_text: whether there are text features.
+    """
+    if has_text:
+        return 0.1
+    return min(3 / max(n_interactions, 1) ** 0.25, 0.5)
+
+
+def default_scalar_learning_rate(n_interactions: int, *, has_text: bool) -> float:
+    """Learning rate of the few scalars of the model.
+
+    Args:
+        n_interactions: training interactions.
+        has_text: whether there are text features.
+    """
+    if not has_text:
+        return 1e-2
+    # What text weights gain on little training data is lost on other data.
+    return min(max(1e-2 * n_interactions / 12_000, 1e-3), 1e-2)
+
+
+def _nearest_power_of_two(x: float) -> int:
+    """The power of two nearest to x on a logarithmic scale, at least 1."""
+    return 2 ** max(round(math.log2(x)), 0)

@@ -1,0 +1,143 @@
+"""Checks that the files of a prepared folder are whole and agree with each other.
+
+Each check is a function from an opened folder to the problems that it finds. It relies on nothing
+about the content of the files, and may fail where one is too damaged to be read.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from symcere_jax.data import ReviewDataset, schema
+
+_BATCH_ROWS = 1 << 16
+_COLUMNS = {
+    schema.USERS: {"user": pa.int32(), "user_id": pa.string()},
+    schema.ITEMS: {"item": pa.int32(), "item_id": pa.string()},
+    schema.REVIEWS: {
+        "user": pa.int32(),
+        "item": pa.int32(),
+        "rating": pa.float32(),
+        "timestamp": pa.int64(),
+        "split": pa.string(),
+        "text": pa.string(),
+    },
+}
+_MAY_BE_NULL = ("rating", "timestamp")
+
+
+def check_files(dataset: ReviewDataset) -> Iterator[str]:
+    """Every file has the size and checksum that the manifest says, and there is no other file."""
+    files = dataset.manifest.files
+    for name, entry in files.items():
+        if schema.file_entry(dataset.folder / name) != dict(entry):
+            yield f"{name} has another checksum than the manifest says"
+    present = {
+        path.relative_to(dataset.folder).as_posix()
+        for path in dataset.folder.rglob("*")
+        if path.is_file()
+    }
+    for name in sorted(present - set(files) - {schema.MANIFEST}):
+        yield f"{name} is not in the manifest"
+
+
+def check_tables(dataset: ReviewDataset) -> Iterator[str]:
+    """The tables are readable, hold valid UTF-8, and have their columns, types and no null."""
+    for name, kinds in _COLUMNS.items():
+        with pq.ParquetFile(dataset.folder / name) as file:
+            found = dict(zip(file.schema_arrow.names, file.schema_arrow.types, strict=True))
+            wrong = [column for column, kind in kinds.items() if found.get(column) != kind]
+            if wrong:
+                yield f"{name}: columns are missing or of another type: {', '.join(wrong)}"
+                continue
+            n_null = dict.fromkeys(kinds, 0)
+            for batch in file.iter_batches(_BATCH_ROWS, columns=list(kinds)):
+                batch.validate(full=True)
+                for column in kinds:
+                    n_null[column] += batch.column(column).null_count
+        for column, n_rows in n_null.items():
+            if n_rows and column not in _MAY_BE_NULL:
+                yield f"{name}: {n_rows} rows have no {column}"
+
+
+def check_counts(dataset: ReviewDataset) -> Iterator[str]:
+    """The counts of the manifest add up, and are those of the folder."""
+    manifest = dataset.manifest
+    n_pairs = sum(manifest.n_interactions.values())
+    if n_pairs != manifest.n_reviews:
+        yield f"{manifest.n_reviews} reviews, but {n_pairs} pairs over all splits"
+    counted = dict(manifest.statistics)
+    n_dropped = sum(manifest.dropped.values())
+    if counted.get("raw_rows", -1) != n_dropped + manifest.n_reviews:
+        yield (
+            f"{counted.get('raw_rows')} raw rows are not {n_dropped} dropped and "
+            f"{manifest.n_reviews} kept ones"
+        )
+    for place, (name, n) in enumerate((("users", dataset.n_users), ("items", dataset.n_items))):
+        n_cold = n - len(np.unique(dataset.train[:, place]))
+        if counted.get(f"{name}_without_training_review") != n_cold:
+            yield f"{n_cold} {name} have no training review, the manifest says otherwise"
+
+
+def check_ids(dataset: ReviewDataset) -> Iterator[str]:
+    """Rows of users and items are 0 … n − 1, in the order of their ids, which occur once."""
+    for name, column, n in (
+        (schema.USERS, "user", dataset.n_users),
+        (schema.ITEMS, "item", dataset.n_items),
+    ):
+        table = pq.read_table(dataset.folder / name, columns=[column, f"{column}_id"])
+        if not np.array_equal(table[column].to_numpy(), np.arange(n)):
+            yield f"{name}: rows are not 0 … {n - 1}"
+        ids = table[f"{column}_id"].combine_chunks()
+        in_order = ids
+        if dataset.manifest.source.get("appended"):  # new ids follow those that were there
+            in_order = ids.take(pc.array_sort_indices(ids))
+        less = pc.less(in_order[:-1], in_order[1:])
+        if ids.null_count or not pc.all(less, min_count=0).as_py():
+            yield f"{name}: ids are missing, repeated or not sorted"
+
+
+def check_reviews(dataset: ReviewDataset) -> Iterator[str]:
+    """Reviews are sorted by user and item without repeats, in range, and split as the pairs say."""
+    ends = dict.fromkeys(schema.SPLITS, 0)
+    last = -1
+    n_rows = 0
+    for batch in dataset.review_batches(_BATCH_ROWS, ["user", "item", "split"]):
+        user, item = (batch.column(name).to_numpy() for name in ("user", "item"))
+        n_rows += len(batch)
+        for rows, n, name in ((user, dataset.n_users, "user"), (item, dataset.n_items, "item")):
+            if len(rows) and not (rows.min() >= 0 and rows.max() < n):
+                yield f"{schema.REVIEWS}: a {name} is out of range 0 … {n - 1}"
+                return
+        key = np.concatenate([[last], user.astype(np.int64) * dataset.n_items + item])
+        if (np.diff(key) <= 0).any():
+            yield f"{schema.REVIEWS}: not sorted by user and item, or a pair occurs twice"
+        last = key[-1]
+        split = batch.column("split")
+        for name in schema.SPLITS:
+            mask = pc.equal(split, name).to_numpy(zero_copy_only=False)
+            pairs = np.stack([user[mask], item[mask]], axis=1)
+            expected = dataset.interactions(name)[ends[name] : ends[name] + len(pairs)]
+            ends[name] += len(pairs)
+            if not np.array_equal(pairs, expected):
+                yield f"{schema.pairs_file(name)} differs from the reviews of that split"
+                return
+    if n_rows != dataset.manifest.n_reviews or sum(ends.values()) != n_rows:
+        yield f"{schema.REVIEWS}: {n_rows} rows, or splits without a known name"
+    for name, end in ends.items():
+        if end != len(dataset.interactions(name)):
+            yield f"{schema.pairs_file(name)} has pairs without a review of that split"
+
+
+def check_core(dataset: ReviewDataset) -> Iterator[str]:
+    """Every user and item has as many reviews as the k-core says."""
+    k = dataset.manifest.k_core
+    dropped_later = any(reason.startswith("held out") for reason in dataset.manifest.dropped)
+    pairs = np.concatenate([dataset.interactions(name) for name in schema.SPLITS])
+    for place, (name, n) in enumerate((("user", dataset.n_users), ("item", dataset.n_items))):
+        fewest = int(np.bincount(pairs[:, place], minlength=n).min())
+        if fewest < (1 if dropped_later else k):
+            yield f"a {name} has {fewest} reviews, the manifest says k-core {k}"

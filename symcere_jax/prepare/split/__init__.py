@@ -1,0 +1,1 @@
+"""Which of the selected reviews train, validate and test."""

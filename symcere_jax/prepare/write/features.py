@@ -1,0 +1,52 @@
+"""The text features of a prepared folder."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from symcere_jax.callbacks import MessageCallback
+from symcere_jax.data import schema
+from symcere_jax.text import Reviews, TextEncoder, TextFeatures, save_text_encoder
+
+
+def encode_into(
+    folder: Path, name: str, encoder: TextEncoder, reviews: Reviews, announce: MessageCallback
+) -> dict[str, Any]:
+    """Encodes reviews and writes the features.
+
+    Args:
+        folder: where to.
+        name: of the features.
+        encoder: of the texts.
+        reviews: texts, with their users, items and splits.
+        announce: called with a few words at the start of each stage.
+
+    Returns:
+        What the manifest states of the encoder.
+    """
+    features = encoder.encode(reviews, progress=lambda stage: announce(f"{encoder.name}: {stage}"))
+    write_features(folder, name, features)
+    described = features.described()
+    return described if name == encoder.name else {**described, "encoder": encoder.name}
+
+
+def write_features(folder: Path, name: str, features: TextFeatures) -> None:
+    """Writes the features of reviews, users and items, and the encoder that made them.
+
+    Args:
+        folder: where to.
+        name: of the features.
+        features: arrays; the files of those that are mapped are moved.
+    """
+    (folder / schema.TEXT_FOLDER / name).mkdir(parents=True)
+    for rows in ("reviews", "users", "items"):
+        array = getattr(features, rows)
+        path = folder / schema.text_file(name, rows)
+        if isinstance(array, np.memmap) and array.filename is not None:
+            array.flush()
+            Path(array.filename).replace(path)
+        else:
+            np.save(path, array)
+    if features.fitted is not None:
+        save_text_encoder(features.fitted, folder, name)

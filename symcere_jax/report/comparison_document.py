@@ -1,0 +1,132 @@
+"""A comparison of runs as tables and a plot."""
+
+import functools
+from typing import TYPE_CHECKING
+
+from symcere_jax.report.documents import Document, Heading
+from symcere_jax.report.plots import Plot, line_style, plain
+from symcere_jax.report.tables import Table, count_range, number, p_value, plus_minus
+from symcere_jax.study.comparison import BucketScore, Comparison, RunScores
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Breakdown = list[list[BucketScore]]  # of each run
+
+
+def comparison_document(comparison: Comparison) -> Document:
+    """Scores, paired tests, popularity of what is recommended, and scores by bucket."""
+    metric, k, runs = comparison.metric, comparison.k, comparison.runs
+    scores = [
+        [
+            run.name,
+            plus_minus(run.mean, run.standard_error),
+            str(run.n_seeds),
+            number(run.seed_std),
+        ]
+        for run in runs
+    ]
+    beyond_accuracy = [
+        [
+            run.name,
+            *(
+                f"{value:.1f}" if key.startswith("popularity") else f"{value:.4f}"
+                for key, value in run.beyond_accuracy.items()
+            ),
+        ]
+        for run in runs
+    ]
+    return Document(
+        f"{metric} on {comparison.dataset}, {comparison.split}",
+        [
+            Plot(
+                functools.partial(_draw, comparison),
+                3,
+                "Differences with their 95 % intervals; scores by popularity and by history.",
+            ),
+            f"{comparison.n_users:,} users. ± is the standard error over users; with several "
+            "seeds, a user's values are averaged over them first.",
+            Table(["run", metric, "seeds", "std over seeds"], scores),
+            Heading(f"Difference to {comparison.reference}"),
+            "Paired over users: bootstrap interval, sign-flip permutation test and Wilcoxon "
+            "signed-rank test; Holm: corrected for the number of comparisons.",
+            _differences(comparison),
+            Heading("Beyond accuracy"),
+            "Share of the catalog that is recommended to anyone, Gini coefficient of the items' "
+            "recommendation counts, mean training interactions of a recommended item.",
+            Table(["run", *runs[0].beyond_accuracy], beyond_accuracy),
+            Heading(f"recall@{k} by item popularity"),
+            "Held-out items by their number of training interactions.",
+            _by_bucket(runs, [run.by_item_popularity for run in runs]),
+            Heading(f"{metric} by user history"),
+            "Users by their number of training interactions.",
+            _by_bucket(runs, [run.by_user_history for run in runs]),
+        ],
+    )
+
+
+def _differences(comparison: Comparison) -> Table:
+    (reference,) = (run.mean for run in comparison.runs if run.test is None)
+    rows = [
+        [
+            run.name,
+            f"{run.test.difference:+.4f}",
+            f"{run.test.difference / reference:+.1%}" if reference else "–",
+            f"[{run.test.low:+.4f}, {run.test.high:+.4f}]",
+            p_value(run.test.p_permutation),
+            p_value(run.test.p_permutation_holm),
+            p_value(run.test.p_wilcoxon),
+            p_value(run.test.p_wilcoxon_holm),
+        ]
+        for run in comparison.runs
+        if run.test is not None
+    ]
+    header = ["run", "difference", "relative", "95 % interval"]
+    return Table([*header, "p permutation", "Holm", "p Wilcoxon", "Holm"], rows)
+
+
+def _by_bucket(runs: list[RunScores], breakdown: Breakdown) -> Table:
+    rows = [["users", *(f"{bucket.n_users:,}" for bucket in breakdown[0])]]
+    for run, buckets in zip(runs, breakdown, strict=True):
+        cells = (plus_minus(bucket.mean, bucket.standard_error) for bucket in buckets)
+        rows.append([run.name, *cells])
+    return Table(["run", *(count_range(bucket.low, bucket.high) for bucket in breakdown[0])], rows)
+
+
+def _draw(comparison: Comparison, panels: list["Axes"]) -> None:
+    differences, items, users = panels
+    for row, run in enumerate(comparison.runs):
+        style = line_style(row) | {"linestyle": ""}
+        if run.test is None:
+            differences.plot(0.0, row, **style)
+        else:
+            ends = [[run.test.difference - run.test.low], [run.test.high - run.test.difference]]
+            differences.errorbar(run.test.difference, row, xerr=ends, capsize=3, **style)
+    differences.axvline(0.0, color="grey", linewidth=1.0)
+    names = [plain(run.name) for run in comparison.runs]
+    differences.set_yticks(range(len(names)), names)
+    differences.set_ylim(len(names) - 0.5, -0.5)  # the first run on top, as in the tables
+    differences.set_title(f"{comparison.metric}: difference to {plain(comparison.reference)}")
+    differences.locator_params(axis="x", nbins=6)
+    runs = comparison.runs
+    _draw_buckets(items, runs, [run.by_item_popularity for run in runs])
+    items.set_title(f"recall@{comparison.k} by item popularity")
+    _draw_buckets(users, runs, [run.by_user_history for run in runs])
+    users.set_title(f"{comparison.metric} by user history")
+
+
+def _draw_buckets(axes: "Axes", runs: list[RunScores], breakdown: Breakdown) -> None:
+    labels = [count_range(bucket.low, bucket.high) for bucket in breakdown[0]]
+    for row, (run, buckets) in enumerate(zip(runs, breakdown, strict=True)):
+        axes.errorbar(
+            range(len(labels)),
+            [bucket.mean for bucket in buckets],
+            [bucket.standard_error for bucket in buckets],
+            capsize=3,
+            label=plain(run.name),
+            **line_style(row),
+        )
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_xlabel("training interactions")
+    axes.set_ylim(bottom=0.0)
+    axes.legend(fontsize="small")

@@ -1,0 +1,110 @@
+"""Documents of tables and plots, as files for people and for programs.
+
+A document is shown as Markdown, which leaves out its plots, or as a section of a page (see
+`pages.py`).
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from symcere_jax.files import replacing, write_text
+from symcere_jax.report.plots import Plot, png
+from symcere_jax.report.records import to_json
+from symcere_jax.report.tables import Table
+
+
+@dataclasses.dataclass(frozen=True)
+class Heading:
+    """A title within a document."""
+
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Details:
+    """A table that is folded away under a line."""
+
+    summary: str
+    table: Table
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """A piece of a text, perhaps a colored word.
+
+    Attributes:
+        text: as it was written.
+        value: above 0: blue, below: orange, from −1 to 1; 0: not colored.
+        title: shown on hovering.
+    """
+
+    text: str
+    value: float = 0.0
+    title: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ColoredText:
+    """A text with words colored by their contributions."""
+
+    spans: Sequence[Span]
+
+
+Block = str | Heading | Table | Plot | Details | ColoredText
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """What a report says.
+
+    Attributes:
+        title: plain text.
+        blocks: in order; a string is a paragraph of plain text.
+    """
+
+    title: str
+    blocks: Sequence[Block]
+
+    @property
+    def plot(self) -> Plot | None:
+        """The first plot."""
+        return next((block for block in self.blocks if isinstance(block, Plot)), None)
+
+    def markdown(self) -> str:
+        """Title, headings, paragraphs and tables."""
+        parts = [f"# {self.title}"]
+        for block in self.blocks:
+            if isinstance(block, str):
+                parts.append(block)
+            elif isinstance(block, Heading):
+                parts.append(f"## {block.text}")
+            elif isinstance(block, Table):
+                parts.append(block.markdown())
+        return "\n\n".join(parts) + "\n"
+
+
+def write_document(document: Document, content: Any, folder: Path, name: str) -> list[Path]:
+    """Writes a document for people, for programs and as a plot: `NAME.md`, `.json` and `.png`.
+
+    Args:
+        document: the first, and the third if it has a plot.
+        content: the second: what the document was made of (see `to_json`).
+        folder: where to; made if it is missing.
+        name: of the files.
+
+    Returns:
+        The paths of the files.
+    """
+    markdown, data = document.markdown(), to_json(content)
+    image = None if document.plot is None else png(document.plot.figure())
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.md", folder / f"{name}.json"]
+    write_text(paths[0], markdown)
+    write_text(paths[1], data)
+    if image is not None:
+        paths.append(folder / f"{name}.png")
+        with replacing(paths[2]) as aside:
+            aside.write_bytes(image)
+    return paths

@@ -1,0 +1,175 @@
+"""Explanations of reviews and recommendations: JSON, pages, tables for the terminal."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table as TerminalTable
+
+from symcere_jax.explain import RecommendationExplanation, ReviewExplanation, TextExplanation
+from symcere_jax.files import write_text
+from symcere_jax.report.documents import Block, ColoredText, Document, Heading, Span
+from symcere_jax.report.pages import render_page
+from symcere_jax.report.records import read_record, to_json
+from symcere_jax.report.tables import Table, number
+
+NAME = "explanations"
+N_WORDS = 12  # on the terminal
+N_HISTORY = 10
+LEAST_WEIGHT = 0.08  # of a colored word, as a share of the largest
+LEGEND = (
+    "Words underlined in blue make a text more similar, those dotted in orange less; the stronger "
+    "the color, the larger the contribution; hover for numbers. Only words whose 95 % interval "
+    "over the repeats excludes 0 are colored."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanations:
+    """What launch/explain.py explains.
+
+    Attributes:
+        dataset: name of the data set.
+        against: embedding of the item that reviews are compared with.
+        reviews: explained reviews.
+        recommendations: explained recommendations.
+    """
+
+    dataset: str
+    against: str
+    reviews: list[ReviewExplanation]
+    recommendations: list[RecommendationExplanation]
+
+
+def write_explanations(explanations: Explanations, folder: Path) -> list[Path]:
+    """Writes `explanations.json` and `explanations.html`.
+
+    Args:
+        explanations: what to write.
+        folder: where to; made if it is missing.
+    """
+    document = explanation_document(explanations)
+    page = render_page(document.title, [document])
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{NAME}.json", folder / f"{NAME}.html"]
+    write_text(paths[0], to_json(explanations))
+    write_text(paths[1], page)
+    return paths
+
+
+def read_explanations(folder: Path) -> Explanations:
+    """Reads what `write_explanations` wrote.
+
+    Raises:
+        DataError: it is missing or malformed.
+    """
+    return read_record(folder / f"{NAME}.json", Explanations, "run launch/explain.py again")
+
+
+def explanation_document(explanations: Explanations, limit: int | None = None) -> Document:
+    """Explained recommendations, then reviews.
+
+    Args:
+        explanations: what to show.
+        limit: how many of them at most; None: all.
+    """
+    shown: list[list[Block]] = [
+        *map(_recommendation_blocks, explanations.recommendations),
+        *(_review_blocks(review, explanations.against) for review in explanations.reviews),
+    ]
+    blocks: list[Block] = [block for explanation in shown[:limit] for block in explanation]
+    return Document(f"Explanations on {explanations.dataset}", [LEGEND, *blocks])
+
+
+def terminal_tables(explanations: Explanations) -> list[TerminalTable]:
+    """The same for the terminal."""
+    tables = []
+    for one in explanations.recommendations:
+        title = f"{one.item_id} for {one.user_id}: score {one.score:.3f}, rank {one.rank}"
+        tables.append(_history_table(one).terminal(title))
+        for review in (*one.by_user, *one.about_item):
+            tables.append(_words_table(review))
+    return [*tables, *map(_words_table, explanations.reviews)]
+
+
+def colored_text(explanation: TextExplanation) -> ColoredText:
+    """The text with its words colored by contribution."""
+    words = {word.word: word for word in explanation.words}
+    largest = max((abs(word.mean) for word in explanation.words), default=0.0) or 1.0
+    spans = []
+    for piece in re.split(r"(\W+)", explanation.text):
+        word = words.get(piece.lower())
+        value = 0.0
+        if word is not None and (word.is_significant or explanation.n_repeats == 1):
+            value = word.mean / largest
+        if word is None or abs(value) < LEAST_WEIGHT:
+            spans.append(Span(piece))
+        else:
+            spans.append(Span(piece, value, f"{word.mean:+.4f} ± {word.half_width:.4f}"))
+    return ColoredText(spans)
+
+
+def _review_blocks(review: ReviewExplanation, against: str) -> list[Block]:
+    words = review.words
+    return [
+        Heading(f"Review {review.row}: {review.user_id} on {review.item_id}"),
+        f"Similarity of the text and the item's {against} embedding: {words.score:.3f}. Fit of the "
+        f"linear model: R² {words.fit:.2f}, {words.n_repeats} × {words.n_samples} perturbed texts.",
+        colored_text(words),
+    ]
+
+
+def _recommendation_blocks(one: RecommendationExplanation) -> list[Block]:
+    """What the score is a sum of, and the words that speak for it."""
+    return [
+        Heading(f"{one.item_id} for {one.user_id}: score {one.score:.3f}, rank {one.rank}"),
+        "The score is linear in the items that the user interacted with: the numbers add up to it. "
+        "By nearness: what one of them adds for being much like this item.",
+        _history_table(one),
+        "Words of the user's own reviews:",
+        *_evidence(one.by_user),
+        "Words of the item's reviews:",
+        *_evidence(one.about_item),
+    ]
+
+
+def _evidence(reviews: Sequence[ReviewExplanation]) -> list[Block]:
+    if not reviews:
+        return ["There are none in the training data."]
+    blocks: list[Block] = []
+    for review in reviews:
+        words = review.words
+        blocks.append(
+            f"{review.user_id} on {review.item_id}: similarity {words.score:.3f}, fit R² "
+            f"{words.fit:.2f}"
+        )
+        blocks.append(colored_text(words))
+    return blocks
+
+
+def _history_table(one: RecommendationExplanation) -> Table:
+    rows = [
+        [item.item_id, *(f"{x:+.3f}" for x in (item.total, item.text, item.graph, item.nearness))]
+        for item in one.history[:N_HISTORY]
+    ]
+    others = one.history[N_HISTORY:]
+    totals = {"own reviews and embedding": one.own, "popularity prior": one.popularity}
+    if others:
+        totals = {f"{len(others):,} further items": sum(item.total for item in others)} | totals
+    rows += [[name, f"{total:+.3f}", "", "", ""] for name, total in totals.items()]
+    return Table(["item of the user", "adds", "by text", "by graph", "by nearness"], rows)
+
+
+def _words_table(review: ReviewExplanation) -> TerminalTable:
+    """The words of the largest contributions; significant ones have a bar."""
+    explanation = review.words
+    rows = []
+    for word in explanation.words[:N_WORDS]:
+        length = math.ceil(10 * abs(word.mean) / abs(explanation.words[0].mean or 1.0))
+        bar = ("▲" if word.mean > 0 else "▼") * length if word.is_significant else ""
+        rows.append([word.word, bar, f"{word.mean:+.4f}", number(word.half_width)])
+    caption = f"similarity {explanation.score:.3f}, fit R² {explanation.fit:.2f}"
+    title = f"review {review.row}: {review.user_id} on {review.item_id}"
+    return Table(["word", "", "contribution", "±"], rows, n_words=2).terminal(title, caption)

@@ -1,0 +1,91 @@
+"""Plots: side by side in one image, or a figure a panel for a page.
+
+Runs differ in marker and line as well as in color. The colors are those of M. Okabe and K. Ito,
+"Color Universal Design" (2008), which people with any common color blindness can distinguish.
+"""
+
+import base64
+import dataclasses
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from symcere_jax.optional import require
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES = ("-", "--", "-.", ":")
+_DPI = 110
+
+
+def line_style(row: int) -> dict[str, Any]:
+    """Color, marker and line of the run of a row."""
+    return {
+        "color": COLORS[row % len(COLORS)],
+        "marker": MARKERS[row % len(MARKERS)],
+        "linestyle": LINES[row % len(LINES)],
+    }
+
+
+def plain(name: str) -> str:
+    """A name for matplotlib, which would read mathematics between dollar signs."""
+    return name.replace("$", r"\$")
+
+
+def note(axes: "Axes", text: str) -> None:
+    """Writes into an empty panel why it is empty."""
+    axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plot:
+    """Panels of a plot; nothing is drawn before it is asked for.
+
+    Attributes:
+        draw: draws on the axes of all panels, and gives each a title.
+        n_panels: how many there are.
+        caption: plain text.
+        panel_size: width and height of a panel in inches.
+    """
+
+    draw: Callable[[list["Axes"]], None]
+    n_panels: int
+    caption: str
+    panel_size: tuple[float, float] = (5.0, 3.8)
+
+    def figure(self) -> "Figure":
+        """All panels in a row."""
+        width, height = self.panel_size
+        figure = _new_figure(width * self.n_panels, height)
+        self.draw(list(figure.subplots(1, self.n_panels, squeeze=False)[0]))
+        return figure
+
+    def figures(self) -> list["Figure"]:
+        """A figure a panel."""
+        figures = [_new_figure(*self.panel_size) for _ in range(self.n_panels)]
+        self.draw([figure.subplots() for figure in figures])
+        return figures
+
+    def images(self) -> list[tuple[str, str]]:
+        """The title of each panel, and its image as an address for a page."""
+        images = []
+        for figure in self.figures():
+            data = base64.b64encode(png(figure)).decode("ascii")
+            images.append((figure.axes[0].get_title(), f"data:image/png;base64,{data}"))
+        return images
+
+
+def png(figure: "Figure") -> bytes:
+    """A figure as a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI)
+    return buffer.getvalue()
+
+
+def _new_figure(width: float, height: float) -> Any:
+    matplotlib = require("matplotlib.figure", extra="report")
+    return matplotlib.Figure(figsize=(width, height), layout="constrained")

@@ -1,0 +1,110 @@
+"""Scores of an ablation: each variant by itself, and against the reference."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.evaluation import PRIMARY_METRIC, PairedTest
+from symcere_jax.study.ablation import RECORD, VALID_SCORE, Ablation
+from symcere_jax.study.comparison import compare_runs
+
+
+@dataclasses.dataclass(frozen=True)
+class VariantScores:
+    """How a variant scores on the test split, and against the reference.
+
+    Attributes:
+        name: of the variant.
+        changes: the settings that it changes.
+        mean: of the metric over users and seeds.
+        seed_std: standard deviation of the metric over seeds; None for one seed.
+        seed_means: the metric of each seed.
+        test: against the reference, paired over users, their values averaged over seeds; Holm's
+            correction is over all variants. None for the reference.
+        coverage: share of the catalog within the top 10 of any user.
+        popularity: mean training interactions of the items within the top 10.
+        norm_popularity: Spearman's correlation of the norm of an item's embedding, before
+            normalization, with its training interactions, averaged over seeds; None where all norms
+            are equal.
+        valid_mean: of the metric on the validation split, over users and seeds.
+    """
+
+    name: str
+    changes: Mapping[str, Any]
+    mean: float
+    seed_std: float | None
+    seed_means: tuple[float, ...]
+    test: PairedTest | None
+    coverage: float
+    popularity: float
+    norm_popularity: float | None
+    valid_mean: float
+
+
+@dataclasses.dataclass(frozen=True)
+class AblationScores:
+    """An ablation on a data set.
+
+    Attributes:
+        dataset: its name.
+        metric: of all scores.
+        n_users: with a test interaction.
+        seeds: of each variant.
+        variants: the reference first.
+        same: variants that were not run -> the variant that each is equal to.
+    """
+
+    dataset: str
+    metric: str
+    n_users: int
+    seeds: tuple[int, ...]
+    variants: tuple[VariantScores, ...]
+    same: Mapping[str, str]
+
+
+def score_ablation(ablation: Ablation, dataset: ReviewDataset, workdir: Path) -> AblationScores:
+    """Collects the scores of a complete ablation.
+
+    Args:
+        ablation: what was run, two variants or more.
+        dataset: the prepared folder.
+        workdir: of the runs.
+
+    Raises:
+        DataError: a run lacks a file, or was scored on other data.
+    """
+    folders = [workdir / name for name in ablation.variants]
+    comparison = compare_runs(folders, dataset, "test", PRIMARY_METRIC, seeds=ablation.seeds)
+    variants = []
+    for folder, scores in zip(folders, comparison.runs, strict=True):
+        seed_folders = [folder / f"seed_{seed}" for seed in ablation.seeds]
+        records = [json.loads((seed / RECORD).read_text()) for seed in seed_folders]
+        metrics = [json.loads((seed / "metrics_test.json").read_text()) for seed in seed_folders]
+        correlations = [record["norm_popularity"] for record in records]
+        variants.append(
+            VariantScores(
+                name=folder.name,
+                changes=ablation.variants[folder.name],
+                mean=scores.mean,
+                seed_std=scores.seed_std,
+                seed_means=tuple(of_seed[PRIMARY_METRIC] for of_seed in metrics),
+                test=scores.test,
+                coverage=scores.beyond_accuracy["coverage@10"],
+                popularity=scores.beyond_accuracy["popularity@10"],
+                norm_popularity=None if None in correlations else float(np.mean(correlations)),
+                valid_mean=float(np.mean([record[VALID_SCORE] for record in records])),
+            )
+        )
+    return AblationScores(
+        dataset=dataset.name,
+        metric=PRIMARY_METRIC,
+        n_users=comparison.n_users,
+        seeds=ablation.seeds,
+        variants=tuple(variants),
+        same=ablation.same,
+    )

@@ -1,0 +1,233 @@
+"""Popularity bias of runs: embedding norms, what is recommended, and accuracy by popularity."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.errors import DataError
+from symcere_jax.evaluation import (
+    PRIMARY_METRIC,
+    Bucket,
+    HeldOutSplit,
+    alignment_and_uniformity,
+    find_gains,
+    ndcg_by_bucket,
+    norm_popularity_correlation,
+    quantile_buckets,
+    seed_std,
+    standard_error,
+)
+from symcere_jax.evaluation.scored_runs import ScoredRun, cutoff, read_runs
+from symcere_jax.training import Checkpoints, load_model
+
+N_DECILES = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Decile:
+    """Items of similar popularity: about a tenth of the catalog.
+
+    Attributes:
+        low: fewest training interactions of an item in it.
+        high: most of them.
+        n_items: number of items.
+        train_share: their share of the training interactions.
+        held_out_share: their share of the held-out interactions.
+    """
+
+    low: int
+    high: int
+    n_items: int
+    train_share: float
+    held_out_share: float
+
+
+@dataclasses.dataclass(frozen=True)
+class RunBias:
+    """How a run treats popularity; numbers are means over its seeds.
+
+    Attributes:
+        name: of the run.
+        n_seeds: number of trainings.
+        normalize: whether embeddings are normalized; None for a run without a checkpoint.
+        ndcg: NDCG@10.
+        seed_std: its standard deviation over seeds; None for one seed.
+        norm_popularity: Spearman's correlation of the norm of an item's embedding before
+            normalization with its training interactions; None without a checkpoint.
+        popularity_weight: the learned popularity prior β; None where there is none.
+        beyond_accuracy: "coverage@10", "gini@10", "popularity@10".
+        geometry: "alignment", "uniformity_users", "uniformity_items" of the best checkpoint.
+        norm_by_decile: mean norm of the items of a decile over the mean norm of all items.
+        recommended_by_decile: share of the first 10 ranks that the items of a decile take.
+        ndcg_by_decile: NDCG@10 of the held-out items of a decile.
+        ndcg_error_by_decile: its standard error over users.
+        norms: float64 `[n_items]` of the first seed, for a plot; None without a checkpoint.
+    """
+
+    name: str
+    n_seeds: int
+    normalize: bool | None
+    ndcg: float
+    seed_std: float | None
+    norm_popularity: float | None
+    popularity_weight: float | None
+    beyond_accuracy: dict[str, float]
+    geometry: dict[str, float]
+    norm_by_decile: list[float] | None
+    recommended_by_decile: list[float]
+    ndcg_by_decile: list[float]
+    ndcg_error_by_decile: list[float]
+    norms: np.ndarray | None = dataclasses.field(default=None, repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class PopularityBias:
+    """The bias of runs on the same data and split.
+
+    Attributes:
+        dataset: name of the data set.
+        split: "valid" or "test".
+        n_users: number of users with a held-out item.
+        held_out_popularity: mean training interactions of a held-out item, for a user first.
+        item_counts: int64 `[n_items]`, training interactions of each item.
+        deciles: of the catalog, least popular first; items of equal popularity stay together.
+        runs: in the order they were given.
+    """
+
+    dataset: str
+    split: str
+    n_users: int
+    held_out_popularity: float
+    item_counts: np.ndarray
+    deciles: list[Decile]
+    runs: list[RunBias]
+
+
+def measure_bias(
+    folders: Sequence[Path], dataset: ReviewDataset, split: HeldOutSplit = "test"
+) -> PopularityBias:
+    """Measures the popularity bias of scored runs.
+
+    Args:
+        folders: of the runs, each scored by launch/evaluate.py, or with a subfolder seed_* for each
+            of several trainings. One without a checkpoint has no norms.
+        dataset: the prepared folder that all of them were scored on.
+        split: that they were scored on.
+
+    Raises:
+        ConfigError: a run is given twice.
+        DataError: a run lacks a file, or was scored on other data, or nothing is held out.
+        CheckpointError: a checkpoint is damaged or of another prepared folder.
+    """
+    held_out = dataset.interactions(split)
+    if not len(held_out):
+        raise DataError(f"{dataset.folder} has no {split} interactions to measure a bias on")
+    runs = read_runs(folders, dataset, split, PRIMARY_METRIC)
+    item_counts = dataset.item_counts()
+    item_deciles = quantile_buckets(item_counts, N_DECILES)
+    decile_of = np.empty(dataset.n_items, np.int64)
+    for row, bucket in enumerate(item_deciles):
+        decile_of[bucket.members] = row
+    train_counts = np.bincount(decile_of[dataset.train[:, 1]], minlength=len(item_deciles))
+    held_out_deciles = [
+        Bucket(bucket.low, bucket.high, np.flatnonzero(decile_of[held_out[:, 1]] == row))
+        for row, bucket in enumerate(item_deciles)
+    ]
+    deciles = [
+        Decile(
+            bucket.low,
+            bucket.high,
+            len(bucket.members),
+            float(n_train / len(dataset.train)),
+            len(positions.members) / len(held_out),
+        )
+        for bucket, n_train, positions in zip(
+            item_deciles, train_counts, held_out_deciles, strict=True
+        )
+    ]
+    users, rows = np.unique(held_out[:, 0], return_inverse=True)
+    sums = np.bincount(rows, weights=item_counts[held_out[:, 1]])
+    return PopularityBias(
+        dataset=dataset.name,
+        split=split,
+        n_users=len(users),
+        held_out_popularity=float((sums / np.bincount(rows)).mean()),
+        item_counts=item_counts,
+        deciles=deciles,
+        runs=[_run_bias(run, dataset, held_out, item_deciles, held_out_deciles) for run in runs],
+    )
+
+
+def _run_bias(
+    run: ScoredRun,
+    dataset: ReviewDataset,
+    held_out: np.ndarray,
+    item_deciles: list[Bucket],
+    held_out_deciles: list[Bucket],
+) -> RunBias:
+    k = cutoff(PRIMARY_METRIC)
+    users = np.unique(held_out[:, 0])
+    gains = np.mean([find_gains(ranks, users, held_out, k) for ranks in run.recommended], axis=0)
+    ndcg = ndcg_by_bucket(gains, held_out[:, 0], held_out_deciles, k)
+    shown = run.recommended[run.recommended >= 0]
+    times_shown = np.bincount(shown, minlength=dataset.n_items)
+    # A run without a checkpoint, such as a baseline, has scores alone.
+    trained = [folder for folder in run.folders if Checkpoints(folder).numbers()]
+    models = [_model_bias(folder, dataset) for folder in trained]
+    norm_by_decile = None
+    if models:
+        norms = np.mean([model.norms / model.norms.mean() for model in models], axis=0)
+        norm_by_decile = [float(norms[bucket.members].mean()) for bucket in item_deciles]
+    return RunBias(
+        name=run.name,
+        n_seeds=len(run.values),
+        normalize=models[0].normalize if models else None,
+        ndcg=float(run.values.mean()),
+        seed_std=seed_std(run.values.mean(axis=1)),
+        norm_popularity=_mean([model.norm_popularity for model in models]),
+        popularity_weight=_mean([model.popularity_weight for model in models]),
+        beyond_accuracy=run.beyond_accuracy,
+        geometry={
+            name: float(np.mean([model.geometry[name] for model in models]))
+            for name in (models[0].geometry if models else ())
+        },
+        norm_by_decile=norm_by_decile,
+        recommended_by_decile=[
+            float(times_shown[bucket.members].sum() / max(len(shown), 1)) for bucket in item_deciles
+        ],
+        ndcg_by_decile=[float(x.mean()) if len(x) else float("nan") for x in ndcg],
+        ndcg_error_by_decile=[standard_error(x) if len(x) > 1 else float("nan") for x in ndcg],
+        norms=models[0].norms if models else None,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _ModelBias:
+    """What a checkpoint says of popularity; NaN where something is undefined."""
+
+    normalize: bool
+    norms: np.ndarray
+    norm_popularity: float
+    popularity_weight: float
+    geometry: dict[str, float]
+
+
+def _model_bias(folder: Path, dataset: ReviewDataset) -> _ModelBias:
+    trained = load_model(folder, dataset)
+    users, items = np.split(np.asarray(trained.nodes().fused), [dataset.n_users])
+    return _ModelBias(
+        normalize=trained.model.settings.normalize,
+        norms=np.linalg.norm(items.astype(np.float64), axis=1),
+        norm_popularity=norm_popularity_correlation(items, dataset.item_counts()),
+        popularity_weight=float(trained.params.get("popularity_weight", np.nan)),
+        geometry=alignment_and_uniformity(users, items, dataset.train),
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """Mean of the numbers that are finite; None if there are none."""
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.mean(finite)) if finite else None

@@ -1,0 +1,211 @@
+"""How a trained model does on users and items that it was not trained on, beside two baselines."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from symcere_jax.baselines.popularity import PopularitySettings, fit_popularity
+from symcere_jax.baselines.scorer import Scorer
+from symcere_jax.baselines.text_knn import TextKnnSettings, fit_feature_knn
+from symcere_jax.data import Interactions, ReviewDataset, schema
+from symcere_jax.errors import DataError
+from symcere_jax.evaluation import (
+    PRIMARY_METRIC,
+    Evaluation,
+    HeldOutSplit,
+    PairedTest,
+    compare_paired,
+)
+from symcere_jax.evaluation.cold_start_tasks import NEW_ITEMS, NEW_USERS, TOGETHER, ColdStartTasks
+from symcere_jax.models import score_block
+from symcere_jax.models.fold_in import FoldIn
+from symcere_jax.settings import NONE
+from symcere_jax.text import load_text_encoder
+from symcere_jax.training import TrainedModel, load_model
+
+POPULARITY, TEXT_KNN, MODEL = "popularity", "text kNN", "SymCERE"
+FROM_ITEMS, FROM_TEXTS = "SymCERE, from items alone", "SymCERE, from reviews alone"
+FAVORED = "SymCERE, new items favored"
+
+MIN_USERS = 20  # a task with fewer says nothing
+
+_BONUSES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # added to the scores of new items
+_KNN_SETTINGS = tuple(
+    TextKnnSettings(k, amplification)
+    for k, amplification in itertools.product((20, 100, 500), (1.0, 2.0, 4.0))
+)
+
+
+class NoColdStartError(DataError):
+    """A cold start cannot be measured with this model or this split."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ColdStartResult:
+    """The scores on one task.
+
+    Attributes:
+        task: a name of `evaluation.cold_start_tasks`.
+        evaluations: method -> its evaluation, of the same users.
+        tests: baseline -> the model's NDCG@10 minus the baseline's, user by user.
+    """
+
+    task: str
+    evaluations: Mapping[str, Evaluation]
+    tests: Mapping[str, PairedTest]
+
+
+def evaluate_cold_start(
+    workdir: str | Path, dataset: ReviewDataset, split: HeldOutSplit, *, seed: int = 0
+) -> list[ColdStartResult]:
+    """Scores a model, popularity and text kNN on new items, new users and warm interactions.
+
+    The model embeds what is new by `FoldIn`, without training. Popularity counts the known reviews
+    of new items; text kNN reads the same features as the model. The settings of text kNN and the
+    bonus of "new items favored" are chosen on the validation split, the first for each task.
+
+    Args:
+        workdir: of a training run.
+        dataset: the prepared folder that it was trained on.
+        split: "valid" or "test".
+        seed: of the choice of what is known of the new.
+
+    Raises:
+        NoColdStartError: nothing in the split is new, or the model has no text encoder that can
+            read further texts.
+    """
+    trained = load_model(workdir, dataset)
+    test = _Methods.create(trained, dataset, split, seed)
+    if not (len(test.tasks.new_items) or len(test.tasks.new_users)):
+        raise NoColdStartError(
+            f"no user or item of {split} is new; prepare the data with --split=cold_item or "
+            "--split=cold_user"
+        )
+    valid = test if split == "valid" else _Methods.create(trained, dataset, "valid", seed)
+    results = []
+    for task, pairs in test.tasks.predicted.items():
+        if len(np.unique(pairs[:, 0])) < MIN_USERS:
+            continue
+        scorers = _baselines(task, test, valid) | _models(task, test, valid)
+        evaluations = {
+            method: test.tasks.evaluate(task, scorer.score_block, scorer.params)
+            for method, scorer in scorers.items()
+        }
+        values = {
+            name: evaluation.per_user[PRIMARY_METRIC] for name, evaluation in evaluations.items()
+        }
+        tests = {
+            name: compare_paired(values[MODEL][None], values[name])[0]
+            for name in (POPULARITY, TEXT_KNN)
+        }
+        results.append(ColdStartResult(task, evaluations, tests))
+    return results
+
+
+def _baselines(task: str, test: "_Methods", valid: "_Methods") -> dict[str, Scorer]:
+    settings = _KNN_SETTINGS[0]
+    if task in valid.tasks.predicted:
+        settings = max(_KNN_SETTINGS, key=lambda each: valid.ndcg(task, valid.knn(task, each)))
+    return {POPULARITY: test.popularity(task), TEXT_KNN: test.knn(task, settings)}
+
+
+def _models(task: str, test: "_Methods", valid: "_Methods") -> dict[str, Scorer]:
+    if task == NEW_USERS:
+        from_items, from_texts = test.model(with_texts=False), test.model(with_items=False)
+        return {FROM_ITEMS: from_items, FROM_TEXTS: from_texts, MODEL: test.model()}
+    if task == NEW_ITEMS or not len(test.tasks.new_items):
+        return {MODEL: test.model()}
+    bonus = 0.0
+    if TOGETHER in test.tasks.predicted and TOGETHER in valid.tasks.predicted:
+        bonus = max(_BONUSES, key=lambda each: valid.ndcg(TOGETHER, valid.model(bonus=each)))
+    return {MODEL: test.model(), FAVORED: test.model(bonus=bonus)}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Methods:
+    """What the methods score a split with.
+
+    Attributes:
+        tasks: of the split.
+        trained: the model.
+        fold_in: embeds what is new.
+        features: of all items, float `[n_items, width]`, those of new ones from what is known.
+        user_features: of the new users, from what is known.
+    """
+
+    tasks: ColdStartTasks
+    trained: TrainedModel
+    fold_in: FoldIn
+    features: np.ndarray
+    user_features: np.ndarray
+
+    @classmethod
+    def create(
+        cls, trained: TrainedModel, dataset: ReviewDataset, split: HeldOutSplit, seed: int
+    ) -> "_Methods":
+        name = trained.metadata.settings.text_encoder
+        if name == NONE:
+            raise NoColdStartError(
+                "the model was trained without text, and cannot read what is new: train with text"
+            )
+        if schema.text_model_file(name) not in dataset.manifest.files:
+            raise NoColdStartError(
+                f"the text features {name!r} were made elsewhere, and the texts of what is new "
+                "cannot be read: train with text features that are made here"
+            )
+        encoder = load_text_encoder(dataset, name)
+        tasks = ColdStartTasks.from_split(dataset, split, seed=seed)
+        features = np.array(dataset.text_features(name, "items"))
+        features[tasks.new_items] = encoder.encode_documents(tasks.item_texts)
+        user_features = encoder.encode_documents(tasks.user_texts)
+        fold_in = FoldIn.of(trained.model, trained.params, trained.inputs, trained.neighbors)
+        return cls(tasks, trained, fold_in, features, user_features)
+
+    def ndcg(self, task: str, scorer: Scorer) -> float:
+        """NDCG@10 of a method on a task."""
+        evaluation = self.tasks.evaluate(task, scorer.score_block, scorer.params, ks=(10,))
+        return evaluation.metrics[PRIMARY_METRIC]
+
+    def popularity(self, task: str) -> Scorer:
+        scorer = fit_popularity(self.tasks.view(task), PopularitySettings(), 0)
+        counts = scorer.params.at[self.tasks.new_items].add(self._n_known())
+        return dataclasses.replace(scorer, params=counts)
+
+    def knn(self, task: str, settings: TextKnnSettings) -> Scorer:
+        return fit_feature_knn(self.tasks.view(task), self.features, settings)
+
+    def model(
+        self, *, with_items: bool = True, with_texts: bool = True, bonus: float = 0.0
+    ) -> Scorer:
+        """The model, which may be given the items and the texts of new users."""
+        tasks, fold_in = self.tasks, self.fold_in
+        user_items = Interactions.empty(len(tasks.new_users))
+        if with_items:
+            user_items = Interactions.from_rows(tasks.user_items)
+        item_features, counts = self.features[tasks.new_items], self._n_known()
+        users, _ = fold_in.users(user_items, self.user_features if with_texts else None)
+        new: dict[str, Any] = {
+            "users": users,
+            "items": fold_in.items(item_features),
+            "item_bias": fold_in.item_bias(counts) + bonus,
+        }
+        if fold_in.neighbors is not None:
+            new["user_neighbors"] = fold_in.neighbors.user_columns(user_items)
+            more: Any = fold_in.with_items(item_features, counts).neighbors
+            new["item_neighbors"] = more.item_columns[len(fold_in.neighbors.features) :]
+        embeddings = self.trained.embeddings()
+        rows = {"user": jnp.asarray(tasks.new_users), "item": jnp.asarray(tasks.new_items)}
+        columns = {
+            name: getattr(embeddings, name).at[rows[name[:4]]].set(values)
+            for name, values in new.items()
+        }
+        return Scorer(score_block, dataclasses.replace(embeddings, **columns))
+
+    def _n_known(self) -> np.ndarray:
+        """Number of known reviews of each new item."""
+        return np.array([len(texts) for texts in self.tasks.item_texts], np.float32)

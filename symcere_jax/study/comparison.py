@@ -1,0 +1,182 @@
+"""Compares runs on one data set: scores, paired tests, popularity, metrics by bucket."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from symcere_jax.data import schema
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.evaluation import (
+    PRIMARY_METRIC,
+    Bucket,
+    HeldOutSplit,
+    PairedTest,
+    compare_paired,
+    quantile_buckets,
+    recall_by_bucket,
+    seed_std,
+    standard_error,
+)
+from symcere_jax.evaluation.scored_runs import cutoff, read_runs
+
+N_BUCKETS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class BucketScore:
+    """Mean of a metric over the users of a bucket.
+
+    Attributes:
+        low: smallest count of training interactions in the bucket.
+        high: largest one.
+        n_users: number of users that the mean is over.
+        mean: of the run, its seeds averaged.
+        standard_error: of the mean, over users.
+    """
+
+    low: int
+    high: int
+    n_users: int
+    mean: float
+    standard_error: float
+
+
+@dataclasses.dataclass(frozen=True)
+class RunScores:
+    """How a run scores, by itself and against the reference.
+
+    Attributes:
+        name: of the run.
+        n_seeds: number of trainings that its values are averaged over.
+        mean: of the metric.
+        standard_error: of the mean, over users.
+        seed_std: standard deviation of the mean over seeds; None for one seed.
+        beyond_accuracy: "coverage@k", "gini@k" and "popularity@k", averaged over seeds.
+        test: against the reference; None for the reference itself.
+        by_item_popularity: recall@k of held-out items, by their training interactions.
+        by_user_history: the metric, by the users' training interactions.
+    """
+
+    name: str
+    n_seeds: int
+    mean: float
+    standard_error: float
+    seed_std: float | None
+    beyond_accuracy: dict[str, float]
+    test: PairedTest | None
+    by_item_popularity: list[BucketScore]
+    by_user_history: list[BucketScore]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Runs on the same data, split and users.
+
+    Attributes:
+        dataset: name of the data set.
+        fingerprint: of its content.
+        split: "valid" or "test".
+        metric: "metric@k".
+        k: its cutoff.
+        n_users: number of users.
+        reference: name of the run that the others are compared with.
+        runs: in the order they were given.
+    """
+
+    dataset: str
+    fingerprint: str
+    split: str
+    metric: str
+    k: int
+    n_users: int
+    reference: str
+    runs: list[RunScores]
+
+
+def compare_runs(
+    folders: Sequence[Path],
+    dataset: ReviewDataset,
+    split: HeldOutSplit = "test",
+    metric: str = PRIMARY_METRIC,
+    *,
+    reference: Literal["first", "best"] = "first",
+    seeds: Sequence[int] | None = None,
+    n_resamples: int = 10_000,
+    seed: int = 0,
+) -> Comparison:
+    """Compares runs, user by user.
+
+    Args:
+        folders: of the runs, each with the files of `write_scores`, or with a subfolder seed_* for
+            each of several trainings, whose values are averaged for each user.
+        dataset: the prepared folder that all of them were scored on.
+        split: that they were scored on.
+        metric: "metric@k", one of those that are kept for each user.
+        reference: the first run, or the one with the largest mean.
+        seeds: trainings to read of each run; None: all that it has.
+        n_resamples: of the bootstrap and the permutation test.
+        seed: of the resampling.
+
+    Raises:
+        ConfigError: there are fewer than two runs, one is given twice, or `metric` is malformed.
+        DataError: a run lacks a file or the metric, or was scored on other data or users.
+    """
+    if len(folders) < 2:
+        raise ConfigError("a comparison needs at least two runs: --runs=FOLDER,FOLDER")
+    held_out = dataset.interactions(split)
+    users = np.unique(held_out[:, 0])
+    if len(users) < 2:
+        raise DataError(
+            f"{dataset.folder / schema.pairs_file(split)} has {len(users)} users, a comparison "
+            "needs at least 2"
+        )
+    runs = read_runs(folders, dataset, split, metric, seeds)
+    values = np.stack([run.values.mean(axis=0) for run in runs])
+    reference_row = 0 if reference == "first" else int(values.mean(axis=1).argmax())
+    others = [row for row in range(len(runs)) if row != reference_row]
+    tests = compare_paired(
+        values[others], values[reference_row], n_resamples=n_resamples, seed=seed
+    )
+    test_by_row = dict(zip(others, tests, strict=True))
+    item_buckets = quantile_buckets(dataset.item_counts()[held_out[:, 1]], N_BUCKETS)
+    user_buckets = quantile_buckets(dataset.user_counts()[users], N_BUCKETS)
+    scores = []
+    for row, run in enumerate(runs):
+        recalls = recall_by_bucket(run.hits, held_out[:, 0], item_buckets)
+        by_history = [values[row, bucket.members] for bucket in user_buckets]
+        scores.append(
+            RunScores(
+                name=run.name,
+                n_seeds=len(run.values),
+                mean=float(values[row].mean()),
+                standard_error=standard_error(values[row]),
+                seed_std=seed_std(run.values.mean(axis=1)),
+                beyond_accuracy=run.beyond_accuracy,
+                test=test_by_row.get(row),
+                by_item_popularity=_bucket_scores(item_buckets, recalls),
+                by_user_history=_bucket_scores(user_buckets, by_history),
+            )
+        )
+    return Comparison(
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint,
+        split=split,
+        metric=metric,
+        k=cutoff(metric),
+        n_users=len(users),
+        reference=runs[reference_row].name,
+        runs=scores,
+    )
+
+
+def _bucket_scores(buckets: list[Bucket], values: list[np.ndarray]) -> list[BucketScore]:
+    return [
+        BucketScore(
+            bucket.low, bucket.high, len(per_user), float(per_user.mean()), standard_error(per_user)
+        )
+        for bucket, per_user in zip(buckets, values, strict=True)
+    ]

@@ -1,0 +1,101 @@
+"""Tasks in worker processes: a standard pool, stopped by one event, reporting on one queue."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from symcere_jax.callbacks import ShouldStop
+from symcere_jax.errors import SymcereError
+
+SECONDS_BETWEEN_LOOKS = 0.2
+DEVICE_MEMORY_SHARE = 0.9  # of an accelerator, for all workers together
+
+Work = Callable[[Any, Callable[[Any], None], ShouldStop], Any]
+"""`work(task, report, should_stop)`: a function of a module, so that workers can import it."""
+
+_stop: Any = None  # of this worker: the event that all workers share
+_reports: Any = None  # and their queue
+
+
+def run_tasks(
+    work: Work,
+    tasks: Sequence[Any],
+    *,
+    processes: int,
+    on_report: Callable[[Any], None],
+    should_stop: ShouldStop,
+) -> Iterator[Any]:
+    """Works on tasks in processes, and yields their results as they come.
+
+    Args:
+        work: called in a worker with a task, a function whose argument reaches `on_report`, and one
+            that tells whether to stop early.
+        tasks: picklable; in the order they are started.
+        processes: how many run at a time.
+        on_report: called here with what workers report.
+        should_stop: asked now and then; if true, workers are told to stop, and start no more tasks.
+
+    Yields:
+        What `work` returned, unless that is None.
+
+    Raises:
+        SymcereError: a worker was killed.
+        Exception: whatever `work` raises; the other workers are told to stop first.
+    """
+    if not tasks:
+        return
+    context = multiprocessing.get_context("spawn")  # a fork of a process that uses JAX may hang
+    stop, reports = context.Event(), context.SimpleQueue()
+    shared = (stop, reports, DEVICE_MEMORY_SHARE / processes)
+    with ProcessPoolExecutor(min(processes, len(tasks)), context, _start, shared) as pool:
+        waiting = {pool.submit(_run, work, task) for task in tasks}
+        try:
+            while waiting:
+                if should_stop():
+                    stop.set()
+                done, waiting = wait(waiting, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
+                while not reports.empty():
+                    on_report(reports.get())
+                results = [future.result() for future in done]
+                yield from (result for result in results if result is not None)
+        except BrokenProcessPool:
+            if not should_stop():
+                raise SymcereError(
+                    "a worker process was killed (out of memory?): the same command resumes, "
+                    "perhaps with fewer --processes"
+                ) from None
+        finally:
+            stop.set()  # the pool then waits for its workers
+
+
+def _start(stop: Any, reports: Any, memory_share: float) -> None:
+    """Prepares a worker."""
+    global _stop, _reports
+    _stop, _reports = stop, reports
+    # Ctrl-C reaches all processes: the first decides, and tells the workers.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _ignore_once)
+    # JAX takes most of an accelerator's memory when it starts, unless told otherwise.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", f"{memory_share:.3f}")
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _run(work: Work, task: Any) -> Any:
+    return None if _stop.is_set() else work(task, _reports.put, _stop.is_set)
+
+
+def _ignore_once(number: int, frame: object) -> None:
+    signal.signal(number, signal.SIG_DFL)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed can tell nothing: its workers end as they are, to be resumed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

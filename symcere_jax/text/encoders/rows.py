@@ -1,0 +1,149 @@
+"""Rows of text features and of term counts: on disk, in any order, summed over users or items."""
+
+import itertools
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import scipy.sparse
+
+from symcere_jax.arrays import unit_rows
+
+_BLOCK = 1 << 13
+
+
+def collect_rows(blocks: Iterable[np.ndarray], n: int, width: int, path: Path | None) -> np.ndarray:
+    """Joins blocks of rows, in a file that is then mapped, or in memory.
+
+    Args:
+        blocks: consecutive float32 `[m, width]`.
+        n: rows in all.
+        width: of a row.
+        path: the file, in NumPy's format; None: in memory.
+
+    Returns:
+        float32 `[n, width]`.
+    """
+    if path is None:
+        return np.concatenate([np.zeros((0, width), np.float32), *blocks])
+    # Written rather than mapped: pages that are mapped and changed stay in memory.
+    with path.open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (n, width)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:
+            file.write(np.ascontiguousarray(block, np.float32).data)
+    return np.load(path, mmap_mode="r+", allow_pickle=False)
+
+
+def owner_means(rows: np.ndarray, kept: np.ndarray, owner: np.ndarray, n: int) -> np.ndarray:
+    """The mean row of each user or item, divided by its norm.
+
+    Args:
+        rows: float32 `[m, width]`, one for each review.
+        kept: bool `[m]`, the reviews that count.
+        owner: int `[m]`, the user or item of each review.
+        n: number of users or items.
+
+    Returns:
+        float32 `[n, width]`, rows of norm 1; 0 without any row that counts.
+    """
+    sums = np.zeros((n, rows.shape[1]))
+    for start in range(0, len(rows), _BLOCK):
+        places = start + np.flatnonzero(kept[start : start + _BLOCK])
+        np.add.at(sums, owner[places], rows[places])
+    return unit_rows(sums)
+
+
+def sum_rows(rows: scipy.sparse.csr_matrix, owner: np.ndarray, n: int) -> scipy.sparse.csr_matrix:
+    """Sums of the sparse rows of each owner.
+
+    Args:
+        rows: `[m, n_columns]`.
+        owner: int `[m]`.
+        n: number of owners.
+
+    Returns:
+        `[n, n_columns]`.
+    """
+    row_of_value = np.repeat(owner, np.diff(rows.indptr))
+    shape = (n, rows.shape[1])
+    return scipy.sparse.csr_matrix((rows.data, (row_of_value, rows.indices)), shape=shape)
+
+
+class StoredRows:
+    """Sparse rows in files without a name, which are mapped: they vanish with this object.
+
+    Args:
+        blocks: consecutive rows.
+        n_columns: number of columns.
+        scratch: folder for the files; None: that of the system.
+    """
+
+    def __init__(
+        self, blocks: Iterable[scipy.sparse.csr_matrix], n_columns: int, scratch: Path | None
+    ) -> None:
+        self._n_columns = n_columns
+        ends = [np.zeros(1, np.int64)]
+        with (
+            tempfile.TemporaryFile(dir=scratch) as values,
+            tempfile.TemporaryFile(dir=scratch) as columns,
+        ):
+            for block in blocks:
+                values.write(block.data.astype(np.float32).data)
+                columns.write(block.indices.astype(np.int32).data)
+                ends.append(ends[-1][-1] + block.indptr[1:])
+            self._ends = np.concatenate(ends)
+            self._values = _mapped(values, np.float32)
+            self._columns = _mapped(columns, np.int32)
+
+    @property
+    def matrix(self) -> scipy.sparse.csr_matrix:
+        """All rows, float32 `[n, n_columns]`, without a copy."""
+        arrays = (self._values, self._columns, self._ends)
+        return scipy.sparse.csr_matrix(arrays, shape=(len(self._ends) - 1, self._n_columns))
+
+    def take(self, rows: np.ndarray) -> scipy.sparse.csr_matrix:
+        """Copies rows.
+
+        Args:
+            rows: int `[m]`, in any order.
+
+        Returns:
+            float32 `[m, n_columns]`.
+        """
+        starts, lengths = self._ends[rows], self._ends[rows + 1] - self._ends[rows]
+        ends = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.repeat(starts - ends[:-1], lengths) + np.arange(ends[-1])
+        arrays = (self._values[places], self._columns[places], ends)
+        return scipy.sparse.csr_matrix(arrays, shape=(len(rows), self._n_columns))
+
+    def sums(
+        self, rows: np.ndarray, owner: np.ndarray, n: int
+    ) -> Iterator[scipy.sparse.csr_matrix]:
+        """Yields the sums of the rows of each owner, some owners at a time.
+
+        Args:
+            rows: int `[m]`, the rows that count.
+            owner: int `[m]`, the owner of each.
+            n: number of owners.
+        """
+        order = np.argsort(owner, kind="stable")
+        rows, owner = rows[order], owner[order]
+        starts = np.searchsorted(owner, np.arange(n + 1))
+        cuts = np.searchsorted(starts, np.arange(0, len(rows) + _BLOCK, _BLOCK))
+        for first, stop in itertools.pairwise(np.unique([0, *cuts.clip(max=n), n])):
+            block = slice(starts[first], starts[stop])
+            yield sum_rows(self.take(rows[block]), owner[block] - first, stop - first)
+
+    def __iter__(self) -> Iterator[scipy.sparse.csr_matrix]:
+        """Yields all rows, some at a time."""
+        n = len(self._ends) - 1
+        for start in range(0, n, _BLOCK):
+            yield self.take(np.arange(start, min(start + _BLOCK, n)))
+
+
+def _mapped(file: IO[bytes], dtype: type) -> np.ndarray:
+    file.flush()
+    return np.memmap(file, dtype, "r") if file.tell() else np.zeros(0, dtype)

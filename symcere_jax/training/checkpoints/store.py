@@ -1,0 +1,314 @@
+"""Checkpoints of a run, by Orbax.
+
+    <workdir>/checkpoints/<number>/
+        state         all that training needs to resume
+        best          the parameters with the best validation score so far
+        embeddings    what scoring needs, computed from these
+        contents.json metadata, arrays, and a checksum of every file; written last
+
+Checkpoints are numbered in the order in which they are written, and each is whole by itself. Where
+the newest is damaged, the one before it serves, with a warning.
+"""
+
+import contextlib
+import errno
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from symcere_jax.errors import CheckpointError, StorageError
+from symcere_jax.training.checkpoints.contents import (
+    Contents,
+    DamagedError,
+    delete,
+    describe_arrays,
+    is_complete,
+)
+from symcere_jax.training.checkpoints.metadata import Metadata
+
+FOLDER = "checkpoints"
+KEEP = 2
+_ATTEMPTS = 10  # to read a checkpoint before training deletes it
+
+_LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Checkpoints:
+    """The checkpoints of one workdir."""
+
+    def __init__(self, workdir: str | Path) -> None:
+        self.folder = Path(workdir).absolute() / FOLDER
+
+    def numbers(self) -> list[int]:
+        """Numbers of the complete checkpoints, ascending."""
+        return sorted(
+            int(path.name)
+            for path in self._folders()
+            if path.name.isdecimal() and is_complete(path)
+        )
+
+    def save(
+        self,
+        state: Any,
+        best_params: Any,
+        embeddings: Any,
+        metadata: Metadata,
+        *,
+        keep: int = KEEP,
+    ) -> None:
+        """Writes a checkpoint, unless the newest one is of the same metadata.
+
+        Earlier ones are deleted afterwards: whenever a save is cut off, there is one to resume.
+
+        Args:
+            state: arrays on one device: all that training needs.
+            best_params: the parameters with the best score.
+            embeddings: what scoring needs, computed from these.
+            metadata: of the run.
+            keep: how many checkpoints to keep.
+
+        Raises:
+            StorageError: it cannot be written; what was there before still is.
+        """
+        numbers = self.numbers()
+        with contextlib.suppress(CheckpointError):
+            if numbers and Contents.read(self._path(numbers[-1])).metadata == metadata:
+                return
+        number = numbers[-1] + 1 if numbers else 0
+        trees = {"state": state, "best": best_params, "embeddings": embeddings}
+        self._write(number, trees, metadata)
+        self._delete_except([*numbers, number][-max(keep, 1) :])
+
+    def restore(
+        self, state: Any, params: Any, check: Callable[[Metadata], None] = lambda metadata: None
+    ) -> tuple[Metadata, Any, Any]:
+        """Reads the newest checkpoint that is whole, for training to resume from it.
+
+        Newer ones, which are damaged, are deleted: the run will write them again.
+
+        Args:
+            state: a tree of the structure of the state, of arrays or `jax.ShapeDtypeStruct`.
+            params: the same for the parameters.
+            check: raises an error where the run is another one.
+
+        Returns:
+            Metadata, state and best parameters, on this machine's first device.
+
+        Raises:
+            CheckpointError: there is none, all are damaged, or they are of another model.
+        """
+
+        def read(folder: Path, contents: Contents) -> tuple[int, Metadata, Any, Any]:
+            check(contents.metadata)
+            restored = (
+                _read_like(folder, contents, part, like)
+                for part, like in (("state", state), ("best", params))
+            )
+            return int(folder.name), contents.metadata, *restored
+
+        number, *restored = self._read_newest(read)
+        self._delete_except([kept for kept in self.numbers() if kept <= number])
+        metadata, state, params = restored
+        return metadata, state, params
+
+    def restore_best(self, like: Callable[[Metadata], Any]) -> tuple[Metadata, Any]:
+        """Reads the best parameters; training may write and delete checkpoints meanwhile.
+
+        Args:
+            like: gives the structure of the parameters, of arrays or `jax.ShapeDtypeStruct`; raises
+                an error where the checkpoint is not the one that is wanted.
+
+        Returns:
+            Metadata, and the parameters on this machine's first device.
+
+        Raises:
+            CheckpointError: there is none, all are damaged, or they are of another model.
+        """
+        return self._read_newest(
+            lambda folder, contents: (
+                contents.metadata,
+                _read_like(folder, contents, "best", like(contents.metadata)),
+            )
+        )
+
+    def restore_embeddings(self, check: Callable[[Metadata], None]) -> tuple[Metadata, dict]:
+        """Reads what scoring needs; training may write and delete checkpoints meanwhile.
+
+        Args:
+            check: raises an error where the checkpoint is not the one that is wanted.
+
+        Returns:
+            Metadata, and the arrays by name.
+
+        Raises:
+            CheckpointError: there is none, or all are damaged.
+        """
+
+        def read(folder: Path, contents: Contents) -> tuple[Metadata, dict]:
+            check(contents.metadata)
+            arrays = contents.verify(folder, "embeddings")
+            like = {
+                name: jax.ShapeDtypeStruct(shape, dtype) for name, (dtype, shape) in arrays.items()
+            }
+            return contents.metadata, _read_arrays(folder, "embeddings", like)
+
+        return self._read_newest(read)
+
+    def metadata(self) -> Metadata:
+        """The metadata of the newest whole checkpoint.
+
+        Raises:
+            CheckpointError: there is none, all are damaged, or of another format version.
+        """
+        return self._read_newest(lambda folder, contents: contents.metadata)
+
+    def clear(self) -> None:
+        """Deletes what is left of a run whose first save was cut off."""
+        self._delete_except([])
+
+    def _write(self, number: int, trees: dict[str, Any], metadata: Metadata) -> None:
+        folder = self._path(number)
+        # Orbax takes a device's own arrays for a mistake where there are several processes.
+        host = {name: jax.tree.map(np.asarray, tree) for name, tree in trees.items()}
+        parts: dict[str, Any] = {name: ocp.args.StandardSave(tree) for name, tree in host.items()}
+        try:
+            delete(folder)  # a save that was cut off before its contents
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with _orbax() as orbax:
+                orbax.save(folder, args=ocp.args.Composite(**parts))
+            Contents.write(folder, metadata, host)
+        except (OSError, ValueError) as error:
+            # Of several arrays that cannot be written, Orbax asks for the first; asyncio would
+            # report the others, with a traceback, once they are forgotten.
+            logging.getLogger("asyncio").addFilter(_is_reported)
+            for path in folder.parent.glob(f"{number}*"):
+                if path == folder or not path.name.isdecimal():
+                    delete(path)
+            numbers = self.numbers()
+            kept = f"{self._path(numbers[-1])} is kept" if numbers else "there is none yet"
+            raise StorageError(
+                f"cannot write checkpoint {folder}: {_reason(error)}; {kept}: make room, then give "
+                "the same command again, and it resumes"
+            ) from error
+
+    def _read_newest(self, read: Callable[[Path, Contents], T]) -> T:
+        """What a function reads of the newest checkpoint that is whole."""
+        damages: list[DamagedError] = []
+        for _ in range(_ATTEMPTS):
+            damages = []
+            for number in reversed(self.numbers()):
+                folder = self._path(number)
+                try:
+                    result = read(folder, Contents.read(folder))
+                except DamagedError as error:
+                    if not is_complete(folder):
+                        break  # training has deleted it: there is a newer one
+                    damages.append(error)
+                else:
+                    for damage in damages:
+                        _LOG.warning("%s; %s is used instead", damage, folder)
+                    return result
+            else:
+                break
+        workdir = self.folder.parent
+        if not damages:
+            raise CheckpointError(
+                f"no checkpoint in {self.folder}: train first, with "
+                f"python launch/train.py --dataset=DATASET --workdir={workdir}"
+            )
+        raise CheckpointError(
+            f"{damages[0]}, and no other checkpoint is whole: train again in another workdir"
+        )
+
+    def _delete_except(self, kept: list[int]) -> None:
+        names = {str(number) for number in kept}
+        for path in self._folders():
+            if path.name not in names:
+                delete(path)
+
+    def _path(self, number: int) -> Path:
+        return self.folder / str(number)
+
+    def _folders(self) -> list[Path]:
+        """Folders of checkpoints, also of saves that were cut off (whose names are no numbers)."""
+        try:
+            return [path for path in self.folder.iterdir() if path.is_dir()]
+        except OSError:
+            return []
+
+
+def _read_like(folder: Path, contents: Contents, part: str, like: Any) -> Any:
+    saved, wanted = contents.verify(folder, part), describe_arrays(like)
+    for name in sorted(saved.keys() | wanted.keys()):
+        if saved.get(name) != wanted.get(name):
+            raise CheckpointError(
+                f"{folder}: not a checkpoint of this model: {name} is "
+                f"{saved.get(name, 'missing')}, must be {wanted.get(name, 'missing')}; train "
+                "again in another workdir"
+            )
+    return _read_arrays(folder, part, like)
+
+
+def _read_arrays(folder: Path, part: str, like: Any) -> Any:
+    # The devices that wrote it need not exist here: name the device to read onto.
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    abstract = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), like
+    )
+    args: Any = {part: ocp.args.StandardRestore(abstract)}
+    with _orbax(folder) as orbax:
+        return orbax.restore(folder, args=ocp.args.Composite(**args))[part]
+
+
+def _is_reported(record: logging.LogRecord) -> bool:
+    return "exception was never retrieved" not in record.getMessage()
+
+
+def _reason(error: Exception) -> str:
+    """Why something cannot be written; Orbax wraps it in several lines of its own."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES):
+        if os.strerror(code) in str(error):
+            return os.strerror(code)
+    return " ".join(str(error).split())[:300]
+
+
+@contextlib.contextmanager
+def _orbax(folder: Path | None = None) -> Iterator[ocp.Checkpointer]:
+    """Orbax, silenced.
+
+    Args:
+        folder: that is read; what goes wrong then is reported as damage of it.
+    """
+    # Orbax logs every step of its work as a warning or an error; ours say what matters.
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        process = jax.process_index()
+        # Each process by itself: only the primary one writes, and any of them may read.
+        alone = ocp.options.MultiprocessingOptions(
+            primary_host=process,
+            active_processes={process},
+            barrier_sync_key_prefix=f"process_{process}",
+        )
+        options = ocp.CompositeOptions(multiprocessing_options=alone)
+        handler = ocp.CompositeCheckpointHandler(composite_options=options)
+        with ocp.Checkpointer(handler, multiprocessing_options=alone) as orbax:
+            yield orbax
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if folder is None:
+            raise
+        reason = " ".join(str(error).split())[:300]
+        raise DamagedError(f"{folder} is damaged ({reason})") from error
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,151 @@
+"""One micro-batch of a step, and the losses that several terms share."""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from symcere_jax import losses
+from symcere_jax.settings import ResolvedSettings
+from symcere_jax.training.devices import local_rows
+from symcere_jax.training.inputs import MAX_HISTORY, TrainInputs
+from symcere_jax.training.objective.batch import Batch
+from symcere_jax.training.objective.embeddings import PairEmbeddings
+
+
+@dataclasses.dataclass(frozen=True)
+class MicroBatch:
+    """Interactions whose losses are computed together; inside `map_devices`.
+
+    Anchors are this device's rows; candidates of the batch are those of all devices.
+
+    Attributes:
+        settings: which losses, and how.
+        inputs: histories, and how often users and items occur.
+        n_devices: devices along the axis.
+        block_size: candidates whose logits are held at once.
+        batch: the interactions, of all devices.
+        pairs: their embeddings.
+        temperature: float32 scalar.
+    """
+
+    settings: ResolvedSettings
+    inputs: TrainInputs
+    n_devices: int
+    block_size: int
+    batch: Batch
+    pairs: PairEmbeddings
+    temperature: jax.Array
+
+    @property
+    def n_rows(self) -> int:
+        """Number of interactions, of all devices."""
+        return self.batch.users.shape[0]
+
+    @property
+    def n_items(self) -> int:
+        """Number of items of the data set."""
+        return self.inputs.model.item_degree.shape[0]
+
+    def local(self, rows: jax.Array) -> jax.Array:
+        """This device's share of some rows."""
+        return local_rows(rows, self.n_devices)
+
+    def positive_scores(self, bias: jax.Array | None = None) -> jax.Array:
+        """Scores of this device's interactions, float32 `[b]`; bias is that of all devices'."""
+        users, items = self.local(self.pairs.users), self.local(self.pairs.items)
+        local_bias = None if bias is None else self.local(bias)
+        return losses.pair_scores(users, items, self.temperature, local_bias)
+
+    def rank_items(
+        self, items: jax.Array, bias: jax.Array, item_rows: losses.ItemRows | None = None
+    ) -> losses.Terms:
+        """SINCERE of each interaction's item against many items.
+
+        Args:
+            items: float32 `[c, d]`, embeddings of the items.
+            bias: float32 `[c]`, their popularity prior.
+            item_rows: where each item is among them; None: item i is row i.
+        """
+        histories = None
+        if self.settings.false_negatives == "history":
+            histories = self._histories(self.local(jnp.arange(self.n_rows)))
+        return losses.catalog_sincere_terms(
+            self.positive_scores(self.pairs.item_bias),
+            self.local(self.pairs.users),
+            self.local(self.batch.items),
+            items,
+            histories,
+            self.temperature,
+            item_bias=bias,
+            item_rows=item_rows,
+            block_size=self.block_size,
+        )
+
+    def prefer(self, others: jax.Array, bias: jax.Array, keep: jax.Array) -> losses.Terms:
+        """BPR of each interaction's item over one other item.
+
+        Args:
+            others: float32 `[n_rows, d]`, embeddings of the other items.
+            bias: float32 `[n_rows]`, their popularity prior.
+            keep: bool `[b]`, which of this device's interactions count.
+        """
+        scores = losses.pair_scores(
+            self.local(self.pairs.users), self.local(others), self.temperature, self.local(bias)
+        )
+        return losses.bpr_terms(self.positive_scores(self.pairs.item_bias), scores, keep)
+
+    def exclude_items(self, n_rows: int) -> losses.ExclusionMask:
+        """Which items of the first `n_rows` interactions are no negatives of their users."""
+        return self._exclude(
+            self.batch.items[:n_rows],
+            lambda places: losses.history_mask(
+                self.batch.items[places], self._histories(self.local(jnp.arange(n_rows)))
+            ),
+        )
+
+    def exclude_users(self, n_rows: int) -> losses.ExclusionMask:
+        """Which users of the first `n_rows` interactions are no negatives of their items."""
+        items = self.local(self.batch.items[:n_rows])
+        return self._exclude(
+            self.batch.users[:n_rows],
+            lambda places: losses.history_mask(items, self._histories(places)).T,
+        )
+
+    def log_frequency(self, degree: jax.Array) -> jax.Array:
+        """Log of the share of the interactions that nodes take part in; 0 without the correction.
+
+        Source: X. Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
+        Recommendations", RecSys 2019.
+        """
+        if not self.settings.logq_correction:
+            return jnp.zeros_like(degree)
+        return jnp.log(degree / self.inputs.interactions.shape[0])
+
+    def _exclude(
+        self, candidates: jax.Array, find_known: Callable[[jax.Array], jax.Array]
+    ) -> losses.ExclusionMask:
+        """Excludes candidates of the batch by `false_negatives`.
+
+        Args:
+            candidates: int32 `[n_rows]`, users or items.
+            find_known: takes places among them, int32 `[c]`, and tells which of these each of this
+                device's anchors interacted with, bool `[b, c]`.
+        """
+        rule = self.settings.false_negatives
+        own_places = self.local(jnp.arange(candidates.shape[0]))
+        own = self.local(candidates)
+
+        def is_excluded(places: jax.Array) -> jax.Array:
+            known = find_known(places) if rule == "history" else None
+            return losses.exclude_from_batch(
+                rule, own_places, own, places, candidates[places], known
+            )
+
+        return is_excluded
+
+    def _histories(self, rows: jax.Array) -> losses.ItemLists:
+        """Training items of the users of some rows of the micro-batch."""
+        users, start = self.batch.users[rows], self.batch.history_start[rows]
+        return self.inputs.history.lists(users, MAX_HISTORY, start)

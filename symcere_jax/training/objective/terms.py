@@ -1,0 +1,308 @@
+"""The terms of the objective. A term of weight 0 is not built, and costs nothing.
+
+Each term works in three steps, all inside `map_devices`: once per step it draws what it needs and
+gathers embeddings, then it computes its loss for each micro-batch.
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from symcere_jax import losses
+from symcere_jax.models import NODE_PARAMS, SymCERE
+from symcere_jax.settings import NONE, ResolvedSettings
+from symcere_jax.training.inputs import TrainInputs
+from symcere_jax.training.objective.batch import Batch, ItemCycle
+from symcere_jax.training.objective.embeddings import Modality, StepEmbeddings
+from symcere_jax.training.objective.microbatch import MicroBatch
+
+_LABELS = ("user", "item")  # by column of the interactions
+
+
+@flax.struct.dataclass
+class Parts:
+    """What a term keeps for the micro-batches of a step.
+
+    Attributes:
+        rows: pytree whose leaves are cut evenly along their first axis, a part a micro-batch.
+        shared: pytree that all micro-batches read whole.
+    """
+
+    rows: Any = ()
+    shared: Any = ()
+
+
+class Term:
+    """A loss term. The defaults draw and gather nothing."""
+
+    def draw(
+        self, inputs: TrainInputs, batch: Batch, key: jax.Array, n_micro_batches: int
+    ) -> Parts:
+        """Draws the integers of a step: items to compare with."""
+        return Parts()
+
+    def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
+        """Reads embeddings from the nodes; differentiable in the parameters."""
+        return Parts()
+
+    def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
+        """This device's sum and count for a micro-batch."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class CatalogRanking(Term):
+    """All items compete for a user: SINCERE over the whole catalog."""
+
+    def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
+        """Reads all items."""
+        return Parts(shared=step.all_items())
+
+    def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
+        """Ranks each interaction's item above all others."""
+        return micro.rank_items(*gathered.shared)
+
+
+@dataclasses.dataclass(frozen=True)
+class SampledRanking(Term):
+    """Items drawn for each micro-batch compete for a user."""
+
+    n_candidates: int
+
+    def draw(
+        self, inputs: TrainInputs, batch: Batch, key: jax.Array, n_micro_batches: int
+    ) -> Parts:
+        """Draws a cycle of all items, a stretch of it for each micro-batch."""
+        cycle = ItemCycle.draw(inputs.model.item_degree.shape[0], key)
+        return Parts(cycle.stretches(n_micro_batches, self.n_candidates), cycle.places)
+
+    def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
+        """Reads the drawn items."""
+        return Parts(step.items(drawn.rows[0]))
+
+    def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
+        """Ranks each interaction's item above the drawn ones."""
+        items, bias = gathered.rows
+        # Each of c drawn candidates stands for n_items / c items.
+        bias = bias + math.log(micro.n_items / self.n_candidates)
+        places = losses.ItemRows(drawn.shared, drawn.rows[1][0])
+        return micro.rank_items(items, bias, item_rows=places)
+
+
+@dataclasses.dataclass(frozen=True)
+class InBatchRanking(Term):
+    """The items of the micro-batch compete for a user."""
+
+    def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
+        """Reads the items of the batch, their interactions included."""
+        return Parts(step.items(batch.items))
+
+    def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
+        """Ranks each interaction's item above the other interactions' items."""
+        items, bias = gathered.rows
+        log_frequency = micro.log_frequency(micro.inputs.model.item_degree[micro.batch.items])
+        return losses.in_batch_sincere_terms(
+            micro.positive_scores(micro.pairs.item_bias) - micro.local(log_frequency),
+            micro.local(micro.pairs.users),
+            items,
+            micro.exclude_items(micro.n_rows),
+            micro.temperature,
+            candidate_bias=bias - log_frequency,
+            block_size=micro.block_size,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class BprRanking(Term):
+    """One item drawn from all competes with each interaction's item."""
+
+    def draw(
+        self, inputs: TrainInputs, batch: Batch, key: jax.Array, n_micro_batches: int
+    ) -> Parts:
+        """Draws an item for each interaction."""
+        n_items = inputs.model.item_degree.shape[0]
+        return Parts(jax.random.randint(key, batch.users.shape, 0, n_items))
+
+    def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
+        """Reads the drawn items."""
+        return Parts(step.items(drawn.rows))
+
+    def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
+        """BPR; a drawn item that is a positive of the user does not count."""
+        negatives = micro.local(drawn.rows)
+        is_positive = negatives == micro.local(micro.batch.items)
+        if micro.settings.false_negatives == "history":
+            users = micro.local(micro.batch.users)
+            is_positive |= micro.inputs.history.contains(users, negatives)
+        items, bias = gathered.rows
+        return micro.prefer(items, bias, ~is_positive)
+
+
+@dataclasses.dataclass(frozen=True)
+class LowRatedRanking(Term):
+    """An item that the user rated low ranks below each interaction's item."""
+
+    def draw(
+        self, inputs: TrainInputs, batch: Batch, key: jax.Array, n_micro_batches: int
+    ) -> Parts:
+        """Draws a low-rated item for each interaction, `n_items` where the user has none."""
+        lists, n_items = inputs.low_rated, inputs.model.item_degree.shape[0]
+        counts = lists.counts(batch.users)
+        key = jax.random.fold_in(key, 1)
+        offsets = jax.random.randint(key, batch.users.shape, 0, jnp.maximum(counts, 1))
+        last = max(lists.indices.shape[0] - 1, 0)
+        places = jnp.minimum(lists.indptr[batch.users] + offsets, last)
+        return Parts(jnp.where(counts > 0, jnp.append(lists.indices, 0)[places], n_items))
+
+    def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
+        """Reads the drawn items."""
+        return Parts(step.items(jnp.minimum(drawn.rows, step.model.n_items - 1)))
+
+    def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
+        """BPR of the interaction's item over the low-rated one."""
+        items, bias = gathered.rows
+        return micro.prefer(items, bias, micro.local(drawn.rows) < micro.n_items)
+
+
+@dataclasses.dataclass(frozen=True)
+class UserRanking(Term):
+    """The users of the micro-batch compete for an item."""
+
+    def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
+        """Reads the items of the batch, their interactions included."""
+        return Parts(step.items(batch.items)[0])
+
+    def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
+        """Ranks each interaction's user above the other interactions' users."""
+        log_frequency = micro.log_frequency(micro.inputs.model.user_degree[micro.batch.users])
+        return losses.in_batch_sincere_terms(
+            micro.positive_scores() - micro.local(log_frequency),
+            micro.local(gathered.rows),
+            micro.pairs.users,
+            micro.exclude_users(micro.n_rows),
+            micro.temperature,
+            candidate_bias=-log_frequency,
+            block_size=micro.block_size,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class CrossModal(Term):
+    """Graph embeddings of users (column 0) or items (column 1) agree with their texts."""
+
+    column: int
+
+    def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
+        """Reads the compared interactions by modality."""
+        nodes = (batch.users, step.model.n_users + batch.items)[self.column][batch.compared]
+        graph = step.rows(step.table("graph"), nodes)
+        if step.model.settings.cross_modal_view == "review":
+            return Parts((graph, step.project_reviews(batch.compared)))
+        return Parts((graph, step.rows(step.table("text"), nodes)))
+
+    def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
+        """The symmetric SINCERE loss of the paper; rows of the same user or item are positives."""
+        graph, text = gathered.rows
+        labels = (micro.batch.users, micro.batch.items)[self.column][: graph.shape[0]]
+        return losses.cross_modal_terms(
+            micro.local(graph),
+            micro.local(text),
+            graph,
+            text,
+            micro.local(labels),
+            labels,
+            micro.temperature,
+            average=micro.settings.cross_modal_average,
+            direction=micro.settings.cross_modal_direction,
+            block_size=micro.block_size,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class IntraModal(Term):
+    """Users and items of an interaction agree within one modality."""
+
+    modality: Modality
+
+    def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
+        """Reads users and items of the compared interactions."""
+        table = step.table(self.modality)
+        ends = (batch.users[batch.compared], step.model.n_users + batch.items[batch.compared])
+        return Parts(tuple(step.rows(table, end) for end in ends))
+
+    def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
+        """Half SINCERE over items for a user, half over users for an item."""
+        users, items = gathered.rows
+        scores = losses.pair_scores(micro.local(users), micro.local(items), micro.temperature)
+        n_rows = users.shape[0]
+        directions = [
+            losses.in_batch_sincere_terms(
+                scores,
+                micro.local(anchors),
+                candidates,
+                exclude(n_rows),
+                micro.temperature,
+                block_size=micro.block_size,
+            )
+            for anchors, candidates, exclude in (
+                (users, items, micro.exclude_items),
+                (items, users, micro.exclude_users),
+            )
+        ]
+        return (directions[0][0] + directions[1][0]) / 2, directions[0][1]
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddingL2(Term):
+    """Half the squared norm of the graph embeddings of the batch's users and items."""
+
+    def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
+        """Computes the squared norms."""
+        table = step.params[NODE_PARAMS]["embedding"]
+        items = step.model.n_users + batch.items
+        squares = (table[batch.users] ** 2).sum(axis=1) + (table[items] ** 2).sum(axis=1)
+        return Parts(step.model.shard.sum(squares))
+
+    def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
+        """Adds them up."""
+        squares = micro.local(gathered.rows)
+        return 0.5 * squares.sum(), jnp.float32(squares.shape[0])
+
+
+def build_terms(model: SymCERE) -> dict[str, tuple[float, Term]]:
+    """Weight and term by name, of those that the settings of a model switch on."""
+    settings = model.settings
+    terms: dict[str, tuple[float, Term]] = {"ranking": (1.0, _ranking(settings, model.n_items))}
+    terms["low_rated"] = (settings.low_rated_weight, LowRatedRanking())
+    terms["user_ranking"] = (settings.user_ranking_weight, UserRanking())
+    if model.has_both_towers:
+        both = settings.cross_modal_labels == "both"
+        labels = _LABELS if both else (settings.cross_modal_labels,)
+        for label in labels:
+            weight = settings.cross_modal_weight / len(labels)
+            terms[f"cross_modal_{label}"] = (weight, CrossModal(_LABELS.index(label)))
+    modalities: dict[Modality, bool] = {
+        "graph": settings.graph_embeddings,
+        "text": settings.text_encoder != NONE,
+    }
+    for modality, is_there in modalities.items():
+        if is_there:
+            name = f"intra_modal_{modality}"
+            terms[name] = (settings.intra_modal_weight, IntraModal(modality))
+    if settings.graph_embeddings:
+        terms["embedding_l2"] = (settings.embedding_l2, EmbeddingL2())
+    return {name: (weight, term) for name, (weight, term) in terms.items() if weight > 0}
+
+
+def _ranking(settings: ResolvedSettings, n_items: int) -> Term:
+    if settings.ranking_loss == "bpr":
+        return BprRanking()
+    if settings.candidates == "in_batch":
+        return InBatchRanking()
+    if settings.candidates == "sampled" and settings.sampled_candidates < n_items:
+        return SampledRanking(settings.sampled_candidates)
+    return CatalogRanking()

@@ -1,0 +1,191 @@
+"""A run, prepared: what stays the same from its first step to its last."""
+
+import contextlib
+import dataclasses
+import math
+from typing import Any
+
+import jax
+
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.errors import CheckpointError, ConfigError
+from symcere_jax.models import ModelInputs, SymCERE
+from symcere_jax.settings import ResolvedSettings
+from symcere_jax.training.checkpoints import Checkpoints, Metadata, Progress
+from symcere_jax.training.devices import replicate
+from symcere_jax.training.inputs import TrainInputs
+from symcere_jax.training.objective import Objective
+from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
+
+# Settings of a run that may change when it resumes: how long it lasts, what is chosen after it, and
+# how messages are passed, which changes rounding alone.
+FREE_SETTINGS = ("epochs", "patience", "item_neighbors", "propagation")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a run needs besides its state.
+
+    Attributes:
+        settings: of the run.
+        dataset: the prepared folder.
+        model: the whole model.
+        model_inputs: graph and text features, on the first device.
+        train_inputs: what the steps read, on every device.
+        initial_state: before the first step, on the first device.
+        run_steps: `steps_per_call` train steps, see `build_steps`.
+        batch_size: interactions a step, over all devices.
+        steps_per_epoch: steps of an epoch, a multiple of `steps_per_call`.
+        steps_per_call: steps between two returns to the host.
+    """
+
+    settings: ResolvedSettings
+    dataset: ReviewDataset
+    model: SymCERE
+    model_inputs: ModelInputs
+    train_inputs: TrainInputs
+    initial_state: TrainState
+    run_steps: jax.stages.Wrapped
+    batch_size: int
+    steps_per_epoch: int
+    steps_per_call: int
+
+    @classmethod
+    def build(cls, settings: ResolvedSettings, dataset: ReviewDataset, batch_size: int) -> "Run":
+        """Builds model, inputs and steps.
+
+        Args:
+            settings: of the run.
+            dataset: the prepared folder.
+            batch_size: interactions a step that are asked for.
+
+        Raises:
+            ConfigError: there are more devices than interactions.
+        """
+        inputs = TrainInputs.from_dataset(dataset, settings)
+        n_interactions = len(inputs.interactions)
+        batch_size, n_micro_batches = fit_batch_size(
+            batch_size, settings.micro_batch_size, n_interactions, jax.device_count()
+        )
+        n_steps = math.ceil(n_interactions / batch_size)
+        n_calls = math.ceil(n_steps / settings.steps_per_call)
+        steps_per_call = math.ceil(n_steps / n_calls)  # calls of equal length: one compilation
+        objective = Objective(SymCERE(dataset.n_users, dataset.n_items, settings))
+        optimizer = build_optimizer(settings, batch_size)
+        run_steps = build_steps(
+            objective,
+            optimizer,
+            settings,
+            batch_size=batch_size,
+            n_micro_batches=n_micro_batches,
+            steps_per_epoch=n_calls * steps_per_call,
+            n_steps=steps_per_call,
+        )
+        return cls(
+            settings=settings,
+            dataset=dataset,
+            model=objective.model,
+            model_inputs=jax.device_put(inputs.model),
+            train_inputs=replicate(inputs),
+            initial_state=initial_state(objective, optimizer, inputs, settings),
+            run_steps=run_steps,
+            batch_size=batch_size,
+            steps_per_epoch=n_calls * steps_per_call,
+            steps_per_call=steps_per_call,
+        )
+
+    def metadata(self, progress: Progress, neighbor_weight: float = 0.0) -> Metadata:
+        """What a checkpoint says about the run."""
+        return Metadata(
+            settings=self.settings,
+            dataset=self.dataset.name,
+            fingerprint=self.dataset.fingerprint,
+            n_users=self.dataset.n_users,
+            n_items=self.dataset.n_items,
+            batch_size=self.batch_size,
+            steps_per_epoch=self.steps_per_epoch,
+            progress=progress,
+            neighbor_weight=neighbor_weight,
+        )
+
+    def restore(
+        self, checkpoints: Checkpoints, resume: bool
+    ) -> tuple[Progress, TrainState, Any] | None:
+        """Progress, state and best parameters of the workdir's run; None if it has none.
+
+        Raises:
+            CheckpointError: the run has other settings or data, or `resume` is off.
+        """
+        workdir = checkpoints.folder.parent
+        if not checkpoints.numbers():
+            checkpoints.clear()
+            return None
+        if not resume:
+            raise CheckpointError(
+                f"{workdir} already holds a run: resume it with --resume, or choose another "
+                "--workdir"
+            )
+
+        def check(metadata: Metadata) -> None:
+            metadata.check_dataset(self.dataset)
+            mine = self.settings.as_dict()
+            earlier = metadata.settings.as_dict() | {name: mine[name] for name in FREE_SETTINGS}
+            if difference := self.settings.difference(earlier):
+                raise CheckpointError(
+                    f"{workdir} holds a run with other settings: {difference}; use its settings or "
+                    "another --workdir"
+                )
+            earlier_steps = (metadata.steps_per_epoch, metadata.batch_size)
+            if earlier_steps != (self.steps_per_epoch, self.batch_size):
+                raise CheckpointError(
+                    f"{workdir} holds a run of {metadata.steps_per_epoch} steps of "
+                    f"{metadata.batch_size} interactions an epoch, but {jax.device_count()} "
+                    f"devices, which share a batch evenly, would make it {self.steps_per_epoch} "
+                    f"of {self.batch_size}: use as many devices as before, a number that divides "
+                    f"{metadata.batch_size}, or another --workdir"
+                )
+
+        metadata, state, best = checkpoints.restore(
+            self.initial_state, self.initial_state.kept, check
+        )
+        return metadata.progress, state, best
+
+
+def batch_size_of(checkpoints: Checkpoints, settings: ResolvedSettings) -> int:
+    """The batch size of the workdir's run, whatever its number of devices was, or as set."""
+    if checkpoints.numbers():
+        with contextlib.suppress(CheckpointError):  # which is raised when it is restored
+            return checkpoints.metadata().batch_size
+    return settings.batch_size
+
+
+def fit_batch_size(
+    requested: int, micro_batch_size: int, n_interactions: int, n_devices: int
+) -> tuple[int, int]:
+    """Batch size and number of micro-batches of a run.
+
+    A batch has at most all interactions; micro-batches are equal, no larger than asked for (but at
+    least one interaction a device), and a multiple of the devices.
+
+    Args:
+        requested: interactions a step.
+        micro_batch_size: largest number of interactions whose losses are computed at once.
+        n_interactions: of the training split.
+        n_devices: of all processes.
+
+    Returns:
+        Interactions a step, and the number of micro-batches.
+
+    Raises:
+        ConfigError: there are more devices than interactions.
+    """
+    size = min(requested, n_interactions) // n_devices * n_devices
+    if size == 0:
+        raise ConfigError(
+            f"--batch_size={requested} with {n_interactions} training interactions cannot be "
+            f"shared by {n_devices} devices: raise --batch_size or use fewer devices"
+        )
+    largest = max(micro_batch_size // n_devices, 1) * n_devices
+    n_micro_batches = math.ceil(size / largest)
+    unit = n_devices * n_micro_batches
+    return size // unit * unit, n_micro_batches

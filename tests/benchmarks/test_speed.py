@@ -1,0 +1,90 @@
+import gzip
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.speed import graphs, other_libraries, training_problem
+from symcere_jax.errors import DataError
+from symcere_jax.graph import bipartite_graph, build_adjacency
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def test_growth_with_the_data(page, start):
+    start("speed/scale.py", "--interactions=3e3,6e3", "--rounds=1", "--embedding_dim=8")
+    sizes = [int(row[0].replace(",", "")) for row in page.rows("scale")]
+    assert 2000 < sizes[0] < 3000 < sizes[1] < 6000
+    assert "to the power" in page.text("scale")
+
+
+def test_speed_beside_others(page, start):
+    small = ["--generated=3000", "--rounds=1", "--embedding_dim=8", "--batch_size=256"]
+    start("speed/comparison.py", *small)
+    sides = [row[0] for row in page.rows("speed")]
+    assert sides.count("symcere_jax") == 3
+    assert {"jraph.segment_sum", "torch COO", "torch CSR", "torch.topk"} <= set(sides)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+@pytest.mark.parametrize("side", ["bucketed", "segment", "SciPy", "COO", "CSR"])
+def test_message_passing_of_all_sides_is_the_same(side):
+    graph = bipartite_graph(graphs.power_law_interactions(500), 20, 25)
+    matrix = other_libraries.normalized_matrix(graph)
+    states = np.random.default_rng(0).standard_normal((45, 3)).astype(np.float32)
+    if side == "SciPy":
+        run = other_libraries.scipy_passing(matrix, states, 2)
+    elif side in ("COO", "CSR"):
+        run = other_libraries.torch_passing(other_libraries.torch_layer(matrix, side), states, 2)
+    else:
+        run = training_problem.message_passing(build_adjacency(graph, side), states, 2)
+    dense = matrix.toarray().astype(np.float64)
+    passing = (np.eye(45) + dense + dense @ dense) / 3
+    np.testing.assert_allclose(run(), 2 * passing.T @ passing @ states, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_cores_and_devices(page, start):
+    small = ["--generated=3000", "--rounds=1", "--embedding_dim=8", "--batch_size=256"]
+    start("speed/devices.py", *small)
+    rows = page.rows("devices")
+    assert [len(row) for row in rows] == [5] * 4
+    assert rows[0][2] == "1.00"
+
+
+def test_preparing(page, start, tmp_path):
+    start(
+        "speed/preparing.py",
+        "--generate=500",
+        "--generated_flags=--text_encoder=none",
+        "--data=small: --source=synthetic --text_encoder=none --synthetic_users=20",
+        f"--scratch={tmp_path}",
+    )
+    small, generated = page.rows("data_prep")
+    assert (small[0], small[3]) == ("small", "20")
+    assert generated[:2] == ["generated, 0.0 GB", "500"]
+    assert list(tmp_path.iterdir()) == [page.path]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("libtpu") is not None, reason="libtpu is installed")
+def test_a_compiler_that_is_missing_is_one_line():
+    command = [sys.executable, BENCHMARKS / "speed/accelerators.py", "--interactions=1000"]
+    done = subprocess.run([*command, "--tpu=v5e:1x1"], capture_output=True, text=True)
+    assert done.returncode == 1
+    expected = r'error: cannot compile for v5e:1x1: run pip install "jax\[tpu\]" \(.+\)\n'
+    assert re.fullmatch(expected, done.stderr)
+
+
+def test_a_line_is_a_user_and_items(tmp_path):
+    with gzip.open(tmp_path / "train.txt.gz", "wt") as file:
+        file.write("3 5 0\n1\n0 2\n")
+    assert graphs.load_interactions(str(tmp_path), 0).tolist() == [[3, 5], [3, 0], [0, 2]]
+    with gzip.open(tmp_path / "train.txt.gz", "at") as file:
+        file.write("0 one\n")
+    with pytest.raises(DataError, match=r"train\.txt\.gz"):
+        graphs.load_interactions(str(tmp_path), 0)

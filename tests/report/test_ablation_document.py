@@ -1,0 +1,62 @@
+import pytest
+
+from symcere_jax.errors import DataError
+from symcere_jax.evaluation import PairedTest
+from symcere_jax.report.ablation_document import NAME, ablation_document, read_ablation
+from symcere_jax.report.documents import Details, write_document
+from symcere_jax.report.plots import COLORS
+from symcere_jax.report.tables import Table
+from symcere_jax.study.ablation_scores import AblationScores, VariantScores
+
+WORSE = PairedTest(-0.1, -0.2, -0.05, 0.001, 0.002, 0.003, 0.004)
+ALIKE = PairedTest(0.0, -0.1, 0.1, 1.0, 1.0, 1.0, 1.0)
+
+
+def variant(name, changes, seed_means, test=None, norm_popularity=0.35):
+    mean = sum(seed_means) / len(seed_means)
+    seed_std = 0.02 if len(seed_means) > 1 else None
+    return VariantScores(
+        name, changes, mean, seed_std, seed_means, test, 0.5, 7.0, norm_popularity, mean
+    )
+
+
+SCORES = AblationScores(
+    dataset="shop",
+    metric="ndcg@10",
+    n_users=9,
+    seeds=(3, 4),
+    variants=(
+        variant("full", {}, (0.3, 0.5)),
+        variant("worse", {"n_layers": 0}, (0.2, 0.4), WORSE, None),
+        variant("$alike$", {"normalize": False}, (0.5, 0.3), ALIKE),
+    ),
+    same={"no_text": "full"},
+)
+
+
+def test_a_row_a_variant():
+    document = ablation_document(SCORES)
+    [table] = [block for block in document.blocks if isinstance(block, Table)]
+    full, worse, alike = table.rows
+    assert full[:5] == ["full", "0.4000 ± 0.0200", "–", "–", "–"]
+    assert worse[2:5] == ["-0.1000 (-25.0%)", "[-0.2000, -0.0500]", "0.0020"]
+    assert (worse[7], alike[7], alike[4]) == ("–", "+0.35", "1.0000")
+    assert "no_text, which is the same as full" in document.markdown()
+    [details] = [block for block in document.blocks if isinstance(block, Details)]
+    assert ["worse", "n_layers=0"] in details.table.rows
+
+
+def test_the_plot_marks_what_differs():
+    (axes,) = ablation_document(SCORES).plot.figure().axes
+    seeds = [line for line in axes.lines if line.get_marker() == "."]
+    assert [line.get_color() for line in seeds] == [COLORS[0], COLORS[1], "0.4"]
+    assert [tuple(line.get_xdata()) for line in seeds] == [v.seed_means for v in SCORES.variants]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["full", "worse", r"\$alike\$"]
+
+
+def test_what_was_written_can_be_read(tmp_path):
+    write_document(ablation_document(SCORES), SCORES, tmp_path, NAME)
+    assert read_ablation(tmp_path) == SCORES
+    with pytest.raises(DataError, match=r"launch/ablate\.py"):
+        read_ablation(tmp_path / "absent")

@@ -1,0 +1,157 @@
+import json
+
+import numpy as np
+import pytest
+
+from symcere_jax.data import Interactions, ReviewDataset, schema
+from symcere_jax.evaluation.cold_start_tasks import NEW_ITEMS, NEW_USERS, WARM, ColdStartTasks
+from symcere_jax.prepare.pipeline import prepare
+from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.report.score_tables import cold_start_table, write_cold_start
+from symcere_jax.settings import Settings
+from symcere_jax.study.cold_start_scores import (
+    FROM_ITEMS,
+    FROM_TEXTS,
+    MODEL,
+    POPULARITY,
+    TEXT_KNN,
+    NoColdStartError,
+    _Methods,
+    evaluate_cold_start,
+)
+from symcere_jax.training import load_model, loop, train
+from symcere_jax.training.neighbors import NeighborChoice
+
+SETTINGS = {"epochs": 1, "batch_size": 256, "propagation": "segment", "cross_modal_weight": 0.0}
+
+
+@pytest.fixture(scope="module", params=["cold_item", "cold_user"])
+def found(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    config = PrepareSettings(
+        source="synthetic",
+        output=folder / "data",
+        split=request.param,
+        synthetic_users=150,
+        synthetic_items=60,
+        text_width=24,
+    )
+    prepare(config)
+    dataset = ReviewDataset.load(config.output)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "choose_weight", lambda *_: NeighborChoice(0.3, 0.5, 0.4))
+        train(Settings(**SETTINGS), dataset, folder / "run")
+    return request.param, folder, dataset, evaluate_cold_start(folder / "run", dataset, "test")
+
+
+def test_new_ones_get_more_than_popularity_gives(found):
+    policy, _, _, results = found
+    by_task = {result.task: result for result in results}
+    task = NEW_ITEMS if policy == "cold_item" else NEW_USERS
+    metrics = {
+        name: evaluation.metrics["ndcg@10"]
+        for name, evaluation in by_task[task].evaluations.items()
+    }
+    assert metrics[MODEL] > metrics[POPULARITY] + 0.02
+    expected = {POPULARITY, TEXT_KNN, MODEL}
+    if policy == "cold_user":
+        expected |= {FROM_ITEMS, FROM_TEXTS}
+        assert min(metrics[FROM_ITEMS], metrics[FROM_TEXTS]) > metrics[POPULARITY]
+    assert set(metrics) == expected
+    assert WARM in by_task
+
+
+def test_what_is_new_has_neighbors(found):
+    _, folder, dataset, _ = found
+    trained = load_model(folder / "run", dataset)
+    methods = _Methods.create(trained, dataset, "test", 0)
+    problem, known = methods.tasks, trained.embeddings()
+    embeddings = methods.model().params
+    items = np.asarray(embeddings.items, float)
+    items /= np.maximum(np.linalg.norm(items, axis=1, keepdims=True), 1e-30)
+    old = np.setdiff1d(np.arange(dataset.n_items), problem.new_items)
+    near = np.exp(16 * (items @ items[old].T - 1)) * trained.neighbors.weight
+    near[old, np.arange(len(old))] = 0
+    liked = trained.neighbors.user_columns(Interactions.from_rows([[item] for item in old]))
+    scores = embeddings.item_neighbors @ liked.T
+    np.testing.assert_allclose(scores[problem.new_items], near[problem.new_items], atol=1e-2)
+    for user, own in zip(problem.new_users, problem.user_items, strict=True):
+        expected = near[:, np.searchsorted(old, own)].mean(axis=1)
+        found_near = embeddings.item_neighbors @ embeddings.user_neighbors[user]
+        np.testing.assert_allclose(found_near, expected, atol=1e-2)
+    np.testing.assert_array_equal(embeddings.item_neighbors[old], known.item_neighbors[old])
+
+
+def test_all_methods_are_scored_on_the_same_users(found):
+    for result in found[3]:
+        users = [evaluation.users for evaluation in result.evaluations.values()]
+        for other in users[1:]:
+            np.testing.assert_array_equal(users[0], other)
+        for name, test in result.tests.items():
+            gap = (
+                result.evaluations[MODEL].metrics["ndcg@10"]
+                - result.evaluations[name].metrics["ndcg@10"]
+            )
+            assert test.difference == pytest.approx(gap)
+
+
+def test_what_is_predicted_changes_nothing(found, monkeypatch):
+    policy, folder, dataset, results = found
+    if policy != "cold_item":
+        pytest.skip("shown once")
+    # The texts of predicted reviews are replaced: not a single ranking moves.
+    problem = ColdStartTasks.from_split(dataset, "test")
+    hidden = {tuple(p) for rows in problem.predicted.values() for p in rows.tolist()}
+    original = ReviewDataset.reviews
+
+    def changed(self, columns=None):
+        table = original(self, None)
+        rows = zip(table["user"].to_pylist(), table["item"].to_pylist(), strict=True)
+        texts = [
+            "other words" if pair in hidden else text
+            for pair, text in zip(rows, table["text"].to_pylist(), strict=True)
+        ]
+        place = table.schema.get_field_index("text")
+        table = table.set_column(place, "text", [texts])
+        return table.select(columns) if columns else table
+
+    monkeypatch.setattr(ReviewDataset, "reviews", changed)
+    again = evaluate_cold_start(folder / "run", dataset, "test")
+    for before, after in zip(results, again, strict=True):
+        for method, evaluation in before.evaluations.items():
+            np.testing.assert_array_equal(
+                evaluation.recommended, after.evaluations[method].recommended
+            )
+
+
+def test_reports(found, tmp_path):
+    _, _, dataset, results = found
+    path = write_cold_start(results, tmp_path, "test", dataset, step=7)
+    content = json.loads(path.read_text())
+    assert (path.name, content["step"]) == ("cold_start_test.json", 7)
+    first = results[0]
+    stored = content["tasks"][first.task][MODEL]
+    assert stored["ndcg@10"] == first.evaluations[MODEL].metrics["ndcg@10"]
+    assert stored["n_users"] == len(first.evaluations[MODEL].users)
+    table = cold_start_table(results)
+    assert {len(row) for row in table.rows} == {len(table.header)}
+    assert len(table.rows) == sum(len(result.evaluations) for result in results)
+    ndcg = first.evaluations[MODEL].metrics["ndcg@10"]
+    [row] = [row for row in table.rows[: len(first.evaluations)] if row[2] == MODEL]
+    assert row[table.header.index("ndcg@10")] == f"{ndcg:.4f}"
+
+
+def test_where_nothing_is_new_there_is_nothing_to_score(dataset, tmp_path):
+    train(Settings(**SETTINGS, n_layers=1), dataset, tmp_path / "run")
+    if not ColdStartTasks.from_split(dataset, "test").new_items.size:
+        with pytest.raises(
+            NoColdStartError, match=r"no user or item of test is new; prepare .*cold_item"
+        ):
+            evaluate_cold_start(tmp_path / "run", dataset, "test")
+
+
+def test_features_from_elsewhere_cannot_read_what_is_new(found, monkeypatch):
+    _, folder, dataset, _ = found
+    monkeypatch.setattr(schema, "text_model_file", lambda name: "not there")
+    with pytest.raises(NoColdStartError, match="'lsa' were made elsewhere"):
+        evaluate_cold_start(folder / "run", dataset, "test")

@@ -1,0 +1,40 @@
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symcere_jax.training.histories import Histories
+
+
+def test_users_without_items_have_empty_lists():
+    lists = Histories.from_pairs(np.int32([[1, 4], [1, 2]]), 3)
+    users = jnp.array([0, 1, 2])
+    assert lists.padded(users, fill=9).tolist() == [[9, 9], [2, 4], [9, 9]]
+    assert lists.counts(users).tolist() == [0, 2, 0]
+    assert dataclasses.replace(lists, longest=0).padded(users, fill=9).shape == (3, 0)
+
+
+def test_long_lists_are_read_in_part_from_any_start():
+    pairs = [(0, item) for item in range(7)] + [(1, 3), (1, 5)]
+    items = Histories.from_pairs(np.int32(pairs), 3)
+
+    def read(*settings):
+        marks = items.lists(np.array([0, 0, 1, 2]), *settings).mask(7, lambda items: items)
+        return [np.flatnonzero(row).tolist() for row in marks]
+
+    assert read(4, np.array([0, 5, 1, 6])) == [[0, 1, 2, 3], [0, 1, 5, 6], [3, 5], []]
+    assert read(1, np.array([6, 8, 3, 6])) == [[6], [1], [5], []]
+    assert read(4) == [[0, 1, 2, 3], [0, 1, 2, 3], [3, 5], []]
+    assert read(8) == [list(range(7)), list(range(7)), [3, 5], []]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sets(st.tuples(st.integers(0, 3), st.integers(0, 20))))
+def test_contains_is_membership(pairs):
+    lists = Histories.from_pairs(np.int32(sorted(pairs)).reshape(-1, 2), 4)
+    users, items = (axis.ravel() for axis in np.mgrid[:4, -1:22])
+    found = lists.contains(users, items)
+    expected = [pair in pairs for pair in zip(users.tolist(), items.tolist(), strict=True)]
+    assert found.tolist() == expected
