@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -152,7 +152,7 @@ class Recommender:
         """
         rows, allowed = self.users.rows(users), self._allowed(filter_items)
         top = self.recommend_rows(rows, k, exclude_seen=exclude_seen, allowed=allowed)
-        return self.name_items(top)
+        return list(self.name_items(top))
 
     def recommend_rows(
         self,
@@ -199,7 +199,8 @@ class Recommender:
         embedded = jnp.asarray(self.fold_in.user_columns(liked, features))
         seen = liked if exclude_seen else Interactions.empty(len(users))
         allowed, rows = self._allowed(filter_items), np.arange(len(users))
-        return self.name_items(self.retriever.recommend(embedded, rows, seen, k, allowed=allowed))
+        top = self.retriever.recommend(embedded, rows, seen, k, allowed=allowed)
+        return list(self.name_items(top))
 
     def similar_items(
         self, items: Iterable[str], k: int = 10, *, filter_items: Iterable[str] | None = None
@@ -214,7 +215,7 @@ class Recommender:
         rows, allowed = self.items.rows(items), self._allowed(filter_items)
         itself = Interactions.from_rows(list(rows[:, None]))
         queries = self.retriever.directions[rows]
-        return self.name_items(self.retriever.nearest(queries, itself, k, allowed=allowed))
+        return list(self.name_items(self.retriever.nearest(queries, itself, k, allowed=allowed)))
 
     def search(
         self, text: str, k: int = 10, *, filter_items: Iterable[str] | None = None
@@ -234,7 +235,7 @@ class Recommender:
         if not query.any():
             raise self.texts.no_known_word(text)
         nearest = self.retriever.nearest(query, Interactions.empty(1), k, allowed=allowed)
-        return self.name_items(nearest)[0]
+        return next(self.name_items(nearest))
 
     def unknown_words(self, text: str) -> list[str]:
         """Distinct words that do not count in a search or in what a new user says."""
@@ -246,8 +247,9 @@ class Recommender:
         history = self.history.row(int(row))
         parts = decompose_score(self.embeddings, self.fold_in, history, int(row), int(column))
         order = np.argsort(-parts.history, kind="stable")
-        shares = self._name(history[order], parts.history[order])
-        return Explanation(user, item, parts.score, shares, parts.own, parts.popularity)
+        names, shares = self.items.ids[history[order]].tolist(), parts.history[order].tolist()
+        history_shares = list(map(ScoredItem, names, shares))
+        return Explanation(user, item, parts.score, history_shares, parts.own, parts.popularity)
 
     def with_items(
         self, items: Mapping[str, Sequence[str]], *, bonus: float = 0.0
@@ -284,18 +286,12 @@ class Recommender:
         """Finds the best items, by the index if there is one."""
         return Retriever(self.embeddings, self.index)
 
-    def name_items(self, top: TopItems) -> list[Ranking]:
+    def name_items(self, top: TopItems) -> Iterator[Ranking]:
         """Rankings by external id; empty ranks are left out."""
-        return [
-            self._name(items[items >= 0], scores[items >= 0])
-            for items, scores in zip(top.items, top.scores, strict=True)
-        ]
-
-    def _name(self, items: np.ndarray, scores: np.ndarray) -> Ranking:
-        return [
-            ScoredItem(str(item), float(score))
-            for item, score in zip(self.items.ids[items], scores, strict=True)
-        ]
+        ids, scores = self.items.ids[top.items].tolist(), top.scores.tolist()
+        lengths = np.count_nonzero(top.items >= 0, axis=1)
+        for names, values, n in zip(ids, scores, lengths, strict=True):
+            yield list(map(ScoredItem, names[:n], values[:n]))
 
     def _allowed(self, filter_items: Iterable[str] | None) -> np.ndarray | None:
         return None if filter_items is None else self.items.rows(filter_items)

@@ -59,6 +59,6 @@ def _answer(batch: list[_Job]) -> None:
     rows = np.concatenate([job.rows for job in batch])
     k = max(job.k for job in batch)
     top = first.recommender.recommend_rows(rows, k, exclude_seen=first.exclude_seen)
-    rankings = iter(first.recommender.name_items(top))
+    rankings = first.recommender.name_items(top)
     for job in batch:
         job.rankings = [next(rankings)[: job.k] for _ in job.rows]
