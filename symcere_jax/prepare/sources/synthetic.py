@@ -1,19 +1,17 @@
 """Generated reviews as a kind of raw data."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from symcere_jax.prepare.read.bad_rows import BadRows
-from symcere_jax.prepare.read.raw import RAW_SCHEMA, RawBlock
+from symcere_jax.prepare.read.raw import RawBlock, RawBlocks, raw_table
 from symcere_jax.prepare.settings import PrepareSettings
 from symcere_jax.prepare.sources.source import Source
 from symcere_jax.prepare.sources.synthetic_truth import generate, ids
 
 
-def _read(settings: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
+def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
     """Generates the reviews; equal settings and seed give equal ones."""
     del bad
     reviews = generate(
@@ -23,15 +21,14 @@ def _read(settings: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
         seed=settings.seed,
     )
     n_reviews = len(reviews.user)
-    columns = [
-        ids("user", settings.synthetic_users).take(reviews.user),
-        ids("item", settings.synthetic_items).take(reviews.item),
-        reviews.rating,
-        reviews.timestamp,
-        reviews.text,
-        pa.nulls(n_reviews),
-    ]
-    table = pa.table(columns, names=RAW_SCHEMA.names).cast(RAW_SCHEMA)
+    columns = {
+        "user_id": ids("user", settings.synthetic_users).take(reviews.user),
+        "item_id": ids("item", settings.synthetic_items).take(reviews.item),
+        "rating": reviews.rating,
+        "timestamp": reviews.timestamp,
+        "text": reviews.text,
+    }
+    table = raw_table(columns, n_reviews)
     yield RawBlock(table, np.arange(1, n_reviews + 1), "generated row", None)
 
 
