@@ -20,18 +20,13 @@ _BATCH_ROWS = 1 << 13
 def stored_reviews(
     folder: Path, n_users: int, n_items: int, scratch: Path, *, erase_held_out: bool = False
 ) -> Iterator[Reviews]:
-    """Opens the reviews of a folder, with their texts in a file for random access.
+    """Opens the reviews of a folder, with their texts in a file of `scratch` for random access.
 
-    Args:
-        folder: has `reviews.parquet`.
-        n_users: number of users.
-        n_items: number of items.
-        scratch: folder for the texts.
-        erase_held_out: replace texts that are not for training by empty ones.
+    With `erase_held_out`, texts that are not for training are empty.
     """
     columns: dict[str, list[np.ndarray]] = {"user": [], "item": []}
     train: list[np.ndarray] = []
-    with StoredTexts(scratch / "texts") as texts:
+    with contextlib.closing(StoredTexts(scratch / "texts")) as texts:
         with pq.ParquetFile(folder / schema.REVIEWS) as file:
             for batch in file.iter_batches(_BATCH_ROWS, columns=[*columns, "split", "text"]):
                 is_train = pc.equal(batch.column("split"), "train")

@@ -1,9 +1,8 @@
 """Texts on disk, read one by one, so that memory holds no more than where each begins."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import overload
 
 import numpy as np
@@ -11,12 +10,7 @@ import pyarrow as pa
 
 
 class StoredTexts(Sequence[str]):
-    """Texts in a file, as a sequence. Reading is thread-safe.
-
-    with StoredTexts(path) as texts:
-        texts.append(array)
-        texts[3]
-    """
+    """Texts in a file, as a sequence. Reading is thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb+")
@@ -47,21 +41,11 @@ class StoredTexts(Sequence[str]):
         start, stop = self._offsets()[row : row + 2].tolist()
         return os.pread(self._file.fileno(), stop - start, start).decode()
 
-    def __iter__(self) -> Iterator[str]:
-        return (self[row] for row in range(len(self)))
-
     def _offsets(self) -> np.ndarray:
         if len(self._ends) > 1:
             self._ends = [np.concatenate(self._ends)]
         return self._ends[0]
 
-    def __enter__(self) -> "StoredTexts":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Closes the file."""
         self._file.close()

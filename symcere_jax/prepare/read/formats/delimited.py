@@ -19,14 +19,7 @@ _MAX_LINE_BYTES = 1 << 28
 
 
 def read_delimited(path: Path, wanted: Collection[str], bad: BadRows, delimiter: str) -> Blocks:
-    """Reads CSV or TSV with a header; quoted fields may hold separators and line breaks.
-
-    Args:
-        path: the file, UTF-8, unpacked by its suffix.
-        wanted: fields to read.
-        bad: collects malformed rows.
-        delimiter: the character between two fields.
-    """
+    """Reads CSV or TSV with a header; quoted fields may hold separators and line breaks."""
     with open_raw(path) as stream:
         records = _records(stream, path, bad, delimiter)
         header = next(records, None)

@@ -28,13 +28,7 @@ _FAST_TYPES = (pa.string(), pa.int64(), pa.float64())
 
 
 def read_json_lines(path: Path, wanted: Collection[str], bad: BadRows) -> Blocks:
-    """Reads a file of one JSON object a line; blank lines are skipped.
-
-    Args:
-        path: the file, UTF-8, unpacked by its suffix.
-        wanted: fields to read.
-        bad: collects malformed lines.
-    """
+    """Reads a file of one JSON object a line; blank lines are skipped."""
     label = f"{path}, line"
     schema: pa.Schema | None = None
     fields: dict[str, None] = {}
