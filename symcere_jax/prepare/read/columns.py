@@ -128,16 +128,11 @@ def _cast(array: pa.Array, kind: pa.DataType, field: str, where: Where, expected
     try:
         return array.cast(kind)
     except pa.ArrowInvalid:
-        row = next(row for row in range(len(array)) if not _can_cast(array[row : row + 1], kind))
+        row = 0
+        with contextlib.suppress(pa.ArrowInvalid):  # ends at the first value that does not fit
+            for row in range(len(array)):
+                array[row : row + 1].cast(kind)
         raise _error(array[row].as_py(), field, where(row), expected) from None
-
-
-def _can_cast(array: pa.Array, kind: pa.DataType) -> bool:
-    try:
-        array.cast(kind)
-    except pa.ArrowInvalid:
-        return False
-    return True
 
 
 def _without_blanks(texts: pa.Array) -> pa.Array:

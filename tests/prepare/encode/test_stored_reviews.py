@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symcere_jax.prepare.encode.stored_texts import StoredTexts
+from symcere_jax.prepare.encode.stored_reviews import StoredTexts
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=8)
 
