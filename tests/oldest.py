@@ -9,28 +9,31 @@ import re
 from pathlib import Path
 
 SETUP = Path(__file__).parents[1] / "setup.cfg"
+REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)(>=|==)(?P<version>[0-9A-Za-z.]+)")
 
 
-def constraints(setup: Path = SETUP, extras: tuple[str, ...] = ()) -> list[str]:
-    """Lines for pip, a dependency each.
+def constraints(setup: Path = SETUP, *, extras: bool = False) -> dict[str, str]:
+    """The oldest version of each dependency.
 
     Args:
         setup: the file that declares dependencies as `name>=version`.
-        extras: whose dependencies to pin too.
+        extras: also those of all extras.
     """
     parser = configparser.ConfigParser()
     parser.read(setup, encoding="utf-8")
-    declared = parser["options"]["install_requires"]
-    declared += "".join(parser["options.extras_require"][extra] for extra in extras)
-    lines = [line.strip() for line in declared.splitlines() if line.strip()]
-    pinned = {}
-    for line in lines:
-        found = re.fullmatch(r"([A-Za-z0-9_.-]+)(>=|==)([0-9A-Za-z.]+)", line)
-        if found is None:
+    declared = [parser["options"]["install_requires"]]
+    if extras:
+        declared += parser["options.extras_require"].values()
+    oldest = {}
+    for line in "\n".join(declared).split("\n"):
+        if not line.strip():
+            continue
+        match = REQUIREMENT.fullmatch(line.strip())
+        if match is None:
             raise SystemExit(f"error: {setup}: {line!r} must be name>=version")
-        pinned[found[1]] = f"{found[1]}=={found[3]}"
-    return sorted(pinned.values())
+        oldest[match["name"]] = match["version"]
+    return oldest
 
 
 if __name__ == "__main__":
-    print("\n".join(constraints()))
+    print("\n".join(sorted(f"{name}=={version}" for name, version in constraints().items())))

@@ -45,7 +45,7 @@ def score(embeddings: Embeddings, dataset: ReviewDataset) -> list[float]:
 def row(dataset: ReviewDataset, folder: Path, label: str) -> list[str]:
     """The cells of a data set with text, or without."""
     models = [load_model(folder / f"seed_{seed}", dataset) for seed in range(_SEEDS.value)]
-    scores = [score(model.embeddings(), dataset) for model in models]
+    scores = [score(model.embeddings, dataset) for model in models]
     weights = ", ".join(f"{weight:g}" for weight in sorted({m.neighbor_weight for m in models}))
     return [dataset.name, label, weights, *(f"{mean:.4f}" for mean in np.mean(scores, axis=0))]
 

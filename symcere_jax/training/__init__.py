@@ -4,10 +4,10 @@ from symcere_jax.training.checkpoints import KEEP, Checkpoints, Metadata, Progre
 from symcere_jax.training.loop import (
     LOCK,
     SECONDS_BETWEEN_CHECKPOINTS,
-    Observer,
     TrainResult,
     train,
 )
+from symcere_jax.training.observer import Observer
 from symcere_jax.training.trained import TrainedModel, load_embeddings, load_model
 
 __all__ = [

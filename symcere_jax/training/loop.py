@@ -5,7 +5,7 @@ import dataclasses
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +17,12 @@ from symcere_jax.errors import SymcereError
 from symcere_jax.evaluation import PRIMARY_METRIC, alignment_and_uniformity, evaluate
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.models import Embeddings, ItemNeighbors, resolve, score_factors
-from symcere_jax.settings import ResolvedSettings, Settings
+from symcere_jax.settings import Settings
 from symcere_jax.training import multiprocess
 from symcere_jax.training.checkpoints import KEEP, Checkpoints, Progress
 from symcere_jax.training.devices import collect, distribute
-from symcere_jax.training.metric_log import MetricLog
 from symcere_jax.training.neighbors import can_count, choose_weight, training_items
+from symcere_jax.training.observer import Observer, Reporter
 from symcere_jax.training.run import Run, batch_size_of
 from symcere_jax.training.step import TrainState
 from symcere_jax.training.trained import embed
@@ -30,25 +30,6 @@ from symcere_jax.training.warm_start import warm_params
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 StopReason = Literal["patience", "epochs", "request"]
-
-
-class Observer(Protocol):
-    """Is told about the progress of a run."""
-
-    def start(
-        self,
-        settings: ResolvedSettings,
-        steps_per_epoch: int,
-        batch_size: int,
-        progress: Progress,
-    ) -> None:
-        """The run starts, or resumes from a checkpoint."""
-
-    def steps(self, epoch: int, steps: int, loss: float) -> None:
-        """Some more steps of an epoch are done."""
-
-    def epoch(self, record: Mapping[str, float], best: bool) -> None:
-        """An epoch is done and validated."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +108,7 @@ def train(
                                      params=state.params)  # fmt: skip
                 state = state.starting_from(params)
             best = state.kept
-        reporter = _Reporter(workdir, observer, started)
+        reporter = Reporter(workdir, observer, started)
         resume_step = -1 if restored is None else progress.step
         multiprocess.run_on_primary(lambda: reporter.open(stack, run, progress, resume_step))
 
@@ -189,45 +170,11 @@ def _claimed(workdir: Path) -> Any:
         yield
 
 
-class _Reporter:
-    """Writes the log and tells the observer, in the primary process; does nothing in others.
-
-    Args:
-        workdir: gets the log.
-        observer: is told about the progress.
-        started: time at which the run started.
-    """
-
-    def __init__(self, workdir: Path, observer: Observer | None, started: float) -> None:
-        self._workdir, self._observer, self._started = workdir, observer, started
-        self._log: MetricLog | None = None
-
-    def open(
-        self, stack: contextlib.ExitStack, run: Run, progress: Progress, resume_step: int
-    ) -> None:
-        """Opens the log and tells that the run starts."""
-        self._log = stack.enter_context(MetricLog(self._workdir, resume_step))
-        if self._observer:
-            self._observer.start(run.settings, run.steps_per_epoch, run.batch_size, progress)
-
-    def steps(self, epoch: int, steps: int, loss: float) -> None:
-        """Tells about some more steps."""
-        if self._log is not None and self._observer:
-            self._observer.steps(epoch, steps, loss)
-
-    def epoch(self, record: Mapping[str, float], best: bool) -> None:
-        """Logs an epoch and tells about it."""
-        if self._log is not None:
-            self._log.write({**record, "seconds": time.monotonic() - self._started})
-            if self._observer:
-                self._observer.epoch(record, best)
-
-
 def _add_losses(
     run: Run,
     progress: Progress,
     losses: dict[str, jax.Array],
-    reporter: _Reporter,
+    reporter: Reporter,
     checkpoints: Checkpoints,
 ) -> Progress:
     """Adds the losses of the steps just done; refuses losses that are not finite."""
@@ -253,7 +200,7 @@ def _validate(
     progress: Progress,
     best: Any,
     means: Mapping[str, float],
-    reporter: _Reporter,
+    reporter: Reporter,
     checkpoints: Checkpoints,
 ) -> tuple[Progress, Any]:
     """Scores the state on the validation split, and keeps its parameters if they are the best."""

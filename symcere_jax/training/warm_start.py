@@ -42,7 +42,7 @@ def warm_params(
 
         return jax.tree_util.tree_map_with_path(earlier_shape, params)
 
-    metadata, earlier = Checkpoints(workdir).restore_best(like)
+    metadata, earlier, _ = Checkpoints(workdir).restore_best(like)
 
     def merge(path: tuple, old: jax.Array, new: jax.Array) -> jax.Array:
         if path[0].key != NODE_PARAMS:

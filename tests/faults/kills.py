@@ -57,13 +57,11 @@ def inject(program: Program) -> list[Outcome]:
 
 
 def version(python: str) -> str:
-    """Of a Python and its JAX."""
     code = "import sys, jax; print('%d.%d' % sys.version_info[:2], jax.__version__)"
     return subprocess.check_output([python, "-c", code], text=True).strip()
 
 
 def row(outcome: Outcome) -> list[str]:
-    """The cells of an outcome."""
     ends = ", ".join(f"{end} ({n})" for end, n in sorted(outcome.ends.items()))
     lost = "; ".join(outcome.lost) or "nothing"
     return [outcome.binary, outcome.fault, str(outcome.times), ends, lost]
@@ -78,7 +76,6 @@ def other_rows(path: Path) -> list[list[str]]:
 
 
 def say(text: str) -> None:
-    """Shows progress."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -15,7 +15,7 @@ from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.data.dataset import load_array
 from symcere_jax.errors import CheckpointError, DataError
 from symcere_jax.text.hub.weights import open_weights
-from symcere_jax.training.contents import read_contents
+from symcere_jax.training.checkpoints.contents import Contents
 
 HUGE = 10**12
 
@@ -90,7 +90,7 @@ def test_json_that_is_too_deep_or_too_long(tmp_path, text):
         schema.Manifest.read(tmp_path)
     (tmp_path / "contents.json").write_text(text)
     with pytest.raises(CheckpointError):
-        read_contents(tmp_path)
+        Contents.read(tmp_path)
 
 
 def test_a_manifest_that_is_too_large_is_not_read(tmp_path):

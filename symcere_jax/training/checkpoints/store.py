@@ -11,18 +11,16 @@ the newest is damaged, the one before it serves, with a warning.
 """
 
 import contextlib
-import errno
 import logging
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from symcere_jax.errors import CheckpointError, StorageError
+from symcere_jax.training.checkpoints import orbax_io
 from symcere_jax.training.checkpoints.contents import (
     Contents,
     DamagedError,
@@ -119,34 +117,34 @@ class Checkpoints:
         metadata, state, params = restored
         return metadata, state, params
 
-    def restore_best(self, like: Callable[[Metadata], Any]) -> tuple[Metadata, Any]:
-        """Reads the best parameters; training may write and delete checkpoints meanwhile.
+    def restore_best(self, like: Callable[[Metadata], Any]) -> tuple[Metadata, Any, dict]:
+        """Reads the best parameters and what scoring needs; training may continue meanwhile.
 
         Args:
             like: gives the structure of the parameters, of arrays or `jax.ShapeDtypeStruct`; raises
                 an error where the checkpoint is not the one that is wanted.
 
         Returns:
-            Metadata, and the parameters on this machine's first device.
+            Metadata, parameters and embeddings by name, on this machine's first device.
 
         Raises:
             CheckpointError: there is none, all are damaged, or they are of another model.
         """
-        return self._read_newest(
-            lambda folder, contents: (
-                contents.metadata,
-                _read_like(folder, contents, "best", like(contents.metadata)),
-            )
-        )
+
+        def read(folder: Path, contents: Contents) -> tuple[Metadata, Any, dict]:
+            params = _read_like(folder, contents, "best", like(contents.metadata))
+            return contents.metadata, params, _read_embeddings(folder, contents)
+
+        return self._read_newest(read)
 
     def restore_embeddings(self, check: Callable[[Metadata], None]) -> tuple[Metadata, dict]:
-        """Reads what scoring needs; training may write and delete checkpoints meanwhile.
+        """Reads what scoring needs; training may continue meanwhile.
 
         Args:
             check: raises an error where the checkpoint is not the one that is wanted.
 
         Returns:
-            Metadata, and the arrays by name.
+            Metadata, and embeddings by name.
 
         Raises:
             CheckpointError: there is none, or all are damaged.
@@ -154,11 +152,7 @@ class Checkpoints:
 
         def read(folder: Path, contents: Contents) -> tuple[Metadata, dict]:
             check(contents.metadata)
-            arrays = contents.verify(folder, "embeddings")
-            like = {
-                name: jax.ShapeDtypeStruct(shape, dtype) for name, (dtype, shape) in arrays.items()
-            }
-            return contents.metadata, _read_arrays(folder, "embeddings", like)
+            return contents.metadata, _read_embeddings(folder, contents)
 
         return self._read_newest(read)
 
@@ -178,25 +172,20 @@ class Checkpoints:
         folder = self._path(number)
         # Orbax takes a device's own arrays for a mistake where there are several processes.
         host = {name: jax.tree.map(np.asarray, tree) for name, tree in trees.items()}
-        parts: dict[str, Any] = {name: ocp.args.StandardSave(tree) for name, tree in host.items()}
         try:
             delete(folder)  # a save that was cut off before its contents
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with _orbax() as orbax:
-                orbax.save(folder, args=ocp.args.Composite(**parts))
+            orbax_io.write_arrays(folder, host)
             Contents.write(folder, metadata, host)
         except (OSError, ValueError) as error:
-            # Of several arrays that cannot be written, Orbax asks for the first; asyncio would
-            # report the others, with a traceback, once they are forgotten.
-            logging.getLogger("asyncio").addFilter(_is_reported)
             for path in folder.parent.glob(f"{number}*"):
                 if path == folder or not path.name.isdecimal():
                     delete(path)
             numbers = self.numbers()
             kept = f"{self._path(numbers[-1])} is kept" if numbers else "there is none yet"
             raise StorageError(
-                f"cannot write checkpoint {folder}: {_reason(error)}; {kept}: make room, then give "
-                "the same command again, and it resumes"
+                f"cannot write checkpoint {folder}: {orbax_io.reason(error)}; {kept}: make room, "
+                "then give the same command again, and it resumes"
             ) from error
 
     def _read_newest(self, read: Callable[[Path, Contents], T]) -> T:
@@ -254,61 +243,10 @@ def _read_like(folder: Path, contents: Contents, part: str, like: Any) -> Any:
                 f"{saved.get(name, 'missing')}, must be {wanted.get(name, 'missing')}; train "
                 "again in another workdir"
             )
-    return _read_arrays(folder, part, like)
+    return orbax_io.read_arrays(folder, part, like)
 
 
-def _read_arrays(folder: Path, part: str, like: Any) -> Any:
-    # The devices that wrote it need not exist here: name the device to read onto.
-    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    abstract = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), like
-    )
-    args: Any = {part: ocp.args.StandardRestore(abstract)}
-    with _orbax(folder) as orbax:
-        return orbax.restore(folder, args=ocp.args.Composite(**args))[part]
-
-
-def _is_reported(record: logging.LogRecord) -> bool:
-    return "exception was never retrieved" not in record.getMessage()
-
-
-def _reason(error: Exception) -> str:
-    """Why something cannot be written; Orbax wraps it in several lines of its own."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES):
-        if os.strerror(code) in str(error):
-            return os.strerror(code)
-    return " ".join(str(error).split())[:300]
-
-
-@contextlib.contextmanager
-def _orbax(folder: Path | None = None) -> Iterator[ocp.Checkpointer]:
-    """Orbax, silenced.
-
-    Args:
-        folder: that is read; what goes wrong then is reported as damage of it.
-    """
-    # Orbax logs every step of its work as a warning or an error; ours say what matters.
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        process = jax.process_index()
-        # Each process by itself: only the primary one writes, and any of them may read.
-        alone = ocp.options.MultiprocessingOptions(
-            primary_host=process,
-            active_processes={process},
-            barrier_sync_key_prefix=f"process_{process}",
-        )
-        options = ocp.CompositeOptions(multiprocessing_options=alone)
-        handler = ocp.CompositeCheckpointHandler(composite_options=options)
-        with ocp.Checkpointer(handler, multiprocessing_options=alone) as orbax:
-            yield orbax
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if folder is None:
-            raise
-        reason = " ".join(str(error).split())[:300]
-        raise DamagedError(f"{folder} is damaged ({reason})") from error
-    finally:
-        logger.setLevel(level)
+def _read_embeddings(folder: Path, contents: Contents) -> dict[str, jax.Array]:
+    arrays = contents.verify(folder, "embeddings")
+    like = {name: jax.ShapeDtypeStruct(shape, dtype) for name, (dtype, shape) in arrays.items()}
+    return orbax_io.read_arrays(folder, "embeddings", like)

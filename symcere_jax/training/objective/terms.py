@@ -59,11 +59,9 @@ class CatalogRanking(Term):
     """All items compete for a user: SINCERE over the whole catalog."""
 
     def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
-        """Reads all items."""
         return Parts(shared=step.all_items())
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
-        """Ranks each interaction's item above all others."""
         return micro.rank_items(*gathered.shared)
 
 
@@ -76,16 +74,13 @@ class SampledRanking(Term):
     def draw(
         self, inputs: TrainInputs, batch: Batch, key: jax.Array, n_micro_batches: int
     ) -> Parts:
-        """Draws a cycle of all items, a stretch of it for each micro-batch."""
         cycle = ItemCycle.draw(inputs.model.item_degree.shape[0], key)
         return Parts(cycle.stretches(n_micro_batches, self.n_candidates), cycle.places)
 
     def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
-        """Reads the drawn items."""
         return Parts(step.items(drawn.rows[0]))
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
-        """Ranks each interaction's item above the drawn ones."""
         items, bias = gathered.rows
         # Each of c drawn candidates stands for n_items / c items.
         bias = bias + math.log(micro.n_items / self.n_candidates)
@@ -98,11 +93,9 @@ class InBatchRanking(Term):
     """The items of the micro-batch compete for a user."""
 
     def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
-        """Reads the items of the batch, their interactions included."""
         return Parts(step.items(batch.items))
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
-        """Ranks each interaction's item above the other interactions' items."""
         items, bias = gathered.rows
         log_frequency = micro.log_frequency(micro.inputs.model.item_degree[micro.batch.items])
         return losses.in_batch_sincere_terms(
@@ -123,16 +116,13 @@ class BprRanking(Term):
     def draw(
         self, inputs: TrainInputs, batch: Batch, key: jax.Array, n_micro_batches: int
     ) -> Parts:
-        """Draws an item for each interaction."""
         n_items = inputs.model.item_degree.shape[0]
         return Parts(jax.random.randint(key, batch.users.shape, 0, n_items))
 
     def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
-        """Reads the drawn items."""
         return Parts(step.items(drawn.rows))
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
-        """BPR; a drawn item that is a positive of the user does not count."""
         negatives = micro.local(drawn.rows)
         is_positive = negatives == micro.local(micro.batch.items)
         if micro.settings.false_negatives == "history":
@@ -144,12 +134,11 @@ class BprRanking(Term):
 
 @dataclasses.dataclass(frozen=True)
 class LowRatedRanking(Term):
-    """An item that the user rated low ranks below each interaction's item."""
+    """An item that the user rated low, if any, ranks below each interaction's item."""
 
     def draw(
         self, inputs: TrainInputs, batch: Batch, key: jax.Array, n_micro_batches: int
     ) -> Parts:
-        """Draws a low-rated item for each interaction, `n_items` where the user has none."""
         lists, n_items = inputs.low_rated, inputs.model.item_degree.shape[0]
         counts = lists.counts(batch.users)
         key = jax.random.fold_in(key, 1)
@@ -159,11 +148,9 @@ class LowRatedRanking(Term):
         return Parts(jnp.where(counts > 0, jnp.append(lists.indices, 0)[places], n_items))
 
     def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
-        """Reads the drawn items."""
         return Parts(step.items(jnp.minimum(drawn.rows, step.model.n_items - 1)))
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
-        """BPR of the interaction's item over the low-rated one."""
         items, bias = gathered.rows
         return micro.prefer(items, bias, micro.local(drawn.rows) < micro.n_items)
 
@@ -173,11 +160,9 @@ class UserRanking(Term):
     """The users of the micro-batch compete for an item."""
 
     def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
-        """Reads the items of the batch, their interactions included."""
         return Parts(step.items(batch.items)[0])
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
-        """Ranks each interaction's user above the other interactions' users."""
         log_frequency = micro.log_frequency(micro.inputs.model.user_degree[micro.batch.users])
         return losses.in_batch_sincere_terms(
             micro.positive_scores() - micro.local(log_frequency),
@@ -197,7 +182,6 @@ class CrossModal(Term):
     column: int
 
     def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
-        """Reads the compared interactions by modality."""
         nodes = (batch.users, step.model.n_users + batch.items)[self.column][batch.compared]
         graph = step.rows(step.table("graph"), nodes)
         if step.model.settings.cross_modal_view == "review":
@@ -205,7 +189,6 @@ class CrossModal(Term):
         return Parts((graph, step.rows(step.table("text"), nodes)))
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
-        """The symmetric SINCERE loss of the paper; rows of the same user or item are positives."""
         graph, text = gathered.rows
         labels = (micro.batch.users, micro.batch.items)[self.column][: graph.shape[0]]
         return losses.cross_modal_terms(
@@ -229,13 +212,11 @@ class IntraModal(Term):
     modality: Modality
 
     def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
-        """Reads users and items of the compared interactions."""
         table = step.table(self.modality)
         ends = (batch.users[batch.compared], step.model.n_users + batch.items[batch.compared])
         return Parts(tuple(step.rows(table, end) for end in ends))
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
-        """Half SINCERE over items for a user, half over users for an item."""
         users, items = gathered.rows
         scores = losses.pair_scores(micro.local(users), micro.local(items), micro.temperature)
         n_rows = users.shape[0]
@@ -261,14 +242,12 @@ class EmbeddingL2(Term):
     """Half the squared norm of the graph embeddings of the batch's users and items."""
 
     def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
-        """Computes the squared norms."""
         table = step.params[NODE_PARAMS]["embedding"]
         items = step.model.n_users + batch.items
         squares = (table[batch.users] ** 2).sum(axis=1) + (table[items] ** 2).sum(axis=1)
         return Parts(step.model.shard.sum(squares))
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
-        """Adds them up."""
         squares = micro.local(gathered.rows)
         return 0.5 * squares.sum(), jnp.float32(squares.shape[0])
 

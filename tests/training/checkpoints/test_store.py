@@ -8,6 +8,7 @@ import shutil
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint
 import pytest
 
 from symcere_jax.errors import CheckpointError, StorageError
@@ -71,7 +72,7 @@ def _restore(checkpoints):
 
 
 def _restore_best(checkpoints):
-    return checkpoints.restore_best(lambda _: _state().params)
+    return checkpoints.restore_best(lambda _: _state().params)[:2]
 
 
 def _restore_embeddings(checkpoints):
@@ -289,7 +290,7 @@ def test_only_the_first_failure_of_a_save_is_reported(saved, dataset, monkeypatc
         raise OSError(27, "File too large")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Contents, "write", fail_twice)
+        patch.setattr(orbax.checkpoint.Checkpointer, "save", fail_twice)
         for _ in range(2):  # the first failure may still be told: it comes before the save ends
             caplog.clear()
             with pytest.raises(StorageError):
