@@ -34,14 +34,7 @@ def fit_item_neighbors(
     k: int,
     amplification: float = 1.0,
 ) -> Scorer:
-    """A scorer by the k nearest items of each item.
-
-    Args:
-        dataset: whose training items are the histories.
-        similarities: as of `nearest_items`.
-        k: number of neighbors.
-        amplification: power of the similarities.
-    """
+    """A scorer by the k nearest items of each item; `amplification` is a power of similarities."""
     items, weights = nearest_items(similarities, dataset.n_items, k)
     neighbors = ItemNeighbors(
         Histories.from_dataset(dataset), jnp.asarray(items), jnp.asarray(weights**amplification)

@@ -22,7 +22,6 @@ class ScoredRun:
     """The scores of a run: a training, or several with different seeds.
 
     Attributes:
-        name: distinguishes it from the other runs.
         values: float64 `[n_seeds, n_users]` of a metric, users ascending.
         hits: float64 `[n_held_out]`, share of the seeds that recommend each held-out item among the
             first k.

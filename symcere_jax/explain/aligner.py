@@ -24,8 +24,6 @@ class Aligner:
     """Embeds texts in the space of users and items; rows have norm 1, or 0 for nothing known.
 
     Attributes:
-        name: of the model.
-        encoder: text to features.
         project: float32 `[n, width]` features of norm 1 to float32 `[n, d]`.
         users: float32 `[n_users, d]`.
         items: float32 `[n_items, d]`.
@@ -73,11 +71,6 @@ class Aligner:
     def from_text_features(cls, name: str, dataset: ReviewDataset, encoder: str) -> "Aligner":
         """Text features alone, without any training: a review against the reviews of an item.
 
-        Args:
-            name: of this model.
-            dataset: the prepared folder.
-            encoder: name of one that it was prepared with.
-
         Raises:
             DataError: the folder does not have, or does not keep, the text encoder.
         """
@@ -91,11 +84,7 @@ class Aligner:
         return unit_rows(self.project(unit_rows(self.encoder.encode_texts(list(texts)))))
 
     def scorer(self, target: np.ndarray) -> ScoreTexts:
-        """The cosine of texts with one embedding.
-
-        Args:
-            target: float `[d]` of norm 1, such as a row of `items`.
-        """
+        """The cosine of texts with one embedding, float `[d]` of norm 1."""
         return lambda texts: self.embed(texts) @ target
 
 

@@ -35,7 +35,6 @@ class WordStatistics:
     """Statistics of words over the training reviews.
 
     Attributes:
-        words: `[n_words]`, sorted.
         item_information: float64 `[n_words]`, `(I(W; item) − E) / H(W)`: mutual information of a
             word's presence in a review with the item of the review, minus what it is when reviews
             are assigned to items at random, as a share of the entropy of its presence.
@@ -101,10 +100,6 @@ def classify_words(statistics: WordStatistics, valence: Mapping[str, float]) -> 
     - factual: item-specific, which is the third of the words with most item information, and not
       sentiment;
     - other: the rest.
-
-    Args:
-        statistics: of the words.
-        valence: sentiment lexicon, word -> −4 to 4.
     """
     specific = statistics.item_information >= np.quantile(
         statistics.item_information, FACTUAL_QUANTILE
@@ -121,10 +116,6 @@ def classify_words(statistics: WordStatistics, valence: Mapping[str, float]) -> 
 
 def classes_of_dataset(dataset: ReviewDataset, *, min_reviews: int = 10) -> dict[str, str]:
     """The class of each word of the training reviews, by `classify_words`.
-
-    Args:
-        dataset: the prepared folder.
-        min_reviews: words in fewer training reviews are left out.
 
     Raises:
         DataError: no word is in so many reviews.
@@ -183,10 +174,6 @@ def drop_unknown_words(
     They cannot contribute, whatever the model: latent semantic analysis drops words that are in
     most items' reviews, sentiment above all, and counting these would prove the point by default.
     If no factual, or no sentiment, word were left, all are kept.
-
-    Args:
-        classes: word -> class.
-        encoder: of the models.
 
     Returns:
         Classes of the words to count, and the share of each class that is known.

@@ -31,10 +31,7 @@ class Explanations:
     """What launch/explain.py explains.
 
     Attributes:
-        dataset: name of the data set.
         against: embedding of the item that reviews are compared with.
-        reviews: explained reviews.
-        recommendations: explained recommendations.
     """
 
     dataset: str
@@ -44,12 +41,7 @@ class Explanations:
 
 
 def write_explanations(explanations: Explanations, folder: Path) -> list[Path]:
-    """Writes `explanations.json` and `explanations.html`.
-
-    Args:
-        explanations: what to write.
-        folder: where to; made if it is missing.
-    """
+    """Writes `explanations.json` and `explanations.html`."""
     document = explanation_document(explanations)
     page = render_page(document.title, [document])
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,12 +61,7 @@ def read_explanations(folder: Path) -> Explanations:
 
 
 def explanation_document(explanations: Explanations, limit: int | None = None) -> Document:
-    """Explained recommendations, then reviews.
-
-    Args:
-        explanations: what to show.
-        limit: how many of them at most; None: all.
-    """
+    """Explained recommendations, then reviews, at most `limit` of them."""
     shown: list[list[Block]] = [
         *map(_recommendation_blocks, explanations.recommendations),
         *(_review_blocks(review, explanations.against) for review in explanations.reviews),

@@ -30,11 +30,6 @@ def to_json(record: Any) -> str:
 def read_record(path: Path, kind: type[Record], remedy: str) -> Record:
     """Reads what `to_json` wrote.
 
-    Args:
-        path: of the file.
-        kind: dataclass of the record.
-        remedy: what to do if it cannot be read.
-
     Raises:
         DataError: the file is missing or malformed.
     """

@@ -77,11 +77,7 @@ def build_run_page(
 
 
 def extra_sections(folder: Path, *, named: bool = False) -> list[Document]:
-    """Sections of what another command wrote to a folder.
-
-    Args:
-        folder: with ablation.json, anchoring.json or explanations.json.
-        named: add the name of the folder to the titles.
+    """Sections of what another command wrote to a folder, which titles name if that is asked for.
 
     Raises:
         DataError: it holds none of them, or one is not readable.

@@ -27,8 +27,6 @@ class ReportedRun:
     """A run to report on.
 
     Attributes:
-        name: distinguishes it from the others.
-        folder: of the run.
         seeds: folders of its trainings.
         trained: those of them with a checkpoint.
     """

@@ -48,17 +48,7 @@ def write_baselines(
     dataset: ReviewDataset,
     workdir: Path,
 ) -> list[Path]:
-    """Writes `baselines.md` and `baselines.json`.
-
-    Args:
-        baselines: in the order of the table.
-        skipped: method -> why it could not run.
-        dataset: the prepared folder.
-        workdir: where to.
-
-    Returns:
-        The paths of both files.
-    """
+    """Writes `baselines.md` and `baselines.json`."""
     n_users = len(np.unique(dataset.test[:, 0]))
     document = Document(
         f"Baselines on {dataset.name}",
@@ -105,13 +95,6 @@ def write_cold_start(
 
     It has, under "tasks", task -> method -> metrics by flat keys, beside the data set's name and
     fingerprint, the split and the step of the checkpoint.
-
-    Args:
-        results: what to write.
-        workdir: where to.
-        split: "valid" or "test".
-        dataset: that was evaluated on.
-        step: of the checkpoint.
     """
     content = {
         "dataset": dataset.name,

@@ -49,13 +49,7 @@ class Ablation:
 
 @dataclasses.dataclass(frozen=True)
 class VariantRun:
-    """A run of an ablation.
-
-    Attributes:
-        settings: its settings.
-        dataset: the prepared folder.
-        workdir: gets its checkpoints, logs and scores.
-    """
+    """A run of an ablation."""
 
     settings: Settings
     dataset: Path

@@ -19,8 +19,6 @@ class VariantScores:
     """How a variant scores on the test split, and against the reference.
 
     Attributes:
-        name: of the variant.
-        changes: the settings that it changes.
         mean: of the metric over users and seeds.
         seed_std: standard deviation of the metric over seeds; None for one seed.
         seed_means: the metric of each seed.
@@ -51,10 +49,7 @@ class AblationScores:
     """An ablation on a data set.
 
     Attributes:
-        dataset: its name.
-        metric: of all scores.
         n_users: with a test interaction.
-        seeds: of each variant.
         variants: the reference first.
         same: variants that were not run -> the variant that each is equal to.
     """
@@ -69,11 +64,6 @@ class AblationScores:
 
 def score_ablation(ablation: Ablation, dataset: ReviewDataset, workdir: Path) -> AblationScores:
     """Collects the scores of a complete ablation.
-
-    Args:
-        ablation: what was run, two variants or more.
-        dataset: the prepared folder.
-        workdir: of the runs.
 
     Raises:
         DataError: a run lacks a file, or was scored on other data.

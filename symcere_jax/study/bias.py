@@ -50,8 +50,6 @@ class RunBias:
     """How a run treats popularity; numbers are means over its seeds.
 
     Attributes:
-        name: of the run.
-        n_seeds: number of trainings.
         normalize: whether embeddings are normalized; None for a run without a checkpoint.
         ndcg: NDCG@10.
         seed_std: its standard deviation over seeds; None for one seed.
@@ -88,13 +86,9 @@ class PopularityBias:
     """The bias of runs on the same data and split.
 
     Attributes:
-        dataset: name of the data set.
-        split: "valid" or "test".
-        n_users: number of users with a held-out item.
         held_out_popularity: mean training interactions of a held-out item, for a user first.
         item_counts: int64 `[n_items]`, training interactions of each item.
         deciles: of the catalog, least popular first; items of equal popularity stay together.
-        runs: in the order they were given.
     """
 
     dataset: str

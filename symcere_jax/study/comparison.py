@@ -33,7 +33,6 @@ class BucketScore:
     Attributes:
         low: smallest count of training interactions in the bucket.
         high: largest one.
-        n_users: number of users that the mean is over.
         mean: of the run, its seeds averaged.
         standard_error: of the mean, over users.
     """
@@ -50,8 +49,6 @@ class RunScores:
     """How a run scores, by itself and against the reference.
 
     Attributes:
-        name: of the run.
-        n_seeds: number of trainings that its values are averaged over.
         mean: of the metric.
         standard_error: of the mean, over users.
         seed_std: standard deviation of the mean over seeds; None for one seed.
@@ -77,14 +74,8 @@ class Comparison:
     """Runs on the same data, split and users.
 
     Attributes:
-        dataset: name of the data set.
-        fingerprint: of its content.
-        split: "valid" or "test".
         metric: "metric@k".
-        k: its cutoff.
-        n_users: number of users.
         reference: name of the run that the others are compared with.
-        runs: in the order they were given.
     """
 
     dataset: str

@@ -13,7 +13,6 @@ class Epoch:
     """An epoch of one run of many.
 
     Attributes:
-        run: what the run is called.
         number: epochs done; 0: nothing is learned yet.
         score: NDCG@10 on the validation split.
     """
@@ -41,12 +40,7 @@ SILENT = RunsObserver()
 
 @dataclasses.dataclass(frozen=True)
 class EpochReporter:
-    """Observes the training of a run, and passes on its epochs.
-
-    Attributes:
-        run: what the run is called.
-        report: called with each `Epoch`.
-    """
+    """Observes the training of a run, and passes on its epochs."""
 
     run: str
     report: Callable[[Epoch], None]

@@ -30,13 +30,6 @@ def score_run(
 ) -> ScoredRun:
     """Scores the best checkpoint of a run, and writes the scores into its workdir.
 
-    Args:
-        workdir: of the run; gets `metrics_<split>.json` and `per_user_<split>.npz`.
-        dataset: the prepared folder that it was trained on.
-        split: "valid" to choose settings by, "test" to report.
-        ks: cut-offs of the metrics.
-        progress: called with the number of users done and of all users.
-
     Raises:
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
         DataError: the split has no interactions.

@@ -111,11 +111,6 @@ class _TrialTask:
     """What a worker needs to run a trial.
 
     Attributes:
-        settings: those that are not searched.
-        dataset: the prepared folder.
-        workdir: of the search.
-        space: what is searched.
-        prune: whether a trial may be stopped early.
         sampler_seed: another one for each trial, or all would be the same.
     """
 
