@@ -2,6 +2,7 @@
 
 import numpy as np
 import scipy.sparse
+from scipy.special import entr
 
 
 def mutual_information(presence: scipy.sparse.csr_matrix, classes: np.ndarray) -> np.ndarray:
@@ -23,13 +24,8 @@ def mutual_information(presence: scipy.sparse.csr_matrix, classes: np.ndarray) -
     joint = (of_class @ presence.astype(np.float64)).tocoo()  # reviews of a class with the term
     reviews = np.bincount(classes, minlength=n_classes).astype(np.float64)
     terms = np.asarray(presence.sum(axis=0), np.float64).ravel()
-    with_term = xlogx(joint.data / n)
-    without = xlogx((reviews[joint.row] - joint.data) / n) - xlogx(reviews[joint.row] / n)
+    with_term = -entr(joint.data / n)
+    without = entr(reviews[joint.row] / n) - entr((reviews[joint.row] - joint.data) / n)
     total = np.bincount(joint.col, weights=with_term + without, minlength=n_terms)
     # A class that lacks the term adds as much to Σ p(t, c) log p(t, c) as to Σ p(c) log p(c).
-    return total - xlogx(terms / n) - xlogx(1 - terms / n)
-
-
-def xlogx(x: np.ndarray) -> np.ndarray:
-    """`x log x`, 0 at 0."""
-    return np.where(x > 0, x * np.log(np.where(x > 0, x, 1)), 0)
+    return total + entr(terms / n) + entr(1 - terms / n)

@@ -81,13 +81,7 @@ def explain_reviews(
 ) -> list[ReviewExplanation]:
     """Explains the similarity of each review to the item that it is about, or to one embedding.
 
-    Args:
-        aligner: of the model.
-        dataset: the prepared folder.
-        rows: of the reviews.
-        target: float `[d]` of norm 1; None: the embedding of each review's item.
-        lime: its settings; perturbations are the same ones for each model.
-        progress: called with the number of reviews done and of all.
+    That is `target`, float `[d]` of norm 1. Perturbations are the same ones for each model.
     """
     table = dataset.reviews(["user", "item", "text"]).take(list(rows)).to_pylist()
     user_ids, item_ids = dataset.user_ids(), dataset.item_ids()

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse
+from scipy.special import entr
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.explain.mutual_information import mutual_information, xlogx
+from symcere_jax.explain.mutual_information import mutual_information
 from symcere_jax.optional import require
 from symcere_jax.text import FittedTextEncoder
 
@@ -84,7 +85,7 @@ def word_statistics(
     _, items = np.unique(items, return_inverse=True)
     information = mutual_information(presence, items)
     by_chance = [mutual_information(presence, rng.permutation(items)) for _ in range(n_shuffles)]
-    entropy = -xlogx(share) - xlogx(1 - share)
+    entropy = entr(share) + entr(1 - share)
     return WordStatistics(
         words=tuple(vectorizer.get_feature_names_out().tolist()),
         item_information=(information - np.mean(by_chance, axis=0)) / np.maximum(entropy, 1e-12),

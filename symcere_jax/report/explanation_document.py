@@ -12,7 +12,7 @@ from symcere_jax.explain import RecommendationExplanation, ReviewExplanation, Te
 from symcere_jax.files import write_text
 from symcere_jax.report.documents import Block, ColoredText, Document, Heading, Span
 from symcere_jax.report.pages import render_page
-from symcere_jax.report.records import read_record, to_json
+from symcere_jax.report.records import to_json
 from symcere_jax.report.tables import Table, number
 
 NAME = "explanations"
@@ -49,15 +49,6 @@ def write_explanations(explanations: Explanations, folder: Path) -> list[Path]:
     write_text(paths[0], to_json(explanations))
     write_text(paths[1], page)
     return paths
-
-
-def read_explanations(folder: Path) -> Explanations:
-    """Reads what `write_explanations` wrote.
-
-    Raises:
-        DataError: it is missing or malformed.
-    """
-    return read_record(folder / f"{NAME}.json", Explanations, "run launch/explain.py again")
 
 
 def explanation_document(explanations: Explanations, limit: int | None = None) -> Document:

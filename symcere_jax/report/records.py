@@ -19,10 +19,8 @@ Record = TypeVar("Record")
 def to_json(record: Any) -> str:
     """A record as JSON text.
 
-    Numbers that are not finite become null, and arrays, which only plots need, are left out.
-
-    Args:
-        record: a dataclass or mapping of numbers, texts, arrays, and lists and mappings of these.
+    It is a dataclass or mapping of numbers, texts, arrays, and lists and mappings of these. Numbers
+    that are not finite become null, and arrays, which only plots need, are left out.
     """
     return json.dumps(_jsonable(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

@@ -33,7 +33,6 @@ class Decile:
     Attributes:
         low: fewest training interactions of an item in it.
         high: most of them.
-        n_items: number of items.
         train_share: their share of the training interactions.
         held_out_share: their share of the held-out interactions.
     """

@@ -97,7 +97,6 @@ def compare_runs(
     reference: Literal["first", "best"] = "first",
     seeds: Sequence[int] | None = None,
     n_resamples: int = 10_000,
-    seed: int = 0,
 ) -> Comparison:
     """Compares runs, user by user.
 
@@ -110,7 +109,6 @@ def compare_runs(
         reference: the first run, or the one with the largest mean.
         seeds: trainings to read of each run; None: all that it has.
         n_resamples: of the bootstrap and the permutation test.
-        seed: of the resampling.
 
     Raises:
         ConfigError: there are fewer than two runs, one is given twice, or `metric` is malformed.
@@ -129,9 +127,7 @@ def compare_runs(
     values = np.stack([run.values.mean(axis=0) for run in runs])
     reference_row = 0 if reference == "first" else int(values.mean(axis=1).argmax())
     others = [row for row in range(len(runs)) if row != reference_row]
-    tests = compare_paired(
-        values[others], values[reference_row], n_resamples=n_resamples, seed=seed
-    )
+    tests = compare_paired(values[others], values[reference_row], n_resamples=n_resamples)
     test_by_row = dict(zip(others, tests, strict=True))
     item_buckets = quantile_buckets(dataset.item_counts()[held_out[:, 1]], N_BUCKETS)
     user_buckets = quantile_buckets(dataset.user_counts()[users], N_BUCKETS)

@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 from symcere_jax.evaluation import PRIMARY_METRIC
-from symcere_jax.settings import ResolvedSettings
-from symcere_jax.training import Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,17 +43,10 @@ class EpochReporter:
     run: str
     report: Callable[[Epoch], None]
 
-    def start(
-        self,
-        settings: ResolvedSettings,
-        steps_per_epoch: int,
-        batch_size: int,
-        progress: Progress,
-    ) -> None:
+    def start(self, *arguments: object, **options: object) -> None:
         """Does nothing."""
 
-    def steps(self, epoch: int, steps: int, loss: float) -> None:
-        """Does nothing."""
+    steps = start
 
     def epoch(self, record: Mapping[str, float], best: bool) -> None:
         """Reports an epoch."""

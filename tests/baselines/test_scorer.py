@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.baselines.scorer import Histories, ItemItem, interaction_matrix, score_item_item
+from symcere_jax.baselines.scorer import Histories, interaction_matrix, score_item_item
 
 from . import small
 
@@ -27,6 +27,6 @@ def test_the_matrix_has_the_training_interactions():
 
 def test_item_item_scores_are_a_product():
     weights = np.random.default_rng(0).standard_normal((small.N_ITEMS, small.N_ITEMS))
-    params = ItemItem(Histories.from_dataset(small.dataset()), jnp.asarray(weights))
+    params = Histories.from_dataset(small.dataset()), jnp.asarray(weights)
     found = jax.jit(score_item_item)(params, USERS)
     np.testing.assert_allclose(found, small.matrix()[USERS] @ weights, atol=1e-5)

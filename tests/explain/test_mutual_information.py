@@ -2,7 +2,7 @@ import numpy as np
 import scipy.sparse
 from sklearn.metrics import mutual_info_score
 
-from symcere_jax.explain.mutual_information import mutual_information, xlogx
+from symcere_jax.explain.mutual_information import mutual_information
 
 
 def test_information_is_that_of_scikit_learn():
@@ -15,8 +15,3 @@ def test_information_is_that_of_scikit_learn():
     found = mutual_information(scipy.sparse.csr_matrix(presence), classes)
     expected = [mutual_info_score(column, classes) for column in presence.T]
     np.testing.assert_allclose(found, expected, atol=1e-12)
-
-
-def test_x_log_x():
-    np.testing.assert_array_equal(xlogx(np.array([0.0, 1.0])), 0)
-    np.testing.assert_allclose(xlogx(np.array([2.0])), 2 * np.log(2))
