@@ -5,6 +5,7 @@ from symcere_jax.explain.anchoring import Anchoring, summarize_anchoring
 from symcere_jax.explain.lime_words import (
     LimeSettings,
     TextExplanation,
+    WordContribution,
     explain_words,
 )
 from symcere_jax.explain.recommendation import (
@@ -30,6 +31,7 @@ __all__ = [
     "ReviewExplanation",
     "Target",
     "TextExplanation",
+    "WordContribution",
     "best_new_item",
     "classes_of_dataset",
     "classes_of_lists",

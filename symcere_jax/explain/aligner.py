@@ -41,12 +41,8 @@ class Aligner:
     ) -> "Aligner":
         """The text tower of a trained model, and its embeddings of users and items.
 
-        Args:
-            name: of the model.
-            trained: a model with text.
-            dataset: the prepared folder that it was trained on.
-            target: the graph tower's embeddings, with which cross-modal training aligns text; the
-                text tower's; or the fused ones, which recommend.
+        These are the graph tower's, with which cross-modal training aligns text; the text tower's;
+        or the fused ones, which recommend.
 
         Raises:
             ConfigError: the model has no text, or no graph embeddings to align with.
@@ -97,7 +93,7 @@ def _projection(trained: TrainedModel) -> Callable[[np.ndarray], np.ndarray]:
     )
 
     def project(features: np.ndarray) -> np.ndarray:
-        blocks = [np.zeros((0, trained.model.dim), np.float32)]
+        blocks = [np.zeros((0, trained.model.settings.embedding_dim), np.float32)]
         for start in range(0, len(features), _BLOCK):
             block = features[start : start + _BLOCK]
             padded = np.zeros((_BLOCK, features.shape[1]), np.float32)

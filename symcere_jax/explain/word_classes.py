@@ -14,7 +14,6 @@ from scipy.special import entr
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.explain.mutual_information import mutual_information
 from symcere_jax.optional import require
 from symcere_jax.text import FittedTextEncoder
 
@@ -91,6 +90,32 @@ def word_statistics(
         item_information=(information - np.mean(by_chance, axis=0)) / np.maximum(entropy, 1e-12),
         rating_z=_rating_z(presence, ratings),
     )
+
+
+def mutual_information(presence: scipy.sparse.csr_matrix, classes: np.ndarray) -> np.ndarray:
+    """I(term; class) in nats, of each term by itself.
+
+    Args:
+        presence: bool or 0 and 1, `[n, n_terms]`, reviews and terms.
+        classes: int `[n]` from 0, such as the item of each review.
+
+    Returns:
+        float64 `[n_terms]`. Of few reviews it is too large: what it is when classes are dealt out
+        at random is to be taken off.
+    """
+    n, n_terms = presence.shape
+    n_classes = int(classes.max()) + 1
+    of_class = scipy.sparse.csr_matrix(
+        (np.ones(n), (classes, np.arange(n))), shape=(n_classes, n), dtype=np.float64
+    )
+    joint = (of_class @ presence.astype(np.float64)).tocoo()  # reviews of a class with the term
+    reviews = np.bincount(classes, minlength=n_classes).astype(np.float64)
+    terms = np.asarray(presence.sum(axis=0), np.float64).ravel()
+    with_term = -entr(joint.data / n)
+    without = entr(reviews[joint.row] / n) - entr((reviews[joint.row] - joint.data) / n)
+    total = np.bincount(joint.col, weights=with_term + without, minlength=n_terms)
+    # A class that lacks the term adds as much to Σ p(t, c) log p(t, c) as to Σ p(c) log p(c).
+    return total + entr(terms / n) + entr(1 - terms / n)
 
 
 def classify_words(statistics: WordStatistics, valence: Mapping[str, float]) -> dict[str, str]:

@@ -102,13 +102,10 @@ class PopularityBias:
 def measure_bias(
     folders: Sequence[Path], dataset: ReviewDataset, split: HeldOutSplit = "test"
 ) -> PopularityBias:
-    """Measures the popularity bias of scored runs.
+    """Measures the popularity bias of scored runs; those without a checkpoint have no norms.
 
-    Args:
-        folders: of the runs, each scored by launch/evaluate.py, or with a subfolder seed_* for each
-            of several trainings. One without a checkpoint has no norms.
-        dataset: the prepared folder that all of them were scored on.
-        split: that they were scored on.
+    A folder is a run that launch/evaluate.py has scored, or has a subfolder seed_* for each of
+    several trainings.
 
     Raises:
         ConfigError: a run is given twice.

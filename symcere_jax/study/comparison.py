@@ -98,17 +98,10 @@ def compare_runs(
     seeds: Sequence[int] | None = None,
     n_resamples: int = 10_000,
 ) -> Comparison:
-    """Compares runs, user by user.
+    """Compares runs, user by user, with the first one, or the one with the largest mean.
 
-    Args:
-        folders: of the runs, each with the files of `write_scores`, or with a subfolder seed_* for
-            each of several trainings, whose values are averaged for each user.
-        dataset: the prepared folder that all of them were scored on.
-        split: that they were scored on.
-        metric: "metric@k", one of those that are kept for each user.
-        reference: the first run, or the one with the largest mean.
-        seeds: trainings to read of each run; None: all that it has.
-        n_resamples: of the bootstrap and the permutation test.
+    A folder has the files of `write_scores`, or a subfolder seed_* for each of several trainings,
+    whose values are averaged for each user; `seeds` chooses some of them.
 
     Raises:
         ConfigError: there are fewer than two runs, one is given twice, or `metric` is malformed.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.baselines import item_neighbors
-from symcere_jax.baselines.item_neighbors import ItemNeighbors, nearest_items, score_neighbors
+from symcere_jax.baselines.item_neighbors import nearest_items, score_neighbors
 from symcere_jax.baselines.scorer import Histories
 
 from . import small
@@ -38,7 +38,7 @@ def test_nearest_equals_a_sort(monkeypatch, k, block_items):
 def test_scores_are_sums_over_the_history(k):
     items, weights = nearest_items(lambda rows: _similarities(7)[rows], small.N_ITEMS, k)
     histories = Histories.from_dataset(small.dataset())
-    params = ItemNeighbors(histories, jnp.asarray(items), jnp.asarray(weights))
+    params = histories, jnp.asarray(items), jnp.asarray(weights)
     users = np.array([3, 7, 8, 0], np.int32)
     found = np.asarray(jax.jit(score_neighbors)(params, users))
     expected = np.zeros((4, small.N_ITEMS))
