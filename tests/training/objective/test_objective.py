@@ -2,8 +2,8 @@ import jax
 import numpy as np
 import pytest
 
+from symcere_jax.data import Histories
 from symcere_jax.training import devices
-from symcere_jax.training.histories import Histories
 from tests.training import problem
 from tests.training.problem import ONLY_RANKING
 
@@ -266,7 +266,7 @@ def test_users_without_low_rated_items_have_nothing_to_rank_lower():
     params = problem.params(objective.model)
     of_user_0 = problem.loss_and_gradients(objective, params, np.arange(2))[0]
     assert of_user_0["low_rated"] == 0
-    nothing = Histories.from_pairs(problem.LOW_RATED[:0], problem.N_USERS)
+    nothing = Histories.from_pairs(problem.LOW_RATED[:0], problem.N_USERS, problem.N_ITEMS)
 
     def terms(params, inputs, rows):
         return objective.gradients(params, inputs, rows, jax.random.key(0), 1)[1]

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.baselines.scorer import Histories, Scorer
-from symcere_jax.data import ReviewDataset
+from symcere_jax.baselines.scorer import Scorer, training_histories
+from symcere_jax.data import Histories, ReviewDataset
 
 _BLOCK_BYTES = 64 * 2**20  # similarities held at once
 
 
-def fit_item_neighbors(
+def fit_similar_items(
     dataset: ReviewDataset,
     similarities: Callable[[slice], np.ndarray],
     k: int,
@@ -21,7 +21,7 @@ def fit_item_neighbors(
     """A scorer by the k nearest items of each item; `amplification` is a power of similarities."""
     items, weights = nearest_items(similarities, dataset.n_items, k)
     tables = jnp.asarray(items), jnp.asarray(weights**amplification)
-    return Scorer(score_neighbors, (Histories.from_dataset(dataset), *tables))
+    return Scorer(score_neighbors, (training_histories(dataset), *tables))
 
 
 def score_neighbors(params: tuple[Histories, jax.Array, jax.Array], users: jax.Array) -> jax.Array:
