@@ -1,4 +1,4 @@
-from symcere_jax.prepare.sources.generated import FACTUAL_WORDS
+from symcere_jax.prepare.sources.synthetic_truth import FACTUAL_WORDS
 
 from symcere_jax import Recommender
 
