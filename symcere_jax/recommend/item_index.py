@@ -21,6 +21,7 @@ import numpy as np
 
 from symcere_jax.errors import ConfigError
 from symcere_jax.models import Embeddings
+from symcere_jax.optional import require
 
 EXACT, HNSW = INDEXES = ("exact", "hnsw")
 INDEX_HELP = (
@@ -59,7 +60,7 @@ class ItemIndex:
         norms = np.linalg.norm(np.asarray(embeddings.users), axis=1)
         scale = float(norms.mean()) or 1.0
         rows = item_vectors(np.asarray(embeddings.items), np.asarray(embeddings.item_bias), scale)
-        index = _usearch().Index(
+        index = require("usearch.index", extra="ann").Index(
             ndim=rows.shape[1],
             metric="l2sq",
             dtype="f32",
@@ -124,14 +125,3 @@ def query_vectors(users: np.ndarray, scale: float) -> np.ndarray:
     """Queries `[users_u, s, 0]` against `item_vectors`, float32 `[n, dim + 2]`."""
     last = np.broadcast_to(np.array([scale, 0], np.float32), (len(users), 2))
     return np.ascontiguousarray(np.concatenate([users, last], axis=1), np.float32)
-
-
-def _usearch() -> Any:
-    try:
-        from usearch import index
-    except ImportError:
-        raise ConfigError(
-            "approximate search needs USearch: pip install 'symcere-jax[ann]'; exact search, "
-            "the default, needs nothing more"
-        ) from None
-    return index

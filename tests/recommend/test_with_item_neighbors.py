@@ -36,7 +36,7 @@ def scores(run, dataset):
     found = trained.embeddings
     users, items = (np.asarray(x, float) for x in (found.users, found.items))
     likes = np.zeros((dataset.n_users, dataset.n_items))
-    likes[tuple(dataset.train.T)] = WEIGHT / trained.model.temperature
+    likes[tuple(dataset.train.T)] = WEIGHT / trained.model.temperature_of(trained.params)
     likes /= np.maximum(np.count_nonzero(likes, axis=1, keepdims=True), 1)
     bias = np.asarray(found.item_bias, float)
     near = np.exp(16 * (items @ items.T - 1))
