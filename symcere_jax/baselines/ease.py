@@ -8,7 +8,6 @@ import numpy as np
 import scipy.linalg
 
 from symcere_jax.baselines.scorer import (
-    ItemItem,
     Scorer,
     interaction_matrix,
     score_item_item,
@@ -55,5 +54,5 @@ def fit_ease(dataset: ReviewDataset, settings: EaseSettings, seed: int) -> Score
     inverse = scipy.linalg.cho_solve(factor, np.eye(n_items), overwrite_b=True, check_finite=False)
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
-    params = ItemItem(training_histories(dataset), jnp.asarray(weights, jnp.float32))
+    params = training_histories(dataset), jnp.asarray(weights, jnp.float32)
     return Scorer(score_item_item, params)

@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Any
 
-import flax.struct
 import jax
 import numpy as np
 import scipy.sparse
@@ -40,19 +39,7 @@ def training_histories(dataset: ReviewDataset) -> Histories:
     return Histories.from_pairs(dataset.train, dataset.n_users, dataset.n_items)
 
 
-@flax.struct.dataclass
-class ItemItem:
-    """A dense matrix of what an item in a user's history says for every item.
-
-    Attributes:
-        histories: of the users.
-        weights: float32 `[n_items, n_items]`, a row an item of the history.
-    """
-
-    histories: Histories
-    weights: jax.Array
-
-
-def score_item_item(params: ItemItem, users: jax.Array) -> jax.Array:
-    """Sums the rows of each user's items, float32 `[b, n_items]`."""
-    return params.histories.multi_hot(users) @ params.weights
+def score_item_item(params: tuple[Histories, jax.Array], users: jax.Array) -> jax.Array:
+    """Of histories and weights `[n_items, n_items]`: sums the rows of each user's items."""
+    histories, weights = params
+    return histories.multi_hot(users) @ weights

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,57 +12,37 @@ from symcere_jax.data import Histories, ReviewDataset
 _BLOCK_BYTES = 64 * 2**20  # similarities held at once
 
 
-@flax.struct.dataclass
-class SimilarItems:
-    """The items most similar to each item, and what each user has interacted with.
-
-    Attributes:
-        histories: of the users.
-        items: int32 `[n_items, k]`, neighbors of each item.
-        weights: float32 `[n_items, k]`, how similar they are; 0 where there are fewer than k.
-    """
-
-    histories: Histories
-    items: jax.Array
-    weights: jax.Array
-
-
 def fit_similar_items(
     dataset: ReviewDataset,
     similarities: Callable[[slice], np.ndarray],
     k: int,
     amplification: float = 1.0,
 ) -> Scorer:
-    """A scorer by the k nearest items of each item.
-
-    Args:
-        dataset: whose training items are the histories.
-        similarities: as of `nearest_items`.
-        k: number of neighbors.
-        amplification: power of the similarities.
-    """
+    """A scorer by the k nearest items of each item; `amplification` is a power of similarities."""
     items, weights = nearest_items(similarities, dataset.n_items, k)
-    neighbors = SimilarItems(
-        training_histories(dataset), jnp.asarray(items), jnp.asarray(weights**amplification)
-    )
-    return Scorer(score_neighbors, neighbors)
+    tables = jnp.asarray(items), jnp.asarray(weights**amplification)
+    return Scorer(score_neighbors, (training_histories(dataset), *tables))
 
 
-def score_neighbors(neighbors: SimilarItems, users: jax.Array) -> jax.Array:
+def score_neighbors(params: tuple[Histories, jax.Array, jax.Array], users: jax.Array) -> jax.Array:
     """Sums the similarities of the users' items: `s_ui = Σ_{j ∈ history of u, i ∈ N_k(j)} w_ji`.
+
+    The parameters are the histories of the users, and of each item its neighbors, int32
+    `[n_items, k]`, and their similarities, float32 of the same shape.
 
     Source: M. Deshpande, G. Karypis, "Item-based top-N recommendation algorithms", TOIS 2004.
     """
-    n_items = neighbors.items.shape[0]
+    histories, neighbors, similarities = params
+    n_items = len(neighbors)
     rows = jnp.arange(len(users))[:, None]
 
     def add(scores: jax.Array, items: jax.Array) -> tuple[jax.Array, None]:
         # A rank of the histories at a time: no array [b, history, k].
-        columns = neighbors.items.at[items].get(mode="fill", fill_value=n_items)
-        weights = neighbors.weights.at[items].get(mode="fill", fill_value=0)
+        columns = neighbors.at[items].get(mode="fill", fill_value=n_items)
+        weights = similarities.at[items].get(mode="fill", fill_value=0)
         return scores.at[rows, columns].add(weights, mode="drop"), None
 
-    history = neighbors.histories.padded(users, n_items)
+    history = histories.padded(users, n_items)
     return jax.lax.scan(add, jnp.zeros((len(users), n_items)), history.T)[0]
 
 

@@ -15,15 +15,11 @@ class BaselineSummary:
     """How a baseline scores; scores are NDCG@10.
 
     Attributes:
-        method: its name.
         title: what tables call it.
         valid: score of the chosen settings, with seed 0.
         test: mean over seeds.
         seed_std: standard deviation over seeds; None for one seed.
         standard_error: of the mean over users, values averaged over seeds.
-        n_seeds: number of trainings that were tested.
-        n_trials: number of settings that were tried.
-        seconds: of all trials and tests.
     """
 
     method: str
@@ -38,12 +34,7 @@ class BaselineSummary:
 
 
 def summarize_baseline(record: BaselineRecord, workdir: Path) -> BaselineSummary:
-    """Reads the per-user values of a baseline's seeds.
-
-    Args:
-        record: of `run_baseline`.
-        workdir: the same as there.
-    """
+    """Reads the per-user values of a baseline's seeds."""
     values = []
     for seed in record.test_seconds:
         path = workdir / record.method / f"seed_{seed}" / "per_user_test.npz"

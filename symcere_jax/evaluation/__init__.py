@@ -3,7 +3,6 @@
 from symcere_jax.evaluation.breakdown import (
     Bucket,
     find_gains,
-    find_held_out,
     ndcg_by_bucket,
     quantile_buckets,
     recall_by_bucket,
@@ -13,12 +12,7 @@ from symcere_jax.evaluation.geometry import (
     alignment_and_uniformity,
     norm_popularity_correlation,
 )
-from symcere_jax.evaluation.metrics import (
-    PRIMARY_METRIC,
-    SHOWN_METRICS,
-    catalog_metrics,
-    popularity_metrics,
-)
+from symcere_jax.evaluation.metrics import PRIMARY_METRIC, SHOWN_METRICS
 from symcere_jax.evaluation.ranking import ScoreBlock, top_k
 from symcere_jax.evaluation.significance import PairedTest, compare_paired, seed_std, standard_error
 
@@ -31,14 +25,11 @@ __all__ = [
     "PairedTest",
     "ScoreBlock",
     "alignment_and_uniformity",
-    "catalog_metrics",
     "compare_paired",
     "evaluate",
     "find_gains",
-    "find_held_out",
     "ndcg_by_bucket",
     "norm_popularity_correlation",
-    "popularity_metrics",
     "quantile_buckets",
     "recall_by_bucket",
     "seed_std",

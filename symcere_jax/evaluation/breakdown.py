@@ -31,12 +31,7 @@ def quantile_buckets(counts: np.ndarray, n_buckets: int) -> list[Bucket]:
 
     Returns:
         The buckets, none of them empty; each position is in exactly one.
-
-    Raises:
-        ValueError: `n_buckets` is less than 1.
     """
-    if n_buckets < 1:
-        raise ValueError(f"n_buckets is {n_buckets}, must be at least 1")
     if not len(counts):
         return []
     shares = np.arange(1, n_buckets + 1) / n_buckets
@@ -48,16 +43,6 @@ def quantile_buckets(counts: np.ndarray, n_buckets: int) -> list[Bucket]:
         within = counts[members]
         buckets.append(Bucket(int(within.min()), int(within.max()), members))
     return buckets
-
-
-def find_held_out(
-    recommended: np.ndarray, users: np.ndarray, held_out: np.ndarray, k: int
-) -> np.ndarray:
-    """Which held-out interactions a model recommends within the first k ranks, bool `[n_held_out]`.
-
-    Arguments and errors are those of `find_gains`.
-    """
-    return find_gains(recommended, users, held_out, k) > 0
 
 
 def find_gains(
@@ -73,12 +58,7 @@ def find_gains(
 
     Returns:
         float64 `[n_held_out]`.
-
-    Raises:
-        ValueError: k is out of range.
     """
-    if not 1 <= k <= recommended.shape[1]:
-        raise ValueError(f"k is {k}, rankings have {recommended.shape[1]} items")
     rows = np.searchsorted(users, held_out[:, 0])
     gains = np.zeros(len(held_out))
     for rank in range(k):  # a rank at a time: memory is O(n_held_out), whatever k
@@ -120,7 +100,7 @@ def recall_by_bucket(
     The mean of the hits of a user's held-out items in the bucket; with a single bucket, recall@k.
 
     Args:
-        hits: bool or float `[n_held_out]`, as of `find_held_out`, or their mean over several runs.
+        hits: bool or float `[n_held_out]`, or their mean over several runs.
         users: int `[n_held_out]`, whose interaction it is.
         buckets: of the positions of `hits`.
 

@@ -32,8 +32,6 @@ class ColdStartTasks:
     """The tasks of a held-out split.
 
     Attributes:
-        dataset: the prepared folder.
-        split: "valid" or "test".
         new_items: int `[m]`, items without training interactions, of which reviews are known.
         item_texts: the known reviews of each.
         new_users: int `[n]`, users without training interactions, of whom reviews are known.
@@ -57,13 +55,7 @@ class ColdStartTasks:
     def from_split(
         cls, dataset: ReviewDataset, split: HeldOutSplit, *, seed: int = 0
     ) -> "ColdStartTasks":
-        """Divides a held-out split into what is known and what is predicted.
-
-        Args:
-            dataset: the prepared folder.
-            split: "valid" or "test".
-            seed: of the choice of what is known.
-        """
+        """Divides a held-out split, at random, into what is known and what is predicted."""
         pairs = np.asarray(dataset.interactions(split))
         user_is_new = dataset.user_counts()[pairs[:, 0]] == 0
         item_is_new = dataset.item_counts()[pairs[:, 1]] == 0

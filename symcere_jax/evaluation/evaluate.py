@@ -12,7 +12,7 @@ from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.errors import DataError
 from symcere_jax.evaluation.metrics import catalog_metrics, popularity_metrics
-from symcere_jax.evaluation.ranking import ScoreBlock, top_k_with_metrics
+from symcere_jax.evaluation.ranking import ScoreBlock, top_k
 
 HeldOutSplit = Literal["valid", "test"]
 
@@ -51,16 +51,7 @@ def evaluate(
     """Ranks all items for every user with a held-out item, and measures the rankings.
 
     Items that the user is known to have interacted with are never recommended: those of the
-    training split and, for "test", of the validation split too.
-
-    Args:
-        score_block: gives the scores of a block of users for all items (see `ranking.ScoreBlock`).
-        params: its first argument.
-        dataset: the prepared folder.
-        split: "valid" to choose settings by, "test" to report.
-        ks: cut-offs of the metrics.
-        block_users: users scored at once on a device (see `ranking.top_k`).
-        progress: called with the number of users done and of all users.
+    training split and, for "test", of the validation split too. The arguments are those of `top_k`.
 
     Raises:
         ValueError: `split` or a cut-off is out of range.
@@ -79,14 +70,15 @@ def evaluate(
     known = np.concatenate([dataset.interactions(name) for name in _KNOWN_SPLITS[split]])
     seen = Interactions.from_pairs(known, dataset.n_users)
     users = np.unique(held_out[:, 0])
-    recommended, per_user = top_k_with_metrics(
+    recommended, _, per_user = top_k(
         score_block,
         params,
         users,
         seen,
-        relevant,
         dataset.n_items,
-        ks,
+        max(ks),
+        relevant=relevant,
+        ks=ks,
         block_users=block_users,
         progress=progress,
     )

@@ -50,7 +50,9 @@ def ranking_metrics(
         ValueError: a cut-off is out of range.
     """
     k_max = recommended.shape[1]
-    _check_cut_offs(ks, k_max)
+    for k in ks:
+        if not 1 <= k <= k_max:
+            raise ValueError(f"cut-off {k} is out of range for rankings of {k_max} items")
     matches = recommended[rows] == relevant[:, None]
     hits = jnp.zeros(recommended.shape, bool).at[rows].max(matches).astype(jnp.float64)
     cut_offs, ranks = np.array(ks), np.arange(1, k_max + 1)
@@ -92,7 +94,6 @@ def popularity_metrics(
         "popularity@k" -> float64 `[n]`: mean training interactions of the items that the user is
         recommended, 0 where there are none.
     """
-    _check_cut_offs(ks, recommended.shape[1])
     filled = recommended >= 0
     sums = np.cumsum(np.where(filled, item_counts[recommended], 0), axis=1)
     n_filled = np.maximum(np.cumsum(filled, axis=1), 1)
@@ -112,7 +113,6 @@ def catalog_metrics(recommended: np.ndarray, n_items: int, ks: Sequence[int]) ->
         "gini@k": Gini coefficient of the items' recommendation counts, from 0, all items equally
         often, to 1 − 1/n_items, always the same one.
     """
-    _check_cut_offs(ks, recommended.shape[1])
     metrics = {}
     for k in ks:
         top = recommended[:, :k]
@@ -121,9 +121,3 @@ def catalog_metrics(recommended: np.ndarray, n_items: int, ks: Sequence[int]) ->
         weights = 2 * np.arange(1, n_items + 1) - n_items - 1
         metrics[f"gini@{k}"] = float(weights @ counts / (n_items * max(int(counts.sum()), 1)))
     return metrics
-
-
-def _check_cut_offs(ks: Sequence[int], k_max: int) -> None:
-    for k in ks:
-        if not 1 <= k <= k_max:
-            raise ValueError(f"cut-off {k} is out of range for rankings of {k_max} items")

@@ -42,14 +42,17 @@ def top_k(
     n_items: int,
     k: int,
     *,
+    relevant: Interactions | None = None,
+    ks: Sequence[int] = (),
     block_users: int | None = None,
     progress: CountCallback | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """The k best items of each user, out of all items but those the user has seen.
 
     Blocks of users are scored on all local devices (`jax.pmap`), on CPU several at a time, so that
     no users × items array exists. Every block has the same size, whatever the number of devices and
-    users: it is compiled once, and results do not depend on the devices.
+    users: it is compiled once, and results do not depend on the devices. Metrics are computed where
+    the block is ranked.
 
     Args:
         score_block: gives the scores of a block of users for all items. Pass the same function
@@ -59,80 +62,21 @@ def top_k(
         seen: items that are never recommended to a user.
         n_items: size of the catalog.
         k: number of ranks; may exceed `n_items`.
+        relevant: the items to recommend, at least one for each of `users`; None: no metrics.
+        ks: cut-offs of the metrics, up to k.
         block_users: users scored at once on a device; None: `largest_block`.
         progress: called after each block.
 
     Returns:
-        int32 `[n, k]` items, best first, equal scores by ascending item row, and float32 `[n, k]`
-        scores. Ranks for which no item is left hold item −1 and score −∞.
+        int32 `[n, k]` items, best first, equal scores by ascending item row; float32 `[n, k]`
+        scores; and "metric@k" -> float64 `[n]`, as `metrics.ranking_metrics` defines them. Ranks
+        for which no item is left hold item −1 and score −∞.
 
     Raises:
-        ValueError: `k` or `block_users` is less than 1, or the scores have the wrong shape.
+        ValueError: `k` or `block_users` is less than 1, the scores have the wrong shape, or a user
+            has no relevant item.
         SymcereError: `params` holds NaN, or one of the best scores is not finite.
     """
-    items, scores = _rank(
-        score_block, params, users, seen, n_items, k, block_users=block_users, progress=progress
-    )
-    return items, scores
-
-
-def top_k_with_metrics(
-    score_block: ScoreBlock,
-    params: Any,
-    users: np.ndarray,
-    seen: Interactions,
-    relevant: Interactions,
-    n_items: int,
-    ks: Sequence[int],
-    *,
-    block_users: int | None = None,
-    progress: CountCallback | None = None,
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """`top_k`, and the metrics of each user's ranking, computed where the block is ranked.
-
-    `relevant` are the items to recommend, at least one for each of `users`, and `ks` the cut-offs
-    of the metrics, which may exceed `n_items`; the other arguments are those of `top_k`.
-
-    Returns:
-        int32 `[n, max(ks)]` items, as `top_k` gives them, and "metric@k" -> float64 `[n]`, as
-        `metrics.ranking_metrics` defines them. Both are the same whatever the devices and blocks.
-
-    Raises:
-        ValueError: as `top_k`, or a user has no relevant item.
-        SymcereError: as `top_k`.
-    """
-    if len(users) and relevant.counts(users).min() < 1:
-        raise ValueError("a user has no relevant item: only users with one can be evaluated")
-    items, _, metrics = _rank(
-        score_block,
-        params,
-        users,
-        seen,
-        n_items,
-        max(ks),
-        relevant=relevant,
-        ks=tuple(ks),
-        block_users=block_users,
-        progress=progress,
-    )
-    names = [f"{name}@{k}" for k in ks for name in RANKING_METRICS]
-    return items, dict(zip(names, np.ascontiguousarray(metrics.T), strict=True))
-
-
-def _rank(
-    score_block: ScoreBlock,
-    params: Any,
-    users: np.ndarray,
-    seen: Interactions,
-    n_items: int,
-    k: int,
-    *,
-    relevant: Interactions | None = None,
-    ks: tuple[int, ...] = (),
-    block_users: int | None,
-    progress: CountCallback | None,
-) -> list[np.ndarray]:
-    """Items and scores as of `top_k`, and of relevant items float64 `[n, n_ks · 6]` metrics."""
     if block_users is None:
         block_users = largest_block(n_items)
     if k < 1 or block_users < 1:
@@ -140,8 +84,11 @@ def _rank(
     users = np.asarray(users, np.int32)
     scores: np.ndarray = np.empty((len(users), k), np.float32)
     tables = [np.empty((len(users), k), np.int32), scores]
+    names = [f"{name}@{k}" for k in ks for name in RANKING_METRICS]
     if relevant is not None:
-        tables.append(np.empty((len(users), len(ks) * len(RANKING_METRICS))))
+        if len(users) and relevant.counts(users).min() < 1:
+            raise ValueError("a user has no relevant item: only users with one can be evaluated")
+        tables.append(np.empty((len(users), len(names))))
 
     def store(start: int, *block: jax.Array) -> None:
         n_rows = len(users[start : start + step])  # the last block is padded
@@ -153,7 +100,7 @@ def _rank(
     devices = jax.local_devices()
     step = len(devices) * block_users
     rank = _compiled_ranking(score_block, n_items, k)
-    measure = _compiled_metrics(ks)
+    measure = _compiled_metrics(tuple(ks))
     params = jax.device_put(params, NamedSharding(Mesh(devices, "devices"), PartitionSpec()))
     if _has_nan(params):
         raise SymcereError(f"the model holds values that are not numbers: {_DIVERGED}")
@@ -193,7 +140,9 @@ def _rank(
             f"scores of user row {users[bad[0]]} are not finite ({len(bad)} such users): "
             f"{_DIVERGED}"
         )
-    return tables
+    items, scores, *measured = tables
+    columns = [column for table in measured for column in np.ascontiguousarray(table.T)]
+    return items, scores, dict(zip(names, columns, strict=True))
 
 
 @jax.jit

@@ -12,7 +12,7 @@ import numpy as np
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.evaluation.breakdown import find_held_out
+from symcere_jax.evaluation.breakdown import find_gains
 from symcere_jax.evaluation.evaluate import HeldOutSplit
 from symcere_jax.evaluation.metrics import catalog_metrics, popularity_metrics
 
@@ -22,7 +22,6 @@ class ScoredRun:
     """The scores of a run: a training, or several with different seeds.
 
     Attributes:
-        name: distinguishes it from the other runs.
         values: float64 `[n_seeds, n_users]` of a metric, users ascending.
         hits: float64 `[n_held_out]`, share of the seeds that recommend each held-out item among the
             first k.
@@ -109,7 +108,7 @@ def read_runs(
             users, recommended, seed_values = _read_per_user(training, dataset, split, metric, k)
             values.append(seed_values)
             rankings.append(recommended)
-            hits.append(find_held_out(recommended, users, held_out, k))
+            hits.append(find_gains(recommended, users, held_out, k) > 0)
             popularity = popularity_metrics(recommended, item_counts, [k])
             beyond_accuracy.append(
                 catalog_metrics(recommended, dataset.n_items, [k])

@@ -17,13 +17,6 @@ def write_scores(
     The JSON file has the metrics under flat keys such as "ndcg@10", beside the data set's name and
     fingerprint, the split, the number of users and the step of the checkpoint. The npz file has
     "users" int32 `[n]`, "recommended" int32 `[n, k]` and each metric float64 `[n]`.
-
-    Args:
-        evaluation: what to write.
-        workdir: where to; it is made if need be.
-        split: "valid" or "test".
-        dataset: that was evaluated on.
-        step: of the checkpoint.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     content = {

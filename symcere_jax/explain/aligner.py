@@ -24,8 +24,6 @@ class Aligner:
     """Embeds texts in the space of users and items; rows have norm 1, or 0 for nothing known.
 
     Attributes:
-        name: of the model.
-        encoder: text to features.
         project: float32 `[n, width]` features of norm 1 to float32 `[n, d]`.
         users: float32 `[n_users, d]`.
         items: float32 `[n_items, d]`.
@@ -43,12 +41,8 @@ class Aligner:
     ) -> "Aligner":
         """The text tower of a trained model, and its embeddings of users and items.
 
-        Args:
-            name: of the model.
-            trained: a model with text.
-            dataset: the prepared folder that it was trained on.
-            target: the graph tower's embeddings, with which cross-modal training aligns text; the
-                text tower's; or the fused ones, which recommend.
+        These are the graph tower's, with which cross-modal training aligns text; the text tower's;
+        or the fused ones, which recommend.
 
         Raises:
             ConfigError: the model has no text, or no graph embeddings to align with.
@@ -73,11 +67,6 @@ class Aligner:
     def from_text_features(cls, name: str, dataset: ReviewDataset, encoder: str) -> "Aligner":
         """Text features alone, without any training: a review against the reviews of an item.
 
-        Args:
-            name: of this model.
-            dataset: the prepared folder.
-            encoder: name of one that it was prepared with.
-
         Raises:
             DataError: the folder does not have, or does not keep, the text encoder.
         """
@@ -91,11 +80,7 @@ class Aligner:
         return unit_rows(self.project(unit_rows(self.encoder.encode_texts(list(texts)))))
 
     def scorer(self, target: np.ndarray) -> ScoreTexts:
-        """The cosine of texts with one embedding.
-
-        Args:
-            target: float `[d]` of norm 1, such as a row of `items`.
-        """
+        """The cosine of texts with one embedding, float `[d]` of norm 1."""
         return lambda texts: self.embed(texts) @ target
 
 
@@ -108,7 +93,7 @@ def _projection(trained: TrainedModel) -> Callable[[np.ndarray], np.ndarray]:
     )
 
     def project(features: np.ndarray) -> np.ndarray:
-        blocks = [np.zeros((0, trained.model.dim), np.float32)]
+        blocks = [np.zeros((0, trained.model.settings.embedding_dim), np.float32)]
         for start in range(0, len(features), _BLOCK):
             block = features[start : start + _BLOCK]
             padded = np.zeros((_BLOCK, features.shape[1]), np.float32)

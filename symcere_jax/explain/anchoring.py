@@ -18,9 +18,7 @@ class TopWord:
     """A word and what it contributes where it occurs.
 
     Attributes:
-        word: in lower case.
         share: of a review's total contribution, mean over the reviews with the word.
-        n_reviews: explained reviews with the word.
     """
 
     word: str
@@ -49,11 +47,9 @@ class ModelAnchoring:
     """What the similarities of a model rest on.
 
     Attributes:
-        name: of the model.
         fit: R² of the linear models, mean over reviews.
         stability: share of the contributions of factual and sentiment words whose 95 % interval
             over the repeats excludes 0.
-        classes: class -> contribution.
         gap: factual minus sentiment share, paired over reviews, against 0.
         gap_to_first: the same minus that of the first model; None for the first.
         auc: probability that a factual word contributes more than a sentiment word of the same
@@ -76,15 +72,9 @@ class Anchoring:
     """The analysis of a sample of reviews.
 
     Attributes:
-        dataset: name of the data set.
-        split: of the reviews.
-        against: what the text is compared with.
         word_classes: where the classes come from, in words.
         known: class -> share of its words that the text encoder knows.
         n_reviews: explained reviews with a factual and a sentiment word.
-        n_samples: perturbed texts a repeat.
-        n_repeats: repeats.
-        models: in the order they were given.
     """
 
     dataset: str
@@ -110,15 +100,8 @@ def summarize_anchoring(
 ) -> Anchoring:
     """Compares classes of words within each model, and the models with the first one.
 
-    Args:
-        explanations: model -> explanations of the same reviews, each with a factual and a sentiment
-            word.
-        classes: word -> class; a word that is not in it is "other".
-        dataset: name of the data set.
-        split: of the reviews.
-        against: what the text is compared with.
-        word_classes: where the classes come from, in words.
-        known: class -> share of its words that the text encoder knows.
+    `explanations` are of the same reviews for each model, and each review has a factual and a
+    sentiment word. Words that are not in `classes` are "other".
     """
     reviews = {
         name: [_ReviewShares.of(explanation, classes) for explanation in of_model]

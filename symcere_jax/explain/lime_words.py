@@ -52,12 +52,9 @@ class TextExplanation:
     """The words of a text in a linear model of its score around the text.
 
     Attributes:
-        text: the text.
         score: of the whole text.
         fit: R² of the linear model, weighted by nearness to the text; mean over the repeats. Where
             it is low, the contributions say little. NaN for a text without words.
-        n_samples: perturbed texts a repeat.
-        n_repeats: independent repeats.
         words: each different word once, the largest contribution by size first.
     """
 
@@ -77,11 +74,6 @@ def explain_words(
     M. T. Ribeiro, S. Singh and C. Guestrin, "'Why Should I Trust You?': Explaining the Predictions
     of Any Classifier", KDD 2016, as implemented by the package lime. A word is left out wherever it
     occurs, in any case. The perturbed texts of a repeat are scored in one call.
-
-    Args:
-        text: to explain.
-        score_texts: scores texts.
-        settings: of LIME.
     """
     n_samples, n_repeats = settings.samples, settings.repeats
     from lime.lime_text import IndexedString, LimeTextExplainer  # takes a second to import

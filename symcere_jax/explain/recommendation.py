@@ -22,7 +22,6 @@ class HistoryItem:
     """What an item of the user's history adds to the score.
 
     Attributes:
-        item_id: external id.
         graph: by the graph embeddings that message passing brings from it.
         text: by the texts.
         nearness: as a neighbor of the recommended item (see `models/item_neighbors.py`).
@@ -44,8 +43,6 @@ class RecommendationExplanation:
     """A score as an exact sum, `Σ_history (graph + text + nearness) + own + popularity`.
 
     Attributes:
-        user_id: external id.
-        item_id: external id.
         score: as the model ranks by.
         rank: of the item among those that the user has not interacted with in any split, from 1.
         history: the user's training items, the largest contribution by size first.
@@ -68,11 +65,6 @@ class RecommendationExplanation:
 
 def best_new_item(trained: TrainedModel, dataset: ReviewDataset, user: int) -> int:
     """Row of the best item that a user has not interacted with in any split.
-
-    Args:
-        trained: a model.
-        dataset: the prepared folder that it was trained on.
-        user: row of the user.
 
     Raises:
         DataError: the user has interacted with every item.
@@ -99,14 +91,8 @@ def explain_recommendation(
 ) -> RecommendationExplanation:
     """Decomposes a score, and finds the words of training reviews that speak for it.
 
-    Args:
-        trained: a model with text.
-        dataset: the prepared folder that it was trained on.
-        user: row of the user.
-        item: row of the item.
-        n_reviews: reviews by the user, and of the item, those most similar first; 0: none, and the
-            model may be one without text.
-        lime: settings of LIME.
+    These are the `n_reviews` by the user, and of the item, that are most similar; with 0, the model
+    may be one without text.
 
     Raises:
         ConfigError: reviews are asked for, and the model has no text.

@@ -24,9 +24,6 @@ class ReviewExplanation:
     """Which words make a review similar to an item or a user.
 
     Attributes:
-        row: of the review.
-        user_id: of its author.
-        item_id: of the item that it is about.
         words: their contributions to the cosine.
     """
 
@@ -44,17 +41,9 @@ def sample_reviews(
     classes: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> list[int]:
-    """Draws reviews of items with training interactions.
+    """Draws at most n reviews of items with training interactions, and returns their rows.
 
-    Args:
-        dataset: the prepared folder.
-        split: of the reviews.
-        n: how many at most.
-        classes: word -> class; only reviews with a factual and a sentiment word are drawn.
-        seed: of the draw.
-
-    Returns:
-        Rows of the reviews.
+    With `classes`, word -> class, only those with a factual and a sentiment word are drawn.
 
     Raises:
         DataError: there is no such review, or a single one with words of both classes.
@@ -92,13 +81,7 @@ def explain_reviews(
 ) -> list[ReviewExplanation]:
     """Explains the similarity of each review to the item that it is about, or to one embedding.
 
-    Args:
-        aligner: of the model.
-        dataset: the prepared folder.
-        rows: of the reviews.
-        target: float `[d]` of norm 1; None: the embedding of each review's item.
-        lime: its settings; perturbations are the same ones for each model.
-        progress: called with the number of reviews done and of all.
+    That is `target`, float `[d]` of norm 1. Perturbations are the same ones for each model.
     """
     table = dataset.reviews(["user", "item", "text"]).take(list(rows)).to_pylist()
     user_ids, item_ids = dataset.user_ids(), dataset.item_ids()

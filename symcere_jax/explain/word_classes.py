@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse
+from scipy.special import entr
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.explain.mutual_information import mutual_information, xlogx
 from symcere_jax.optional import require
 from symcere_jax.text import FittedTextEncoder
 
@@ -35,7 +35,6 @@ class WordStatistics:
     """Statistics of words over the training reviews.
 
     Attributes:
-        words: `[n_words]`, sorted.
         item_information: float64 `[n_words]`, `(I(W; item) − E) / H(W)`: mutual information of a
             word's presence in a review with the item of the review, minus what it is when reviews
             are assigned to items at random, as a share of the entropy of its presence.
@@ -85,12 +84,38 @@ def word_statistics(
     _, items = np.unique(items, return_inverse=True)
     information = mutual_information(presence, items)
     by_chance = [mutual_information(presence, rng.permutation(items)) for _ in range(n_shuffles)]
-    entropy = -xlogx(share) - xlogx(1 - share)
+    entropy = entr(share) + entr(1 - share)
     return WordStatistics(
         words=tuple(vectorizer.get_feature_names_out().tolist()),
         item_information=(information - np.mean(by_chance, axis=0)) / np.maximum(entropy, 1e-12),
         rating_z=_rating_z(presence, ratings),
     )
+
+
+def mutual_information(presence: scipy.sparse.csr_matrix, classes: np.ndarray) -> np.ndarray:
+    """I(term; class) in nats, of each term by itself.
+
+    Args:
+        presence: bool or 0 and 1, `[n, n_terms]`, reviews and terms.
+        classes: int `[n]` from 0, such as the item of each review.
+
+    Returns:
+        float64 `[n_terms]`. Of few reviews it is too large: what it is when classes are dealt out
+        at random is to be taken off.
+    """
+    n, n_terms = presence.shape
+    n_classes = int(classes.max()) + 1
+    of_class = scipy.sparse.csr_matrix(
+        (np.ones(n), (classes, np.arange(n))), shape=(n_classes, n), dtype=np.float64
+    )
+    joint = (of_class @ presence.astype(np.float64)).tocoo()  # reviews of a class with the term
+    reviews = np.bincount(classes, minlength=n_classes).astype(np.float64)
+    terms = np.asarray(presence.sum(axis=0), np.float64).ravel()
+    with_term = -entr(joint.data / n)
+    without = entr(reviews[joint.row] / n) - entr((reviews[joint.row] - joint.data) / n)
+    total = np.bincount(joint.col, weights=with_term + without, minlength=n_terms)
+    # A class that lacks the term adds as much to Σ p(t, c) log p(t, c) as to Σ p(c) log p(c).
+    return total + entr(terms / n) + entr(1 - terms / n)
 
 
 def classify_words(statistics: WordStatistics, valence: Mapping[str, float]) -> dict[str, str]:
@@ -101,10 +126,6 @@ def classify_words(statistics: WordStatistics, valence: Mapping[str, float]) -> 
     - factual: item-specific, which is the third of the words with most item information, and not
       sentiment;
     - other: the rest.
-
-    Args:
-        statistics: of the words.
-        valence: sentiment lexicon, word -> −4 to 4.
     """
     specific = statistics.item_information >= np.quantile(
         statistics.item_information, FACTUAL_QUANTILE
@@ -121,10 +142,6 @@ def classify_words(statistics: WordStatistics, valence: Mapping[str, float]) -> 
 
 def classes_of_dataset(dataset: ReviewDataset, *, min_reviews: int = 10) -> dict[str, str]:
     """The class of each word of the training reviews, by `classify_words`.
-
-    Args:
-        dataset: the prepared folder.
-        min_reviews: words in fewer training reviews are left out.
 
     Raises:
         DataError: no word is in so many reviews.
@@ -183,10 +200,6 @@ def drop_unknown_words(
     They cannot contribute, whatever the model: latent semantic analysis drops words that are in
     most items' reviews, sentiment above all, and counting these would prove the point by default.
     If no factual, or no sentiment, word were left, all are kept.
-
-    Args:
-        classes: word -> class.
-        encoder: of the models.
 
     Returns:
         Classes of the words to count, and the share of each class that is known.

@@ -141,7 +141,7 @@ class Retriever:
         n_items = len(items)
         n_ranks = min(max(_LEAST_RANKS, _next_power_of_two(k)), n_items)
         size = next((size for size in BLOCK_SIZES if len(rows) <= size), BLOCK_SIZES[-1])
-        best, scores = top_k(
+        best, scores, _ = top_k(
             _score_queries,
             (queries, items, bias),
             rows,

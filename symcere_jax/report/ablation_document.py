@@ -1,12 +1,10 @@
 """An ablation as a table and a plot: each variant against the full model."""
 
 import functools
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symcere_jax.report.documents import Details, Document
 from symcere_jax.report.plots import COLORS, Plot, plain
-from symcere_jax.report.records import read_record
 from symcere_jax.report.tables import Table, number, p_value, plus_minus
 from symcere_jax.study.ablation_scores import AblationScores, VariantScores
 
@@ -15,16 +13,6 @@ if TYPE_CHECKING:
 
 NAME = "ablation"
 SIGNIFICANT = 0.05
-
-
-def read_ablation(folder: Path) -> AblationScores:
-    """Reads the scores that launch/ablate.py wrote.
-
-    Raises:
-        DataError: they are missing or malformed.
-    """
-    remedy = "run launch/ablate.py, which resumes where it stopped"
-    return read_record(folder / f"{NAME}.json", AblationScores, remedy)
 
 
 def ablation_document(scores: AblationScores) -> Document:
@@ -82,8 +70,8 @@ def _row(variant: VariantScores, reference: float) -> list[str]:
         difference,
         interval,
         p,
-        f"{variant.coverage:.3f}",
-        f"{variant.popularity:.1f}",
+        f"{variant.beyond_accuracy['coverage@10']:.3f}",
+        f"{variant.beyond_accuracy['popularity@10']:.1f}",
         number(variant.norm_popularity, "+.2f"),
         f"{variant.valid_mean:.4f}",
     ]

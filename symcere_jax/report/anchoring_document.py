@@ -1,7 +1,6 @@
 """Semantic anchoring as tables and a plot."""
 
 import functools
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from symcere_jax.explain.anchoring import Anchoring, ModelAnchoring
 from symcere_jax.explain.word_classes import CLASSES, FACTUAL, SENTIMENT
 from symcere_jax.report.documents import Document, Heading
 from symcere_jax.report.plots import COLORS, Plot, plain
-from symcere_jax.report.records import read_record
 from symcere_jax.report.tables import Table, interval, p_value, plus_minus
 
 if TYPE_CHECKING:
@@ -19,15 +17,6 @@ if TYPE_CHECKING:
 
 NAME = "anchoring"
 _HATCHES = dict(zip(CLASSES, ("", "//", ".."), strict=True))
-
-
-def read_anchoring(folder: Path) -> Anchoring:
-    """Reads what launch/anchoring.py wrote.
-
-    Raises:
-        DataError: it is missing or malformed.
-    """
-    return read_record(folder / f"{NAME}.json", Anchoring, "run launch/anchoring.py again")
 
 
 def anchoring_document(anchoring: Anchoring) -> Document:

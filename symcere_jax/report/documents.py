@@ -86,16 +86,9 @@ class Document:
 
 
 def write_document(document: Document, content: Any, folder: Path, name: str) -> list[Path]:
-    """Writes a document for people, for programs and as a plot: `NAME.md`, `.json` and `.png`.
+    """Writes `NAME.md`, `NAME.json` and, if the document has a plot, `NAME.png`.
 
-    Args:
-        document: the first, and the third if it has a plot.
-        content: the second: what the document was made of (see `to_json`).
-        folder: where to; made if it is missing.
-        name: of the files.
-
-    Returns:
-        The paths of the files.
+    The JSON file holds `content`, which the document was made of (see `to_json`).
     """
     markdown, data = document.markdown(), to_json(content)
     image = None if document.plot is None else png(document.plot.figure())

@@ -12,7 +12,7 @@ from symcere_jax.explain import RecommendationExplanation, ReviewExplanation, Te
 from symcere_jax.files import write_text
 from symcere_jax.report.documents import Block, ColoredText, Document, Heading, Span
 from symcere_jax.report.pages import render_page
-from symcere_jax.report.records import read_record, to_json
+from symcere_jax.report.records import to_json
 from symcere_jax.report.tables import Table, number
 
 NAME = "explanations"
@@ -31,10 +31,7 @@ class Explanations:
     """What launch/explain.py explains.
 
     Attributes:
-        dataset: name of the data set.
         against: embedding of the item that reviews are compared with.
-        reviews: explained reviews.
-        recommendations: explained recommendations.
     """
 
     dataset: str
@@ -44,12 +41,7 @@ class Explanations:
 
 
 def write_explanations(explanations: Explanations, folder: Path) -> list[Path]:
-    """Writes `explanations.json` and `explanations.html`.
-
-    Args:
-        explanations: what to write.
-        folder: where to; made if it is missing.
-    """
+    """Writes `explanations.json` and `explanations.html`."""
     document = explanation_document(explanations)
     page = render_page(document.title, [document])
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,22 +51,8 @@ def write_explanations(explanations: Explanations, folder: Path) -> list[Path]:
     return paths
 
 
-def read_explanations(folder: Path) -> Explanations:
-    """Reads what `write_explanations` wrote.
-
-    Raises:
-        DataError: it is missing or malformed.
-    """
-    return read_record(folder / f"{NAME}.json", Explanations, "run launch/explain.py again")
-
-
 def explanation_document(explanations: Explanations, limit: int | None = None) -> Document:
-    """Explained recommendations, then reviews.
-
-    Args:
-        explanations: what to show.
-        limit: how many of them at most; None: all.
-    """
+    """Explained recommendations, then reviews, at most `limit` of them."""
     shown: list[list[Block]] = [
         *map(_recommendation_blocks, explanations.recommendations),
         *(_review_blocks(review, explanations.against) for review in explanations.reviews),

@@ -9,12 +9,7 @@ from symcere_jax.report.documents import Document
 
 
 def render_page(title: str, sections: Sequence[Document]) -> str:
-    """A page of documents, with links to each where there are several.
-
-    Args:
-        title: plain text.
-        sections: of the page; whatever is in them is shown as text.
-    """
+    """A page of documents, with links to each; whatever is in them is shown as text."""
     return _environment().get_template("page.html").render(title=title, sections=sections)
 
 

@@ -47,8 +47,6 @@ class Plot:
 
     Attributes:
         draw: draws on the axes of all panels, and gives each a title.
-        n_panels: how many there are.
-        caption: plain text.
         panel_size: width and height of a panel in inches.
     """
 

@@ -19,21 +19,14 @@ Record = TypeVar("Record")
 def to_json(record: Any) -> str:
     """A record as JSON text.
 
-    Numbers that are not finite become null, and arrays, which only plots need, are left out.
-
-    Args:
-        record: a dataclass or mapping of numbers, texts, arrays, and lists and mappings of these.
+    It is a dataclass or mapping of numbers, texts, arrays, and lists and mappings of these. Numbers
+    that are not finite become null, and arrays, which only plots need, are left out.
     """
     return json.dumps(_jsonable(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_record(path: Path, kind: type[Record], remedy: str) -> Record:
     """Reads what `to_json` wrote.
-
-    Args:
-        path: of the file.
-        kind: dataclass of the record.
-        remedy: what to do if it cannot be read.
 
     Raises:
         DataError: the file is missing or malformed.

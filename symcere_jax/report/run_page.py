@@ -9,12 +9,17 @@ from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation import HeldOutSplit
 from symcere_jax.evaluation.scored_runs import distinct_names
-from symcere_jax.report import ablation_document, anchoring_document, explanation_document
+from symcere_jax.explain.anchoring import Anchoring
+from symcere_jax.report import ablation_document as ablation
+from symcere_jax.report import anchoring_document as anchoring
+from symcere_jax.report import explanation_document as explanation
 from symcere_jax.report import run_sections as sections
 from symcere_jax.report.bias_document import bias_document
 from symcere_jax.report.comparison_document import comparison_document
 from symcere_jax.report.documents import Document
 from symcere_jax.report.pages import render_page
+from symcere_jax.report.records import read_record
+from symcere_jax.study.ablation_scores import AblationScores
 from symcere_jax.study.bias import measure_bias
 from symcere_jax.study.comparison import compare_runs
 
@@ -77,25 +82,20 @@ def build_run_page(
 
 
 def extra_sections(folder: Path, *, named: bool = False) -> list[Document]:
-    """Sections of what another command wrote to a folder.
-
-    Args:
-        folder: with ablation.json, anchoring.json or explanations.json.
-        named: add the name of the folder to the titles.
+    """Sections of what another command wrote to a folder, which titles name if that is asked for.
 
     Raises:
         DataError: it holds none of them, or one is not readable.
     """
     found: list[tuple[str, Document]] = []
     if _is_ablation(folder):
-        scores = ablation_document.read_ablation(folder)
-        found.append(("Ablation", ablation_document.ablation_document(scores)))
-    if (folder / f"{anchoring_document.NAME}.json").exists():
-        anchoring = anchoring_document.read_anchoring(folder)
-        found.append(("Semantic anchoring", anchoring_document.anchoring_document(anchoring)))
-    if (folder / f"{explanation_document.NAME}.json").exists():
-        explanations = explanation_document.read_explanations(folder)
-        document = explanation_document.explanation_document(explanations, MAX_EXPLANATIONS)
+        found.append(("Ablation", ablation.ablation_document(_read_ablation(folder))))
+    if (path := folder / f"{anchoring.NAME}.json").exists():
+        record = read_record(path, Anchoring, "run launch/anchoring.py again")
+        found.append(("Semantic anchoring", anchoring.anchoring_document(record)))
+    if (path := folder / f"{explanation.NAME}.json").exists():
+        explanations = read_record(path, explanation.Explanations, "run launch/explain.py again")
+        document = explanation.explanation_document(explanations, MAX_EXPLANATIONS)
         found.append(("Explanations", document))
     if not found:
         raise DataError(
@@ -107,11 +107,16 @@ def extra_sections(folder: Path, *, named: bool = False) -> list[Document]:
 
 
 def _is_ablation(folder: Path) -> bool:
-    return (folder / f"{ablation_document.NAME}.json").exists()
+    return (folder / f"{ablation.NAME}.json").exists()
+
+
+def _read_ablation(folder: Path) -> AblationScores:
+    remedy = "run launch/ablate.py, which resumes where it stopped"
+    return read_record(folder / f"{ablation.NAME}.json", AblationScores, remedy)
 
 
 def _run_folder(folder: Path) -> Path:
     """Of an ablation, the folder of the variant that the others are compared with."""
     if not _is_ablation(folder):
         return folder
-    return folder / ablation_document.read_ablation(folder).variants[0].name
+    return folder / _read_ablation(folder).variants[0].name

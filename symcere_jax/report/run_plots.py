@@ -57,11 +57,7 @@ def dataset_plot(dataset: ReviewDataset, ratings: np.ndarray, n_words: np.ndarra
 
 
 def training_plot(logs: Mapping[str, Sequence[Log]]) -> Plot:
-    """Validation score, loss, alignment and uniformity by epoch.
-
-    Args:
-        logs: run -> a log for each seed, as `read_metric_log` reads them.
-    """
+    """Validation score, loss, alignment and uniformity by epoch, of run -> a log for each seed."""
 
     def draw(panels: list["Axes"]) -> None:
         for axes, (key, title) in zip(panels, _COURSES, strict=True):

@@ -27,8 +27,6 @@ class ReportedRun:
     """A run to report on.
 
     Attributes:
-        name: distinguishes it from the others.
-        folder: of the run.
         seeds: folders of its trainings.
         trained: those of them with a checkpoint.
     """
@@ -40,10 +38,7 @@ class ReportedRun:
 
 
 def find_runs(folders: Sequence[Path]) -> list[ReportedRun]:
-    """The runs of some folders.
-
-    Args:
-        folders: workdirs of training runs, or folders with a subfolder seed_* for each training.
+    """Runs, each a workdir of a training, or a folder with a subfolder seed_* for each of several.
 
     Raises:
         ConfigError: a run is given twice.

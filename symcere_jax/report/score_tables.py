@@ -11,7 +11,7 @@ from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
 from symcere_jax.files import write_json
 from symcere_jax.report.documents import Document, write_document
 from symcere_jax.report.tables import Table, number
-from symcere_jax.study.cold_start import ColdStartResult
+from symcere_jax.study.cold_start_scores import ColdStartResult
 
 
 def metrics_table(metrics: Mapping[str, float]) -> Table:
@@ -48,17 +48,7 @@ def write_baselines(
     dataset: ReviewDataset,
     workdir: Path,
 ) -> list[Path]:
-    """Writes `baselines.md` and `baselines.json`.
-
-    Args:
-        baselines: in the order of the table.
-        skipped: method -> why it could not run.
-        dataset: the prepared folder.
-        workdir: where to.
-
-    Returns:
-        The paths of both files.
-    """
+    """Writes `baselines.md` and `baselines.json`."""
     n_users = len(np.unique(dataset.test[:, 0]))
     document = Document(
         f"Baselines on {dataset.name}",
@@ -105,13 +95,6 @@ def write_cold_start(
 
     It has, under "tasks", task -> method -> metrics by flat keys, beside the data set's name and
     fingerprint, the split and the step of the checkpoint.
-
-    Args:
-        results: what to write.
-        workdir: where to.
-        split: "valid" or "test".
-        dataset: that was evaluated on.
-        step: of the checkpoint.
     """
     content = {
         "dataset": dataset.name,

@@ -24,16 +24,7 @@ _COLUMNS = ("number", "state", "score", "epochs", "best_epoch", "seconds", "erro
 
 
 def write_search(result: SearchResult, workdir: Path, dataset: str) -> list[Path]:
-    """Writes `trials.csv`, `history.png` and, if a trial is complete, `best.flags`.
-
-    Args:
-        result: of the search.
-        workdir: where to.
-        dataset: name of the data set, for titles.
-
-    Returns:
-        The paths of the files.
-    """
+    """Writes `trials.csv`, `history.png` and, if a trial is complete, `best.flags`."""
     image = png(history_plot(result.trials, dataset).figure())
     paths = [workdir / TABLE, workdir / PLOT]
     write_text(paths[0], _table(result.trials))

@@ -12,8 +12,6 @@ class Table:
     """A table of texts; whatever is in a cell is shown as it is.
 
     Attributes:
-        header: a cell a column.
-        rows: of as many cells each.
         n_words: columns of words, which come first; all others are aligned to the right.
     """
 
@@ -40,12 +38,7 @@ class Table:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     def terminal(self, title: str, caption: str | None = None) -> rich_table.Table:
-        """The table for the terminal.
-
-        Args:
-            title: shown above.
-            caption: shown below.
-        """
+        """The table for the terminal."""
         # As texts: of strings, rich would read "[…]" as markup, and ":…:" as the name of an emoji.
         table = rich_table.Table(title=Text(title, style="table.title"))
         if caption is not None:

@@ -49,13 +49,7 @@ class Ablation:
 
 @dataclasses.dataclass(frozen=True)
 class VariantRun:
-    """A run of an ablation.
-
-    Attributes:
-        settings: its settings.
-        dataset: the prepared folder.
-        workdir: gets its checkpoints, logs and scores.
-    """
+    """A run of an ablation."""
 
     settings: Settings
     dataset: Path
@@ -105,17 +99,9 @@ def run_ablation(
     """Trains every variant with every seed, and scores each run once on the test split.
 
     Runs that are complete are not repeated; those that were cut off resume from their checkpoints.
-
-    Args:
-        settings: those that all variants share. What the data decides (None) is resolved for each
-            variant by itself.
-        dataset: the prepared folder.
-        workdir: gets the runs.
-        variants: name -> settings that it changes, the reference first.
-        seeds: how many, counted from the seed of `settings`.
-        processes: runs that work at a time.
-        observer: is told of the progress.
-        should_stop: asked now and then; if true, running ones write a checkpoint and this returns.
+    All variants share `settings`, but what the data decides (None) is resolved for each by itself;
+    seeds are counted from theirs. Once `should_stop` is true, running ones write a checkpoint and
+    this returns.
 
     Raises:
         ConfigError: a variant is not possible, or the workdir holds runs of other settings or data.

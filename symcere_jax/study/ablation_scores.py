@@ -9,39 +9,25 @@ from typing import Any
 import numpy as np
 
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.evaluation import PRIMARY_METRIC, PairedTest
+from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.study.ablation import RECORD, VALID_SCORE, Ablation
-from symcere_jax.study.comparison import compare_runs
+from symcere_jax.study.comparison import RunScores, compare_runs
 
 
 @dataclasses.dataclass(frozen=True)
-class VariantScores:
+class VariantScores(RunScores):
     """How a variant scores on the test split, and against the reference.
 
     Attributes:
-        name: of the variant.
-        changes: the settings that it changes.
-        mean: of the metric over users and seeds.
-        seed_std: standard deviation of the metric over seeds; None for one seed.
         seed_means: the metric of each seed.
-        test: against the reference, paired over users, their values averaged over seeds; Holm's
-            correction is over all variants. None for the reference.
-        coverage: share of the catalog within the top 10 of any user.
-        popularity: mean training interactions of the items within the top 10.
         norm_popularity: Spearman's correlation of the norm of an item's embedding, before
             normalization, with its training interactions, averaged over seeds; None where all norms
             are equal.
         valid_mean: of the metric on the validation split, over users and seeds.
     """
 
-    name: str
     changes: Mapping[str, Any]
-    mean: float
-    seed_std: float | None
     seed_means: tuple[float, ...]
-    test: PairedTest | None
-    coverage: float
-    popularity: float
     norm_popularity: float | None
     valid_mean: float
 
@@ -51,10 +37,7 @@ class AblationScores:
     """An ablation on a data set.
 
     Attributes:
-        dataset: its name.
-        metric: of all scores.
         n_users: with a test interaction.
-        seeds: of each variant.
         variants: the reference first.
         same: variants that were not run -> the variant that each is equal to.
     """
@@ -70,11 +53,6 @@ class AblationScores:
 def score_ablation(ablation: Ablation, dataset: ReviewDataset, workdir: Path) -> AblationScores:
     """Collects the scores of a complete ablation.
 
-    Args:
-        ablation: what was run, two variants or more.
-        dataset: the prepared folder.
-        workdir: of the runs.
-
     Raises:
         DataError: a run lacks a file, or was scored on other data.
     """
@@ -88,14 +66,9 @@ def score_ablation(ablation: Ablation, dataset: ReviewDataset, workdir: Path) ->
         correlations = [record["norm_popularity"] for record in records]
         variants.append(
             VariantScores(
-                name=folder.name,
-                changes=ablation.variants[folder.name],
-                mean=scores.mean,
-                seed_std=scores.seed_std,
+                **vars(scores),
+                changes=ablation.variants[scores.name],
                 seed_means=tuple(of_seed[PRIMARY_METRIC] for of_seed in metrics),
-                test=scores.test,
-                coverage=scores.beyond_accuracy["coverage@10"],
-                popularity=scores.beyond_accuracy["popularity@10"],
                 norm_popularity=None if None in correlations else float(np.mean(correlations)),
                 valid_mean=float(np.mean([record[VALID_SCORE] for record in records])),
             )

@@ -33,7 +33,6 @@ class Decile:
     Attributes:
         low: fewest training interactions of an item in it.
         high: most of them.
-        n_items: number of items.
         train_share: their share of the training interactions.
         held_out_share: their share of the held-out interactions.
     """
@@ -50,8 +49,6 @@ class RunBias:
     """How a run treats popularity; numbers are means over its seeds.
 
     Attributes:
-        name: of the run.
-        n_seeds: number of trainings.
         normalize: whether embeddings are normalized; None for a run without a checkpoint.
         ndcg: NDCG@10.
         seed_std: its standard deviation over seeds; None for one seed.
@@ -88,13 +85,9 @@ class PopularityBias:
     """The bias of runs on the same data and split.
 
     Attributes:
-        dataset: name of the data set.
-        split: "valid" or "test".
-        n_users: number of users with a held-out item.
         held_out_popularity: mean training interactions of a held-out item, for a user first.
         item_counts: int64 `[n_items]`, training interactions of each item.
         deciles: of the catalog, least popular first; items of equal popularity stay together.
-        runs: in the order they were given.
     """
 
     dataset: str
@@ -109,13 +102,10 @@ class PopularityBias:
 def measure_bias(
     folders: Sequence[Path], dataset: ReviewDataset, split: HeldOutSplit = "test"
 ) -> PopularityBias:
-    """Measures the popularity bias of scored runs.
+    """Measures the popularity bias of scored runs; those without a checkpoint have no norms.
 
-    Args:
-        folders: of the runs, each scored by launch/evaluate.py, or with a subfolder seed_* for each
-            of several trainings. One without a checkpoint has no norms.
-        dataset: the prepared folder that all of them were scored on.
-        split: that they were scored on.
+    A folder is a run that launch/evaluate.py has scored, or has a subfolder seed_* for each of
+    several trainings.
 
     Raises:
         ConfigError: a run is given twice.

@@ -69,12 +69,6 @@ def evaluate_cold_start(
     of new items; text kNN reads the same features as the model. The settings of text kNN and the
     bonus of "new items favored" are chosen on the validation split, the first for each task.
 
-    Args:
-        workdir: of a training run.
-        dataset: the prepared folder that it was trained on.
-        split: "valid" or "test".
-        seed: of the choice of what is known of the new.
-
     Raises:
         NoColdStartError: nothing in the split is new, or the model has no text encoder that can
             read further texts.
@@ -131,9 +125,6 @@ class _Methods:
     """What the methods score a split with.
 
     Attributes:
-        tasks: of the split.
-        trained: the model.
-        fold_in: embeds what is new.
         features: of all items, float `[n_items, width]`, those of new ones from what is known.
         user_features: of the new users, from what is known.
     """

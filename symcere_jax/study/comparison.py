@@ -33,7 +33,6 @@ class BucketScore:
     Attributes:
         low: smallest count of training interactions in the bucket.
         high: largest one.
-        n_users: number of users that the mean is over.
         mean: of the run, its seeds averaged.
         standard_error: of the mean, over users.
     """
@@ -50,8 +49,6 @@ class RunScores:
     """How a run scores, by itself and against the reference.
 
     Attributes:
-        name: of the run.
-        n_seeds: number of trainings that its values are averaged over.
         mean: of the metric.
         standard_error: of the mean, over users.
         seed_std: standard deviation of the mean over seeds; None for one seed.
@@ -77,14 +74,8 @@ class Comparison:
     """Runs on the same data, split and users.
 
     Attributes:
-        dataset: name of the data set.
-        fingerprint: of its content.
-        split: "valid" or "test".
         metric: "metric@k".
-        k: its cutoff.
-        n_users: number of users.
         reference: name of the run that the others are compared with.
-        runs: in the order they were given.
     """
 
     dataset: str
@@ -106,20 +97,11 @@ def compare_runs(
     reference: Literal["first", "best"] = "first",
     seeds: Sequence[int] | None = None,
     n_resamples: int = 10_000,
-    seed: int = 0,
 ) -> Comparison:
-    """Compares runs, user by user.
+    """Compares runs, user by user, with the first one, or the one with the largest mean.
 
-    Args:
-        folders: of the runs, each with the files of `write_scores`, or with a subfolder seed_* for
-            each of several trainings, whose values are averaged for each user.
-        dataset: the prepared folder that all of them were scored on.
-        split: that they were scored on.
-        metric: "metric@k", one of those that are kept for each user.
-        reference: the first run, or the one with the largest mean.
-        seeds: trainings to read of each run; None: all that it has.
-        n_resamples: of the bootstrap and the permutation test.
-        seed: of the resampling.
+    A folder has the files of `write_scores`, or a subfolder seed_* for each of several trainings,
+    whose values are averaged for each user; `seeds` chooses some of them.
 
     Raises:
         ConfigError: there are fewer than two runs, one is given twice, or `metric` is malformed.
@@ -138,9 +120,7 @@ def compare_runs(
     values = np.stack([run.values.mean(axis=0) for run in runs])
     reference_row = 0 if reference == "first" else int(values.mean(axis=1).argmax())
     others = [row for row in range(len(runs)) if row != reference_row]
-    tests = compare_paired(
-        values[others], values[reference_row], n_resamples=n_resamples, seed=seed
-    )
+    tests = compare_paired(values[others], values[reference_row], n_resamples=n_resamples)
     test_by_row = dict(zip(others, tests, strict=True))
     item_buckets = quantile_buckets(dataset.item_counts()[held_out[:, 1]], N_BUCKETS)
     user_buckets = quantile_buckets(dataset.user_counts()[users], N_BUCKETS)

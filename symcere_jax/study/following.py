@@ -28,15 +28,9 @@ def follow(
     """Scores each new best checkpoint of a run as it appears, and appends it to a file.
 
     The run has ended when its newest checkpoint says so (all epochs done, or no more gain), or
-    when for a while no process has trained in the workdir. What the file holds is not scored again.
-
-    Args:
-        workdir: of the run; a checkpoint may be there later.
-        dataset: the prepared folder.
-        split: "valid" or "test"; names the file `follow_<split>.jsonl` in the workdir.
-        evaluate: scores embeddings.
-        every: seconds between two looks at the checkpoints.
-        max_wait: seconds to wait for a run that no process trains, such as one that was preempted.
+    when for `max_wait` seconds no process has trained in the workdir, such as after a preemption.
+    What the file, `follow_<split>.jsonl` in the workdir, holds is not scored again. Checkpoints are
+    looked at `every` so many seconds.
 
     Yields:
         Each new record: "epoch", "step", "dataset", "split", and the metrics. The last one has

@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 from symcere_jax.evaluation import PRIMARY_METRIC
-from symcere_jax.settings import ResolvedSettings
-from symcere_jax.training import Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,7 +11,6 @@ class Epoch:
     """An epoch of one run of many.
 
     Attributes:
-        run: what the run is called.
         number: epochs done; 0: nothing is learned yet.
         score: NDCG@10 on the validation split.
     """
@@ -41,27 +38,15 @@ SILENT = RunsObserver()
 
 @dataclasses.dataclass(frozen=True)
 class EpochReporter:
-    """Observes the training of a run, and passes on its epochs.
-
-    Attributes:
-        run: what the run is called.
-        report: called with each `Epoch`.
-    """
+    """Observes the training of a run, and passes on its epochs."""
 
     run: str
     report: Callable[[Epoch], None]
 
-    def start(
-        self,
-        settings: ResolvedSettings,
-        steps_per_epoch: int,
-        batch_size: int,
-        progress: Progress,
-    ) -> None:
+    def start(self, *arguments: object, **options: object) -> None:
         """Does nothing."""
 
-    def steps(self, epoch: int, steps: int, loss: float) -> None:
-        """Does nothing."""
+    steps = start
 
     def epoch(self, record: Mapping[str, float], best: bool) -> None:
         """Reports an epoch."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import ReviewDataset
@@ -12,14 +11,6 @@ from symcere_jax.models import score_factors
 from symcere_jax.training import load_embeddings
 
 
-class ScoredRun(NamedTuple):
-    """The evaluation of a run's best checkpoint, the step of that, and the files written."""
-
-    evaluation: Evaluation
-    step: int
-    paths: Sequence[Path]
-
-
 def score_run(
     workdir: Path,
     dataset: ReviewDataset,
@@ -27,15 +18,11 @@ def score_run(
     *,
     ks: Sequence[int] = (5, 10, 20, 50),
     progress: CountCallback | None = None,
-) -> ScoredRun:
+) -> tuple[Evaluation, int, list[Path]]:
     """Scores the best checkpoint of a run, and writes the scores into its workdir.
 
-    Args:
-        workdir: of the run; gets `metrics_<split>.json` and `per_user_<split>.npz`.
-        dataset: the prepared folder that it was trained on.
-        split: "valid" to choose settings by, "test" to report.
-        ks: cut-offs of the metrics.
-        progress: called with the number of users done and of all users.
+    Returns:
+        The evaluation, the step of the checkpoint, and the files written.
 
     Raises:
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
@@ -46,4 +33,4 @@ def score_run(
         score_factors, embeddings.factors(), dataset, split, ks=ks, progress=progress
     )
     step = metadata.progress.best_step
-    return ScoredRun(evaluation, step, write_scores(evaluation, workdir, split, dataset, step))
+    return evaluation, step, write_scores(evaluation, workdir, split, dataset, step)

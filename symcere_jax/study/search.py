@@ -53,17 +53,8 @@ def search(
     with the given settings; prunes trials that are worse than the median of the others at the same
     epoch. Trials that were cut off resume from their checkpoints. The test split is not read.
 
-    Args:
-        settings: those that are not searched.
-        dataset: the prepared folder.
-        workdir: gets the journal and the trials.
-        space: what is searched.
-        trials: how many, those of earlier calls included.
-        processes: trials that run at a time.
-        prune: stop trials early.
-        observer: is told of the progress.
-        should_stop: asked now and then; if true, running trials write a checkpoint and the search
-            ends, to be resumed later.
+    `trials` includes those of earlier calls. Once `should_stop` is true, running trials write a
+    checkpoint and the search ends, to be resumed later.
 
     Raises:
         BusyError: another process searches in the workdir.
@@ -111,11 +102,6 @@ class _TrialTask:
     """What a worker needs to run a trial.
 
     Attributes:
-        settings: those that are not searched.
-        dataset: the prepared folder.
-        workdir: of the search.
-        space: what is searched.
-        prune: whether a trial may be stopped early.
         sampler_seed: another one for each trial, or all would be the same.
     """
 

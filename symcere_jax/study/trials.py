@@ -12,15 +12,12 @@ class Trial:
     """A trial that has ended.
 
     Attributes:
-        number: from 0.
         state: "complete"; "pruned": stopped as no match for the others; "failed": see `error`.
-        settings: its settings.
         searched: those of them that were searched.
         score: best validation NDCG@10; of a pruned trial: the last one; None if failed.
         epochs: epochs trained; None if failed.
         best_epoch: the epoch that was best; None if failed.
         seconds: time of training, since the last start; None if failed.
-        error: why it failed, else None.
     """
 
     number: int
@@ -40,7 +37,6 @@ class SearchResult:
 
     Attributes:
         trials: those that have ended, by number.
-        best: see `best_trial`.
         stopped: it was told to stop before all trials were done.
     """
 

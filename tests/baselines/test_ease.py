@@ -23,13 +23,13 @@ def _least_squares(l2):
 @pytest.mark.parametrize("l2", [0.5, 10.0])
 def test_equals_constrained_least_squares(l2):
     scorer = fit_ease(small.dataset(), EaseSettings(l2=l2), 0)
-    np.testing.assert_allclose(scorer.params.weights, _least_squares(l2), atol=1e-5)
+    np.testing.assert_allclose(scorer.params[1], _least_squares(l2), atol=1e-5)
     np.testing.assert_allclose(small.scores(scorer), small.matrix() @ _least_squares(l2), atol=1e-5)
 
 
 def test_items_do_not_recommend_themselves():
     scorer = fit_ease(small.dataset(), EaseSettings(), 0)
-    np.testing.assert_array_equal(np.diag(scorer.params.weights), 0)
+    np.testing.assert_array_equal(np.diag(scorer.params[1]), 0)
 
 
 def test_a_catalog_that_is_too_large(monkeypatch):

@@ -3,7 +3,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.baselines.scorer import (
-    ItemItem,
     interaction_matrix,
     score_item_item,
     training_histories,
@@ -32,6 +31,6 @@ def test_the_matrix_has_the_training_interactions():
 
 def test_item_item_scores_are_a_product():
     weights = np.random.default_rng(0).standard_normal((small.N_ITEMS, small.N_ITEMS))
-    params = ItemItem(training_histories(small.dataset()), jnp.asarray(weights))
+    params = training_histories(small.dataset()), jnp.asarray(weights)
     found = jax.jit(score_item_item)(params, USERS)
     np.testing.assert_allclose(found, small.matrix()[USERS] @ weights, atol=1e-5)

@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import item_neighbors
+from symcere_jax.baselines import similar_items
 from symcere_jax.baselines.scorer import training_histories
-from symcere_jax.baselines.similar_items import SimilarItems, nearest_items, score_neighbors
+from symcere_jax.baselines.similar_items import nearest_items, score_neighbors
 
 from . import small
 
@@ -19,7 +19,7 @@ def _similarities(n_items, seed=0):
 @pytest.mark.parametrize("block_items", [1, 3, 100])
 def test_nearest_equals_a_sort(monkeypatch, k, block_items):
     n_items = 7
-    monkeypatch.setattr(item_neighbors, "_BLOCK_BYTES", block_items * 8 * n_items)
+    monkeypatch.setattr(similar_items, "_BLOCK_BYTES", block_items * 8 * n_items)
     similarities = _similarities(n_items)
     items, weights = nearest_items(lambda rows: similarities[rows].copy(), n_items, k)
     assert items.shape == weights.shape == (n_items, min(k, n_items))
@@ -38,7 +38,7 @@ def test_nearest_equals_a_sort(monkeypatch, k, block_items):
 def test_scores_are_sums_over_the_history(k):
     items, weights = nearest_items(lambda rows: _similarities(7)[rows], small.N_ITEMS, k)
     histories = training_histories(small.dataset())
-    params = SimilarItems(histories, jnp.asarray(items), jnp.asarray(weights))
+    params = histories, jnp.asarray(items), jnp.asarray(weights)
     users = np.array([3, 7, 8, 0], np.int32)
     found = np.asarray(jax.jit(score_neighbors)(params, users))
     expected = np.zeros((4, small.N_ITEMS))

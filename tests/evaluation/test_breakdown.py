@@ -10,7 +10,6 @@ from hypothesis.extra import numpy as hnp
 from symcere_jax.evaluation.breakdown import (
     Bucket,
     find_gains,
-    find_held_out,
     ndcg_by_bucket,
     quantile_buckets,
     recall_by_bucket,
@@ -36,8 +35,6 @@ def test_equal_counts_stay_together():
     assert [(bucket.low, bucket.high) for bucket in buckets] == [(1, 1), (7, 9)]
     assert len(quantile_buckets(np.full(10, 3), 5)) == 1
     assert quantile_buckets(np.array([], int), 3) == []
-    with pytest.raises(ValueError, match="n_buckets is 0"):
-        quantile_buckets(np.arange(3), 0)
 
 
 @given(
@@ -65,7 +62,7 @@ def test_recall_by_bucket_equals_a_loop():
     popularity = np.bincount(data.train[:, 1], minlength=data.n_items)
     buckets = quantile_buckets(popularity[data.test[:, 1]], 3)
     assert len(buckets) == 3
-    hits = find_held_out(found.recommended, found.users, data.test, 5)
+    hits = find_gains(found.recommended, found.users, data.test, 5) > 0
     recalls = recall_by_bucket(hits, data.test[:, 0], buckets)
     for bucket, recall in zip(buckets, recalls, strict=True):
         expected = []
@@ -86,9 +83,6 @@ def test_gains_by_hand():
     held_out = np.array([[4, 3], [4, 9], [7, 2], [4, 1]])
     gains = find_gains(recommended, np.array([4, 7]), held_out, 2)
     np.testing.assert_allclose(gains, [1 / math.log2(3), 0, 1, 0])  # item 1 is beyond rank 2
-    for k in (0, 4):
-        with pytest.raises(ValueError, match=f"k is {k}, rankings have 3"):
-            find_gains(recommended, np.array([4, 7]), held_out, k)
 
 
 def test_ndcg_by_bucket_by_hand():

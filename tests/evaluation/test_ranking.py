@@ -11,7 +11,7 @@ from symcere_jax.data.interactions import Interactions
 from symcere_jax.errors import SymcereError
 from symcere_jax.evaluation import ranking
 from symcere_jax.evaluation.metrics import RANKING_METRICS
-from symcere_jax.evaluation.ranking import best_columns, top_k, top_k_with_metrics
+from symcere_jax.evaluation.ranking import best_columns, top_k
 
 from . import folders
 
@@ -29,7 +29,7 @@ def _check(scores, seen_pairs, users, k, **options):
     """Compares with a sort in plain Python."""
     n_users, n_items = scores.shape
     seen = _seen(seen_pairs, n_users)
-    items, values = top_k(lookup, scores, users, seen, n_items, k, **options)
+    items, values, _ = top_k(lookup, scores, users, seen, n_items, k, **options)
     assert items.shape == values.shape == (len(users), k)
     assert items.dtype == np.int32
     assert values.dtype == np.float32
@@ -98,13 +98,17 @@ def _measured(n_users, k=5, block_users=4, **options):
     relevant = [(u, i) for u in users for i in range(u % 7, 40, 1 if u == 2 else 9)]
     seen, relevant = _seen([(0, 1), (1, 39)], n_users), _seen(relevant, n_users)
     options |= {"block_users": block_users}
-    return top_k_with_metrics(lookup, scores, users, seen, relevant, 40, (1, k), **options)
+    options |= {"relevant": relevant, "ks": (1, k)}
+    items, _, metrics = top_k(lookup, scores, users, seen, 40, k, **options)
+    return items, metrics
 
 
 @pytest.mark.parametrize("k", [3, 45])
 def test_metrics_are_those_of_the_ranking(k):
     items, metrics = _measured(30, k)
-    expected, _ = top_k(lookup, _scores(30, 40), np.arange(30), _seen([(0, 1), (1, 39)], 30), 40, k)
+    expected, *_ = top_k(
+        lookup, _scores(30, 40), np.arange(30), _seen([(0, 1), (1, 39)], 30), 40, k
+    )
     np.testing.assert_array_equal(items, expected)
     assert list(metrics) == [f"{name}@{cut}" for cut in (1, k) for name in RANKING_METRICS]
     for user, ranked in enumerate(items):
@@ -146,7 +150,8 @@ def test_float64_is_that_of_the_metrics_alone():
 
     one = _seen([(0, 0)], 1)
     scores = _scores(1, 6)
-    _, metrics = top_k_with_metrics(score, scores, np.arange(1), _seen([], 1), one, 6, (2,))
+    options = {"relevant": one, "ks": (2,)}
+    *_, metrics = top_k(score, scores, np.arange(1), _seen([], 1), 6, 2, **options)
     assert types == [(np.int32, np.float32)]
     assert jnp.ones(2).dtype == np.float32
     assert {values.dtype for values in metrics.values()} == {np.dtype(np.float64)}
@@ -155,7 +160,7 @@ def test_float64_is_that_of_the_metrics_alone():
 def test_a_user_without_relevant_items_is_refused():
     one = _seen([(0, 0)], 2)
     with pytest.raises(ValueError, match="no relevant item"):
-        top_k_with_metrics(lookup, _scores(2, 6), np.arange(2), _seen([], 2), one, 6, (2,))
+        top_k(lookup, _scores(2, 6), np.arange(2), _seen([], 2), 6, 2, relevant=one, ks=(2,))
 
 
 def test_blocks_are_limited_by_the_bytes_of_their_scores():
@@ -167,7 +172,7 @@ def test_blocks_are_limited_by_the_bytes_of_their_scores():
 
     n_items = 2**20
     scores = np.zeros(n_items, np.float32)
-    items, _ = top_k(score, scores, np.arange(2), _seen([(0, 0)], 2), n_items, 2)
+    items, *_ = top_k(score, scores, np.arange(2), _seen([(0, 0)], 2), n_items, 2)
     assert shapes == [(4,)]  # 4 users × 2²⁰ items × 4 bytes = 16 MiB
     np.testing.assert_array_equal(items, [[1, 2], [0, 1]])
 
@@ -197,7 +202,7 @@ def test_scores_that_are_not_finite_are_an_error(n_items, above):
 def test_scores_of_minus_infinity_leave_no_item():
     scores = np.full((2, 6), -np.inf, np.float32)
     scores[0, 4] = 1.0
-    items, _ = top_k(lookup, scores, np.arange(2), _seen([], 2), 6, 2)
+    items, *_ = top_k(lookup, scores, np.arange(2), _seen([], 2), 6, 2)
     assert items.tolist() == [[4, -1], [-1, -1]]
 
 

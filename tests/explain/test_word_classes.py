@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.metrics import mutual_info_score
 
 from symcere_jax.errors import DataError
@@ -15,6 +16,7 @@ from symcere_jax.explain.word_classes import (
     classes_of_lists,
     classify_words,
     drop_unknown_words,
+    mutual_information,
     read_words,
     sentiment_lexicon,
     word_statistics,
@@ -143,7 +145,7 @@ def test_bad_lists(tmp_path, content, message):
 
 
 def test_words_that_the_encoder_does_not_know_are_dropped(dataset):
-    from symcere_jax.prepare.sources.generated import FACTUAL_WORDS
+    from symcere_jax.prepare.sources.synthetic_truth import FACTUAL_WORDS
 
     encoder = Aligner.from_text_features("text", dataset, "lsa").encoder
     [known, *_] = [word for word in FACTUAL_WORDS if encoder.encode_texts([word]).any()]
@@ -151,3 +153,15 @@ def test_words_that_the_encoder_does_not_know_are_dropped(dataset):
     assert drop_unknown_words(words, encoder) == ({known: FACTUAL}, {FACTUAL: 0.5, OTHER: 0.0})
     emptied = {known: FACTUAL, "zzz": SENTIMENT}
     assert drop_unknown_words(emptied, encoder) == (emptied, {FACTUAL: 1.0, SENTIMENT: 0.0})
+
+
+def test_information_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 5, 200)
+    presence = rng.random((200, 7)) < 0.2
+    presence[:, 0] = classes == 2  # tells all
+    presence[:, 1] = False
+    presence[:, 2] = True
+    found = mutual_information(scipy.sparse.csr_matrix(presence), classes)
+    expected = [mutual_info_score(column, classes) for column in presence.T]
+    np.testing.assert_allclose(found, expected, atol=1e-12)

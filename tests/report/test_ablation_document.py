@@ -1,10 +1,8 @@
-import pytest
-
-from symcere_jax.errors import DataError
 from symcere_jax.evaluation import PairedTest
-from symcere_jax.report.ablation_document import NAME, ablation_document, read_ablation
+from symcere_jax.report.ablation_document import NAME, ablation_document
 from symcere_jax.report.documents import Details, write_document
 from symcere_jax.report.plots import COLORS
+from symcere_jax.report.records import read_record
 from symcere_jax.report.tables import Table
 from symcere_jax.study.ablation_scores import AblationScores, VariantScores
 
@@ -16,7 +14,19 @@ def variant(name, changes, seed_means, test=None, norm_popularity=0.35):
     mean = sum(seed_means) / len(seed_means)
     seed_std = 0.02 if len(seed_means) > 1 else None
     return VariantScores(
-        name, changes, mean, seed_std, seed_means, test, 0.5, 7.0, norm_popularity, mean
+        name=name,
+        n_seeds=len(seed_means),
+        mean=mean,
+        standard_error=0.01,
+        seed_std=seed_std,
+        beyond_accuracy={"coverage@10": 0.5, "gini@10": 0.6, "popularity@10": 7.0},
+        test=test,
+        by_item_popularity=[],
+        by_user_history=[],
+        changes=changes,
+        seed_means=seed_means,
+        norm_popularity=norm_popularity,
+        valid_mean=mean,
     )
 
 
@@ -40,6 +50,7 @@ def test_a_row_a_variant():
     full, worse, alike = table.rows
     assert full[:5] == ["full", "0.4000 ± 0.0200", "–", "–", "–"]
     assert worse[2:5] == ["-0.1000 (-25.0%)", "[-0.2000, -0.0500]", "0.0020"]
+    assert worse[5:7] == ["0.500", "7.0"]
     assert (worse[7], alike[7], alike[4]) == ("–", "+0.35", "1.0000")
     assert "no_text, which is the same as full" in document.markdown()
     [details] = [block for block in document.blocks if isinstance(block, Details)]
@@ -57,6 +68,4 @@ def test_the_plot_marks_what_differs():
 
 def test_what_was_written_can_be_read(tmp_path):
     write_document(ablation_document(SCORES), SCORES, tmp_path, NAME)
-    assert read_ablation(tmp_path) == SCORES
-    with pytest.raises(DataError, match=r"launch/ablate\.py"):
-        read_ablation(tmp_path / "absent")
+    assert read_record(tmp_path / f"{NAME}.json", AblationScores, "") == SCORES

@@ -1,8 +1,9 @@
 import pytest
 
-from symcere_jax.explain import classes_of_lists, summarize_anchoring
-from symcere_jax.report.anchoring_document import NAME, anchoring_document, read_anchoring
+from symcere_jax.explain import Anchoring, classes_of_lists, summarize_anchoring
+from symcere_jax.report.anchoring_document import NAME, anchoring_document
 from symcere_jax.report.documents import write_document
+from symcere_jax.report.records import read_record
 from symcere_jax.report.tables import Table
 from tests.explain.test_anchoring import REVIEWS
 
@@ -51,4 +52,4 @@ def test_the_plot(anchoring):
 
 def test_what_was_written_can_be_read(anchoring, tmp_path):
     write_document(anchoring_document(anchoring), anchoring, tmp_path, NAME)
-    assert read_anchoring(tmp_path) == anchoring
+    assert read_record(tmp_path / f"{NAME}.json", Anchoring, "") == anchoring

@@ -16,10 +16,10 @@ from symcere_jax.report.explanation_document import (
     Explanations,
     colored_text,
     explanation_document,
-    read_explanations,
     terminal_tables,
     write_explanations,
 )
+from symcere_jax.report.records import read_record
 from tests.report.reader import Reader
 
 TEXT = 'A Gasket <b>that</b> "fits" & rattles'
@@ -86,7 +86,7 @@ def test_a_text_without_words(n_repeats):
 def test_files(tmp_path):
     paths = write_explanations(EXPLANATIONS, tmp_path / "new")
     assert [path.name for path in paths] == ["explanations.json", "explanations.html"]
-    assert read_explanations(tmp_path / "new") == EXPLANATIONS
+    assert read_record(paths[0], Explanations, "") == EXPLANATIONS
     page = paths[1].read_text(encoding="utf-8")
     text = Reader(page).text
     assert "<i>" not in page and "b" not in Reader(page).tags

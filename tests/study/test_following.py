@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 
 import pytest
@@ -8,8 +9,7 @@ from symcere_jax.locking import locked
 from symcere_jax.models import score_block
 from symcere_jax.study import following
 from symcere_jax.study.following import follow, read_records
-from symcere_jax.training import LOCK, load_embeddings, load_model
-from symcere_jax.training.neighbors import FILE
+from symcere_jax.training import LOCK, Metadata, load_embeddings
 
 
 class Clock:
@@ -58,20 +58,20 @@ def test_a_run_that_has_ended_is_scored_once(trained_run, dataset, score, tmp_pa
 
 
 def test_the_weight_of_neighbors_that_a_run_ends_with_is_scored(
-    trained_run, dataset, score, tmp_path, clock
+    trained_run, dataset, score, tmp_path, monkeypatch, clock
 ):
     workdir = shutil.copytree(trained_run, tmp_path / "run")
-    trained = load_model(workdir, dataset)
-    assert trained.neighbor_weight > 0
-    choice = (workdir / FILE).rename(tmp_path / "choice")
-    clock.events = [lambda: shutil.copy(choice, workdir / FILE)]
+    embeddings, metadata = load_embeddings(workdir, dataset)
+    versions = [dataclasses.replace(metadata, neighbor_weight=weight) for weight in (0.0, 0.5)]
+    monkeypatch.setattr(following, "_newest_metadata", lambda _: versions[0])
+    monkeypatch.setattr(following, "load_embeddings", lambda *_: (embeddings, versions[0]))
+    clock.events = [lambda: versions.pop(0)]
     lock = locked(workdir / LOCK, "it", "go")
     with lock:
         found = follow(workdir, dataset, "valid", score)
         records = [next(found), next(found)]
-    assert [record["neighbor_weight"] for record in records] == [0.0, trained.neighbor_weight]
+    assert [record["neighbor_weight"] for record in records] == [0.0, 0.5]
     assert records[0]["step"] == records[1]["step"]
-    assert records[1]["ndcg@10"] > records[0]["ndcg@10"]
     assert list(found) == [{"end": "complete"}]
     assert list(follow(workdir, dataset, "valid", score)) == [{"end": "complete"}]
 
@@ -82,7 +82,7 @@ def test_it_waits_for_a_run_to_begin_and_to_end(
     workdir = tmp_path / "run"
     workdir.mkdir()
     state = {"complete": False}
-    monkeypatch.setattr(following, "_is_complete", lambda _: state["complete"])
+    monkeypatch.setattr(Metadata, "is_complete", property(lambda _: state["complete"]))
     lock = locked(workdir / LOCK, "it", "go")
 
     def saves():

@@ -58,7 +58,7 @@ def machine(monkeypatch):
 
 
 def folders_with_checkpoints(workdir):
-    return sorted(path.parent.name for path in workdir.glob("trial_*/checkpoints"))
+    return sorted({path.parts[-3] for path in workdir.glob("trial_*/checkpoints/*")})
 
 
 def test_it_starts_from_the_given_settings_and_finds_better_ones(machine, dataset, tmp_path):

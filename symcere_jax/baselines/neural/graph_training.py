@@ -115,15 +115,6 @@ def fit_graph(
 ) -> Scorer:
     """Trains until NDCG@10 on the validation split no longer grows, and keeps the best round.
 
-    Args:
-        loss: what is minimized.
-        embed: gives the embeddings of all nodes.
-        dataset: to train on and validate with.
-        settings: of the model.
-        seed: of parameters, batches and noise.
-        initial: `initial(inputs, settings, key)` gives the parameters to start from.
-        text: see `GraphInputs`.
-
     Returns:
         A scorer by inner products.
 

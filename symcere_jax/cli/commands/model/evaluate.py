@@ -75,16 +75,18 @@ def main() -> None:
     )
     cold_start = _cold_start(workdir, dataset, split) if wants_cold_start else None
     with counting_bar("user") as show:
-        found = score_run(workdir, dataset, split, ks=sorted(set(_KS.value)), progress=show)
-    title = f"{dataset.name}, {split}: {len(found.evaluation.users):,} users"
-    Console().print(metrics_table(found.evaluation.metrics).terminal(title))
-    for path in found.paths:
+        evaluation, step, paths = score_run(
+            workdir, dataset, split, ks=sorted(set(_KS.value)), progress=show
+        )
+    title = f"{dataset.name}, {split}: {len(evaluation.users):,} users"
+    Console().print(metrics_table(evaluation.metrics).terminal(title))
+    for path in paths:
         print(path)
     if cold_start is not None:
         Console().print(
             cold_start_table(cold_start).terminal(f"{dataset.name}, {split}: cold start")
         )
-        print(write_cold_start(cold_start, workdir, split, dataset, found.step))
+        print(write_cold_start(cold_start, workdir, split, dataset, step))
 
 
 def _cold_start(

@@ -16,6 +16,7 @@ A file of variants is JSON, the one to compare with first:
   {"full": {}, "no_text": {"text_encoder": "none"}, "one_layer": {"n_layers": 1}}
 """
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -45,8 +46,7 @@ def main() -> None:
     dataset = experiments.load_dataset()
     workdir = Path(experiments.WORKDIR.value)
     stop = training_runs.stop_on_signals()
-    bar = RunsBar("run")
-    try:
+    with contextlib.closing(RunsBar("run")) as bar:
         ablation = run_ablation(
             field_flags.read(Settings, experiments.SETTINGS),
             dataset,
@@ -57,8 +57,6 @@ def main() -> None:
             observer=bar,
             should_stop=stop.is_set,
         )
-    finally:
-        bar.close()
     if not ablation.complete:
         print("stopped; the same command resumes")
         sys.exit(cli.PREEMPTED)

@@ -15,6 +15,7 @@ intervals, intervals on a logarithmic scale, and lists of values:
   --space="n_layers=1..4 temperature=0.05..0.5:log batch_size=256,512,1024"
 """
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -45,8 +46,7 @@ def main() -> None:
         space = parse_space(_SPACE.value)
     print(f'--space="{describe_space(space)}"')
     stop = training_runs.stop_on_signals()
-    bar = RunsBar("trial")
-    try:
+    with contextlib.closing(RunsBar("trial")) as bar:
         result = search(
             settings,
             dataset,
@@ -58,8 +58,6 @@ def main() -> None:
             observer=bar,
             should_stop=stop.is_set,
         )
-    finally:
-        bar.close()
     for path in write_search(result, workdir, dataset.name):
         print(path)
     if result.best is None:
