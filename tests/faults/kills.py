@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -22,10 +22,12 @@ from tests.faults import faults
 from tests.faults.faults import Outcome
 from tests.faults.programs import Program, programs
 
+BINARIES = ("prepare", "encode", "train", "recommend")
+
 _KILLS = flags.DEFINE_integer("kills", 20, "SIGKILLs of each binary, spread over its run", 1)
 _TERMS = flags.DEFINE_integer("terms", 5, "SIGTERMs of each binary", 0)
 _DAMAGES = flags.DEFINE_integer("damages", 10, "damaged checkpoints of each kind", 0)
-_BINARIES = flags.DEFINE_list("binaries", ["prepare", "encode", "train", "recommend"], "which")
+_BINARIES = flags.DEFINE_list("binaries", list(BINARIES), "which")
 _OTHER_PYTHON = flags.DEFINE_string(
     "other_python", None, "another Python, with JAX: checkpoints are moved there and back"
 )
@@ -67,12 +69,16 @@ def row(outcome: Outcome) -> list[str]:
     return [outcome.binary, outcome.fault, str(outcome.times), ends, lost]
 
 
-def other_rows(path: Path) -> list[list[str]]:
-    """The rows of the table that a file has, of the binaries that are not broken now."""
-    table = path.read_text(encoding="utf-8").partition("<!-- faults -->")[2]
-    lines = table.partition("<!-- /faults -->")[0].strip().splitlines()[2:]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-    return [cells for cells in rows if cells[0] not in _BINARIES.value]
+def update_table(outcomes: list[Outcome]) -> None:
+    """Shows the rows of a binary; in --update, they take the place of its earlier rows."""
+    rows = [row(outcome) for outcome in outcomes]
+    if _UPDATE.value:
+        table = Path(_UPDATE.value).read_text(encoding="utf-8").partition("<!-- faults -->")[2]
+        lines = table.partition("<!-- /faults -->")[0].strip().splitlines()[2:]
+        earlier = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+        rows += [cells for cells in earlier if cells[0] != outcomes[0].binary]
+        rows.sort(key=lambda cells: BINARIES.index(cells[0]))
+    tables.publish(tables.markdown(HEADER, rows, n_words=5), "faults", _UPDATE.value)
 
 
 def say(text: str) -> None:
@@ -80,13 +86,15 @@ def say(text: str) -> None:
 
 
 def main(_: list[str]) -> None:
+    logging.set_verbosity(logging.ERROR)  # Orbax tells of every step
+    lost = False
     with tempfile.TemporaryDirectory() as folder:
         made = programs(Path(folder))
-        outcomes = [outcome for name in _BINARIES.value for outcome in inject(made[name])]
-    rows = [row(outcome) for outcome in outcomes]
-    rows += other_rows(Path(_UPDATE.value)) if _UPDATE.value else []
-    tables.publish(tables.markdown(HEADER, rows, n_words=5), "faults", _UPDATE.value)
-    sys.exit(any(outcome.lost for outcome in outcomes))
+        for name in _BINARIES.value:
+            outcomes = inject(made[name])
+            update_table(outcomes)
+            lost |= any(outcome.lost for outcome in outcomes)
+    sys.exit(lost)
 
 
 if __name__ == "__main__":
