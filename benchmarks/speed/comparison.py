@@ -1,6 +1,6 @@
 r"""Message passing, training step, epoch and evaluation beside other libraries, on the same data.
 
-  python benchmarks/speed/comparison.py --data=DIR --update=docs/speed.md
+  python -m benchmarks.speed.comparison --data=DIR --update=docs/speed.md
 
 DIR holds train.txt.gz of the LightGCN benchmarks; without it a power-law graph is generated. Torch
 and PyTorch Geometric run where they are installed.
@@ -15,10 +15,7 @@ process of its own, above what it had when its data was loaded.
 """
 
 import importlib.util
-import json
 import math
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -26,9 +23,7 @@ import jax
 import numpy as np
 from absl import flags
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from benchmarks import tables
+from benchmarks import binaries, tables
 from benchmarks.speed import graphs, other_libraries, timing, training_problem
 from symcere_jax.cli import app as cli
 from symcere_jax.data import Interactions
@@ -44,7 +39,6 @@ _N_LAYERS = flags.DEFINE_integer("n_layers", 3, "number of hops", lower_bound=1)
 _BATCH = flags.DEFINE_integer("batch_size", 2048, "interactions of a BPR step", lower_bound=1)
 _K = flags.DEFINE_integer("k", 20, "ranks of the evaluation", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "number of turns", lower_bound=1)
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
 _MEMORY_OF = flags.DEFINE_string("memory_of", None, "internal: print the peak memory of a case")
 
 STEPS_PER_CALL = 32  # of ours: training runs up to 500 in a call, which draws the order once
@@ -143,10 +137,7 @@ def check_equal(runs: Mapping[str, Run]) -> None:
 
 def peak_memory(case: str, side: str) -> float:
     """MiB of a side's work above its data, in a process of its own."""
-    arguments = [name for name in sys.argv[1:] if not name.startswith("--update")]
-    command = [sys.executable, __file__, *arguments, f"--memory_of={case}/{side}"]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(output.splitlines()[-1])
+    return binaries.run_again(f"--memory_of={case}/{side}")
 
 
 def print_memory(interactions: np.ndarray, case: str, side: str) -> None:
@@ -216,7 +207,7 @@ def main() -> None:
         if case == "passing":
             check_equal(runs)
         seconds[case] = timing.medians(runs, _ROUNDS.value)
-    tables.publish(describe(seconds, interactions), "speed", _UPDATE.value)
+    tables.publish(describe(seconds, interactions), "speed")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ So all indexed rows get one length (Bachrach et al., 2014):
 with s the mean norm of users and M the largest norm of [items_i, bias_i / s]: the nearest by L2
 distance are then those of the largest score. docs/serving.md has a table of recall against latency.
 
-Needs the extra `ann`. `benchmarks/retrieval.py` compared USearch with hnswlib and Faiss.
+Needs the extra `ann`.
 Source: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
 Hierarchical Navigable Small World graphs", 2016.
 """

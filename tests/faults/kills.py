@@ -29,7 +29,6 @@ _BINARIES = flags.DEFINE_list("binaries", ["prepare", "encode", "train", "recomm
 _OTHER_PYTHON = flags.DEFINE_string(
     "other_python", None, "another Python, with JAX: checkpoints are moved there and back"
 )
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
 
 HEADER = ("binary", "fault", "times", "how it ended, then went on", "anything lost")
 
@@ -84,8 +83,8 @@ def main(_: list[str]) -> None:
         made = programs(Path(folder))
         outcomes = [outcome for name in _BINARIES.value for outcome in inject(made[name])]
     rows = [row(outcome) for outcome in outcomes]
-    rows += other_rows(Path(_UPDATE.value)) if _UPDATE.value else []
-    tables.publish(tables.markdown(HEADER, rows, n_words=5), "faults", _UPDATE.value)
+    rows += [cells for path in tables.UPDATE.value for cells in other_rows(Path(path))]
+    tables.publish(tables.markdown(HEADER, rows, n_words=5), "faults")
     sys.exit(any(outcome.lost for outcome in outcomes))
 
 
