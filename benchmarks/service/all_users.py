@@ -18,13 +18,14 @@ import numpy as np
 from absl import flags
 
 from benchmarks import tables
+from benchmarks.speed import training_problem
 from symcere_jax.cli import app as cli
 from symcere_jax.data import Interactions
 from symcere_jax.models import Embeddings
 from symcere_jax.recommend import IdMap, Recommender
 from symcere_jax.recommend.bulk import write_recommendations
 from symcere_jax.recommend.text_reader import TextReader
-from symcere_jax.settings import Settings
+from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training import Metadata, Progress
 
 _USERS = flags.DEFINE_integer("users", 1_000_000, "number of users", 1)
@@ -38,6 +39,7 @@ def random_recommender(n_users: int, n_items: int, dim: int) -> Recommender:
     rng = np.random.default_rng(0)
     seen = np.sort(rng.integers(n_items, size=(n_users, 10), dtype=np.int32), axis=1)
     history = Interactions(np.arange(0, 10 * n_users + 1, 10), seen.ravel())
+    settings = ResolvedSettings(**training_problem.DEFAULTS, batch_size=1)
     no_fold_in: Any = SimpleNamespace(neighbors=None)  # is for what is new
     return Recommender(
         users=IdMap("user", np.array([f"user-{row:07}" for row in range(n_users)], object)),
@@ -51,7 +53,7 @@ def random_recommender(n_users: int, n_items: int, dim: int) -> Recommender:
         history=history,
         seen=history,
         texts=TextReader("random", None),
-        metadata=Metadata(Settings().as_dict(), "random", "", n_users, n_items, 1, Progress()),
+        metadata=Metadata(settings, "random", "", n_users, n_items, 1, 1, Progress()),
     )
 
 

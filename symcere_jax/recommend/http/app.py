@@ -31,7 +31,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
 from symcere_jax.errors import SymcereError
-from symcere_jax.recommend.formats import item_entries
+from symcere_jax.recommend.formats import item_entries, ranking_entries
 from symcere_jax.recommend.http import schemas
 from symcere_jax.recommend.http.batching import Batcher
 from symcere_jax.recommend.http.middleware import count_requests, limit_body
@@ -84,12 +84,8 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
             rankings = recommender.recommend(
                 request.users, request.k, filter_items=request.filter_items, **options
             )
-        return AsciiJSONResponse(
-            [
-                {"user_id": user, "items": item_entries(recommender, ranking)}
-                for user, ranking in zip(request.users, rankings, strict=True)
-            ]
-        )
+        entries = ranking_entries(recommender, "user_id", request.users, rankings)
+        return AsciiJSONResponse(list(entries))
 
     @app.post("/new_user", response_model=list[schemas.Ranking])
     def new_user(request: schemas.NewUserRequest) -> Response:
@@ -110,12 +106,8 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
         rankings = recommender.similar_items(
             request.items, request.k, filter_items=request.filter_items
         )
-        return AsciiJSONResponse(
-            [
-                {"item_id": item, "items": item_entries(recommender, ranking)}
-                for item, ranking in zip(request.items, rankings, strict=True)
-            ]
-        )
+        entries = ranking_entries(recommender, "item_id", request.items, rankings)
+        return AsciiJSONResponse(list(entries))
 
     @app.post("/search", response_model=list[schemas.Ranking])
     def search(request: schemas.SearchRequest) -> Response:

@@ -45,10 +45,10 @@ class CombinedEncoder:
         parts = [encoder.encode(reviews, progress=progress) for encoder in self.encoders]
         n = len(parts[0].reviews)
         width = sum(part.reviews.shape[1] for part in parts)
-        path = self.scratch / f"{self.name}_reviews.npy" if self.scratch else None
+        blocks = _joined([part.reviews for part in parts])
         fitted = [part.fitted for part in parts if part.fitted is not None]
         return TextFeatures(
-            reviews=collect_rows(_joined([part.reviews for part in parts]), n, width, path),
+            reviews=collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews"),
             users=join([part.users for part in parts]),
             items=join([part.items for part in parts]),
             settings={
