@@ -91,7 +91,7 @@ def compare(name: str, embeddings: Embeddings) -> Iterator[list[str]]:
     for width in WIDTHS:
         start = time.perf_counter()
         item_index.SEARCH_WIDTH = width
-        index = item_index.ItemIndex.build(embeddings)
+        index = item_index.ItemIndex(embeddings)
         built = time.perf_counter() - start
         nearest, seconds = measure(lambda query: index.search(query[None], K)[0], queries)  # noqa: B023
         hits = [len(set(a) & set(b)) / K for a, b in zip(truth, nearest, strict=True)]

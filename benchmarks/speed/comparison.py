@@ -14,6 +14,7 @@ leaving out those of training. Sides take turns and times are medians; peak memo
 process of its own, above what it had when its data was loaded.
 """
 
+import functools
 import importlib.util
 import math
 from collections.abc import Callable, Mapping
@@ -54,26 +55,31 @@ def passing_sides(interactions: np.ndarray) -> Sides:
     graph = bipartite_graph(interactions, n_users, n_items)
     rng = np.random.default_rng(0)
     states = rng.standard_normal((n_users + n_items, _DIM.value), np.float32)
-    n_layers = _N_LAYERS.value
+    n_layers, matrix = _N_LAYERS.value, other_libraries.normalized_matrix(graph)
 
     def ours(method: str) -> Run:
         return training_problem.message_passing(build_adjacency(graph, method), states, n_layers)
 
-    def torch(layout: str) -> Run:
-        layer = other_libraries.torch_layer(matrix, layout)
-        return other_libraries.torch_passing(layer, states, n_layers)
-
-    matrix = other_libraries.normalized_matrix(graph)
     sides: Sides = {
         OURS: lambda: ours("bucketed"),
         "jraph.segment_sum": lambda: ours("segment"),
         "SciPy CSR, one thread": lambda: other_libraries.scipy_passing(matrix, states, n_layers),
     }
-    if importlib.util.find_spec("torch"):
-        sides |= {"torch COO": lambda: torch("COO"), "torch CSR": lambda: torch("CSR")}
-    if importlib.util.find_spec("torch_geometric"):
-        sides["PyG LightGCN"] = lambda: torch("PyG")
-    return sides
+    return sides | torch_sides(
+        lambda layout: other_libraries.torch_passing(
+            other_libraries.torch_layer(matrix, layout), states, n_layers
+        )
+    )
+
+
+def torch_sides(build: Callable[[str], Run]) -> Sides:
+    """The libraries of torch that are installed, by layouts of `other_libraries.torch_layer`."""
+    layouts = {"torch COO": "COO", "torch CSR": "CSR", "PyG LightGCN": "PyG"}
+    if not importlib.util.find_spec("torch_geometric"):
+        del layouts["PyG LightGCN"]
+    if not importlib.util.find_spec("torch"):
+        return {}
+    return {name: functools.partial(build, layout) for name, layout in layouts.items()}
 
 
 def step_sides(interactions: np.ndarray) -> Sides:
@@ -81,18 +87,14 @@ def step_sides(interactions: np.ndarray) -> Sides:
     shape = (_DIM.value, _N_LAYERS.value, _BATCH.value)
 
     def torch(layout: str) -> Run:
+        if layout == "PyG":
+            return other_libraries.geometric_step(interactions, *shape)
         graph = bipartite_graph(interactions, *_sizes(interactions))
         layer = other_libraries.torch_layer(other_libraries.normalized_matrix(graph), layout)
         return other_libraries.torch_step(layer, interactions, *shape)
 
-    sides: Sides = {
-        OURS: lambda: our_steps(interactions, _BATCH.value, **training_problem.LIGHTGCN)
-    }
-    if importlib.util.find_spec("torch"):
-        sides |= {"torch COO": lambda: torch("COO"), "torch CSR": lambda: torch("CSR")}
-    if importlib.util.find_spec("torch_geometric"):
-        sides["PyG LightGCN"] = lambda: other_libraries.geometric_step(interactions, *shape)
-    return sides
+    ours = functools.partial(our_steps, interactions, _BATCH.value, **training_problem.LIGHTGCN)
+    return {OURS: ours} | torch_sides(torch)
 
 
 def ranking_sides(interactions: np.ndarray) -> Sides:

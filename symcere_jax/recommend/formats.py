@@ -65,15 +65,7 @@ def user_lines(recommender: Recommender, rows: np.ndarray, top: TopItems) -> Ite
 def write_part(
     path: Path, suffix: str, recommender: Recommender, rows: np.ndarray, top: TopItems
 ) -> None:
-    """Writes the rankings of users to a part of a file; that of a CSV file has no header.
-
-    Args:
-        path: to write.
-        suffix: one of `FORMATS`.
-        recommender: that made the rankings.
-        rows: int `[n]` user rows.
-        top: the best items of each.
-    """
+    """Writes the rankings of users, int `[n]` rows, to a part of a file, in CSV without header."""
     if suffix == ".jsonl":
         with path.open("w", encoding="utf-8") as file:
             file.writelines(user_lines(recommender, rows, top))

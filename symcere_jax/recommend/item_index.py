@@ -15,12 +15,11 @@ Source: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor 
 Hierarchical Navigable Small World graphs", 2016.
 """
 
-from typing import Any
-
 import numpy as np
 
 from symcere_jax.errors import ConfigError
 from symcere_jax.models import Embeddings
+from symcere_jax.optional import require
 
 EXACT, HNSW = INDEXES = ("exact", "hnsw")
 INDEX_HELP = (
@@ -33,33 +32,19 @@ SEARCH_WIDTH = 128  # items that a query looks at, at least
 
 
 class ItemIndex:
-    """The items of a model, indexed by HNSW.
+    """All items of a model, indexed by HNSW; `len(index)` is their number.
 
-    Args:
-        index: of USearch, over `item_vectors`.
-        scale: s, see above.
-
-    `len(index)` is the number of items.
+    Raises:
+        ConfigError: the extra `ann` is not installed.
     """
 
-    def __init__(self, index: Any, scale: float) -> None:
-        self._index, self._scale = index, scale
-
-    def __len__(self) -> int:
-        return len(self._index)
-
-    @classmethod
-    def build(cls, embeddings: Embeddings) -> "ItemIndex":
-        """Indexes all items of a model.
-
-        Raises:
-            ConfigError: the extra `ann` is not installed.
-        """
+    def __init__(self, embeddings: Embeddings) -> None:
         embeddings = embeddings.joined()
         norms = np.linalg.norm(np.asarray(embeddings.users), axis=1)
-        scale = float(norms.mean()) or 1.0
-        rows = item_vectors(np.asarray(embeddings.items), np.asarray(embeddings.item_bias), scale)
-        index = _usearch().Index(
+        self._scale = float(norms.mean()) or 1.0
+        items, bias = np.asarray(embeddings.items), np.asarray(embeddings.item_bias)
+        rows = item_vectors(items, bias, self._scale)
+        self._index = require("usearch.index", extra="ann").Index(
             ndim=rows.shape[1],
             metric="l2sq",
             dtype="f32",
@@ -67,8 +52,10 @@ class ItemIndex:
             expansion_add=SEARCH_WIDTH,
             expansion_search=SEARCH_WIDTH,
         )
-        index.add(np.arange(len(rows), dtype=np.uint64), rows)
-        return cls(index, scale)
+        self._index.add(np.arange(len(rows), dtype=np.uint64), rows)
+
+    def __len__(self) -> int:
+        return len(self._index)
 
     def search(self, users: np.ndarray, k: int, *, with_bias: bool = True) -> np.ndarray:
         """Almost all of the k items of the largest scores.
@@ -100,7 +87,7 @@ def build_index(embeddings: Embeddings, kind: str) -> ItemIndex | None:
     """
     if kind not in INDEXES:
         raise ConfigError(f"the index is {kind!r}, must be one of {', '.join(INDEXES)}")
-    return ItemIndex.build(embeddings) if kind == HNSW else None
+    return ItemIndex(embeddings) if kind == HNSW else None
 
 
 def item_vectors(items: np.ndarray, bias: np.ndarray, scale: float) -> np.ndarray:
@@ -124,14 +111,3 @@ def query_vectors(users: np.ndarray, scale: float) -> np.ndarray:
     """Queries `[users_u, s, 0]` against `item_vectors`, float32 `[n, dim + 2]`."""
     last = np.broadcast_to(np.array([scale, 0], np.float32), (len(users), 2))
     return np.ascontiguousarray(np.concatenate([users, last], axis=1), np.float32)
-
-
-def _usearch() -> Any:
-    try:
-        from usearch import index
-    except ImportError:
-        raise ConfigError(
-            "approximate search needs USearch: pip install 'symcere-jax[ann]'; exact search, "
-            "the default, needs nothing more"
-        ) from None
-    return index

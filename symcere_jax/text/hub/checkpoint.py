@@ -28,7 +28,6 @@ class Checkpoint:
         parameters: of the module.
         tokenizer: of the `transformers` library.
         sentence: pooling, prefix and greatest length.
-        width: of a vector.
         window: most tokens of a text, special ones included.
     """
 
@@ -36,7 +35,6 @@ class Checkpoint:
     parameters: Any
     tokenizer: Any
     sentence: SentenceSettings
-    width: int
     window: int
 
     @classmethod
@@ -59,7 +57,7 @@ class Checkpoint:
         parameters = jax.tree.map(lambda x: x.astype(dtype), parameters)
         sentence = SentenceSettings.read(folder, "lasttoken" if settings.is_decoder else "mean")
         window = min(settings.window, sentence.max_length or settings.window)
-        return cls(module, parameters, _tokenizer(folder), sentence, settings.width, window)
+        return cls(module, parameters, _tokenizer(folder), sentence, window)
 
 
 def model_folder(name: str) -> Path:

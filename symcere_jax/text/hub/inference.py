@@ -51,7 +51,7 @@ class SentenceEncoder:
     @property
     def width(self) -> int:
         """Width of the vectors."""
-        return self._checkpoint.width
+        return self._checkpoint.module.settings.width
 
     def encode_as_done(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Encodes texts batch by batch, the longest ones first.
