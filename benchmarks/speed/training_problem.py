@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from symcere_jax.data import Histories
 from symcere_jax.graph import Adjacency, bipartite_graph, build_adjacency, propagate
 from symcere_jax.models import ModelInputs, SymCERE
 from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.devices import distribute, replicate
-from symcere_jax.training.histories import Histories
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.run import fit_batch_size
@@ -65,8 +65,8 @@ def train_inputs(interactions: np.ndarray) -> TrainInputs:
     return TrainInputs(
         model=ModelInputs(adjacency, None, None, *degrees, *degrees),
         interactions=jnp.asarray(interactions),
-        history=Histories.from_pairs(interactions, n_users),
-        low_rated=Histories.from_pairs(interactions[:0], n_users),
+        history=Histories.from_pairs(interactions, n_users, n_items),
+        low_rated=Histories.from_pairs(interactions[:0], n_users, n_items),
     )
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import scipy.linalg
 
 from symcere_jax.baselines.scorer import (
-    Histories,
     ItemItem,
     Scorer,
     interaction_matrix,
     score_item_item,
+    training_histories,
 )
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
@@ -55,5 +55,5 @@ def fit_ease(dataset: ReviewDataset, settings: EaseSettings, seed: int) -> Score
     inverse = scipy.linalg.cho_solve(factor, np.eye(n_items), overwrite_b=True, check_finite=False)
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
-    params = ItemItem(Histories.from_dataset(dataset), jnp.asarray(weights, jnp.float32))
+    params = ItemItem(training_histories(dataset), jnp.asarray(weights, jnp.float32))
     return Scorer(score_item_item, params)

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from symcere_jax.baselines.item_neighbors import fit_item_neighbors
 from symcere_jax.baselines.scorer import Scorer, interaction_matrix
+from symcere_jax.baselines.similar_items import fit_similar_items
 from symcere_jax.data import ReviewDataset
 from symcere_jax.fields import SettingsBase, setting
 
@@ -40,4 +40,4 @@ def fit_item_knn(dataset: ReviewDataset, settings: ItemKnnSettings, seed: int) -
         scale = norms[rows, None] * norms + settings.shrinkage
         return common / np.where(scale > 0, scale, 1)
 
-    return fit_item_neighbors(dataset, similarities, settings.k)
+    return fit_similar_items(dataset, similarities, settings.k)

@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from symcere_jax.arrays import unit_rows
-from symcere_jax.baselines.item_neighbors import fit_item_neighbors
 from symcere_jax.baselines.scorer import Scorer
+from symcere_jax.baselines.similar_items import fit_similar_items
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
 from symcere_jax.fields import SettingsBase, setting
@@ -68,7 +68,7 @@ def fit_tfidf_knn(dataset: ReviewDataset, settings: TfidfKnnSettings, seed: int)
             "leave this method out"
         ) from None
     by_term = terms.T.tocsr()
-    return fit_item_neighbors(
+    return fit_similar_items(
         dataset,
         lambda rows: (terms[rows] @ by_term).toarray(),
         settings.k,
@@ -91,7 +91,7 @@ def fit_feature_knn(
 ) -> Scorer:
     """Cosine of given item features, float `[n_items, width]`."""
     unit = unit_rows(features)
-    return fit_item_neighbors(
+    return fit_similar_items(
         dataset, lambda rows: unit[rows] @ unit.T, settings.k, settings.amplification
     )
 

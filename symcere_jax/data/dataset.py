@@ -81,10 +81,6 @@ class ReviewDataset:
         """Identifies the data that a run is trained on."""
         return self.manifest.fingerprint
 
-    def grew_from(self, fingerprint: str) -> bool:
-        """Whether a fingerprint is of this data, or of what reviews were appended to."""
-        return self.manifest.grew_from(fingerprint)
-
     def file(self, name: str) -> Path:
         """A file of the folder that has not changed since it was written, by its name within.
 

@@ -75,31 +75,6 @@ class Interactions:
         places = np.arange(counts.sum()) + np.repeat(self.indptr[users] - ends + counts, counts)
         return np.repeat(np.arange(len(users)), counts), self.indices[places]
 
-    def padded(self, users: np.ndarray, fill: int, width: int | None = None) -> np.ndarray:
-        """The items of `users` as a rectangle.
-
-        Args:
-            users: int `[n]` user rows.
-            fill: what follows a user's last item; larger than any item keeps rows ascending.
-            width: number of columns; None: the longest list of `users`.
-
-        Returns:
-            int32 `[n, width]`.
-
-        Raises:
-            ValueError: a user has more than `width` items.
-        """
-        counts = self.counts(users)
-        longest = int(counts.max(initial=0))
-        if width is None:
-            width = longest
-        if longest > width:
-            raise ValueError(f"width is {width}, but a user has {longest} items")
-        table = np.full((len(users), width), fill, np.int32)
-        # Row-major order of the mask is the order of `flat`.
-        table[np.arange(width) < counts[:, None]] = self.flat(users)[1]
-        return table
-
     def matrix(self, n_items: int, values: np.ndarray | None = None) -> scipy.sparse.csr_array:
         """The sparse matrix of users and items, `[n_users, n_items]`.
 

@@ -26,10 +26,6 @@ def verify(path: Path, entry: Mapping[str, Any] | None) -> None:
 
     The checksum is computed once as long as the file stays the same, at about a gigabyte a second.
 
-    Args:
-        path: the file.
-        entry: its entry in the manifest; None: there is none.
-
     Raises:
         DataError: the file is missing, not readable, or has another checksum.
     """

@@ -54,7 +54,7 @@ class Aligner:
             ConfigError: the model has no text, or no graph embeddings to align with.
             DataError: the folder does not keep the text encoder.
         """
-        settings = trained.model.config
+        settings = trained.model.settings
         if settings.text_encoder == NONE:
             raise ConfigError(f"{name} was trained without text: there are no words to explain")
         if target == "graph" and not settings.graph_embeddings:

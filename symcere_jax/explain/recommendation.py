@@ -77,7 +77,7 @@ def best_new_item(trained: TrainedModel, dataset: ReviewDataset, user: int) -> i
     Raises:
         DataError: the user has interacted with every item.
     """
-    scores = np.array(score_block(trained.embeddings(), jnp.array([user]))[0])
+    scores = np.array(score_block(trained.embeddings, jnp.array([user]))[0])
     known = _known_items(dataset, user)
     if len(known) == len(scores):
         raise DataError(
@@ -111,7 +111,7 @@ def explain_recommendation(
     Raises:
         ConfigError: reviews are asked for, and the model has no text.
     """
-    embeddings = trained.embeddings()
+    embeddings = trained.embeddings
     user_ids, item_ids = dataset.user_ids(), dataset.item_ids()
     history = trained.items.flat(np.array([user]))[1]
     fold_in = FoldIn.of(trained.model, trained.params, trained.inputs, trained.neighbors)

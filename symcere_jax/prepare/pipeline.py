@@ -16,11 +16,12 @@ from typing import Any
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import Manifest, ReviewDataset, schema
 from symcere_jax.errors import DataError
+from symcere_jax.fields import field_types
 from symcere_jax.prepare.check.splits import against_policy
 from symcere_jax.prepare.encode.encoders import configured_encoder
 from symcere_jax.prepare.encode.stored_encoder import stored_encoders
 from symcere_jax.prepare.encode.stored_reviews import stored_reviews
-from symcere_jax.prepare.read.raw_reviews import RawCounts, read_prepared, read_reviews
+from symcere_jax.prepare.read.raw_reviews import read_prepared, read_reviews
 from symcere_jax.prepare.read.store import ReviewStore
 from symcere_jax.prepare.select.selection import Selection, select
 from symcere_jax.prepare.settings import CleaningSettings, PrepareSettings
@@ -28,7 +29,7 @@ from symcere_jax.prepare.sources import SOURCES, Source, download
 from symcere_jax.prepare.split.assignment import cold_counts, split_appended, split_reviews
 from symcere_jax.prepare.write.features import encode_into
 from symcere_jax.prepare.write.output_folder import check_output, locked_output, new_folder
-from symcere_jax.prepare.write.tables import Written, file_entries, write_tables
+from symcere_jax.prepare.write.tables import file_entries, write_tables
 from symcere_jax.text import TextEncoder
 
 
@@ -97,19 +98,25 @@ def _fill(
             store, scratch, k=k, drop_duplicate_text=settings.drop_duplicate_text, earlier=earlier
         )
         # Split first: all that follows may learn from training reviews only.
-        split = _split(selection, store, settings, earlier)
+        if earlier is None:
+            split = split_reviews(selection, store, settings)
+        else:
+            min_history = earlier.manifest.split.get("min_history")
+            split = split_appended(selection, store, settings, min_history)
+            if not selection.is_new.any():
+                raise DataError(f"nothing in {settings.input} is new to {earlier.folder}")
 
         announce(f"writing {len(selection):,} reviews")
         metadata = source.item_file(settings) is not None
-        written = write_tables(folder, store, selection, metadata=metadata, earlier=earlier)
+        n_interactions, counts = write_tables(
+            folder, store, selection, metadata=metadata, earlier=earlier
+        )
     # The engine has ended: its memory is free for the encoders.
     encoders: Sequence[TextEncoder]
     if earlier is not None:
         encoders = stored_encoders(earlier, scratch, settings.cache_folder)
     else:
-        encoder = encoder or configured_encoder(
-            settings, scratch, seed=settings.seed, folder=folder
-        )
+        encoder = encoder or configured_encoder(settings, scratch, folder)
         encoders = [] if encoder is None else [encoder]
     text_encoders = _encode(folder, selection, encoders, scratch, announce)
 
@@ -120,33 +127,25 @@ def _fill(
         n_users=selection.n_users,
         n_items=selection.n_items,
         n_reviews=len(selection),
-        n_interactions=written.n_interactions,
+        n_interactions=n_interactions,
         k_core=k,
         split=split,
         source=_describe_source(source, raw.files, settings),
         dropped=raw.dropped | selection.dropped,
         text_encoders=text_encoders,
         files=file_entries(folder),
-        cleaning=_describe_cleaning(settings, raw.changed_texts),
-        statistics=_statistics(selection, raw, written),
+        cleaning={
+            "settings": {name: getattr(settings, name) for name in field_types(CleaningSettings)},
+            "changed_texts": raw.changed_texts,
+        },
+        statistics={
+            "raw_rows": raw.n_rows,
+            "bad_rows_of_item_metadata": raw.n_bad_items,
+            **counts,
+            **cold_counts(selection),
+        },
     )
     return manifest if earlier is None else _grown(earlier.manifest, manifest)
-
-
-def _split(
-    selection: Selection,
-    store: ReviewStore,
-    settings: PrepareSettings,
-    earlier: ReviewDataset | None,
-) -> dict[str, Any]:
-    """Splits the reviews; returns the settings of the split for the manifest."""
-    if earlier is None:
-        return split_reviews(selection, store, settings)
-    min_history = earlier.manifest.split.get("min_history")
-    described = split_appended(selection, store, settings, min_history)
-    if not selection.is_new.any():
-        raise DataError(f"nothing in {settings.input} is new to {earlier.folder}")
-    return described
 
 
 def _encode(
@@ -165,31 +164,6 @@ def _encode(
             announce(f"encoding {len(reviews.texts):,} texts by {encoder.name}")
             described[encoder.name] = encode_into(folder, encoder.name, encoder, reviews, announce)
     return described
-
-
-def _statistics(selection: Selection, raw: RawCounts, written: Written) -> dict[str, int]:
-    n_cold_users, n_cold_items = cold_counts(selection)
-    statistics = {
-        "raw_rows": raw.n_rows,
-        "words": written.n_words,
-        "reviews_without_text": written.n_empty,
-        "users_without_training_review": n_cold_users,
-        "items_without_training_review": n_cold_items,
-        "bad_rows_of_item_metadata": raw.n_bad_items,
-    }
-    if written.n_unknown_items is not None:
-        statistics["items_without_metadata"] = written.n_unknown_items
-    return statistics
-
-
-def _describe_cleaning(
-    settings: CleaningSettings, changed_texts: Mapping[str, int]
-) -> dict[str, Any]:
-    names = [field.name for field in dataclasses.fields(CleaningSettings)]
-    return {
-        "settings": {name: getattr(settings, name) for name in names},
-        "changed_texts": changed_texts,
-    }
 
 
 def _describe_source(

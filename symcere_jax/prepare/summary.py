@@ -7,12 +7,7 @@ from symcere_jax.data import Manifest
 
 
 def summary(manifest: Manifest, seconds: float) -> Table:
-    """The counts of a prepared folder.
-
-    Args:
-        manifest: of the folder.
-        seconds: that the preparation took.
-    """
+    """The counts of a prepared folder, and the seconds that the preparation took."""
     counts = manifest.statistics
     table = Table(
         title=Text(manifest.name, style="table.title"), show_header=False, title_justify="left"

@@ -119,7 +119,7 @@ class Recommender:
         if not isinstance(dataset, ReviewDataset):
             dataset = ReviewDataset.load(dataset)
         trained = load_model(workdir, dataset)
-        embeddings = trained.embeddings()
+        embeddings = trained.embeddings
         all_pairs = np.concatenate([dataset.interactions(split) for split in schema.SPLITS])
         return cls(
             users=IdMap("user", dataset.user_ids()),

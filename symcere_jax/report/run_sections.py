@@ -17,7 +17,7 @@ from symcere_jax.report.documents import Details, Document
 from symcere_jax.report.run_plots import dataset_plot, embedding_plot, training_plot
 from symcere_jax.report.tables import Table, interval
 from symcere_jax.settings import Settings
-from symcere_jax.training import Checkpoints, load_model
+from symcere_jax.training import Checkpoints, load_embeddings
 from symcere_jax.training.metric_log import FILE as LOG_FILE
 from symcere_jax.training.metric_log import read_metric_log
 
@@ -167,7 +167,7 @@ def map_section(runs: Sequence[ReportedRun], dataset: ReviewDataset) -> Document
     """Users and items of the first run in two dimensions; None without a checkpoint."""
     if not runs[0].trained:
         return None
-    embeddings = load_model(runs[0].trained[0], dataset).embeddings()
+    embeddings = load_embeddings(runs[0].trained[0], dataset)[0]
     users, items = np.asarray(embeddings.users), np.asarray(embeddings.items)
     counts = dataset.user_counts(), dataset.item_counts()
     return Document("Map of the embeddings", [embedding_plot(users, items, *counts, runs[0].name)])

@@ -198,7 +198,7 @@ class _Methods:
             new["user_neighbors"] = fold_in.neighbors.user_columns(user_items)
             more: Any = fold_in.with_items(item_features, counts).neighbors
             new["item_neighbors"] = more.item_columns[len(fold_in.neighbors.features) :]
-        embeddings = self.trained.embeddings()
+        embeddings = self.trained.embeddings
         rows = {"user": jnp.asarray(tasks.new_users), "item": jnp.asarray(tasks.new_items)}
         columns = {
             name: getattr(embeddings, name).at[rows[name[:4]]].set(values)

@@ -5,10 +5,9 @@ import jax
 import jax.numpy as jnp
 
 from symcere_jax.arrays import unit_rows
-from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.data import Histories, ReviewDataset
 from symcere_jax.models import ModelInputs
 from symcere_jax.settings import NONE, ResolvedSettings
-from symcere_jax.training.histories import Histories
 
 MAX_HISTORY = 1024  # items of a user that are read at once
 
@@ -49,7 +48,9 @@ class TrainInputs:
         return cls(
             model=ModelInputs.from_dataset(dataset, settings),
             interactions=jnp.asarray(dataset.train[positive]),
-            history=Histories.from_pairs(dataset.train, dataset.n_users),
-            low_rated=Histories.from_pairs(dataset.train[~positive], dataset.n_users),
+            history=Histories.from_pairs(dataset.train, dataset.n_users, dataset.n_items),
+            low_rated=Histories.from_pairs(
+                dataset.train[~positive], dataset.n_users, dataset.n_items
+            ),
             review_text=review_text,
         )

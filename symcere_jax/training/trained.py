@@ -26,6 +26,7 @@ class TrainedModel:
         inputs: graph and text features of the prepared folder.
         metadata: of the checkpoint.
         items: positive training items of each user.
+        embeddings: that score.
     """
 
     model: SymCERE
@@ -33,22 +34,17 @@ class TrainedModel:
     inputs: ModelInputs
     metadata: Metadata
     items: Interactions
-
-    def embeddings(self) -> Embeddings:
-        """Embeddings that score."""
-        embeddings = embed(self.model)(self.params, self.inputs)
-        if self.neighbors is None:
-            return embeddings
-        return self.neighbors.added_to(embeddings, self.items)
+    embeddings: Embeddings
 
     @functools.cached_property
     def neighbors(self) -> ItemNeighbors | None:
         """The items as neighbors of each other; None where they do not count."""
         if not self.metadata.neighbor_weight:
             return None
-        items = np.asarray(embed(self.model)(self.params, self.inputs).items)
         temperature = self.model.temperature_of(self.params)
-        return ItemNeighbors.fit(items, self.metadata.neighbor_weight / temperature)
+        return ItemNeighbors.fit(
+            np.asarray(self.embeddings.items), self.metadata.neighbor_weight / temperature
+        )
 
     def nodes(self, *, by_tower: bool = False) -> NodeEmbeddings:
         """Embeddings of all nodes before normalization."""
@@ -75,8 +71,9 @@ def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
         built.update(model=model, inputs=inputs, items=training_items(dataset, metadata.settings))
         return jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
 
-    metadata, params = Checkpoints(workdir).restore_best(like)
-    return TrainedModel(params=params, metadata=metadata, **built)
+    metadata, params, arrays = Checkpoints(workdir).restore_best(like)
+    embeddings = Embeddings(**arrays)
+    return TrainedModel(params=params, metadata=metadata, embeddings=embeddings, **built)
 
 
 def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embeddings, Metadata]:

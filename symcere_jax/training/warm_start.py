@@ -42,7 +42,7 @@ def warm_params(
 
         return jax.tree_util.tree_map_with_path(earlier_shape, params)
 
-    metadata, earlier = Checkpoints(workdir).restore_best(like)
+    metadata, earlier, _ = Checkpoints(workdir).restore_best(like)
 
     def merge(path: tuple, old: jax.Array, new: jax.Array) -> jax.Array:
         if path[0].key != NODE_PARAMS:
@@ -64,7 +64,7 @@ def warm_params(
 def _check(
     metadata: Metadata, settings: ResolvedSettings, dataset: ReviewDataset, workdir: str | Path
 ) -> None:
-    if not dataset.grew_from(metadata.fingerprint):
+    if not dataset.manifest.grew_from(metadata.fingerprint):
         raise CheckpointError(
             f"--warm_start={workdir} was trained on {metadata.dataset!r} (fingerprint "
             f"{metadata.fingerprint}), which {dataset.folder} did not grow from: add the new "

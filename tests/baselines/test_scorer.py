@@ -2,7 +2,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.baselines.scorer import Histories, ItemItem, interaction_matrix, score_item_item
+from symcere_jax.baselines.scorer import (
+    ItemItem,
+    interaction_matrix,
+    score_item_item,
+    training_histories,
+)
 
 from . import small
 
@@ -10,7 +15,7 @@ USERS = np.array([7, 8, 0, 4, 0])  # the longest, none, repeats
 
 
 def test_histories():
-    histories = Histories.from_dataset(small.dataset())
+    histories = training_histories(small.dataset())
     rows = np.asarray(jax.jit(lambda h, u: h.padded(u, 99))(histories, USERS))
     assert rows.shape == (5, 6)
     for user, row in zip(USERS.tolist(), rows.tolist(), strict=True):
@@ -27,6 +32,6 @@ def test_the_matrix_has_the_training_interactions():
 
 def test_item_item_scores_are_a_product():
     weights = np.random.default_rng(0).standard_normal((small.N_ITEMS, small.N_ITEMS))
-    params = ItemItem(Histories.from_dataset(small.dataset()), jnp.asarray(weights))
+    params = ItemItem(training_histories(small.dataset()), jnp.asarray(weights))
     found = jax.jit(score_item_item)(params, USERS)
     np.testing.assert_allclose(found, small.matrix()[USERS] @ weights, atol=1e-5)

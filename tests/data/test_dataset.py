@@ -128,7 +128,7 @@ def test_no_folder(tmp_path, dataset):
 
 def test_every_file_must_be_there_in_its_size(folder, dataset):
     files = dataset.manifest.files
-    assert len(files) == 9 + 7  # and the seven of the fitted encoder
+    assert len(files) == 9 + 4  # and the four of the fitted encoder
     for name in files:
         path = folder / name
         content = path.read_bytes()

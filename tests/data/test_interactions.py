@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,23 +47,6 @@ def test_items_of_some_users(pairs, users):
     assert list(zip(places.tolist(), items.tolist(), strict=True)) == [
         (place, item) for place, items in enumerate(lists) for item in items
     ]
-
-
-@given(PAIRS, USERS, st.integers(0, 3))
-def test_items_as_a_rectangle(pairs, users, slack):
-    seen, lists = _group(pairs), _lists(pairs, users)
-    longest = max(map(len, lists), default=0)
-    table = seen.padded(np.array(users, int), N_ITEMS, longest + slack)
-    assert table.dtype == np.int32
-    assert table.tolist() == [items + [N_ITEMS] * (longest + slack - len(items)) for items in lists]
-    assert seen.padded(np.array(users, int), N_ITEMS).shape == (len(users), longest)
-
-
-def test_a_width_that_is_too_small():
-    seen = _group([(2, 5), (0, 3), (2, 1)])
-    with pytest.raises(ValueError, match="width is 1, but a user has 2 items"):
-        seen.padded(np.array([0, 2]), N_ITEMS, 1)
-    np.testing.assert_array_equal(seen.padded(np.array([0, 1]), N_ITEMS, 1), [[3], [N_ITEMS]])
 
 
 def test_no_items_and_other_values():

@@ -17,7 +17,7 @@ def explained(trained, dataset):
 
 
 def test_parts_add_up_to_the_score(explained, trained, dataset):
-    score = float(score_block(trained.embeddings(), np.array([USER]))[0, ITEM])
+    score = float(score_block(trained.embeddings, np.array([USER]))[0, ITEM])
     assert explained.score == pytest.approx(score, rel=1e-5)
     total = sum(item.total for item in explained.history)
     assert total + explained.own + explained.popularity == pytest.approx(score, rel=1e-5)

@@ -110,7 +110,7 @@ def damaged_checkpoints(program: Program, times: int, how: str, say: Say) -> Out
     outcome = Outcome(program.name, f"newest checkpoint: {how}")
     stopped = _stopped_run(program)
     rng = np.random.default_rng(0)
-    newest = max((stopped / "run/checkpoints/latest").iterdir(), key=lambda path: int(path.name))
+    newest = max((stopped / "run/checkpoints").iterdir(), key=lambda path: int(path.name))
     files = [path for path in sorted(newest.rglob("*")) if path.is_file() and path.stat().st_size]
     for number in range(times):
         folder = program.room / f"damaged_{number}"
@@ -141,9 +141,9 @@ def damaged_checkpoints(program: Program, times: int, how: str, say: Say) -> Out
 def _stopped_run(program: Program) -> Path:
     """A folder of train, stopped by SIGTERM as soon as it had two checkpoints."""
     folder = program.new_folder()
-    latest = folder / "run/checkpoints/latest"
+    checkpoints = folder / "run/checkpoints"
     with program.start(folder) as process:
-        while process.poll() is None and len(list(latest.glob("[0-9]*/contents.json"))) < 2:
+        while process.poll() is None and len(list(checkpoints.glob("[0-9]*/contents.json"))) < 2:
             time.sleep(0.05)
         process.terminate()
         process.communicate()

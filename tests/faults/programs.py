@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -121,21 +122,19 @@ def digest_folder(folder: Path) -> dict[str, str]:
 
 
 def digest_run(workdir: Path) -> dict[str, str]:
-    """Of all that training has come to: the newest checkpoint of each kind, and the metrics.
+    """Of all that training leaves: the newest checkpoint, and the metrics.
 
     Read by Orbax alone, since its files differ from run to run while the arrays must not.
     """
-    digests = {}
-    for kind in (workdir / "checkpoints").iterdir():
-        newest = max(kind.iterdir(), key=lambda path: int(path.name))
-        for part in (path.parent for path in newest.glob("*/_METADATA")):
-            with ocp.StandardCheckpointer() as checkpointer:
-                tree = checkpointer.restore(part)
-            for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-                name = f"{kind.name} {part.name}{jax.tree_util.keystr(path)}"
-                digests[name] = hashlib.sha256(np.asarray(leaf).tobytes()).hexdigest()
-        if kind.name == "latest":  # that of the best says when it was written, too
-            digests["metadata"] = (newest / "metadata/metadata").read_text()
+    newest = max((workdir / "checkpoints").iterdir(), key=lambda path: int(path.name))
+    contents = json.loads((newest / "contents.json").read_text())
+    digests = {"metadata": json.dumps(contents["metadata"])}
+    for part in (path.parent for path in newest.glob("*/_METADATA")):
+        with ocp.StandardCheckpointer() as checkpointer:
+            tree = checkpointer.restore(part)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            name = f"{part.name}{jax.tree_util.keystr(path)}"
+            digests[name] = hashlib.sha256(np.asarray(leaf).tobytes()).hexdigest()
     records = [{**record, "seconds": 0} for record in read_metric_log(workdir)]
     return digests | {"metrics": repr(records)}
 

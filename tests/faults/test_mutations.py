@@ -67,8 +67,7 @@ def test_of_a_prepared_folder(dataset, tmp_path):
 
 def test_of_a_checkpoint(dataset, trained_run, tmp_path):
     """Only one checkpoint is there: nothing else can serve."""
-    kind = trained_run / "checkpoints" / "best"
-    newest = max(kind.iterdir(), key=lambda path: int(path.name))
+    newest = max((trained_run / "checkpoints").iterdir(), key=lambda path: int(path.name))
     folder = shutil.copytree(newest, tmp_path / newest.relative_to(trained_run))
     expected = load_model(trained_run, dataset)
     rng = np.random.default_rng(0)
@@ -85,6 +84,6 @@ def test_of_a_checkpoint(dataset, trained_run, tmp_path):
             else:
                 assert trained.metadata == expected.metadata, (path, how)
                 jax.tree.map(np.testing.assert_array_equal, trained.params, expected.params)
-    assert n_refused > 20
+    assert n_refused > 10
     trained = load_model(tmp_path, dataset)
     jax.tree.map(np.testing.assert_array_equal, trained.params, expected.params)

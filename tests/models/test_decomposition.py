@@ -8,8 +8,9 @@ import pytest
 from symcere_jax.models import SymCERE, score_block
 from symcere_jax.models.decomposition import decompose_score, graph_messages
 from symcere_jax.models.fold_in import FoldIn
-from symcere_jax.models.symcere import ModelInputs
+from symcere_jax.models.inputs import ModelInputs
 from symcere_jax.training import load_model
+from symcere_jax.training.trained import embed
 
 USER, ITEM = 7, 11
 
@@ -19,13 +20,21 @@ def trained(trained_run, dataset):
     return load_model(trained_run, dataset)
 
 
+def changed(trained, **parts):
+    """The model with other parts, without item neighbors."""
+    metadata = dataclasses.replace(trained.metadata, neighbor_weight=0.0)
+    trained = dataclasses.replace(trained, metadata=metadata, **parts)
+    embeddings = embed(trained.model)(trained.params, trained.inputs)
+    return dataclasses.replace(trained, embeddings=embeddings)
+
+
 def decompose(trained, messages=None):
     """The history of the user, and the parts of the score of the item."""
     fold_in = FoldIn.of(trained.model, trained.params, trained.inputs, trained.neighbors)
     if messages is not None:
         fold_in = dataclasses.replace(fold_in, messages=messages)
     history = trained.items.flat(np.array([USER]))[1]
-    return history, decompose_score(trained.embeddings(), fold_in, history, USER, ITEM)
+    return history, decompose_score(trained.embeddings, fold_in, history, USER, ITEM)
 
 
 def adjacency(edges, dataset):
@@ -41,7 +50,7 @@ def expected_parts(trained, dataset, edges, features):
     """What each item of the history sends to the user, and the user's own share, with L = 2."""
     a = adjacency(edges, dataset)
     fused = np.asarray(trained.nodes().fused, np.float64)
-    target, scale = fused[dataset.n_users + ITEM], 3 * trained.model.temperature
+    target, scale = fused[dataset.n_users + ITEM], 3 * trained.model.settings.temperature
     if trained.model.settings.normalize:
         target = target / np.linalg.norm(target)
         scale *= np.linalg.norm(fused[USER])
@@ -58,11 +67,9 @@ def test_parts_are_those_of_dense_message_passing(trained, dataset, changes):
     model = SymCERE(dataset.n_users, dataset.n_items, settings)
     inputs = ModelInputs.from_dataset(dataset, settings)
     items = type(trained.items).from_pairs(edges, dataset.n_users)
-    trained = dataclasses.replace(
-        trained, model=model, inputs=inputs, items=items, neighbor_weight=0.0
-    )
+    trained = changed(trained, model=model, inputs=inputs, items=items)
     history, parts = decompose(trained)
-    score = float(score_block(trained.embeddings(), np.array([USER]))[0, ITEM])
+    score = float(score_block(trained.embeddings, np.array([USER]))[0, ITEM])
     assert parts.score == pytest.approx(score, rel=1e-6)
     assert parts.history.sum() + parts.own + parts.popularity == pytest.approx(score, rel=1e-6)
     features = np.asarray(trained.nodes().features, np.float64)
@@ -82,21 +89,20 @@ def test_messages_of_the_graph_tower(trained, dataset):
 
 
 def test_neighbors_add_their_kernel(trained, dataset):
-    weight = trained.neighbor_weight
+    weight = trained.metadata.neighbor_weight
     assert weight > 0  # or this would test nothing
-    z = np.asarray(trained.embeddings().items, np.float64)
+    z = np.asarray(trained.embeddings.items, np.float64)
     z /= np.linalg.norm(z, axis=1, keepdims=True)
     history, parts = decompose(trained)
     near = np.where(history == ITEM, 0.0, np.exp((z[history] @ z[ITEM] - 1) * 16))
-    expected = weight / trained.model.temperature / len(history) * near
+    expected = weight / trained.model.settings.temperature / len(history) * near
     np.testing.assert_allclose(parts.neighbors, expected, atol=1e-4)
 
 
 def test_without_layers_all_is_the_users_own(trained, dataset):
     settings = trained.metadata.settings.replace(n_layers=0)
     model = SymCERE(dataset.n_users, dataset.n_items, settings)
-    changed = dataclasses.replace(trained, model=model, neighbor_weight=0.0)
-    _, parts = decompose(changed)
+    _, parts = decompose(changed(trained, model=model))
     assert not parts.history.any()
     assert parts.own + parts.popularity == pytest.approx(parts.score)
     assert not graph_messages(model, trained.params, trained.inputs).any()

@@ -157,7 +157,7 @@ def test_every_encoder_of_the_folder_reads_what_is_new(two_encoders):
     assert set(before.manifest.text_encoders) == {"lsa", "narrow"}
     prepare(two_encoders)
     after = ReviewDataset.load(two_encoders.output)
-    assert after.grew_from(before.fingerprint)
+    assert after.manifest.grew_from(before.fingerprint)
     assert after.manifest.text_encoders == before.manifest.text_encoders
     for check in (*CHECKS.values(), check_text_leaks):
         assert problems_of(after, check) == []

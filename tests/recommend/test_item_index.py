@@ -61,6 +61,6 @@ def test_no_index_an_unknown_kind_and_a_missing_extra(embeddings, monkeypatch):
     assert build_index(embeddings, "exact") is None
     with pytest.raises(ConfigError, match="'tree', must be one of exact, hnsw"):
         build_index(embeddings, "tree")
-    monkeypatch.setitem(sys.modules, "usearch", None)
+    monkeypatch.setitem(sys.modules, "usearch.index", None)
     with pytest.raises(ConfigError, match=r"pip install 'symcere-jax\[ann\]'"):
         build_index(embeddings, "hnsw")

@@ -216,7 +216,7 @@ def test_a_share_is_what_is_lost_without_the_item(recommender, dataset):
         item = recommender.items.rows([name])[0]
         message = fold_in.messages[item] / np.sqrt(len(history) * fold_in.item_degree[item])
         lost = message @ target / (fold_in.model.settings.n_layers + 1)
-        expected = lost / fold_in.user_norms[row] / fold_in.model.temperature
+        expected = lost / fold_in.user_norms[row] / fold_in.model.temperature_of(fold_in.params)
         assert share == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 

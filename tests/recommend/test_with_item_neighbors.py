@@ -33,10 +33,10 @@ def recommender(run, dataset):
 def scores(run, dataset):
     """Of all users for all items, in float64."""
     trained = load_model(run, dataset)
-    found = trained.embeddings()
+    found = trained.embeddings
     users, items = (np.asarray(x, float) for x in (found.users, found.items))
     likes = np.zeros((dataset.n_users, dataset.n_items))
-    likes[tuple(dataset.train.T)] = WEIGHT / trained.model.temperature
+    likes[tuple(dataset.train.T)] = WEIGHT / trained.model.temperature_of(trained.params)
     likes /= np.maximum(np.count_nonzero(likes, axis=1, keepdims=True), 1)
     bias = np.asarray(found.item_bias, float)
     near = np.exp(16 * (items @ items.T - 1))

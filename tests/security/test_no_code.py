@@ -125,7 +125,7 @@ def test_scores_and_caches_of_objects_are_refused(tmp_path, payload, trained_run
 
 def test_a_checkpoint_of_objects_is_refused(tmp_path, payload, dataset):
     content, proof = payload
-    folder = tmp_path / "checkpoints" / "best" / "0"
+    folder = tmp_path / "checkpoints" / "0"
     folder.mkdir(parents=True)
     for name in ("contents.json", "tree", "metadata", "checkpoint"):
         (folder / name).write_bytes(content)

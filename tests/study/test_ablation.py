@@ -71,7 +71,7 @@ def test_the_record_has_the_norms_before_normalization(scored, dataset):
     model = SymCERE(dataset.n_users, dataset.n_items, settings)
     inputs = ModelInputs.from_dataset(dataset, settings)
     like = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
-    _, params = Checkpoints(job.workdir).restore_best(lambda _: like)
+    _, params, _ = Checkpoints(job.workdir).restore_best(lambda _: like)
     items = model.apply({"params": params}, inputs, method="embed").items
     norms = np.linalg.norm(np.float64(items), axis=1)
     counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)

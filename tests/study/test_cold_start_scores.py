@@ -65,7 +65,7 @@ def test_what_is_new_has_neighbors(found):
     _, folder, dataset, _ = found
     trained = load_model(folder / "run", dataset)
     methods = _Methods.create(trained, dataset, "test", 0)
-    problem, known = methods.tasks, trained.embeddings()
+    problem, known = methods.tasks, trained.embeddings
     embeddings = methods.model().params
     items = np.asarray(embeddings.items, float)
     items /= np.maximum(np.linalg.norm(items, axis=1, keepdims=True), 1e-30)

@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from symcere_jax.data import Histories
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import ModelInputs, SymCERE
 from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.devices import collect, distribute, map_devices
-from symcere_jax.training.histories import Histories
 from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.objective.shuffling import shuffled
@@ -86,8 +86,8 @@ def inputs() -> TrainInputs:
     return TrainInputs(
         model=ModelInputs(adjacency, *text, *degrees, *n_reviews),
         interactions=PAIRS,
-        history=Histories.from_pairs(np.concatenate([PAIRS, LOW_RATED]), N_USERS),
-        low_rated=Histories.from_pairs(LOW_RATED, N_USERS),
+        history=Histories.from_pairs(np.concatenate([PAIRS, LOW_RATED]), N_USERS, N_ITEMS),
+        low_rated=Histories.from_pairs(LOW_RATED, N_USERS, N_ITEMS),
         review_text=reviews.astype(np.float16),
     )
 

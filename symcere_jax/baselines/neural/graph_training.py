@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from symcere_jax.baselines.scorer import Histories, Scorer
-from symcere_jax.data import ReviewDataset
+from symcere_jax.baselines.scorer import Scorer, training_histories
+from symcere_jax.data import Histories, ReviewDataset
 from symcere_jax.errors import SymcereError
 from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
 from symcere_jax.fields import SettingsBase, setting
@@ -69,7 +69,7 @@ class GraphInputs:
         return cls(
             adjacency=build_adjacency(graph),
             interactions=jnp.asarray(dataset.train),
-            histories=Histories.from_dataset(dataset),
+            histories=training_histories(dataset),
             text=None if text is None else jnp.asarray(text),
         )
 

@@ -26,12 +26,7 @@ _DAMAGE = (DataError, OSError, pa.ArrowException, LookupError, TypeError, ValueE
 
 
 def problems_of(dataset: ReviewDataset, check: Check) -> list[str]:
-    """All that a check finds; one problem more where a file is too damaged for it to go on.
-
-    Args:
-        dataset: the opened folder.
-        check: one of `CHECKS`, or `check_text_leaks`.
-    """
+    """All that a check finds; one problem more where a file is too damaged for it to go on."""
     problems = []
     try:
         for problem in check(dataset):

@@ -39,11 +39,7 @@ def check_policy(dataset: ReviewDataset) -> Iterator[str]:
 
 
 def against_policy(dataset: ReviewDataset) -> Iterator[str]:
-    """What is not as the split policy has it, of the reviews that are there now.
-
-    Args:
-        dataset: the folder, whose manifest names the policy.
-    """
+    """What is not as the split policy has it, of the reviews that are there now."""
     policy = dataset.manifest.split.get("policy")
     train, valid, test = (dataset.interactions(name) for name in schema.SPLITS)
     if dataset.manifest.has_cold_split and not dataset.manifest.split.get("warm_share"):

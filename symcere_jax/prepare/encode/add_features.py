@@ -27,7 +27,6 @@ class EncodeSettings(TextSettings):
     dataset: Path = setting(dataclasses.MISSING, "Prepared folder to add to.")
     text_name: str | None = setting(None, "Name of the features; default: that of --text_encoder.")
     overwrite: bool = setting(False, "Replace features of that name.")
-    seed: int = setting(0, "Seed of everything random.", minimum=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,9 +67,7 @@ def add_text(
         dataset = ReviewDataset.load(settings.dataset)
         partial = dataset.folder / _PARTIAL
         scratch = partial / "scratch"
-        encoder = encoder or configured_encoder(
-            settings, scratch, seed=settings.seed, folder=dataset.folder
-        )
+        encoder = encoder or configured_encoder(settings, scratch, dataset.folder)
         assert encoder is not None
         name = settings.text_name or encoder.name
         if name in dataset.manifest.text_encoders and not settings.overwrite:

@@ -15,26 +15,17 @@ from symcere_jax.text import (
 )
 
 
-def configured_encoder(
-    settings: TextSettings, scratch: Path, *, seed: int, folder: Path
-) -> TextEncoder | None:
+def configured_encoder(settings: TextSettings, scratch: Path, folder: Path) -> TextEncoder | None:
     """The encoder that the settings name; None: no text is encoded.
 
-    Args:
-        settings: of the encoder.
-        scratch: folder for what does not fit into memory.
-        seed: of everything random.
-        folder: the prepared folder; its ids are read when it is time to encode.
+    What does not fit into memory goes to `scratch`. The ids of `folder`, which is the prepared
+    folder, are read when it is time to encode.
     """
     encoders: list[TextEncoder] = []
     for name in settings.text_encoder_parts:
         encoder: TextEncoder
         if name == LsaEncoder.name:
-            encoder = LsaEncoder(
-                width=settings.text_width,
-                seed=seed,
-                scratch=scratch,
-            )
+            encoder = LsaEncoder(width=settings.text_width, seed=settings.seed, scratch=scratch)
         elif name == TransformerEncoder.name:
             encoder = TransformerEncoder(
                 settings.text_model or "",

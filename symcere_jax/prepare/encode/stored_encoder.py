@@ -1,8 +1,8 @@
 """The text encoder that a prepared folder keeps, applied to reviews that were added to it."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from symcere_jax.text import (
     keep_vectors,
     load_text_encoder,
 )
+from symcere_jax.text.encoders.rows import collect_rows
 
 _BLOCK = 1 << 10
 
@@ -53,12 +54,7 @@ class StoredEncoder:
         self._scratch, self._cache = scratch, cache
 
     def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
-        """Encodes all reviews, and users and items by their training reviews.
-
-        Args:
-            reviews: texts, their users, items and splits.
-            progress: called with a few words at the start of each stage.
-        """
+        """Encodes all reviews, and users and items by their training reviews."""
         say = progress or (lambda stage: None)
         cache = self._cache or (self._scratch and self._scratch / "vectors")
         if cache is not None:
@@ -71,26 +67,17 @@ class StoredEncoder:
         ):
             say(f"encoding {rows}")
             documents = _documents(reviews.texts, train, owner, n)
-            features[rows] = self._collect(rows, n, map(self._fitted.encode_documents, documents))
+            blocks = map(self._fitted.encode_documents, documents)
+            features[rows] = collect_rows(blocks, n, self._fitted.width, self._path(rows))
         say("encoding reviews")
         n = len(reviews.texts)
-        blocks = (reviews.texts[start : start + _BLOCK] for start in range(0, n, _BLOCK))
-        features["reviews"] = self._collect("reviews", n, map(self._fitted.encode_texts, blocks))
+        texts = (reviews.texts[start : start + _BLOCK] for start in range(0, n, _BLOCK))
+        blocks = map(self._fitted.encode_texts, texts)
+        features["reviews"] = collect_rows(blocks, n, self._fitted.width, self._path("reviews"))
         return TextFeatures(**features, settings=self._settings, fitted=self._fitted)
 
-    def _collect(self, rows: str, n: int, parts: Iterator[np.ndarray]) -> np.ndarray:
-        """Joins blocks of n rows in all."""
-        if self._scratch is None:
-            return np.concatenate([np.zeros((0, self._fitted.width), np.float32), *parts])
-        path = self._scratch / f"{rows}_features.npy"
-        # Written rather than mapped: mapped pages that change stay in memory.
-        with path.open("wb") as file:
-            shape = (n, self._fitted.width)
-            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for part in parts:
-                file.write(np.ascontiguousarray(part, np.float32).data)
-        return np.load(path, mmap_mode="r+", allow_pickle=False)
+    def _path(self, rows: str) -> Path | None:
+        return self._scratch and self._scratch / f"{rows}_features.npy"
 
 
 def _documents(
@@ -98,10 +85,8 @@ def _documents(
 ) -> Iterator[list[list[str]]]:
     """The training texts of each owner, some owners at a time, in the order of the reviews."""
     order = np.argsort(owner, kind="stable")
-    ends = np.cumsum(np.bincount(owner, minlength=n_owners))
+    places = train[order]
+    starts = np.searchsorted(owner[order], np.arange(n_owners + 1))
     for start in range(0, n_owners, _BLOCK):
-        block: list[list[str]] = []
-        for row in range(start, min(start + _BLOCK, n_owners)):
-            places: Any = train[order[(ends[row - 1] if row else 0) : ends[row]]]
-            block.append([texts[int(place)] for place in places])
-        yield block
+        bounds = itertools.pairwise(starts[start : start + _BLOCK + 1])
+        yield [[texts[int(place)] for place in places[first:end]] for first, end in bounds]

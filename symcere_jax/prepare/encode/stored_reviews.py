@@ -1,8 +1,10 @@
-"""The reviews of a prepared folder, as text encoders take them."""
+"""The reviews of a prepared folder, as text encoders take them, with texts that stay on disk."""
 
 import contextlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import pyarrow as pa
@@ -10,28 +12,67 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from symcere_jax.data import schema
-from symcere_jax.prepare.encode.stored_texts import StoredTexts
 from symcere_jax.text import Reviews
 
 _BATCH_ROWS = 1 << 13
+
+
+class StoredTexts(Sequence[str]):
+    """Texts in a file, read one by one, so that memory holds no more than where each begins.
+
+    Reading is thread-safe.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb+")
+        self._ends = [np.zeros(1, np.int64)]
+
+    def append(self, texts: pa.Array) -> None:
+        """Adds texts, large_string `[n]` without null."""
+        if not len(texts):
+            return
+        _, offsets, content = texts.buffers()
+        ends = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+        if content is not None:
+            self._file.write(memoryview(content)[ends[0] : ends[-1]])
+            self._file.flush()
+        self._ends.append(self._ends[-1][-1] + ends[1:] - ends[0])
+
+    def __len__(self) -> int:
+        return len(self._offsets()) - 1
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self[row] for row in range(*place.indices(len(self)))]
+        row = range(len(self))[place]
+        start, stop = self._offsets()[row : row + 2].tolist()
+        return os.pread(self._file.fileno(), stop - start, start).decode()
+
+    def _offsets(self) -> np.ndarray:
+        if len(self._ends) > 1:
+            self._ends = [np.concatenate(self._ends)]
+        return self._ends[0]
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
 
 
 @contextlib.contextmanager
 def stored_reviews(
     folder: Path, n_users: int, n_items: int, scratch: Path, *, erase_held_out: bool = False
 ) -> Iterator[Reviews]:
-    """Opens the reviews of a folder, with their texts in a file for random access.
+    """Opens the reviews of a folder, with their texts in a file of `scratch` for random access.
 
-    Args:
-        folder: has `reviews.parquet`.
-        n_users: number of users.
-        n_items: number of items.
-        scratch: folder for the texts.
-        erase_held_out: replace texts that are not for training by empty ones.
+    With `erase_held_out`, texts that are not for training are empty.
     """
     columns: dict[str, list[np.ndarray]] = {"user": [], "item": []}
     train: list[np.ndarray] = []
-    with StoredTexts(scratch / "texts") as texts:
+    with contextlib.closing(StoredTexts(scratch / "texts")) as texts:
         with pq.ParquetFile(folder / schema.REVIEWS) as file:
             for batch in file.iter_batches(_BATCH_ROWS, columns=[*columns, "split", "text"]):
                 is_train = pc.equal(batch.column("split"), "train")

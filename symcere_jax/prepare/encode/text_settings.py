@@ -42,6 +42,8 @@ class TextSettings(SettingsBase):
         "item_id and embedding.",
     )
 
+    seed: int = setting(0, "Seed of everything random.", minimum=0)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         parts = self.text_encoder_parts

@@ -24,10 +24,7 @@ _UNIX_TIME = "a finite number of seconds since 1970 (Unix time)"
 def as_array(values: Sequence[Any], field: str, where: Where) -> pa.Array:
     """An Arrow array of Python values, with the type that they have.
 
-    Args:
-        values: strings, numbers and None. A mix of strings and numbers becomes strings.
-        field: name of the column.
-        where: row -> its file and line.
+    A mix of strings and numbers becomes strings.
 
     Raises:
         RowError: a value is a list, an object or a truth value among others.
@@ -83,11 +80,7 @@ def to_numbers(
 def to_seconds(array: pa.Array, field: str, where: Where, *, unit: str = "s") -> pa.Array:
     """An int64 column of Unix seconds; fractions are cut off, dates of a Parquet file are UTC.
 
-    Args:
-        array: numbers, strings of numbers, or dates.
-        field: name of the column.
-        where: row -> its file and line.
-        unit: "s" or "ms", unit of the numbers.
+    Numbers, and strings of numbers, are of `unit`, "s" or "ms".
 
     Raises:
         RowError: a value is no time, or milliseconds are so few that they must be seconds.
@@ -135,16 +128,11 @@ def _cast(array: pa.Array, kind: pa.DataType, field: str, where: Where, expected
     try:
         return array.cast(kind)
     except pa.ArrowInvalid:
-        row = next(row for row in range(len(array)) if not _can_cast(array[row : row + 1], kind))
+        row = 0
+        with contextlib.suppress(pa.ArrowInvalid):  # ends at the first value that does not fit
+            for row in range(len(array)):
+                array[row : row + 1].cast(kind)
         raise _error(array[row].as_py(), field, where(row), expected) from None
-
-
-def _can_cast(array: pa.Array, kind: pa.DataType) -> bool:
-    try:
-        array.cast(kind)
-    except pa.ArrowInvalid:
-        return False
-    return True
 
 
 def _without_blanks(texts: pa.Array) -> pa.Array:

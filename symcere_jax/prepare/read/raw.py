@@ -49,7 +49,7 @@ class RawBlock:
         file: the raw file; None for generated data.
         dropped: reason -> number of rows that the reader left out by the rules of its format; they
             are not in `table`.
-        fields: column -> name of its field in the file, for messages, where it is another one.
+        fields: column -> name of its field in the file, for messages.
     """
 
     table: pa.Table
@@ -73,6 +73,15 @@ class RawBlock:
         return dataclasses.replace(self, table=table, lines=self.lines[mask])
 
 
+RawBlocks = Iterator[RawBlock]
+
+
+def raw_table(columns: Mapping[str, Any], n_rows: int) -> pa.Table:
+    """A table of `RAW_SCHEMA`; columns that are not given are null."""
+    arrays = {name: columns.get(name, pa.nulls(n_rows)) for name in RAW_SCHEMA.names}
+    return pa.table(arrays).cast(RAW_SCHEMA)
+
+
 @contextlib.contextmanager
 def open_raw(path: Path) -> Iterator[BinaryIO]:
     """Opens a raw file, unpacks it by its suffix, and shows a progress bar on a terminal.
@@ -85,12 +94,11 @@ def open_raw(path: Path) -> Iterator[BinaryIO]:
         if not size:
             raise DataError(f"{path} is empty")
         with (
-            path.open("rb", buffering=0) as file,
             # disable=None: no bar where stderr is not a terminal
             tqdm(
                 desc=path.name, total=size, unit="B", unit_scale=True, leave=False, disable=None
             ) as bar,
-            io.BufferedReader(_CountedFile(file, bar), _BUFFER) as stream,
+            io.BufferedReader(_CountedFile(path, bar), _BUFFER) as stream,
         ):
             if path.suffix in _UNPACKERS:
                 with _UNPACKERS[path.suffix](stream) as unpacked:
@@ -109,27 +117,17 @@ def open_raw(path: Path) -> Iterator[BinaryIO]:
         raise DataError(f"{path}: not readable ({error.strerror or error})") from None
 
 
-class _CountedFile(io.RawIOBase):
+class _CountedFile(io.FileIO):
     """A raw file that moves a progress bar by the bytes read from it."""
 
-    def __init__(self, file: io.RawIOBase, bar: tqdm) -> None:
-        super().__init__()
-        self._file = file
+    def __init__(self, path: Path, bar: tqdm) -> None:
+        super().__init__(path)
         self._bar = bar
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        n_bytes = self._file.readinto(buffer) or 0
-        self._bar.update(n_bytes)
+    def readinto(self, buffer: Any) -> int | None:
+        n_bytes = super().readinto(buffer)
+        self._bar.update(n_bytes or 0)
         return n_bytes
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
 
 
 def shorten(value: object, width: int = 60) -> str:

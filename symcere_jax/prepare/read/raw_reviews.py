@@ -46,11 +46,6 @@ class RawCounts:
 def read_reviews(source: Source, settings: PrepareSettings, store: ReviewStore) -> RawCounts:
     """Reads all raw rows, checks and cleans them, and adds them to the store.
 
-    Args:
-        source: kind of the raw data.
-        settings: of the source and of the cleaning.
-        store: where to.
-
     Raises:
         DataError: the raw data is missing or malformed, too much of it is bad, or nothing is left.
     """
@@ -93,12 +88,7 @@ def read_reviews(source: Source, settings: PrepareSettings, store: ReviewStore) 
 
 
 def read_prepared(dataset: ReviewDataset, store: ReviewStore) -> None:
-    """Adds the reviews of a prepared folder to the store, with negative row numbers.
-
-    Args:
-        dataset: the folder that reviews are appended to.
-        store: where to.
-    """
+    """Adds the reviews of a prepared folder to the store, with negative row numbers."""
     label = store.label(f"{dataset.folder / schema.REVIEWS}, row")
     users, items = pa.array(dataset.user_ids()), pa.array(dataset.item_ids())
     splits = pa.array(schema.SPLITS)
@@ -155,16 +145,12 @@ def _joined(blocks: list[RawBlock], first_row: int, store: ReviewStore) -> pa.Ta
     """The blocks as one table with the columns of the store."""
     table = pa.concat_tables([block.table for block in blocks])
     files = [store.label(block.label) for block in blocks]
-    return pa.table(
-        {
-            "row": np.arange(first_row, first_row + len(table)),
-            "file": np.repeat(files, [len(block.table) for block in blocks]),
-            "line": np.concatenate([block.lines for block in blocks]),
-            "user_id": table["user_id"],
-            "item_id": table["item_id"],
-            "rating": table["rating"],
-            "timestamp": table["timestamp"],
-            "text": table["text"].fill_null(""),
-            "split": split_codes(table["split"]),
-        }
-    )
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    columns |= {
+        "row": np.arange(first_row, first_row + len(table)),
+        "file": np.repeat(files, [len(block.table) for block in blocks]),
+        "line": np.concatenate([block.lines for block in blocks]),
+        "text": table["text"].fill_null(""),
+        "split": split_codes(table["split"]),
+    }
+    return pa.table(columns)

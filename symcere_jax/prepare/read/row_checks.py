@@ -21,12 +21,7 @@ _Problem = tuple[np.ndarray, str, Callable[[int], str]]
 
 
 def well_formed(block: RawBlock, settings: PrepareSettings, bad: BadRows) -> RawBlock:
-    """The rows of a block that are well-formed.
-
-    Args:
-        block: rows as the reader gave them.
-        settings: their range of ratings and split policy.
-        bad: takes the others.
+    """The rows of a block that are well-formed; `bad` takes the others.
 
     Raises:
         RowError: a row is malformed, and that is not to be skipped.

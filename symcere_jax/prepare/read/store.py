@@ -105,14 +105,10 @@ class ReviewStore:
         with self._errors():
             yield from self._connection.sql(query).to_arrow_reader(_BATCH_ROWS)
 
-    def where(self, row: int) -> str:
-        """The file and line of a raw row, for a message."""
-        file, line = self.fetch_row(f"SELECT file, line FROM raw WHERE row = {int(row)}")
-        return f"{list(self._labels)[file]} {line}"
-
     def where_first(self, rows: np.ndarray) -> str:
-        """The file and line of the first of some raw rows."""
-        return self.where(int(rows.min()))
+        """The file and line of the first of some raw rows, for a message."""
+        file, line = self.fetch_row(f"SELECT file, line FROM raw WHERE row = {rows.min()}")
+        return f"{list(self._labels)[file]} {line}"
 
     def close(self) -> None:
         """Closes the database; its files stay until the scratch folder is removed."""

@@ -50,11 +50,7 @@ class TextCleaner:
         self._pattern = f"[{characters}]" if characters else None
 
     def clean(self, texts: pa.Array) -> pa.Array:
-        """The texts, cleaned.
-
-        Args:
-            texts: large_string `[n]`, without null.
-        """
+        """Cleans texts, large_string `[n]` without null."""
         touched = pa.array(np.zeros(len(texts), bool))
         if self._pattern:
             touched = pc.match_substring_regex(texts, self._pattern)
@@ -86,14 +82,7 @@ class TextCleaner:
 
 
 def word_counts(texts: pa.Array) -> np.ndarray:
-    """Number of words of each text, split at ASCII white space.
-
-    Args:
-        texts: large_string `[n]`, without null.
-
-    Returns:
-        int64 `[n]`.
-    """
+    """Number of words of each text, int64 `[n]`, split at ASCII white space."""
     trimmed = pc.ascii_trim_whitespace(texts)
     n_parts = pc.list_value_length(pc.ascii_split_whitespace(trimmed)).to_numpy()
     return n_parts - pc.equal(trimmed, "").to_numpy(zero_copy_only=False)

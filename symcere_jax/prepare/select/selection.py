@@ -94,12 +94,7 @@ class Selection:
         return np.asarray(self.row) >= 0
 
     def drop(self, kept: np.ndarray, reason: str) -> None:
-        """Leaves out reviews, and renumbers users and items without gaps.
-
-        Args:
-            kept: bool `[n]`.
-            reason: under which those that are left out are counted.
-        """
+        """Leaves out all but the kept reviews, and renumbers users and items without gaps."""
         self.dropped[reason] = int(len(kept) - kept.sum())
         if not kept.all():
             for name in _COLUMNS:
@@ -186,15 +181,7 @@ def ids(store: ReviewStore, kind: str, codes: np.ndarray) -> pa.Array:
 
 
 def compact(array: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Moves the kept rows of an array to its front, block by block.
-
-    Args:
-        array: `[n]`, changed in place.
-        kept: bool `[n]`.
-
-    Returns:
-        `[m]`, a view of the front of `array`.
-    """
+    """Moves the kept rows of an array to its front, block by block; returns a view of them."""
     end = 0
     for block in blocks(len(array)):
         rows = array[block][kept[block]]

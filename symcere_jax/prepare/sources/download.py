@@ -31,11 +31,6 @@ _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 def ensure_input(settings: PrepareSettings, source: Source, announce: MessageCallback) -> None:
     """Fetches a missing input if --download says so, and checks its checksum if one is given.
 
-    Args:
-        settings: their `input`, `download`, `url` and `sha256`.
-        source: kind of the raw data, with its terms.
-        announce: called before the file is fetched.
-
     Raises:
         ConfigError: the terms do not let a program fetch it, or there is no address.
         DataError: it is missing, cannot be fetched, or has another checksum.

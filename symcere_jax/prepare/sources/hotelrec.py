@@ -6,44 +6,39 @@ JSON lines of `hotel_url author date rating title text`. The item is the number 
 """
 
 import functools
-from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from symcere_jax.prepare.read.bad_rows import BadRows, RowError
-from symcere_jax.prepare.read.columns import iso_to_seconds, to_numbers
+from symcere_jax.prepare.read.columns import iso_to_seconds
 from symcere_jax.prepare.read.formats import Block
-from symcere_jax.prepare.read.raw import RawBlock, shorten
+from symcere_jax.prepare.read.raw import RawBlocks, shorten
 from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.prepare.sources.json_fields import column, read_json_reviews, titled, typed
 from symcere_jax.prepare.sources.source import Source
+from symcere_jax.prepare.sources.typed_rows import Columns, read_typed_rows
 
-_WANTED = ("hotel_url", "author", "date", "rating", "title", "text")
-_NAMES = {"user_id": "author", "item_id": "hotel_url", "timestamp": "date"}
+_FIELDS = {
+    "user_id": "author",
+    "item_id": "hotel_url",
+    "rating": "rating",
+    "text": "text",
+    "timestamp": "date",
+}
 _URL = r"-d(?P<hotel>\d+)-Reviews(?:-or\d+)?-(?:.*-)?(?P<place>[^-]*?)(?:\.html)?$"
 
 
-def _read(settings: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
+def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
     assert settings.input is not None
-    keep = functools.partial(_keep, city=settings.city) if settings.city else None
-    required = ("hotel_url", "author", "date", "rating")
-    return read_json_reviews(settings.input, _WANTED, required, _convert, bad, keep, _NAMES)
+    adapt = functools.partial(_adapt, city=settings.city)
+    return read_typed_rows(
+        settings.input, _FIELDS, bad, title="title", to_time=iso_to_seconds, adapt=adapt
+    )
 
 
-def _convert(block: Block) -> dict[str, pa.Array]:
-    return {
-        "user_id": column(block, "author"),
-        "item_id": pc.struct_field(_parts(block), "hotel"),
-        "rating": typed(block, "rating", to_numbers),
-        "timestamp": typed(block, "date", iso_to_seconds),
-        "text": titled(column(block, "title"), column(block, "text")),
-    }
-
-
-def _parts(block: Block) -> pa.Array:
-    urls = column(block, "hotel_url")
+def _adapt(block: Block, columns: Columns, city: str | None) -> tuple[np.ndarray, str] | None:
+    """Makes ids of the addresses of the hotels, and keeps those of a city."""
+    urls = columns["item_id"]
     parts = pc.extract_regex(urls, _URL)
     row = pc.index(parts.is_null(), True).as_py()
     if row >= 0:
@@ -52,11 +47,10 @@ def _parts(block: Block) -> pa.Array:
             "expected Hotel_Review-g…-d…-Reviews-hotel-place.html",
             "type of hotel_url",
         )
-    return parts
-
-
-def _keep(block: Block, city: str) -> tuple[np.ndarray, str]:
-    place = pc.utf8_lower(pc.struct_field(_parts(block), "place"))
+    columns["item_id"] = pc.struct_field(parts, "hotel")
+    if not city:
+        return None
+    place = pc.utf8_lower(pc.struct_field(parts, "place"))
     asked = city.lower().replace(" ", "_")
     fits = pc.or_(pc.equal(place, asked), pc.starts_with(place, asked + "_"))
     return fits.to_numpy(zero_copy_only=False), "other city"

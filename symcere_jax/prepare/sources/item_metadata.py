@@ -14,17 +14,8 @@ from symcere_jax.prepare.sources.source import ITEM_SCHEMA
 _BLOCK_ROWS = 1 << 14
 
 
-def read_items(
-    path: Path, item_field: str, title_field: str, categories_field: str, bad: BadRows
-) -> Iterator[pa.Table]:
+def read_items(path: Path, item_field: str, title_field: str, bad: BadRows) -> Iterator[pa.Table]:
     """Reads tables of `ITEM_SCHEMA`; a list of categories becomes one string, joined by " > ".
-
-    Args:
-        path: the file, unpacked by its suffix.
-        item_field: field of the item ids.
-        title_field: field of the titles or names.
-        categories_field: field of the categories, a list or a string.
-        bad: collects malformed rows.
 
     Raises:
         DataError: the file is missing, damaged, or no row has an item id.
@@ -37,7 +28,7 @@ def read_items(
             bad.add(RowError(f"{where}: {item_field} is {shorten(item)}", f"type of {item_field}"))
             continue
         n_items += 1
-        title, categories = row.get(title_field), row.get(categories_field)
+        title, categories = row.get(title_field), row.get("categories")
         if isinstance(categories, list):
             categories = " > ".join(str(category) for category in categories)
         rows.append(

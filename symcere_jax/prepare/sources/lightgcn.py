@@ -7,14 +7,13 @@ kept as it is; validation interactions are drawn from the training lists.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows, RowError
-from symcere_jax.prepare.read.raw import RAW_SCHEMA, RawBlock, open_raw, shorten
+from symcere_jax.prepare.read.raw import RawBlock, RawBlocks, open_raw, raw_table, shorten
 from symcere_jax.prepare.settings import PrepareSettings
 from symcere_jax.prepare.sources.source import Source
 from symcere_jax.prepare.split.policies import VALID, split_by_ratio
@@ -22,7 +21,7 @@ from symcere_jax.prepare.split.policies import VALID, split_by_ratio
 _LINES_PER_BLOCK = 10_000
 
 
-def _read(settings: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
+def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
     """Reads both files; `valid_share` of each user's training items become validation."""
     assert settings.input is not None
     rng = np.random.default_rng(settings.seed)
@@ -32,10 +31,9 @@ def _read(settings: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
             splits = np.full(len(users), split, object)
             if split == "train" and len(users):
                 splits[_drawn_for_validation(users, settings.valid_share, rng)] = "valid"
-            nothing = pa.nulls(len(users))
-            columns = [users, items, nothing, nothing, nothing, pa.array(splits, pa.string())]
-            table = pa.table(columns, names=RAW_SCHEMA.names).cast(RAW_SCHEMA)
-            yield RawBlock(table, lines, f"{path}, line", path)
+            split_names = pa.array(splits, pa.string())
+            columns = {"user_id": users, "item_id": items, "split": split_names}
+            yield RawBlock(raw_table(columns, len(users)), lines, f"{path}, line", path)
 
 
 def _find(folder: Path, split: str) -> Path:
@@ -55,12 +53,11 @@ def _blocks(path: Path, bad: BadRows) -> Iterator[tuple[np.ndarray, np.ndarray, 
             try:
                 user, *items = map(int, line.split())
             except ValueError:
-                reason = "line is not whole numbers"
                 bad.add(
                     RowError(
                         f"{path}, line {number}: {shorten(line.decode(errors='replace').strip())} "
                         "is not a user and items, as whole numbers separated by blanks",
-                        reason,
+                        "line is not whole numbers",
                     )
                 )
                 continue
@@ -85,13 +82,9 @@ def _drawn_for_validation(users: np.ndarray, share: float, rng: np.random.Genera
     return drawn
 
 
-def _options(settings: PrepareSettings) -> dict[str, Any]:
-    return {"valid_share": settings.valid_share, "seed": settings.seed}
-
-
 SOURCE = Source(
     "lightgcn",
     _read,
     obtain="Gowalla, Yelp2018 and Amazon-Book are at https://github.com/gusye1234/LightGCN-PyTorch",
-    options=_options,
+    options=lambda settings: {"valid_share": settings.valid_share, "seed": settings.seed},
 )

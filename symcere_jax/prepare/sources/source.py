@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from symcere_jax.errors import ConfigError
 from symcere_jax.prepare.read.bad_rows import BadRows
-from symcere_jax.prepare.read.raw import RawBlock
+from symcere_jax.prepare.read.raw import RawBlocks
 from symcere_jax.prepare.settings import PrepareSettings
 
 # item_id, title, categories: what is known of the items themselves.
@@ -35,7 +35,7 @@ class Source:
     """
 
     name: str
-    read: Callable[[PrepareSettings, BadRows], Iterator[RawBlock]]
+    read: Callable[[PrepareSettings, BadRows], RawBlocks]
     obtain: str = ""
     may_download: bool = True
     filters: tuple[str, ...] = ()

@@ -14,6 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from symcere_jax.prepare.read.bad_rows import BadRows
+from symcere_jax.prepare.read.raw import RawBlock, RawBlocks, raw_table
+from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.prepare.sources.source import Source
+
 CATEGORY_WORDS = {
     "car": "gasket compatible bracket engine brake oem filter bolt hose tire sensor radiator",
     "kitchen": "blender skillet knife ceramic oven nonstick lid whisk toaster grill spatula kettle",
@@ -167,3 +172,36 @@ def _draw_texts(
     offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int32)
     words = pa.array((*FACTUAL_WORDS, *SENTIMENT_WORDS)).take(pa.array(word))
     return pc.binary_join(pa.ListArray.from_arrays(offsets, words), " ")
+
+
+def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
+    """Generates the reviews; equal settings and seed give equal ones."""
+    del bad
+    reviews = generate(
+        n_users=settings.synthetic_users,
+        n_items=settings.synthetic_items,
+        reviews_per_user=settings.synthetic_reviews_per_user,
+        seed=settings.seed,
+    )
+    n_reviews = len(reviews.user)
+    columns = {
+        "user_id": ids("user", settings.synthetic_users).take(reviews.user),
+        "item_id": ids("item", settings.synthetic_items).take(reviews.item),
+        "rating": reviews.rating,
+        "timestamp": reviews.timestamp,
+        "text": reviews.text,
+    }
+    table = raw_table(columns, n_reviews)
+    yield RawBlock(table, np.arange(1, n_reviews + 1), "generated row", None)
+
+
+SOURCE = Source(
+    "synthetic",
+    _read,
+    options=lambda settings: {
+        "users": settings.synthetic_users,
+        "items": settings.synthetic_items,
+        "reviews_per_user": settings.synthetic_reviews_per_user,
+        "seed": settings.seed,
+    },
+)

@@ -1,20 +1,16 @@
 """Tables of reviews: JSON lines, CSV, TSV or Parquet, one file or a folder of them."""
 
-import contextlib
 import functools
-from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-
-import pyarrow as pa
 
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows
-from symcere_jax.prepare.read.columns import to_numbers, to_seconds, to_strings
-from symcere_jax.prepare.read.formats import FORMATS, Block, Reader, reader_of, salvage
-from symcere_jax.prepare.read.raw import RawBlock
+from symcere_jax.prepare.read.columns import to_seconds
+from symcere_jax.prepare.read.formats import FORMATS, Reader, reader_of
+from symcere_jax.prepare.read.raw import RawBlocks
 from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.prepare.sources.json_fields import as_block
 from symcere_jax.prepare.sources.source import Source
+from symcere_jax.prepare.sources.typed_rows import read_typed_rows
 
 # column of RAW_SCHEMA -> the flag that names its field
 _FLAGS = {
@@ -27,25 +23,19 @@ _FLAGS = {
 }
 
 
-def _read(settings: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
+def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
     """Reads the table, or all tables of a folder in the order of their names."""
     assert settings.input is not None
-    fields = _fields(settings)
     for path, read in _table_files(settings.input):
-        present: dict[str, None] = {}
-        n_rows, n_bad = 0, bad.counts.total()
-        with contextlib.closing(read(path, fields.values(), bad)) as blocks:
-            for block in blocks:
-                # Ids first: who names them wrongly is not made to wait for the whole file.
-                _check_present({"user_id", "item_id"}, fields, block.fields, path)
-                present |= dict.fromkeys(block.fields)
-                n_rows += len(block)
-                build = functools.partial(_typed, block, fields, settings.time_unit, path)
-                yield from salvage(len(block), build, bad)
-        if not n_rows and bad.counts.total() == n_bad:
-            raise DataError(f"{path} has no rows")
-        if n_rows:
-            _check_present(_required(settings), fields, present, path)
+        yield from read_typed_rows(
+            path,
+            _fields(settings),
+            bad,
+            read=read,
+            to_time=functools.partial(to_seconds, unit=settings.time_unit),
+            required=_required(settings),
+            hint=_hint,
+        )
 
 
 def _fields(settings: PrepareSettings) -> dict[str, str]:
@@ -75,35 +65,9 @@ def _required(settings: PrepareSettings) -> set[str]:
     return required
 
 
-def _check_present(
-    columns: Collection[str], fields: Mapping[str, str], present: Collection[str], path: Path
-) -> None:
-    for column, flag in _FLAGS.items():
-        if column in columns and fields[column] not in present:
-            hint = ", or prepare without text by --text_encoder=none" if column == "text" else ""
-            raise DataError(
-                f"{path} has no field {fields[column]!r}; it has: {', '.join(present)}; "
-                f"name the right one by --{flag}{hint}"
-            )
-
-
-def _typed(
-    block: Block, fields: Mapping[str, str], time_unit: str, path: Path, start: int, stop: int
-) -> RawBlock:
-    """Some rows of a block, with the columns of `RAW_SCHEMA` that it has."""
-    block = block.slice(start, stop)
-    columns: dict[str, pa.Array] = {}
-    for column, field in fields.items():
-        if field not in block.columns:
-            continue
-        array = block.columns[field]
-        if column == "rating":
-            columns[column] = to_numbers(array, field, block.where)
-        elif column == "timestamp":
-            columns[column] = to_seconds(array, field, block.where, unit=time_unit)
-        else:
-            columns[column] = to_strings(array, field, block.where)
-    return as_block(columns, block, path, {}, fields)
+def _hint(column: str) -> str:
+    other = ", or prepare without text by --text_encoder=none" if column == "text" else ""
+    return f"name the right one by --{_FLAGS[column]}{other}"
 
 
 SOURCE = Source("table", _read, options=lambda settings: {"fields": _fields(settings)})

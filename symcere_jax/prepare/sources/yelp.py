@@ -17,26 +17,33 @@ import pyarrow.compute as pc
 
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows
-from symcere_jax.prepare.read.columns import iso_to_seconds, to_numbers
+from symcere_jax.prepare.read.columns import iso_to_seconds
 from symcere_jax.prepare.read.formats import Block
-from symcere_jax.prepare.read.raw import RawBlock
+from symcere_jax.prepare.read.raw import RawBlocks
 from symcere_jax.prepare.settings import PrepareSettings
 from symcere_jax.prepare.sources.item_metadata import objects, read_items
-from symcere_jax.prepare.sources.json_fields import column, read_json_reviews, typed
 from symcere_jax.prepare.sources.source import Source
+from symcere_jax.prepare.sources.typed_rows import Columns, read_typed_rows
 
 _REVIEWS = "yelp_academic_dataset_review.json"
 _BUSINESSES = "yelp_academic_dataset_business.json"
 _FILTERS = ("city", "state", "category")
-_NAMES = {"item_id": "business_id", "rating": "stars", "timestamp": "date"}
+_FIELDS = {
+    "user_id": "user_id",
+    "item_id": "business_id",
+    "rating": "stars",
+    "text": "text",
+    "timestamp": "date",
+}
 
 
-def _read(settings: PrepareSettings, bad: BadRows) -> Iterator[RawBlock]:
+def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
     keep = None
     if any(getattr(settings, name) for name in _FILTERS):
         keep = functools.partial(_keep, businesses=_chosen_businesses(settings))
-    wanted = ("user_id", "business_id", "stars", "text", "date")
-    return read_json_reviews(_reviews(settings), wanted, wanted, _convert, bad, keep, _NAMES)
+    return read_typed_rows(
+        _reviews(settings), _FIELDS, bad, to_time=iso_to_seconds, adapt=keep, required=_FIELDS
+    )
 
 
 def _reviews(settings: PrepareSettings) -> Path:
@@ -51,18 +58,9 @@ def _businesses(settings: PrepareSettings) -> Path | None:
     return path if path.exists() else None
 
 
-def _convert(block: Block) -> dict[str, pa.Array]:
-    return {
-        "user_id": column(block, "user_id"),
-        "item_id": column(block, "business_id"),
-        "rating": typed(block, "stars", to_numbers),
-        "timestamp": typed(block, "date", iso_to_seconds),
-        "text": column(block, "text"),
-    }
-
-
-def _keep(block: Block, businesses: pa.Array) -> tuple[np.ndarray, str]:
-    chosen = pc.is_in(column(block, "business_id"), value_set=businesses)
+def _keep(block: Block, columns: Columns, businesses: pa.Array) -> tuple[np.ndarray, str]:
+    del block
+    chosen = pc.is_in(columns["item_id"], value_set=businesses)
     return chosen.to_numpy(zero_copy_only=False), "other city, state or category"
 
 
@@ -106,7 +104,7 @@ def _same(asked: str | None, values: list) -> bool:
 def _items(settings: PrepareSettings, bad: BadRows) -> Iterator[pa.Table]:
     path = _businesses(settings)
     assert path is not None
-    return read_items(path, "business_id", "name", "categories", bad)
+    return read_items(path, "business_id", "name", bad)
 
 
 SOURCE = Source(

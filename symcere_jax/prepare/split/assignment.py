@@ -20,14 +20,9 @@ _COLD = ("cold_item", "cold_user")
 def split_reviews(
     selection: Selection, store: ReviewStore, settings: SplitSettings
 ) -> dict[str, Any]:
-    """Fills in `selection.split`.
+    """Fills in `selection.split`, and drops the reviews that a minimum history leaves out.
 
     With a predefined split, the k-core has been taken over the rows of all splits together.
-
-    Args:
-        selection: the reviews; those that a minimum history leaves out are dropped from it.
-        store: holds the raw rows.
-        settings: policy, shares and seed.
 
     Returns:
         The settings of the split for the manifest.
@@ -36,7 +31,8 @@ def split_reviews(
         DataError: the policy needs timestamps or split names that rows lack, or no review is in
             train.
     """
-    policy = settings.split or ("ratio" if _is_unsplit(selection) else "predefined")
+    is_unsplit = bool((selection.split == NO_SPLIT).all())
+    policy = settings.split or ("ratio" if is_unsplit else "predefined")
     min_history = settings.min_history
     if min_history is None:
         min_history = 1 if policy in _BY_USER else 0
@@ -45,21 +41,12 @@ def split_reviews(
     else:
         selection.split = _split(policy, min_history, selection, store, settings)
     if policy not in _BY_USER:
-        drop_short_histories(selection, min_history)
+        _drop_short_histories(selection, min_history)
     if not (selection.split == TRAIN).any():
         raise DataError(
             f"none of the {len(selection):,} reviews is in split 'train'; --split=ratio splits anew"
         )
-    described: dict[str, Any] = {"policy": policy}
-    if policy not in ("predefined", "global_time"):
-        described["seed"] = settings.seed
-    if policy in _BY_SHARES:
-        described |= {"valid_share": settings.valid_share, "test_share": settings.test_share}
-    if policy in _COLD:
-        described["warm_share"] = settings.warm_share
-    if settings.min_history is not None:
-        described["min_history"] = min_history
-    return described
+    return _describe(policy, settings, settings.min_history)
 
 
 def split_appended(
@@ -70,11 +57,8 @@ def split_appended(
     Held-out reviews that were there stay held out, and no training review is taken away. So a
     user's history counts all training reviews, those that were there and the new ones.
 
-    Args:
-        selection: the reviews; new ones that the minimum history leaves out are dropped from it.
-        store: holds the raw rows.
-        settings: policy, shares and seed.
-        min_history: of the folder; it holds for new reviews too, unless a greater one is given.
+    New ones that the minimum history leaves out are dropped. That of the folder, `min_history`,
+    holds for new reviews too, unless the settings have a greater one.
 
     Returns:
         The settings of the split of new reviews for the manifest.
@@ -91,59 +75,52 @@ def split_appended(
             )
         min_history = settings.min_history
     is_new = selection.is_new
-    described: dict[str, Any] = {"policy": "train"}
+    policy = "train"
     if settings.split == "ratio":
+        policy = "ratio"
         least = 1 if min_history is None else min_history
         selection.split[is_new] = _ratio_of_new(selection, is_new, settings, least)
-        described = {
-            "policy": "ratio",
-            "seed": settings.seed,
-            "valid_share": settings.valid_share,
-            "test_share": settings.test_share,
-        }
-    elif settings.split == "predefined" or not _is_unsplit(selection, is_new):
+    elif settings.split == "predefined" or (selection.split[is_new] != NO_SPLIT).any():
+        policy = "predefined"
         _check_complete(selection, store)
-        drop_short_histories(selection, min_history or 0, kept=~is_new)
-        described = {"policy": "predefined"}
+        _drop_short_histories(selection, min_history or 0)
     else:
         selection.split[is_new] = TRAIN
+    return _describe(policy, settings, min_history)
+
+
+def _describe(policy: str, settings: SplitSettings, min_history: int | None) -> dict[str, Any]:
+    described: dict[str, Any] = {"policy": policy}
+    if policy not in ("predefined", "global_time", "train"):
+        described["seed"] = settings.seed
+    if policy in _BY_SHARES:
+        described |= {"valid_share": settings.valid_share, "test_share": settings.test_share}
+    if policy in _COLD:
+        described["warm_share"] = settings.warm_share
     if min_history is not None:
         described["min_history"] = min_history
     return described
 
 
-def drop_short_histories(
-    selection: Selection, min_history: int, kept: np.ndarray | None = None
-) -> None:
-    """Leaves out held-out reviews of users with few training reviews.
-
-    Args:
-        selection: the reviews, with their splits.
-        min_history: least number of training reviews.
-        kept: bool `[n]`, reviews that stay in any case.
-    """
+def _drop_short_histories(selection: Selection, min_history: int) -> None:
+    """Leaves out new held-out reviews of users with few training reviews."""
     if not min_history:
         return
     in_train = selection.split == TRAIN
     history = counts(selection.user, in_train, selection.n_users)
-    stays = in_train | (history[selection.user] >= min_history)
-    if kept is not None:
-        stays |= kept
+    stays = in_train | (history[selection.user] >= min_history) | ~selection.is_new
     selection.drop(stays, f"held out, by a user with under {min_history} training reviews")
 
 
-def cold_counts(selection: Selection) -> tuple[int, int]:
+def cold_counts(selection: Selection) -> dict[str, int]:
     """Number of users, and of items, without a training review."""
     in_train = selection.split == TRAIN
     n_of_user = counts(selection.user, in_train, selection.n_users)
     n_of_item = counts(selection.item, in_train, selection.n_items)
-    return int((n_of_user == 0).sum()), int((n_of_item == 0).sum())
-
-
-def _is_unsplit(selection: Selection, rows: np.ndarray | None = None) -> bool:
-    """Whether no raw row carries a split."""
-    split = selection.split if rows is None else selection.split[rows]
-    return bool((split == NO_SPLIT).all())
+    return {
+        "users_without_training_review": int((n_of_user == 0).sum()),
+        "items_without_training_review": int((n_of_item == 0).sum()),
+    }
 
 
 def _check_complete(selection: Selection, store: ReviewStore) -> None:
@@ -165,20 +142,21 @@ def _split(
     shares = {"valid_share": settings.valid_share, "test_share": settings.test_share}
     seed = settings.seed
     if policy in _COLD:
-        of_users = policy == "cold_user"
-        codes = selection.user if of_users else selection.item
-        n_codes = selection.n_users if of_users else selection.n_items
+        codes, n_codes = (
+            (selection.user, selection.n_users)
+            if policy == "cold_user"
+            else (selection.item, selection.n_items)
+        )
         split = policies.split_cold(codes, n_codes, **shares, seed=seed)
-        if settings.warm_share:
-            warm = split == TRAIN
-            split[warm] = policies.split_by_ratio(
-                selection.user[warm],
-                None,
-                valid_share=settings.warm_share,
-                test_share=settings.warm_share,
-                seed=seed,
-                min_history=max(1, min_history),
-            )
+        warm = split == TRAIN
+        split[warm] = policies.split_by_ratio(
+            selection.user[warm],
+            None,
+            valid_share=settings.warm_share,
+            test_share=settings.warm_share,
+            seed=seed,
+            min_history=max(1, min_history),
+        )
         return split
     if policy == "global_time":
         return policies.split_by_global_time(_timestamps(selection, store, policy), **shares)

@@ -13,18 +13,7 @@ from symcere_jax.text import Reviews, TextEncoder, TextFeatures, save_text_encod
 def encode_into(
     folder: Path, name: str, encoder: TextEncoder, reviews: Reviews, announce: MessageCallback
 ) -> dict[str, Any]:
-    """Encodes reviews and writes the features.
-
-    Args:
-        folder: where to.
-        name: of the features.
-        encoder: of the texts.
-        reviews: texts, with their users, items and splits.
-        announce: called with a few words at the start of each stage.
-
-    Returns:
-        What the manifest states of the encoder.
-    """
+    """Encodes reviews, writes the features under a name, and returns what the manifest states."""
     features = encoder.encode(reviews, progress=lambda stage: announce(f"{encoder.name}: {stage}"))
     write_features(folder, name, features)
     described = features.described()
@@ -34,10 +23,7 @@ def encode_into(
 def write_features(folder: Path, name: str, features: TextFeatures) -> None:
     """Writes the features of reviews, users and items, and the encoder that made them.
 
-    Args:
-        folder: where to.
-        name: of the features.
-        features: arrays; the files of those that are mapped are moved.
+    The files of arrays that are mapped are moved.
     """
     (folder / schema.TEXT_FOLDER / name).mkdir(parents=True)
     for rows in ("reviews", "users", "items"):

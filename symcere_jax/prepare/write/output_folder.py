@@ -17,10 +17,6 @@ def locked_output(output: Path, flag: str = "output") -> Iterator[None]:
 
     Folders above it are made for the time of the block, and stay if something is in them then.
 
-    Args:
-        output: the folder that is going to be written, or added to.
-        flag: its flag, for the message.
-
     Raises:
         BusyError: another process writes it.
         DataError: the system refuses to write there.
@@ -37,7 +33,7 @@ def locked_output(output: Path, flag: str = "output") -> Iterator[None]:
             f"--{flag}={output}",
             f"choose another --{flag}",
         ):
-            remove_leftovers(resolved)
+            _remove_leftovers(resolved)
             yield
     finally:
         for parent in new_parents:
@@ -97,9 +93,9 @@ def new_folder(output: Path) -> Iterator[Path]:
         raise
 
 
-def remove_leftovers(output: Path) -> None:
+def _remove_leftovers(output: Path) -> None:
     """Removes what a killed run left beside the locked output, and restores what it replaced."""
-    folder, replaced = _aside(output.resolve())
+    folder, replaced = _aside(output)
     if replaced.exists() and not output.exists():
         replaced.rename(output)
     for leftover in (folder, replaced):

@@ -1,6 +1,5 @@
 """The tables and pairs of a prepared folder, as `symcere_jax.data.schema` describes them."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -44,23 +43,6 @@ _METADATA_SCHEMA = pa.schema(
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Written:
-    """Counts of what was written.
-
-    Attributes:
-        n_interactions: split -> reviews.
-        n_words: words of all texts, split at ASCII white space.
-        n_empty: texts of nothing but white space.
-        n_unknown_items: items without title and categories; None where none were ever read.
-    """
-
-    n_interactions: Mapping[str, int]
-    n_words: int
-    n_empty: int
-    n_unknown_items: int | None
-
-
 def write_tables(
     folder: Path,
     store: ReviewStore,
@@ -68,7 +50,7 @@ def write_tables(
     *,
     metadata: bool = False,
     earlier: ReviewDataset | None = None,
-) -> Written:
+) -> tuple[dict[str, int], dict[str, int]]:
     """Writes users, items, pairs and reviews.
 
     Args:
@@ -77,18 +59,23 @@ def write_tables(
         selection: the reviews that stay, with their splits.
         metadata: whether titles and categories of items were read.
         earlier: the folder that reviews are appended to; its items keep what is known of them.
+
+    Returns:
+        Number of interactions of each split, and further counts for the manifest.
     """
     users = ids(store, "user", selection.user_codes)
     _write(pa.table({"user": _rows(len(users)), "user_id": users}), folder / schema.USERS)
     items = _items(store, selection, metadata, earlier)
     _write(items, folder / schema.ITEMS)
     n_interactions = _write_pairs(folder, selection)
-    n_words, n_empty = _write_reviews(folder / schema.REVIEWS, store, selection)
-    return Written(n_interactions, n_words, n_empty, _n_unknown(items))
+    counts = _write_reviews(folder / schema.REVIEWS, store, selection)
+    if {"title", "categories"} <= set(items.column_names):
+        unknown = pc.and_(items["title"].is_null(), items["categories"].is_null())
+        counts["items_without_metadata"] = int(pc.sum(unknown, min_count=0).as_py())
+    return n_interactions, counts
 
 
-def _write_reviews(path: Path, store: ReviewStore, selection: Selection) -> tuple[int, int]:
-    """Returns the number of words and the number of empty texts."""
+def _write_reviews(path: Path, store: ReviewStore, selection: Selection) -> dict[str, int]:
     n_words = n_empty = start = 0
     split_names = pa.array(schema.SPLITS)
     with pq.ParquetWriter(path, _REVIEW_SCHEMA, compression="zstd", store_schema=False) as writer:
@@ -107,7 +94,7 @@ def _write_reviews(path: Path, store: ReviewStore, selection: Selection) -> tupl
             ]
             writer.write_table(pa.table(columns, schema=_REVIEW_SCHEMA), row_group_size=_ROW_GROUP)
             start = stop
-    return n_words, n_empty
+    return {"words": n_words, "reviews_without_text": n_empty}
 
 
 def _write_pairs(folder: Path, selection: Selection) -> dict[str, int]:
@@ -166,13 +153,6 @@ def _items(
     if earlier is not None:
         items = _with_earlier_metadata(items, pq.read_table(earlier.file(schema.ITEMS)))
     return items
-
-
-def _n_unknown(items: pa.Table) -> int | None:
-    if not {"title", "categories"} <= set(items.column_names):
-        return None
-    both = pc.and_(items["title"].is_null(), items["categories"].is_null())
-    return int(pc.sum(both, min_count=0).as_py())
 
 
 def _rows(n: int) -> pa.Array:

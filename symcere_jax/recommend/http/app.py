@@ -12,8 +12,8 @@
 | GET /metrics | | requests and latencies, for Prometheus |
 | GET / | | a page to try it |
 
-A malformed request gets status 422, one with an unknown id 404, one that is too large 413, each
-with `{"error": …}`. So does a search of which no word is known, with 422.
+A malformed request, or a search of which no word is known, gets status 422, one with an unknown id
+404, each with `{"error": …}`. One that is too large gets 413.
 """
 
 import dataclasses
@@ -25,16 +25,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse
-from starlette.routing import Route
 
 from symcere_jax.errors import SymcereError
 from symcere_jax.recommend.formats import item_entries, ranking_entries
 from symcere_jax.recommend.http import schemas
 from symcere_jax.recommend.http.batching import Batcher
-from symcere_jax.recommend.http.middleware import count_requests, limit_body
+from symcere_jax.recommend.http.metrics import add_metrics
 from symcere_jax.recommend.http.model import ServedModel
 from symcere_jax.recommend.ids import UnknownIdError
 from symcere_jax.recommend.recommender import NewUser
@@ -46,8 +44,8 @@ N_EXAMPLES = 2
 class AsciiJSONResponse(JSONResponse):
     """JSON in ASCII, so that whatever a message quotes can be encoded; never taken for HTML."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, content: Any, status_code: int = 200, **options: Any) -> None:
+        super().__init__(content, status_code, **options)
         self.headers["X-Content-Type-Options"] = "nosniff"
 
     def render(self, content: Any) -> bytes:
@@ -61,12 +59,15 @@ def create_app(model: ServedModel) -> FastAPI:
     Args:
         model: may be reloaded while the service runs.
     """
-    app = FastAPI(title="symcere_jax", default_response_class=AsciiJSONResponse)
+    app = FastAPI(
+        title="symcere_jax",
+        default_response_class=AsciiJSONResponse,
+        max_body_size=MAX_BODY_BYTES,
+    )
     _add_errors(app)
     _add_pages(app, model)
     _add_recommendations(app, model)
-    app.add_middleware(limit_body, max_bytes=MAX_BODY_BYTES)
-    _add_metrics(app, model)  # counts what other middleware answers
+    add_metrics(app, model)
     return app
 
 
@@ -154,23 +155,6 @@ def _add_pages(app: FastAPI, model: ServedModel) -> None:
     def examples() -> dict[str, list[str]]:
         users, items = model.recommender.users.ids, model.recommender.items.ids
         return {"users": list(users[:N_EXAMPLES]), "items": list(items[:N_EXAMPLES])}
-
-
-def _add_metrics(app: FastAPI, model: ServedModel) -> None:
-    registry = CollectorRegistry()
-    for name, text, value in (
-        ("symcere_reloads", "Models that replaced the first one.", lambda: model.n_reloads),
-        ("symcere_failed_reloads", "Reloads that failed.", lambda: model.n_failed_reloads),
-        ("symcere_model_step", "Training steps of the served model.", lambda: model.step),
-    ):
-        Gauge(name, text, registry=registry).set_function(value)
-
-    @app.get("/metrics", include_in_schema=False)
-    def metrics() -> Response:
-        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
-
-    paths = {route.path for route in app.routes if isinstance(route, Route)}
-    app.add_middleware(count_requests, registry=registry, paths=paths)
 
 
 def _add_errors(app: FastAPI) -> None:

@@ -71,7 +71,8 @@ class ServedModel:
             version.add((self._dataset / "manifest.json").stat().st_mtime_ns)
         with contextlib.suppress(CheckpointError):
             metadata = Checkpoints(self._workdir).metadata()
-            version.add((metadata.progress.best_step, metadata.neighbor_weight))
+            progress = metadata.progress
+            version.add((progress.best_step, progress.best_score, metadata.neighbor_weight))
         return version
 
     def _load(self) -> Recommender:

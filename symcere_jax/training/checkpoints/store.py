@@ -117,34 +117,34 @@ class Checkpoints:
         metadata, state, params = restored
         return metadata, state, params
 
-    def restore_best(self, like: Callable[[Metadata], Any]) -> tuple[Metadata, Any]:
-        """Reads the best parameters; training may write and delete checkpoints meanwhile.
+    def restore_best(self, like: Callable[[Metadata], Any]) -> tuple[Metadata, Any, dict]:
+        """Reads the best parameters and what scoring needs; training may continue meanwhile.
 
         Args:
             like: gives the structure of the parameters, of arrays or `jax.ShapeDtypeStruct`; raises
                 an error where the checkpoint is not the one that is wanted.
 
         Returns:
-            Metadata, and the parameters on this machine's first device.
+            Metadata, parameters and embeddings by name, on this machine's first device.
 
         Raises:
             CheckpointError: there is none, all are damaged, or they are of another model.
         """
-        return self._read_newest(
-            lambda folder, contents: (
-                contents.metadata,
-                _read_like(folder, contents, "best", like(contents.metadata)),
-            )
-        )
+
+        def read(folder: Path, contents: Contents) -> tuple[Metadata, Any, dict]:
+            params = _read_like(folder, contents, "best", like(contents.metadata))
+            return contents.metadata, params, _read_embeddings(folder, contents)
+
+        return self._read_newest(read)
 
     def restore_embeddings(self, check: Callable[[Metadata], None]) -> tuple[Metadata, dict]:
-        """Reads what scoring needs; training may write and delete checkpoints meanwhile.
+        """Reads what scoring needs; training may continue meanwhile.
 
         Args:
             check: raises an error where the checkpoint is not the one that is wanted.
 
         Returns:
-            Metadata, and the arrays by name.
+            Metadata, and embeddings by name.
 
         Raises:
             CheckpointError: there is none, or all are damaged.
@@ -152,11 +152,7 @@ class Checkpoints:
 
         def read(folder: Path, contents: Contents) -> tuple[Metadata, dict]:
             check(contents.metadata)
-            arrays = contents.verify(folder, "embeddings")
-            like = {
-                name: jax.ShapeDtypeStruct(shape, dtype) for name, (dtype, shape) in arrays.items()
-            }
-            return contents.metadata, orbax_io.read_arrays(folder, "embeddings", like)
+            return contents.metadata, _read_embeddings(folder, contents)
 
         return self._read_newest(read)
 
@@ -248,3 +244,9 @@ def _read_like(folder: Path, contents: Contents, part: str, like: Any) -> Any:
                 "again in another workdir"
             )
     return orbax_io.read_arrays(folder, part, like)
+
+
+def _read_embeddings(folder: Path, contents: Contents) -> dict[str, jax.Array]:
+    arrays = contents.verify(folder, "embeddings")
+    like = {name: jax.ShapeDtypeStruct(shape, dtype) for name, (dtype, shape) in arrays.items()}
+    return orbax_io.read_arrays(folder, "embeddings", like)

@@ -146,6 +146,13 @@ class MicroBatch:
         return is_excluded
 
     def _histories(self, rows: jax.Array) -> losses.ItemLists:
-        """Training items of the users of some rows of the micro-batch."""
-        users, start = self.batch.users[rows], self.batch.history_start[rows]
-        return self.inputs.history.lists(users, MAX_HISTORY, start)
+        """Training items of the users of some rows, of long histories the drawn part."""
+        history, users = self.inputs.history, self.batch.users[rows]
+        length = history.counts(users)
+        return losses.ItemLists(
+            items=history.indices,
+            start=history.indptr[users],
+            length=length,
+            n_read=jnp.minimum(length, MAX_HISTORY),
+            first=self.batch.history_start[rows] % jnp.maximum(length, 1),
+        )

@@ -14,7 +14,7 @@ from symcere_jax.baselines.neural.graph_training import (
     unknown_item,
 )
 from symcere_jax.baselines.neural.lightgcn import embed, lightgcn_loss
-from symcere_jax.baselines.scorer import Histories
+from symcere_jax.baselines.scorer import training_histories
 from symcere_jax.errors import SymcereError
 from tests.baselines import small
 
@@ -27,7 +27,7 @@ def few_rounds(monkeypatch):
 
 
 def test_unknown_items_by_rank():
-    histories = Histories.from_dataset(small.dataset())
+    histories = training_histories(small.dataset())
     expected = [
         (user, rank, item)
         for user in range(small.N_USERS)

@@ -3,6 +3,7 @@ import signal
 import threading
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -15,7 +16,7 @@ def test_rows_come_back_and_say_where_they_stood(make_store):
     batches = list(store.stream("SELECT row, text FROM raw ORDER BY row DESC"))
     rows = pa.Table.from_batches(batches).to_pylist()
     assert [row["text"] for row in rows] == ["é", None, "x"]
-    assert store.where(1) == "file, line 4"
+    assert store.where_first(np.array([2, 1])) == "file, line 4"
     assert store.fetch_row("SELECT count(*), max(line) FROM raw") == (3, 7)
 
 

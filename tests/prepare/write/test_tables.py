@@ -45,7 +45,8 @@ def filled(make_store):
 
 
 def test_ids_are_those_that_are_left(tmp_path, filled, selection):
-    assert tables.write_tables(tmp_path, filled, selection).n_unknown_items is None
+    _, counts = tables.write_tables(tmp_path, filled, selection)
+    assert "items_without_metadata" not in counts
     users = pq.read_table(tmp_path / "users.parquet")
     assert users.schema == pa.schema({"user": pa.int32(), "user_id": pa.string()})
     assert users.to_pylist() == [{"user": 0, "user_id": "a"}, {"user": 1, "user_id": "c"}]
@@ -55,7 +56,8 @@ def test_ids_are_those_that_are_left(tmp_path, filled, selection):
 def test_titles_and_categories_are_those_of_the_items(tmp_path, filled, selection):
     known = {"item_id": ["z", "w", "z"], "title": ["Z", "W", None], "categories": [None, "c", "d"]}
     filled.insert("item_metadata", pa.table(known))
-    assert tables.write_tables(tmp_path, filled, selection, metadata=True).n_unknown_items == 1
+    _, counts = tables.write_tables(tmp_path, filled, selection, metadata=True)
+    assert counts["items_without_metadata"] == 1
     items = pq.read_table(tmp_path / "items.parquet").select(["title", "categories"])
     assert items.to_pylist() == [
         {"title": None, "categories": None},
@@ -66,8 +68,8 @@ def test_titles_and_categories_are_those_of_the_items(tmp_path, filled, selectio
 @pytest.mark.parametrize("row_group", [1, 2, 100])
 def test_reviews_in_the_order_of_the_selection(tmp_path, filled, selection, monkeypatch, row_group):
     monkeypatch.setattr(tables, "_ROW_GROUP", row_group)
-    written = tables.write_tables(tmp_path, filled, selection)
-    assert (written.n_words, written.n_empty) == (3, 1)
+    _, counts = tables.write_tables(tmp_path, filled, selection)
+    assert counts == {"words": 3, "reviews_without_text": 1}
     path = tmp_path / "reviews.parquet"
     names = ("user", "item", "rating", "timestamp", "split", "text")
     found = [tuple(row[name] for name in names) for row in pq.read_table(path).to_pylist()]
@@ -81,8 +83,8 @@ def test_reviews_in_the_order_of_the_selection(tmp_path, filled, selection, monk
 
 def test_pairs_of_each_split(tmp_path, filled, selection):
     selection.split[2] = 0
-    written = tables.write_tables(tmp_path, filled, selection)
-    assert written.n_interactions == {"train": 2, "valid": 0, "test": 1}
+    n_interactions, _ = tables.write_tables(tmp_path, filled, selection)
+    assert n_interactions == {"train": 2, "valid": 0, "test": 1}
     for name, expected in (("train", [[0, 0], [1, 0]]), ("valid", []), ("test", [[0, 1]])):
         pairs = np.load(tmp_path / f"{name}.npy")
         assert (pairs.tolist(), pairs.shape[1], pairs.dtype) == (expected, 2, np.int32)

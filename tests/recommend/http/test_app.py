@@ -134,6 +134,12 @@ def test_the_page_sets_texts_as_texts_only(client):
     assert {f"/{name}" for name in re.findall(r'form name="([^"]+)"', page)} == set(PATHS)
 
 
+def test_the_api_is_described(client):
+    described = client.get("/openapi.json").json()
+    assert set(PATHS) < set(described["paths"])
+    assert client.get("/docs").status_code == 200
+
+
 def test_examples_are_ids_that_exist(client, model):
     found = client.get("/examples").json()
     assert set(found["users"]) < set(model.recommender.users.ids)

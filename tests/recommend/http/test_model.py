@@ -1,3 +1,4 @@
+import os
 import shutil
 import threading
 
@@ -6,14 +7,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from symcere_jax.recommend.http import ServedModel, create_app
-from symcere_jax.training import Checkpoints
-from symcere_jax.training.neighbors import NeighborChoice
+from symcere_jax.settings import Settings
+from symcere_jax.training import load_model, train
+
+from ..conftest import SETTINGS
 
 
 def test_a_reload_loses_no_request(workdir, dataset, tmp_path):
-    copy = tmp_path / "run"
-    shutil.copytree(workdir, copy)
-    model = ServedModel(copy, dataset.folder)
+    copy = tmp_path / "data"
+    shutil.copytree(dataset.folder, copy)
+    model = ServedModel(workdir, copy)
     first = model.recommender
     statuses, stop = [], threading.Event()
     with TestClient(create_app(model)) as client:
@@ -25,19 +28,26 @@ def test_a_reload_loses_no_request(workdir, dataset, tmp_path):
 
         asking = threading.Thread(target=ask)
         asking.start()
-        assert not model.reload_if_new()
-        [contents] = (Checkpoints(copy).folder / "best").glob("*/contents.json")
-        contents.write_bytes(contents.read_bytes() + b"\n")  # as good as new
-        assert model.reload_if_new()
-        weight = NeighborChoice(0.3, 0.5, 0.4)
-        weight.write(copy, model.recommender.metadata.progress.best_step)
-        assert model.reload_if_new()
-        assert model.recommender.fold_in.neighbors is not None
-        stop.set()
-        asking.join()
-        assert "symcere_reloads 2.0" in client.get("/metrics").text
+        try:
+            assert not model.reload_if_new()
+            os.utime(copy / "manifest.json", (0, 0))  # as good as new
+            assert model.reload_if_new()
+        finally:
+            stop.set()
+            asking.join()
+        assert "symcere_reloads 1.0" in client.get("/metrics").text
     assert model.recommender is not first
     assert len(statuses) > 3 and set(statuses) == {200}
+
+
+def test_a_newer_checkpoint_is_taken_up(workdir, dataset, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(workdir, copy)
+    model = ServedModel(copy, dataset.folder)
+    shutil.rmtree(copy)
+    train(Settings(**SETTINGS | {"epochs": 1, "seed": 7}), dataset, copy)
+    assert model.reload_if_new() and not model.reload_if_new()
+    assert model.step == load_model(copy, dataset).metadata.progress.best_step
 
 
 def test_a_reload_that_fails_keeps_the_model(workdir, dataset, tmp_path, caplog):

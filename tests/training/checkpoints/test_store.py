@@ -72,7 +72,7 @@ def _restore(checkpoints):
 
 
 def _restore_best(checkpoints):
-    return checkpoints.restore_best(lambda _: _state().params)
+    return checkpoints.restore_best(lambda _: _state().params)[:2]
 
 
 def _restore_embeddings(checkpoints):

@@ -2,8 +2,10 @@ import jax
 import numpy as np
 import pytest
 
+from symcere_jax.data import Histories
 from symcere_jax.training import devices
-from symcere_jax.training.histories import Histories
+from symcere_jax.training.objective import microbatch
+from symcere_jax.training.objective.batch import Batch
 from tests.training import problem
 from tests.training.problem import ONLY_RANKING
 
@@ -266,7 +268,7 @@ def test_users_without_low_rated_items_have_nothing_to_rank_lower():
     params = problem.params(objective.model)
     of_user_0 = problem.loss_and_gradients(objective, params, np.arange(2))[0]
     assert of_user_0["low_rated"] == 0
-    nothing = Histories.from_pairs(problem.LOW_RATED[:0], problem.N_USERS)
+    nothing = Histories.from_pairs(problem.LOW_RATED[:0], problem.N_USERS, problem.N_ITEMS)
 
     def terms(params, inputs, rows):
         return objective.gradients(params, inputs, rows, jax.random.key(0), 1)[1]
@@ -275,3 +277,13 @@ def test_users_without_low_rated_items_have_nothing_to_rank_lower():
     found = mapped(params, problem.inputs().replace(low_rated=nothing), problem.BATCH[None])
     assert found["low_rated"] == 0
     assert found["loss"] == found["ranking"] > 0
+
+
+def test_long_histories_are_read_in_part(monkeypatch):
+    monkeypatch.setattr(microbatch, "MAX_HISTORY", 2)
+    rows = np.array([0, 0, 0, 10])  # user 0 has items 0, 1 and 2; user 4 has item 2
+    batch = Batch.draw(problem.inputs(), rows, jax.random.key(0), 1)
+    batch = batch.replace(history_start=np.array([0, 2, 4, 5]))
+    micro = microbatch.MicroBatch(problem.config(), problem.inputs(), 1, 16, batch, None, 0.4)
+    read = micro._histories(np.arange(4)).mask(problem.N_ITEMS, lambda items: items)
+    assert [np.flatnonzero(row).tolist() for row in read] == [[0, 1], [0, 2], [1, 2], [2]]

@@ -19,6 +19,7 @@ from absl import flags
 
 from symcere_jax.cli import app as cli
 from symcere_jax.errors import ConfigError
+from symcere_jax.optional import require
 from symcere_jax.recommend.item_index import EXACT, INDEX_HELP, INDEXES
 
 _DATASET = flags.DEFINE_string(
@@ -35,14 +36,11 @@ _INDEX = flags.DEFINE_enum("index", EXACT, INDEXES, INDEX_HELP)
 
 def main() -> None:
     """Loads the model, then serves until SIGINT or SIGTERM; open requests are answered first."""
-    try:
-        import uvicorn
+    uvicorn = require("uvicorn", extra="serve")
+    for package in ("fastapi", "prometheus_client"):
+        require(package, extra="serve")
+    from symcere_jax.recommend.http import ServedModel, create_app
 
-        from symcere_jax.recommend.http import ServedModel, create_app
-    except ImportError as error:
-        raise ConfigError(
-            f"serving needs more packages ({error}): pip install 'symcere-jax[serve]'"
-        ) from None
     _check_address(_HOST.value, _PORT.value)
     logging.getLogger("symcere_jax").setLevel(logging.INFO)
     model = ServedModel(_WORKDIR.value, _DATASET.value, index=_INDEX.value)

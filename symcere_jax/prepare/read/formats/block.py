@@ -1,14 +1,22 @@
 """A block of rows, and how its good rows are separated from the bad ones."""
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Collection, Generator, Iterator
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from symcere_jax.prepare.read.bad_rows import BadRows, RowError
+from symcere_jax.prepare.read.columns import as_array
 
+
+class _Rows(Protocol):
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> Self: ...
+
+
+R = TypeVar("R", bound=_Rows)
 T = TypeVar("T")
 
 
@@ -35,36 +43,63 @@ class Block:
         """The file and line of a row, for a message."""
         return f"{self.label} {self.lines[row]}"
 
-    def slice(self, start: int, stop: int) -> "Block":
-        """The rows from `start` to before `stop`."""
-        columns = {name: column[start:stop] for name, column in self.columns.items()}
-        return dataclasses.replace(self, columns=columns, lines=self.lines[start:stop])
+    def __getitem__(self, part: slice) -> "Block":
+        columns = {name: column[part] for name, column in self.columns.items()}
+        return dataclasses.replace(self, columns=columns, lines=self.lines[part])
 
 
 Blocks = Generator[Block, None, None]  # closed before its end, it closes the file
 
 
-def salvage(n_rows: int, build: Callable[[int, int], T], bad: BadRows) -> Iterator[T]:
+def salvage(rows: R, build: Callable[[R], T], bad: BadRows) -> Iterator[T]:
     """Builds pieces of rows, as few as the bad rows among them allow, and yields them in order.
 
     Bad rows are found by bisection: b of them among n cost about b·log₂ n builds, and a block
     without any costs one.
 
     Args:
-        n_rows: number of rows.
-        build: makes a piece of the rows from start to before stop, or raises `RowError`.
+        rows: a block or a list.
+        build: makes a piece of consecutive rows, or raises `RowError`.
         bad: collects the rows that cannot be built even alone.
     """
-    parts = [(0, n_rows)]
+    parts = [rows]
     while parts:
-        start, stop = parts.pop()
+        part = parts.pop()
         try:
-            piece = build(start, stop)
+            piece = build(part)
         except RowError as error:
-            if stop - start == 1:
+            if len(part) == 1:
                 bad.add(error)
             else:
-                middle = (start + stop) // 2
-                parts += [(middle, stop), (start, middle)]
+                middle = len(part) // 2
+                parts += [part[middle:], part[:middle]]
         else:
             yield piece
+
+
+def blocks_of_objects(
+    rows: list[tuple[int, dict[str, Any]]],
+    wanted: Collection[str],
+    fields: tuple[str, ...],
+    label: str,
+    bad: BadRows,
+) -> Iterator[Block]:
+    """Blocks of rows that Python has parsed.
+
+    Args:
+        rows: line and values of each, by field.
+        wanted: fields to keep.
+        fields: names of the fields of the file.
+        label: what a message calls the file.
+        bad: collects rows with values that no column can hold.
+    """
+
+    def build(part: list[tuple[int, dict[str, Any]]]) -> Block:
+        block = Block({}, np.array([line for line, _ in part], np.int64), fields, label)
+        for name in wanted:
+            if name in fields:
+                values = [row.get(name) for _, row in part]
+                block.columns[name] = as_array(values, name, block.where)
+        return block
+
+    return salvage(rows, build, bad) if rows else iter(())

@@ -9,12 +9,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows, RowError
-from symcere_jax.prepare.read.columns import as_array
-from symcere_jax.prepare.read.formats.block import Block, Blocks, salvage
+from symcere_jax.prepare.read.formats.block import Blocks, blocks_of_objects
 from symcere_jax.prepare.read.raw import open_raw, shorten
 
 _BLOCK_ROWS = 1 << 14
@@ -22,22 +19,15 @@ _MAX_LINE_BYTES = 1 << 28
 
 
 def read_delimited(path: Path, wanted: Collection[str], bad: BadRows, delimiter: str) -> Blocks:
-    """Reads CSV or TSV with a header; quoted fields may hold separators and line breaks.
-
-    Args:
-        path: the file, UTF-8, unpacked by its suffix.
-        wanted: fields to read.
-        bad: collects malformed rows.
-        delimiter: the character between two fields.
-    """
+    """Reads CSV or TSV with a header; quoted fields may hold separators and line breaks."""
     with open_raw(path) as stream:
         records = _records(stream, path, bad, delimiter)
-        header = next(((line, row) for line, row in records), None)
+        header = next(records, None)
         if header is None:
             return
         names = _checked_header(header[1], wanted, delimiter, path, header[0])
-        rows: list[list[str]] = []
-        lines: list[int] = []
+        places = {name: names.index(name) for name in wanted if name in names}
+        rows: list[tuple[int, dict[str, str]]] = []
         for line, row in records:
             if len(row) != len(names):
                 bad.add(
@@ -48,13 +38,11 @@ def read_delimited(path: Path, wanted: Collection[str], bad: BadRows, delimiter:
                     )
                 )
                 continue
-            rows.append(row)
-            lines.append(line)
+            rows.append((line, {name: row[place] for name, place in places.items()}))
             if len(rows) == _BLOCK_ROWS:
-                yield from _blocks(rows, lines, names, wanted, path, bad)
-                rows, lines = [], []
-        if rows:
-            yield from _blocks(rows, lines, names, wanted, path, bad)
+                yield from blocks_of_objects(rows, wanted, names, f"{path}, line", bad)
+                rows = []
+        yield from blocks_of_objects(rows, wanted, names, f"{path}, line", bad)
 
 
 def _records(
@@ -100,26 +88,6 @@ def _records(
         elif record:
             yield line, record
         line = reader.line_num + 1
-
-
-def _blocks(
-    rows: list[list[str]],
-    lines: list[int],
-    names: tuple[str, ...],
-    wanted: Collection[str],
-    path: Path,
-    bad: BadRows,
-) -> Iterator[Block]:
-    places = {name: names.index(name) for name in wanted if name in names}
-
-    def build(start: int, stop: int) -> Block:
-        block = Block({}, np.array(lines[start:stop], np.int64), names, f"{path}, line")
-        for name, place in places.items():
-            values = [row[place] for row in rows[start:stop]]
-            block.columns[name] = as_array(values, name, block.where)
-        return block
-
-    return salvage(len(rows), build, bad)
 
 
 def _checked_header(

@@ -18,8 +18,7 @@ import pyarrow.json as pj
 
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows, RowError
-from symcere_jax.prepare.read.columns import as_array
-from symcere_jax.prepare.read.formats.block import Block, Blocks, salvage
+from symcere_jax.prepare.read.formats.block import Block, Blocks, blocks_of_objects
 from symcere_jax.prepare.read.raw import open_raw, shorten
 
 _HEAD_BYTES = 1 << 16  # parsed by Python, to learn the types of the fields
@@ -29,13 +28,7 @@ _FAST_TYPES = (pa.string(), pa.int64(), pa.float64())
 
 
 def read_json_lines(path: Path, wanted: Collection[str], bad: BadRows) -> Blocks:
-    """Reads a file of one JSON object a line; blank lines are skipped.
-
-    Args:
-        path: the file, UTF-8, unpacked by its suffix.
-        wanted: fields to read.
-        bad: collects malformed lines.
-    """
+    """Reads a file of one JSON object a line; blank lines are skipped."""
     label = f"{path}, line"
     schema: pa.Schema | None = None
     fields: dict[str, None] = {}
@@ -49,10 +42,11 @@ def read_json_lines(path: Path, wanted: Collection[str], bad: BadRows) -> Blocks
                 fields |= dict.fromkeys(present)
                 yield Block(block.columns, block.lines, tuple(fields), label)
             else:
-                for block in _parse_carefully(content, first, wanted, label, bad):
-                    fields |= dict.fromkeys(block.fields)
+                rows = _parse_carefully(content, first, label, bad)
+                fields |= dict.fromkeys(name for _, row in rows for name in row)
+                for block in blocks_of_objects(rows, wanted, tuple(fields), label, bad):
                     schema = _fast_schema(block, wanted)
-                    yield Block(block.columns, block.lines, tuple(fields), label)
+                    yield block
             first += n_lines
 
 
@@ -103,24 +97,18 @@ def _parse_fast(
 
 
 def _parse_carefully(
-    content: bytes, first: int, wanted: Collection[str], label: str, bad: BadRows
-) -> Iterator[Block]:
-    rows: list[dict[str, Any]] = []
-    lines: list[int] = []
+    content: bytes, first: int, label: str, bad: BadRows
+) -> list[tuple[int, dict[str, Any]]]:
+    """Line and object of each row."""
+    rows = []
     for number, line in enumerate(content.split(b"\n"), start=first):
         if not line or line.isspace():
             continue
         try:
-            rows.append(parse_line(line, f"{label} {number}"))
-            lines.append(number)
+            rows.append((number, parse_line(line, f"{label} {number}")))
         except RowError as error:
             bad.add(error)
-    if rows:
-        yield from salvage(
-            len(rows),
-            lambda start, stop: _block(rows[start:stop], lines[start:stop], wanted, label),
-            bad,
-        )
+    return rows
 
 
 def parse_line(line: bytes, where: str) -> dict[str, Any]:
@@ -146,17 +134,6 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
             "not a JSON object",
         )
     return row
-
-
-def _block(
-    rows: list[dict[str, Any]], lines: list[int], wanted: Collection[str], label: str
-) -> Block:
-    present = tuple(dict.fromkeys(name for row in rows for name in row))
-    block = Block({}, np.array(lines, np.int64), present, label)
-    for name in wanted:
-        if name in present:
-            block.columns[name] = as_array([row.get(name) for row in rows], name, block.where)
-    return block
 
 
 def _fast_schema(block: Block, wanted: Collection[str]) -> pa.Schema | None:

@@ -20,15 +20,10 @@ _BLOCK_ROWS = 1 << 14
 def read_parquet(path: Path, wanted: Collection[str], bad: BadRows) -> Blocks:
     """Reads a Parquet file, gzipped as a whole if it ends in `.gz`.
 
-    Args:
-        path: the file.
-        wanted: fields to read.
-        bad: not used: a Parquet file is whole or it is not.
-
     Raises:
         DataError: the file is missing, damaged, or no Parquet file.
     """
-    del bad
+    del bad  # a Parquet file is whole or it is not
     with open_raw(path) as stream, tempfile.TemporaryFile() as unpacked:
         source = stream
         if path.suffix == ".gz":

@@ -1,9 +1,11 @@
+import contextlib
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symcere_jax.prepare.encode.stored_texts import StoredTexts
+from symcere_jax.prepare.encode.stored_reviews import StoredTexts
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=8)
 
@@ -11,7 +13,7 @@ TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), 
 @given(st.lists(TEXTS, max_size=4))
 def test_texts_come_back(tmp_path_factory, blocks):
     texts = [text for block in blocks for text in block]
-    with StoredTexts(tmp_path_factory.mktemp("t") / "texts") as stored:
+    with contextlib.closing(StoredTexts(tmp_path_factory.mktemp("t") / "texts")) as stored:
         for block in blocks:
             # Of a slice, only the rows within count.
             stored.append(pa.array(["before", *block, "after"], pa.large_string())[1:-1])

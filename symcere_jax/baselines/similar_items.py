@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.baselines.scorer import Histories, Scorer
-from symcere_jax.data import ReviewDataset
+from symcere_jax.baselines.scorer import Scorer, training_histories
+from symcere_jax.data import Histories, ReviewDataset
 
 _BLOCK_BYTES = 64 * 2**20  # similarities held at once
 
 
 @flax.struct.dataclass
-class ItemNeighbors:
+class SimilarItems:
     """The items most similar to each item, and what each user has interacted with.
 
     Attributes:
@@ -28,7 +28,7 @@ class ItemNeighbors:
     weights: jax.Array
 
 
-def fit_item_neighbors(
+def fit_similar_items(
     dataset: ReviewDataset,
     similarities: Callable[[slice], np.ndarray],
     k: int,
@@ -43,13 +43,13 @@ def fit_item_neighbors(
         amplification: power of the similarities.
     """
     items, weights = nearest_items(similarities, dataset.n_items, k)
-    neighbors = ItemNeighbors(
-        Histories.from_dataset(dataset), jnp.asarray(items), jnp.asarray(weights**amplification)
+    neighbors = SimilarItems(
+        training_histories(dataset), jnp.asarray(items), jnp.asarray(weights**amplification)
     )
     return Scorer(score_neighbors, neighbors)
 
 
-def score_neighbors(neighbors: ItemNeighbors, users: jax.Array) -> jax.Array:
+def score_neighbors(neighbors: SimilarItems, users: jax.Array) -> jax.Array:
     """Sums the similarities of the users' items: `s_ui = Σ_{j ∈ history of u, i ∈ N_k(j)} w_ji`.
 
     Source: M. Deshpande, G. Karypis, "Item-based top-N recommendation algorithms", TOIS 2004.

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from symcere_jax.baselines import item_neighbors
-from symcere_jax.baselines.item_neighbors import ItemNeighbors, nearest_items, score_neighbors
-from symcere_jax.baselines.scorer import Histories
+from symcere_jax.baselines.scorer import training_histories
+from symcere_jax.baselines.similar_items import SimilarItems, nearest_items, score_neighbors
 
 from . import small
 
@@ -37,8 +37,8 @@ def test_nearest_equals_a_sort(monkeypatch, k, block_items):
 @pytest.mark.parametrize("k", [2, 7])
 def test_scores_are_sums_over_the_history(k):
     items, weights = nearest_items(lambda rows: _similarities(7)[rows], small.N_ITEMS, k)
-    histories = Histories.from_dataset(small.dataset())
-    params = ItemNeighbors(histories, jnp.asarray(items), jnp.asarray(weights))
+    histories = training_histories(small.dataset())
+    params = SimilarItems(histories, jnp.asarray(items), jnp.asarray(weights))
     users = np.array([3, 7, 8, 0], np.int32)
     found = np.asarray(jax.jit(score_neighbors)(params, users))
     expected = np.zeros((4, small.N_ITEMS))

@@ -1,4 +1,4 @@
-"""Lists of items per user inside compiled programs."""
+"""The items of each user on the device, for compiled programs."""
 
 import flax.struct
 import jax
@@ -6,48 +6,34 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.data.interactions import Interactions
-from symcere_jax.losses import ItemLists
 
 
 @flax.struct.dataclass
 class Histories:
-    """Some items of each user, in compressed sparse rows on the device.
+    """`Interactions` as a pytree of JAX arrays.
 
     Attributes:
         indptr: int32 `[n_users + 1]`; user u has `indices[indptr[u]:indptr[u + 1]]`.
         indices: int32 `[n]` items, ascending for each user.
+        n_items: size of the catalog.
         longest: the most items of a user.
     """
 
     indptr: jax.Array
     indices: jax.Array
+    n_items: int = flax.struct.field(pytree_node=False)
     longest: int = flax.struct.field(pytree_node=False)
 
     @classmethod
-    def from_pairs(cls, pairs: np.ndarray, n_users: int) -> "Histories":
-        """Collects int32 pairs `[n, 2]` (user, item)."""
+    def from_pairs(cls, pairs: np.ndarray, n_users: int, n_items: int) -> "Histories":
+        """Groups distinct int32 pairs `[n, 2]` (user, item) by user."""
         lists = Interactions.from_pairs(pairs, n_users)
-        longest = int(np.diff(lists.indptr).max(initial=0))
-        return cls(jnp.asarray(lists.indptr, jnp.int32), jnp.asarray(lists.indices), longest)
+        indptr, indices = jnp.asarray(lists.indptr, jnp.int32), jnp.asarray(lists.indices)
+        return cls(indptr, indices, n_items, int(lists.counts().max(initial=0)))
 
     def counts(self, users: jax.Array) -> jax.Array:
         """Number of items of each of `users`, int32 `[b]`."""
         return self.indptr[users + 1] - self.indptr[users]
-
-    def lists(self, users: jax.Array, at_most: int, first: jax.Array | None = None) -> ItemLists:
-        """The items of `users`, without padding.
-
-        Args:
-            users: int32 `[b]` user rows.
-            at_most: how many items of a user are read.
-            first: int32 `[b]`, which item of a longer list to begin with, counted round and round.
-                None: the first one.
-        """
-        length = self.counts(users)
-        begin = jnp.zeros_like(length) if first is None else first % jnp.maximum(length, 1)
-        return ItemLists(
-            self.indices, self.indptr[users], length, jnp.minimum(length, at_most), begin
-        )
 
     def contains(self, users: jax.Array, items: jax.Array) -> jax.Array:
         """Whether an item is one of a user's, bool `[b]`.
@@ -68,18 +54,15 @@ class Histories:
         return (low < end) & (self.indices.at[low].get(mode="clip") == items)
 
     def padded(self, users: jax.Array, fill: int) -> jax.Array:
-        """The items of `users` as a rectangle.
-
-        Args:
-            users: int32 `[b]` user rows.
-            fill: follows a user's last item.
-
-        Returns:
-            int32 `[b, longest]`.
-        """
+        """The items of `users`, int32 `[b, longest]`, `fill` after the last item of each."""
         if self.longest == 0:
             return jnp.zeros((users.shape[0], 0), jnp.int32)
         start, end = self.indptr[users, None], self.indptr[users + 1, None]
         places = start + jnp.arange(self.longest)
-        items = self.indices[jnp.minimum(places, self.indices.shape[0] - 1)]
-        return jnp.where(places < end, items, fill)
+        return jnp.where(places < end, self.indices.at[places].get(mode="clip"), fill)
+
+    def multi_hot(self, users: jax.Array) -> jax.Array:
+        """Rows of the interaction matrix, float32 `[b, n_items]`."""
+        rows = jnp.arange(len(users))[:, None]
+        items = self.padded(users, self.n_items)
+        return jnp.zeros((len(users), self.n_items)).at[rows, items].set(1, mode="drop")

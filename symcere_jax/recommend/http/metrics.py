@@ -1,41 +1,39 @@
-"""ASGI middleware: a limit on the bodies of requests, and metrics for Prometheus."""
+"""Metrics for Prometheus: requests by path and status, latencies, and the served model."""
 
 import time
 from collections.abc import Collection
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from starlette.responses import JSONResponse
+from fastapi import FastAPI, Response
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from symcere_jax.recommend.http.model import ServedModel
 
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-def limit_body(app: ASGIApp, max_bytes: int) -> ASGIApp:
-    """Reads the bodies of requests, and refuses larger ones with status 413."""
+def add_metrics(app: FastAPI, model: ServedModel) -> None:
+    """Adds `GET /metrics`, and counts requests from now on.
 
-    async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
-        body, has_more = b"", True
-        while has_more:
-            part = await receive()
-            if part["type"] == "http.disconnect":
-                return
-            body += part.get("body", b"")
-            has_more = part.get("more_body", False)
-            if len(body) > max_bytes:
-                message = f"the body is larger than {max_bytes} bytes"
-                await JSONResponse({"error": message}, 413)(scope, receive, send)
-                return
-        parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    Args:
+        app: has all its paths.
+        model: may be reloaded.
+    """
+    registry = CollectorRegistry()
+    for name, text, value in (
+        ("symcere_reloads", "Models that replaced the first one.", lambda: model.n_reloads),
+        ("symcere_failed_reloads", "Reloads that failed.", lambda: model.n_failed_reloads),
+        ("symcere_model_step", "Training steps of the served model.", lambda: model.step),
+    ):
+        Gauge(name, text, registry=registry).set_function(value)
 
-        async def replay() -> Message:
-            return parts.pop() if parts else await receive()
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
-        await app(scope, replay, send)
-
-    return call
+    paths = {route.path for route in app.routes if isinstance(route, Route)}
+    app.add_middleware(count_requests, registry=registry, paths=paths)
 
 
 def count_requests(app: ASGIApp, registry: CollectorRegistry, paths: Collection[str]) -> ASGIApp:
