@@ -1,5 +1,5 @@
 """What makes the tables of README.md and docs/: scores, speed, the service.
 
-Each script says in its docstring how to start it, and `--update` puts its table into a page. It
-adds the root of the repository to the module path first, and so measures the tree it lies in.
+Each is a module that is started from the root of the repository, as its docstring says, and so
+measures that tree; `--update` puts its table into a page.
 """

@@ -1,21 +1,19 @@
-"""Starts the binaries of this repository, as a user would."""
+"""Starts the binaries of this repository, as a user would, and benchmarks once more."""
 
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+from absl import app, flags
 
 from symcere_jax.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def run(script: str, *arguments: object) -> None:
-    """Runs a binary, such as "launch/train.py"; what it prints goes to stderr."""
-    command = [sys.executable, str(ROOT / script), *map(str, arguments)]
-    subprocess.run(command, check=True, stdout=sys.stderr, env=environment())
 
 
 def environment() -> dict[str, str]:
@@ -24,25 +22,60 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path}
 
 
-def train_and_score(
-    workdir: Path, dataset: Path, *train_flags: str, split: str = "test"
-) -> dict[str, float]:
-    """Trains and evaluates a model, unless that is done.
+def run(script: str, *arguments: object) -> None:
+    """Runs a binary, such as "launch/train.py"; what it prints goes to stderr."""
+    command = [sys.executable, str(ROOT / script), *map(str, arguments)]
+    subprocess.run(command, check=True, stdout=sys.stderr, env=environment())
 
-    Args:
-        workdir: of the run.
-        dataset: the prepared folder.
-        *train_flags: for launch/train.py.
-        split: to score.
+
+def run_again(*arguments: str, env: Mapping[str, str] | None = None) -> Any:
+    """Runs this program in a process of its own, with further flags.
 
     Returns:
-        The metrics of the split, and the "seconds" that both took.
+        The JSON of the last line that it prints. Where it fails, this one ends too.
     """
-    metrics, seconds = workdir / f"metrics_{split}.json", workdir / "seconds.json"
+    command = [sys.executable, *sys.orig_argv[1:], *arguments]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True, env=env)
+    if done.returncode:
+        sys.exit(done.returncode)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run_with_train_flags(main: Callable[[list[str]], None]) -> None:
+    """Calls `main` with the flags that this program does not know: those of launch/train.py."""
+    app.run(
+        lambda arguments: main(arguments[1:]),
+        flags_parser=lambda arguments: flags.FLAGS(arguments, known_only=True),
+    )
+
+
+def train_and_score(
+    folder: Path, dataset: Path, n_seeds: int, *train_flags: str
+) -> list[dict[str, float]]:
+    """Trains and evaluates a model for each seed, unless that is done.
+
+    Args:
+        folder: of the runs, each in seed_N.
+        dataset: the prepared folder.
+        n_seeds: from 0.
+        *train_flags: for launch/train.py.
+
+    Returns:
+        For each seed the metrics of the test split, and the "seconds" that both took.
+    """
+    return [
+        train_and_score_seed(folder / f"seed_{seed}", dataset, *train_flags, f"--seed={seed}")
+        for seed in range(n_seeds)
+    ]
+
+
+def train_and_score_seed(run_folder: Path, dataset: Path, *train_flags: str) -> dict[str, float]:
+    """Trains and evaluates a model, unless that is done; metrics and seconds."""
+    metrics, seconds = run_folder / "metrics_test.json", run_folder / "seconds.json"
     if not metrics.exists():
-        places = [f"--dataset={dataset}", f"--workdir={workdir}"]
+        places = [f"--dataset={dataset}", f"--workdir={run_folder}"]
         start = time.monotonic()
         run("launch/train.py", *train_flags, *places)
-        run("launch/evaluate.py", *places, f"--split={split}")
+        run("launch/evaluate.py", *places)
         write_json(seconds, time.monotonic() - start)
     return json.loads(metrics.read_text()) | {"seconds": json.loads(seconds.read_text())}

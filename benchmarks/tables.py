@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from absl import flags
 
 from symcere_jax.files import write_text
+
+UPDATE = flags.DEFINE_multi_string("update", [], "Markdown file whose table is replaced")
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int = 1) -> str:
@@ -28,10 +31,10 @@ def mean_and_spread(values: Sequence[float], digits: int = 4) -> str:
     return f"{text} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else text
 
 
-def publish(text: str, label: str, path: str | None) -> None:
-    """Prints a table and, where a Markdown file is named, puts it between the marks of a label."""
+def publish(text: str, label: str) -> None:
+    """Prints a table and puts it between the marks of a label in each file of --update."""
     print(text)
-    if path:
+    for path in UPDATE.value:
         replace(Path(path), label, text)
 
 

@@ -1,6 +1,6 @@
 r"""Quality on new items and new users, beside popularity and text kNN, over seeds.
 
-  python benchmarks/quality/cold_start_scores.py --flagfile=configs/tripadvisor.flags \
+  python -m benchmarks.quality.cold_start_scores --flagfile=configs/tripadvisor.flags \
     --input=reviews.jsonl.gz --workdir=runs/cold_start --seeds=3 --update=docs/serving.md
 
 For --split=cold_item and cold_user and each seed (of the split and of the training): a run of
@@ -9,13 +9,10 @@ are handed to launch/train.py. What is complete is not done again.
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
+from absl import flags
 
 from benchmarks import binaries, tables
 from symcere_jax.evaluation import SHOWN_METRICS
@@ -23,7 +20,6 @@ from symcere_jax.evaluation import SHOWN_METRICS
 _INPUT = flags.DEFINE_string("input", None, "table of reviews", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
 _SEEDS = flags.DEFINE_integer("seeds", 3, "number of seeds, from 0", 1)
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table 'cold_start' is replaced")
 
 POLICIES = ("cold_item", "cold_user")
 HEADER = ("split", "task", "method", "users", *SHOWN_METRICS)
@@ -41,35 +37,30 @@ def run_seed(policy: str, seed: int, train_flags: list[str]) -> Scores:
             *("--source=table", f"--input={_INPUT.value}", f"--output={data}"),
             *(f"--split={policy}", f"--seed={seed}"),
         )
-    binaries.train_and_score(workdir, data, *train_flags, f"--seed={seed}")
+    binaries.train_and_score_seed(workdir, data, *train_flags, f"--seed={seed}")
     return json.loads((workdir / "cold_start_test.json").read_text())["tasks"]
 
 
 def policy_rows(policy: str, seeds: list[Scores]) -> list[list[str]]:
     """Rows of a policy: means over seeds ± standard deviation."""
     rows = []
-    for task in seeds[0]:
-        if not all(task in scores for scores in seeds):
-            continue
+    for task in [task for task in seeds[0] if all(task in scores for scores in seeds)]:
         for method in seeds[0][task]:
             metrics = [scores[task][method] for scores in seeds]
-            cells = [
-                tables.mean_and_spread([values[name] for values in metrics])
-                for name in SHOWN_METRICS
-            ]
+            cells = [tables.mean_and_spread([m[name] for m in metrics]) for name in SHOWN_METRICS]
             users = np.mean([values["n_users"] for values in metrics])
             rows.append([policy, task, method, f"{users:,.0f}", *cells])
     return rows
 
 
-def main(arguments: list[str]) -> None:
+def main(train_flags: list[str]) -> None:
     """Runs the seeds and shows the table."""
     rows = []
     for policy in POLICIES:
-        seeds = [run_seed(policy, seed, arguments[1:]) for seed in range(_SEEDS.value)]
+        seeds = [run_seed(policy, seed, train_flags) for seed in range(_SEEDS.value)]
         rows += policy_rows(policy, seeds)
-    tables.publish(tables.markdown(HEADER, rows, 3), "cold_start", _UPDATE.value)
+    tables.publish(tables.markdown(HEADER, rows, 3), "cold_start")
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=lambda argv: flags.FLAGS(argv, known_only=True))
+    binaries.run_with_train_flags(main)

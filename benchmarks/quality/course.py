@@ -1,6 +1,6 @@
 r"""How the scores of the test split rise with the epochs, and how long that takes.
 
-  python benchmarks/quality/course.py --flagfile=configs/gowalla.flags --dataset=data/gowalla \
+  python -m benchmarks.quality.course --flagfile=configs/gowalla.flags --dataset=data/gowalla \
     --workdir=runs/course/gowalla --target=0.1830 --update=docs/speed.md
 
 Trains as launch/train.py does, and after each epoch scores the test split by what would be kept if
@@ -10,12 +10,9 @@ the same command resumes; what was spent on the epoch that was interrupted is no
 """
 
 import json
-import sys
 from pathlib import Path
 
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks import tables
 from symcere_jax.cli import app as cli
@@ -30,7 +27,6 @@ from symcere_jax.training import load_embeddings, train
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run", required=True)
 _TARGET = flags.DEFINE_float("target", None, "recall@20 whose time is shown")
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
 _PREPARE = flags.DEFINE_string("prepare", None, "of the flag file, not used")
 _SETTINGS = field_flags.define(Settings)
 
@@ -73,7 +69,7 @@ def main() -> None:
         records.append({"epoch": epoch, "seconds": seconds, **scores})
         write_json(log, records)
         print(records[-1], flush=True)
-    tables.publish(describe(records, _TARGET.value), "course", _UPDATE.value)
+    tables.publish(describe(records, _TARGET.value), "course")
 
 
 if __name__ == "__main__":

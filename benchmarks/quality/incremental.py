@@ -1,6 +1,6 @@
 r"""New reviews: a warm start against training anew, by score and by CPU time.
 
-  python benchmarks/quality/incremental.py --flagfile=configs/tripadvisor.flags \
+  python -m benchmarks.quality.incremental --flagfile=configs/tripadvisor.flags \
     --input=reviews.jsonl.gz --workdir=runs/incremental --update=docs/serving.md
 
 The input's rows carry a split. Those of a twentieth of the users, and a tenth of the other training
@@ -14,13 +14,10 @@ this program does not know are handed to launch/train.py.
 import gzip
 import json
 import resource
-import sys
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
+from absl import flags
 
 from benchmarks import binaries, tables
 from symcere_jax.files import write_json
@@ -28,7 +25,6 @@ from symcere_jax.training.metric_log import read_metric_log
 
 _INPUT = flags.DEFINE_string("input", None, "JSON lines with a split, gzipped", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table 'incremental' is replaced")
 
 HEADER = ["run", "prepare, CPU s", "train, CPU s", "epochs", "valid ndcg@10", "test ndcg@10"]
 HEADER += ["test recall@10"]
@@ -90,9 +86,9 @@ def train(name: str, data: Path, prepared: float, train_flags: list[str], *more:
     ]
 
 
-def main(arguments: list[str]) -> None:
+def main(train_flags: list[str]) -> None:
     """Runs everything and shows the table."""
-    folder, train_flags = Path(_WORKDIR.value), arguments[1:]
+    folder = Path(_WORKDIR.value)
     data, data_anew = folder / "data", folder / "data_anew"
     if not (folder / "later.jsonl").exists():
         divide(Path(_INPUT.value), folder)
@@ -107,8 +103,8 @@ def main(arguments: list[str]) -> None:
     ]
     prepared = prepare("anew", Path(_INPUT.value), data_anew)
     rows.append(train("prepared and trained anew", data_anew, prepared, train_flags))
-    tables.publish(tables.markdown(HEADER, rows), "incremental", _UPDATE.value)
+    tables.publish(tables.markdown(HEADER, rows), "incremental")
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=lambda argv: flags.FLAGS(argv, known_only=True))
+    binaries.run_with_train_flags(main)

@@ -1,6 +1,6 @@
 r"""SymCERE beside other recommenders, on several data sets: the tables of results of the README.
 
-  python benchmarks/quality/results.py --datasets=data/tripadvisor,data/gift_cards \
+  python -m benchmarks.quality.results --datasets=data/tripadvisor,data/gift_cards \
     --workdir=runs/results --seeds=5 --details=tripadvisor --update=README.md
 
 On each data set the baselines are tuned on the validation split (launch/baselines.py), SymCERE is
@@ -11,14 +11,11 @@ Holm's correction. --details names the data set whose name marks a second table:
 defaults.
 """
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks import binaries, tables
 from symcere_jax.baselines import METHODS
@@ -34,7 +31,6 @@ _METHODS = flags.DEFINE_list("methods", list(METHODS), "baselines to compare wit
 _BUDGET = flags.DEFINE_integer("budget", 12, "settings that each baseline tries", lower_bound=1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, from 0", lower_bound=1)
 _DETAILS = flags.DEFINE_string("details", None, "name of a data set to show more metrics of")
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose tables are replaced")
 
 DEFAULTS, OWN = "SymCERE, defaults", "SymCERE, own flags"
 NO_TEXT = "SymCERE, defaults, without text"
@@ -60,12 +56,7 @@ def run_ours(dataset: Path, name: str, workdir: Path) -> dict[str, list[dict[str
     if own_flags.exists():
         variants[OWN] = [f"--flagfile={own_flags}"]
     return {
-        title: [
-            binaries.train_and_score(
-                workdir / FOLDERS[title] / f"seed_{seed}", dataset, *arguments, f"--seed={seed}"
-            )
-            for seed in range(_SEEDS.value)
-        ]
+        title: binaries.train_and_score(workdir / FOLDERS[title], dataset, _SEEDS.value, *arguments)
         for title, arguments in variants.items()
     }
 
@@ -136,8 +127,8 @@ def main() -> None:
         folders |= {title: workdir / FOLDERS[title] for title in ours}
         results[dataset.name] = compare(dataset, folders)
         if dataset.name == _DETAILS.value:
-            tables.publish(details_table(dataset.name, ours[DEFAULTS]), dataset.name, _UPDATE.value)
-    tables.publish(results_table(results), "results", _UPDATE.value)
+            tables.publish(details_table(dataset.name, ours[DEFAULTS]), dataset.name)
+    tables.publish(results_table(results), "results")
 
 
 if __name__ == "__main__":

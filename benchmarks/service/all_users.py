@@ -1,13 +1,12 @@
 r"""Time and peak memory of recommendations to a million users.
 
-  python benchmarks/service/all_users.py --users=1000000 --items=5000 --update=docs/serving.md
+  python -m benchmarks.service.all_users --users=1000000 --items=5000 --update=docs/serving.md
 
 Embeddings are random: what they say does not matter here, only how many there are. Everything else
 is what launch/recommend.py does: ids, history to leave out, parts on disk, one Parquet file.
 """
 
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,24 +15,23 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
+from absl import flags
 
 from benchmarks import tables
+from benchmarks.speed import training_problem
+from symcere_jax.cli import app as cli
 from symcere_jax.data import Interactions
 from symcere_jax.models import Embeddings
 from symcere_jax.recommend import IdMap, Recommender
 from symcere_jax.recommend.bulk import write_recommendations
 from symcere_jax.recommend.text_reader import TextReader
-from symcere_jax.settings import Settings
+from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training import Metadata, Progress
 
 _USERS = flags.DEFINE_integer("users", 1_000_000, "number of users", 1)
 _ITEMS = flags.DEFINE_integer("items", 5_000, "number of items", 1)
 _DIM = flags.DEFINE_integer("dim", 64, "width of the embeddings", 1)
 _K = flags.DEFINE_integer("k", 10, "items for each user", 1)
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table 'all_users' is replaced")
 
 
 def random_recommender(n_users: int, n_items: int, dim: int) -> Recommender:
@@ -41,6 +39,7 @@ def random_recommender(n_users: int, n_items: int, dim: int) -> Recommender:
     rng = np.random.default_rng(0)
     seen = np.sort(rng.integers(n_items, size=(n_users, 10), dtype=np.int32), axis=1)
     history = Interactions(np.arange(0, 10 * n_users + 1, 10), seen.ravel())
+    settings = ResolvedSettings(**training_problem.DEFAULTS, batch_size=1)
     no_fold_in: Any = SimpleNamespace(neighbors=None)  # is for what is new
     return Recommender(
         users=IdMap("user", np.array([f"user-{row:07}" for row in range(n_users)], object)),
@@ -54,13 +53,12 @@ def random_recommender(n_users: int, n_items: int, dim: int) -> Recommender:
         history=history,
         seen=history,
         texts=TextReader("random", None),
-        metadata=Metadata(Settings().as_dict(), "random", "", n_users, n_items, 1, Progress()),
+        metadata=Metadata(settings, "random", "", n_users, n_items, 1, 1, Progress()),
     )
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Recommends to all, and shows the numbers."""
-    del arguments
     model = random_recommender(_USERS.value, _ITEMS.value, _DIM.value)
     before, start = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
@@ -82,8 +80,8 @@ def main(arguments: list[str]) -> None:
         "peak, MB": f"{after.ru_maxrss / 1024:,.0f}",
     }
     text = tables.markdown(list(values), [list(values.values())], 0)
-    tables.publish(text, "all_users", _UPDATE.value)
+    tables.publish(text, "all_users")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main)

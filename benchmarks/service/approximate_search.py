@@ -1,6 +1,6 @@
 r"""Recall and latency of approximate search (--index=hnsw), against exact search.
 
-  python benchmarks/service/approximate_search.py --data=gowalla --update=docs/serving.md
+  python -m benchmarks.service.approximate_search --data=gowalla --update=docs/serving.md
 
 Real items: the Gowalla check-ins (--data names the folder of the LightGCN benchmark's files),
 factored by a truncated SVD of the normalized matrix: 40,981 items, 64 wide, of norm 1; users are
@@ -10,29 +10,24 @@ with 16 links an item; one query at a time, one thread. Exact search is a matrix
 partial sort in NumPy, one thread too.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
-from absl import app, flags
+from absl import flags
 from threadpoolctl import threadpool_limits
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from symcere_jax.recommend.nearest import ItemIndex
 
 from benchmarks import tables
 from benchmarks.speed import graphs
+from symcere_jax.cli import app as cli
 from symcere_jax.models import Embeddings
+from symcere_jax.recommend import item_index
 
 _DATA = flags.DEFINE_string("data", None, "folder of the Gowalla files; none: generated items only")
 _ITEMS = flags.DEFINE_integer("items", 200_000, "number of generated items", 1)
 _QUERIES = flags.DEFINE_integer("queries", 500, "number of queries", 1)
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table 'retrieval' is replaced")
 
 SCALE = 1 / 0.12  # mean norm of users
 HEADER = ("items", "search", "width", "recall@10", "µs a query", "× exact", "build, s")
@@ -95,25 +90,25 @@ def compare(name: str, embeddings: Embeddings) -> Iterator[list[str]]:
     yield [label, "exact", "", "1.000", f"{base * 1e6:,.0f}", "1.0", "0"]
     for width in WIDTHS:
         start = time.perf_counter()
-        index = ItemIndex.build(embeddings, search_width=width)
+        item_index.SEARCH_WIDTH = width
+        index = item_index.ItemIndex(embeddings)
         built = time.perf_counter() - start
-        nearest, seconds = measure(lambda query: index.search(query[None], K)[0][0], queries)  # noqa: B023
+        nearest, seconds = measure(lambda query: index.search(query[None], K)[0], queries)  # noqa: B023
         hits = [len(set(a) & set(b)) / K for a, b in zip(truth, nearest, strict=True)]
         times = [f"{seconds * 1e6:,.0f}", f"{base / seconds:.1f}", f"{built:.1f}"]
         yield [label, "USearch", str(width), f"{np.mean(hits):.3f}", *times]
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Measures and shows the table."""
-    del arguments
     sources = {"Gowalla": factored(_DATA.value)} if _DATA.value else {}
     sources["generated"] = generated(_ITEMS.value)
     rows: list[list[str]] = []
     with threadpool_limits(1):
         for name, embeddings in sources.items():
             rows += compare(name, embeddings)
-    tables.publish(tables.markdown(HEADER, rows, 2), "retrieval", _UPDATE.value)
+    tables.publish(tables.markdown(HEADER, rows, 2), "retrieval")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main)

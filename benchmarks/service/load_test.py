@@ -1,6 +1,6 @@
 r"""Load test of the HTTP service on loopback: requests a second, and latency.
 
-  python benchmarks/service/load_test.py --workdir=runs/shop --dataset=data/shop \
+  python -m benchmarks.service.load_test --workdir=runs/shop --dataset=data/shop \
     --update=docs/serving.md
 
 Starts launch/serve.py on a free port, and asks from --clients connections, each sending its next
@@ -16,14 +16,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-from absl import app, flags
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
+from absl import flags
 
 from benchmarks import binaries, tables
+from symcere_jax.cli import app as cli
 from symcere_jax.data import ReviewDataset
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
@@ -33,9 +31,6 @@ _REQUESTS = flags.DEFINE_integer("requests", 2000, "requests of each kind at mos
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "time for each kind at most", 0.1)
 _WORDS = flags.DEFINE_list(
     "words", ["quiet", "boutique", "hotel", "beach", "pool", "metro", "view"], "of searches"
-)
-_UPDATE = flags.DEFINE_multi_string(
-    "update", [], "Markdown files whose table 'serving' is replaced"
 )
 
 HEADER = ("request", "clients", "requests", "requests/s", "p50, ms", "p99, ms")
@@ -101,13 +96,12 @@ async def measure(host: str, port: int, dataset: ReviewDataset) -> list[list[str
             rate = len(seconds) / (time.perf_counter() - start)
             latencies = [f"{1e3 * p:.1f}" for p in np.quantile(seconds, [0.5, 0.99])]
             rows.append([name, str(clients), f"{len(seconds):,}", f"{rate:,.0f}", *latencies])
-            print(*rows[-1], sep="\t", flush=True)
+            print(*rows[-1], sep="\t", file=sys.stderr, flush=True)
     return rows
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Starts the service, asks, and shows the table."""
-    del arguments
     dataset = ReviewDataset.load(_DATASET.value)
     command = [sys.executable, str(binaries.ROOT / "launch/serve.py"), "--port=0"]
     command += [f"--workdir={_WORKDIR.value}", f"--dataset={_DATASET.value}"]
@@ -124,9 +118,8 @@ def main(arguments: list[str]) -> None:
             rows = asyncio.run(measure(address[1], int(address[2]), dataset))
         finally:
             service.terminate()
-    for path in _UPDATE.value:
-        tables.replace(Path(path), "serving", tables.markdown(HEADER, rows))
+    tables.publish(tables.markdown(HEADER, rows), "serving")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main)

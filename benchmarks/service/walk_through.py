@@ -1,6 +1,6 @@
 r"""Writes the walk-through of the docs: calls of the Recommender with their real output.
 
-  python benchmarks/service/walk_through.py --workdir=runs/tripadvisor \
+  python -m benchmarks.service.walk_through --workdir=runs/tripadvisor \
     --dataset=data/tripadvisor --update=docs/serving.md --update_short=README.md
 
 Hotels have no names in the data: beside each id stand the words that set its training reviews
@@ -8,24 +8,21 @@ apart.
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
 import scipy.sparse
-from absl import app, flags
+from absl import flags
 from sklearn.feature_extraction.text import CountVectorizer
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks import tables
 from symcere_jax import NewUser, Recommender
+from symcere_jax.cli import app as cli
 from symcere_jax.data import ReviewDataset
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file with marks 'walk_through'")
 _UPDATE_SHORT = flags.DEFINE_string("update_short", None, "the same, for all of it in one table")
 
 IMPORT = """from symcere_jax import NewUser, Recommender
@@ -55,9 +52,8 @@ def describe_items(dataset: ReviewDataset, n_words: int = 4) -> list[str]:
     return words
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Makes the calls and writes them with their output."""
-    del arguments
     dataset = ReviewDataset.load(_DATASET.value)
     recommender = Recommender.load(_WORKDIR.value, dataset)
     descriptions = describe_items(dataset)
@@ -92,7 +88,7 @@ def main(arguments: list[str]) -> None:
         cells = [[describe(item), item, f"{score:.2f}"] for item, score in ranking]
         table = tables.markdown(("its reviews say", "item", "score"), cells, 1)
         parts.append(f"\n```python\n{call}\n```\n\n{comment}{table}")
-    tables.publish("\n".join(parts), "walk_through", _UPDATE.value)
+    tables.publish("\n".join(parts), "walk_through")
     if _UPDATE_SHORT.value:
         known = ", ".join(descriptions[item] for item in history[:2])
         askers = [
@@ -110,4 +106,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main)

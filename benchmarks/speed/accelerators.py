@@ -1,7 +1,7 @@
 r"""What training takes on TPUs and GPUs that are not here: compiled for them, not run.
 
   pip install "jax[tpu,cuda12]"
-  python benchmarks/speed/accelerators.py --interactions=1e6,1e7,5.1e7 --tpu=v5e:2x2 \
+  python -m benchmarks.speed.accelerators --interactions=1e6,1e7,5.1e7 --tpu=v5e:2x2 \
     --gpu=h100_sxm.txtpb --update=docs/speed.md
 
 The train steps of the defaults without text, on generated power-law graphs, are compiled by the
@@ -16,7 +16,6 @@ Each case is compiled in a process of its own.
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -26,9 +25,7 @@ import jax
 from absl import flags
 from jax.experimental import topologies
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from benchmarks import tables
+from benchmarks import binaries, tables
 from benchmarks.speed import graphs, training_problem
 from symcere_jax.cli import app as cli
 from symcere_jax.models.defaults import default_batch_size
@@ -37,7 +34,6 @@ _SIZES = flags.DEFINE_list("interactions", ["1e6", "1e7"], "sizes of the graphs"
 _TPUS = flags.DEFINE_list("tpu", [], "TPU topologies, such as v5e:1x1 or v5p:2x2x1")
 _GPUS = flags.DEFINE_list("gpu", [], "files that describe a GPU (GpuTargetConfigProto, as text)")
 _DIM = flags.DEFINE_integer("embedding_dim", 64, "width of the embeddings", lower_bound=1)
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
 _CASE = flags.DEFINE_list("case", None, "internal: kind, device and size to compile and to print")
 
 N_STEPS = 4  # of a call
@@ -102,12 +98,7 @@ def measure_in_process(kind: str, name: str, size: int) -> list[Any]:
         "TPU_SKIP_MDS_QUERY": "1",
         "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_autotune_level=0".strip(),
     }
-    command = [sys.executable, *sys.argv, f"--case={kind},{name},{size}"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode:
-        errors = re.findall(r"^error: .*", done.stderr, re.MULTILINE)
-        sys.exit(errors[-1] if errors else done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
+    return binaries.run_again(f"--case={kind},{name},{size}", env=environment)
 
 
 def main() -> None:
@@ -125,7 +116,7 @@ def main() -> None:
             values = measure_in_process(kind, name, int(size))
             rows.append([f"{v:{f}}" for v, f in zip(values, COLUMNS.values(), strict=True)])
             print(*rows[-1], sep="\t", file=sys.stderr)
-    tables.publish(tables.markdown(list(COLUMNS), rows), "accelerators", _UPDATE.value)
+    tables.publish(tables.markdown(list(COLUMNS), rows), "accelerators")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 r"""Message passing, training step, epoch and evaluation beside other libraries, on the same data.
 
-  python benchmarks/speed/comparison.py --data=DIR --update=docs/speed.md
+  python -m benchmarks.speed.comparison --data=DIR --update=docs/speed.md
 
 DIR holds train.txt.gz of the LightGCN benchmarks; without it a power-law graph is generated. Torch
 and PyTorch Geometric run where they are installed.
@@ -14,11 +14,9 @@ leaving out those of training. Sides take turns and times are medians; peak memo
 process of its own, above what it had when its data was loaded.
 """
 
+import functools
 import importlib.util
-import json
 import math
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -26,9 +24,7 @@ import jax
 import numpy as np
 from absl import flags
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from benchmarks import tables
+from benchmarks import binaries, tables
 from benchmarks.speed import graphs, other_libraries, timing, training_problem
 from symcere_jax.cli import app as cli
 from symcere_jax.data import Interactions
@@ -44,7 +40,6 @@ _N_LAYERS = flags.DEFINE_integer("n_layers", 3, "number of hops", lower_bound=1)
 _BATCH = flags.DEFINE_integer("batch_size", 2048, "interactions of a BPR step", lower_bound=1)
 _K = flags.DEFINE_integer("k", 20, "ranks of the evaluation", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "number of turns", lower_bound=1)
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
 _MEMORY_OF = flags.DEFINE_string("memory_of", None, "internal: print the peak memory of a case")
 
 STEPS_PER_CALL = 32  # of ours: training runs up to 500 in a call, which draws the order once
@@ -60,26 +55,31 @@ def passing_sides(interactions: np.ndarray) -> Sides:
     graph = bipartite_graph(interactions, n_users, n_items)
     rng = np.random.default_rng(0)
     states = rng.standard_normal((n_users + n_items, _DIM.value), np.float32)
-    n_layers = _N_LAYERS.value
+    n_layers, matrix = _N_LAYERS.value, other_libraries.normalized_matrix(graph)
 
     def ours(method: str) -> Run:
         return training_problem.message_passing(build_adjacency(graph, method), states, n_layers)
 
-    def torch(layout: str) -> Run:
-        layer = other_libraries.torch_layer(matrix, layout)
-        return other_libraries.torch_passing(layer, states, n_layers)
-
-    matrix = other_libraries.normalized_matrix(graph)
     sides: Sides = {
         OURS: lambda: ours("bucketed"),
         "jraph.segment_sum": lambda: ours("segment"),
         "SciPy CSR, one thread": lambda: other_libraries.scipy_passing(matrix, states, n_layers),
     }
-    if importlib.util.find_spec("torch"):
-        sides |= {"torch COO": lambda: torch("COO"), "torch CSR": lambda: torch("CSR")}
-    if importlib.util.find_spec("torch_geometric"):
-        sides["PyG LightGCN"] = lambda: torch("PyG")
-    return sides
+    return sides | torch_sides(
+        lambda layout: other_libraries.torch_passing(
+            other_libraries.torch_layer(matrix, layout), states, n_layers
+        )
+    )
+
+
+def torch_sides(build: Callable[[str], Run]) -> Sides:
+    """The libraries of torch that are installed, by layouts of `other_libraries.torch_layer`."""
+    layouts = {"torch COO": "COO", "torch CSR": "CSR", "PyG LightGCN": "PyG"}
+    if not importlib.util.find_spec("torch_geometric"):
+        del layouts["PyG LightGCN"]
+    if not importlib.util.find_spec("torch"):
+        return {}
+    return {name: functools.partial(build, layout) for name, layout in layouts.items()}
 
 
 def step_sides(interactions: np.ndarray) -> Sides:
@@ -87,18 +87,14 @@ def step_sides(interactions: np.ndarray) -> Sides:
     shape = (_DIM.value, _N_LAYERS.value, _BATCH.value)
 
     def torch(layout: str) -> Run:
+        if layout == "PyG":
+            return other_libraries.geometric_step(interactions, *shape)
         graph = bipartite_graph(interactions, *_sizes(interactions))
         layer = other_libraries.torch_layer(other_libraries.normalized_matrix(graph), layout)
         return other_libraries.torch_step(layer, interactions, *shape)
 
-    sides: Sides = {
-        OURS: lambda: our_steps(interactions, _BATCH.value, **training_problem.LIGHTGCN)
-    }
-    if importlib.util.find_spec("torch"):
-        sides |= {"torch COO": lambda: torch("COO"), "torch CSR": lambda: torch("CSR")}
-    if importlib.util.find_spec("torch_geometric"):
-        sides["PyG LightGCN"] = lambda: other_libraries.geometric_step(interactions, *shape)
-    return sides
+    ours = functools.partial(our_steps, interactions, _BATCH.value, **training_problem.LIGHTGCN)
+    return {OURS: ours} | torch_sides(torch)
 
 
 def ranking_sides(interactions: np.ndarray) -> Sides:
@@ -143,10 +139,7 @@ def check_equal(runs: Mapping[str, Run]) -> None:
 
 def peak_memory(case: str, side: str) -> float:
     """MiB of a side's work above its data, in a process of its own."""
-    arguments = [name for name in sys.argv[1:] if not name.startswith("--update")]
-    command = [sys.executable, __file__, *arguments, f"--memory_of={case}/{side}"]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(output.splitlines()[-1])
+    return binaries.run_again(f"--memory_of={case}/{side}")
 
 
 def print_memory(interactions: np.ndarray, case: str, side: str) -> None:
@@ -216,7 +209,7 @@ def main() -> None:
         if case == "passing":
             check_equal(runs)
         seconds[case] = timing.medians(runs, _ROUNDS.value)
-    tables.publish(describe(seconds, interactions), "speed", _UPDATE.value)
+    tables.publish(describe(seconds, interactions), "speed")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 r"""What a second core brings: as part of one device, as a second device, as a second process.
 
-  python benchmarks/speed/devices.py --data=DIR --update=docs/speed.md
+  python -m benchmarks.speed.devices --data=DIR --update=docs/speed.md
 
 DIR holds train.txt.gz of the LightGCN benchmarks; without it a power-law graph is generated. Each
 case runs in processes of its own, tied to their cores, and trains some steps: those of LightGCN
@@ -14,13 +14,10 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import jax
 import numpy as np
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks import tables
 from benchmarks.speed import graphs, training_problem
@@ -33,7 +30,6 @@ _GENERATED = flags.DEFINE_integer("generated", 1_000_000, "interactions of the g
 _DIM = flags.DEFINE_integer("embedding_dim", 64, "width of the embeddings", lower_bound=1)
 _BATCH = flags.DEFINE_integer("batch_size", 2048, "interactions of a BPR step", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "number of turns", lower_bound=1)
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
 _DEVICES = flags.DEFINE_integer("devices", None, "internal: measure on as many devices", 1)
 
 CALLS = 5
@@ -75,7 +71,7 @@ def run_case(n_processes: int, n_cores: int, n_devices: int) -> dict[str, float]
     cores = sorted(os.sched_getaffinity(0))
     running = []
     for index in range(n_processes):
-        command = [sys.executable, *sys.argv, f"--devices={n_devices}"]
+        command = [sys.executable, *sys.orig_argv[1:], f"--devices={n_devices}"]
         if n_processes > 1:
             command += [f"--coordinator=localhost:{port}", f"--process_count={n_processes}"]
             command += [f"--process_index={index}"]
@@ -126,7 +122,7 @@ def main() -> None:
         for case, sizes in CASES.items():
             turns[case].append(run_case(*sizes))
             print(case, turns[case][-1], file=sys.stderr)
-    tables.publish(table(turns), "devices", _UPDATE.value)
+    tables.publish(table(turns), "devices")
 
 
 if __name__ == "__main__":

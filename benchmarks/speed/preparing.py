@@ -2,12 +2,12 @@ r"""Measures prepare.py: time and peak memory, on real files and on generated on
 
 The results table of docs/data.md, each row prepared anew and read from its manifest:
 
-  python benchmarks/speed/preparing.py --update=docs/data.md --generate=1000000 \
+  python -m benchmarks.speed.preparing --update=docs/data.md --generate=1000000 \
     --data='tripadvisor: --flagfile=configs/prepare/tripadvisor.flags --input=raw/lara.tar.xz' \
     --data='magazines: --source=amazon_2018 --input=raw/Magazine_Subscriptions_5.json.gz --k_core=5'
 """
 
-import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -18,8 +18,6 @@ from pathlib import Path
 
 import numpy as np
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks import binaries, tables
 from symcere_jax.cli import app as cli
@@ -34,7 +32,6 @@ _FLAGS = flags.DEFINE_string(
     "flags of prepare.py for generated reviews",
 )
 _SCRATCH = flags.DEFINE_string("scratch", None, "folder for large files; default: a temporary one")
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table 'data_prep' is replaced")
 
 HEADER = ["data set", "raw rows", "kept rows", "users", "items", "density", "words a review"]
 HEADER += ["seconds", "peak memory"]
@@ -55,7 +52,7 @@ def main() -> None:
             n_bytes = write_reviews(source, n_reviews)
             arguments = [f"--input={source}", "--source=amazon_2018", *shlex.split(_FLAGS.value)]
             rows.append(prepare(f"generated, {n_bytes / 1e9:.1f} GB", arguments, output))
-    tables.publish(tables.markdown(HEADER, rows), "data_prep", _UPDATE.value)
+    tables.publish(tables.markdown(HEADER, rows), "data_prep")
 
 
 def prepare(name: str, arguments: list[str], output: Path) -> list[str]:
@@ -81,35 +78,20 @@ def prepare(name: str, arguments: list[str], output: Path) -> list[str]:
 
 def measure(command: list[str]) -> tuple[float, int]:
     """Runs a program; returns its seconds and the most bytes it held in memory."""
-    watch = (
-        "import json, resource, subprocess, sys\n"
-        "status = subprocess.run(sys.argv[1:], stdout=sys.stderr).returncode\n"
-        "print(json.dumps([status, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss]))"
-    )
     start = time.monotonic()
-    watched = subprocess.run(
-        [sys.executable, "-c", watch, *command],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        env=binaries.environment(),
-    )
-    seconds = time.monotonic() - start
-    status, kibibytes = json.loads(watched.stdout)
+    process = subprocess.Popen(command, stdout=sys.stderr, env=binaries.environment())
+    _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise DataError(f"{shlex.join(command[:4])} … ended with status {status}")
-    return seconds, kibibytes * 1024
+        raise DataError(f"{shlex.join(command[:4])} … failed")
+    return time.monotonic() - start, usage.ru_maxrss * 1024
 
 
-def write_reviews(path: Path, n_reviews: int, seed: int = 0) -> int:
+def write_reviews(path: Path, n_reviews: int) -> int:
     """Writes generated reviews in the format of Amazon 2018; returns the size of the file.
 
-    Args:
-        path: the file of JSON lines.
-        n_reviews: number of rows; one in fifty reviews a pair for the second time.
-        seed: of all that is drawn.
+    One in fifty reviews a pair for the second time.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     vocabulary = ["".join(rng.choice(list("aeioubcdfglmnprst"), size=n)) for n in range(2, 12)] * 50
     vocabulary = [f"{word}{place % 97:x}" for place, word in enumerate(vocabulary)]
     words = rng.choice(np.array(vocabulary), size=200_000)

@@ -1,6 +1,6 @@
 r"""How the time of an epoch and memory grow with the data, on generated power-law graphs.
 
-  python benchmarks/speed/scale.py --interactions=1e6,3e6,1e7,3e7 --update=docs/speed.md
+  python -m benchmarks.speed.scale --interactions=1e6,3e6,1e7,3e7 --update=docs/speed.md
 
 Each size runs in a process of its own: it builds the graph, trains some steps with the batch size
 that the defaults choose (an epoch has about 64 of them, whatever the size) and multiplies by the
@@ -11,17 +11,13 @@ more than 100 % where rows come from the caches.
 """
 
 import json
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 from absl import flags
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from benchmarks import tables
+from benchmarks import binaries, tables
 from benchmarks.speed import graphs, timing, training_problem
 from symcere_jax.cli import app as cli
 from symcere_jax.graph import bipartite_graph, build_adjacency
@@ -31,7 +27,6 @@ _SIZES = flags.DEFINE_list("interactions", ["1e6", "3e6", "1e7", "3e7"], "sizes 
 _DIM = flags.DEFINE_integer("embedding_dim", 64, "width of the embeddings", lower_bound=1)
 _N_LAYERS = flags.DEFINE_integer("n_layers", 3, "number of hops", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "timed runs of each", lower_bound=1)
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
 _SIZE = flags.DEFINE_integer("size", None, "internal: measure one size and print it as JSON")
 
 FEW_STEPS = 4
@@ -111,11 +106,9 @@ def main() -> None:
         return
     sizes = []
     for size in map(float, _SIZES.value):
-        command = [sys.executable, *sys.argv, f"--size={int(size)}"]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        sizes.append(json.loads(output.splitlines()[-1]))
+        sizes.append(binaries.run_again(f"--size={int(size)}"))
         print(sizes[-1], file=sys.stderr)
-    tables.publish(table(sizes), "scale", _UPDATE.value)
+    tables.publish(table(sizes), "scale")
 
 
 if __name__ == "__main__":

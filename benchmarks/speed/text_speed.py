@@ -1,6 +1,6 @@
 r"""Encoder throughput against torch: same model, same texts, same batches, in one run.
 
-  python benchmarks/speed/text_speed.py --model=models/all-MiniLM-L6-v2 --update=docs/text.md
+  python -m benchmarks.speed.text_speed --model=models/all-MiniLM-L6-v2 --update=docs/text.md
 
 Both sides get the same token numbers in the same batches, without padding, so that the table tells
 of the models alone. JAX runs the module of symcere_jax with pooling; torch runs the same checkpoint
@@ -9,25 +9,22 @@ the turns, and the ratio is that of the medians. Processor time, which a busy ma
 change as much, is shown beside. On a GPU, both run in bfloat16.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import numpy as np
-from absl import app, flags
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
+from absl import flags
 
 from benchmarks import tables
+from symcere_jax.cli import app as cli
 from symcere_jax.text.hub.checkpoint import Checkpoint, model_folder
 from symcere_jax.text.hub.pooling import pool
 
 _MODEL = flags.DEFINE_string("model", None, "folder of the model, or its name", required=True)
 _SHAPES = flags.DEFINE_list("shapes", ["64x32", "32x64", "16x128", "8x256"], "texts x tokens")
 _TURNS = flags.DEFINE_integer("turns", 9, "turns of each", lower_bound=1)
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
 
 
 def jax_side(folder: Path, bfloat16: bool) -> Callable[[np.ndarray], np.ndarray]:
@@ -70,42 +67,29 @@ def measure(run: Callable[[np.ndarray], np.ndarray], tokens: np.ndarray) -> tupl
     return time.perf_counter() - clock, time.process_time() - processor
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Takes turns and shows the table."""
-    del arguments
     folder = model_folder(_MODEL.value)
     device = jax.devices()[0]
     bfloat16 = device.platform == "gpu"
     sides = {"torch": torch_side(folder, bfloat16), "JAX": jax_side(folder, bfloat16)}
     rng = np.random.default_rng(0)
-    lines = [
-        f"| on {device.device_kind}, texts x tokens | torch, texts/s | JAX, texts/s | "
-        "ratio | ratio of processor time | largest difference |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
+    rows = []
     for shape in _SHAPES.value:
         n, length = map(int, shape.split("x"))
         tokens = rng.integers(1000, 20000, (n, length)).astype(np.int32)
-        found = {name: run(tokens) for name, run in sides.items()}
-        times: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
-        for _ in range(_TURNS.value):
-            for name, run in sides.items():
-                times[name].append(measure(run, tokens))
-        clock, processor = (
-            {name: np.median([pair[kind] for pair in pairs]) for name, pairs in times.items()}
-            for kind in (0, 1)
-        )
-        difference = np.abs(found["torch"] - found["JAX"]).max()
-        lines.append(
-            f"| {shape} | {n / clock['torch']:.3g} | {n / clock['JAX']:.3g} | "
-            f"{clock['torch'] / clock['JAX']:.2f} | {processor['torch'] / processor['JAX']:.2f} | "
-            f"{difference:.1e} |"
-        )
-    text = "\n".join(lines)
-    print(text)
-    if _UPDATE.value:
-        tables.replace(Path(_UPDATE.value), "text speed", text)
+        vectors = {name: encode(tokens) for name, encode in sides.items()}
+        turns = [
+            [measure(encode, tokens) for encode in sides.values()] for _ in range(_TURNS.value)
+        ]
+        (torch, torch_cpu), (ours, ours_cpu) = np.median(turns, axis=0)
+        cells = [f"{n / torch:.3g}", f"{n / ours:.3g}", f"{torch / ours:.2f}"]
+        difference = np.abs(vectors["torch"] - vectors["JAX"]).max()
+        rows.append([shape, *cells, f"{torch_cpu / ours_cpu:.2f}", f"{difference:.1e}"])
+    header = [f"on {device.device_kind}, texts x tokens", "torch, texts/s", "JAX, texts/s"]
+    header += ["ratio", "ratio of processor time", "largest difference"]
+    tables.publish(tables.markdown(header, rows), "text speed")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main)

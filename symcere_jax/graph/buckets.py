@@ -21,7 +21,7 @@ import dataclasses
 
 import numpy as np
 
-# Chosen by measurement with benchmarks/speed/comparison.py. Rows of 64 and 128 are equally fast,
+# Chosen by measurement with benchmarks.speed.comparison. Rows of 64 and 128 are equally fast,
 # those of 32 and 256 are slower, and 64 compiles faster than 128.
 MAX_ROW = 64
 # Neighbours added in one pass over a bucket. 8 is faster than 4 and 16.

@@ -54,7 +54,13 @@ def export_model(recommender: Recommender, folder: Path) -> list[Path]:
     try:
         temporary.mkdir(parents=True, exist_ok=True)
         embeddings = recommender.retriever.joined
-        _write_embeddings(recommender, embeddings, temporary)
+        users, items, bias = map(
+            np.asarray, (embeddings.users, embeddings.items, embeddings.item_bias)
+        )
+        # Without the ids: NumPy's strings are all as wide as the longest, and lose NULs at the end.
+        np.savez(temporary / "embeddings.npz", users=users, items=items, item_bias=bias)
+        _write_table(temporary / "users.parquet", recommender.users, users, {})
+        _write_table(temporary / "items.parquet", recommender.items, items, {"bias": bias})
         (temporary / "score.stablehlo").write_bytes(export_score(embeddings))
         content = {
             "dataset": recommender.metadata.dataset,
@@ -73,14 +79,7 @@ def export_model(recommender: Recommender, folder: Path) -> list[Path]:
 
 
 def export_score(embeddings: Embeddings) -> bytes:
-    """The scoring function as StableHLO, for any number of users at once.
-
-    Args:
-        embeddings: give the shapes, all columns joined; the function takes the arrays as arguments.
-
-    Returns:
-        A serialized `jax.export.Exported` for CPU, GPU and TPU.
-    """
+    """The scoring function of joined embeddings, serialized for any number of users at once."""
 
     def score(
         users: jax.Array, items: jax.Array, item_bias: jax.Array, rows: jax.Array
@@ -92,14 +91,6 @@ def export_score(embeddings: Embeddings) -> bytes:
     shapes = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in arrays]
     rows = jax.ShapeDtypeStruct((batch,), jnp.int32)
     return bytes(jax.export.export(jax.jit(score), platforms=PLATFORMS)(*shapes, rows).serialize())
-
-
-def _write_embeddings(recommender: Recommender, embeddings: Embeddings, folder: Path) -> None:
-    users, items, bias = map(np.asarray, (embeddings.users, embeddings.items, embeddings.item_bias))
-    # Without the ids: strings of NumPy are all as wide as the longest, and lose NULs at their end.
-    np.savez(folder / "embeddings.npz", users=users, items=items, item_bias=bias)
-    _write_table(folder / "users.parquet", recommender.users, users, {})
-    _write_table(folder / "items.parquet", recommender.items, items, {"bias": bias})
 
 
 def _write_table(

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,7 @@ SCHEMA = pa.schema(
 
 
 def item_entries(recommender: Recommender, ranking: Sequence[ScoredItem]) -> list[dict[str, Any]]:
-    """The items of a ranking as JSON: `item_id`, `score`, and `title` if the data has titles.
-
-    Args:
-        recommender: that made the ranking.
-        ranking: the best first.
-    """
+    """The items of a ranking as JSON: `item_id`, `score`, and `title` if the data has titles."""
     entries: list[dict[str, Any]] = [
         {"item_id": item_id, "score": round(score, 6)} for item_id, score in ranking
     ]
@@ -37,49 +32,43 @@ def item_entries(recommender: Recommender, ranking: Sequence[ScoredItem]) -> lis
     return entries
 
 
-def ranking_line(
-    recommender: Recommender, key: str, value: str | None, ranking: Sequence[ScoredItem]
-) -> str:
-    """A ranking as a line of JSON.
-
-    Args:
-        recommender: that made the ranking.
-        key: what the ranking is for, such as "user_id".
-        value: its id, or the words that were searched.
-        ranking: the best first.
-    """
-    content = {key: value, "items": item_entries(recommender, ranking)}
-    return json.dumps(content, ensure_ascii=False)
-
-
-def user_lines(recommender: Recommender, rows: np.ndarray, top: TopItems) -> Iterator[str]:
-    """The rankings of users as lines of JSON.
+def ranking_entries(
+    recommender: Recommender,
+    key: str,
+    values: Iterable[str | None],
+    rankings: Iterable[Sequence[ScoredItem]],
+) -> Iterator[dict[str, Any]]:
+    """Rankings as JSON.
 
     Args:
         recommender: that made the rankings.
-        rows: int `[n]` user rows.
-        top: the best items of each.
+        key: what the rankings are for, such as "user_id".
+        values: the id of each, or the words that were searched.
+        rankings: the best items of each first.
     """
+    for value, ranking in zip(values, rankings, strict=True):
+        yield {key: value, "items": item_entries(recommender, ranking)}
+
+
+def json_line(content: dict[str, Any]) -> str:
+    """A line of JSON, with its line end."""
+    return json.dumps(content, ensure_ascii=False) + "\n"
+
+
+def user_lines(recommender: Recommender, rows: np.ndarray, top: TopItems) -> Iterator[str]:
+    """The rankings of users, which are int `[n]` rows, as lines of JSON."""
     rankings = recommender.name_items(top)
-    for user, ranking in zip(recommender.users.ids[rows], rankings, strict=True):
-        yield ranking_line(recommender, "user_id", user, ranking)
+    users = recommender.users.ids[rows]
+    return map(json_line, ranking_entries(recommender, "user_id", users, rankings))
 
 
 def write_part(
     path: Path, suffix: str, recommender: Recommender, rows: np.ndarray, top: TopItems
 ) -> None:
-    """Writes the rankings of users to a part of a file; that of a CSV file has no header.
-
-    Args:
-        path: to write.
-        suffix: one of `FORMATS`.
-        recommender: that made the rankings.
-        rows: int `[n]` user rows.
-        top: the best items of each.
-    """
+    """Writes the rankings of users, int `[n]` rows, to a part of a file, in CSV without header."""
     if suffix == ".jsonl":
         with path.open("w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in user_lines(recommender, rows, top))
+            file.writelines(user_lines(recommender, rows, top))
         return
     places, ranks = np.nonzero(top.items >= 0)
     users = recommender.users.ids[rows[places]]

@@ -10,12 +10,10 @@ So all indexed rows get one length (Bachrach et al., 2014):
 with s the mean norm of users and M the largest norm of [items_i, bias_i / s]: the nearest by L2
 distance are then those of the largest score. docs/serving.md has a table of recall against latency.
 
-Needs the extra `ann`. `benchmarks/retrieval.py` compared USearch with hnswlib and Faiss.
+Needs the extra `ann`.
 Source: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
 Hierarchical Navigable Small World graphs", 2016.
 """
-
-from typing import Any
 
 import numpy as np
 
@@ -34,33 +32,19 @@ SEARCH_WIDTH = 128  # items that a query looks at, at least
 
 
 class ItemIndex:
-    """The items of a model, indexed by HNSW.
+    """All items of a model, indexed by HNSW; `len(index)` is their number.
 
-    Args:
-        index: of USearch, over `item_vectors`.
-        scale: s, see above.
-
-    `len(index)` is the number of items.
+    Raises:
+        ConfigError: the extra `ann` is not installed.
     """
 
-    def __init__(self, index: Any, scale: float) -> None:
-        self._index, self._scale = index, scale
-
-    def __len__(self) -> int:
-        return len(self._index)
-
-    @classmethod
-    def build(cls, embeddings: Embeddings) -> "ItemIndex":
-        """Indexes all items of a model.
-
-        Raises:
-            ConfigError: the extra `ann` is not installed.
-        """
+    def __init__(self, embeddings: Embeddings) -> None:
         embeddings = embeddings.joined()
         norms = np.linalg.norm(np.asarray(embeddings.users), axis=1)
-        scale = float(norms.mean()) or 1.0
-        rows = item_vectors(np.asarray(embeddings.items), np.asarray(embeddings.item_bias), scale)
-        index = require("usearch.index", extra="ann").Index(
+        self._scale = float(norms.mean()) or 1.0
+        items, bias = np.asarray(embeddings.items), np.asarray(embeddings.item_bias)
+        rows = item_vectors(items, bias, self._scale)
+        self._index = require("usearch.index", extra="ann").Index(
             ndim=rows.shape[1],
             metric="l2sq",
             dtype="f32",
@@ -68,8 +52,10 @@ class ItemIndex:
             expansion_add=SEARCH_WIDTH,
             expansion_search=SEARCH_WIDTH,
         )
-        index.add(np.arange(len(rows), dtype=np.uint64), rows)
-        return cls(index, scale)
+        self._index.add(np.arange(len(rows), dtype=np.uint64), rows)
+
+    def __len__(self) -> int:
+        return len(self._index)
 
     def search(self, users: np.ndarray, k: int, *, with_bias: bool = True) -> np.ndarray:
         """Almost all of the k items of the largest scores.
@@ -101,7 +87,7 @@ def build_index(embeddings: Embeddings, kind: str) -> ItemIndex | None:
     """
     if kind not in INDEXES:
         raise ConfigError(f"the index is {kind!r}, must be one of {', '.join(INDEXES)}")
-    return ItemIndex.build(embeddings) if kind == HNSW else None
+    return ItemIndex(embeddings) if kind == HNSW else None
 
 
 def item_vectors(items: np.ndarray, bias: np.ndarray, scale: float) -> np.ndarray:

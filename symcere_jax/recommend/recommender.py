@@ -276,7 +276,7 @@ class Recommender:
             self,
             items=self.items.extended(items),
             embeddings=embeddings,
-            index=None if self.index is None else ItemIndex.build(embeddings),
+            index=None if self.index is None else ItemIndex(embeddings),
             titles=None if self.titles is None else np.append(self.titles, [None] * len(items)),
             fold_in=self.fold_in.with_items(features, counts),
         )

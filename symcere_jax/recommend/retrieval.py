@@ -139,7 +139,7 @@ class Retriever:
         """`ranking.top_k` in sizes that repeat, so that few requests need a compilation."""
         _check(k)
         n_items = len(items)
-        n_ranks = min(max(_LEAST_RANKS, _next_power_of_two(k)), n_items)
+        n_ranks = min(max(_LEAST_RANKS, 1 << (k - 1).bit_length()), n_items)  # a power of two
         size = next((size for size in BLOCK_SIZES if len(rows) <= size), BLOCK_SIZES[-1])
         best, scores, _ = top_k(
             _score_queries,
@@ -197,8 +197,3 @@ def _check(k: int) -> None:
 def _score_queries(params: tuple[jax.Array, jax.Array, jax.Array], rows: jax.Array) -> jax.Array:
     queries, items, bias = params
     return queries[rows] @ items.T + bias
-
-
-def _next_power_of_two(n: int) -> int:
-    """The smallest power of two that is at least n."""
-    return 1 << max(n - 1, 0).bit_length()

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-LABELS = ("ablation", "accelerators", "all_users", "batches", "course", "data_prep", "devices",
-          "neighbors", "results", "retrieval", "scale", "serving", "small", "speed",
-          "walk_through")  # fmt: skip
+ROOT = Path(__file__).parents[2]
+LABELS = ("all_users", "course", "data_prep", "devices", "results", "retrieval", "scale",
+          "serving", "small", "speed", "text quality")  # fmt: skip
 
 
 class Page:
@@ -41,10 +40,11 @@ def page(tmp_path) -> Page:
 def start(page: Page) -> Callable[..., None]:
     """Starts a benchmark, which must end well, and has it write its table into the page."""
 
-    def run(script: str, *arguments: object) -> None:
-        command = [sys.executable, BENCHMARKS / script, *map(str, arguments)]
+    def run(name: str, *arguments: object) -> None:
+        command = [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments)]
         done = subprocess.run(
             [*command, f"--update={page.path}"],
+            cwd=ROOT,
             env=os.environ | {"JAX_PLATFORMS": "cpu"},
             capture_output=True,
             text=True,

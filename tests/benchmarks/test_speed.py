@@ -13,11 +13,11 @@ from benchmarks.speed import graphs, other_libraries, training_problem
 from symcere_jax.errors import DataError
 from symcere_jax.graph import bipartite_graph, build_adjacency
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+ROOT = Path(__file__).parents[2]
 
 
 def test_growth_with_the_data(page, start):
-    start("speed/scale.py", "--interactions=3e3,6e3", "--rounds=1", "--embedding_dim=8")
+    start("speed.scale", "--interactions=3e3,6e3", "--rounds=1", "--embedding_dim=8")
     sizes = [int(row[0].replace(",", "")) for row in page.rows("scale")]
     assert 2000 < sizes[0] < 3000 < sizes[1] < 6000
     assert "to the power" in page.text("scale")
@@ -25,7 +25,7 @@ def test_growth_with_the_data(page, start):
 
 def test_speed_beside_others(page, start):
     small = ["--generated=3000", "--rounds=1", "--embedding_dim=8", "--batch_size=256"]
-    start("speed/comparison.py", *small)
+    start("speed.comparison", *small)
     sides = [row[0] for row in page.rows("speed")]
     assert sides.count("symcere_jax") == 3
     assert {"jraph.segment_sum", "torch COO", "torch CSR", "torch.topk"} <= set(sides)
@@ -51,7 +51,7 @@ def test_message_passing_of_all_sides_is_the_same(side):
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_cores_and_devices(page, start):
     small = ["--generated=3000", "--rounds=1", "--embedding_dim=8", "--batch_size=256"]
-    start("speed/devices.py", *small)
+    start("speed.devices", *small)
     rows = page.rows("devices")
     assert [len(row) for row in rows] == [5] * 4
     assert rows[0][2] == "1.00"
@@ -59,7 +59,7 @@ def test_cores_and_devices(page, start):
 
 def test_preparing(page, start, tmp_path):
     start(
-        "speed/preparing.py",
+        "speed.preparing",
         "--generate=500",
         "--generated_flags=--text_encoder=none",
         "--data=small: --source=synthetic --text_encoder=none --synthetic_users=20",
@@ -73,8 +73,8 @@ def test_preparing(page, start, tmp_path):
 
 @pytest.mark.skipif(importlib.util.find_spec("libtpu") is not None, reason="libtpu is installed")
 def test_a_compiler_that_is_missing_is_one_line():
-    command = [sys.executable, BENCHMARKS / "speed/accelerators.py", "--interactions=1000"]
-    done = subprocess.run([*command, "--tpu=v5e:1x1"], capture_output=True, text=True)
+    command = [sys.executable, "-m", "benchmarks.speed.accelerators", "--interactions=1000"]
+    done = subprocess.run([*command, "--tpu=v5e:1x1"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     expected = r'error: cannot compile for v5e:1x1: run pip install "jax\[tpu\]" \(.+\)\n'
     assert re.fullmatch(expected, done.stderr)

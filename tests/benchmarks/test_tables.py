@@ -9,7 +9,7 @@ def test_a_table_takes_the_place_of_the_earlier_one(tmp_path):
     path.write_text("before\n<!-- a -->\nold\n<!-- /a -->\nafter\n")
     text = tables.markdown(("name", "n"), [["x", "1"], ["y", "2"]])
     for _ in range(2):
-        tables.publish(text, "a", str(path))
+        tables.replace(path, "a", text)
     table = "| name | n |\n| --- | ---: |\n| x | 1 |\n| y | 2 |"
     assert path.read_text() == f"before\n<!-- a -->\n{table}\n<!-- /a -->\nafter\n"
 
@@ -18,7 +18,7 @@ def test_missing_marks_are_named(tmp_path):
     path = tmp_path / "page.md"
     path.write_text("nothing")
     with pytest.raises(SystemExit, match="needs the lines <!-- a --> and <!-- /a --> once"):
-        tables.publish("text", "a", str(path))
+        tables.replace(path, "a", "text")
 
 
 def test_the_spread_is_that_of_a_sample():

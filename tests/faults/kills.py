@@ -31,7 +31,6 @@ _BINARIES = flags.DEFINE_list("binaries", list(BINARIES), "which")
 _OTHER_PYTHON = flags.DEFINE_string(
     "other_python", None, "another Python, with JAX: checkpoints are moved there and back"
 )
-_UPDATE = flags.DEFINE_string("update", None, "Markdown file whose table is replaced")
 
 HEADER = ("binary", "fault", "times", "how it ended, then went on", "anything lost")
 
@@ -70,15 +69,15 @@ def row(outcome: Outcome) -> list[str]:
 
 
 def update_table(outcomes: list[Outcome]) -> None:
-    """Shows the rows of a binary; in --update, they take the place of its earlier rows."""
+    """Shows the rows of a binary; in files of --update, they replace its earlier rows."""
     rows = [row(outcome) for outcome in outcomes]
-    if _UPDATE.value:
-        table = Path(_UPDATE.value).read_text(encoding="utf-8").partition("<!-- faults -->")[2]
+    for path in map(Path, tables.UPDATE.value):
+        table = path.read_text(encoding="utf-8").partition("<!-- faults -->")[2]
         lines = table.partition("<!-- /faults -->")[0].strip().splitlines()[2:]
         earlier = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
         rows += [cells for cells in earlier if cells[0] != outcomes[0].binary]
-        rows.sort(key=lambda cells: BINARIES.index(cells[0]))
-    tables.publish(tables.markdown(HEADER, rows, n_words=5), "faults", _UPDATE.value)
+    rows.sort(key=lambda cells: BINARIES.index(cells[0]))
+    tables.publish(tables.markdown(HEADER, rows, n_words=5), "faults")
 
 
 def say(text: str) -> None:

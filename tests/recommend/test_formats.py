@@ -7,7 +7,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from symcere_jax.recommend.explanation import ScoredItem
-from symcere_jax.recommend.formats import FORMATS, ranking_line, user_lines, write_part
+from symcere_jax.recommend.formats import (
+    FORMATS,
+    json_line,
+    ranking_entries,
+    user_lines,
+    write_part,
+)
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.retrieval import TopItems
 
@@ -47,8 +53,10 @@ def test_every_format_has_the_same_content(named, suffix, tmp_path):
 
 
 def test_a_ranking_is_a_line(recommender):
-    line = ranking_line(recommender, "text", "naïve\nwords", [ScoredItem("item-03", 1.23456789)])
-    assert "\n" not in line and "naïve" in line
+    ranking = [ScoredItem("item-03", 1.23456789)]
+    [entry] = ranking_entries(recommender, "text", ["naïve\nwords"], [ranking])
+    line = json_line(entry)
+    assert line.count("\n") == line.endswith("\n") == 1 and "naïve" in line
     assert json.loads(line) == {
         "text": "naïve\nwords",
         "items": [{"item_id": "item-03", "score": 1.234568}],
@@ -60,7 +68,8 @@ def test_items_have_titles_where_the_data_has_them(recommender):
     titles[7] = None
     titled = dataclasses.replace(recommender, titles=titles).with_items({"new": ["pool"]})
     ranking = [ScoredItem(name, 1.0) for name in ("item-03", "item-07", "new")]
-    items = json.loads(ranking_line(titled, "user_id", None, ranking))["items"]
+    [entry] = ranking_entries(titled, "user_id", [None], [ranking])
+    items = entry["items"]
     assert [item["title"] for item in items] == ["Titel 3 – Ä", None, None]
     rows = np.arange(2)
     for line in user_lines(titled, rows, titled.recommend_rows(rows, 3)):

@@ -29,7 +29,7 @@ def exact_scores(embeddings):
 
 
 def test_almost_all_of_the_best_are_found(embeddings):
-    items = ItemIndex.build(embeddings).search(np.asarray(embeddings.users), 10)
+    items = ItemIndex(embeddings).search(np.asarray(embeddings.users), 10)
     scores = exact_scores(embeddings)
     best = np.argsort(-scores, axis=1)[:, :10]
     recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(items, best, strict=True)])
@@ -51,7 +51,7 @@ def test_distances_order_as_scores_do(embeddings):
 
 def test_one_query_no_query_and_more_than_there_is(embeddings):
     small = Embeddings(embeddings.users, embeddings.items[:5], embeddings.item_bias[:5])
-    index = ItemIndex.build(small)
+    index = ItemIndex(small)
     [items] = index.search(np.asarray(embeddings.users[:1]), 8)
     assert items.tolist() == [*np.argsort(-exact_scores(small)[0]), -1, -1, -1]
     assert index.search(np.zeros((0, 12), np.float32), 3).shape == (0, 3)

@@ -68,16 +68,16 @@ class StoredEncoder:
             say(f"encoding {rows}")
             documents = _documents(reviews.texts, train, owner, n)
             blocks = map(self._fitted.encode_documents, documents)
-            features[rows] = collect_rows(blocks, n, self._fitted.width, self._path(rows))
+            features[rows] = self._collect(rows, n, blocks)
         say("encoding reviews")
         n = len(reviews.texts)
         texts = (reviews.texts[start : start + _BLOCK] for start in range(0, n, _BLOCK))
         blocks = map(self._fitted.encode_texts, texts)
-        features["reviews"] = collect_rows(blocks, n, self._fitted.width, self._path("reviews"))
+        features["reviews"] = self._collect("reviews", n, blocks)
         return TextFeatures(**features, settings=self._settings, fitted=self._fitted)
 
-    def _path(self, rows: str) -> Path | None:
-        return self._scratch and self._scratch / f"{rows}_features.npy"
+    def _collect(self, rows: str, n: int, blocks: Iterator[np.ndarray]) -> np.ndarray:
+        return collect_rows(blocks, n, self._fitted.width, self._scratch, f"{rows}_features")
 
 
 def _documents(

@@ -35,4 +35,4 @@ def write_features(folder: Path, name: str, features: TextFeatures) -> None:
         else:
             np.save(path, array)
     if features.fitted is not None:
-        save_text_encoder(features.fitted, folder, name)
+        save_text_encoder(features.fitted, (folder / schema.text_model_file(name)).parent)

@@ -29,7 +29,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse
 
 from symcere_jax.errors import SymcereError
-from symcere_jax.recommend.formats import item_entries
+from symcere_jax.recommend.formats import item_entries, ranking_entries
 from symcere_jax.recommend.http import schemas
 from symcere_jax.recommend.http.batching import Batcher
 from symcere_jax.recommend.http.metrics import add_metrics
@@ -85,12 +85,8 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
             rankings = recommender.recommend(
                 request.users, request.k, filter_items=request.filter_items, **options
             )
-        return AsciiJSONResponse(
-            [
-                {"user_id": user, "items": item_entries(recommender, ranking)}
-                for user, ranking in zip(request.users, rankings, strict=True)
-            ]
-        )
+        entries = ranking_entries(recommender, "user_id", request.users, rankings)
+        return AsciiJSONResponse(list(entries))
 
     @app.post("/new_user", response_model=list[schemas.Ranking])
     def new_user(request: schemas.NewUserRequest) -> Response:
@@ -111,12 +107,8 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
         rankings = recommender.similar_items(
             request.items, request.k, filter_items=request.filter_items
         )
-        return AsciiJSONResponse(
-            [
-                {"item_id": item, "items": item_entries(recommender, ranking)}
-                for item, ranking in zip(request.items, rankings, strict=True)
-            ]
-        )
+        entries = ranking_entries(recommender, "item_id", request.items, rankings)
+        return AsciiJSONResponse(list(entries))
 
     @app.post("/search", response_model=list[schemas.Ranking])
     def search(request: schemas.SearchRequest) -> Response:

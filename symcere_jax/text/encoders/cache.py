@@ -14,6 +14,7 @@ import numpy as np
 
 from symcere_jax.errors import DataError
 
+_SECONDS_BETWEEN_SAVES = 30.0
 _LOCK_TIMEOUT = 60.0  # seconds that a writer waits for another one
 
 
@@ -23,15 +24,14 @@ class VectorCache:
     Args:
         folder: of one encoder; made where it is missing.
         width: of a vector.
-        save_every: seconds between two writes.
 
     Raises:
         DataError: the folder cannot be made, or holds a file that is no cache.
     """
 
-    def __init__(self, folder: Path, width: int, *, save_every: float = 30.0) -> None:
+    def __init__(self, folder: Path, width: int) -> None:
         self._path = folder / "vectors.sqlite"
-        self._width, self._save_every = width, save_every
+        self._width = width
         self._pending: list[tuple[bytes, bytes]] = []
         self._saved_at = time.monotonic()
         try:
@@ -61,7 +61,7 @@ class VectorCache:
         self._pending += [
             (_key(text), row.tobytes()) for text, row in zip(texts, rows, strict=True)
         ]
-        if time.monotonic() - self._saved_at >= self._save_every:
+        if time.monotonic() - self._saved_at >= _SECONDS_BETWEEN_SAVES:
             self.save()
 
     def save(self) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +45,13 @@ class CombinedEncoder:
         parts = [encoder.encode(reviews, progress=progress) for encoder in self.encoders]
         n = len(parts[0].reviews)
         width = sum(part.reviews.shape[1] for part in parts)
-        path = self.scratch / f"{self.name}_reviews.npy" if self.scratch else None
+        blocks = (
+            join([part.reviews[start : start + _BLOCK] for part in parts])
+            for start in range(0, n, _BLOCK)
+        )
         fitted = [part.fitted for part in parts if part.fitted is not None]
         return TextFeatures(
-            reviews=collect_rows(_joined([part.reviews for part in parts]), n, width, path),
+            reviews=collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews"),
             users=join([part.users for part in parts]),
             items=join([part.items for part in parts]),
             settings={
@@ -102,8 +105,3 @@ def join(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([unit_rows(part) for part in parts], axis=1) / np.float32(
         math.sqrt(len(parts))
     )
-
-
-def _joined(parts: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-    for start in range(0, len(parts[0]), _BLOCK):
-        yield join([part[start : start + _BLOCK] for part in parts])

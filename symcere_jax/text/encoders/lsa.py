@@ -88,8 +88,8 @@ class LsaEncoder:
 
         def project(rows: str, blocks: Iterable[scipy.sparse.csr_matrix], n: int) -> np.ndarray:
             say(f"encoding {rows}")
-            path = self.scratch / f"{rows}_features.npy" if self.scratch else None
-            return collect_rows((fitted.weigh(block) @ basis for block in blocks), n, width, path)
+            projected = (fitted.weigh(block) @ basis for block in blocks)
+            return collect_rows(projected, n, width, self.scratch, f"{rows}_features")
 
         users = project("users", counts.sums(train, user_of, reviews.n_users), reviews.n_users)
         alone = project("reviews", counts, len(texts))

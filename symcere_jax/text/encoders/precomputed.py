@@ -67,8 +67,7 @@ class PrecomputedEncoder:
         self._check(vectors, len(reviews.user))
         n, width = vectors.shape
         blocks = (unit_rows(vectors[start : start + _BLOCK]) for start in range(0, n, _BLOCK))
-        path = self.scratch / f"{self.name}_reviews.npy" if self.scratch else None
-        rows = collect_rows(blocks, n, width, path)
+        rows = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews")
         settings = {"file": self.file.name, **schema.file_entry(self.file)}
         return TextFeatures.from_rows(rows, reviews, settings)
 

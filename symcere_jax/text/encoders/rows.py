@@ -14,20 +14,24 @@ from symcere_jax.arrays import unit_rows
 _BLOCK = 1 << 13
 
 
-def collect_rows(blocks: Iterable[np.ndarray], n: int, width: int, path: Path | None) -> np.ndarray:
+def collect_rows(
+    blocks: Iterable[np.ndarray], n: int, width: int, scratch: Path | None, name: str
+) -> np.ndarray:
     """Joins blocks of rows, in a file that is then mapped, or in memory.
 
     Args:
         blocks: consecutive float32 `[m, width]`.
         n: rows in all.
         width: of a row.
-        path: the file, in NumPy's format; None: in memory.
+        scratch: folder for the file; None: in memory.
+        name: of the file.
 
     Returns:
         float32 `[n, width]`.
     """
-    if path is None:
+    if scratch is None:
         return np.concatenate([np.zeros((0, width), np.float32), *blocks])
+    path = scratch / f"{name}.npy"
     # Written rather than mapped: pages that are mapped and changed stay in memory.
     with path.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (n, width)}

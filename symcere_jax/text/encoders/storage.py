@@ -19,22 +19,12 @@ _KIND = "model.json"
 _PART = "encoder_{}"
 
 
-def save_text_encoder(fitted: FittedTextEncoder, folder: Path, name: str) -> None:
-    """Writes a fitted encoder into a folder that is being prepared.
-
-    Args:
-        fitted: the encoder.
-        folder: the prepared folder; its manifest is not touched.
-        name: of the encoder within the folder.
-    """
-    _save(fitted, (folder / schema.text_model_file(name)).parent)
-
-
-def _save(fitted: FittedTextEncoder, folder: Path) -> None:
+def save_text_encoder(fitted: FittedTextEncoder, folder: Path) -> None:
+    """Writes a fitted encoder into a new folder, `text/<encoder>/model` of a prepared one."""
     folder.mkdir(parents=True)
     parts = fitted.encoders if isinstance(fitted, FittedCombined) else []
     for number, encoder in enumerate(parts):
-        _save(encoder, folder / _PART.format(number))
+        save_text_encoder(encoder, folder / _PART.format(number))
     fitted.save(folder)
     content = json.dumps({"kind": fitted.kind, "encoders": len(parts)})
     (folder / _KIND).write_text(content + "\n", encoding="utf-8")

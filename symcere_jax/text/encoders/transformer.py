@@ -73,8 +73,8 @@ class TransformerEncoder:
             fitted.use_cache(self.cache)
         n = len(reviews.texts)
         say(f"encoding {n:,} reviews")
-        path = self.scratch / f"{self.name}_reviews.npy" if self.scratch else None
-        rows = collect_rows(self._blocks(reviews.texts, fitted), n, width, path)
+        blocks = self._blocks(reviews.texts, fitted)
+        rows = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews")
         return TextFeatures.from_rows(rows, reviews, fitted.settings(), fitted)
 
     def _blocks(self, texts: Sequence[str], fitted: "FittedTransformer") -> Iterator[np.ndarray]:

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import jax.numpy as jnp
 
 from symcere_jax.errors import DataError
 from symcere_jax.text.hub.architectures import ARCHITECTURES, model_settings, read_parameters
-from symcere_jax.text.hub.batching import Chunks, tokenize
 from symcere_jax.text.hub.language_model import ACTIVATIONS, LanguageModel, ModelSettings
 from symcere_jax.text.hub.pooling import SentenceSettings
 from symcere_jax.text.hub.weights import open_weights, weight_files
@@ -30,7 +28,6 @@ class Checkpoint:
         parameters: of the module.
         tokenizer: of the `transformers` library.
         sentence: pooling, prefix and greatest length.
-        width: of a vector.
         window: most tokens of a text, special ones included.
     """
 
@@ -38,7 +35,6 @@ class Checkpoint:
     parameters: Any
     tokenizer: Any
     sentence: SentenceSettings
-    width: int
     window: int
 
     @classmethod
@@ -61,21 +57,7 @@ class Checkpoint:
         parameters = jax.tree.map(lambda x: x.astype(dtype), parameters)
         sentence = SentenceSettings.read(folder, "lasttoken" if settings.is_decoder else "mean")
         window = min(settings.window, sentence.max_length or settings.window)
-        return cls(module, parameters, _tokenizer(folder), sentence, settings.width, window)
-
-    def chunks(self, texts: Sequence[str], prefix: str | None = None) -> Chunks:
-        """Texts as token numbers, a long text in several chunks.
-
-        Args:
-            texts: without prefix.
-            prefix: stands before each chunk; None: what the model's folder says.
-        """
-        return tokenize(
-            self.tokenizer,
-            [text.lower() for text in texts] if self.sentence.lower_case else texts,
-            prefix=self.sentence.prefix if prefix is None else prefix,
-            window=self.window,
-        )
+        return cls(module, parameters, _tokenizer(folder), sentence, window)
 
 
 def model_folder(name: str) -> Path:

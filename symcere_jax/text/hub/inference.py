@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from symcere_jax.arrays import unit_rows
-from symcere_jax.text.hub.batching import TokenBatch, batches
+from symcere_jax.text.hub.batching import TokenBatch, batches, tokenize
 from symcere_jax.text.hub.checkpoint import Checkpoint
 from symcere_jax.text.hub.pooling import pool
 
@@ -51,10 +51,10 @@ class SentenceEncoder:
     @property
     def width(self) -> int:
         """Width of the vectors."""
-        return self._checkpoint.width
+        return self._checkpoint.module.settings.width
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors of texts, of norm 1.
+    def encode_as_done(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Encodes texts batch by batch, the longest ones first.
 
         A text that is longer than the model's window is encoded in chunks, of whose vectors it gets
         the mean, weighed by their tokens. The order of the texts, and what else is encoded at the
@@ -63,26 +63,17 @@ class SentenceEncoder:
         Args:
             texts: n texts; one of white space alone gets 0.
 
-        Returns:
-            float32 `[n, width]`.
-        """
-        out = np.zeros((len(texts), self.width), np.float32)
-        for places, vectors in self.encode_as_done(texts):
-            out[places] = vectors
-        return out
-
-    def encode_as_done(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """As `encode`, batch by batch, the longest texts first.
-
-        Args:
-            texts: n texts.
-
         Yields:
-            Which texts are done, int64 `[m]`, and their vectors, float32 `[m, width]`.
+            Which texts are done, int64 `[m]`, and their vectors of norm 1, float32 `[m, width]`.
         """
         checkpoint = self._checkpoint
-        window = checkpoint.window
-        chunks = checkpoint.chunks(texts, self._prefix)
+        sentence, window = checkpoint.sentence, checkpoint.window
+        chunks = tokenize(
+            checkpoint.tokenizer,
+            [text.lower() for text in texts] if sentence.lower_case else texts,
+            prefix=sentence.prefix if self._prefix is None else self._prefix,
+            window=window,
+        )
         n_devices = jax.local_device_count()
         planned = batches(
             chunks, tokens_per_device=self._tokens_per_device, n_devices=n_devices, window=window

@@ -25,11 +25,11 @@ def test_owner_means(monkeypatch, block):
 
 def test_collected_rows_are_the_same_in_a_file(tmp_path):
     blocks = [np.arange(6.0, dtype=np.float32).reshape(2, 3), np.ones((1, 3), np.float32)]
-    in_memory = collect_rows(iter(blocks), 3, 3, None)
-    mapped = collect_rows(iter(blocks), 3, 3, tmp_path / "rows.npy")
+    in_memory = collect_rows(iter(blocks), 3, 3, None, "rows")
+    mapped = collect_rows(iter(blocks), 3, 3, tmp_path, "rows")
     assert isinstance(mapped, np.memmap)
     np.testing.assert_array_equal(mapped, in_memory)
-    assert collect_rows([], 0, 5, None).shape == (0, 5)
+    assert collect_rows([], 0, 5, None, "rows").shape == (0, 5)
 
 
 @pytest.mark.parametrize("block", [1, 7, 1000])

@@ -131,7 +131,7 @@ def test_an_unknown_kind_and_another_width(folder):
 
 def test_encoders_side_by_side_are_stored_with_their_parts(dataset, tmp_path):
     lsa = load_text_encoder(dataset, "lsa")
-    save_text_encoder(FittedCombined([lsa, lsa]), tmp_path, "both")
+    save_text_encoder(FittedCombined([lsa, lsa]), tmp_path / "text/both/model")
     both = storage._load((tmp_path / schema.text_model_file("both")).parent)
     assert both.width == 2 * lsa.width
     texts = ["quiet pool", "qqqzzz"]

@@ -8,6 +8,8 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from symcere_jax.text.hub import SentenceEncoder
+
 WORDS = [
     *("red", "brake", "lens", "hose", "tent", "rope", "gasket"),
     *("city", "hotel", "breakfast", "quiet", "clean", "staff", "pool"),
@@ -35,6 +37,15 @@ CONFIGS = {
     "llama": transformers.LlamaConfig(**_DECODER, attention_bias=True),
     "mistral": transformers.MistralConfig(**_DECODER, sliding_window=None),
 }
+
+
+def encoded(encoder: SentenceEncoder, texts: list[str]) -> np.ndarray:
+    """Vectors of texts; that of each must come once."""
+    vectors: dict[int, np.ndarray] = {}
+    for places, rows in encoder.encode_as_done(texts):
+        assert not vectors.keys() & set(places.tolist())
+        vectors |= dict(zip(places.tolist(), rows, strict=True))
+    return np.stack([vectors[place] for place in range(len(texts))])
 
 
 def make_model(folder: Path, kind: str, **config: object) -> transformers.PreTrainedModel:

@@ -12,6 +12,7 @@ from symcere_jax.text.hub import SentenceEncoder, vector_width
 from tests.text.hub.models import (
     CONFIGS,
     WIDTH,
+    encoded,
     make_model,
     random_texts,
     torch_pooled,
@@ -27,7 +28,7 @@ TEXTS = ["", *random_texts(6, 13), "red", "qqq", " \n"]  # few lengths: each is 
 def test_each_architecture_equals_torch(tmp_path, kind):
     model = make_model(tmp_path, kind)
     encoder = SentenceEncoder(tmp_path)
-    made = encoder.encode(TEXTS)
+    made = encoded(encoder, TEXTS)
     assert made.dtype == np.float32
     assert made.shape == (len(TEXTS), WIDTH) == (len(TEXTS), vector_width(tmp_path))
     assert not made[[0, -1]].any()
@@ -58,8 +59,8 @@ def test_pooling_and_prefix_are_those_of_the_folder(bert, tmp_path, pooling):
     texts = ["red brake", "quiet city hotel"]
     tokens = encoder._checkpoint.tokenizer([f"staff: {text}" for text in texts])["input_ids"]
     expected = torch_vectors(model, tokens, pooling)
-    np.testing.assert_allclose(encoder.encode(texts), expected, atol=1e-4)
-    plain = SentenceEncoder(folder, prefix="").encode(texts)
+    np.testing.assert_allclose(encoded(encoder, texts), expected, atol=1e-4)
+    plain = encoded(SentenceEncoder(folder, prefix=""), texts)
     assert np.abs(plain - expected).max() > 1e-2
 
 
@@ -77,9 +78,9 @@ def test_a_long_text_is_the_mean_of_its_chunks(bert, tmp_path):
     hidden = torch_pooled(model, tokens, "mean")
     expected = (lengths[:, None] * hidden).sum(axis=0)
     expected /= np.linalg.norm(expected)
-    made = encoder.encode([" ".join(words), "red"])
+    made = encoded(encoder, [" ".join(words), "red"])
     np.testing.assert_allclose(made[0], expected, atol=1e-4)
-    cut = encoder.encode([" ".join(words[:10])])[0]
+    cut = encoded(encoder, [" ".join(words[:10])])[0]
     assert np.abs(cut - expected).max() > 1e-3
 
 
@@ -89,18 +90,14 @@ def test_batches_of_several_lengths_equal_torch(bert):
     texts = random_texts(20, 40, seed=2)
     tokens = encoder._checkpoint.tokenizer(texts)["input_ids"]
     expected = torch_vectors(model, tokens, "mean")
-    np.testing.assert_allclose(encoder.encode(texts), expected, atol=1e-4)
-    parts = dict(zip(range(20), [None] * 20, strict=True))
-    for places, vectors in encoder.encode_as_done(texts):
-        parts |= dict(zip(places.tolist(), vectors, strict=True))
-    np.testing.assert_allclose(np.stack(list(parts.values())), expected, atol=1e-4)
+    np.testing.assert_allclose(encoded(encoder, texts), expected, atol=1e-4)
 
 
 def test_bfloat16_is_close_to_float32(bert):
     folder, _ = bert
     texts = random_texts(20, 13)
-    whole = SentenceEncoder(folder).encode(texts)
-    half = SentenceEncoder(folder, bfloat16=True).encode(texts)
+    whole = encoded(SentenceEncoder(folder), texts)
+    half = encoded(SentenceEncoder(folder, bfloat16=True), texts)
     assert half.dtype == np.float32
     assert 0 < np.abs(half - whole).max() < 0.1
     assert (half * whole).sum(axis=1).min() > 0.99
@@ -115,10 +112,11 @@ def test_the_number_of_devices_changes_nothing(bert, run_on_devices, tmp_path):
         "from symcere_jax.text.hub import SentenceEncoder\n"
         "folder, texts, out = sys.argv[1:]\n"
         "encoder = SentenceEncoder(Path(folder), tokens_per_device=64)\n"
-        "np.save(out, encoder.encode(json.loads(texts)))\n"
+        "from tests.text.hub.models import encoded\n"
+        "np.save(out, encoded(encoder, json.loads(texts)))\n"
     )
     run_on_devices(3, code, folder, json.dumps(texts), tmp_path / "out.npy")
-    one = SentenceEncoder(folder).encode(texts)
+    one = encoded(SentenceEncoder(folder), texts)
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), one, atol=1e-5)
 
 
@@ -130,7 +128,7 @@ def test_the_real_minilm_equals_torch():
     tokens = encoder._checkpoint.tokenizer(texts)["input_ids"]
     model = transformers.AutoModel.from_pretrained(folder).eval()
     expected = torch_vectors(model, tokens, "mean")
-    made = encoder.encode([*texts, f"{texts[0]} " * 40])
+    made = encoded(encoder, [*texts, f"{texts[0]} " * 40])
     np.testing.assert_allclose(made[:3], expected, atol=1e-4)
     assert made[3] @ made[0] > 0.4 > made[3] @ made[1]  # of several chunks
     assert encoder.width == 384

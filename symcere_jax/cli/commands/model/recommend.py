@@ -21,6 +21,7 @@ keeps them.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,9 @@ from symcere_jax.cli.progress import counting_bar
 from symcere_jax.errors import ConfigError
 from symcere_jax.recommend import NewUser, Recommender, read_ids
 from symcere_jax.recommend.bulk import PART_USERS, write_recommendations
-from symcere_jax.recommend.formats import ranking_line, user_lines
+from symcere_jax.recommend.formats import json_line, ranking_entries, user_lines
 from symcere_jax.recommend.item_index import EXACT, INDEX_HELP, INDEXES
+from symcere_jax.recommend.recommender import Ranking
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "prepared folder that the model was trained on", required=True
@@ -82,21 +84,20 @@ def main() -> None:
     if _SEARCH.value is not None:
         ranking = recommender.search(_SEARCH.value, _K.value, filter_items=filter_items)
         _note_unknown_words(recommender, [_SEARCH.value])
-        print(ranking_line(recommender, "text", _SEARCH.value, ranking))
+        _print(recommender, "text", [_SEARCH.value], [ranking])
     elif _SIMILAR.value is not None:
         rankings = recommender.similar_items(_SIMILAR.value, _K.value, filter_items=filter_items)
-        for item, ranking in zip(_SIMILAR.value, rankings, strict=True):
-            print(ranking_line(recommender, "item_id", item, ranking))
+        _print(recommender, "item_id", _SIMILAR.value, rankings)
     elif for_new_user:
         texts = _TEXTS.value or []
-        [ranking] = recommender.recommend_new(
+        rankings = recommender.recommend_new(
             [NewUser(_ITEMS.value or [], texts)],
             _K.value,
             exclude_seen=_EXCLUDE_SEEN.value,
             filter_items=filter_items,
         )
         _note_unknown_words(recommender, texts)
-        print(ranking_line(recommender, "user_id", None, ranking))
+        _print(recommender, "user_id", [None], rankings)
     else:
         allowed = None if filter_items is None else recommender.items.rows(filter_items)
         _recommend(recommender, _user_rows(recommender), allowed)
@@ -119,7 +120,7 @@ def _recommend(recommender: Recommender, rows: np.ndarray, allowed: np.ndarray |
             top = recommender.recommend_rows(
                 part, _K.value, exclude_seen=_EXCLUDE_SEEN.value, allowed=allowed
             )
-            sys.stdout.writelines(f"{line}\n" for line in user_lines(recommender, part, top))
+            sys.stdout.writelines(user_lines(recommender, part, top))
         return
     stop = training_runs.stop_on_signals("after this part")
     with counting_bar("user") as show:
@@ -138,6 +139,12 @@ def _recommend(recommender: Recommender, rows: np.ndarray, allowed: np.ndarray |
         cli.say("stopped; the same command resumes")
         sys.exit(cli.PREEMPTED)
     print(f"{len(rows):,} users: {_OUTPUT.value}")
+
+
+def _print(
+    recommender: Recommender, key: str, values: Sequence[str | None], rankings: Sequence[Ranking]
+) -> None:
+    sys.stdout.writelines(map(json_line, ranking_entries(recommender, key, values, rankings)))
 
 
 def _note_unknown_words(recommender: Recommender, texts: list[str]) -> None:
