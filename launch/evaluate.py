@@ -1,4 +1,4 @@
-"""Scores a trained model: full ranking of the whole catalogue for every user."""
+"""Scores a trained model: full ranking of the whole catalog for every user."""
 
 from symcere_jax.cli.commands.model.evaluate import run
 

@@ -1,4 +1,4 @@
-"""Explains by words and neighbours: why a review fits its item, why an item is recommended."""
+"""Explains by words and neighbors: why a review fits its item, why an item is recommended."""
 
 from symcere_jax.cli.commands.insight.explain import run
 

@@ -1,9 +1,8 @@
 """The user–item graph and message passing on it."""
 
+from symcere_jax.graph.adjacency import Adjacency, build_adjacency
 from symcere_jax.graph.bipartite import bipartite_graph
 from symcere_jax.graph.propagation import (
-    Adjacency,
-    build_adjacency,
     propagate,
     propagate_walks,
 )

@@ -1,11 +1,11 @@
-"""The user–item graph: who interacted with what, in both directions, with normalised weights."""
+"""The user–item graph: who interacted with what, in both directions, with normalized weights."""
 
 import jraph
 import numpy as np
 
 
 def bipartite_graph(interactions: np.ndarray, n_users: int, n_items: int) -> jraph.GraphsTuple:
-    """The symmetrically normalised graph of users and items.
+    """The symmetrically normalized graph of users and items.
 
     Nodes are the users, then the items: item `i` is node `n_users + i`. Each interaction gives an
     edge in either direction, of weight

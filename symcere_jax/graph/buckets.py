@@ -1,20 +1,20 @@
-"""Neighbour lists laid out for fast sums: rows of similar length side by side.
+"""Neighbor lists laid out for fast sums: rows of similar length side by side.
 
-The sum over the neighbours of every node is computed as a few large, regular gathers:
+The sum over the neighbors of every node is computed as a few large, regular gathers:
 
-- The neighbours of a node are a *list*. A list longer than `MAX_ROW` is cut into several *rows*,
+- The neighbors of a node are a *list*. A list longer than `MAX_ROW` is cut into several *rows*,
   whose sums are then added by a list of the next *level*; any other list is a row by itself. So
   a node of very high degree costs neither long loops nor padding.
 - The rows of a level are dealt into *buckets* by length. A bucket is as wide as its longest row;
   shorter ones are padded. The bounds between buckets are chosen for the least padding.
 - A bucket is stored transposed, `[steps, unroll, rows]`: each step of a loop over it adds `unroll`
-  neighbours to every row.
+  neighbors to every row.
 
 A row's place in the sequence of all buckets is its *slot*. Node states are held in slot order.
 
 Gathers are bound by the cache, so that order matters: all users come before all items, because
-each side reads only the other one's states; and a list starts with its most popular neighbours, so
-that one step of a loop reads neighbours of similar popularity.
+each side reads only the other one's states; and a list starts with its most popular neighbors, so
+that one step of a loop reads neighbors of similar popularity.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ import numpy as np
 # Chosen by measurement with benchmarks.speed.comparison. Rows of 64 and 128 are equally fast,
 # those of 32 and 256 are slower, and 64 compiles faster than 128.
 MAX_ROW = 64
-# Neighbours added in one pass over a bucket. 8 is faster than 4 and 16.
+# Neighbors added in one pass over a bucket. 8 is faster than 4 and 16.
 UNROLL = 8
 # What a bucket has to save, as a share of all gathers: it takes 0.05 to 0.1 s to compile. Between
 # 0.5 % (21 buckets on Gowalla) and 4 % (10 buckets) the speed is the same.
@@ -33,7 +33,7 @@ BUCKET_COST = 0.02
 
 @dataclasses.dataclass(frozen=True)
 class Buckets:
-    """The neighbour lists of a graph.
+    """The neighbor lists of a graph.
 
     Attributes:
         levels: buckets, int32 `[steps, unroll, rows]`, of the slots whose states are added. Level 0
@@ -48,7 +48,7 @@ class Buckets:
 
 
 def build_buckets(senders: np.ndarray, receivers: np.ndarray, n_nodes: int) -> Buckets:
-    """Lays out the neighbour lists of a graph, in time O(edges · log edges).
+    """Lays out the neighbor lists of a graph, in time O(edges · log edges).
 
     Args:
         senders: int `[n_edges]`, nodes whose states are added.
@@ -60,7 +60,7 @@ def build_buckets(senders: np.ndarray, receivers: np.ndarray, n_nodes: int) -> B
     # One list more than nodes, an empty one: its sum is 0, and padding points to it.
     lengths = np.append(degree, 0)
     owners = np.arange(n_nodes + 1)
-    # Items have neighbours that come before them. Empty lists go last, behind all that changes.
+    # Items have neighbors that come before them. Empty lists go last, behind all that changes.
     groups = np.ones(n_nodes + 1, bool)
     groups[np.repeat(owners, lengths)] = senders < np.repeat(owners, lengths)
 
@@ -163,7 +163,7 @@ def _lists_by_popularity(
 def _choose_widths(lengths: np.ndarray, bucket_cost: float) -> np.ndarray:
     """Widths of buckets, descending, that leave the least padding; width 0 for empty rows.
 
-    Minimises `Σ_buckets (rows · width + bucket_cost)` by dynamic programming over the lengths.
+    Minimizes `Σ_buckets (rows · width + bucket_cost)` by dynamic programming over the lengths.
     """
     longest, n_rows = np.unique(lengths[lengths > 0], return_counts=True)
     # A little more than needed, so that every step of the loop adds as many.

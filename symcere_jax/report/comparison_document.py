@@ -102,7 +102,7 @@ def _draw(comparison: Comparison, panels: list["Axes"]) -> None:
         else:
             ends = [[run.test.difference - run.test.low], [run.test.high - run.test.difference]]
             differences.errorbar(run.test.difference, row, xerr=ends, capsize=3, **style)
-    differences.axvline(0.0, color="grey", linewidth=1.0)
+    differences.axvline(0.0, color="gray", linewidth=1.0)
     names = [plain(run.name) for run in comparison.runs]
     differences.set_yticks(range(len(names)), names)
     differences.set_ylim(len(names) - 0.5, -0.5)  # the first run on top, as in the tables

@@ -41,7 +41,7 @@ def scores(scorer, users=range(N_USERS)):
 
 
 def adjacency():
-    """The normalised adjacency, an edge at a time."""
+    """The normalized adjacency, an edge at a time."""
     dense = matrix()
     full = np.zeros((N_USERS + N_ITEMS, N_USERS + N_ITEMS))
     for user, item in TRAIN:

@@ -20,7 +20,7 @@ def _objective(users, items, alpha, regularization):
 
 
 def _solve(items, targets, alpha, regularization):
-    """The rows that minimise the objective, those of the other side being fixed."""
+    """The rows that minimize the objective, those of the other side being fixed."""
     rows = []
     for target in targets:
         weights = np.where(target > 0, alpha, 1.0)

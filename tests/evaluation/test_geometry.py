@@ -88,7 +88,7 @@ def test_norms_that_follow_popularity(power, expected):
     assert norm_popularity_correlation(embeddings, counts) == pytest.approx(expected)
 
 
-def test_normalised_embeddings_have_no_correlation():
+def test_normalized_embeddings_have_no_correlation():
     embeddings = np.random.default_rng(2).standard_normal((50, 8)).astype(np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     assert np.ptp(np.linalg.norm(embeddings.astype(np.float64), axis=1)) > 0  # rounding

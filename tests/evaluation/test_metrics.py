@@ -15,7 +15,7 @@ from symcere_jax.evaluation.metrics import (
 
 from . import folders
 
-NO_ITEM = 1000  # beyond all catalogues of these tests
+NO_ITEM = 1000  # beyond all catalogs of these tests
 compiled = jax.jit(ranking_metrics, static_argnames="ks")
 
 

@@ -74,7 +74,7 @@ def test_blocks_that_are_ranked_at_once_stay_in_order(at_once, monkeypatch):
 
 
 @pytest.mark.parametrize("k", [6, 7, 20])
-def test_k_beyond_the_catalogue_is_padded(k):
+def test_k_beyond_the_catalog_is_padded(k):
     _check(_scores(3, 6), [(0, 1), (2, 0), (2, 5)], np.arange(3), k)
 
 
@@ -206,7 +206,7 @@ def test_scores_of_minus_infinity_leave_no_item():
     assert items.tolist() == [[4, -1], [-1, -1]]
 
 
-def test_a_large_catalogue_is_ranked_as_a_small_one_is():
+def test_a_large_catalog_is_ranked_as_a_small_one_is():
     scores = _scores(6, 3000)  # five values: hundreds of ties for each rank
     seen = [(user, item) for user in range(6) for item in range(user, 3000, 7)]
     _check(scores, seen, np.arange(6), 10, block_users=4)

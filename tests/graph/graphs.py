@@ -25,7 +25,7 @@ class Case:
         return bipartite_graph(self.interactions, self.n_users, self.n_items)
 
     def dense(self) -> np.ndarray:
-        """The normalised adjacency, float64 `[n_nodes, n_nodes]`, from its definition."""
+        """The normalized adjacency, float64 `[n_nodes, n_nodes]`, from its definition."""
         adjacency = np.zeros((self.n_nodes, self.n_nodes))
         for user, item in self.interactions:
             adjacency[user, self.n_users + item] = adjacency[self.n_users + item, user] = 1

@@ -20,7 +20,7 @@ def layout(case: Case) -> Buckets:
     return build_buckets(graph.senders, graph.receivers, case.n_nodes)
 
 
-def neighbour_sums(buckets: Buckets, states: np.ndarray) -> np.ndarray:
+def neighbor_sums(buckets: Buckets, states: np.ndarray) -> np.ndarray:
     """What the buckets are for, in plain loops: float64 `[n_nodes, d]`."""
     of_slot = np.zeros((len(buckets.node_of_slot), states.shape[1]))
     owned = buckets.node_of_slot < len(states)
@@ -41,12 +41,12 @@ def neighbour_sums(buckets: Buckets, states: np.ndarray) -> np.ndarray:
 def check_sums(case: Case) -> None:
     states = case.states(2).astype(np.float64)
     expected = (case.dense() > 0) @ states
-    np.testing.assert_allclose(neighbour_sums(layout(case), states), expected, atol=1e-9)
+    np.testing.assert_allclose(neighbor_sums(layout(case), states), expected, atol=1e-9)
 
 
 @settings(max_examples=30)
 @given(cases())
-def test_sums_are_those_over_neighbours(case: Case):
+def test_sums_are_those_over_neighbors(case: Case):
     check_sums(case)
 
 

@@ -7,11 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symcere_jax.graph import (
-    bipartite_graph,
     build_adjacency,
     propagate,
     propagate_walks,
-    propagation,
 )
 
 from .graphs import Case, cases, random_case, skewed_case, star
@@ -277,70 +275,9 @@ def test_padding_factor_and_sizes_are_reported():
     assert (segment.padding_factor, segment.n_buckets) == (1, 0)
 
 
-def _chosen(graph):
-    adjacency = build_adjacency(graph)
-    return "bucketed" if adjacency.n_buckets else "segment"
-
-
-def test_on_cpu_the_bucketed_method_is_chosen_without_trial(monkeypatch):
-    monkeypatch.setattr(propagation, "_trial_seconds", None)
-    assert _chosen(star(3).graph()) == "bucketed"
-
-
-@pytest.mark.parametrize("faster", METHODS)
-def test_elsewhere_the_faster_method_is_chosen(faster, monkeypatch):
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-
-    def seconds(adjacency):
-        assert propagation_seconds(adjacency) > 0  # it runs
-        is_bucketed = adjacency.n_buckets > 0
-        return 1.0 if is_bucketed == (faster == "bucketed") else 2.0
-
-    propagation_seconds = propagation._trial_seconds
-    monkeypatch.setattr(propagation, "_trial_seconds", seconds)
-    assert _chosen(star(3).graph()) == faster
-
-
-@pytest.mark.parametrize(
-    ("n_processes", "most_edges", "interactions"),
-    [(2, 100, [[0, 0]]), (1, 1, [[0, 0]]), (1, 100, np.zeros((0, 2), int))],
-    ids=["several processes", "too large for the plain method", "no edges"],
-)
-def test_elsewhere_no_trial_is_made_of(n_processes, most_edges, interactions, monkeypatch):
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(jax, "process_count", lambda: n_processes)
-    monkeypatch.setattr(propagation, "_MAX_TRIAL_EDGES", most_edges)
-    monkeypatch.setattr(propagation, "_trial_seconds", None)
-    adjacency = build_adjacency(bipartite_graph(np.asarray(interactions), 2, 2))
-    assert isinstance(adjacency, propagation.BucketedAdjacency)
-
-
 def test_unknown_method_is_refused():
-    with pytest.raises(ValueError, match="must be one of auto, bucketed, segment"):
+    with pytest.raises(ValueError, match="must be one of bucketed, segment"):
         build_adjacency(star(2).graph(), "dense")
-
-
-def test_weights_that_do_not_factor_are_refused():
-    graph = star(3).graph()
-    with pytest.raises(ValueError, match="not symmetric with weights"):
-        build_adjacency(graph._replace(edges=2 * graph.edges))
-
-
-def test_a_directed_graph_is_refused():
-    # Every node has one edge in and one out, so that degrees and weights look symmetric.
-    ring = np.arange(4, dtype=np.int32)
-    graph = (
-        star(2)
-        .graph()
-        ._replace(
-            senders=np.roll(ring, 1),
-            receivers=ring,
-            edges=np.ones(4, np.float32),
-            n_node=np.array([4]),
-        )
-    )
-    with pytest.raises(ValueError, match="not symmetric"):
-        build_adjacency(graph)
 
 
 def test_unsorted_receivers_are_refused():

@@ -84,8 +84,8 @@ LOSSES = {
     "labels": _labels(64),
     "labels, in blocks": _labels(2),
     "cross-modal": _cross_modal,
-    "catalogue": _catalog(0),
-    "catalogue, all seen": _catalog(9),
+    "catalog": _catalog(0),
+    "catalog, all seen": _catalog(9),
     "in batch": _in_batch(64),
     "in batch, in blocks": _in_batch(2),
     "bpr": _bpr(False),
@@ -105,7 +105,7 @@ def test_losses_and_gradients_are_finite(name, n_rows, dtype):
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((2, n_rows, WIDTH))
     values = []
-    for magnitude in (0.0, 1.0, 1e4):  # as far as unnormalised embeddings go
+    for magnitude in (0.0, 1.0, 1e4):  # as far as unnormalized embeddings go
         for labels in (np.zeros(n_rows, int), np.arange(n_rows), np.arange(n_rows) % 2):
             for made in (rows, np.broadcast_to(rows[:1, :1], rows.shape), -rows[::-1] * [[[1.0]]]):
                 anchors, candidates = jnp.asarray(magnitude * made, dtype)
@@ -115,5 +115,5 @@ def test_losses_and_gradients_are_finite(name, n_rows, dtype):
                     assert gradient.dtype == dtype
                     assert np.isfinite(np.asarray(gradient, np.float32)).all(), (magnitude, labels)
                 values.append(float(value))
-    if n_rows > 1 and name not in ("sincere, without positives", "catalogue, all seen"):
+    if n_rows > 1 and name not in ("sincere, without positives", "catalog, all seen"):
         assert max(values) > 1e6  # the extremes were reached

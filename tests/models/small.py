@@ -61,7 +61,7 @@ def random_params(model: SymCERE, inputs: ModelInputs):
 
 
 def dense_adjacency() -> np.ndarray:
-    """The normalised adjacency of users, then items, float64 `[n_nodes, n_nodes]`."""
+    """The normalized adjacency of users, then items, float64 `[n_nodes, n_nodes]`."""
     adjacency = np.zeros((N_USERS + N_ITEMS, N_USERS + N_ITEMS))
     for user, item in PAIRS:
         weight = ((PAIRS[:, 0] == user).sum() * (PAIRS[:, 1] == item).sum()) ** -0.5

@@ -17,7 +17,7 @@ def kernel(left, right):
 
 
 def draw(n, dim=5, seed=0):
-    """Embeddings in clusters: some items have near neighbours."""
+    """Embeddings in clusters: some items have near neighbors."""
     rng = np.random.default_rng(seed)
     centers = rng.standard_normal((max(n // 3, 1), dim))
     return np.float32(centers[rng.integers(len(centers), size=n)] + 0.1 * rng.random((n, dim)))
@@ -49,7 +49,7 @@ def test_scores_are_those_of_loops(n_items, seed):
 
 
 def off_diagonal(rows):
-    """The kernel of items of which none is its own neighbour."""
+    """The kernel of items of which none is its own neighbor."""
     near = kernel(rows, rows)
     np.fill_diagonal(near, 0)
     return near
@@ -59,7 +59,7 @@ def approximation(found):
     return np.asarray(found.features * found.signs, float) @ found.features.T
 
 
-def test_few_columns_stand_for_a_large_catalogue(monkeypatch):
+def test_few_columns_stand_for_a_large_catalog(monkeypatch):
     monkeypatch.setattr(item_neighbors, "MAX_COLUMNS", 60)
     items = draw(450, dim=16)
     found = ItemNeighbors.fit(items, 1.0)
@@ -72,7 +72,7 @@ def test_few_columns_stand_for_a_large_catalogue(monkeypatch):
 
 
 @pytest.mark.parametrize("n_items", [257, 300, 600])
-def test_too_few_columns_make_no_neighbours_of_strangers(n_items):
+def test_too_few_columns_make_no_neighbors_of_strangers(n_items):
     items = np.float32(np.random.default_rng(0).standard_normal((n_items, 16)))
     items[1::100] = items[::100][: len(items[1::100])] + 0.01  # and a few twins
     near = off_diagonal(items)
@@ -87,7 +87,7 @@ def test_too_few_columns_make_no_neighbours_of_strangers(n_items):
 def test_an_item_has_the_columns_that_it_would_get_as_a_new_one():
     items = draw(20)
     found = ItemNeighbors.fit(items, 1.0)
-    # As a new one it is a neighbour of its former self.
+    # As a new one it is a neighbor of its former self.
     itself = found.features_of(items) - found.basis
     np.testing.assert_allclose(itself, found.features, atol=1e-3)
     # Length is of no account.

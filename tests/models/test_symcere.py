@@ -76,7 +76,7 @@ def test_score_block_is_a_row_a_user():
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_untrained_scores_are_text_neighbours_on_the_graph():
+def test_untrained_scores_are_text_neighbors_on_the_graph():
     model, inputs = small.build(
         graph_embeddings=False, user_text_weight=0.0, item_text_weight=1.0, n_layers=1
     )
@@ -114,7 +114,7 @@ def test_isolated_nodes_have_finite_scores_and_gradients(settings):
     found = _scores(model, params, inputs)
     assert np.isfinite(found).all()
     if not model.settings.graph_embeddings:
-        # Neither text nor neighbours: no direction.
+        # Neither text nor neighbors: no direction.
         assert not found[6].any()
         assert not found[:, 4].any()
     gradient = jax.grad(loss)(params, inputs)
@@ -122,7 +122,7 @@ def test_isolated_nodes_have_finite_scores_and_gradients(settings):
     assert all(1e-6 < value < 1e3 for value in jax.tree.leaves(largest)), largest
 
 
-def test_normalised_rows_have_norm_one():
+def test_normalized_rows_have_norm_one():
     model, inputs = small.build()
     params = small.random_params(model, inputs)
     embeddings = _embed(model, params, inputs)
@@ -130,7 +130,7 @@ def test_normalised_rows_have_norm_one():
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
 
 
-def test_without_normalisation_magnitude_stays():
+def test_without_normalization_magnitude_stays():
     model, inputs = small.build(normalize=False)
     params = small.random_params(model, inputs)
     embeddings = _embed(model, params, inputs)

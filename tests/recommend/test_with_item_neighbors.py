@@ -87,7 +87,7 @@ def test_new_users_have_neighbors(recommender, dataset):
     items = np.asarray(embeddings.items, float)
     temperature = recommender.fold_in.model.temperature_of(recommender.fold_in.params)
     near = np.exp(16 * (items @ items[[4, 9]].T - 1))
-    near[[4, 9], [0, 1]] = 0  # no item is its own neighbour
+    near[[4, 9], [0, 1]] = 0  # no item is its own neighbor
     near = near.mean(axis=1) * WEIGHT / temperature
     expected = items @ users[0] + embeddings.item_bias + near
     np.testing.assert_allclose(

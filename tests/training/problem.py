@@ -169,7 +169,7 @@ class Nodes:
 
 
 def adjacency() -> np.ndarray:
-    """The normalised adjacency, an edge at a time."""
+    """The normalized adjacency, an edge at a time."""
     matrix = np.zeros((N_USERS + N_ITEMS, N_USERS + N_ITEMS))
     for user, item in PAIRS.tolist():
         user_degree = sum(1 for other, _ in PAIRS.tolist() if other == user)

@@ -87,7 +87,7 @@ def test_other_data_and_other_models_are_refused(earlier, dataset, dataset_witho
         warm_params(earlier, config.replace(n_layers=2), dataset, {})
 
 
-def test_whether_neighbours_count_is_free(earlier, dataset, tmp_path):
+def test_whether_neighbors_count_is_free(earlier, dataset, tmp_path):
     config = Settings(**SETTINGS | {"epochs": 0}, item_neighbors=False)
     result = train(config, dataset, tmp_path, warm_start=earlier)
     assert result.neighbor_weight == 0

@@ -30,7 +30,7 @@ def test_k_core_equals_a_naive_loop(pairs, k):
 
 
 def test_k_core_unravels_a_chain_in_many_rounds():
-    # A path u0-i0-u1-i1-…: its ends fall first, then their neighbours, to the middle.
+    # A path u0-i0-u1-i1-…: its ends fall first, then their neighbors, to the middle.
     user = np.repeat(np.arange(50), 2)[1:]
     item = np.repeat(np.arange(50), 2)[:-1]
     assert not k_core(user, item, 2).any()

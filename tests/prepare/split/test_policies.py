@@ -29,7 +29,7 @@ def counts_of_user(split: np.ndarray, user: np.ndarray, u: int) -> list[int]:
 
 
 @given(COUNTS, SHARES, st.integers(0, 5))
-def test_every_user_has_the_shares_rounded_to_a_neighbour(counts, shares, seed):
+def test_every_user_has_the_shares_rounded_to_a_neighbor(counts, shares, seed):
     valid_share, test_share = shares
     user = users_of(counts)
     split = split_by_ratio(user, None, valid_share=valid_share, test_share=test_share, seed=seed)
@@ -59,7 +59,7 @@ def test_shares_hold_over_users_of_three_reviews():
     np.testing.assert_allclose(shares, [0.7, 0.1, 0.2], atol=0.01)
 
 
-def test_random_split_has_no_favourite_place():
+def test_random_split_has_no_favorite_place():
     user = users_of([10] * 5_000)
     split = split_by_ratio(user, None, valid_share=0.0, test_share=0.3, seed=0)
     of_place = (split.reshape(-1, 10) == TEST).mean(axis=0)

@@ -54,7 +54,7 @@ def _parts(features):
 
 
 def test_equals_an_exact_decomposition(reviews):
-    # All but one of the dimensions: the randomised range finder then misses nothing.
+    # All but one of the dimensions: the randomized range finder then misses nothing.
     width = reviews.n_items - 1
     features = LsaEncoder(width=width).encode(reviews)
     expected = _oracle(reviews, width)

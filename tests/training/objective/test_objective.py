@@ -135,7 +135,7 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_micro_batches(case):
         assert found == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-3, abs=1e-4), name
 
 
-def test_more_candidates_than_items_are_the_catalogue():
+def test_more_candidates_than_items_are_the_catalog():
     every = problem.config(candidates="sampled", sampled_candidates=99)
     objectives = problem.objective(every), problem.objective(problem.config())
     params = problem.params(objectives[0].model)
@@ -191,7 +191,7 @@ def test_a_term_that_is_off_does_not_appear(off, gone):
 def free_items():
     """Gradients of the free embeddings of items, for user 0 and item 0 alone.
 
-    Without message passing and normalisation, that of a negative j is `p_j z_u / τ` with its
+    Without message passing and normalization, that of a negative j is `p_j z_u / τ` with its
     softmax probability p_j.
     """
 

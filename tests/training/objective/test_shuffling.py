@@ -38,7 +38,7 @@ def test_places_alone_give_what_they_give_together(n, seed):
 
 
 @pytest.mark.parametrize("n", [1000, 1_500_000])
-def test_values_are_uniform_and_neighbours_independent(n):
+def test_values_are_uniform_and_neighbors_independent(n):
     values = (_orders(n, 500) + 0.5) / n
     # Far apart, so that the values of a row may count as drawn with replacement.
     assert stats.kstest(values[:, ::50].ravel(), "uniform").pvalue > 1e-3

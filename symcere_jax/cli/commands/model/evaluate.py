@@ -1,4 +1,4 @@
-r"""Scores a trained model: full ranking of the whole catalogue for every user.
+r"""Scores a trained model: full ranking of the whole catalog for every user.
 
   python launch/evaluate.py --workdir=runs/shop --dataset=data/shop --split=test
 

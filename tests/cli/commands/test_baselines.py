@@ -9,7 +9,7 @@ import pytest
 
 from symcere_jax.study.comparison import compare_runs
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 SCRIPT = str(ROOT / "launch" / "baselines.py")

@@ -99,7 +99,7 @@ def test_errors_are_one_line_and_nothing_is_written(compare, dataset, runs, tmp_
 
 
 def test_it_starts_as_a_script():
-    script = Path(__file__).parents[2] / "launch" / "compare.py"
+    script = Path(__file__).parents[3] / "launch" / "compare.py"
     command = [sys.executable, str(script), "--help"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     for flag in ("--dataset", "--runs", "--split", "--metric", "--reference", "--output"):

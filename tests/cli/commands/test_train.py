@@ -12,7 +12,7 @@ from symcere_jax.settings import Settings
 from symcere_jax.training import Checkpoints
 from symcere_jax.training.metric_log import read_metric_log
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.flags"))
+CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.flags"))
 
 
 def _records(workdir):

@@ -1,0 +1,117 @@
+"""A graph prepared for message passing, in two forms."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+
+from symcere_jax.graph.buckets import build_buckets
+
+_METHODS = ("bucketed", "segment")
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class SegmentAdjacency:
+    """An edge list, summed by `jraph.segment_sum`: the plain method.
+
+    Attributes:
+        senders: int32 `[n_edges]`.
+        receivers: int32 `[n_edges]`, sorted.
+        weights: float32 `[n_edges]`.
+        n_nodes: number of nodes.
+    """
+
+    senders: jax.Array
+    receivers: jax.Array
+    weights: jax.Array
+    n_nodes: int = dataclasses.field(metadata={"static": True})
+
+    @property
+    def n_edges(self) -> int:
+        """Number of directed edges."""
+        return self.senders.shape[0]
+
+    @property
+    def n_buckets(self) -> int:
+        """Number of buckets: none."""
+        return 0
+
+    @property
+    def padding_factor(self) -> float:
+        """Gathered states for each edge."""
+        return 1.0
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class BucketedAdjacency:
+    """Neighbor lists in buckets of similar length: the fast method. See `buckets.Buckets`.
+
+    Attributes:
+        levels: buckets, int32 `[steps, unroll, rows]`, of the slots whose states are added.
+        slot_of_node: int32 `[n_nodes]`.
+        node_of_slot: int32 `[n_slots]`, `n_nodes` where the slot belongs to no node.
+        degree: float32 `[n_nodes]`, 1 for an isolated node, so that it can divide.
+        n_nodes: number of nodes.
+        n_edges: number of directed edges.
+    """
+
+    levels: tuple[tuple[jax.Array, ...], ...]
+    slot_of_node: jax.Array
+    node_of_slot: jax.Array
+    degree: jax.Array
+    n_nodes: int = dataclasses.field(metadata={"static": True})
+    n_edges: int = dataclasses.field(metadata={"static": True})
+
+    @property
+    def n_buckets(self) -> int:
+        """Number of buckets, over all levels."""
+        return sum(bucket.size > 0 for level in self.levels for bucket in level)
+
+    @property
+    def padding_factor(self) -> float:
+        """Gathered states for each edge, 1 at best."""
+        n_gathered = sum(bucket.size for level in self.levels for bucket in level)
+        return n_gathered / max(self.n_edges, 1)
+
+
+Adjacency = BucketedAdjacency | SegmentAdjacency
+
+
+def build_adjacency(graph: jraph.GraphsTuple, method: str = "bucketed") -> Adjacency:
+    """Prepares a graph for `propagate`.
+
+    The result is a pytree: pass it to jitted functions as an argument. As a constant that they
+    close over, it would be compiled into them.
+
+    Args:
+        graph: from `bipartite_graph`: symmetric, with weights `1 / sqrt(deg · deg)`.
+        method: "bucketed", which takes the weights from the degrees; or "segment", the plain one.
+
+    Raises:
+        ValueError: an unknown method, or receivers that are not sorted.
+    """
+    if method not in _METHODS:
+        raise ValueError(f"method is {method!r}, must be one of {', '.join(_METHODS)}")
+    n_nodes = int(graph.n_node.sum())
+    senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
+    if (receivers[1:] < receivers[:-1]).any():
+        raise ValueError("the receivers of the graph are not sorted; build it by bipartite_graph")
+    if method == "segment":
+        return SegmentAdjacency(
+            jnp.asarray(senders), jnp.asarray(receivers), jnp.asarray(graph.edges), n_nodes
+        )
+
+    degree = np.maximum(np.bincount(receivers, minlength=n_nodes), 1).astype(np.float32)
+    buckets = build_buckets(senders, receivers, n_nodes)
+    return BucketedAdjacency(
+        levels=jax.tree.map(jnp.asarray, buckets.levels),
+        slot_of_node=jnp.asarray(buckets.slot_of_node),
+        node_of_slot=jnp.asarray(buckets.node_of_slot),
+        degree=jnp.asarray(degree),
+        n_nodes=n_nodes,
+        n_edges=len(senders),
+    )
