@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
-OLDEST := tests/test_end_to_end.py tests/training/test_checkpoint.py tests/data \
+OLDEST := tests/test_end_to_end.py tests/training/checkpoints tests/data \
   tests/graph/test_propagation.py tests/losses/test_sincere.py tests/text/encoders \
   tests/prepare/read/formats
 QUICKSTART ?= runs/quickstart
