@@ -26,7 +26,7 @@ def constraints(setup: Path = SETUP, *, extras: bool = False) -> dict[str, str]:
         declared += parser["options.extras_require"].values()
     oldest = {}
     for line in "\n".join(declared).split("\n"):
-        if not line.strip():
+        if not line.strip() or line.strip().startswith("symcere-jax["):  # extras of its own
             continue
         match = REQUIREMENT.fullmatch(line.strip())
         if match is None:
