@@ -27,6 +27,7 @@ import jraph
 from symcere_jax.graph.adjacency import Adjacency, BucketedAdjacency, SegmentAdjacency
 
 
+@functools.partial(jax.jit, static_argnames="n_layers")
 def propagate(adjacency: Adjacency, x: jax.Array, n_layers: int) -> jax.Array:
     """LightGCN's propagation, `mean_{l=0..n_layers} A^l x`.
 

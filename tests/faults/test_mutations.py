@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from symcere_jax.data import ReviewDataset
-from symcere_jax.data import dataset as reading
+from symcere_jax.data import stored_files as reading
 from symcere_jax.errors import CheckpointError, DataError
 from symcere_jax.text import load_text_encoder
 from symcere_jax.training import load_model
@@ -54,14 +54,14 @@ def test_of_a_prepared_folder(dataset, tmp_path):
     rng = np.random.default_rng(0)
     for name in [*dataset.manifest.files, "manifest.json"]:
         for how in _mutations(folder / name, rng):
-            reading._VERIFIED.clear()  # written within the same tick of the clock
+            reading._verified.clear()  # written within the same tick of the clock
             try:
                 digest = _digest(folder)
             except DataError as error:
                 assert str(folder) in str(error) and len(str(error).splitlines()) == 1
             else:
                 assert (name, digest) == ("manifest.json", expected), (name, how)
-    reading._VERIFIED.clear()
+    reading._verified.clear()
     assert _digest(folder) == expected
 
 

@@ -159,7 +159,6 @@ def test_the_model_is_as_the_settings_say(dataset):
     )
     model = SymCERE(dataset.n_users, dataset.n_items, config)
     assert (model.n_users, model.n_items) == (dataset.n_users, dataset.n_items)
-    assert (model.dim, model.temperature, model.dropout) == (6, 0.25, 0.125)
     assert model.settings == config
     inputs = ModelInputs.from_dataset(dataset, config)
     params = jax.jit(model.init)(jax.random.key(0), inputs)["params"]

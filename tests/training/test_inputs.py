@@ -25,7 +25,7 @@ def test_inputs_hold_the_training_interactions(dataset):
     for user, row in zip(users.tolist(), history.tolist(), strict=True):
         padding = inputs.history.longest - len(items[user])
         assert row == sorted(items[user]) + [99] * padding
-    assert inputs.low_rated.longest == len(inputs.low_rated.items) == 0
+    assert inputs.low_rated.longest == len(inputs.low_rated.indices) == 0
     assert inputs.low_rated.padded(users, fill=99).shape == (4, 0)
 
 
@@ -45,7 +45,7 @@ def test_low_ratings_are_no_positives_and_stay_in_the_history(dataset):
         (inputs.history, {(user, item) for user, item, _ in train}),
         (inputs.low_rated, {(user, item) for user, item, rating in train if rating < 3}),
     ):
-        assert len(lists.items) == len(pairs)
+        assert len(lists.indices) == len(pairs)
         rows = lists.padded(jnp.arange(dataset.n_users), fill=-1).tolist()
         assert {(user, i) for user, row in enumerate(rows) for i in row if i >= 0} == pairs
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ def write_arrays(folder: Path, trees: Mapping[str, Any]) -> None:
     Raises:
         OSError, ValueError: they cannot be written; see `reason`.
     """
+    # On a full disk Orbax fails in several threads, which print tracebacks of their own.
+    n_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(dict(trees)))
+    if shutil.disk_usage(folder.parent).free < n_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     parts: dict[str, Any] = {name: ocp.args.StandardSave(tree) for name, tree in trees.items()}
     try:
         with _orbax() as orbax:

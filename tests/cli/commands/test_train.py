@@ -39,7 +39,8 @@ def test_a_run_says_how_it_goes_and_ends(trained, dataset):
         f"next: python launch/evaluate.py --workdir={workdir} "
         f"--dataset={dataset.folder} --split=test"
     )
-    first, *epochs = run.err.splitlines()
+    chosen, first, *epochs = run.err.splitlines()
+    assert "--temperature=0.1" in chosen
     assert first == "at most 60 epochs of 3 steps of 256 interactions"
     assert len(epochs) == len(records) == 61
     assert epochs[-1].startswith(f"epoch  60  loss {records[-1]['loss']:.4f}  valid ndcg@10 ")
@@ -64,7 +65,10 @@ def test_flags_txt_names_every_setting_and_repeats_the_run(
         "keep_checkpoints",
         "checkpoint_seconds",
     ]
-    for name, line in zip([*names, *Settings().as_dict()], lines, strict=True):
+    given = {flag.removeprefix("--").partition("=")[0] for flag in settings_flags}
+    defaults = Settings().as_dict()
+    names += [name for name in defaults if name in given or defaults[name] is not None]
+    for name, line in zip(names, lines, strict=True):
         assert re.fullmatch(rf"--{name}=.*|--(no)?{name}", line)
     assert f"--dataset={dataset.folder}" in lines
     assert set(settings_flags) <= set(lines) | {"--cross_modal_weight=0", "--user_ranking_weight=0"}
@@ -84,7 +88,7 @@ def test_flags_after_a_flagfile_override_it(trained, run_binary, tmp_path):
     assert run.status == 0, run.err
     assert len(_records(tmp_path)) == 1
     assert set(overrides) <= set((tmp_path / "flags.txt").read_text().splitlines())
-    config = Checkpoints(tmp_path).metadata().config
+    config = Checkpoints(tmp_path).metadata().settings
     assert (config.epochs, config.normalize) == (0, False)
     assert config.learning_rate == 0.5
     assert config.batch_size == 256
@@ -96,7 +100,7 @@ def test_a_run_goes_on_with_more_epochs(trained, run_binary, tmp_path):
     more = ("--epochs=61", "--patience=61", f"--workdir={workdir}")
     run = run_binary("train", f"--flagfile={workdir / 'flags.txt'}", *more)
     assert run.status == 0, run.err
-    assert run.err.splitlines()[0] == "resumed at step 180"
+    assert run.err.splitlines()[1] == "resumed at step 180"
     assert run.out.startswith("trained 61 epochs in ")
     assert _records(workdir)[:-1] == _records(original)
     assert "--epochs=61" in (workdir / "flags.txt").read_text().splitlines()
@@ -106,7 +110,7 @@ def test_a_run_goes_on_with_more_epochs(trained, run_binary, tmp_path):
     ("arguments", "message"),
     [
         (["--learning_rate=0.5"], r"other settings: --learning_rate=0.5 \(was 0.\d+\)"),
-        (["--noresume"], "holds a run already: go on with it by --resume"),
+        (["--noresume"], "already holds a run: resume it with --resume"),
     ],
 )
 def test_a_workdir_of_another_run_is_refused(trained, run_binary, arguments, message):
@@ -153,7 +157,7 @@ def test_every_flagfile_is_understood(run_binary, tmp_path, path):
         ("--epochs=many", 2, "flag --epochs=many"),
         ("--ranking_loss=hinge", 2, "flag --ranking_loss=hinge: value should be one of"),
         ("--dataset=", 1, "is not a prepared folder"),
-        ("--temperature=-1", 1, "--temperature is -1.0, must be at least 0"),
+        ("--temperature=-1", 1, "--temperature is -1.0, must be above 0"),
         ("--dropout=1", 1, "--dropout is 1.0, must be below 1"),
         ("--epochs=-1", 1, "--epochs is -1, must be at least 0"),
         ("--learning_rate=nan", 1, "--learning_rate is nan, must be finite"),
@@ -205,21 +209,18 @@ def test_sigterm_leaves_a_checkpoint_and_the_same_command_goes_on(
         out, err = process.communicate()
     assert process.returncode == 75, err
     assert "stopping after a checkpoint; again to stop at once" in err
-    stopped = re.fullmatch(
-        r"stopped after (\d+) epochs; the same command goes on from there\n", out
-    )
+    stopped = re.fullmatch(r"stopped after (\d+) epochs; the same command resumes\n", out)
     assert 2 <= int(stopped[1]) < 60
-    *_, step = Checkpoints(tmp_path).numbers()
+    step = Checkpoints(tmp_path).metadata().progress.step
     assert step // 3 == int(stopped[1])
 
     done = subprocess.run(line, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith(f"resumed at step {step}\n")
+    assert done.stderr.splitlines()[1] == f"resumed at step {step}"
     _, workdir = trained
     assert _records(tmp_path) == _records(workdir)
-    for kind in ("latest", "best"):
-        progress = Checkpoints(tmp_path).metadata(kind).progress
-        assert progress.best_score == Checkpoints(workdir).metadata(kind).progress.best_score
+    progress, expected = (Checkpoints(run).metadata().progress for run in (tmp_path, workdir))
+    assert progress == expected
 
 
 def test_the_second_signal_acts_as_usual(capsys):

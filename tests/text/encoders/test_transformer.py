@@ -10,7 +10,7 @@ from symcere_jax.text.encoders import transformer
 from symcere_jax.text.encoders.rows import owner_means
 from symcere_jax.text.encoders.transformer import FittedTransformer
 from symcere_jax.text.hub import SentenceEncoder
-from tests.text.hub.models import make_model, random_texts
+from tests.text.hub.models import encoded, make_model, random_texts
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_reviews_users_and_items(model, reviews, tmp_path):
     )
     features = encoder.encode(reviews)
     assert isinstance(features.reviews, np.memmap)
-    expected = SentenceEncoder(model).encode(reviews.texts)
+    expected = encoded(SentenceEncoder(model), reviews.texts)
     np.testing.assert_allclose(features.reviews, expected, atol=1e-5)
     for made, owner, n in ((features.users, reviews.user, 8), (features.items, reviews.item, 9)):
         np.testing.assert_allclose(

@@ -31,7 +31,7 @@ from symcere_jax.baselines import (
 )
 from symcere_jax.cli import app as cli
 from symcere_jax.data import ReviewDataset
-from symcere_jax.errors import SymcereError
+from symcere_jax.errors import ConfigError, SymcereError
 from symcere_jax.report.score_tables import baselines_table, write_baselines
 
 ALL = "all"
@@ -51,6 +51,10 @@ def main() -> None:
     workdir = Path(_WORKDIR.value)
     asked_for = [] if _METHODS.value == [ALL] else list(dict.fromkeys(_METHODS.value))
     rows: list[BaselineSummary] = []
+    if unknown := set(asked_for) - set(METHODS):
+        raise ConfigError(
+            f"no baseline is called {unknown.pop()!r}; there are: {', '.join(METHODS)}"
+        )
     skipped: dict[str, str] = {}
     for name in asked_for or METHODS:
         try:
