@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 
 from symcere_jax.errors import ConfigError, StorageError
 from symcere_jax.models import Embeddings, score_block
+from symcere_jax.optional import require
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.recommender import Recommender
 
@@ -86,6 +87,7 @@ def export_score(embeddings: Embeddings) -> bytes:
     ) -> jax.Array:
         return score_block(Embeddings(users=users, items=items, item_bias=item_bias), rows)
 
+    require("flatbuffers", extra="export")  # which JAX serializes with
     (batch,) = jax.export.symbolic_shape("batch")
     arrays = (embeddings.users, embeddings.items, embeddings.item_bias)
     shapes = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in arrays]

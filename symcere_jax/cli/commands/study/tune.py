@@ -25,10 +25,8 @@ from symcere_jax.cli import app as cli
 from symcere_jax.cli import experiments, field_flags, training_runs
 from symcere_jax.cli.progress import RunsBar
 from symcere_jax.models import resolve
-from symcere_jax.report.search_files import FLAGS, write_search
+from symcere_jax.optional import require
 from symcere_jax.settings import Settings
-from symcere_jax.study.search import search
-from symcere_jax.study.space import default_space, describe_space, parse_space
 
 _TRIALS = flags.DEFINE_integer("trials", 40, "trials, those of earlier calls included", 1)
 _SPACE = flags.DEFINE_string("space", None, "what is searched; default: what suits the data")
@@ -37,6 +35,11 @@ _PRUNE = flags.DEFINE_bool("prune", True, "stop trials that are worse than most 
 
 def main() -> None:
     """Searches, and prints the best trial."""
+    require("optuna", extra="tune")
+    from symcere_jax.report.search_files import FLAGS, write_search
+    from symcere_jax.study.search import search
+    from symcere_jax.study.space import default_space, describe_space, parse_space
+
     dataset = experiments.load_dataset()
     settings = field_flags.read(Settings, experiments.SETTINGS)
     workdir = Path(experiments.WORKDIR.value)
