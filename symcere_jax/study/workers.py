@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from symcere_jax.callbacks import ShouldStop
 from symcere_jax.errors import SymcereError
 
 SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_TO_STOP = 5.0  # for workers that are left when one was killed
 DEVICE_MEMORY_SHARE = 0.9  # of an accelerator, for all workers together
 
 Work = Callable[[Any, Callable[[Any], None], ShouldStop], Any]
@@ -52,6 +54,8 @@ def run_tasks(
     context = multiprocessing.get_context("spawn")  # a fork of a process that uses JAX may hang
     stop, reports = context.Event(), context.SimpleQueue()
     shared = (stop, reports, DEVICE_MEMORY_SHARE / processes)
+    others = set(multiprocessing.active_children())
+    workers: set[BaseProcess] = set()
     with ProcessPoolExecutor(min(processes, len(tasks)), context, _start, shared) as pool:
         waiting = {pool.submit(_run, work, task) for task in tasks}
         try:
@@ -59,6 +63,11 @@ def run_tasks(
                 if should_stop():
                     stop.set()
                 done, waiting = wait(waiting, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
+                # The pool may miss that a worker was killed, and would then wait for it forever.
+                alive = set(multiprocessing.active_children()) - others
+                if not done and workers - alive:
+                    raise BrokenProcessPool
+                workers |= alive
                 while not reports.empty():
                     on_report(reports.get())
                 results = [future.result() for future in done]
@@ -71,6 +80,10 @@ def run_tasks(
                 ) from None
         finally:
             stop.set()  # the pool then waits for its workers
+            if not all(worker.is_alive() for worker in workers):
+                for worker in workers:
+                    worker.join(SECONDS_TO_STOP)
+                    worker.kill()
 
 
 def _start(stop: Any, reports: Any, memory_share: float) -> None:
