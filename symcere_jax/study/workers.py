@@ -58,6 +58,7 @@ def run_tasks(
     workers: set[BaseProcess] = set()
     with ProcessPoolExecutor(min(processes, len(tasks)), context, _start, shared) as pool:
         waiting = {pool.submit(_run, work, task) for task in tasks}
+        workers |= set(multiprocessing.active_children()) - others
         try:
             while waiting:
                 if should_stop():
