@@ -3,7 +3,7 @@ import math
 import struct
 
 import pytest
-from tensorboardX.proto import event_pb2
+from tensorboard.compat.proto import event_pb2
 
 from symcere_jax.training.metric_log import EVENTS, FILE, MetricLog, read_metric_log
 
