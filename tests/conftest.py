@@ -100,7 +100,7 @@ def _prepare(tmp_path_factory: pytest.TempPathFactory, **text: str | int) -> Rev
     from symcere_jax.prepare.pipeline import prepare
     from symcere_jax.prepare.settings import PrepareSettings
 
-    config = PrepareSettings(
+    settings = PrepareSettings(
         source="synthetic",
         output=tmp_path_factory.mktemp("prepared") / "small",
         synthetic_users=120,
@@ -108,8 +108,8 @@ def _prepare(tmp_path_factory: pytest.TempPathFactory, **text: str | int) -> Rev
         synthetic_reviews_per_user=8.0,
         **text,  # type: ignore[arg-type]
     )
-    prepare(config)
-    return ReviewDataset.load(config.output)
+    prepare(settings)
+    return ReviewDataset.load(settings.output)
 
 
 @pytest.fixture(scope="module", autouse=True)

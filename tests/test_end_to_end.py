@@ -62,9 +62,9 @@ def _popularity_ndcg(dataset: ReviewDataset, split: str, known_splits: list[str]
     ids=lambda settings: " ".join(f"{name}={settings[name]}" for name in settings) or "defaults",
 )
 def test_a_trained_model_beats_popularity(shop, tmp_path, settings):
-    config = Settings(**{"epochs": 3} | settings)
-    result = train(config, shop, tmp_path)
-    assert (result.stop, result.epochs) == ("epochs", config.epochs)
+    resolved = Settings(**{"epochs": 3} | settings)
+    result = train(resolved, shop, tmp_path)
+    assert (result.stop, result.epochs) == ("epochs", resolved.epochs)
     records = read_metric_log(tmp_path)
     assert len(records) == 1 + result.epochs
     assert all(math.isfinite(value) for record in records for value in record.values())

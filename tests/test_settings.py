@@ -122,9 +122,9 @@ def test_floats_must_be_finite(name):
 
 
 def test_an_integer_is_a_float():
-    config = Settings(temperature=1)
-    assert config == Settings(temperature=1.0)
-    assert config.difference(Settings(temperature=1.0).as_dict()) == ""
+    settings = Settings(temperature=1)
+    assert settings == Settings(temperature=1.0)
+    assert settings.difference(Settings(temperature=1.0).as_dict()) == ""
 
 
 def test_every_setting_is_explained():
@@ -134,29 +134,29 @@ def test_every_setting_is_explained():
 
 @given(SETTINGS)
 def test_settings_come_back_as_a_dict(settings):
-    config = Settings(**settings)
-    assert config.as_dict() == Settings().as_dict() | settings
-    assert Settings.from_dict(config.as_dict()) == config
+    resolved = Settings(**settings)
+    assert resolved.as_dict() == Settings().as_dict() | settings
+    assert Settings.from_dict(resolved.as_dict()) == resolved
 
 
 @given(SETTINGS, SETTINGS)
 def test_replace_changes_only_what_is_named(settings, changes):
-    config = Settings(**settings)
-    replaced = config.replace(**changes)
-    assert replaced.as_dict() == config.as_dict() | changes
-    assert config == Settings(**settings)
-    assert config.replace() == config
+    resolved = Settings(**settings)
+    replaced = resolved.replace(**changes)
+    assert replaced.as_dict() == resolved.as_dict() | changes
+    assert resolved == Settings(**settings)
+    assert resolved.replace() == resolved
 
 
 @given(SETTINGS, SETTINGS)
 def test_difference_is_empty_exactly_where_settings_are_equal(settings, others):
-    config, other = Settings(**settings), Settings(**others)
-    assert (config.difference(other.as_dict()) == "") == (config == other)
+    resolved, other = Settings(**settings), Settings(**others)
+    assert (resolved.difference(other.as_dict()) == "") == (resolved == other)
 
 
 def test_difference_names_both_values():
-    config = Settings(temperature=0.3, n_layers=2)
-    difference = config.difference(Settings().as_dict())
+    settings = Settings(temperature=0.3, n_layers=2)
+    difference = settings.difference(Settings().as_dict())
     assert difference == "--n_layers=2 (was 3), --temperature=0.3 (was None)"
 
 

@@ -15,8 +15,7 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks import tables
-from symcere_jax.cli import app as cli
-from symcere_jax.cli import field_flags
+from symcere_jax.cli import field_flags, startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import evaluate
 from symcere_jax.files import write_json
@@ -73,4 +72,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    startup.run(main)

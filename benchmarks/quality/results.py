@@ -19,7 +19,7 @@ from absl import flags
 
 from benchmarks import binaries, tables
 from symcere_jax.baselines import METHODS
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
 from symcere_jax.study.comparison import RunScores, compare_runs
@@ -132,4 +132,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    startup.run(main)

@@ -19,7 +19,7 @@ from absl import flags
 
 from benchmarks import tables
 from benchmarks.speed import training_problem
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.data import Interactions
 from symcere_jax.models import Embeddings
 from symcere_jax.recommend import IdMap, Recommender
@@ -84,4 +84,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    startup.run(main)

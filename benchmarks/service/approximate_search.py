@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import tables
 from benchmarks.speed import graphs
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.models import Embeddings
 from symcere_jax.recommend import item_index
 
@@ -111,4 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    startup.run(main)

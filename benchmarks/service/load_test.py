@@ -21,7 +21,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks import binaries, tables
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
@@ -122,4 +122,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    startup.run(main)

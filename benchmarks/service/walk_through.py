@@ -18,7 +18,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from benchmarks import tables
 from symcere_jax import NewUser, Recommender
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
@@ -106,4 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    startup.run(main)

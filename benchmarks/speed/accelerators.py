@@ -27,7 +27,7 @@ from jax.experimental import topologies
 
 from benchmarks import binaries, tables
 from benchmarks.speed import graphs, training_problem
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.models.defaults import default_batch_size
 
 _SIZES = flags.DEFINE_list("interactions", ["1e6", "1e7"], "sizes of the graphs")
@@ -120,4 +120,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    startup.run(main)

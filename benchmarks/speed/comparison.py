@@ -26,7 +26,7 @@ from absl import flags
 
 from benchmarks import binaries, tables
 from benchmarks.speed import graphs, other_libraries, timing, training_problem
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.data import Interactions
 from symcere_jax.evaluation import top_k
 from symcere_jax.graph import bipartite_graph, build_adjacency
@@ -213,4 +213,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    startup.run(main)

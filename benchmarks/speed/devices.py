@@ -21,8 +21,7 @@ from absl import flags
 
 from benchmarks import tables
 from benchmarks.speed import graphs, training_problem
-from symcere_jax.cli import app as cli
-from symcere_jax.cli import distributed
+from symcere_jax.cli import distributed, startup
 from symcere_jax.models.defaults import default_batch_size
 
 _DATA = flags.DEFINE_string("data", None, graphs.DATA_HELP)
@@ -126,4 +125,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    startup.run(main)

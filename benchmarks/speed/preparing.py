@@ -20,7 +20,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks import binaries, tables
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.data.schema import Manifest
 from symcere_jax.errors import ConfigError, DataError
 
@@ -122,4 +122,4 @@ def write_reviews(path: Path, n_reviews: int) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    startup.run(main)

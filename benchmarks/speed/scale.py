@@ -19,7 +19,7 @@ from absl import flags
 
 from benchmarks import binaries, tables
 from benchmarks.speed import graphs, timing, training_problem
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models.defaults import default_batch_size
 
@@ -112,4 +112,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    startup.run(main)

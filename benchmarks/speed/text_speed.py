@@ -18,7 +18,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks import tables
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.text.hub.checkpoint import Checkpoint, model_folder
 from symcere_jax.text.hub.pooling import pool
 
@@ -92,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    startup.run(main)

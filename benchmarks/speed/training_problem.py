@@ -14,10 +14,10 @@ from symcere_jax.graph import Adjacency, bipartite_graph, build_adjacency, propa
 from symcere_jax.models import ModelInputs, SymCERE
 from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.devices import distribute, replicate
-from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.run import fit_batch_size
 from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
+from symcere_jax.training.train_inputs import TrainInputs
 
 # What LightGCN trains: inner products, one sampled item, nothing taken out, no dropout.
 LIGHTGCN: dict[str, Any] = {

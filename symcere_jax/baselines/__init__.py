@@ -12,7 +12,7 @@ from symcere_jax.baselines.runs import (
     sample_settings,
 )
 from symcere_jax.baselines.scorer import Scorer
-from symcere_jax.baselines.summary import BaselineSummary, summarize_baseline
+from symcere_jax.baselines.tuned_scores import BaselineSummary, summarize_baseline
 
 __all__ = [
     "METHODS",

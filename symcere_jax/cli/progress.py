@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from tqdm import tqdm
 
 from symcere_jax.callbacks import CountCallback
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.settings import ResolvedSettings, Settings
 from symcere_jax.study.observers import Epoch, RunsObserver
@@ -42,10 +42,10 @@ class ProgressBar:
         chosen = [name for name, value in self._given.as_dict().items() if value is None]
         if chosen:
             values = (f"--{name}={getattr(settings, name)}" for name in chosen)
-            cli.say(f"chosen from the data: {' '.join(values)}")
+            startup.say(f"chosen from the data: {' '.join(values)}")
         if progress.step:
-            cli.say(f"resumed at step {progress.step}")
-        cli.say(
+            startup.say(f"resumed at step {progress.step}")
+        startup.say(
             f"at most {settings.epochs} epochs of {steps_per_epoch} steps of {batch_size} "
             "interactions"
         )
@@ -74,7 +74,7 @@ class ProgressBar:
         if not self._live:
             loss = f"  loss {record['loss']:.4f}" if "loss" in record else ""
             valid = "" if score is None else f"  valid ndcg@10 {score:.4f}{' *' if best else ''}"
-            cli.say(f"epoch {record['epoch']:3d}{loss}{valid}")
+            startup.say(f"epoch {record['epoch']:3d}{loss}{valid}")
 
     def close(self) -> None:
         """Leaves the bar as it is and ends its line."""

@@ -4,7 +4,7 @@ import signal
 import threading
 from pathlib import Path
 
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
 
@@ -41,7 +41,7 @@ def stop_on_signals(when: str = "after a checkpoint") -> threading.Event:
     stop = threading.Event()
 
     def request(number: int, frame: object) -> None:
-        cli.say(f"\nstopping {when}; again to stop at once")
+        startup.say(f"\nstopping {when}; again to stop at once")
         stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -158,13 +158,13 @@ class ReviewDataset:
         order = np.argsort(keys, kind="stable")
         wanted = self._keys(*self.interactions(split).T)
         places = np.searchsorted(keys, wanted, sorter=order)
-        found = order[np.minimum(places, len(keys) - 1)] if len(keys) else places
-        if len(wanted) and (not len(keys) or (keys[found] != wanted).any()):
+        matches = order[np.minimum(places, len(keys) - 1)] if len(keys) else places
+        if len(wanted) and (not len(keys) or (keys[matches] != wanted).any()):
             raise DataError(
                 f"{self.folder / schema.REVIEWS} lacks interactions of the {split} split; "
                 "prepare the data again"
             )
-        return rows[found]
+        return rows[matches]
 
     def is_positive(self, min_rating: float) -> np.ndarray:
         """Which training interactions are rated high enough to count as positives.

@@ -105,10 +105,10 @@ def mutual_information(presence: scipy.sparse.csr_matrix, classes: np.ndarray) -
     """
     n, n_terms = presence.shape
     n_classes = int(classes.max()) + 1
-    of_class = scipy.sparse.csr_matrix(
+    class_counts = scipy.sparse.csr_matrix(
         (np.ones(n), (classes, np.arange(n))), shape=(n_classes, n), dtype=np.float64
     )
-    joint = (of_class @ presence.astype(np.float64)).tocoo()  # reviews of a class with the term
+    joint = (class_counts @ presence.astype(np.float64)).tocoo()  # reviews of a class with the term
     reviews = np.bincount(classes, minlength=n_classes).astype(np.float64)
     terms = np.asarray(presence.sum(axis=0), np.float64).ravel()
     with_term = -entr(joint.data / n)

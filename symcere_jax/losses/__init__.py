@@ -8,7 +8,7 @@ from symcere_jax.losses.logsumexp import (
     lazy_logsumexp,
     masked_logsumexp,
 )
-from symcere_jax.losses.ranking import (
+from symcere_jax.losses.ranking_losses import (
     FalseNegatives,
     bpr_terms,
     catalog_sincere_terms,

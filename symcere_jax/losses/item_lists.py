@@ -34,7 +34,7 @@ class ItemLists:
     first: jax.Array
 
     @classmethod
-    def of_rows(cls, rows: np.ndarray | jax.Array) -> "ItemLists":
+    def from_rows(cls, rows: np.ndarray | jax.Array) -> "ItemLists":
         """Lists of equal length, int32 `[a, h]`."""
         n_rows, length = rows.shape
         lengths = jnp.full(n_rows, length, jnp.int32)
@@ -62,11 +62,11 @@ class ItemLists:
 
         def read(number: jax.Array, marks: jax.Array) -> jax.Array:
             tiles = number * n_at_once + jnp.arange(n_at_once)
-            found = jnp.searchsorted(ends, tiles, side="right")
-            anchors = jnp.minimum(found, n_lists - 1)[:, None]
-            of_list = tiles[:, None] - (ends - n_tiles)[anchors]
-            ranks = of_list * _TILE + jnp.arange(_TILE)
-            is_read = (found < n_lists)[:, None] & (ranks < self.n_read[anchors])
+            lists = jnp.searchsorted(ends, tiles, side="right")
+            anchors = jnp.minimum(lists, n_lists - 1)[:, None]
+            tile_in_list = tiles[:, None] - (ends - n_tiles)[anchors]
+            ranks = tile_in_list * _TILE + jnp.arange(_TILE)
+            is_read = (lists < n_lists)[:, None] & (ranks < self.n_read[anchors])
             ranks = ranks + self.first[anchors]
             lengths = self.length[anchors]
             places = self.start[anchors] + jnp.where(ranks < lengths, ranks, ranks - lengths)

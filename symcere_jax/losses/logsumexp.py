@@ -103,8 +103,8 @@ def lazy_logsumexp(
     def step(mass: jax.Array, block: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
         candidates, bias, rows = block
         logits = anchors @ candidates.T + bias
-        of_block = masked_logsumexp(logits, ~is_excluded(rows) & (rows < n_candidates))
-        return _log_add_exp(mass, of_block), None
+        block_logsumexp = masked_logsumexp(logits, ~is_excluded(rows) & (rows < n_candidates))
+        return _log_add_exp(mass, block_logsumexp), None
 
     start = jnp.full(anchors.shape[0], -jnp.inf)
     return jax.lax.scan(step, start, candidate_blocks(candidates, bias, block_size))[0]

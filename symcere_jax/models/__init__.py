@@ -1,9 +1,9 @@
 """The model, its towers, and the embeddings that score."""
 
-from symcere_jax.models.columns import Columns
+from symcere_jax.models.column_shard import Columns
 from symcere_jax.models.defaults import resolve
-from symcere_jax.models.inputs import ModelInputs
 from symcere_jax.models.item_neighbors import ItemNeighbors
+from symcere_jax.models.model_inputs import ModelInputs
 from symcere_jax.models.scores import (
     Embeddings,
     Factors,

@@ -20,7 +20,7 @@ import numpy as np
 from symcere_jax.data import Interactions
 from symcere_jax.graph import propagate
 from symcere_jax.models.fold_in import FoldIn
-from symcere_jax.models.inputs import ModelInputs
+from symcere_jax.models.model_inputs import ModelInputs
 from symcere_jax.models.scores import Embeddings, score_block
 from symcere_jax.models.symcere import NODE_PARAMS, SymCERE
 

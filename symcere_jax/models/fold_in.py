@@ -25,8 +25,8 @@ import numpy as np
 from symcere_jax.arrays import unit_rows
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.graph import propagate
-from symcere_jax.models.inputs import ModelInputs
 from symcere_jax.models.item_neighbors import ItemNeighbors
+from symcere_jax.models.model_inputs import ModelInputs
 from symcere_jax.models.symcere import SymCERE
 
 

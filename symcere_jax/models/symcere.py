@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from symcere_jax.graph import propagate_walks
-from symcere_jax.models.columns import Columns
-from symcere_jax.models.inputs import ModelInputs
+from symcere_jax.models.column_shard import Columns
+from symcere_jax.models.model_inputs import ModelInputs
 from symcere_jax.models.scores import Embeddings, normalize_rows
 from symcere_jax.models.towers import GraphTower, TextTower
 from symcere_jax.settings import NONE, ResolvedSettings
@@ -124,8 +124,8 @@ class SymCERE(nn.Module):
             both = jnp.concatenate(towers, axis=1)
             walks = None
             if n_layers > 0:
-                both, of_both = self._propagate(inputs, both)
-                walks = jnp.add(*jnp.split(of_both, 2, axis=1))
+                both, both_walks = self._propagate(inputs, both)
+                walks = jnp.add(*jnp.split(both_walks, 2, axis=1))
             graph, text_share = jnp.split(both, 2, axis=1)
             fused = graph + text_share
             return NodeEmbeddings(features, fused, walks, graph, text_share, text_mask)
@@ -211,8 +211,8 @@ class SymCERE(nn.Module):
 
     def temperature_of(self, params: Any) -> float:
         """The temperature of a trained model, outside of compiled functions."""
-        found: Any = self.apply({"params": params}, method="score_temperature")
-        return float(found)
+        temperature: Any = self.apply({"params": params}, method="score_temperature")
+        return float(temperature)
 
     def popularity_bias(self, n_interactions: jax.Array) -> jax.Array:
         """The popularity prior `β log(1 + n)` of items with n training interactions, float32."""

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.models.columns import Columns
+from symcere_jax.models.column_shard import Columns
 
 
 class GraphTower(nn.Module):

@@ -22,14 +22,14 @@ from symcere_jax.prepare.encode.encoders import configured_encoder
 from symcere_jax.prepare.encode.stored_encoder import stored_encoders
 from symcere_jax.prepare.encode.stored_reviews import stored_reviews
 from symcere_jax.prepare.read.raw_reviews import read_prepared, read_reviews
-from symcere_jax.prepare.read.store import ReviewStore
+from symcere_jax.prepare.read.review_store import ReviewStore
 from symcere_jax.prepare.select.selection import Selection, select
 from symcere_jax.prepare.settings import CleaningSettings, PrepareSettings
 from symcere_jax.prepare.sources import SOURCES, Source, download
 from symcere_jax.prepare.split.assignment import cold_counts, split_appended, split_reviews
 from symcere_jax.prepare.write.features import encode_into
 from symcere_jax.prepare.write.output_folder import check_output, locked_output, new_folder
-from symcere_jax.prepare.write.tables import file_entries, write_tables
+from symcere_jax.prepare.write.prepared_tables import file_entries, write_tables
 from symcere_jax.text import TextEncoder
 
 

@@ -175,14 +175,14 @@ class Retriever:
             block = slice(start, start + _INDEX_BLOCK)
             places, seen_items = seen.flat(rows[block])
             n_seen = int(np.bincount(places, minlength=1).max())
-            found = index.search(queries[block], k + n_seen, with_bias=with_bias)
-            scores = np.einsum("nd,nkd->nk", queries[block], items[found]) + bias[found]
-            pairs = np.arange(len(found))[:, None] * len(items) + found
-            is_out = (found < 0) | np.isin(pairs, places * len(items) + seen_items)
+            neighbors = index.search(queries[block], k + n_seen, with_bias=with_bias)
+            scores = np.einsum("nd,nkd->nk", queries[block], items[neighbors]) + bias[neighbors]
+            pairs = np.arange(len(neighbors))[:, None] * len(items) + neighbors
+            is_out = (neighbors < 0) | np.isin(pairs, places * len(items) + seen_items)
             scores[is_out] = -np.inf
-            order = np.lexsort((found, -scores))[:, :k]
+            order = np.lexsort((neighbors, -scores))[:, :k]
             top.scores[block] = np.take_along_axis(scores, order, 1)
-            best = np.take_along_axis(found, order, 1)
+            best = np.take_along_axis(neighbors, order, 1)
             top.items[block] = np.where(np.isneginf(top.scores[block]), -1, best)
             if progress is not None:
                 progress(min(start + _INDEX_BLOCK, len(rows)), len(rows))

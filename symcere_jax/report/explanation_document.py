@@ -64,10 +64,10 @@ def explanation_document(explanations: Explanations, limit: int | None = None) -
 def terminal_tables(explanations: Explanations) -> list[TerminalTable]:
     """The same for the terminal."""
     tables = []
-    for one in explanations.recommendations:
-        title = f"{one.item_id} for {one.user_id}: score {one.score:.3f}, rank {one.rank}"
-        tables.append(_history_table(one).terminal(title))
-        for review in (*one.by_user, *one.about_item):
+    for explanation in explanations.recommendations:
+        title = _title(explanation)
+        tables.append(_history_table(explanation).terminal(title))
+        for review in (*explanation.by_user, *explanation.about_item):
             tables.append(_words_table(review))
     return [*tables, *map(_words_table, explanations.reviews)]
 
@@ -99,17 +99,22 @@ def _review_blocks(review: ReviewExplanation, against: str) -> list[Block]:
     ]
 
 
-def _recommendation_blocks(one: RecommendationExplanation) -> list[Block]:
+def _title(explanation: RecommendationExplanation) -> str:
+    pair = f"{explanation.item_id} for {explanation.user_id}"
+    return f"{pair}: score {explanation.score:.3f}, rank {explanation.rank}"
+
+
+def _recommendation_blocks(explanation: RecommendationExplanation) -> list[Block]:
     """What the score is a sum of, and the words that speak for it."""
     return [
-        Heading(f"{one.item_id} for {one.user_id}: score {one.score:.3f}, rank {one.rank}"),
+        Heading(_title(explanation)),
         "The score is linear in the items that the user interacted with: the numbers add up to it. "
         "By nearness: what one of them adds for being much like this item.",
-        _history_table(one),
+        _history_table(explanation),
         "Words of the user's own reviews:",
-        *_evidence(one.by_user),
+        *_evidence(explanation.by_user),
         "Words of the item's reviews:",
-        *_evidence(one.about_item),
+        *_evidence(explanation.about_item),
     ]
 
 
@@ -127,13 +132,16 @@ def _evidence(reviews: Sequence[ReviewExplanation]) -> list[Block]:
     return blocks
 
 
-def _history_table(one: RecommendationExplanation) -> Table:
+def _history_table(explanation: RecommendationExplanation) -> Table:
     rows = [
         [item.item_id, *(f"{x:+.3f}" for x in (item.total, item.text, item.graph, item.nearness))]
-        for item in one.history[:N_HISTORY]
+        for item in explanation.history[:N_HISTORY]
     ]
-    others = one.history[N_HISTORY:]
-    totals = {"own reviews and embedding": one.own, "popularity prior": one.popularity}
+    others = explanation.history[N_HISTORY:]
+    totals = {
+        "own reviews and embedding": explanation.own,
+        "popularity prior": explanation.popularity,
+    }
     if others:
         totals = {f"{len(others):,} further items": sum(item.total for item in others)} | totals
     rows += [[name, f"{total:+.3f}", "", "", ""] for name, total in totals.items()]

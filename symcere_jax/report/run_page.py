@@ -87,23 +87,23 @@ def extra_sections(folder: Path, *, named: bool = False) -> list[Document]:
     Raises:
         DataError: it holds none of them, or one is not readable.
     """
-    found: list[tuple[str, Document]] = []
+    documents: list[tuple[str, Document]] = []
     if _is_ablation(folder):
-        found.append(("Ablation", ablation.ablation_document(_read_ablation(folder))))
+        documents.append(("Ablation", ablation.ablation_document(_read_ablation(folder))))
     if (path := folder / f"{anchoring.NAME}.json").exists():
         record = read_record(path, Anchoring, "run launch/anchoring.py again")
-        found.append(("Semantic anchoring", anchoring.anchoring_document(record)))
+        documents.append(("Semantic anchoring", anchoring.anchoring_document(record)))
     if (path := folder / f"{explanation.NAME}.json").exists():
         explanations = read_record(path, explanation.Explanations, "run launch/explain.py again")
         document = explanation.explanation_document(explanations, MAX_EXPLANATIONS)
-        found.append(("Explanations", document))
-    if not found:
+        documents.append(("Explanations", document))
+    if not documents:
         raise DataError(
             f"{folder} holds no ablation.json, anchoring.json or explanations.json: give folders "
             "that launch/ablate.py, launch/anchoring.py or launch/explain.py wrote"
         )
     suffix = f" ({folder.name})" if named else ""
-    return [dataclasses.replace(document, title=title + suffix) for title, document in found]
+    return [dataclasses.replace(document, title=title + suffix) for title, document in documents]
 
 
 def _is_ablation(folder: Path) -> bool:

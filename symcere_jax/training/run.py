@@ -13,9 +13,9 @@ from symcere_jax.models import ModelInputs, SymCERE
 from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.checkpoints import Checkpoints, Metadata, Progress
 from symcere_jax.training.devices import replicate
-from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
+from symcere_jax.training.train_inputs import TrainInputs
 
 # Settings of a run that may change when it resumes: how long it lasts, what is chosen after it, and
 # how messages are passed, which changes rounding alone.

@@ -14,9 +14,9 @@ import optax
 from symcere_jax.models import NODE_PARAMS
 from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.devices import map_devices
-from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.objective.shuffling import shuffled
+from symcere_jax.training.train_inputs import TrainInputs
 
 REFERENCE_BATCH_SIZE = 256  # the batch size that learning rates are given for
 _B1, _B2, _EPS = 0.9, 0.999, 1e-8  # of Adam, at that batch size or a smaller one

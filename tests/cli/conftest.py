@@ -1,24 +1,17 @@
 """What the tests of the binaries share: running one, and a run to look at."""
 
 import contextlib
-import dataclasses
-import importlib
-import io
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 
-from symcere_jax.cli import app as cli
-from symcere_jax.cli.commands import module_of
 from symcere_jax.data.dataset import ReviewDataset
+from tests import binaries
 
 # Little to compile. Epochs of several calls, and many of them: time to interrupt a run.
 SETTINGS = (
@@ -46,64 +39,19 @@ SMALL_RUN = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """How a binary ended, and what it printed."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def error(self) -> str:
-        """The error, all of which must be one line."""
-        [line] = self.err.splitlines()
-        assert line.startswith("error: ")
-        return line.removeprefix("error: ")
-
-
-@contextlib.contextmanager
-def _loaded(name: str) -> Iterator[ModuleType]:
-    """A binary as a module, for a while: the flags of two of them clash in one process."""
-    module = importlib.import_module(module_of(name))
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield module
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for owner in (module.__name__, "symcere_jax.cli.field_flags"):
-            for flag in flags.FLAGS.get_flags_for_module(owner):
-                delattr(flags.FLAGS, flag.name)
-        del sys.modules[module.__name__]
-
-
 @pytest.fixture(scope="session")
 def load_binary() -> Callable[[str], contextlib.AbstractContextManager[ModuleType]]:
     """Imports a binary of `launch` as a module, for the time of a `with` block."""
-    return _loaded
+    return binaries.loaded
 
 
 @pytest.fixture(scope="session")
-def run_binary() -> Callable[..., Run]:
+def run_binary() -> Callable[..., binaries.Run]:
     """Runs a binary of `launch` in this process, from the command line to the exit status."""
 
-    def run(name: str, *arguments: object) -> Run:
-        out, err, status = io.StringIO(), io.StringIO(), 0
-        with (
-            _loaded(name) as module,
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-            pytest.MonkeyPatch.context() as patch,
-            flagsaver.flagsaver(),
-        ):
-            patch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
-            patch.setattr(sys.modules["__main__"], "__doc__", None)
-            try:
-                cli.run(module.main)
-            except SystemExit as end:
-                status = end.code or 0
-        return Run(status, out.getvalue(), err.getvalue())
+    def run(name: str, *arguments: object) -> binaries.Run:
+        with binaries.loaded(name) as module:
+            return binaries.run(module, *arguments)
 
     return run
 
@@ -146,10 +94,10 @@ def small_run() -> tuple[str, ...]:
 
 @pytest.fixture(scope="session")
 def trained(
-    run_binary: Callable[..., Run],
+    run_binary: Callable[..., binaries.Run],
     dataset: ReviewDataset,
     tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Run, Path]:
+) -> tuple[binaries.Run, Path]:
     """A training run without interrupt, and its workdir; not to be changed."""
     workdir = tmp_path_factory.mktemp("trained") / "run"
     run = run_binary("train", f"--dataset={dataset.folder}", f"--workdir={workdir}", *SETTINGS)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from absl import flags
 
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.errors import DataError
 
 _TIMES = flags.DEFINE_integer("times", 1, "How often.")
@@ -44,7 +44,7 @@ def main():
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    startup.run(main)
 '''
 
 
@@ -55,7 +55,7 @@ def hello(tmp_path_factory, request):
     if request.param == "installed command":
         path = path.with_name("hello-command")
         path.write_text(
-            "import hello\nfrom symcere_jax.cli import app as cli\ncli.run(hello.main)\n"
+            "import hello\nfrom symcere_jax.cli import startup\nstartup.run(hello.main)\n"
         )
 
     def run(*arguments: str) -> subprocess.CompletedProcess:
@@ -147,8 +147,8 @@ def test_help_shows_the_docstring_and_the_flags(hello):
 )
 def test_what_is_compiled_is_kept(tmp_path, variables, expected):
     program = (
-        "import jax\nfrom symcere_jax.cli import app as cli\n"
-        "cli.run(lambda: print(jax.config.jax_compilation_cache_dir))\n"
+        "import jax\nfrom symcere_jax.cli import startup\n"
+        "startup.run(lambda: print(jax.config.jax_compilation_cache_dir))\n"
     )
     (tmp_path / "program.py").write_text(program)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_COMPILATION")}
@@ -180,9 +180,9 @@ LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=0"
 )
 def test_the_compiler_is_tuned_unless_the_user_has_done_so(tmp_path, given, fast, expected):
     program = (
-        f"import os\nos.environ['XLA_FLAGS'] = {given!r}\nfrom symcere_jax.cli import app as cli\n"
-        f"cli.has_fast_wide_vectors = lambda: {fast}\n"
-        "cli.run(lambda: print(os.environ['XLA_FLAGS']))\n"
+        f"import os\nos.environ['XLA_FLAGS'] = {given!r}\nfrom symcere_jax.cli import startup\n"
+        f"startup.has_fast_wide_vectors = lambda: {fast}\n"
+        "startup.run(lambda: print(os.environ['XLA_FLAGS']))\n"
     )
     path = tmp_path / "program.py"
     path.write_text(program)

@@ -32,7 +32,7 @@ def test_flags_become_settings_of_the_same_name_and_type(holders):
         _parse(
             "--nonormalize", "--n_layers=0", "--temperature=1", "--text_encoder=none", "--seed=7"
         )
-        config = field_flags.read(Settings, holders)
+        settings = field_flags.read(Settings, holders)
     expected = {
         "normalize": False,
         "n_layers": 0,
@@ -40,8 +40,8 @@ def test_flags_become_settings_of_the_same_name_and_type(holders):
         "text_encoder": "none",
         "seed": 7,
     }
-    assert config == Settings(**expected)
-    assert isinstance(config.temperature, float)
+    assert settings == Settings(**expected)
+    assert isinstance(settings.temperature, float)
 
 
 def test_choices_are_those_of_the_settings(holders):

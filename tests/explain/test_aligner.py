@@ -74,7 +74,7 @@ def test_text_alone(dataset):
     ],
 )
 def test_models_without_what_is_compared(trained, dataset, settings, message):
-    config = Settings(embedding_dim=12, **settings)
-    model = SymCERE(dataset.n_users, dataset.n_items, config)
+    resolved = Settings(embedding_dim=12, **settings)
+    model = SymCERE(dataset.n_users, dataset.n_items, resolved)
     with pytest.raises(ConfigError, match=message):
         Aligner.from_model("model", dataclasses.replace(trained, model=model), dataset)

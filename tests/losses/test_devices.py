@@ -23,10 +23,10 @@ def terms(params, users, rows, history):
     columns = jax.lax.axis_index("devices") * len(rows) + jnp.arange(len(rows))
     scores = pair_scores(users, items[rows], 0.3)
     catalog = catalog_sincere_terms(
-        scores, users, rows, items, ItemLists.of_rows(history), 0.3, block_size=5)
+        scores, users, rows, items, ItemLists.from_rows(history), 0.3, block_size=5)
     def is_excluded(places):
         candidates = gather(rows)[places]
-        known = history_mask(candidates, ItemLists.of_rows(history))
+        known = history_mask(candidates, ItemLists.from_rows(history))
         return exclude_from_batch("history", columns, rows, places, candidates, known)
     in_batch = in_batch_sincere_terms(
         scores, users, gather(items[rows]), is_excluded, 0.3, block_size=5)

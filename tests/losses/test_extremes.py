@@ -43,7 +43,7 @@ def _cross_modal(anchors, candidates, labels):
 def _catalog(n_excluded):
     def loss(anchors, candidates, labels):
         rows = jnp.arange(len(anchors), dtype=jnp.int32)
-        excluded = losses.ItemLists.of_rows(jnp.tile(rows[:n_excluded], (len(anchors), 1)))
+        excluded = losses.ItemLists.from_rows(jnp.tile(rows[:n_excluded], (len(anchors), 1)))
         scores = losses.pair_scores(anchors, candidates, TEMPERATURE)
         bias = candidates.astype(jnp.float32).sum(axis=1)
         return losses.catalog_sincere_terms(

@@ -64,14 +64,14 @@ def test_one_long_list_among_short_ones_is_read_to_its_end():
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
 def test_no_lists_and_no_items_leave_no_marks(shape):
-    lists = ItemLists.of_rows(np.zeros(shape, np.int32))
+    lists = ItemLists.from_rows(np.zeros(shape, np.int32))
     found = lists.mask(4, lambda items: items)
     assert found.shape == (shape[0], 4)
     assert not found.any()
 
 
 def test_excluded_candidates_are_named_by_their_items_and_by_their_rows():
-    lists = ItemLists.of_rows(np.int32([[3, 1, 9], [0, 0, 2]]))
+    lists = ItemLists.from_rows(np.int32([[3, 1, 9], [0, 0, 2]]))
     # Candidates are items 3, 0 and 2 of the cycle 0, 2, 4, 1, 3; item 9 is not known.
     rows = ItemRows(places=jnp.int32([0, 3, 1, 4, 2]), first=jnp.int32(4))
     excluded = ExcludedCandidates(lists, rows, positives=jnp.int32([2, -1]))

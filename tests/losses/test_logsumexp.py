@@ -19,7 +19,7 @@ candidate_blocks = jax.jit(logsumexp.candidate_blocks, static_argnums=2)
 @functools.partial(jax.jit, static_argnames="block_size")
 def blockwise_logsumexp(anchors, candidates, bias, excluded, *, block_size):
     """Of lists that are the rows of an array."""
-    lists = ExcludedCandidates(ItemLists.of_rows(excluded))
+    lists = ExcludedCandidates(ItemLists.from_rows(excluded))
     return logsumexp.blockwise_logsumexp(anchors, candidates, bias, lists, block_size=block_size)
 
 

@@ -32,11 +32,11 @@ def build(**settings) -> tuple[SymCERE, ModelInputs]:
     defaults |= {"temperature": 0.1, "candidates": "catalog", "exclude_target": "none"}
     defaults |= {"user_ranking_weight": 0.0, "batch_size": 4, "embedding_learning_rate": 1e-3}
     defaults |= {"scalar_learning_rate": 1e-2}
-    config = ResolvedSettings(**(defaults | settings))
-    with_text = config.text_encoder != "none"
+    resolved = ResolvedSettings(**(defaults | settings))
+    with_text = resolved.text_encoder != "none"
     graph = bipartite_graph(PAIRS, N_USERS, N_ITEMS)
     inputs = ModelInputs(
-        build_adjacency(graph, config.propagation),
+        build_adjacency(graph, resolved.propagation),
         jnp.asarray(unit_text(N_USERS)) if with_text else None,
         jnp.asarray(unit_text(N_ITEMS)) if with_text else None,
         *2
@@ -45,7 +45,7 @@ def build(**settings) -> tuple[SymCERE, ModelInputs]:
             jnp.float32(np.bincount(PAIRS[:, 1], minlength=N_ITEMS)),
         ),
     )
-    return SymCERE(N_USERS, N_ITEMS, config), inputs
+    return SymCERE(N_USERS, N_ITEMS, resolved), inputs
 
 
 def initial_params(model: SymCERE, inputs: ModelInputs):

@@ -8,7 +8,7 @@ import pytest
 from symcere_jax.models import SymCERE, score_block
 from symcere_jax.models.decomposition import decompose_score, graph_messages
 from symcere_jax.models.fold_in import FoldIn
-from symcere_jax.models.inputs import ModelInputs
+from symcere_jax.models.model_inputs import ModelInputs
 from symcere_jax.training import load_model
 from symcere_jax.training.trained import embed
 

@@ -10,31 +10,31 @@ from symcere_jax.settings import Settings
 
 
 def test_auto_is_the_first_encoder(dataset):
-    config = resolve(Settings(), dataset)
-    assert (config.text_encoder, config.embedding_dim) == ("lsa", 16)
+    settings = resolve(Settings(), dataset)
+    assert (settings.text_encoder, settings.embedding_dim) == ("lsa", 16)
     encoders = {"bert": {"width": 384}, **dataset.manifest.text_encoders}
     manifest = dataclasses.replace(dataset.manifest, text_encoders=encoders)
     other = dataclasses.replace(dataset, manifest=manifest)
-    config = resolve(Settings(), other)
-    assert (config.text_encoder, config.embedding_dim) == ("bert", 384)
-    config = resolve(Settings(text_encoder="lsa"), other)
-    assert (config.text_encoder, config.embedding_dim) == ("lsa", 16)
+    settings = resolve(Settings(), other)
+    assert (settings.text_encoder, settings.embedding_dim) == ("bert", 384)
+    settings = resolve(Settings(text_encoder="lsa"), other)
+    assert (settings.text_encoder, settings.embedding_dim) == ("lsa", 16)
 
 
 def test_auto_is_no_text_where_there_is_none(dataset_without_text):
-    config = resolve(Settings(), dataset_without_text)
-    assert (config.text_encoder, config.embedding_dim) == ("none", 64)
+    settings = resolve(Settings(), dataset_without_text)
+    assert (settings.text_encoder, settings.embedding_dim) == ("none", 64)
 
 
 def test_text_can_be_left_out(dataset):
-    config = resolve(Settings(text_encoder="none"), dataset)
-    assert (config.text_encoder, config.embedding_dim) == ("none", 64)
+    settings = resolve(Settings(text_encoder="none"), dataset)
+    assert (settings.text_encoder, settings.embedding_dim) == ("none", 64)
 
 
 @pytest.mark.parametrize("encoder", [None, "lsa", "none"])
 def test_a_width_that_is_given_stays(dataset, encoder):
-    config = resolve(Settings(text_encoder=encoder, embedding_dim=5), dataset)
-    assert config.embedding_dim == 5
+    settings = resolve(Settings(text_encoder=encoder, embedding_dim=5), dataset)
+    assert settings.embedding_dim == 5
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_all_items_compete_where_they_are_few(dataset):
 
 @pytest.mark.parametrize(("encoder", "rate"), [(None, 1e-5), ("none", 1e-3)])
 def test_embeddings_learn_fast_where_there_is_no_text(dataset, encoder, rate):
-    config = resolve(Settings(text_encoder=encoder), dataset)
-    assert config.embedding_learning_rate == rate
-    config = resolve(Settings(text_encoder=encoder, embedding_learning_rate=0.02), dataset)
-    assert config.embedding_learning_rate == 0.02
+    settings = resolve(Settings(text_encoder=encoder), dataset)
+    assert settings.embedding_learning_rate == rate
+    settings = resolve(Settings(text_encoder=encoder, embedding_learning_rate=0.02), dataset)
+    assert settings.embedding_learning_rate == 0.02
 
 
 @pytest.mark.parametrize(("n_train", "rate"), [(1, 1e-3), (6000, 5e-3), (10**6, 1e-2)])
@@ -97,11 +97,11 @@ def test_the_temperature_without_text_falls_with_the_data(dataset, n_train, temp
 
 @pytest.mark.parametrize(("encoder", "weight"), [(None, 1.0), ("none", 0.0)])
 def test_users_compete_for_items_where_there_is_text(dataset, encoder, weight):
-    config = resolve(Settings(text_encoder=encoder), dataset)
-    assert config.user_ranking_weight == weight
+    settings = resolve(Settings(text_encoder=encoder), dataset)
+    assert settings.user_ranking_weight == weight
     for chosen in (0.0, 0.3):
-        config = Settings(text_encoder=encoder, user_ranking_weight=chosen)
-        assert resolve(config, dataset).user_ranking_weight == chosen
+        settings = Settings(text_encoder=encoder, user_ranking_weight=chosen)
+        assert resolve(settings, dataset).user_ranking_weight == chosen
 
 
 @pytest.mark.parametrize("chosen", ["none", "edge", "review"])
@@ -122,45 +122,45 @@ def test_what_is_taken_out_of_a_target_follows_from_the_texts(dataset, chosen, m
 def test_low_ratings_need_to_be_told_from_high_ones(dataset):
     with pytest.raises(ConfigError, match=r"--low_rated_weight=0.5 needs --min_rating"):
         resolve(Settings(low_rated_weight=0.5), dataset)
-    config = resolve(Settings(low_rated_weight=0.5, min_rating=4.0), dataset)
-    assert config.low_rated_weight == 0.5
+    settings = resolve(Settings(low_rated_weight=0.5, min_rating=4.0), dataset)
+    assert settings.low_rated_weight == 0.5
 
 
 def test_nothing_else_changes_and_nothing_changes_twice(dataset):
     rates = {"embedding_learning_rate": 0.01, "scalar_learning_rate": 0.02}
-    config = Settings(n_layers=2, temperature=0.3, user_ranking_weight=0.5, batch_size=7, **rates)
-    resolved = resolve(config, dataset)
+    settings = Settings(n_layers=2, temperature=0.3, user_ranking_weight=0.5, batch_size=7, **rates)
+    resolved = resolve(settings, dataset)
     expected = {"text_encoder": "lsa", "embedding_dim": 16, "exclude_target": "review"}
     expected["candidates"] = "catalog"
-    assert resolved.as_dict() == config.as_dict() | expected
+    assert resolved.as_dict() == settings.as_dict() | expected
     assert resolve(resolved, dataset) == resolved
 
 
 def test_an_encoder_that_the_folder_lacks(dataset, dataset_without_text):
-    config = Settings(text_encoder="bert")
+    settings = Settings(text_encoder="bert")
     message = r"no text features of encoder 'bert': choose --text_encoder from lsa, none, or"
     with pytest.raises(DataError, match=message):
-        resolve(config, dataset)
+        resolve(settings, dataset)
     with pytest.raises(DataError, match="choose --text_encoder from none, or"):
-        resolve(config, dataset_without_text)
+        resolve(settings, dataset_without_text)
 
 
 def test_something_must_be_left_to_learn_from(dataset, dataset_without_text):
     for encoder, data in (("none", dataset), (None, dataset_without_text)):
         with pytest.raises(ConfigError, match="nothing to learn from"):
             resolve(Settings(graph_embeddings=False, text_encoder=encoder), data)
-    config = resolve(Settings(graph_embeddings=False), dataset)
-    assert config.text_encoder == "lsa"
+    settings = resolve(Settings(graph_embeddings=False), dataset)
+    assert settings.text_encoder == "lsa"
 
 
 def test_the_model_is_as_the_settings_say(dataset):
-    config = resolve(
+    settings = resolve(
         Settings(embedding_dim=6, temperature=0.25, dropout=0.125, user_text_weight=0.5), dataset
     )
-    model = SymCERE(dataset.n_users, dataset.n_items, config)
+    model = SymCERE(dataset.n_users, dataset.n_items, settings)
     assert (model.n_users, model.n_items) == (dataset.n_users, dataset.n_items)
-    assert model.settings == config
-    inputs = ModelInputs.from_dataset(dataset, config)
+    assert model.settings == settings
+    inputs = ModelInputs.from_dataset(dataset, settings)
     params = jax.jit(model.init)(jax.random.key(0), inputs)["params"]
     assert jax.tree.map(lambda leaf: leaf.shape, params) == {
         "graph_tower": {"embedding": (dataset.n_users + dataset.n_items, 6)},
@@ -183,8 +183,8 @@ def test_the_model_is_as_the_settings_say(dataset):
     ],
 )
 def test_what_is_switched_on_or_off_has_parameters_or_none(dataset, switches, left):
-    config = resolve(Settings(**switches), dataset)
-    model = SymCERE(dataset.n_users, dataset.n_items, config)
-    inputs = ModelInputs.from_dataset(dataset, config)
+    settings = resolve(Settings(**switches), dataset)
+    model = SymCERE(dataset.n_users, dataset.n_items, settings)
+    inputs = ModelInputs.from_dataset(dataset, settings)
     params = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
     assert set(params) == left

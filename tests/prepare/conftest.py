@@ -1,11 +1,8 @@
 """What the tests of data_prep share: small raw files, a recording text encoder, the binary."""
 
-import contextlib
 import dataclasses
-import importlib
-import io
+import functools
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,16 +10,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 from hypothesis import settings
 
 from symcere_jax.callbacks import MessageCallback
-from symcere_jax.cli import app as cli
 from symcere_jax.prepare.pipeline import prepare
-from symcere_jax.prepare.read.store import ReviewStore
+from symcere_jax.prepare.read.review_store import ReviewStore
 from symcere_jax.prepare.settings import PrepareSettings
 from symcere_jax.text.encoders.base import Reviews, TextFeatures
+from tests import binaries
 
 STORED_COLUMNS = ("user_id", "item_id", "rating", "timestamp", "text", "split")
 
@@ -30,48 +25,11 @@ settings.register_profile("untimed", deadline=None)  # a busy machine is no defe
 settings.load_profile("untimed")
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def error(self) -> str:
-        """The error line; there must be exactly one, and it must be the last."""
-        lines = self.err.splitlines()
-        errors = [line for line in lines if line.startswith("error: ")]
-        assert errors == lines[-1:], self.err
-        return errors[0].removeprefix("error: ")
-
-
 @pytest.fixture(scope="module")
-def run_prepare() -> Iterator[Callable[..., Run]]:
+def run_prepare() -> Iterator[Callable[..., binaries.Run]]:
     """Runs the binary in this process, from the command line to the exit status."""
-    prepare = importlib.import_module("symcere_jax.cli.commands.data.prepare")
-
-    def run(*arguments: str) -> Run:
-        out, err = io.StringIO(), io.StringIO()
-        status = 0
-        with (
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-            pytest.MonkeyPatch.context() as patch,
-            flagsaver.flagsaver(),
-        ):
-            patch.setattr(sys, "argv", ["prepare.py", *arguments])
-            patch.setattr(sys.modules["__main__"], "__doc__", None)
-            try:
-                cli.run(prepare.main)
-            except SystemExit as end:
-                status = end.code or 0
-        return Run(status, out.getvalue(), err.getvalue())
-
-    yield run
-    # The flags of two binaries clash in one process, which tests of other binaries share.
-    for flag in flags.FLAGS.get_flags_for_module("symcere_jax.cli.commands.data.prepare"):
-        delattr(flags.FLAGS, flag.name)
-    del sys.modules["symcere_jax.cli.commands.data.prepare"]
+    with binaries.loaded("prepare") as module:
+        yield functools.partial(binaries.run, module)
 
 
 @pytest.fixture
@@ -176,7 +134,7 @@ def grow(tmp_path):
     """Prepares some rows, unless None, without an encoder, then appends others."""
 
     def run(first, more, *, prepared=None, announce=lambda stage: None, **settings):
-        config = PrepareSettings(
+        preparation = PrepareSettings(
             source=settings.pop("source", "table"),
             input=tmp_path / "rows.jsonl",
             output=tmp_path / "data",
@@ -184,9 +142,9 @@ def grow(tmp_path):
         )
         steps = [(first, {"overwrite": True, **(prepared or {})})] if first is not None else []
         for rows, step in [*steps, (more, {"append": True, **settings})]:
-            assert config.input is not None
-            config.input.write_text("".join(json.dumps(row) + "\n" for row in rows))
-            dataset = prepare(dataclasses.replace(config, **step), announce=announce)
+            assert preparation.input is not None
+            preparation.input.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            dataset = prepare(dataclasses.replace(preparation, **step), announce=announce)
         return dataset
 
     return run

@@ -48,17 +48,17 @@ def folders(tmp_path_factory):
     repeated = {**first[0], "text": "another text", "timestamp": 10**6}
     for name, rows in (("first", first), ("more", [*more, repeated])):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    config = PrepareSettings(
+    settings = PrepareSettings(
         source="table", input=folder / "first.jsonl", output=folder / "data", text_width=8
     )
-    prepare(config)
-    before = ReviewDataset.load(config.output)
+    prepare(settings)
+    before = ReviewDataset.load(settings.output)
     kept = {
         "tables": before.reviews().to_pylist(),
         "users": np.array(before.text_features("lsa", "users")),
         "ids": (before.user_ids(), before.item_ids()),
     }
-    again = dataclasses.replace(config, input=folder / "more.jsonl", append=True)
+    again = dataclasses.replace(settings, input=folder / "more.jsonl", append=True)
     return before, kept, prepare(again), more, again
 
 
@@ -144,12 +144,12 @@ def two_encoders(tmp_path):
     for name, n_users, seed in (("first", 20, 0), ("more", 30, 1)):
         rows = make_rows(n_users, 12, seed)[5 * n_users - 100 :]
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    config = PrepareSettings(
+    preparation = PrepareSettings(
         source="table", input=tmp_path / "first.jsonl", output=tmp_path / "data", text_width=8
     )
-    prepare(config)
-    add_text(EncodeSettings(dataset=config.output, text_name="narrow", text_width=4))
-    return dataclasses.replace(config, input=tmp_path / "more.jsonl", append=True)
+    prepare(preparation)
+    add_text(EncodeSettings(dataset=preparation.output, text_name="narrow", text_width=4))
+    return dataclasses.replace(preparation, input=tmp_path / "more.jsonl", append=True)
 
 
 def test_every_encoder_of_the_folder_reads_what_is_new(two_encoders):

@@ -98,7 +98,7 @@ def test_damaged_files(tmp_path_factory, source, name, edits, cut, skip):
     folder = tmp_path_factory.mktemp("fuzz")
     path = folder / name
     path.write_bytes(content)
-    config = PrepareSettings(
+    settings = PrepareSettings(
         source=source,
         input=path,
         output=folder / "out",
@@ -109,7 +109,7 @@ def test_damaged_files(tmp_path_factory, source, name, edits, cut, skip):
         threads=1,
     )
     try:
-        manifest = prepare(config).manifest
+        manifest = prepare(settings).manifest
     except DataError as error:
         assert len(str(error)) > 10
         assert list(folder.iterdir()) == [path]

@@ -102,8 +102,8 @@ def test_search_finds_items_of_the_words(recommender, dataset):
 
 
 def test_a_search_scores_by_the_cosine_without_normalization_too(recommender, dataset):
-    config = recommender.metadata.settings.replace(normalize=False)
-    model = SymCERE(dataset.n_users, dataset.n_items, config)
+    settings = recommender.metadata.settings.replace(normalize=False)
+    model = SymCERE(dataset.n_users, dataset.n_items, settings)
     lengths = np.linspace(0.5, 3, dataset.n_items, dtype=np.float32)[:, None]
     longer = dataclasses.replace(
         recommender.embeddings, items=recommender.embeddings.items * lengths

@@ -43,11 +43,11 @@ def prepare_archive(tmp_path):
                 archive.addfile(member, io.BytesIO(content))
         before = sorted(tmp_path.rglob("*"))
         output = tmp_path / "work" / "out"
-        config = PrepareSettings(
+        settings = PrepareSettings(
             source="tripadvisor_lara", input=path, output=output, text_encoder="none"
         )
         try:
-            prepare(config)
+            prepare(settings)
             return ReviewDataset.load(output).item_ids().tolist()
         finally:
             made = set(tmp_path.rglob("*")) - set(before)
@@ -81,13 +81,13 @@ def test_a_file_beyond_any_hotel_is_refused_before_it_is_read(tmp_path, monkeypa
     member.size = 1 << 40
     path = tmp_path / "raw.tar.gz"
     path.write_bytes(gzip.compress(member.tobuf() + HOTEL))
-    config = PrepareSettings(source="tripadvisor_lara", input=path, output=tmp_path / "out")
+    settings = PrepareSettings(source="tripadvisor_lara", input=path, output=tmp_path / "out")
     with pytest.raises(DataError, match=r"hotel_7_parsed.txt: 1,099,511,627,776 bytes, more than"):
-        prepare(config)
+        prepare(settings)
     folder = tmp_path / "raw"
     folder.mkdir()
     (folder / "hotel_7_parsed.txt").write_bytes(HOTEL)
     monkeypatch.setattr(tripadvisor_lara, "_MAX_BYTES", 100)
-    config = PrepareSettings(source="tripadvisor_lara", input=folder, output=tmp_path / "out")
+    settings = PrepareSettings(source="tripadvisor_lara", input=folder, output=tmp_path / "out")
     with pytest.raises(DataError, match="more than the reviews of a hotel can be"):
-        prepare(config)
+        prepare(settings)

@@ -66,12 +66,12 @@ def hostile(tmp_path_factory) -> ReviewDataset:
         if (user + item) % 2
     ]
     (folder / "raw.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    config = PrepareSettings(
+    settings = PrepareSettings(
         source="table", input=folder / "raw.jsonl", output=folder / "data", name=NAME,
         text_width=6, k_core=1, clean_html=False,
     )  # fmt: skip
-    prepare(config)
-    return ReviewDataset.load(config.output)
+    prepare(settings)
+    return ReviewDataset.load(settings.output)
 
 
 @pytest.fixture(scope="module")

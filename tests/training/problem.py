@@ -18,9 +18,9 @@ from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import ModelInputs, SymCERE
 from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.devices import collect, distribute, map_devices
-from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.objective.shuffling import shuffled
+from symcere_jax.training.train_inputs import TrainInputs
 
 N_USERS, N_ITEMS, TEXT_WIDTH, DIM, N_LAYERS = 6, 7, 3, 4, 2
 # User 5 has written nothing and nobody likes item 6.
@@ -43,7 +43,7 @@ ONLY_RANKING = {
 }
 
 
-def config(**settings: Any) -> ResolvedSettings:
+def resolved(**settings: Any) -> ResolvedSettings:
     """Every term is on; no dropout, which loops could not follow."""
     every = {
         "embedding_dim": DIM,
@@ -99,9 +99,9 @@ def params(model: SymCERE) -> dict:
     return jax.tree.map(lambda leaf: rng.normal(0.3, 0.6, leaf.shape).astype(np.float32), shapes)
 
 
-def objective(config: ResolvedSettings, block_size: int = 16_384) -> Objective:
+def objective(settings: ResolvedSettings, block_size: int = 16_384) -> Objective:
     """The objective of the problem's model."""
-    return Objective(SymCERE(N_USERS, N_ITEMS, config), block_size)
+    return Objective(SymCERE(N_USERS, N_ITEMS, settings), block_size)
 
 
 def loss_and_gradients(
@@ -126,9 +126,9 @@ def loss_and_gradients(
 
 def terms_and_gradients(n_micro_batches: int = 1, **settings: Any) -> dict[str, np.ndarray]:
     """Each term by name, and the gradient of each parameter by its path."""
-    of_settings = objective(config(**settings))
+    its_objective = objective(resolved(**settings))
     terms, gradients = loss_and_gradients(
-        of_settings, params(of_settings.model), n_micro_batches=n_micro_batches
+        its_objective, params(its_objective.model), n_micro_batches=n_micro_batches
     )
     leaves = jax.tree_util.tree_leaves_with_path(gradients)
     by_path = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
@@ -179,44 +179,44 @@ def adjacency() -> np.ndarray:
     return matrix
 
 
-def embed(params: dict, config: ResolvedSettings) -> Nodes:
+def embed(params: dict, settings: ResolvedSettings) -> Nodes:
     """Towers, then `P(X) = mean_l A^l X`, dense."""
     model = inputs().model
     zeros = np.zeros((N_USERS + N_ITEMS, DIM))
     graph = text = zeros
-    if config.graph_embeddings:
+    if settings.graph_embeddings:
         graph = np.asarray(params["graph_tower"]["embedding"], np.float64)
-    if config.text_encoder != "none":
+    if settings.text_encoder != "none":
         tower = params["text_tower"]
         weighted = [tower["user_weight"] * model.user_text, tower["item_weight"] * model.item_text]
         text = np.concatenate(weighted).astype(np.float64) @ tower["projection"]["kernel"]
-    n_layers = config.n_layers
+    n_layers = settings.n_layers
     powers = [np.linalg.matrix_power(adjacency(), layer) for layer in range(n_layers + 1)]
     mean = sum(powers) / (n_layers + 1)
     walks = sum(powers[:n_layers], start=np.zeros_like(powers[0])) @ (graph + text)
     return Nodes(mean @ (graph + text), walks, mean @ graph, mean @ text)
 
 
-def terms(params: dict, config: ResolvedSettings, part: slice = WHOLE) -> dict[str, float]:
+def terms(params: dict, settings: ResolvedSettings, part: slice = WHOLE) -> dict[str, float]:
     """Every term of the objective of a part of `BATCH`, and their sum, from the formulas."""
-    nodes, loss = embed(params, config), config
+    nodes, loss = embed(params, settings), settings
     pairs = [tuple(pair) for pair in PAIRS[BATCH[part]].tolist()]
     known_pairs = PAIRS.tolist() + LOW_RATED.tolist()
     history = {user: {i for u, i in known_pairs if u == user} for user in range(N_USERS)}
-    matrix, n_terms = adjacency(), config.n_layers + 1
-    has_graph = config.graph_embeddings
-    has_text = config.text_encoder != "none"
+    matrix, n_terms = adjacency(), settings.n_layers + 1
+    has_graph = settings.graph_embeddings
+    has_text = settings.text_encoder != "none"
     reviews = {
         tuple(pair): np.asarray(text, np.float64)
         for pair, text in zip(PAIRS.tolist(), inputs().review_text, strict=True)
     }
     temperature = loss.temperature
-    if config.learn_temperature:
+    if settings.learn_temperature:
         temperature = max(math.exp(float(params["log_temperature"])), 0.01)
 
     def direction(vector: np.ndarray) -> np.ndarray:
         norm = math.sqrt(vector @ vector)
-        return vector / norm if config.normalize and norm > 0 else vector
+        return vector / norm if settings.normalize and norm > 0 else vector
 
     def project(text: np.ndarray, side: str) -> np.ndarray:
         tower = params["text_tower"]
@@ -237,7 +237,7 @@ def terms(params: dict, config: ResolvedSettings, part: slice = WHOLE) -> dict[s
         return direction(vectors[0]), direction(vectors[1])
 
     def popularity(count: int) -> float:
-        if not config.popularity_prior:
+        if not settings.popularity_prior:
             return 0.0
         return float(params["popularity_weight"]) * math.log(1 + count)
 

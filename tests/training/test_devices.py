@@ -62,8 +62,8 @@ np.testing.assert_array_equal(rows.reshape(-1), np.arange(16))
 for name, case in json.loads(sys.argv[5]).items():
     np.savez(f"{output}/{name}.npz", **problem.terms_and_gradients(**case))
 for workdir in sys.argv[7:]:
-    config = Settings(**json.loads(sys.argv[6]), epochs=2)
-    train(config, ReviewDataset.load(folder), f"{output}/{workdir}")
+    settings = Settings(**json.loads(sys.argv[6]), epochs=2)
+    train(settings, ReviewDataset.load(folder), f"{output}/{workdir}")
 """
 
 
@@ -137,15 +137,15 @@ import jax, numpy as np
 import problem
 from symcere_jax.training.step import build_optimizer, build_steps, initial_state
 
-config = problem.config()
-objective, optimizer = problem.objective(config), build_optimizer(config, batch_size=4)
+settings = problem.resolved()
+objective, optimizer = problem.objective(settings), build_optimizer(settings, batch_size=4)
 last = jax.devices()[1:]
 run = build_steps(
-    objective, optimizer, config,
+    objective, optimizer, settings,
     batch_size=4, n_micro_batches=1, steps_per_epoch=2, n_steps=2, devices=last,
 )
 inputs = problem.inputs()
-state = initial_state(objective, optimizer, inputs, config)
+state = initial_state(objective, optimizer, inputs, settings)
 state, inputs = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (state, inputs))
 run.lower(state, inputs, np.uint32(0)).compile()
 state, terms = run(state, inputs, np.uint32(0))

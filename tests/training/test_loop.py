@@ -321,13 +321,13 @@ def test_no_epochs_leave_the_untrained_model(dataset, tmp_path):
 
 def test_a_diverged_run_keeps_its_last_checkpoint(dataset, tmp_path, monkeypatch):
     rates = {"learning_rate": 1e38, "embedding_learning_rate": 1e38, "normalize": False}
-    config = _config(**rates, steps_per_call=1)
+    settings = _config(**rates, steps_per_call=1)
     with pytest.raises(
         SymcereError,
         match=r"the loss is not finite from step 1 on, seen at step 2; the last good checkpoint, "
         r"of step 1, is kept: .* lower --learn",
     ):
-        train(config, dataset, tmp_path, checkpoint_seconds=-1.0)
+        train(settings, dataset, tmp_path, checkpoint_seconds=-1.0)
     assert _progress(tmp_path).step == 1
     load_embeddings(tmp_path, dataset)
 

@@ -66,9 +66,9 @@ def test_one_user_is_no_evidence():
 
 
 def test_the_items_of_a_user_are_the_positive_ones(dataset):
-    config = Settings(min_rating=4.0)
+    settings = Settings(min_rating=4.0)
     expected = dataset.train[dataset.is_positive(4.0)]
-    found = training_items(dataset, config)
+    found = training_items(dataset, settings)
     assert len(found.indices) == len(expected) < len(dataset.train)
     rows, items = found.flat(np.arange(dataset.n_users))
     assert set(zip(rows.tolist(), items.tolist(), strict=True)) == set(map(tuple, expected))
@@ -143,10 +143,10 @@ def test_they_are_left_out_on_request_and_of_large_catalogs(dataset, tmp_path, a
 
 
 def test_a_run_that_was_stopped_has_not_chosen_yet(dataset, tmp_path, always):
-    config = Settings(**SETTINGS, steps_per_call=1)
-    result = train(config, dataset, tmp_path, should_stop=lambda: True)
+    settings = Settings(**SETTINGS, steps_per_call=1)
+    result = train(settings, dataset, tmp_path, should_stop=lambda: True)
     assert (result.stop, result.neighbor_weight) == ("request", 0.0)
-    assert train(config, dataset, tmp_path).neighbor_weight == 0.7
+    assert train(settings, dataset, tmp_path).neighbor_weight == 0.7
 
 
 def test_the_choice_can_be_stopped_and_is_made_by_the_next_start(dataset, tmp_path, always):
@@ -156,12 +156,12 @@ def test_the_choice_can_be_stopped_and_is_made_by_the_next_start(dataset, tmp_pa
         calls.append(0)
         return len(calls) > n_calls
 
-    config = Settings(**SETTINGS | {"epochs": 1})
+    settings = Settings(**SETTINGS | {"epochs": 1})
     n_calls = 1  # what a run of one epoch asks while it trains
-    result = train(config, dataset, tmp_path, should_stop=stop)
+    result = train(settings, dataset, tmp_path, should_stop=stop)
     assert (result.stop, result.epochs, result.neighbor_weight) == ("request", 1, 0.0)
     assert load_model(tmp_path, dataset).metadata.neighbor_weight == 0
-    assert train(config, dataset, tmp_path).neighbor_weight == 0.7
+    assert train(settings, dataset, tmp_path).neighbor_weight == 0.7
 
 
 def test_without_validation_data_they_do_not_count(dataset, tmp_path, always):

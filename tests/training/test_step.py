@@ -92,12 +92,12 @@ def test_the_seed_decides_the_order_and_the_noise(batches, max_sorted):
         assert (different[0] != first[0]).any()
 
 
-def _build_steps(objective, optimizer, config: Settings, n_steps: int):
+def _build_steps(objective, optimizer, settings: Settings, n_steps: int):
     """Steps of two micro-batches of 2 interactions, four of which are an epoch."""
     return build_steps(
         objective,
         optimizer,
-        config,
+        settings,
         batch_size=4,
         n_micro_batches=2,
         steps_per_epoch=4,
@@ -108,16 +108,16 @@ def _build_steps(objective, optimizer, config: Settings, n_steps: int):
 @pytest.fixture(scope="module")
 def training():
     """Steps of the real objective with dropout and sampled negatives, by steps a call."""
-    config = problem.config(dropout=0.4, ranking_loss="bpr", **problem.ONLY_RANKING)
-    objective, optimizer = problem.objective(config), build_optimizer(config, batch_size=4)
+    resolved = problem.resolved(dropout=0.4, ranking_loss="bpr", **problem.ONLY_RANKING)
+    objective, optimizer = problem.objective(resolved), build_optimizer(resolved, batch_size=4)
     inputs, columns = problem.inputs(), problem.DIM
 
     def start(**settings) -> TrainState:
-        train = config.replace(**settings)
+        train = resolved.replace(**settings)
         return distribute(initial_state(objective, optimizer, inputs, train), columns)
 
     def steps(n_steps: int):
-        run = _build_steps(objective, optimizer, config, n_steps)
+        run = _build_steps(objective, optimizer, resolved, n_steps)
         return lambda state, inputs: run(state, inputs, np.uint32(0))
 
     return start, steps, replicate(inputs), columns
@@ -218,7 +218,7 @@ def test_each_group_of_parameters_has_its_learning_rate(batch_size, scale):
         "scalar_learning_rate": 0.125,
     }
     optimizer = build_optimizer(Settings(**rates), batch_size)
-    params = problem.params(problem.objective(problem.config(learn_temperature=True)).model)
+    params = problem.params(problem.objective(problem.resolved(learn_temperature=True)).model)
     gradients = jax.tree.map(jnp.ones_like, params)
     updates, _ = optimizer.update(gradients, optimizer.init(params), params)
     # The first step of Adam has the length of the learning rate, whatever the gradient.
@@ -295,14 +295,14 @@ def test_steps_are_made_of_what_gpus_and_tpus_have(monkeypatch, propagation, max
 
     monkeypatch.setattr(step, "_MAX_SORTED", max_sorted)
     monkeypatch.setattr(jax, "pmap", mapped)
-    config = problem.config(candidates="sampled", dropout=0.5, learn_temperature=True)
+    settings = problem.resolved(candidates="sampled", dropout=0.5, learn_temperature=True)
     graph = bipartite_graph(problem.PAIRS, problem.N_USERS, problem.N_ITEMS)
     inputs = problem.inputs()
     model = dataclasses.replace(inputs.model, adjacency=build_adjacency(graph, propagation))
     inputs = jax.tree.map(jnp.asarray, dataclasses.replace(inputs, model=model))
-    objective, optimizer = problem.objective(config), build_optimizer(config, batch_size=4)
-    run = _build_steps(objective, optimizer, config, n_steps=2)
-    state = initial_state(objective, optimizer, inputs, config)
+    objective, optimizer = problem.objective(settings), build_optimizer(settings, batch_size=4)
+    run = _build_steps(objective, optimizer, settings, n_steps=2)
+    state = initial_state(objective, optimizer, inputs, settings)
     state, inputs = (jax.tree.map(lambda leaf: leaf[None], tree) for tree in (state, inputs))
     exported = jax.export.export(run, platforms=["cuda", "rocm", "tpu"])(
         state, inputs, np.uint32(0)

@@ -80,14 +80,14 @@ def test_a_run_starts_where_the_earlier_one_was_best(earlier, dataset, tmp_path)
 
 
 def test_other_data_and_other_models_are_refused(earlier, dataset, dataset_without_text):
-    config = Settings(**SETTINGS)
+    settings = Settings(**SETTINGS)
     with pytest.raises(CheckpointError, match="did not grow from: add the new reviews"):
-        warm_params(earlier, config, dataset_without_text, {})
+        warm_params(earlier, settings, dataset_without_text, {})
     with pytest.raises(ConfigError, match="has --n_layers=1, this run has 2: a warm start needs"):
-        warm_params(earlier, config.replace(n_layers=2), dataset, {})
+        warm_params(earlier, settings.replace(n_layers=2), dataset, {})
 
 
 def test_whether_neighbors_count_is_free(earlier, dataset, tmp_path):
-    config = Settings(**SETTINGS | {"epochs": 0}, item_neighbors=False)
-    result = train(config, dataset, tmp_path, warm_start=earlier)
+    settings = Settings(**SETTINGS | {"epochs": 0}, item_neighbors=False)
+    result = train(settings, dataset, tmp_path, warm_start=earlier)
     assert result.neighbor_weight == 0

@@ -6,17 +6,17 @@ import pyarrow as pa
 
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.prepare.check import files, splits
+from symcere_jax.prepare.check import splits, stored_files
 
 Check = Callable[[ReviewDataset], Iterator[str]]
 
 CHECKS: dict[str, Check] = {
-    "checksums": files.check_files,
-    "tables": files.check_tables,
-    "counts": files.check_counts,
-    "ids": files.check_ids,
-    "reviews": files.check_reviews,
-    "k-core": files.check_core,
+    "checksums": stored_files.check_files,
+    "tables": stored_files.check_tables,
+    "counts": stored_files.check_counts,
+    "ids": stored_files.check_ids,
+    "reviews": stored_files.check_reviews,
+    "k-core": stored_files.check_core,
     "no held-out edge in train": splits.check_held_out_edges,
     "split policy": splits.check_policy,
 }

@@ -14,7 +14,7 @@ from symcere_jax.prepare.encode.stored_reviews import stored_reviews
 from symcere_jax.prepare.encode.text_settings import TextSettings
 from symcere_jax.prepare.write.features import encode_into
 from symcere_jax.prepare.write.output_folder import locked_output
-from symcere_jax.prepare.write.tables import file_entries
+from symcere_jax.prepare.write.prepared_tables import file_entries
 from symcere_jax.text import TextEncoder
 
 _PARTIAL = ".text.partial"

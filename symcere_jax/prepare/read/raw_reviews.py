@@ -13,8 +13,8 @@ from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows
 from symcere_jax.prepare.read.raw import RawBlock
+from symcere_jax.prepare.read.review_store import ReviewStore
 from symcere_jax.prepare.read.row_checks import split_codes, well_formed
-from symcere_jax.prepare.read.store import ReviewStore
 from symcere_jax.prepare.read.text_cleaning import TextCleaner
 from symcere_jax.prepare.settings import PrepareSettings
 from symcere_jax.prepare.sources import Source

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.prepare.read.store import ReviewStore
+from symcere_jax.prepare.read.review_store import ReviewStore
 from symcere_jax.prepare.select.k_core import blocks, counts, k_core, largest_core
 
 NO_TIME = np.iinfo(np.int64).min  # stands for a missing timestamp, and sorts before all others

@@ -7,7 +7,7 @@ file and line of every row. Its name joins `settings.SourceName`. Everything aft
 from symcere_jax.prepare.sources import (
     amazon,
     hotelrec,
-    lightgcn,
+    lightgcn_lists,
     synthetic_truth,
     table,
     tripadvisor_lara,
@@ -22,7 +22,7 @@ SOURCES: dict[str, Source] = {
     for source in (
         *amazon.SOURCES,
         hotelrec.SOURCE,
-        lightgcn.SOURCE,
+        lightgcn_lists.SOURCE,
         synthetic_truth.SOURCE,
         table.SOURCE,
         tripadvisor_lara.SOURCE,

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from symcere_jax.prepare.read.bad_rows import BadRows
-from symcere_jax.prepare.read.columns import to_seconds
 from symcere_jax.prepare.read.raw import RawBlocks
+from symcere_jax.prepare.read.typed_columns import to_seconds
 from symcere_jax.prepare.settings import PrepareSettings
 from symcere_jax.prepare.sources.item_metadata import read_items
 from symcere_jax.prepare.sources.source import Source

@@ -185,13 +185,13 @@ def _retry_after(error: urllib.error.HTTPError) -> float:
 
 def _check_sum(path: Path, sha256: str, *, remove: bool = False) -> None:
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256.lower():
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != sha256.lower():
         if remove:
             path.unlink()
             _notes(path).unlink(missing_ok=True)
         raise DataError(
-            f"{path} has the sha256 {found}, expected {sha256.lower()}; fetch it again, or "
+            f"{path} has the sha256 {digest}, expected {sha256.lower()}; fetch it again, or "
             "correct --sha256"
         )
 

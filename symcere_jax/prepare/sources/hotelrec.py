@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from symcere_jax.prepare.read.bad_rows import BadRows, RowError
-from symcere_jax.prepare.read.columns import iso_to_seconds
 from symcere_jax.prepare.read.formats import Block
 from symcere_jax.prepare.read.raw import RawBlocks, shorten
+from symcere_jax.prepare.read.typed_columns import iso_to_seconds
 from symcere_jax.prepare.settings import PrepareSettings
 from symcere_jax.prepare.sources.source import Source
 from symcere_jax.prepare.sources.typed_rows import Columns, read_typed_rows

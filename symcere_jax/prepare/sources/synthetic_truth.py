@@ -151,9 +151,9 @@ def _draw_attributes(rng: np.random.Generator, n_items: int) -> np.ndarray:
 def _draw_taste(rng: np.random.Generator, n_users: int) -> np.ndarray:
     """Array float `[n_users, n_words]`: a liking for whole categories plus one for single words."""
     mask = _category_mask()
-    of_category = rng.normal(0, 0.6, size=(n_users, len(mask)))
-    of_word = rng.normal(0, 0.8, size=(n_users, mask.shape[1]))
-    return of_category @ mask + of_word
+    category_tastes = rng.normal(0, 0.6, size=(n_users, len(mask)))
+    word_tastes = rng.normal(0, 0.8, size=(n_users, mask.shape[1]))
+    return category_tastes @ mask + word_tastes
 
 
 def _draw_texts(

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows
-from symcere_jax.prepare.read.columns import to_seconds
 from symcere_jax.prepare.read.formats import FORMATS, Reader, reader_of
 from symcere_jax.prepare.read.raw import RawBlocks
+from symcere_jax.prepare.read.typed_columns import to_seconds
 from symcere_jax.prepare.settings import PrepareSettings
 from symcere_jax.prepare.sources.source import Source
 from symcere_jax.prepare.sources.typed_rows import read_typed_rows

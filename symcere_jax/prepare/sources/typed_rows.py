@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows
-from symcere_jax.prepare.read.columns import Where, to_numbers, to_seconds, to_strings
 from symcere_jax.prepare.read.formats import Block, Reader, read_json_lines, salvage
 from symcere_jax.prepare.read.raw import RawBlock, RawBlocks, raw_table
+from symcere_jax.prepare.read.typed_columns import Where, to_numbers, to_seconds, to_strings
 
 Columns = dict[str, pa.Array]
 Adapt = Callable[[Block, Columns], tuple[np.ndarray, str] | None]

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows
-from symcere_jax.prepare.read.columns import iso_to_seconds
 from symcere_jax.prepare.read.formats import Block
 from symcere_jax.prepare.read.raw import RawBlocks
+from symcere_jax.prepare.read.typed_columns import iso_to_seconds
 from symcere_jax.prepare.settings import PrepareSettings
 from symcere_jax.prepare.sources.item_metadata import objects, read_items
 from symcere_jax.prepare.sources.source import Source

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.prepare.read.store import ReviewStore
+from symcere_jax.prepare.read.review_store import ReviewStore
 from symcere_jax.prepare.select.k_core import counts
 from symcere_jax.prepare.select.selection import NO_SPLIT, NO_TIME, Selection
 from symcere_jax.prepare.settings import SplitSettings

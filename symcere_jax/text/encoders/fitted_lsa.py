@@ -13,7 +13,7 @@ import scipy.sparse
 
 from symcere_jax.data.dataset import load_array
 from symcere_jax.text.encoders.rows import sum_rows
-from symcere_jax.text.encoders.terms import count_terms, hash_terms, split_terms
+from symcere_jax.text.encoders.term_counts import count_terms, hash_terms, split_terms
 
 _BLOCK_DOCUMENTS = 1 << 10
 _ARRAYS = ("buckets", "idf", "basis")

@@ -24,7 +24,7 @@ from symcere_jax.errors import DataError
 from symcere_jax.text.encoders.base import Reviews, TextFeatures
 from symcere_jax.text.encoders.fitted_lsa import FittedLsa
 from symcere_jax.text.encoders.rows import StoredRows, collect_rows
-from symcere_jax.text.encoders.terms import N_BUCKETS, count_terms
+from symcere_jax.text.encoders.term_counts import N_BUCKETS, count_terms
 
 _BLOCK_TEXTS = 1 << 12
 _FEW_ROWS = 1 << 11  # up to which the Gram matrix is computed once: that is faster
@@ -71,8 +71,8 @@ class LsaEncoder:
         counts = StoredRows(blocks, N_BUCKETS, self.scratch)
         train = np.flatnonzero(reviews.is_train)
         item_of, user_of = np.asarray(reviews.item)[train], np.asarray(reviews.user)[train]
-        of_items = (train, item_of, reviews.n_items)
-        buckets, idf = self._choose_terms(counts.sums(*of_items), len(train), reviews.n_items)
+        item_selection = (train, item_of, reviews.n_items)
+        buckets, idf = self._choose_terms(counts.sums(*item_selection), len(train), reviews.n_items)
         width = min(self.width, min(reviews.n_items, len(buckets)) - 1)
         if width < 1:
             raise DataError(
@@ -81,7 +81,7 @@ class LsaEncoder:
             )
         say(f"reducing {len(buckets):,} terms to {width} dimensions")
         fitted = FittedLsa(buckets, idf, np.zeros((len(buckets), 0), np.float32))
-        weights = map(fitted.weigh, counts.sums(*of_items))
+        weights = map(fitted.weigh, counts.sums(*item_selection))
         item_terms = StoredRows(weights, len(buckets), self.scratch).matrix
         basis, items = right_singular_vectors(item_terms, width, seed=self.seed)
         fitted = FittedLsa(buckets, idf, basis)

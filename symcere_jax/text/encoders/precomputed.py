@@ -92,10 +92,10 @@ class PrecomputedEncoder:
         rows = {}
         for kind, file in (("user", schema.USERS), ("item", schema.ITEMS)):
             ids = pq.read_table(self.folder / file, columns=[f"{kind}_id"])[f"{kind}_id"]
-            found = pc.index_in(
+            matches = pc.index_in(
                 table[f"{kind}_id"].cast(pa.string()), value_set=ids.combine_chunks()
             )
-            rows[kind] = found.fill_null(-1).to_numpy().astype(np.int64)
+            rows[kind] = matches.fill_null(-1).to_numpy().astype(np.int64)
         is_known = (rows["user"] >= 0) & (rows["item"] >= 0)
         keys = np.where(is_known, rows["user"] * reviews.n_items + rows["item"], -1)
         _, first, counts = np.unique(keys, return_index=True, return_counts=True)

@@ -57,11 +57,11 @@ def tokenize(tokenizer: Any, texts: Sequence[str], *, prefix: str, window: int) 
     tokens: list[list[int]] = []
     owner: list[int] = []
     n_extra = len(tokenizer(prefix)["input_ids"])
-    for place, found in enumerate(whole):
+    for place, text_tokens in enumerate(whole):
         if not texts[place]:
             continue
-        if len(found) <= window:
-            parts = [found]
+        if len(text_tokens) <= window:
+            parts = [text_tokens]
         else:
             pieces = _pieces(tokenizer, texts[place], max(window - n_extra, 1))
             parts = tokenizer(

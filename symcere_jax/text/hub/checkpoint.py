@@ -135,12 +135,12 @@ def _check_shapes(folder: Path, parameters: Any, module: LanguageModel) -> None:
     except (TypeError, ValueError, ZeroDivisionError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{folder / 'config.json'}: malformed: {reason}") from None
-    found = {jax.tree_util.keystr(k): v.shape for k, v in jax.tree.leaves_with_path(parameters)}
+    shapes = {jax.tree_util.keystr(k): v.shape for k, v in jax.tree.leaves_with_path(parameters)}
     for path, leaf in jax.tree.leaves_with_path(expected):
         name = jax.tree_util.keystr(path)
-        if found.get(name) != leaf.shape:
+        if shapes.get(name) != leaf.shape:
             raise DataError(
-                f"{folder}: parameter {name} has shape {found.get(name)}, config.json says "
+                f"{folder}: parameter {name} has shape {shapes.get(name)}, config.json says "
                 f"{leaf.shape}"
             )
 

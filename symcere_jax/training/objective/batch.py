@@ -4,8 +4,8 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.training.inputs import MAX_HISTORY, TrainInputs
 from symcere_jax.training.objective.shuffling import shuffled
+from symcere_jax.training.train_inputs import MAX_HISTORY, TrainInputs
 
 
 @flax.struct.dataclass

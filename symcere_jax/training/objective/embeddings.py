@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from symcere_jax.models import NodeEmbeddings, SymCERE
-from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective.batch import Batch
+from symcere_jax.training.train_inputs import TrainInputs
 
 Modality = Literal["graph", "text"]
 

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from symcere_jax import losses
 from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.devices import local_rows
-from symcere_jax.training.inputs import MAX_HISTORY, TrainInputs
 from symcere_jax.training.objective.batch import Batch
 from symcere_jax.training.objective.embeddings import PairEmbeddings
+from symcere_jax.training.train_inputs import MAX_HISTORY, TrainInputs
 
 
 @dataclasses.dataclass(frozen=True)

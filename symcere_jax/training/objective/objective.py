@@ -9,11 +9,11 @@ import jax.numpy as jnp
 
 from symcere_jax.models import SymCERE
 from symcere_jax.training.devices import shard_columns, sum_gradients, sum_over_devices
-from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective.batch import Batch
 from symcere_jax.training.objective.embeddings import StepEmbeddings
+from symcere_jax.training.objective.loss_terms import Parts, Term, build_terms
 from symcere_jax.training.objective.microbatch import MicroBatch
-from symcere_jax.training.objective.terms import Parts, Term, build_terms
+from symcere_jax.training.train_inputs import TrainInputs
 
 Losses = dict[str, jax.Array]
 
@@ -82,8 +82,8 @@ class Objective:
             }
             return (step.pairs(batch), _rows(gathered)), (step.temperature(), _shared(gathered))
 
-        def loss(of_rows: Any, shared: Any, batch: Batch, drawn_rows: Any) -> tuple:
-            pairs, gathered_rows = of_rows
+        def loss(row_values: Any, shared: Any, batch: Batch, drawn_rows: Any) -> tuple:
+            pairs, gathered_rows = row_values
             temperature, gathered_shared = shared
             micro = MicroBatch(
                 settings, inputs, n_devices, self.block_size, batch, pairs, temperature
@@ -99,10 +99,10 @@ class Objective:
             return self._total(terms)
 
         gradients_of = jax.grad(loss, argnums=(0, 1), has_aux=True)
-        (of_rows, shared), pull_back = jax.vjp(embed, params)
+        (row_values, shared), pull_back = jax.vjp(embed, params)
         drawn_rows = _rows(drawn)
         if n_micro_batches == 1:
-            gradients, terms = gradients_of(of_rows, shared, batch, drawn_rows)
+            gradients, terms = gradients_of(row_values, shared, batch, drawn_rows)
         else:
             split = functools.partial(_split, n=n_micro_batches)
 
@@ -113,7 +113,7 @@ class Objective:
             shared_gradient, (row_gradients, terms) = jax.lax.scan(
                 micro_step,
                 jax.tree.map(jnp.zeros_like, shared),
-                (split(of_rows), split(batch), split(drawn_rows)),
+                (split(row_values), split(batch), split(drawn_rows)),
             )
             joined = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), row_gradients)
             gradients = jax.tree.map(lambda x: x / n_micro_batches, (joined, shared_gradient))

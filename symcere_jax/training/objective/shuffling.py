@@ -41,5 +41,5 @@ def shuffled(key: jax.Array, places: jax.Array, n: int) -> jax.Array:
         return jnp.where(x < n, x, mix(x))
 
     first = mix(places.astype(jnp.uint32))
-    found = jax.lax.while_loop(lambda x: (x >= n).any(), walk, first)
-    return found.astype(jnp.int32)
+    permuted = jax.lax.while_loop(lambda x: (x >= n).any(), walk, first)
+    return permuted.astype(jnp.int32)

@@ -155,7 +155,7 @@ def test_following_a_run_that_has_ended(trained, run_binary, dataset, tmp_path):
 
 
 def test_a_cold_split_and_a_model_without_text(run_binary, tmp_path):
-    config = PrepareSettings(
+    preparation = PrepareSettings(
         source="synthetic",
         output=tmp_path / "data",
         split="cold_item",
@@ -163,9 +163,9 @@ def test_a_cold_split_and_a_model_without_text(run_binary, tmp_path):
         synthetic_users=60,
         synthetic_items=30,
     )
-    prepare(config)
+    prepare(preparation)
     settings = {"epochs": 1, "n_layers": 1, "propagation": "segment", "text_encoder": "none"}
-    train(Settings(**settings), ReviewDataset.load(config.output), tmp_path / "run")
+    train(Settings(**settings), ReviewDataset.load(preparation.output), tmp_path / "run")
     where = (f"--workdir={tmp_path / 'run'}", f"--dataset={tmp_path / 'data'}")
     paths = [str(tmp_path / "run" / name) for name in ("metrics_test.json", "per_user_test.npz")]
     run = run_binary("evaluate", *where)

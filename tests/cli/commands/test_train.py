@@ -88,10 +88,10 @@ def test_flags_after_a_flagfile_override_it(trained, run_binary, tmp_path):
     assert run.status == 0, run.err
     assert len(_records(tmp_path)) == 1
     assert set(overrides) <= set((tmp_path / "flags.txt").read_text().splitlines())
-    config = Checkpoints(tmp_path).metadata().settings
-    assert (config.epochs, config.normalize) == (0, False)
-    assert config.learning_rate == 0.5
-    assert config.batch_size == 256
+    settings = Checkpoints(tmp_path).metadata().settings
+    assert (settings.epochs, settings.normalize) == (0, False)
+    assert settings.learning_rate == 0.5
+    assert settings.batch_size == 256
 
 
 def test_a_run_goes_on_with_more_epochs(trained, run_binary, tmp_path):

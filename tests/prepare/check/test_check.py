@@ -32,7 +32,7 @@ def edit_manifest(folder: Path, **entries: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory) -> PrepareSettings:
+def preparation(tmp_path_factory) -> PrepareSettings:
     return PrepareSettings(
         source="synthetic",
         output=tmp_path_factory.mktemp("prepared") / "out",
@@ -45,12 +45,12 @@ def config(tmp_path_factory) -> PrepareSettings:
 
 
 @pytest.fixture
-def folder(config, tmp_path) -> Path:
-    if not config.output.exists():
-        prepare(config)
+def folder(preparation, tmp_path) -> Path:
+    if not preparation.output.exists():
+        prepare(preparation)
     copy = tmp_path / "copy"
-    for path in sorted(config.output.rglob("*")):
-        target = copy / path.relative_to(config.output)
+    for path in sorted(preparation.output.rglob("*")):
+        target = copy / path.relative_to(preparation.output)
         if path.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())

@@ -32,14 +32,14 @@ def _problems(dataset):
 def test_features_side_by_side_are_stored_with_their_encoders(dataset, folder):
     vectors = np.random.default_rng(0).normal(size=(dataset.manifest.n_reviews, 7))
     np.save(folder.parent / "v.npy", vectors)
-    config = EncodeSettings(
+    settings = EncodeSettings(
         dataset=folder,
         text_encoder="lsa+precomputed",
         text_embeddings=folder.parent / "v.npy",
         text_name="both",
         text_width=12,
     )
-    assert add_text(config) == ("both", 19)
+    assert add_text(settings) == ("both", 19)
     added = ReviewDataset.load(folder)
     assert list(added.manifest.text_encoders) == ["lsa", "both"]
     assert added.text_features("both", "items").shape == (dataset.n_items, 19)
@@ -140,7 +140,7 @@ def test_the_binary(folder):
 @pytest.mark.parametrize("kept", [0, 1, 2, 3])
 def test_killed_while_features_are_replaced_the_folder_is_sound(folder, monkeypatch, kept):
     """Each change of the folder is one step; the kill comes after some of them."""
-    config = EncodeSettings(dataset=folder, text_width=5, overwrite=True)
+    settings = EncodeSettings(dataset=folder, text_width=5, overwrite=True)
     done = []
     rename, replace, remove = Path.rename, Path.replace, shutil.rmtree
 
@@ -159,10 +159,10 @@ def test_killed_while_features_are_replaced_the_folder_is_sound(folder, monkeypa
         patch.setattr(Path, "rename", step(rename))
         patch.setattr(Path, "replace", step(replace))
         patch.setattr(shutil, "rmtree", step(remove))
-        add_text(config)
+        add_text(settings)
     assert len(done) == kept
     found = ReviewDataset.load(folder)  # whole, with or without the features
     if "lsa" in found.manifest.text_encoders:
         found.text_features("lsa", "users")
-    assert add_text(config) == ("lsa", 5)
+    assert add_text(settings) == ("lsa", 5)
     assert _problems(ReviewDataset.load(folder)) == []

@@ -20,8 +20,8 @@ def block(**columns) -> RawBlock:
 
 
 def check(rows: RawBlock, bad: BadRows | None = None, **settings) -> RawBlock:
-    config = PrepareSettings(source="synthetic", output=Path("out"), **settings)
-    return well_formed(rows, config, bad or BadRows("fail", 0))
+    preparation = PrepareSettings(source="synthetic", output=Path("out"), **settings)
+    return well_formed(rows, preparation, bad or BadRows("fail", 0))
 
 
 @pytest.mark.parametrize("column", ["user_id", "item_id"])

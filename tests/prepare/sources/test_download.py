@@ -237,8 +237,8 @@ def test_another_file_than_expected(server, tmp_path):
 
 def ensure(source: str, path: Path, **settings) -> list[str]:
     stages: list[str] = []
-    config = PrepareSettings(source=source, input=path, output=path.parent / "out", **settings)
-    download.ensure_input(config, SOURCES[source], stages.append)
+    preparation = PrepareSettings(source=source, input=path, output=path.parent / "out", **settings)
+    download.ensure_input(preparation, SOURCES[source], stages.append)
     return stages
 
 

@@ -21,13 +21,15 @@ def write(path: Path, *rows: dict) -> Path:
     return path
 
 
-def config(source: str, path: Path, **settings) -> PrepareSettings:
+def preparation(source: str, path: Path, **settings) -> PrepareSettings:
     return PrepareSettings(source=source, input=path, output=path.parent / "out", **settings)
 
 
 def read(source: str, path: Path, bad: BadRows | None = None, **settings):
     """All rows without the split, and what the reader dropped."""
-    blocks = list(SOURCES[source].read(config(source, path, **settings), bad or BadRows("fail", 0)))
+    blocks = list(
+        SOURCES[source].read(preparation(source, path, **settings), bad or BadRows("fail", 0))
+    )
     table = pa.concat_tables([block.table for block in blocks])
     dropped = {reason: n for block in blocks for reason, n in block.dropped.items()}
     return table.drop_columns("split").to_pylist(), dropped
@@ -36,7 +38,7 @@ def read(source: str, path: Path, bad: BadRows | None = None, **settings):
 def items(source: str, path: Path, **settings) -> list[dict]:
     read_items = SOURCES[source].items
     assert read_items is not None
-    tables = read_items(config(source, path, **settings), BadRows("fail", 0))
+    tables = read_items(preparation(source, path, **settings), BadRows("fail", 0))
     return pa.concat_tables(tables).to_pylist()
 
 

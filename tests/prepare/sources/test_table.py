@@ -13,8 +13,8 @@ from symcere_jax.prepare.sources import SOURCES
 def read(path, **settings):
     """All rows, and where each stands."""
     settings = {"text_encoder": "none"} | settings
-    config = PrepareSettings(source="table", input=path, output=path / "out", **settings)
-    blocks = list(SOURCES["table"].read(config, BadRows("fail", 0)))
+    preparation = PrepareSettings(source="table", input=path, output=path / "out", **settings)
+    blocks = list(SOURCES["table"].read(preparation, BadRows("fail", 0)))
     places = [block.where(row) for block in blocks for row in range(len(block.table))]
     files = list(dict.fromkeys(block.file for block in blocks))
     return pa.concat_tables([block.table for block in blocks]), places, files

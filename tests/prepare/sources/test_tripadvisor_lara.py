@@ -29,8 +29,8 @@ HOTELS = {
 
 
 def read(path, bad=None) -> list[RawBlock]:
-    config = PrepareSettings(source="tripadvisor_lara", input=path, output=path / "out")
-    return list(SOURCES["tripadvisor_lara"].read(config, bad or BadRows("fail", 0)))
+    settings = PrepareSettings(source="tripadvisor_lara", input=path, output=path / "out")
+    return list(SOURCES["tripadvisor_lara"].read(settings, bad or BadRows("fail", 0)))
 
 
 def rows_of(blocks) -> list[dict]:

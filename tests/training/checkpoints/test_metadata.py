@@ -8,7 +8,7 @@ from symcere_jax.training.checkpoints import Metadata, Progress
 from tests.training import problem
 
 METADATA = Metadata(
-    settings=problem.config(epochs=5, patience=3),
+    settings=problem.resolved(epochs=5, patience=3),
     dataset="shop",
     fingerprint="1234",
     n_users=3,

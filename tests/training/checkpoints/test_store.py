@@ -44,7 +44,7 @@ def _state(step: int = 12) -> TrainState:
 
 
 def _settings() -> ResolvedSettings:
-    return problem.config(learning_rate=0.1 + 0.2, normalize=False)
+    return problem.resolved(learning_rate=0.1 + 0.2, normalize=False)
 
 
 def _metadata(dataset, **progress) -> Metadata:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symcere_jax.training.objective import terms
+from symcere_jax.training.objective import loss_terms
 from symcere_jax.training.objective.batch import Batch, ItemCycle
 from tests.training import problem
 
@@ -41,17 +41,20 @@ def test_each_key_draws_another_cycle():
 @pytest.mark.parametrize(
     ("settings", "kind"),
     [
-        ({"candidates": "catalog"}, terms.CatalogRanking),
-        ({"candidates": "in_batch"}, terms.InBatchRanking),
-        ({"candidates": "sampled", "ranking_loss": "bpr"}, terms.BprRanking),
-        ({"candidates": "sampled", "sampled_candidates": 4}, terms.SampledRanking),
+        ({"candidates": "catalog"}, loss_terms.CatalogRanking),
+        ({"candidates": "in_batch"}, loss_terms.InBatchRanking),
+        ({"candidates": "sampled", "ranking_loss": "bpr"}, loss_terms.BprRanking),
+        ({"candidates": "sampled", "sampled_candidates": 4}, loss_terms.SampledRanking),
         # All items would be drawn.
-        ({"candidates": "sampled", "sampled_candidates": problem.N_ITEMS}, terms.CatalogRanking),
+        (
+            {"candidates": "sampled", "sampled_candidates": problem.N_ITEMS},
+            loss_terms.CatalogRanking,
+        ),
     ],
     ids=str,
 )
 def test_candidates_decide_the_ranking_term(settings, kind):
-    _, ranking = problem.objective(problem.config(**settings)).terms["ranking"]
+    _, ranking = problem.objective(problem.resolved(**settings)).terms["ranking"]
     assert type(ranking) is kind
 
 

@@ -49,11 +49,11 @@ def _name(case: dict) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=_name)
 def test_terms_and_gradients_follow_the_formulas(case):
-    config = problem.config(**case)
-    objective = problem.objective(config)
+    settings = problem.resolved(**case)
+    objective = problem.objective(settings)
     params = problem.params(objective.model)
     terms, gradients = problem.loss_and_gradients(objective, params)
-    assert terms == pytest.approx(problem.terms(params, config), rel=2e-5)
+    assert terms == pytest.approx(problem.terms(params, settings), rel=2e-5)
 
     # The slope of the float64 formulas along random directions, one of all parameters and one of
     # each, so that a small gradient does not hide behind a large one.
@@ -67,7 +67,7 @@ def test_terms_and_gradients_follow_the_formulas(case):
         losses = []
         for step in (1e-5, -1e-5):
             moved = [leaf + step * way for leaf, way in zip(leaves, direction, strict=True)]
-            losses.append(problem.terms(structure.unflatten(moved), config)["loss"])
+            losses.append(problem.terms(structure.unflatten(moved), settings)["loss"])
         slopes = jax.tree.leaves(gradients)
         found = sum((slope * way).sum() for slope, way in zip(slopes, direction, strict=True))
         assert found == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-3, abs=1e-4)
@@ -76,19 +76,19 @@ def test_terms_and_gradients_follow_the_formulas(case):
 @pytest.mark.parametrize("case", CASES[:4], ids=_name)
 def test_every_setting_of_a_case_makes_a_difference(case):
     """Otherwise the test above could not tell one value from another."""
-    config = problem.config(**case)
-    params = problem.params(problem.objective(config).model)
-    terms = problem.terms(params, config)
+    settings = problem.resolved(**case)
+    params = problem.params(problem.objective(settings).model)
+    terms = problem.terms(params, settings)
     for name in case:
-        default = problem.config().as_dict()[name]
-        changed = problem.terms(params, config.replace(**{name: default}))
+        default = problem.resolved().as_dict()[name]
+        changed = problem.terms(params, settings.replace(**{name: default}))
         assert changed != pytest.approx(terms, rel=1e-3), name
 
 
 @pytest.mark.parametrize("case", [ONLY_RANKING, {"candidates": "in_batch"}], ids=_name)
 def test_blocks_of_candidates_change_nothing(case):
-    config = problem.config(**case)
-    whole, blocks = problem.objective(config), problem.objective(config, block_size=3)
+    settings = problem.resolved(**case)
+    whole, blocks = problem.objective(settings), problem.objective(settings, block_size=3)
     params = problem.params(whole.model)
     terms, gradients = problem.loss_and_gradients(whole, params)
     block_terms, block_gradients = problem.loss_and_gradients(blocks, params)
@@ -111,11 +111,11 @@ def test_blocks_of_candidates_change_nothing(case):
     ids=_name,
 )
 def test_the_loss_of_a_batch_is_the_mean_of_its_micro_batches(case):
-    config = problem.config(**case)
-    objective = problem.objective(config)
+    settings = problem.resolved(**case)
+    objective = problem.objective(settings)
     params = problem.params(objective.model)
     terms, gradients = problem.loss_and_gradients(objective, params, n_micro_batches=2)
-    parts = [problem.terms(params, config, part) for part in (slice(0, 4), slice(4, 8))]
+    parts = [problem.terms(params, settings, part) for part in (slice(0, 4), slice(4, 8))]
     expected = {name: (value + parts[1][name]) / 2 for name, value in parts[0].items()}
     assert terms == pytest.approx(expected, rel=2e-5)
 
@@ -127,7 +127,7 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_micro_batches(case):
             for step in (1e-5, -1e-5)
         ]
         losses = [
-            np.mean([problem.terms(at, config, part)["loss"] for part in (slice(4), slice(4, 8))])
+            np.mean([problem.terms(at, settings, part)["loss"] for part in (slice(4), slice(4, 8))])
             for at in moved
         ]
         slopes = jax.tree.map(lambda slope, d: (slope * d).sum(), gradients[name], way)
@@ -136,8 +136,8 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_micro_batches(case):
 
 
 def test_more_candidates_than_items_are_the_catalog():
-    every = problem.config(candidates="sampled", sampled_candidates=99)
-    objectives = problem.objective(every), problem.objective(problem.config())
+    every = problem.resolved(candidates="sampled", sampled_candidates=99)
+    objectives = problem.objective(every), problem.objective(problem.resolved())
     params = problem.params(objectives[0].model)
     sampled, catalog = (problem.loss_and_gradients(each, params)[0] for each in objectives)
     assert sampled == pytest.approx(catalog, rel=1e-6)
@@ -171,7 +171,7 @@ def test_a_term_that_is_off_does_not_appear(off, gone):
         "intra_modal_text",
         "embedding_l2",
     }
-    objective = problem.objective(problem.config(**off))
+    objective = problem.objective(problem.resolved(**off))
     params = problem.params(objective.model)
 
     def terms(params, inputs, rows):
@@ -202,12 +202,12 @@ def free_items():
             "text_encoder": "none",
             "popularity_prior": False,
         }
-        config = problem.config(**bare, **ONLY_RANKING, **settings)
-        objective = problem.objective(config)
+        resolved = problem.resolved(**bare, **ONLY_RANKING, **settings)
+        objective = problem.objective(resolved)
         params = problem.params(objective.model)
         embeddings = params["graph_tower"]["embedding"].astype(np.float64)
-        logits = embeddings[problem.N_USERS :] @ embeddings[0] / config.temperature
-        return logits, embeddings[0] / config.temperature, objective, params
+        logits = embeddings[problem.N_USERS :] @ embeddings[0] / resolved.temperature
+        return logits, embeddings[0] / resolved.temperature, objective, params
 
     return run
 
@@ -243,7 +243,7 @@ def test_in_batch_history_is_no_negative(free_items, false_negatives, is_zero):
 
 def test_bpr_of_known_items_alone_is_zero():
     """User 0 and a key that draws from the history only: nothing counts, and nothing is NaN."""
-    objective = problem.objective(problem.config(ranking_loss="bpr", **ONLY_RANKING))
+    objective = problem.objective(problem.resolved(ranking_loss="bpr", **ONLY_RANKING))
     keys = range(100)
     draws = [
         int(
@@ -263,8 +263,8 @@ def test_bpr_of_known_items_alone_is_zero():
 
 def test_users_without_low_rated_items_have_nothing_to_rank_lower():
     """And a data set without any is no problem."""
-    config = problem.config(**ONLY_RANKING | {"low_rated_weight": 1.0})
-    objective = problem.objective(config)
+    settings = problem.resolved(**ONLY_RANKING | {"low_rated_weight": 1.0})
+    objective = problem.objective(settings)
     params = problem.params(objective.model)
     of_user_0 = problem.loss_and_gradients(objective, params, np.arange(2))[0]
     assert of_user_0["low_rated"] == 0
@@ -284,6 +284,6 @@ def test_long_histories_are_read_in_part(monkeypatch):
     rows = np.array([0, 0, 0, 10])  # user 0 has items 0, 1 and 2; user 4 has item 2
     batch = Batch.draw(problem.inputs(), rows, jax.random.key(0), 1)
     batch = batch.replace(history_start=np.array([0, 2, 4, 5]))
-    micro = microbatch.MicroBatch(problem.config(), problem.inputs(), 1, 16, batch, None, 0.4)
+    micro = microbatch.MicroBatch(problem.resolved(), problem.inputs(), 1, 16, batch, None, 0.4)
     read = micro._histories(np.arange(4)).mask(problem.N_ITEMS, lambda items: items)
     assert [np.flatnonzero(row).tolist() for row in read] == [[0, 1], [0, 2], [1, 2], [2]]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.check import CHECKS, problems_of
@@ -34,9 +34,9 @@ def main() -> None:
         notes["split policy"] = f": {dataset.manifest.split_name}, not checked ({ended})"
     problems = []
     for name, check in checks.items():
-        found = problems_of(dataset, check)
-        problems += found
-        print(f"{'FAILED' if found else 'ok    '}  {name}{notes.get(name, '')}")
+        new_problems = problems_of(dataset, check)
+        problems += new_problems
+        print(f"{'FAILED' if new_problems else 'ok    '}  {name}{notes.get(name, '')}")
     if problems:
         raise DataError(f"{dataset.folder}: {len(problems)} problems: {'; '.join(problems)}")
 
@@ -45,4 +45,4 @@ def run() -> None:
     """The installed command; the folder may stand without --dataset=."""
     if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
         sys.argv[1] = f"--dataset={sys.argv[1]}"
-    cli.run(main)
+    startup.run(main)

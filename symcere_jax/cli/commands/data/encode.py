@@ -16,8 +16,7 @@ is prepared again. Runs that were trained before, and their scores, stay valid, 
 replaced by --overwrite.
 """
 
-from symcere_jax.cli import app as cli
-from symcere_jax.cli import field_flags
+from symcere_jax.cli import field_flags, startup
 from symcere_jax.prepare.encode.add_features import EncodeSettings, add_text
 
 _SETTINGS = field_flags.define(EncodeSettings)
@@ -26,10 +25,10 @@ _SETTINGS = field_flags.define(EncodeSettings)
 def main() -> None:
     """Encodes the reviews and says what was added."""
     settings = field_flags.read(EncodeSettings, _SETTINGS)
-    name, width = add_text(settings, announce=cli.say)
+    name, width = add_text(settings, announce=startup.say)
     print(f"{settings.dataset}: text features {name!r}, {width} wide")
 
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

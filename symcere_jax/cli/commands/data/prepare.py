@@ -28,8 +28,7 @@ import time
 
 from rich.console import Console
 
-from symcere_jax.cli import app as cli
-from symcere_jax.cli import field_flags
+from symcere_jax.cli import field_flags, startup
 from symcere_jax.prepare.pipeline import prepare
 from symcere_jax.prepare.settings import PrepareSettings
 from symcere_jax.prepare.summary import summary
@@ -41,11 +40,11 @@ def main() -> None:
     """Prepares the data and prints the summary."""
     settings = field_flags.read(PrepareSettings, _SETTINGS)
     start = time.monotonic()
-    dataset = prepare(settings, announce=cli.say)
+    dataset = prepare(settings, announce=startup.say)
     Console().print(summary(dataset.manifest, time.monotonic() - start))
     print(f"prepared folder: {dataset.folder}")
 
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

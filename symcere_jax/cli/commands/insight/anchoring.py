@@ -23,8 +23,7 @@ from typing import cast
 from absl import flags
 
 from symcere_jax import explain
-from symcere_jax.cli import app as cli
-from symcere_jax.cli import field_flags
+from symcere_jax.cli import field_flags, startup
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
@@ -52,7 +51,7 @@ _SENTIMENT = flags.DEFINE_string("sentiment_words", None, "your own list of sent
 
 def main() -> None:
     """Explains the reviews and prints the tables."""
-    output = cli.output_folder(_OUTPUT.value)
+    output = startup.output_folder(_OUTPUT.value)
     lime = field_flags.read(explain.LimeSettings, _LIME)
     dataset = ReviewDataset.load(_DATASET.value)
     models = [load_model(run, dataset) for run in _RUNS.value]
@@ -108,4 +107,4 @@ def _word_classes(dataset: ReviewDataset) -> tuple[Mapping[str, str], str]:
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

@@ -20,7 +20,7 @@ from typing import cast
 
 from absl import flags
 
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import HeldOutSplit
 from symcere_jax.report.bias_document import bias_document
@@ -37,7 +37,7 @@ _OUTPUT = flags.DEFINE_string("output", "bias", "folder to write the results to"
 
 def main() -> None:
     """Measures the runs and prints the tables."""
-    output = cli.output_folder(_OUTPUT.value)
+    output = startup.output_folder(_OUTPUT.value)
     bias = measure_bias(
         [Path(folder) for folder in _RUNS.value],
         ReviewDataset.load(_DATASET.value),
@@ -51,4 +51,4 @@ def main() -> None:
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

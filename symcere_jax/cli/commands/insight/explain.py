@@ -22,8 +22,7 @@ from absl import flags
 from rich.console import Console
 
 from symcere_jax import explain
-from symcere_jax.cli import app as cli
-from symcere_jax.cli import field_flags
+from symcere_jax.cli import field_flags, startup
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
@@ -51,7 +50,7 @@ _LIME = field_flags.define(explain.LimeSettings)
 
 def main() -> None:
     """Explains, and prints tables."""
-    output = cli.output_folder(_OUTPUT.value)
+    output = startup.output_folder(_OUTPUT.value)
     if _USER.value and _REVIEWS.value:
         raise ConfigError("give --reviews or --user, not both: they are two questions")
     if _ITEM.value and not _USER.value:
@@ -110,4 +109,4 @@ def _row_of(kind: str, ids: np.ndarray, wanted: str) -> int:
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

@@ -23,7 +23,7 @@ from typing import cast
 from absl import flags
 from tqdm import tqdm
 
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import HeldOutSplit
@@ -66,4 +66,4 @@ def main() -> None:
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

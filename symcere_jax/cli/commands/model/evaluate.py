@@ -25,7 +25,7 @@ from typing import cast
 from absl import flags
 from rich.console import Console
 
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import HeldOutSplit, evaluate
@@ -98,7 +98,7 @@ def _cold_start(
     except NoColdStartError as error:
         if _COLD_START.value:
             raise
-        cli.say(f"note: no scores of cold start: {error}")
+        startup.say(f"note: no scores of cold start: {error}")
         return None
 
 
@@ -123,4 +123,4 @@ def _follow(workdir: Path, dataset: ReviewDataset, split: HeldOutSplit) -> None:
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from absl import flags
 
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.recommend import Recommender
 from symcere_jax.recommend.export import export_model
 
@@ -31,4 +31,4 @@ def main() -> None:
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

@@ -27,8 +27,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from symcere_jax.cli import app as cli
-from symcere_jax.cli import training_runs
+from symcere_jax.cli import startup, training_runs
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.errors import ConfigError
 from symcere_jax.recommend import NewUser, Recommender, read_ids
@@ -136,8 +135,8 @@ def _recommend(recommender: Recommender, rows: np.ndarray, allowed: np.ndarray |
             should_stop=stop.is_set,
         )
     if not is_complete:
-        cli.say("stopped; the same command resumes")
-        sys.exit(cli.PREEMPTED)
+        startup.say("stopped; the same command resumes")
+        sys.exit(startup.PREEMPTED)
     print(f"{len(rows):,} users: {_OUTPUT.value}")
 
 
@@ -150,9 +149,9 @@ def _print(
 def _note_unknown_words(recommender: Recommender, texts: list[str]) -> None:
     words = [word for text in texts for word in recommender.unknown_words(text)]
     if words:
-        cli.say(f"note: words that the model does not know: {', '.join(words)}")
+        startup.say(f"note: words that the model does not know: {', '.join(words)}")
 
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

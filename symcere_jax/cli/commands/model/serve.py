@@ -17,7 +17,7 @@ import socket
 
 from absl import flags
 
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.errors import ConfigError
 from symcere_jax.optional import require
 from symcere_jax.recommend.item_index import EXACT, INDEX_HELP, INDEXES
@@ -86,4 +86,4 @@ def _check_address(host: str, port: int) -> None:
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

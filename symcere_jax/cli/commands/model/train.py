@@ -26,8 +26,7 @@ from pathlib import Path
 import jax
 from absl import flags
 
-from symcere_jax.cli import app as cli
-from symcere_jax.cli import distributed, field_flags, training_runs
+from symcere_jax.cli import distributed, field_flags, startup, training_runs
 from symcere_jax.cli.progress import ProgressBar
 from symcere_jax.files import write_text
 from symcere_jax.settings import Settings
@@ -97,7 +96,7 @@ def main() -> None:
     if jax.process_index() == 0:
         print(_describe(result, folder, workdir))
     if result.stop == "request":
-        sys.exit(cli.PREEMPTED)
+        sys.exit(startup.PREEMPTED)
 
 
 def _write_flags(workdir: Path) -> None:
@@ -128,4 +127,4 @@ def _describe(result: TrainResult, folder: Path, workdir: Path) -> str:
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

@@ -22,8 +22,7 @@ from pathlib import Path
 
 from absl import flags
 
-from symcere_jax.cli import app as cli
-from symcere_jax.cli import experiments, field_flags, training_runs
+from symcere_jax.cli import experiments, field_flags, startup, training_runs
 from symcere_jax.cli.progress import RunsBar
 from symcere_jax.errors import ConfigError
 from symcere_jax.report import ablation_document
@@ -59,7 +58,7 @@ def main() -> None:
         )
     if not ablation.complete:
         print("stopped; the same command resumes")
-        sys.exit(cli.PREEMPTED)
+        sys.exit(startup.PREEMPTED)
     if len(ablation.variants) < 2:
         raise ConfigError(f"{_VARIANTS.value}: all variants come to the same model here")
     scores = score_ablation(ablation, dataset, workdir)
@@ -71,4 +70,4 @@ def main() -> None:
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

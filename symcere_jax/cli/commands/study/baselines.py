@@ -29,7 +29,7 @@ from symcere_jax.baselines import (
     run_baseline,
     summarize_baseline,
 )
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, SymcereError
 from symcere_jax.report.score_tables import baselines_table, write_baselines
@@ -71,10 +71,10 @@ def main() -> None:
             if asked_for:
                 raise
             skipped[name] = str(error)
-            cli.say(f"{METHODS[name].title}: left out: {error}")
+            startup.say(f"{METHODS[name].title}: left out: {error}")
         else:
             rows.append(summarize_baseline(record, workdir))
-            cli.say(_describe(rows[-1]))
+            startup.say(_describe(rows[-1]))
     if not rows:
         raise SymcereError(f"no method could run: {next(iter(skipped.values()))}")
     paths = write_baselines(rows, skipped, dataset, workdir)
@@ -98,4 +98,4 @@ def _describe(row: BaselineSummary) -> str:
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

@@ -18,7 +18,7 @@ from typing import Literal, cast
 
 from absl import flags
 
-from symcere_jax.cli import app as cli
+from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, HeldOutSplit
 from symcere_jax.report.comparison_document import comparison_document
@@ -44,7 +44,7 @@ _OUTPUT = flags.DEFINE_string("output", "comparison", "folder to write the compa
 
 def main() -> None:
     """Compares the runs and prints the tables."""
-    output = cli.output_folder(_OUTPUT.value)
+    output = startup.output_folder(_OUTPUT.value)
     comparison = compare_runs(
         [Path(folder) for folder in _RUNS.value],
         ReviewDataset.load(_DATASET.value),
@@ -60,4 +60,4 @@ def main() -> None:
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

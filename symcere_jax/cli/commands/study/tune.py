@@ -21,8 +21,7 @@ from pathlib import Path
 
 from absl import flags
 
-from symcere_jax.cli import app as cli
-from symcere_jax.cli import experiments, field_flags, training_runs
+from symcere_jax.cli import experiments, field_flags, startup, training_runs
 from symcere_jax.cli.progress import RunsBar
 from symcere_jax.models import resolve
 from symcere_jax.optional import require
@@ -73,9 +72,9 @@ def main() -> None:
         )
     if result.stopped:
         print("stopped; the same command resumes")
-        sys.exit(cli.PREEMPTED)
+        sys.exit(startup.PREEMPTED)
 
 
 def run() -> None:
     """The installed command."""
-    cli.run(main)
+    startup.run(main)

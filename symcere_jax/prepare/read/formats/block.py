@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from symcere_jax.prepare.read.bad_rows import BadRows, RowError
-from symcere_jax.prepare.read.columns import as_array
+from symcere_jax.prepare.read.typed_columns import as_array
 
 
 class _Rows(Protocol):

@@ -33,14 +33,14 @@ def read_parquet(path: Path, wanted: Collection[str], bad: BadRows) -> Blocks:
             source = unpacked
         try:
             file = pq.ParquetFile(source, buffer_size=1 << 20, pre_buffer=False)
-            found = tuple(file.schema_arrow.names)
-            columns = [name for name in found if name in wanted]
+            present = tuple(file.schema_arrow.names)
+            columns = [name for name in present if name in wanted]
             first = 1
             for batch in file.iter_batches(_BLOCK_ROWS, columns=columns):
                 batch.validate(full=True)
                 lines = np.arange(first, first + len(batch), dtype=np.int64)
                 arrays = {name: batch.column(name) for name in columns}
-                yield Block(arrays, lines, found, f"{path}, row")
+                yield Block(arrays, lines, present, f"{path}, row")
                 first += len(batch)
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{path}: not a readable Parquet file ({error})") from None

@@ -32,8 +32,8 @@ from symcere_jax.errors import SymcereError
 from symcere_jax.recommend.formats import item_entries, ranking_entries
 from symcere_jax.recommend.http import schemas
 from symcere_jax.recommend.http.batching import Batcher
-from symcere_jax.recommend.http.metrics import add_metrics
 from symcere_jax.recommend.http.model import ServedModel
+from symcere_jax.recommend.http.monitoring import add_metrics
 from symcere_jax.recommend.ids import UnknownIdError
 from symcere_jax.recommend.recommender import NewUser
 

@@ -15,10 +15,10 @@ import jax.numpy as jnp
 from symcere_jax import losses
 from symcere_jax.models import NODE_PARAMS, SymCERE
 from symcere_jax.settings import NONE, ResolvedSettings
-from symcere_jax.training.inputs import TrainInputs
 from symcere_jax.training.objective.batch import Batch, ItemCycle
 from symcere_jax.training.objective.embeddings import Modality, StepEmbeddings
 from symcere_jax.training.objective.microbatch import MicroBatch
+from symcere_jax.training.train_inputs import TrainInputs
 
 _LABELS = ("user", "item")  # by column of the interactions
 

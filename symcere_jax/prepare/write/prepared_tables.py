@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from symcere_jax.data import ReviewDataset, schema
-from symcere_jax.prepare.read.store import ReviewStore
+from symcere_jax.prepare.read.review_store import ReviewStore
 from symcere_jax.prepare.read.text_cleaning import word_counts
 from symcere_jax.prepare.select.selection import Selection, ids
 

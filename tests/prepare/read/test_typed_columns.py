@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from symcere_jax.prepare.read.bad_rows import RowError
-from symcere_jax.prepare.read.columns import (
+from symcere_jax.prepare.read.typed_columns import (
     as_array,
     iso_to_seconds,
     to_numbers,

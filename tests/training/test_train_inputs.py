@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.training.inputs import TrainInputs
+from symcere_jax.training.train_inputs import TrainInputs
 
 from . import problem
 
 
 def _config(**settings):
-    return problem.config(text_encoder="lsa", **settings)
+    return problem.resolved(text_encoder="lsa", **settings)
 
 
 def test_inputs_hold_the_training_interactions(dataset):

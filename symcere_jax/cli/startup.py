@@ -1,7 +1,7 @@
 """How every command starts, and how it ends when something is wrong.
 
     def run() -> None:
-        cli.run(main)
+        startup.run(main)
 
 | what happens                                  | on stderr            | exit status |
 |-----------------------------------------------|----------------------|-------------|

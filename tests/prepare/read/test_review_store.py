@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from symcere_jax.errors import ConfigError
-from symcere_jax.prepare.read.store import ReviewStore
+from symcere_jax.prepare.read.review_store import ReviewStore
 
 
 def test_rows_come_back_and_say_where_they_stood(make_store):

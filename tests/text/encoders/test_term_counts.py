@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 
-from symcere_jax.text.encoders.terms import N_BUCKETS, count_terms, split_terms, split_words
+from symcere_jax.text.encoders.term_counts import N_BUCKETS, count_terms, split_terms, split_words
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ catalog_sincere_terms = jax.jit(ranking.catalog_sincere_terms, static_argnames="
 in_batch_sincere_terms = jax.jit(
     ranking.in_batch_sincere_terms, static_argnames=("is_excluded", "block_size")
 )
-history_mask = jax.jit(lambda rows, lists: ranking.history_mask(rows, ItemLists.of_rows(lists)))
+history_mask = jax.jit(lambda rows, lists: ranking.history_mask(rows, ItemLists.from_rows(lists)))
 exclude_from_batch = ranking.exclude_from_batch
 
 TEMPERATURE = 0.2
@@ -78,7 +78,7 @@ def test_catalog_matches_a_float64_loop(excluded, block_size):
         USERS,
         POSITIVES,
         ITEMS,
-        ItemLists.of_rows(excluded) if excluded.size else None,
+        ItemLists.from_rows(excluded) if excluded.size else None,
         TEMPERATURE,
         item_bias=BIAS,
         block_size=block_size,
@@ -95,7 +95,7 @@ def test_catalog_history_gets_no_gradient(block_size):
             USERS[:1],
             POSITIVES[:1],
             items,
-            ItemLists.of_rows(HISTORY[:1]),
+            ItemLists.from_rows(HISTORY[:1]),
             TEMPERATURE,
             item_bias=bias,
             block_size=block_size,
@@ -251,7 +251,7 @@ def test_bpr_counts_only_the_pairs_to_keep():
 
 
 def _catalog_loss(users, items):
-    rows, history = POSITIVES[: len(users)], ItemLists.of_rows(HISTORY[: len(users)])
+    rows, history = POSITIVES[: len(users)], ItemLists.from_rows(HISTORY[: len(users)])
     scores = _pair_scores(users, items, rows, None, 0.01)
     return catalog_sincere_terms(scores, users, rows, items, history, 0.01, block_size=4)
 
@@ -286,7 +286,7 @@ def test_loss_and_gradient_are_finite_at_the_extremes(loss, n_users, dtype, magn
 
 
 def test_a_user_who_has_seen_everything_has_a_loss_of_zero():
-    everything = ItemLists.of_rows(np.arange(N_ITEMS, dtype=np.int32)[None, :])
+    everything = ItemLists.from_rows(np.arange(N_ITEMS, dtype=np.int32)[None, :])
 
     def loss(users, items):
         rows = POSITIVES[:1]

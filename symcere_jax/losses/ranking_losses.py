@@ -79,7 +79,7 @@ def catalog_sincere_terms(
     """
     users = users.astype(jnp.float32) / temperature
     if excluded is None:
-        excluded = ItemLists.of_rows(jnp.zeros((users.shape[0], 0), jnp.int32))
+        excluded = ItemLists.from_rows(jnp.zeros((users.shape[0], 0), jnp.int32))
     positives = positive_items if item_rows is None else item_rows.of(positive_items)
     excluded_rows = ExcludedCandidates(excluded, item_rows, positives)
     negative_logsumexp = blockwise_logsumexp(
@@ -208,8 +208,8 @@ def history_mask(item_rows: jax.Array, history: ItemLists) -> jax.Array:
 
     def place_of(items: jax.Array) -> jax.Array:
         places = jnp.searchsorted(ordered, items)
-        found = ordered[jnp.minimum(places, n_rows - 1)] == items
-        return jnp.where(found, places, n_rows)
+        is_present = ordered[jnp.minimum(places, n_rows - 1)] == items
+        return jnp.where(is_present, places, n_rows)
 
     marks = history.mask(n_rows, place_of)
     return marks[:, jnp.searchsorted(ordered, item_rows)]

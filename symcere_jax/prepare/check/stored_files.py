@@ -48,8 +48,8 @@ def check_tables(dataset: ReviewDataset) -> Iterator[str]:
     """The tables are readable, hold valid UTF-8, and have their columns, types and no null."""
     for name, kinds in _COLUMNS.items():
         with pq.ParquetFile(dataset.folder / name) as file:
-            found = dict(zip(file.schema_arrow.names, file.schema_arrow.types, strict=True))
-            wrong = [column for column, kind in kinds.items() if found.get(column) != kind]
+            actual = dict(zip(file.schema_arrow.names, file.schema_arrow.types, strict=True))
+            wrong = [column for column, kind in kinds.items() if actual.get(column) != kind]
             if wrong:
                 yield f"{name}: columns are missing or of another type: {', '.join(wrong)}"
                 continue

@@ -11,8 +11,8 @@ from . import small
 
 
 def test_inputs_are_those_of_the_training_split(dataset):
-    config = resolve(Settings(), dataset)
-    inputs = ModelInputs.from_dataset(dataset, config)
+    settings = resolve(Settings(), dataset)
+    inputs = ModelInputs.from_dataset(dataset, settings)
     n_users, n_nodes = dataset.n_users, dataset.n_users + dataset.n_items
     # One hop from every node alone shows every edge.
     hop = np.asarray(propagate(inputs.adjacency, jnp.eye(n_nodes), 1)) * 2 - np.eye(n_nodes)
@@ -29,8 +29,8 @@ def test_inputs_are_those_of_the_training_split(dataset):
 
 
 def test_inputs_without_text(dataset_without_text):
-    config = resolve(Settings(), dataset_without_text)
-    inputs = ModelInputs.from_dataset(dataset_without_text, config)
+    settings = resolve(Settings(), dataset_without_text)
+    inputs = ModelInputs.from_dataset(dataset_without_text, settings)
     assert inputs.user_text is None
     assert inputs.item_text is None
 
@@ -38,9 +38,9 @@ def test_inputs_without_text(dataset_without_text):
 def test_untrained_graph_embeddings_leave_the_lead_to_text(dataset):
     rankings = []
     for graph_embeddings in (False, True):
-        config = resolve(Settings(graph_embeddings=graph_embeddings), dataset)
-        model = SymCERE(dataset.n_users, dataset.n_items, config)
-        inputs = ModelInputs.from_dataset(dataset, config)
+        settings = resolve(Settings(graph_embeddings=graph_embeddings), dataset)
+        model = SymCERE(dataset.n_users, dataset.n_items, settings)
+        inputs = ModelInputs.from_dataset(dataset, settings)
         params = small.initial_params(model, inputs)
         embeddings = model.apply({"params": params}, inputs, method=SymCERE.embed)
         rankings.append(np.asarray(embeddings.users @ embeddings.items.T))

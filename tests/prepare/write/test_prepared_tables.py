@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from symcere_jax.prepare.select.selection import Selection
-from symcere_jax.prepare.write import tables
+from symcere_jax.prepare.write import prepared_tables
 from symcere_jax.prepare.write.features import write_features
 from symcere_jax.text.encoders.base import TextFeatures
 
@@ -45,7 +45,7 @@ def filled(make_store):
 
 
 def test_ids_are_those_that_are_left(tmp_path, filled, selection):
-    _, counts = tables.write_tables(tmp_path, filled, selection)
+    _, counts = prepared_tables.write_tables(tmp_path, filled, selection)
     assert "items_without_metadata" not in counts
     users = pq.read_table(tmp_path / "users.parquet")
     assert users.schema == pa.schema({"user": pa.int32(), "user_id": pa.string()})
@@ -56,7 +56,7 @@ def test_ids_are_those_that_are_left(tmp_path, filled, selection):
 def test_titles_and_categories_are_those_of_the_items(tmp_path, filled, selection):
     known = {"item_id": ["z", "w", "z"], "title": ["Z", "W", None], "categories": [None, "c", "d"]}
     filled.insert("item_metadata", pa.table(known))
-    _, counts = tables.write_tables(tmp_path, filled, selection, metadata=True)
+    _, counts = prepared_tables.write_tables(tmp_path, filled, selection, metadata=True)
     assert counts["items_without_metadata"] == 1
     items = pq.read_table(tmp_path / "items.parquet").select(["title", "categories"])
     assert items.to_pylist() == [
@@ -67,8 +67,8 @@ def test_titles_and_categories_are_those_of_the_items(tmp_path, filled, selectio
 
 @pytest.mark.parametrize("row_group", [1, 2, 100])
 def test_reviews_in_the_order_of_the_selection(tmp_path, filled, selection, monkeypatch, row_group):
-    monkeypatch.setattr(tables, "_ROW_GROUP", row_group)
-    _, counts = tables.write_tables(tmp_path, filled, selection)
+    monkeypatch.setattr(prepared_tables, "_ROW_GROUP", row_group)
+    _, counts = prepared_tables.write_tables(tmp_path, filled, selection)
     assert counts == {"words": 3, "reviews_without_text": 1}
     path = tmp_path / "reviews.parquet"
     names = ("user", "item", "rating", "timestamp", "split", "text")
@@ -83,7 +83,7 @@ def test_reviews_in_the_order_of_the_selection(tmp_path, filled, selection, monk
 
 def test_pairs_of_each_split(tmp_path, filled, selection):
     selection.split[2] = 0
-    n_interactions, _ = tables.write_tables(tmp_path, filled, selection)
+    n_interactions, _ = prepared_tables.write_tables(tmp_path, filled, selection)
     assert n_interactions == {"train": 2, "valid": 0, "test": 1}
     for name, expected in (("train", [[0, 0], [1, 0]]), ("valid", []), ("test", [[0, 1]])):
         pairs = np.load(tmp_path / f"{name}.npy")
@@ -99,6 +99,6 @@ def test_text_features_in_memory_and_on_disk(tmp_path: Path):
     assert np.load(folder / "items.npy").tolist() == [[1, 1]]
     assert np.load(folder / "reviews.npy").tolist() == [[5, 5]] * 3
     assert not (tmp_path / "scratch.npy").exists()
-    entries = tables.file_entries(tmp_path)
+    entries = prepared_tables.file_entries(tmp_path)
     assert list(entries) == sorted(entries)
     assert entries["text/letters/reviews.npy"]["bytes"] == 128 + 3 * 2 * 4
