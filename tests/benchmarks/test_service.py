@@ -12,7 +12,7 @@ def test_approximate_search_finds_what_exact_search_does(page, start):
     exact, *approximate = page.rows("retrieval")
     assert exact[:2] == ["generated, 400", "exact"]
     assert [row[2] for row in approximate] == ["32", "128", "512"]
-    assert float(approximate[-1][3]) > 0.99
+    assert float(approximate[-1][3]) > 0.95
 
 
 def test_the_service_under_load(dataset, trained_run, page, start):

@@ -48,7 +48,7 @@ def _scores(n_users, n_items, seed=0):
     return values[np.random.default_rng(seed).integers(0, 5, (n_users, n_items))]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.integers(0, 10_000), st.lists(st.tuples(st.integers(0, 6), st.integers(0, 8)), unique=True)
 )
@@ -257,7 +257,7 @@ def test_one_device_and_eight_give_identical_results(run_on_devices, tmp_path):
         np.testing.assert_array_equal(eight[name], one[name])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 2000), st.integers(1, 12), st.integers(2, 50), st.data())
 def test_the_best_columns_are_those_of_a_stable_sort(n_rows, n_columns, k, n_values, data):
     rng = np.random.default_rng(data.draw(st.integers(0, 1000)))

@@ -36,7 +36,7 @@ def _lists(lengths, n_read, first, seed):
     return ItemLists(*map(jnp.int32, (items, start, lengths, n_read, first))), read
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     # Whole tiles and parts of them, empty lists, and lists that take several passes.
     lengths=st.lists(st.sampled_from([0, 1, 31, 32, 33, 64, 500]), min_size=4, max_size=4),
@@ -85,7 +85,7 @@ def test_excluded_candidates_are_named_by_their_items_and_by_their_rows():
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(n_items=st.integers(1, 40), data=st.data())
 def test_rows_are_those_of_a_stretch_of_the_cycle(n_items, data):
     first = data.draw(st.integers(0, n_items - 1))

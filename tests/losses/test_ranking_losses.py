@@ -5,18 +5,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symcere_jax.losses import ItemLists, pair_scores, ranking
+from symcere_jax.losses import ItemLists, pair_scores, ranking_losses
 
 from . import oracles
 
 # Compiled, as the training runs them.
-bpr_terms = jax.jit(ranking.bpr_terms)
-catalog_sincere_terms = jax.jit(ranking.catalog_sincere_terms, static_argnames="block_size")
+bpr_terms = jax.jit(ranking_losses.bpr_terms)
+catalog_sincere_terms = jax.jit(ranking_losses.catalog_sincere_terms, static_argnames="block_size")
 in_batch_sincere_terms = jax.jit(
-    ranking.in_batch_sincere_terms, static_argnames=("is_excluded", "block_size")
+    ranking_losses.in_batch_sincere_terms, static_argnames=("is_excluded", "block_size")
 )
-history_mask = jax.jit(lambda rows, lists: ranking.history_mask(rows, ItemLists.from_rows(lists)))
-exclude_from_batch = ranking.exclude_from_batch
+history_mask = jax.jit(
+    lambda rows, lists: ranking_losses.history_mask(rows, ItemLists.from_rows(lists))
+)
+exclude_from_batch = ranking_losses.exclude_from_batch
 
 TEMPERATURE = 0.2
 N_ITEMS = 11
@@ -205,7 +207,7 @@ def test_in_batch_serves_the_other_direction():
     np.testing.assert_allclose(_mean(terms), expected, rtol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=16, deadline=None)
 @given(
     st.lists(st.integers(0, 6), min_size=4, max_size=4),
     st.lists(st.lists(st.integers(0, 8), min_size=3, max_size=3), min_size=2, max_size=2),

@@ -115,7 +115,7 @@ KEYS = ("users", "items", "texts", "text", "k", "user", "item", "exclude_seen", 
 
 
 @given(st.sampled_from(PATHS), st.dictionaries(st.sampled_from(KEYS), JSON, max_size=5))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_no_body_gives_a_500(client, path, body):
     response = client.post(path, content=json.dumps(body), headers=HEADERS)
     assert response.status_code in (200, 404, 422), response.text

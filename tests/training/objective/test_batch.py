@@ -14,7 +14,7 @@ def _stretches(n_drawn: int, n_micro_batches: int, seed: int) -> tuple[ItemCycle
     return cycle, cycle.stretches(n_micro_batches, n_drawn)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     n_drawn=st.integers(1, problem.N_ITEMS - 1),
     n_micro_batches=st.integers(1, 20),

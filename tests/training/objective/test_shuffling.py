@@ -25,11 +25,11 @@ def test_every_value_stands_at_one_place(n):
         np.testing.assert_array_equal(np.sort(order), np.arange(n))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(n=st.integers(1, 2**31 - 1), seed=st.integers(0, 2**32 - 1))
 def test_places_alone_give_what_they_give_together(n, seed):
     key = jax.random.key(seed)
-    places = np.unique(np.linspace(0, n - 1, 7).astype(np.int32))
+    places = np.unique(np.linspace(0, n - 1, 4).astype(np.int32))
     together = np.asarray(shuffled(key, places, n))
     assert len(set(together.tolist())) == len(places)
     assert ((together >= 0) & (together < n)).all()
