@@ -169,13 +169,13 @@ def full_disk(program: Program, shares: Sequence[float], say: Say) -> Outcome:
             with program.start(folder) as process:
                 _, err = process.communicate()
             errors = [line for line in err.splitlines() if line.startswith("error: ")]
-            reasons = ("No space left", "is the disk full?")
+            reasons = ("No space left", "disk is full", "is the disk full?")
             clear = process.returncode == 1 and len(errors) == 1
             clear = clear and any(reason in errors[0] for reason in reasons)
             outcome.count("one clear line" if clear else f"status {process.returncode}")
             say(f"{program.name} on {share:.0%} of a disk: {process.returncode} {errors}")
             if not clear:
-                outcome.lost.append(f"share {share}: {err[-500:]}")
+                outcome.lost.append(f"share {share}: {err.splitlines()[-1:]}")
             enlarge()
             if process.returncode:
                 program.finish(folder)

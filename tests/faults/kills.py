@@ -65,7 +65,7 @@ def version(python: str) -> str:
 def row(outcome: Outcome) -> list[str]:
     ends = ", ".join(f"{end} ({n})" for end, n in sorted(outcome.ends.items()))
     lost = "; ".join(outcome.lost) or "nothing"
-    return [outcome.binary, outcome.fault, str(outcome.times), ends, lost]
+    return [outcome.binary, outcome.fault, str(outcome.times), ends, lost.replace("\n", " ")]
 
 
 def update_table(outcomes: list[Outcome]) -> None:
