@@ -49,10 +49,12 @@ class Settings(SettingsBase):
         "text features of the prepared folder to use; by default the first it has; none: no text",
     )
     item_text_weight: float = setting(
-        1.0, "initial weight of item text in the text tower; it is learned", minimum=0
+        1.0, "initial weight of item text in the text tower; it is learned; 0: left out", minimum=0
     )
     user_text_weight: float = setting(
-        0.1, "initial weight of users' own reviews in the text tower; it is learned", minimum=0
+        0.1,
+        "initial weight of users' own reviews in the text tower; it is learned; 0: left out",
+        minimum=0,
     )
     min_rating: float = setting(
         0.0,

@@ -1,6 +1,7 @@
 """The two towers: where the features of a node come from, before messages are passed."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -44,10 +45,13 @@ class TextTower(nn.Module):
     without biases: no text gives 0, and twice the weight twice the result. Devices share the
     columns of the result, and each projects to those that it holds.
 
+    The weights of users' and items' texts are learned as logarithms: a weight that crossed 0 would
+    turn all text around, against the graph embeddings that were aligned with it.
+
     Attributes:
         columns: of the embeddings, all of them or those that this device holds.
-        user_weight: weight of the users' text, where learning starts.
-        item_weight: weight of the items' text, where learning starts.
+        user_weight: weight of the users' text, where learning starts; 0: left out.
+        item_weight: weight of the items' text, where learning starts; 0: left out.
         projection: "linear", "residual" or "mlp".
     """
 
@@ -67,12 +71,17 @@ class TextTower(nn.Module):
         Returns:
             float32 `[n_users + n_items, dim]`, `dim` being the number of the columns.
         """
-        weights = [
-            self.param("user_weight", nn.initializers.constant(self.user_weight), ()),
-            self.param("item_weight", nn.initializers.constant(self.item_weight), ()),
+        weighted = [
+            self._weight("log_user_weight", self.user_weight) * users,
+            self._weight("log_item_weight", self.item_weight) * items,
         ]
-        features = jnp.concatenate([weights[0] * users, weights[1] * items])
+        features = jnp.concatenate(weighted)
         return PROJECTIONS[self.projection](self.columns, name="projection")(features)
+
+    def _weight(self, name: str, start: float) -> jax.Array | float:
+        if not start:
+            return 0.0
+        return jnp.exp(self.param(name, nn.initializers.constant(math.log(start)), ()))
 
 
 class _Linear(nn.Module):

@@ -94,9 +94,7 @@ def _fill(
 
         announce(f"filtering and splitting {raw.n_rows:,} rows")
         k = settings.k_core if earlier is None else earlier.manifest.k_core
-        selection = select(
-            store, scratch, k=k, drop_duplicate_text=settings.drop_duplicate_text, earlier=earlier
-        )
+        selection = select(store, scratch, k=k, drop_copies=settings.drop_copies, earlier=earlier)
         # Split first: all that follows may learn from training reviews only.
         if earlier is None:
             split = split_reviews(selection, store, settings)

@@ -54,8 +54,11 @@ class CleaningSettings(SettingsBase):
     fix_mojibake: bool = setting(True, "Repair texts that were decoded with the wrong encoding.")
     drop_control: bool = setting(True, "Remove control characters from texts.")
     drop_empty_text: bool = setting(False, "Leave out reviews without text.")
-    drop_duplicate_text: bool = setting(
-        False, "Of reviews with equal texts by one user, keep the latest."
+    drop_copies: bool | None = setting(
+        None,
+        "Of a user's reviews of the same text, such as copies at variants of a product, keep the "
+        "latest. Texts are compared by letters and digits, of which there must be 20; default: on, "
+        "unless rows carry a split.",
     )
     max_words: int | None = setting(
         None, "Cut texts to that many words; default: keep them whole.", minimum=1

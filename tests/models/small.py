@@ -82,8 +82,8 @@ def dense_towers(params, inputs: ModelInputs) -> dict[str, np.ndarray]:
         towers["graph"] = np.asarray(params["graph_tower"]["embedding"], float)
     if "text_tower" in params:
         tower = params["text_tower"]
-        users = float(tower["user_weight"]) * np.asarray(inputs.user_text, float)
-        items = float(tower["item_weight"]) * np.asarray(inputs.item_text, float)
+        users = np.exp(float(tower["log_user_weight"])) * np.asarray(inputs.user_text, float)
+        items = np.exp(float(tower["log_item_weight"])) * np.asarray(inputs.item_text, float)
         kernel = np.asarray(tower["projection"]["kernel"], float)
         towers["text"] = np.concatenate([users, items]) @ kernel
     return towers

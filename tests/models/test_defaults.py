@@ -164,10 +164,14 @@ def test_the_model_is_as_the_settings_say(dataset):
     params = jax.jit(model.init)(jax.random.key(0), inputs)["params"]
     assert jax.tree.map(lambda leaf: leaf.shape, params) == {
         "graph_tower": {"embedding": (dataset.n_users + dataset.n_items, 6)},
-        "text_tower": {"user_weight": (), "item_weight": (), "projection": {"kernel": (16, 6)}},
+        "text_tower": {
+            "log_user_weight": (),
+            "log_item_weight": (),
+            "projection": {"kernel": (16, 6)},
+        },
         "popularity_weight": (),
     }
-    assert params["text_tower"]["user_weight"] == 0.5
+    assert params["text_tower"]["log_user_weight"] == np.float32(np.log(0.5))
 
 
 @pytest.mark.parametrize(

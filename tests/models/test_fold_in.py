@@ -44,8 +44,8 @@ def test_new_users_in_float64_loops():
     kernel = np.asarray(tower["projection"]["kernel"], float)
     all_text = np.concatenate(
         [
-            float(tower["user_weight"]) * np.asarray(inputs.user_text, float),
-            float(tower["item_weight"]) * np.asarray(inputs.item_text, float),
+            np.exp(float(tower["log_user_weight"])) * np.asarray(inputs.user_text, float),
+            np.exp(float(tower["log_item_weight"])) * np.asarray(inputs.item_text, float),
         ]
     )
     features = np.asarray(params["graph_tower"]["embedding"], float) + all_text @ kernel
@@ -53,7 +53,7 @@ def test_new_users_in_float64_loops():
     degree = np.bincount(small.PAIRS[:, 1], minlength=small.N_ITEMS)
     for user, row in enumerate(items):
         unit = text[user] / np.linalg.norm(text[user])
-        total = float(tower["user_weight"]) * unit @ kernel
+        total = np.exp(float(tower["log_user_weight"])) * unit @ kernel
         for item in row:
             total = total + messages[item] / np.sqrt(len(row) * max(degree[item], 1))
         expected = total / np.linalg.norm(total) / fold_in.model.settings.temperature
@@ -65,7 +65,11 @@ def test_a_new_item_is_the_direction_of_its_text():
     text = np.array([[3, 0, 0, 4], [0, 0, 0, 0]], np.float32)
     found = fold_in.items(text)
     tower = fold_in.params["text_tower"]
-    expected = float(tower["item_weight"]) * text[0] @ np.asarray(tower["projection"]["kernel"])
+    expected = (
+        np.exp(float(tower["log_item_weight"]))
+        * text[0]
+        @ np.asarray(tower["projection"]["kernel"])
+    )
     np.testing.assert_allclose(found[0], expected / np.linalg.norm(expected), rtol=1e-5)
     assert not found[1].any()
 

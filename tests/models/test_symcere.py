@@ -250,9 +250,9 @@ def test_without_target_takes_out_all_walks_that_begin_with_the_edge(settings, w
             own = features[receiver].copy()
             if with_reviews and has_text:
                 n_reviews = (small.PAIRS[:, side] == (user, item)[side]).sum()
-                weight = params["text_tower"][("user_weight", "item_weight")[side]]
+                weight = params["text_tower"][("log_user_weight", "log_item_weight")[side]]
                 kernel = np.asarray(params["text_tower"]["projection"]["kernel"], float)
-                own -= float(weight) * reviews[row] / n_reviews @ kernel
+                own -= np.exp(float(weight)) * reviews[row] / n_reviews @ kernel
             expected = (own + sum(hop[receiver] for hop in hops)) / (n_layers + 1)
             np.testing.assert_allclose(found[side][row], expected, rtol=1e-4, atol=1e-5)
     changes = [
@@ -281,7 +281,7 @@ def test_dropout_takes_the_review_s_share_too():
     kernel = np.asarray(params["text_tower"]["projection"]["kernel"], float)
     for side, end in enumerate((users, small.N_USERS + items)):
         n_reviews = np.asarray((inputs.user_degree, inputs.item_degree)[side])[small.PAIRS[:, side]]
-        weight = float(params["text_tower"][("user_weight", "item_weight")[side]])
+        weight = np.exp(params["text_tower"][("log_user_weight", "log_item_weight")[side]])
         share = weight * (reviews / n_reviews[:, None]) @ kernel
         np.testing.assert_allclose(
             nodes.fused[end] - found[side], masks[end] * share, rtol=1e-3, atol=1e-5
@@ -293,7 +293,9 @@ def test_reviews_are_projected_as_texts_of_items():
     params = small.random_params(model, inputs)
     tower = params["text_tower"]
     expected = (
-        float(tower["item_weight"]) * _unit_reviews() @ np.asarray(tower["projection"]["kernel"])
+        np.exp(float(tower["log_item_weight"]))
+        * _unit_reviews()
+        @ np.asarray(tower["projection"]["kernel"])
     )
     found = model.apply({"params": params}, _unit_reviews(), method="project_reviews")
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)

@@ -42,10 +42,11 @@ def test_text_starts_as_it_is_cut_or_padded_to_the_width(dim, projection):
 
 def test_text_is_weighed_and_projected():
     kernel = RNG.standard_normal((4, 6)).astype(np.float32)
-    params = {"user_weight": 0.3, "item_weight": -1.5, "projection": {"kernel": kernel}}
+    logs = {"log_user_weight": np.log(0.3), "log_item_weight": np.log(1.5)}
+    params = logs | {"projection": {"kernel": kernel}}
     tower = TextTower(Columns(6), user_weight=9.0, item_weight=9.0)  # only where learning starts
     found = tower.apply({"params": params}, USERS, ITEMS)
-    expected = np.concatenate([0.3 * USERS.astype(float), -1.5 * ITEMS.astype(float)]) @ kernel
+    expected = np.concatenate([0.3 * USERS.astype(float), 1.5 * ITEMS.astype(float)]) @ kernel
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -61,12 +62,37 @@ def test_weights_and_projection_learn():
 
     gradient = jax.grad(loss)(params)
     # The kernel is the identity.
-    assert gradient["user_weight"] == pytest.approx((cotangent[:3] * USERS).sum(), rel=1e-5)
-    assert gradient["item_weight"] == pytest.approx((cotangent[3:] * ITEMS).sum(), rel=1e-5)
+    user_gradient, item_gradient = gradient["log_user_weight"], gradient["log_item_weight"]
+    assert user_gradient == pytest.approx(0.5 * (cotangent[:3] * USERS).sum(), rel=1e-5)
+    assert item_gradient == pytest.approx(2.0 * (cotangent[3:] * ITEMS).sum(), rel=1e-5)
     weighed = np.concatenate([0.5 * USERS, 2 * ITEMS])
     np.testing.assert_allclose(
         gradient["projection"]["kernel"], weighed.T @ cotangent, rtol=1e-4, atol=1e-5
     )
+
+
+def test_a_weight_of_zero_leaves_text_out():
+    tower = TextTower(Columns(4), user_weight=0.0, item_weight=2.0)
+    embedded, variables = tower.init_with_output(jax.random.key(0), USERS, ITEMS)
+    assert not np.asarray(embedded[:3]).any()
+    assert np.asarray(embedded[3:]).any()
+    assert "log_user_weight" not in variables["params"]
+
+
+@pytest.mark.parametrize("step", [1e-2, 1.0, 30.0])
+def test_text_never_turns_around_however_far_its_weights_fall(step):
+    """Graph embeddings that are aligned with text would otherwise stand against all of it."""
+    tower = TextTower(Columns(4), user_weight=0.1, item_weight=1.0)
+    params = tower.init(jax.random.key(0), USERS, ITEMS)["params"]
+    start = np.concatenate([0.1 * USERS, ITEMS])
+    for _ in range(20):
+        gradient = jax.grad(
+            lambda params: (start * tower.apply({"params": params}, USERS, ITEMS)).sum()
+        )(params)
+        for name in ("log_user_weight", "log_item_weight"):
+            params[name] = params[name] - step * jnp.sign(gradient[name])
+        embedded = np.asarray(tower.apply({"params": params}, USERS, ITEMS))
+        assert ((start * embedded).sum(axis=1) >= 0).all()
 
 
 def test_no_text_is_zero():
@@ -87,7 +113,7 @@ def test_projections_of_two_layers(projection):
     tower = TextTower(Columns(6), user_weight=1.0, item_weight=1.0, projection=projection)
     parameters = _random_parameters(tower)
     found = tower.apply({"params": parameters}, USERS, ITEMS)
-    weights = (float(parameters["user_weight"]), float(parameters["item_weight"]))
+    weights = [np.exp(float(parameters[f"log_{side}_weight"])) for side in ("user", "item")]
     x = np.concatenate([weights[0] * USERS.astype(float), weights[1] * ITEMS.astype(float)])
     inner, outer = (parameters["projection"][name]["kernel"] for name in ("inner", "outer"))
     expected = np.maximum(x @ inner, 0) @ outer

@@ -192,22 +192,25 @@ def problems(dataset):
     return [problem for check in CHECKS.values() for problem in problems_of(dataset, check)]
 
 
-def test_texts_that_a_user_wrote_already_may_be_left_out(grow):
-    first = [row_of("u", "a", "twice", 9), row_of("u", "b", "twice", 8), row_of("v", "a", "once")]
+TWICE, NEW = "a text that comes twice or more", "a text that is new, but comes twice"
+
+
+def test_copies_of_what_a_user_wrote_already_are_left_out(grow):
+    first = [row_of("u", "a", TWICE, 9), row_of("u", "b", TWICE, 8), row_of("v", "a", "once")]
     more = [
-        row_of("u", "c", "twice", 10),  # as in the folder, where both stay
-        row_of("u", "d", "new", 5),
-        row_of("u", "e", "new", 6),  # the later of two
-        row_of("v", "b", "twice"),  # another user's
+        row_of("u", "c", TWICE, 10),  # as in the folder, where both stay
+        row_of("u", "d", NEW, 5),
+        row_of("u", "e", NEW, 6),  # the later of two
+        row_of("v", "b", TWICE),  # another user's
         row_of("v", "c", " "),
         row_of("v", "d", " "),
     ]
-    dataset = grow(first, more, drop_duplicate_text=True)
+    dataset = grow(first, more, prepared={"drop_copies": False})
     pairs = set(named(dataset, dataset.reviews().to_pylist()))
     assert pairs == {
         ("u", "a"), ("u", "b"), ("u", "e"), ("v", "a"), ("v", "b"), ("v", "c"), ("v", "d")
     }  # fmt: skip
-    assert dataset.manifest.dropped["review of a text that its user had written already"] == 2
+    assert dataset.manifest.dropped["copy of a review that its user had written already"] == 2
     assert problems(dataset) == []
 
 

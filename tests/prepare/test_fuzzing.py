@@ -103,7 +103,7 @@ def test_damaged_files(tmp_path_factory, source, name, edits, cut, skip):
         input=path,
         output=folder / "out",
         text_encoder="none",
-        drop_duplicate_text=skip,
+        drop_copies=skip,
         on_bad_row="skip" if skip else "fail",
         max_bad_share=0.9,
         threads=1,

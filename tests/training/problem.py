@@ -188,7 +188,10 @@ def embed(params: dict, settings: ResolvedSettings) -> Nodes:
         graph = np.asarray(params["graph_tower"]["embedding"], np.float64)
     if settings.text_encoder != "none":
         tower = params["text_tower"]
-        weighted = [tower["user_weight"] * model.user_text, tower["item_weight"] * model.item_text]
+        weighted = [
+            np.exp(tower["log_user_weight"]) * model.user_text,
+            np.exp(tower["log_item_weight"]) * model.item_text,
+        ]
         text = np.concatenate(weighted).astype(np.float64) @ tower["projection"]["kernel"]
     n_layers = settings.n_layers
     powers = [np.linalg.matrix_power(adjacency(), layer) for layer in range(n_layers + 1)]

@@ -14,11 +14,11 @@ from symcere_jax.settings import Settings
 from symcere_jax.training import Checkpoints, load_embeddings, loop, run, train
 from symcere_jax.training.metric_log import read_metric_log
 
-# Three calls of two steps an epoch, with dropout. Text starts at weight 0, so that training helps,
+# Three calls of two steps an epoch, with dropout. Text starts at a tiny weight: training helps,
 # and a few epochs are too many, so that the best is not the last.
 SETTINGS = {
-    "item_text_weight": 0.0,
-    "user_text_weight": 0.0,
+    "item_text_weight": 0.001,
+    "user_text_weight": 0.001,
     "learning_rate": 0.01,
     "embedding_learning_rate": 0.003,
     "scalar_learning_rate": 0.1,

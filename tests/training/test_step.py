@@ -225,8 +225,8 @@ def test_each_group_of_parameters_has_its_learning_rate(batch_size, scale):
     expected = {
         "graph_tower": {"embedding": 0.25},
         "text_tower": {
-            "item_weight": 0.125,
-            "user_weight": 0.125,
+            "log_item_weight": 0.125,
+            "log_user_weight": 0.125,
             "projection": {"kernel": 0.5},
         },
         "popularity_weight": 0.125,

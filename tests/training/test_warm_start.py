@@ -34,8 +34,8 @@ def params_of(n_nodes, value):
         "graph_tower": {"embedding": np.full((n_nodes, 8), value, np.float32)},
         "popularity_weight": np.float32(value),
         "text_tower": {
-            "item_weight": np.float32(value),
-            "user_weight": np.float32(value),
+            "log_item_weight": np.float32(value),
+            "log_user_weight": np.float32(value),
             "projection": {"kernel": np.full((16, 8), value, np.float32)},
         },
     }

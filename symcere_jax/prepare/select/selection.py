@@ -30,11 +30,23 @@ _PAIRS = f"""
     FROM raw JOIN user_codes USING (user_id) JOIN item_codes USING (item_id)
     QUALIFY row_number() OVER (PARTITION BY u, i {_LATEST}) = 1
 """
+# Copies have the same letters and digits, so many at least: short texts, such as "great, thanks",
+# are often written anew. Only texts that begin alike are read whole.
+_LEAST_LETTERS = 20
+_LETTERS = "regexp_replace(lower({}), '[^\\pL\\pN]+', '', 'g')"
 _DISTINCT_TEXTS = f"""
     CREATE TABLE distinct_texts AS
-    SELECT pairs.* FROM pairs JOIN (SELECT row, text FROM raw) USING (row)
-    QUALIFY trim(text) = '' OR row < 0
-        OR row_number() OVER (PARTITION BY u, md5(text) {_LATEST}) = 1
+    WITH starts AS (
+        SELECT row, left({_LETTERS.format("left(text, 100)")}, {_LEAST_LETTERS}) AS start FROM raw
+    ), alike AS (
+        SELECT row FROM pairs JOIN starts USING (row) WHERE length(start) = {_LEAST_LETTERS}
+        QUALIFY count(*) OVER (PARTITION BY u, start) > 1
+    ), whole AS (
+        SELECT row, md5({_LETTERS.format("text")}) AS letters FROM raw SEMI JOIN alike USING (row)
+    )
+    SELECT pairs.* FROM pairs LEFT JOIN whole USING (row)
+    QUALIFY letters IS NULL OR row < 0
+        OR row_number() OVER (PARTITION BY u, letters {_LATEST}) = 1
 """
 _SORTED = f"""
     SELECT row, u AS user, i AS item, coalesce(timestamp, {NO_TIME}) AS timestamp,
@@ -108,7 +120,7 @@ def select(
     scratch: Path,
     *,
     k: int,
-    drop_duplicate_text: bool = False,
+    drop_copies: bool | None = False,
     earlier: ReviewDataset | None = None,
 ) -> Selection:
     """Drops all but the latest review of each (user, item), then all outside the k-core.
@@ -117,7 +129,8 @@ def select(
         store: holds the raw rows, all with user and item.
         scratch: folder for the columns.
         k: least number of reviews of a user and of an item.
-        drop_duplicate_text: whether of reviews with equal texts by a user only the latest stays.
+        drop_copies: whether of copies of a text by a user only the latest stays; None: unless rows
+            carry a split, which is then taken as it is.
         earlier: the prepared folder that reviews are appended to: its users and items keep their
             rows, its reviews stay, and new ones give way to them.
 
@@ -131,13 +144,18 @@ def select(
     (n_pairs,) = store.fetch_row("SELECT count(*) FROM pairs")
     if earlier:
         known_pair = "review of a user and item that had one already"
-        known_text = "review of a text that its user had written already"
+        known_text = "copy of a review that its user had written already"
     else:
         known_pair = "earlier review of the same user and item"
-        known_text = "earlier review of equal text by the same user"
+        known_text = "copy of a later review by the same user"
     dropped = {known_pair: n_rows - n_pairs}
     table = "pairs"
-    if drop_duplicate_text:
+    if drop_copies is None:
+        (n_split,) = store.fetch_row(
+            "SELECT count(*) FROM pairs WHERE row >= 0 AND split IS NOT NULL"
+        )
+        drop_copies = n_split == 0
+    if drop_copies:
         table = "distinct_texts"
         store.execute(_DISTINCT_TEXTS)
         (n_distinct,) = store.fetch_row(f"SELECT count(*) FROM {table}")

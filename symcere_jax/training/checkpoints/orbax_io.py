@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,9 @@ def write_arrays(folder: Path, trees: Mapping[str, Any]) -> None:
             orbax.save(folder, args=ocp.args.Composite(**parts))
     except (OSError, ValueError):
         # Of several arrays that cannot be written, Orbax asks for the first; asyncio would report
-        # the others, with a traceback, once they are forgotten.
+        # the others, with a traceback, once they are forgotten, and complain of its closed loop.
         logging.getLogger("asyncio").addFilter(_is_reported)
+        sys.unraisablehook = _ignore_closed_loop
         raise
 
 
@@ -60,6 +62,11 @@ def reason(error: Exception) -> str:
 
 def _is_reported(record: logging.LogRecord) -> bool:
     return "exception was never retrieved" not in record.getMessage()
+
+
+def _ignore_closed_loop(unraisable: Any) -> None:
+    if "Event loop is closed" not in str(unraisable.exc_value):
+        sys.__unraisablehook__(unraisable)
 
 
 @contextlib.contextmanager

@@ -90,7 +90,7 @@ def test_the_latest_of_a_pair_stays(select_rows, rows):
     assert selection.timestamp.tolist() == [NO_TIME if time is None else time for time in times]
 
 
-def test_of_equal_texts_by_a_user_the_latest_stays(select_rows):
+def test_of_copies_by_a_user_the_latest_stays(select_rows):
     rows = [
         ("a", "u", 5),
         ("a", "v", 9),
@@ -99,11 +99,26 @@ def test_of_equal_texts_by_a_user_the_latest_stays(select_rows):
         ("a", "x", 1),
         ("a", "y", 2),
     ]
-    texts = ["same", "same", "same", "same", " ", " "]
+    copy = "Quiet rooms, and an excellent breakfast!"
+    texts = [copy, copy, "quiet rooms and an\nexcellent breakfast", copy, " ", " "]
     assert len(select_rows(rows, texts=texts)) == 6
-    selection = select_rows(rows, texts=texts, drop_duplicate_text=True)
+    selection = select_rows(rows, texts=texts, drop_copies=True)
     assert sorted(selection.row.tolist()) == [2, 3, 4, 5]
-    assert selection.dropped["earlier review of equal text by the same user"] == 2
+    assert selection.dropped["copy of a later review by the same user"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("x" * 19, 2),
+        ("x" * 20, 1),
+        ("很安静的房间，早餐也很好吃，服务员非常热情，下次还会来住", 1),
+        ("🙂" * 30, 2),
+    ],
+)
+def test_short_texts_and_those_without_letters_are_no_copies(select_rows, text, kept):
+    selection = select_rows([("a", "u", 1), ("a", "v", 2)], texts=[text] * 2, drop_copies=True)
+    assert len(selection) == kept
 
 
 def test_dropping_leaves_no_gaps(select_rows):
