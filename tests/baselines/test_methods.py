@@ -11,7 +11,7 @@ from symcere_jax.evaluation import evaluate
 from . import small
 
 # Quick to train; everything else has its defaults.
-QUICK = {"learning_rate": 0.03, "n_layers": 1, "embedding_dim": 16, "batch_size": 512}
+QUICK = {"learning_rate": 0.03, "n_layers": 1, "embedding_dim": 16, "batch_size": 512, "factors": 4}
 
 
 @pytest.mark.parametrize("name", METHODS)

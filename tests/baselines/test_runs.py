@@ -142,8 +142,8 @@ def test_a_method_without_randomness_has_one_seed(tmp_path):
 
 
 def test_an_unknown_method(tmp_path):
-    with pytest.raises(ConfigError, match="'slim'; there are: popularity, item_knn"):
-        run_baseline("slim", small.dataset(), tmp_path)
+    with pytest.raises(ConfigError, match="'bert4rec'; there are: popularity, item_knn"):
+        run_baseline("bert4rec", small.dataset(), tmp_path)
     assert not list(tmp_path.iterdir())
 
 

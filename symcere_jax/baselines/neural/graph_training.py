@@ -127,20 +127,48 @@ def fit_graph(
     params = initial(inputs, settings, init_key)
     steps_per_epoch = -(-len(dataset.train) // settings.batch_size)
     n_steps = steps_per_epoch * -(-STEPS_PER_ROUND // steps_per_epoch)
-    state = (params, optax.adam(settings.learning_rate).init(params))
-    best_score, best_round, best = -1.0, 0, node_factors(embed, params, inputs, settings)
-    for number in range(MAX_ROUNDS):
+
+    def run_round(state: Any, number: int) -> tuple[Any, jax.Array]:
         key = jax.random.fold_in(train_key, number)
-        state, mean_loss = _run_steps(loss, n_steps, settings, state, inputs, key)
+        return _run_steps(loss, n_steps, settings, state, inputs, key)
+
+    def scorer(state: Any) -> Scorer:
+        return Scorer(score_factors, node_factors(embed, state[0], inputs, settings))
+
+    start = (params, optax.adam(settings.learning_rate).init(params))
+    return train_rounds(start, run_round, scorer, dataset)
+
+
+def train_rounds(
+    state: Any,
+    run_round: Callable[[Any, int], tuple[Any, jax.Array]],
+    scorer: Callable[[Any], Scorer],
+    dataset: ReviewDataset,
+) -> Scorer:
+    """Trains round by round, and keeps the one that is best on the validation split.
+
+    Args:
+        state: before the first round.
+        run_round: from a state and the number of a round to the next state and the mean loss.
+        scorer: of a state.
+        dataset: with a validation split.
+
+    Raises:
+        DataError: the validation split has no interactions.
+        SymcereError: the loss is not finite.
+    """
+    best_score, best_round, best = -1.0, 0, scorer(state)
+    for number in range(MAX_ROUNDS):
+        state, mean_loss = run_round(state, number)
         if not np.isfinite(mean_loss):
-            raise SymcereError(f"the loss is not finite after {(number + 1) * n_steps} steps")
-        factors = node_factors(embed, state[0], inputs, settings)
-        score = evaluate(score_factors, factors, dataset, "valid", ks=(10,)).metrics[PRIMARY_METRIC]
-        if score > best_score:
-            best_score, best_round, best = score, number, factors
+            raise SymcereError(f"the loss is not finite in round {number + 1} of training")
+        current = scorer(state)
+        evaluation = evaluate(current.score_block, current.params, dataset, "valid", ks=(10,))
+        if (score := evaluation.metrics[PRIMARY_METRIC]) > best_score:
+            best_score, best_round, best = score, number, current
         elif number - best_round >= PATIENCE:
             break
-    return Scorer(score_factors, best)
+    return best
 
 
 @functools.partial(jax.jit, static_argnames=("embed", "settings"))

@@ -115,5 +115,5 @@ def _nan_loss(params, inputs, batch, key, settings):
 
 
 def test_a_loss_that_is_not_finite():
-    with pytest.raises(SymcereError, match="the loss is not finite after 50 steps"):
+    with pytest.raises(SymcereError, match="the loss is not finite in round 1"):
         _train(small.dataset(), _nan_loss)

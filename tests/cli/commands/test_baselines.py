@@ -94,7 +94,7 @@ def test_what_cannot_run_is_an_error_when_asked_for(dataset_without_text, tmp_pa
 
 
 def test_an_unknown_method_is_one_line(dataset, tmp_path):
-    run = _run(dataset, tmp_path, "--methods=ease,slim")
+    run = _run(dataset, tmp_path, "--methods=ease,bert4rec")
     assert run.returncode == 1
-    assert run.stderr.startswith("error: no baseline is called 'slim'; there are: popularity,")
+    assert run.stderr.startswith("error: no baseline is called 'bert4rec'; there are: popularity,")
     assert len(run.stderr.splitlines()) == 1

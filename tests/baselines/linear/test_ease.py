@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import ease
-from symcere_jax.baselines.ease import EaseSettings, fit_ease
+from symcere_jax.baselines.linear import ease
+from symcere_jax.baselines.linear.ease import EaseSettings, fit_ease
 from symcere_jax.errors import ConfigError
-
-from . import small
+from tests.baselines import small
 
 
 def _least_squares(l2):

@@ -41,12 +41,7 @@ def fit_ease(dataset: ReviewDataset, settings: EaseSettings, seed: int) -> Score
     Raises:
         ConfigError: the catalog is too large for a dense matrix.
     """
-    n_items = dataset.n_items
-    if n_items > MAX_ITEMS:
-        raise ConfigError(
-            f"EASE inverts a matrix items × items: {n_items:,} items are more than the "
-            f"{MAX_ITEMS:,} that it is for; leave this method out"
-        )
+    n_items = check_catalog(dataset, "EASE")
     matrix = interaction_matrix(dataset).astype(np.float64)
     gram = (matrix.T @ matrix).toarray()
     gram[np.diag_indices(n_items)] += settings.l2
@@ -56,3 +51,17 @@ def fit_ease(dataset: ReviewDataset, settings: EaseSettings, seed: int) -> Score
     np.fill_diagonal(weights, 0)
     params = training_histories(dataset), jnp.asarray(weights, jnp.float32)
     return Scorer(score_item_item, params)
+
+
+def check_catalog(dataset: ReviewDataset, method: str) -> int:
+    """The number of items.
+
+    Raises:
+        ConfigError: there are too many for a dense matrix of items × items.
+    """
+    if dataset.n_items > MAX_ITEMS:
+        raise ConfigError(
+            f"{method} needs a dense matrix items × items: {dataset.n_items:,} items are more than "
+            f"the {MAX_ITEMS:,} that it is for; leave this method out"
+        )
+    return dataset.n_items

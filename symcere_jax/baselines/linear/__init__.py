@@ -1,0 +1,1 @@
+"""Linear models of the interactions, in closed form or nearly so."""
