@@ -28,6 +28,7 @@ _DATA = flags.DEFINE_string("data", None, graphs.DATA_HELP)
 _GENERATED = flags.DEFINE_integer("generated", 1_000_000, "interactions of the generated graph", 1)
 _DIM = flags.DEFINE_integer("embedding_dim", 64, "width of the embeddings", lower_bound=1)
 _BATCH = flags.DEFINE_integer("batch_size", 2048, "interactions of a BPR step", lower_bound=1)
+_N_LAYERS = flags.DEFINE_integer("n_layers", 3, "message passing steps", lower_bound=0)
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "number of turns", lower_bound=1)
 _DEVICES = flags.DEFINE_integer("devices", None, "internal: measure on as many devices", 1)
 
@@ -50,7 +51,7 @@ def measure(interactions: np.ndarray) -> dict[str, float]:
         ("LightGCN", _BATCH.value, training_problem.LIGHTGCN),
         ("the defaults", default_size, {}),
     ):
-        sizes = {"embedding_dim": _DIM.value, "n_layers": 3}
+        sizes = {"embedding_dim": _DIM.value, "n_layers": _N_LAYERS.value}
         training = training_problem.build(inputs, batch_size, STEPS_PER_CALL, **sizes, **settings)
         advance = training.start()
         advance()

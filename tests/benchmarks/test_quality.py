@@ -41,14 +41,11 @@ def test_the_course_of_the_scores(dataset, tmp_path, page, start):
 def test_text_quality(dataset, tmp_path, page, start):
     start(
         "quality.text_quality",
-        *(f"--datasets={dataset.folder}", f"--workdir={tmp_path}/runs", "--seeds=2"),
+        *(f"--datasets={dataset.folder}", f"--workdir={tmp_path}/runs", "--seeds=1"),
         *("--encoders=lsa", "--epochs=1"),
     )
     [runs] = (tmp_path / "runs").glob("*/lsa")
-    tests = [
-        json.loads((runs / f"seed_{seed}" / "metrics_test.json").read_text())["ndcg@10"]
-        for seed in (0, 1)
-    ]
+    scores = json.loads((runs / "seed_0" / "metrics_test.json").read_text())
     without, lsa = page.rows("text quality")
     assert (without[1], lsa[1]) == ("none", "LSA")
-    assert lsa[3].startswith(f"{sum(tests) / 2:.4f} ± ")
+    assert lsa[3].startswith(f"{scores['ndcg@10']:.4f}")

@@ -25,7 +25,7 @@ def test_growth_with_the_data(page, start):
 
 def test_speed_beside_others(page, start):
     small = ["--generated=3000", "--rounds=1", "--embedding_dim=8", "--batch_size=256"]
-    start("speed.comparison", *small)
+    start("speed.comparison", *small, "--n_layers=1")
     sides = [row[0] for row in page.rows("speed")]
     assert sides.count("symcere_jax") == 3
     assert {"jraph.segment_sum", "torch COO", "torch CSR", "torch.topk"} <= set(sides)
@@ -51,7 +51,7 @@ def test_message_passing_of_all_sides_is_the_same(side):
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_cores_and_devices(page, start):
     small = ["--generated=3000", "--rounds=1", "--embedding_dim=8", "--batch_size=256"]
-    start("speed.devices", *small)
+    start("speed.devices", *small, "--n_layers=1")
     rows = page.rows("devices")
     assert [len(row) for row in rows] == [5] * 4
     assert rows[0][2] == "1.00"

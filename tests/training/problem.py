@@ -223,7 +223,8 @@ def terms(params: dict, settings: ResolvedSettings, part: slice = WHOLE) -> dict
 
     def project(text: np.ndarray, side: str) -> np.ndarray:
         tower = params["text_tower"]
-        return float(tower[f"{side}_weight"]) * text @ np.asarray(tower["projection"]["kernel"])
+        weight = np.exp(tower[f"log_{side}_weight"])
+        return weight * text @ np.asarray(tower["projection"]["kernel"])
 
     def ends(user: int, item: int) -> tuple[np.ndarray, np.ndarray]:
         """Of an interaction, as if it were not there."""

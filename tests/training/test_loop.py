@@ -17,11 +17,11 @@ from symcere_jax.training.metric_log import read_metric_log
 # Three calls of two steps an epoch, with dropout. Text starts at a tiny weight: training helps,
 # and a few epochs are too many, so that the best is not the last.
 SETTINGS = {
-    "item_text_weight": 0.001,
-    "user_text_weight": 0.001,
+    "item_text_weight": 0.003,
+    "user_text_weight": 0.003,
     "learning_rate": 0.01,
     "embedding_learning_rate": 0.003,
-    "scalar_learning_rate": 0.1,
+    "scalar_learning_rate": 0.5,
     "parameter_average": 0.3,
     "temperature": 0.3,
     "batch_size": 128,

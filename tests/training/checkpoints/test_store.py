@@ -33,7 +33,7 @@ def _state(step: int = 12) -> TrainState:
     rng = np.random.default_rng(step)
     shapes = {
         "graph_tower": {"embedding": (5, 3)},
-        "text_tower": {"projection": {"kernel": (4, 3)}, "user_weight": ()},
+        "text_tower": {"projection": {"kernel": (4, 3)}, "log_user_weight": ()},
     }
     draw = lambda shape: jnp.asarray(rng.standard_normal(shape), jnp.float32)  # noqa: E731
     params = jax.tree.map(draw, shapes, is_leaf=lambda x: isinstance(x, tuple))
