@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.callbacks import ShouldStop
+from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import SymcereError
 from symcere_jax.evaluation import PRIMARY_METRIC, alignment_and_uniformity, evaluate
@@ -244,7 +245,10 @@ def _save(
         embeddings = _add_neighbors(run, embeddings, best, neighbor_weight)
     arrays = {name: value for name, value in vars(embeddings).items() if value is not None}
     metadata = run.metadata(progress, neighbor_weight)
-    multiprocess.run_on_primary(lambda: checkpoints.save(state, best, arrays, metadata, keep=keep))
+    ids = [run.dataset.folder / name for name in (schema.USERS, schema.ITEMS)]
+    multiprocess.run_on_primary(
+        lambda: checkpoints.save(state, best, arrays, metadata, ids=ids, keep=keep)
+    )
 
 
 def _add_neighbors(run: Run, embeddings: Embeddings, best: Any, weight: float) -> Embeddings:

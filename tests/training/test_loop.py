@@ -5,6 +5,7 @@ import types
 
 import jax
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
@@ -139,6 +140,13 @@ def test_the_best_checkpoint_is_the_best_record(finished, dataset):
     assert metadata.progress.best_step == best * STEPS_PER_EPOCH
     metrics = evaluate(score_block, embeddings, dataset, "valid", ks=(10,)).metrics
     assert metrics == {name: records[best][name] for name in metrics}
+
+
+def test_a_checkpoint_names_its_rows(finished, dataset):
+    newest = max((finished.workdir / "checkpoints").iterdir(), key=lambda path: int(path.name))
+    for kind, ids in (("user", dataset.user_ids()), ("item", dataset.item_ids())):
+        table = pq.read_table(newest / "ids" / f"{kind}s.parquet")
+        assert table[f"{kind}_id"].to_pylist() == ids.tolist()
 
 
 def test_losses_are_logged_and_fall(finished):

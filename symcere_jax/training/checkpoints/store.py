@@ -4,6 +4,7 @@
         state         all that training needs to resume
         best          the parameters with the best validation score so far
         embeddings    what scoring needs, computed from these
+        ids           external ids of its rows, users and items
         contents.json metadata, arrays, and a checksum of every file; written last
 
 Checkpoints are numbered in the order in which they are written, and each is whole by itself. Where
@@ -12,7 +13,8 @@ the newest is damaged, the one before it serves, with a warning.
 
 import contextlib
 import logging
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,6 +62,7 @@ class Checkpoints:
         embeddings: Any,
         metadata: Metadata,
         *,
+        ids: Sequence[Path] = (),
         keep: int = KEEP,
     ) -> None:
         """Writes a checkpoint, unless the newest one is of the same metadata.
@@ -71,6 +74,7 @@ class Checkpoints:
             best_params: the parameters with the best score.
             embeddings: what scoring needs, computed from these.
             metadata: of the run.
+            ids: files with the external ids of the rows, which are copied.
             keep: how many checkpoints to keep.
 
         Raises:
@@ -82,7 +86,7 @@ class Checkpoints:
                 return
         number = numbers[-1] + 1 if numbers else 0
         trees = {"state": state, "best": best_params, "embeddings": embeddings}
-        self._write(number, trees, metadata)
+        self._write(number, trees, metadata, ids)
         self._delete_except([*numbers, number][-max(keep, 1) :])
 
     def restore(
@@ -168,7 +172,9 @@ class Checkpoints:
         """Deletes what is left of a run whose first save was cut off."""
         self._delete_except([])
 
-    def _write(self, number: int, trees: dict[str, Any], metadata: Metadata) -> None:
+    def _write(
+        self, number: int, trees: dict[str, Any], metadata: Metadata, ids: Sequence[Path]
+    ) -> None:
         folder = self._path(number)
         # Orbax takes a device's own arrays for a mistake where there are several processes.
         host = {name: jax.tree.map(np.asarray, tree) for name, tree in trees.items()}
@@ -176,6 +182,9 @@ class Checkpoints:
             delete(folder)  # a save that was cut off before its contents
             folder.parent.mkdir(parents=True, exist_ok=True)
             orbax_io.write_arrays(folder, host)
+            (folder / "ids").mkdir()
+            for path in ids:
+                shutil.copyfile(path, folder / "ids" / path.name)
             Contents.write(folder, metadata, host)
         except (OSError, ValueError) as error:
             for path in folder.parent.glob(f"{number}*"):
