@@ -3,10 +3,8 @@
 import dataclasses
 from typing import ClassVar
 
-import numpy as np
-
 from symcere_jax.baselines.scorer import Scorer, interaction_matrix
-from symcere_jax.baselines.similar_items import fit_similar_items
+from symcere_jax.baselines.similar_items import fit_similar_items, shrunk_cosines
 from symcere_jax.data import ReviewDataset
 from symcere_jax.fields import SettingsBase, setting
 
@@ -31,13 +29,5 @@ def fit_item_knn(dataset: ReviewDataset, settings: ItemKnnSettings, seed: int) -
 
     `n_i` is the number of training users of item i, `n_ij` of both i and j.
     """
-    matrix = interaction_matrix(dataset)
-    by_item = matrix.T.tocsr()
-    norms = np.sqrt(np.diff(by_item.indptr))
-
-    def similarities(rows: slice) -> np.ndarray:
-        common = (by_item[rows] @ matrix).toarray()
-        scale = norms[rows, None] * norms + settings.shrinkage
-        return common / np.where(scale > 0, scale, 1)
-
+    similarities = shrunk_cosines(interaction_matrix(dataset).T.tocsr(), settings.shrinkage)
     return fit_similar_items(dataset, similarities, settings.k)

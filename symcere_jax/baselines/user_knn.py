@@ -5,10 +5,9 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from symcere_jax.baselines.scorer import Scorer, interaction_matrix, training_histories
-from symcere_jax.baselines.similar_items import nearest_items
+from symcere_jax.baselines.similar_items import nearest_neighbors, shrunk_cosines
 from symcere_jax.data import Histories, ReviewDataset
 from symcere_jax.fields import SettingsBase, setting
 
@@ -33,16 +32,8 @@ def fit_user_knn(dataset: ReviewDataset, settings: UserKnnSettings, seed: int) -
 
     `n_u` is the number of training items of user u, `n_uv` of both u and v.
     """
-    matrix = interaction_matrix(dataset)
-    by_item = matrix.T.tocsc()
-    norms = np.sqrt(np.diff(matrix.indptr))
-
-    def similarities(rows: slice) -> np.ndarray:
-        common = (matrix[rows] @ by_item).toarray()
-        scale = norms[rows, None] * norms + settings.shrinkage
-        return common / np.where(scale > 0, scale, 1)
-
-    neighbors, weights = nearest_items(similarities, dataset.n_users, settings.k)
+    similarities = shrunk_cosines(interaction_matrix(dataset), settings.shrinkage)
+    neighbors, weights = nearest_neighbors(similarities, dataset.n_users, settings.k)
     params = training_histories(dataset), jnp.asarray(neighbors), jnp.asarray(weights)
     return Scorer(score_user_neighbors, params)
 

@@ -5,7 +5,7 @@ import pytest
 
 from symcere_jax.baselines import similar_items
 from symcere_jax.baselines.scorer import training_histories
-from symcere_jax.baselines.similar_items import nearest_items, score_neighbors
+from symcere_jax.baselines.similar_items import nearest_neighbors, score_neighbors
 
 from . import small
 
@@ -21,7 +21,7 @@ def test_nearest_equals_a_sort(monkeypatch, k, block_items):
     n_items = 7
     monkeypatch.setattr(similar_items, "_BLOCK_BYTES", block_items * 8 * n_items)
     similarities = _similarities(n_items)
-    items, weights = nearest_items(lambda rows: similarities[rows].copy(), n_items, k)
+    items, weights = nearest_neighbors(lambda rows: similarities[rows].copy(), n_items, k)
     assert items.shape == weights.shape == (n_items, min(k, n_items))
     for item in range(n_items):
         others = {other: similarities[item, other] for other in range(n_items) if other != item}
@@ -36,7 +36,7 @@ def test_nearest_equals_a_sort(monkeypatch, k, block_items):
 
 @pytest.mark.parametrize("k", [2, 7])
 def test_scores_are_sums_over_the_history(k):
-    items, weights = nearest_items(lambda rows: _similarities(7)[rows], small.N_ITEMS, k)
+    items, weights = nearest_neighbors(lambda rows: _similarities(7)[rows], small.N_ITEMS, k)
     histories = training_histories(small.dataset())
     params = histories, jnp.asarray(items), jnp.asarray(weights)
     users = np.array([3, 7, 8, 0], np.int32)

@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Any, ClassVar
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +15,7 @@ from symcere_jax.baselines.neural.graph_training import (
     Triplets,
     fit_graph,
 )
+from symcere_jax.baselines.neural.text_aligned import TextProjection
 from symcere_jax.baselines.scorer import Scorer, interaction_matrix
 from symcere_jax.baselines.text_knn import first_encoder
 from symcere_jax.data import ReviewDataset
@@ -29,7 +29,6 @@ class AlphaRecSettings(GraphSettings):
     """Settings of AlphaRec."""
 
     temperature: float = setting(0.15, "of the contrastive loss", above=0)
-    l2: float = setting(0.0, "without effect: there are no embeddings to shrink", minimum=0)
 
     SPACE: ClassVar[dict[str, tuple]] = {
         "embedding_dim": (64, 128, 256),
@@ -38,22 +37,6 @@ class AlphaRecSettings(GraphSettings):
         "learning_rate": (3e-4, 1e-3, 3e-3),
         "temperature": (0.05, 0.1, 0.15, 0.2, 0.3),
     }
-
-
-class TextNetwork(nn.Module):
-    """Text features to embeddings: one hidden layer halfway between both widths.
-
-    Attributes:
-        width: of the embeddings.
-    """
-
-    width: int
-
-    @nn.compact
-    def __call__(self, features: jax.Array) -> jax.Array:
-        """Maps `[n, text width]` to `[n, width]`."""
-        hidden = nn.Dense((features.shape[1] + self.width) // 2)(features)
-        return nn.Dense(self.width)(nn.leaky_relu(hidden))
 
 
 def fit_alpha_rec(dataset: ReviewDataset, settings: AlphaRecSettings, seed: int) -> Scorer:
@@ -79,12 +62,12 @@ def fit_alpha_rec(dataset: ReviewDataset, settings: AlphaRecSettings, seed: int)
 
 
 def _initial_params(inputs: GraphInputs, settings: AlphaRecSettings, key: jax.Array) -> Params:
-    return {"network": TextNetwork(settings.embedding_dim).init(key, inputs.text)["params"]}
+    return {"network": TextProjection(settings.embedding_dim).init(key, inputs.text)["params"]}
 
 
 def embed(params: Params, inputs: GraphInputs, settings: AlphaRecSettings) -> jax.Array:
     """`normalize(mean_{l=0..L} A^l f(R))`, float32 `[n_nodes, d]`."""
-    network = TextNetwork(settings.embedding_dim)
+    network = TextProjection(settings.embedding_dim)
     features: Any = network.apply({"params": params["network"]}, inputs.text)
     return normalize_rows(propagate(inputs.adjacency, features, settings.n_layers))
 

@@ -33,7 +33,6 @@ class GraphSettings(SettingsBase):
     n_layers: int = setting(3, "message passing steps", minimum=1)
     batch_size: int = setting(1024, "interactions a step", minimum=1)
     learning_rate: float = setting(1e-3, "of Adam", above=0)
-    l2: float = setting(1e-4, "weight of half the squared norms of a batch's rows", minimum=0)
 
 
 @flax.struct.dataclass

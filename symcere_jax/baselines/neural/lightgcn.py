@@ -15,12 +15,20 @@ from symcere_jax.baselines.neural.graph_training import (
 )
 from symcere_jax.baselines.scorer import Scorer
 from symcere_jax.data import ReviewDataset
+from symcere_jax.fields import setting
 from symcere_jax.graph import propagate
 from symcere_jax.losses import bpr_terms, pair_scores
 
 
 @dataclasses.dataclass(frozen=True)
-class LightGcnSettings(GraphSettings):
+class RankingSettings(GraphSettings):
+    """Settings of every graph model that learns embeddings by BPR."""
+
+    l2: float = setting(1e-4, "weight of half the squared norms of a batch's rows", minimum=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class LightGcnSettings(RankingSettings):
     """Settings of LightGCN."""
 
     SPACE: ClassVar[dict[str, tuple]] = {
@@ -49,14 +57,18 @@ def embed(params: Params, inputs: GraphInputs, settings: GraphSettings) -> jax.A
 
 
 def lightgcn_loss(
-    params: Params, inputs: GraphInputs, batch: Triplets, key: jax.Array, settings: GraphSettings
+    params: Params, inputs: GraphInputs, batch: Triplets, key: jax.Array, settings: RankingSettings
 ) -> jax.Array:
     """BPR and L2 of a batch."""
     return ranking_loss(embed(params, inputs, settings), params, inputs, batch, settings)
 
 
 def ranking_loss(
-    nodes: jax.Array, params: Params, inputs: GraphInputs, batch: Triplets, settings: GraphSettings
+    nodes: jax.Array,
+    params: Params,
+    inputs: GraphInputs,
+    batch: Triplets,
+    settings: RankingSettings,
 ) -> jax.Array:
     """`mean −log σ(z_u · z_i − z_u · z_j) + l2/2 · mean (‖e_u‖² + ‖e_i‖² + ‖e_j‖²)`.
 

@@ -8,13 +8,12 @@ import jax.numpy as jnp
 
 from symcere_jax.baselines.neural.graph_training import (
     GraphInputs,
-    GraphSettings,
     Params,
     Triplets,
     fit_graph,
 )
 from symcere_jax.baselines.neural.infonce import distinct, infonce
-from symcere_jax.baselines.neural.lightgcn import ranking_loss
+from symcere_jax.baselines.neural.lightgcn import RankingSettings, ranking_loss
 from symcere_jax.baselines.scorer import Scorer
 from symcere_jax.data import ReviewDataset
 from symcere_jax.fields import setting
@@ -23,7 +22,7 @@ from symcere_jax.models import normalize_rows
 
 
 @dataclasses.dataclass(frozen=True)
-class SimGclSettings(GraphSettings):
+class SimGclSettings(RankingSettings):
     """Settings of SimGCL."""
 
     contrast: float = setting(0.1, "weight of the contrastive loss", minimum=0)

@@ -10,14 +10,13 @@ import numpy as np
 from symcere_jax.arrays import unit_rows
 from symcere_jax.baselines.neural.graph_training import (
     GraphInputs,
-    GraphSettings,
     Params,
     Triplets,
     fit_graph,
     initial_embedding,
 )
 from symcere_jax.baselines.neural.infonce import distinct, infonce
-from symcere_jax.baselines.neural.lightgcn import embed, ranking_loss
+from symcere_jax.baselines.neural.lightgcn import RankingSettings, embed, ranking_loss
 from symcere_jax.baselines.scorer import Scorer
 from symcere_jax.baselines.text_knn import first_encoder
 from symcere_jax.data import ReviewDataset
@@ -25,7 +24,7 @@ from symcere_jax.fields import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class TextAlignedSettings(GraphSettings):
+class TextAlignedSettings(RankingSettings):
     """Settings of the text-aligned LightGCN."""
 
     alignment: float = setting(0.1, "weight of the contrastive loss", minimum=0)

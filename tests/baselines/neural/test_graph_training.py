@@ -8,17 +8,16 @@ import pytest
 from symcere_jax.baselines.neural import graph_training
 from symcere_jax.baselines.neural.graph_training import (
     GraphInputs,
-    GraphSettings,
     fit_graph,
     sample_triplets,
     unknown_item,
 )
-from symcere_jax.baselines.neural.lightgcn import embed, lightgcn_loss
+from symcere_jax.baselines.neural.lightgcn import LightGcnSettings, embed, lightgcn_loss
 from symcere_jax.baselines.scorer import training_histories
 from symcere_jax.errors import SymcereError
 from tests.baselines import small
 
-SETTINGS = GraphSettings(embedding_dim=4, n_layers=1, batch_size=64, learning_rate=0.05)
+SETTINGS = LightGcnSettings(embedding_dim=4, n_layers=1, batch_size=64, learning_rate=0.05)
 
 
 @pytest.fixture(autouse=True)
