@@ -11,6 +11,7 @@ from symcere_jax.fields import SettingsBase, setting
 
 # No text features.
 NONE = "none"
+GRAPH, TEXT, ALIGNED, NEIGHBORS = EXPERTS = ("graph", "text", "aligned", "neighbors")
 # Settings that decide what the parameters of a model mean.
 MODEL_SETTINGS = (
     "embedding_dim",
@@ -30,6 +31,23 @@ MODEL_SETTINGS = (
 @dataclasses.dataclass(frozen=True)
 class Settings(SettingsBase):
     """What the model is, what is minimized, and how."""
+
+    # The experts.
+    experts: str | None = setting(
+        None,
+        "models whose scores are added, comma-separated: graph: the graph tower alone; text: the "
+        "text tower alone; aligned: both towers, fused, and aligned by the cross-modal loss; "
+        "neighbors: items whose reviews share words, in catalogs of up to 16,384 items; by default "
+        "graph, aligned and neighbors, as far as the data allows",
+    )
+    graph_seeds: int = setting(
+        3, "graph experts of different seeds, whose mean stands beside other experts", minimum=1
+    )
+    expert_weights: Literal["validation", "equal"] = setting(
+        "validation",
+        "what an expert's scores, of equal spread, are multiplied by: validation: what ranks best "
+        "in samples of the validation users, on average; equal: 1",
+    )
 
     # The model.
     embedding_dim: int | None = setting(
@@ -69,12 +87,6 @@ class Settings(SettingsBase):
     )
     popularity_prior: bool = setting(
         True, "learn one scalar: how much log(1 + training interactions) adds to an item's score"
-    )
-    item_neighbors: bool = setting(
-        True,
-        "after training, let an item's score grow with its similarity to single items of the user, "
-        "with the weight that is best on validation, if it is better there by more than chance; "
-        "catalogs of up to 8,192 items",
     )
     learn_temperature: bool = setting(
         False, "learn the temperature, starting at --temperature, instead of keeping it fixed"
@@ -224,6 +236,11 @@ class Settings(SettingsBase):
     )
 
     @property
+    def expert_names(self) -> tuple[str, ...]:
+        """The experts that are named."""
+        return tuple(name.strip() for name in (self.experts or "").split(","))
+
+    @property
     def reads_reviews(self) -> bool:
         """Whether a loss needs the text of each single review."""
         aligned = self.cross_modal_view == "review" and self.cross_modal_weight > 0
@@ -234,6 +251,7 @@ class Settings(SettingsBase):
 class ResolvedSettings(Settings):
     """Settings that leave nothing to the data; made by `models.resolve`."""
 
+    experts: str
     embedding_dim: int
     text_encoder: str
     candidates: Literal["catalog", "sampled", "in_batch"]

@@ -46,16 +46,14 @@ def dataset_without_text(tmp_path_factory: pytest.TempPathFactory) -> ReviewData
 
 @pytest.fixture(scope="session")
 def trained_run(dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The workdir of a short training with both towers, scored on the test split; shared.
-
-    Item neighbors count in it, whatever validation says of them.
-    """
+    """The workdir of a short training with both towers, scored on the test split; shared."""
     from symcere_jax.settings import Settings
     from symcere_jax.study.scoring import score_run
-    from symcere_jax.training import neighbors, train
+    from symcere_jax.training import train
 
     workdir = tmp_path_factory.mktemp("trained") / "both_towers"
     settings = Settings(
+        experts="aligned",
         n_layers=2,
         embedding_dim=12,
         batch_size=256,
@@ -64,9 +62,7 @@ def trained_run(dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory
         embedding_learning_rate=0.01,
         propagation="segment",
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbors, "STANDARD_ERRORS", -float("inf"))
-        train(settings, dataset, workdir)
+    train(settings, dataset, workdir)
     score_run(workdir, dataset, "test")
     return workdir
 

@@ -15,7 +15,7 @@ from symcere_jax.training import load_embeddings, train
 from symcere_jax.training.metric_log import read_metric_log
 
 # Without text, learning starts from nothing: it takes more epochs, and a softer loss.
-GRAPH_ALONE = {"text_encoder": "none", "temperature": 0.3, "epochs": 12}
+GRAPH_ALONE = {"experts": "graph", "text_encoder": "none", "temperature": 0.3, "epochs": 12}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def _popularity_ndcg(dataset: ReviewDataset, split: str, known_splits: list[str]
     ids=lambda settings: " ".join(f"{name}={settings[name]}" for name in settings) or "defaults",
 )
 def test_a_trained_model_beats_popularity(shop, tmp_path, settings):
-    resolved = Settings(**{"epochs": 3} | settings)
+    resolved = Settings(**{"epochs": 3, "experts": "aligned"} | settings)
     result = train(resolved, shop, tmp_path)
     assert (result.stop, result.epochs) == ("epochs", resolved.epochs)
     records = read_metric_log(tmp_path)

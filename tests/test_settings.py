@@ -168,7 +168,12 @@ def test_unknown_settings_are_named():
 
 
 def test_resolved_settings_lack_nothing():
-    choices = {"embedding_dim": 8, "text_encoder": "none", "candidates": "catalog"}
+    choices = {
+        "experts": "graph",
+        "embedding_dim": 8,
+        "text_encoder": "none",
+        "candidates": "catalog",
+    }
     choices |= {"temperature": 0.1, "exclude_target": "edge", "user_ranking_weight": 0.0}
     choices |= {"batch_size": 4, "embedding_learning_rate": 0.1, "scalar_learning_rate": 0.1}
     resolved = ResolvedSettings(**choices, n_layers=2)

@@ -3,14 +3,16 @@ r"""SymCERE beside other recommenders, on several data sets: the tables of resul
   python -m benchmarks.quality.results --datasets=data/tripadvisor,data/gift_cards \
     --workdir=runs/results --seeds=5 --details=tripadvisor --update=README.md
 
-On each data set the baselines are tuned on the validation split (launch/baselines.py), SymCERE is
-trained with its defaults, with text and without, and, where --configs has NAME.flags, with those;
-each is scored on the test split once a seed. Everything lies in WORKDIR/NAME; what is complete is
-not repeated. Scores are compared with the best baseline by a permutation test over users, with
-Holm's correction. --details names the data set whose name marks a second table: more metrics of the
+On each data set the baselines are tuned on the validation split (launch/baselines.py), and SymCERE
+is trained with its defaults; each is scored on the test split once a seed. So are the experts of
+SymCERE alone, and, where --configs has NAME.flags, SymCERE with those. Everything lies in
+WORKDIR/NAME; what is complete is not repeated. The reference is the baseline that is best on the
+validation split; others are compared with it by a permutation test over users, with Holm's
+correction. --details names the data set whose name marks a second table: more metrics of the
 defaults.
 """
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,10 +21,13 @@ from absl import flags
 
 from benchmarks import binaries, tables
 from symcere_jax.baselines import METHODS
+from symcere_jax.baselines.runs import BaselineRecord
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
 from symcere_jax.study.comparison import RunScores, compare_runs
+from symcere_jax.study.scoring import score_run
+from symcere_jax.training import EXPERTS_FOLDER
 
 _DATASETS = flags.DEFINE_list("datasets", None, "prepared folders", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
@@ -33,9 +38,9 @@ _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, from 0", lower_bound
 _DETAILS = flags.DEFINE_string("details", None, "name of a data set to show more metrics of")
 
 DEFAULTS, OWN = "SymCERE, defaults", "SymCERE, own flags"
-NO_TEXT = "SymCERE, defaults, without text"
-FOLDERS = {NO_TEXT: "symcere_no_text", DEFAULTS: "symcere", OWN: "symcere_own"}
-OURS = tuple(FOLDERS)  # the last rows of the table
+EXPERTS = {"its graph expert alone": "graph_0", "its aligned expert alone": "aligned"}
+FOLDERS = {DEFAULTS: "symcere", OWN: "symcere_own"}
+OURS = (*EXPERTS, DEFAULTS, OWN)  # the last rows of the table
 DETAILS = (*SHOWN_METRICS, "coverage@10", "popularity@10", "seconds")
 
 
@@ -51,7 +56,7 @@ def run_baselines(dataset: Path, workdir: Path) -> dict[str, Path]:
 
 def run_ours(dataset: Path, name: str, workdir: Path) -> dict[str, list[dict[str, float]]]:
     """Trains and scores what is missing; returns the metrics of each seed of each variant."""
-    variants = {NO_TEXT: ["--text_encoder=none"], DEFAULTS: []}
+    variants: dict[str, list[str]] = {DEFAULTS: []}
     own_flags = Path(_CONFIGS.value) / f"{name}.flags"
     if own_flags.exists():
         variants[OWN] = [f"--flagfile={own_flags}"]
@@ -61,16 +66,39 @@ def run_ours(dataset: Path, name: str, workdir: Path) -> dict[str, list[dict[str
     }
 
 
-def compare(dataset: ReviewDataset, folders: Mapping[str, Path]) -> dict[str, RunScores]:
-    """Scores of each method, tested against the best baseline, which comes first."""
+def score_experts(dataset: ReviewDataset, workdir: Path) -> dict[str, Path]:
+    """Scores each expert of the runs with defaults; returns the folder of each one's seeds."""
+    folders = {title: workdir / expert for title, expert in EXPERTS.items()}
+    for title, folder in folders.items():
+        for seed in range(_SEEDS.value):
+            run = workdir / FOLDERS[DEFAULTS] / f"seed_{seed}" / EXPERTS_FOLDER / EXPERTS[title]
+            if not run.exists():
+                return {}
+            scored = folder / f"seed_{seed}"
+            if not scored.exists():
+                _, _, files = score_run(run, dataset, "test")
+                scored.mkdir(parents=True)
+                for path in files:
+                    shutil.copy(path, scored)
+    return folders
 
-    def scores(titles: list[str]) -> dict[str, RunScores]:
-        runs = compare_runs([folders[title] for title in titles], dataset).runs
-        return dict(zip(titles, runs, strict=True))
 
-    means = {title: run.mean for title, run in scores(list(folders)).items()}
-    best = max(folders.keys() - set(OURS), key=lambda title: means[title])
-    return scores([best, *(title for title in folders if title != best)])
+def best_on_valid(dataset: ReviewDataset, baselines: Mapping[str, Path]) -> str:
+    """The baseline whose settings are best on the validation split."""
+    scores = {
+        title: BaselineRecord.read(folder, dataset).best.score
+        for title, folder in baselines.items()
+    }
+    return max(scores, key=lambda title: scores[title])
+
+
+def compare(
+    dataset: ReviewDataset, folders: Mapping[str, Path], reference: str
+) -> dict[str, RunScores]:
+    """Scores of each method, tested against the reference, which comes first."""
+    titles = [reference, *(title for title in folders if title != reference)]
+    runs = compare_runs([folders[title] for title in titles], dataset).runs
+    return dict(zip(titles, runs, strict=True))
 
 
 def results_table(results: Mapping[str, Mapping[str, RunScores]]) -> str:
@@ -80,13 +108,20 @@ def results_table(results: Mapping[str, Mapping[str, RunScores]]) -> str:
     titles.sort(key=lambda title: OURS.index(title) if title in OURS else -1)
     for title in titles:
         rows.append([title, *(_score(scores, title) for scores in results.values())])
+    rows.append(["best baseline on validation", *(next(iter(each)) for each in results.values())])
     for title in (DEFAULTS, OWN):
         gains = [_gain(scores, title) for scores in results.values()]
         if any(gains):
-            rows.append([f"{title}, against the best baseline", *gains])
+            rows.append([f"{title}, against that baseline", *gains])
     errors = [f"{next(iter(scores.values())).standard_error:.4f}" for scores in results.values()]
-    rows.append(["standard error over users (best baseline)", *errors])
-    return tables.markdown([f"test {PRIMARY_METRIC}", *results], rows, 1 + len(results))
+    rows.append(["standard error over users (that baseline)", *errors])
+    table = tables.markdown([f"test {PRIMARY_METRIC}", *results], rows, 1 + len(results))
+    ratios = [each[DEFAULTS].mean / next(iter(each.values())).mean for each in results.values()]
+    return (
+        f"{table}\n\nSymCERE with its defaults has {np.exp(np.mean(np.log(ratios))):.2f} times the "
+        f"NDCG@10 of the baseline that is best on validation, from {min(ratios):.2f} to "
+        f"{max(ratios):.2f} (geometric mean of {len(ratios)} data sets).\n"
+    )
 
 
 def _score(scores: Mapping[str, RunScores], title: str) -> str:
@@ -122,10 +157,11 @@ def main() -> None:
     for path in map(Path, _DATASETS.value):
         dataset = ReviewDataset.load(path)
         workdir = Path(_WORKDIR.value) / dataset.name
-        folders = run_baselines(path, workdir / "baselines")
         ours = run_ours(path, dataset.name, workdir)
+        baselines = run_baselines(path, workdir / "baselines")
+        folders = baselines | score_experts(dataset, workdir)
         folders |= {title: workdir / FOLDERS[title] for title in ours}
-        results[dataset.name] = compare(dataset, folders)
+        results[dataset.name] = compare(dataset, folders, best_on_valid(dataset, baselines))
         if dataset.name == _DETAILS.value:
             tables.publish(details_table(dataset.name, ours[DEFAULTS]), dataset.name)
     tables.publish(results_table(results), "results")

@@ -40,7 +40,7 @@ def random_recommender(n_users: int, n_items: int, dim: int) -> Recommender:
     seen = np.sort(rng.integers(n_items, size=(n_users, 10), dtype=np.int32), axis=1)
     history = Interactions(np.arange(0, 10 * n_users + 1, 10), seen.ravel())
     settings = ResolvedSettings(**training_problem.DEFAULTS, batch_size=1)
-    no_fold_in: Any = SimpleNamespace(neighbors=None)  # is for what is new
+    mixture: Any = SimpleNamespace()  # is for what is new
     return Recommender(
         users=IdMap("user", np.array([f"user-{row:07}" for row in range(n_users)], object)),
         items=IdMap("item", np.array([f"item-{row:07}" for row in range(n_items)], object)),
@@ -49,7 +49,7 @@ def random_recommender(n_users: int, n_items: int, dim: int) -> Recommender:
             items=jnp.asarray(rng.standard_normal((n_items, dim), np.float32)),
             item_bias=jnp.zeros(n_items),
         ),
-        fold_in=no_fold_in,
+        mixture=mixture,
         history=history,
         seen=history,
         texts=TextReader("random", None),

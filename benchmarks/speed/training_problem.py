@@ -33,6 +33,7 @@ LIGHTGCN: dict[str, Any] = {
 }
 # The defaults without text, as `models.resolve` would choose them for a large data set.
 DEFAULTS: dict[str, Any] = {
+    "experts": "graph",
     "text_encoder": "none",
     "embedding_dim": 64,
     "embedding_learning_rate": 1e-3,

@@ -29,6 +29,7 @@ class ProgressBar:
         self._live = sys.stderr.isatty()
         self._bar: tqdm | None = None
         self._shown: dict[str, str] = {}
+        self._started = False
 
     def start(
         self,
@@ -38,8 +39,14 @@ class ProgressBar:
         progress: Progress,
     ) -> None:
         """Shows where the run starts, and what the data has chosen."""
-        self._on_start()
-        chosen = [name for name, value in self._given.as_dict().items() if value is None]
+        self.close()  # of the expert before
+        if not self._started:
+            self._on_start()
+        self._started, self._shown = True, {}
+        if settings.experts != self._given.experts:
+            startup.say(f"expert {settings.experts}, seed {settings.seed}")
+        given = self._given.as_dict()
+        chosen = [name for name in given if given[name] is None and name != "experts"]
         if chosen:
             values = (f"--{name}={getattr(settings, name)}" for name in chosen)
             startup.say(f"chosen from the data: {' '.join(values)}")

@@ -13,7 +13,7 @@ from symcere_jax.errors import ConfigError
 from symcere_jax.explain.lime_words import ScoreTexts
 from symcere_jax.settings import NONE
 from symcere_jax.text import FittedTextEncoder, load_text_encoder
-from symcere_jax.training import TrainedModel
+from symcere_jax.training import TrainedExpert, TrainedModel
 
 Target = Literal["graph", "text", "fused"]
 _BLOCK = 512  # texts projected at once: one shape, one compilation
@@ -41,6 +41,8 @@ class Aligner:
     ) -> "Aligner":
         """The text tower of a trained model, and its embeddings of users and items.
 
+        Of several experts, the aligned one's, else the text expert's.
+
         These are the graph tower's, with which cross-modal training aligns text; the text tower's;
         or the fused ones, which recommend.
 
@@ -48,20 +50,21 @@ class Aligner:
             ConfigError: the model has no text, or no graph embeddings to align with.
             DataError: the folder does not keep the text encoder.
         """
-        settings = trained.model.settings
+        expert = trained.main
+        settings = expert.model.settings
         if settings.text_encoder == NONE:
             raise ConfigError(f"{name} was trained without text: there are no words to explain")
         if target == "graph" and not settings.graph_embeddings:
             raise ConfigError(
                 f"{name} has no graph embeddings: choose --against=fused or --against=text"
             )
-        nodes = trained.nodes(by_tower=True)
+        nodes = expert.nodes(by_tower=True)
         embeddings = nodes.fused
-        if target != "fused" and trained.model.has_both_towers:
+        if target != "fused" and expert.model.has_both_towers:
             embeddings = getattr(nodes, target)
         users, items = np.split(unit_rows(np.asarray(embeddings)), [dataset.n_users])
         encoder = load_text_encoder(dataset, settings.text_encoder)
-        return cls(name, encoder, _projection(trained), users, items)
+        return cls(name, encoder, _projection(expert), users, items)
 
     @classmethod
     def from_text_features(cls, name: str, dataset: ReviewDataset, encoder: str) -> "Aligner":
@@ -84,21 +87,21 @@ class Aligner:
         return lambda texts: self.embed(texts) @ target
 
 
-def _projection(trained: TrainedModel) -> Callable[[np.ndarray], np.ndarray]:
+def _projection(expert: TrainedExpert) -> Callable[[np.ndarray], np.ndarray]:
     """What the text tower makes of features, without message passing."""
     tower = jax.jit(
-        lambda params, features: trained.model.apply(
+        lambda params, features: expert.model.apply(
             {"params": params}, features, method="project_reviews"
         )
     )
 
     def project(features: np.ndarray) -> np.ndarray:
-        blocks = [np.zeros((0, trained.model.settings.embedding_dim), np.float32)]
+        blocks = [np.zeros((0, expert.model.settings.embedding_dim), np.float32)]
         for start in range(0, len(features), _BLOCK):
             block = features[start : start + _BLOCK]
             padded = np.zeros((_BLOCK, features.shape[1]), np.float32)
             padded[: len(block)] = block
-            blocks.append(np.asarray(tower(trained.params, padded))[: len(block)])
+            blocks.append(np.asarray(tower(expert.params, padded))[: len(block)])
         return np.concatenate(blocks)
 
     return project

@@ -13,7 +13,6 @@ from symcere_jax.explain.lime_words import DEFAULT_LIME, LimeSettings
 from symcere_jax.explain.sampling import ReviewExplanation, explain_reviews
 from symcere_jax.models import score_block
 from symcere_jax.models.decomposition import decompose_score, graph_messages
-from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.training import TrainedModel
 
 
@@ -24,7 +23,7 @@ class HistoryItem:
     Attributes:
         graph: by the graph embeddings that message passing brings from it.
         text: by the texts.
-        nearness: as a neighbor of the recommended item (see `models/item_neighbors.py`).
+        nearness: as a neighbor of the recommended item (see `models/word_neighbors.py`).
     """
 
     item_id: str
@@ -100,13 +99,18 @@ def explain_recommendation(
     embeddings = trained.embeddings
     user_ids, item_ids = dataset.user_ids(), dataset.item_ids()
     history = trained.items.flat(np.array([user]))[1]
-    fold_in = FoldIn.of(trained.model, trained.params, trained.inputs, trained.neighbors)
-    parts = decompose_score(embeddings, fold_in, history, user, item)
+    mixture = trained.mixture
+    parts = decompose_score(embeddings, mixture, history, user, item)
     # A score is linear in the messages.
-    from_graph = graph_messages(trained.model, trained.params, trained.inputs)
-    graph = decompose_score(
-        embeddings, dataclasses.replace(fold_in, messages=from_graph), history, user, item
-    ).messages
+    from_graph = {
+        name: dataclasses.replace(
+            mixture.experts[name],
+            messages=graph_messages(expert.model, expert.params, expert.inputs),
+        )
+        for name, expert in trained.experts.items()
+    }
+    graph_alone = dataclasses.replace(mixture, experts=from_graph)
+    graph = decompose_score(embeddings, graph_alone, history, user, item).messages
     scores = np.asarray(score_block(embeddings, jnp.array([user]))[0])
     others = np.delete(scores, _known_items(dataset, user))
     by_user: list[ReviewExplanation] = []

@@ -2,7 +2,16 @@
 
 from symcere_jax.models.column_shard import Columns
 from symcere_jax.models.defaults import resolve
-from symcere_jax.models.item_neighbors import ItemNeighbors
+from symcere_jax.models.mixture import (
+    POPULARITY,
+    Mixture,
+    Share,
+    column_shares,
+    mix,
+    neighbor_embeddings,
+    popularity_embeddings,
+    score_spread,
+)
 from symcere_jax.models.model_inputs import ModelInputs
 from symcere_jax.models.scores import (
     Embeddings,
@@ -12,18 +21,27 @@ from symcere_jax.models.scores import (
     score_factors,
 )
 from symcere_jax.models.symcere import NODE_PARAMS, NodeEmbeddings, SymCERE
+from symcere_jax.models.word_neighbors import WordNeighbors
 
 __all__ = [
     "NODE_PARAMS",
+    "POPULARITY",
     "Columns",
     "Embeddings",
     "Factors",
-    "ItemNeighbors",
+    "Mixture",
     "ModelInputs",
     "NodeEmbeddings",
+    "Share",
     "SymCERE",
+    "WordNeighbors",
+    "column_shares",
+    "mix",
+    "neighbor_embeddings",
     "normalize_rows",
+    "popularity_embeddings",
     "resolve",
     "score_block",
     "score_factors",
+    "score_spread",
 ]

@@ -1,14 +1,14 @@
 """A score as an exact sum of what it comes from.
 
-The embedding of a user is a sum over the items of the history and the user's own features, and a
-score is linear in it:
+The embedding of a user is a sum over the items of the history and the user's own features, and the
+score of an expert is linear in it:
 
     s_ui = Σ_{j ∈ I_u} M_j · ẑ_i / (sqrt(n_u n_j) (L + 1) ‖z_u‖ τ)     what item j sends to the user
-           + w / τ · 1/|I_u| Σ_{j ∈ I_u} k(i, j)                       j as a neighbor of i
            + x_u · ẑ_i / ((L + 1) ‖z_u‖ τ)                             the user's own features
            + β log(1 + n_i)                                            the popularity prior
 
-with the messages `M = Σ_{l<L} A^l X` of `FoldIn`.
+with the messages `M = Σ_{l<L} A^l X` of `FoldIn`. The score of a mixture is the weighted sum of
+those of its experts, of `1/|I_u| Σ_{j ∈ I_u} k(i, j)` (j as a neighbor of i), and of popularity.
 """
 
 import dataclasses
@@ -19,10 +19,11 @@ import numpy as np
 
 from symcere_jax.data import Interactions
 from symcere_jax.graph import propagate
-from symcere_jax.models.fold_in import FoldIn
+from symcere_jax.models.mixture import Mixture
 from symcere_jax.models.model_inputs import ModelInputs
 from symcere_jax.models.scores import Embeddings, score_block
 from symcere_jax.models.symcere import NODE_PARAMS, SymCERE
+from symcere_jax.settings import NEIGHBORS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +51,13 @@ class ScoreParts:
 
 
 def decompose_score(
-    embeddings: Embeddings, fold_in: FoldIn, history: np.ndarray, user: int, item: int
+    embeddings: Embeddings, mixture: Mixture, history: np.ndarray, user: int, item: int
 ) -> ScoreParts:
     """The parts of a score.
 
     Args:
         embeddings: of the model.
-        fold_in: of the same model.
+        mixture: of the same model.
         history: int `[n]`, positive training items of the user.
         user: row of the user.
         item: row of the item.
@@ -64,15 +65,17 @@ def decompose_score(
     score = float(_score(embeddings, np.int32(user), np.int32(item)))
     popularity = float(embeddings.item_bias[item])
     messages, neighbors = np.zeros(len(history)), np.zeros(len(history))
-    model, norm = fold_in.model, fold_in.user_norms[user]
-    n_layers = model.settings.n_layers
-    if n_layers and norm > 0:
-        weights = fold_in.edge_weights(Interactions.from_rows([history]))
-        similar = fold_in.messages[history] @ np.asarray(embeddings.items[item])
-        temperature = model.temperature_of(fold_in.params)
-        messages = weights * similar / ((n_layers + 1) * norm * temperature)
-    if fold_in.neighbors is not None and len(history):
-        neighbors = fold_in.neighbors.shares(history, item)
+    columns = np.asarray(embeddings.items[item], np.float64)
+    for name, expert in mixture.experts.items():
+        own_columns, columns = np.split(columns, [expert.dim])
+        n_layers, norm = expert.model.settings.n_layers, expert.user_norms[user]
+        if n_layers and norm > 0:
+            weights = expert.edge_weights(Interactions.from_rows([history]))
+            scale = mixture.shares[name].users / expert.model.temperature_of(expert.params)
+            similar = expert.messages[history] @ own_columns
+            messages += scale * weights * similar / ((n_layers + 1) * norm)
+    if mixture.neighbors is not None and len(history):
+        neighbors = mixture.shares[NEIGHBORS].weight * mixture.neighbors.shares(history, item)
     own = score - popularity - float(messages.sum() + neighbors.sum())
     return ScoreParts(score, messages, neighbors, own, popularity)
 

@@ -1,10 +1,21 @@
 """What settings that the user left to the data come to."""
 
 import math
+from typing import Any
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.settings import NONE, ResolvedSettings, Settings
+from symcere_jax.models.word_neighbors import MAX_ITEMS
+from symcere_jax.settings import (
+    ALIGNED,
+    EXPERTS,
+    GRAPH,
+    NEIGHBORS,
+    NONE,
+    TEXT,
+    ResolvedSettings,
+    Settings,
+)
 
 DIM_WITHOUT_TEXT = 64
 MAX_REVIEW_TEXT_BYTES = 4 * 2**30  # of all training reviews, on each device
@@ -15,13 +26,15 @@ MAX_STEPS_PER_EPOCH = 64  # each costs one message passing over all edges
 def resolve(settings: Settings, dataset: ReviewDataset) -> ResolvedSettings:
     """Settings in which each that was None has the value that suits the data.
 
+    Of a single expert, these are its own: the graph expert is without text, the text expert without
+    graph embeddings.
+
     Args:
         settings: as the user gave them.
         dataset: the prepared folder.
 
     Raises:
-        ConfigError: neither text nor graph embeddings are left to learn from, or settings
-            contradict each other.
+        ConfigError: nothing is left to learn from, or settings contradict each other.
         DataError: the folder was not prepared with the text encoder.
     """
     if settings.low_rated_weight > 0 and settings.min_rating == 0:
@@ -30,11 +43,13 @@ def resolve(settings: Settings, dataset: ReviewDataset) -> ResolvedSettings:
             "what is rated low"
         )
     encoder = _text_encoder(settings, dataset)
+    names = _experts(settings, dataset, has_text=encoder != NONE)
+    if names == (GRAPH,):
+        encoder = NONE
     has_text = encoder != NONE
     width = dataset.manifest.text_encoders[encoder]["width"] if has_text else 0
     n_train = len(dataset.train)
     chosen = {
-        "text_encoder": encoder,
         "embedding_dim": width or DIM_WITHOUT_TEXT,
         "candidates": "catalog" if dataset.n_items <= MAX_CATALOG else "sampled",
         "temperature": default_temperature(n_train, has_text=has_text),
@@ -47,7 +62,37 @@ def resolve(settings: Settings, dataset: ReviewDataset) -> ResolvedSettings:
         "scalar_learning_rate": default_scalar_learning_rate(n_train, has_text=has_text),
     }
     given = {name: value for name, value in settings.as_dict().items() if value is not None}
-    return ResolvedSettings.from_dict(chosen | given)
+    decided: dict[str, Any] = {"experts": ",".join(names), "text_encoder": encoder}
+    if names == (TEXT,):
+        decided["graph_embeddings"] = False
+    return ResolvedSettings.from_dict(chosen | given | decided)
+
+
+def _experts(settings: Settings, dataset: ReviewDataset, *, has_text: bool) -> tuple[str, ...]:
+    """The experts of a run, in the order of `EXPERTS`."""
+    impossible: dict[str, str] = {}
+    if not settings.graph_embeddings:
+        impossible |= dict.fromkeys((GRAPH, ALIGNED), "is not possible with --nograph_embeddings")
+    if not has_text:
+        impossible |= dict.fromkeys((TEXT, ALIGNED, NEIGHBORS), "needs text features")
+    elif dataset.n_items > MAX_ITEMS:
+        limit = f"is for catalogs of up to {MAX_ITEMS:,} items, this one has {dataset.n_items:,}"
+        impossible[NEIGHBORS] = limit
+    if settings.experts is None:
+        # The aligned expert knows what the text expert does.
+        left_out = {TEXT} if ALIGNED not in impossible else set()
+        return tuple(name for name in EXPERTS if name not in impossible.keys() | left_out)
+    names = settings.expert_names
+    for name in names:
+        if name not in EXPERTS:
+            raise ConfigError(
+                f"--experts={settings.experts}: {name!r} is none of {', '.join(EXPERTS)}"
+            )
+        if name in impossible:
+            raise ConfigError(f"--experts={settings.experts}: {name} {impossible[name]}")
+    if set(names) == {NEIGHBORS}:
+        raise ConfigError(f"--experts={settings.experts}: name one that is trained, too")
+    return tuple(name for name in EXPERTS if name in names)
 
 
 def _text_encoder(settings: Settings, dataset: ReviewDataset) -> str:

@@ -10,7 +10,7 @@ where x_u is the text tower's output for the reviews, n_u the number of items, a
 the item's training interactions. A user of the training data with their own items and features gets
 exactly the embedding that training gave them. What is left out is how the new user would change the
 embeddings of others. A new item has no interactions: z_i = x_i / (L + 1), the text tower's output
-alone. Where neighbors count in the scores, both have columns for them (`item_neighbors.py`).
+alone.
 """
 
 import dataclasses
@@ -25,9 +25,9 @@ import numpy as np
 from symcere_jax.arrays import unit_rows
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.graph import propagate
-from symcere_jax.models.item_neighbors import ItemNeighbors
 from symcere_jax.models.model_inputs import ModelInputs
 from symcere_jax.models.symcere import SymCERE
+from symcere_jax.settings import NONE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,6 @@ class FoldIn:
         item_degree: float32 `[n_items]`, training interactions of each item.
         user_norms: float32 `[n_users]`, what the embedding of each user of the training data was
             divided by: its L2 norm, 1 where normalization is off.
-        neighbors: the items as neighbors of each other; None where they do not count.
     """
 
     model: SymCERE
@@ -49,26 +48,23 @@ class FoldIn:
     messages: np.ndarray
     item_degree: np.ndarray
     user_norms: np.ndarray
-    neighbors: ItemNeighbors | None = None
 
     @classmethod
-    def of(
-        cls,
-        model: SymCERE,
-        params: Any,
-        inputs: ModelInputs,
-        neighbors: ItemNeighbors | None = None,
-    ) -> "FoldIn":
+    def of(cls, model: SymCERE, params: Any, inputs: ModelInputs) -> "FoldIn":
         """Passes the messages of a trained model once.
 
         Args:
             model: the model.
             params: its parameters.
             inputs: what it was trained on.
-            neighbors: the items as neighbors of each other; None where they do not count.
         """
         messages, norms = (np.asarray(array) for array in _pass_messages(model)(params, inputs))
-        return cls(model, params, messages, np.asarray(inputs.item_degree), norms, neighbors)
+        return cls(model, params, messages, np.asarray(inputs.item_degree), norms)
+
+    @property
+    def dim(self) -> int:
+        """Width of the embeddings."""
+        return self.model.settings.embedding_dim
 
     def edge_weights(self, items: Interactions) -> np.ndarray:
         """Weights `1 / sqrt(n_u · n_i)` of the edges from users to their items, float64 `[n]`.
@@ -88,70 +84,39 @@ class FoldIn:
         Args:
             items: of each user.
             text: float `[n, width]` features of each user's own reviews, of any length; 0 for a
-                user without; None where no user has any.
+                user without; None where no user has any. A model without text ignores them.
 
         Returns:
             float32 `[n, dim]` embeddings, divided by the temperature as those of `Embeddings` are,
             and float32 `[n]` the norms that they were divided by.
         """
-        sums = np.zeros((items.n_users, self.model.settings.embedding_dim), np.float32)
+        sums = np.zeros((items.n_users, self.dim), np.float32)
         if self.model.settings.n_layers:
             sums += items.matrix(len(self.messages), self.edge_weights(items)) @ self.messages
         if text is not None:
-            sums += self.text_tower(users=text)
+            sums += self.text_rows(users=text)
         directions, norms = self._directions(sums)
         return directions / np.float32(self.model.temperature_of(self.params)), norms
 
     def items(self, text: np.ndarray) -> np.ndarray:
-        """Embeddings of new items, float32 `[n, dim]`.
+        """Embeddings of new items, float32 `[n, dim]`; 0 where the model has no text.
 
         Args:
             text: float `[n, width]` features of reviews or descriptions, of any length.
         """
-        return self._directions(self.text_tower(items=text))[0]
-
-    def user_columns(self, items: Interactions, text: np.ndarray | None = None) -> np.ndarray:
-        """New users as in `Embeddings.joined`, float32 `[n, dim + r]`.
-
-        Args:
-            items: as in `users`.
-            text: as in `users`.
-        """
-        embedded, _ = self.users(items, text)
-        if self.neighbors is None:
-            return embedded
-        return np.concatenate([embedded, self.neighbors.user_columns(items)], axis=1)
-
-    def item_rows(self, text: np.ndarray, n_interactions: np.ndarray) -> dict[str, np.ndarray]:
-        """The rows of new items in `Embeddings`, by the name of the field.
-
-        Args:
-            text: float `[n, width]` features of reviews or descriptions of the new items.
-            n_interactions: float `[n]`, how many are assumed of each.
-        """
-        items = self.items(text)
-        rows = {"items": items, "item_bias": self.item_bias(n_interactions)}
-        if self.neighbors is not None:
-            columns = self.neighbors.features_of(items) * np.float32(self.neighbors.weight)
-            rows["item_neighbors"] = columns
-        return rows
+        return self._directions(self.text_rows(items=text))[0]
 
     def with_items(self, text: np.ndarray, n_interactions: np.ndarray) -> "FoldIn":
         """One that knows new items as well, behind the others.
 
         Args:
-            text: as in `item_rows`.
-            n_interactions: as in `item_rows`.
+            text: as in `items`.
+            n_interactions: float `[n]`, how many are assumed of each.
         """
-        neighbors = self.neighbors
-        if neighbors is not None:
-            rows = np.concatenate([neighbors.features, neighbors.features_of(self.items(text))])
-            neighbors = dataclasses.replace(neighbors, features=rows)
         return dataclasses.replace(
             self,
-            messages=np.concatenate([self.messages, self.text_tower(items=text)]),
+            messages=np.concatenate([self.messages, self.text_rows(items=text)]),
             item_degree=np.concatenate([self.item_degree, n_interactions]),
-            neighbors=neighbors,
         )
 
     def item_bias(self, n_interactions: np.ndarray) -> np.ndarray:
@@ -161,22 +126,19 @@ class FoldIn:
         weight = np.float32(self.params["popularity_weight"])
         return weight * np.log1p(np.asarray(n_interactions, np.float32))
 
-    def text_tower(
+    def text_rows(
         self, *, users: np.ndarray | None = None, items: np.ndarray | None = None
     ) -> np.ndarray:
-        """The text tower's output before message passing, float32 `[n, dim]`.
+        """The text tower's output before message passing, float32 `[n, dim]`; 0 without a tower.
 
         Args:
             users: float `[n, width]` features of users' reviews; or
             items: float `[n, width]` features of items' reviews.
-
-        Raises:
-            ValueError: the model has no text tower.
         """
-        if self.model.settings.text_encoder == "none":
-            raise ValueError("the model has no text tower")
         text = users if users is not None else items
         assert text is not None
+        if self.model.settings.text_encoder == NONE:
+            return np.zeros((len(text), self.dim), np.float32)
         # A power of two rows, so that another number of them seldom needs another compilation.
         n_rows = 1 << max(len(text) - 1, 0).bit_length()
         padded = np.zeros((n_rows, text.shape[1]), np.float32)

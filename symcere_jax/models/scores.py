@@ -28,14 +28,14 @@ class Embeddings:
     """All that is needed to score: `score(u, i) = users_u · items_i + item_bias_i`.
 
     Where neighbors count, `user_neighbors_u · item_neighbors_i` is added; `joined` has them among
-    the other columns.
+    the other columns. Cosines of items are of the trained columns alone.
 
     Attributes:
         users: float32 `[n_users, dim]`, divided by the temperature.
         items: float32 `[n_items, dim]`.
         item_bias: float32 `[n_items]`, the popularity prior.
-        user_neighbors: float32 `[n_users, r]`, further columns of the users (see `neighbors.py`);
-            None: there are none.
+        user_neighbors: float32 `[n_users, r]`, further columns of the users (see
+            `word_neighbors.py`); None: there are none.
         item_neighbors: float32 `[n_items, r]`, columns of the items.
     """
 

@@ -121,7 +121,6 @@ def _describe_model(recommender: Recommender) -> dict[str, Any]:
         "settings": metadata.settings.as_dict(),
         "step": metadata.progress.best_step,
         "score": metadata.progress.best_score,
-        "neighbor_weight": getattr(recommender.fold_in.neighbors, "weight", 0.0),
         "index": HNSW if recommender.index else EXACT,
     }
 

@@ -11,9 +11,8 @@ import numpy as np
 from symcere_jax.arrays import unit_rows
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import Interactions, ReviewDataset, schema
-from symcere_jax.models import Embeddings
+from symcere_jax.models import Embeddings, Mixture
 from symcere_jax.models.decomposition import decompose_score
-from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.recommend.explanation import Explanation, ScoredItem
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.item_index import EXACT, ItemIndex, build_index
@@ -79,7 +78,7 @@ class Recommender:
         users: external ids of the users.
         items: external ids of the items.
         embeddings: of all of them.
-        fold_in: embeds new users and items.
+        mixture: embeds new users and items.
         history: positive training items of each user.
         seen: items of each user in any split.
         texts: reads further texts, where the prepared folder has an encoder for them.
@@ -91,7 +90,7 @@ class Recommender:
     users: IdMap
     items: IdMap
     embeddings: Embeddings
-    fold_in: FoldIn
+    mixture: Mixture
     history: Interactions
     seen: Interactions
     texts: TextReader
@@ -125,7 +124,7 @@ class Recommender:
             users=IdMap("user", dataset.user_ids()),
             items=IdMap("item", dataset.item_ids()),
             embeddings=embeddings,
-            fold_in=FoldIn.of(trained.model, trained.params, trained.inputs, trained.neighbors),
+            mixture=trained.mixture,
             history=trained.items,
             seen=Interactions.from_pairs(all_pairs, dataset.n_users),
             texts=TextReader.load(dataset, trained.metadata.settings.text_encoder),
@@ -196,7 +195,8 @@ class Recommender:
         liked = Interactions.from_rows([np.unique(self.items.rows(user.items)) for user in users])
         texts = [user.texts for user in users]
         features = self.texts.documents(texts) if any(texts) else None
-        embedded = jnp.asarray(self.fold_in.user_columns(liked, features))
+        columns = self.mixture.user_rows(liked, features).values()
+        embedded = jnp.asarray(np.concatenate([*columns], axis=1))
         seen = liked if exclude_seen else Interactions.empty(len(users))
         allowed, rows = self._allowed(filter_items), np.arange(len(users))
         top = self.retriever.recommend(embedded, rows, seen, k, allowed=allowed)
@@ -231,7 +231,7 @@ class Recommender:
             DataError: the text encoder knows no word of the text.
         """
         allowed = self._allowed(filter_items)
-        query = unit_rows(self.fold_in.items(self.texts.documents([[text]])))
+        query = unit_rows(self.mixture.items(self.texts.documents([[text]])))
         if not query.any():
             raise self.texts.no_known_word(text)
         nearest = self.retriever.nearest(query, Interactions.empty(1), k, allowed=allowed)
@@ -245,7 +245,7 @@ class Recommender:
         """What the score of a user for an item is the sum of; both by external id."""
         [row], [column] = self.users.rows([user]), self.items.rows([item])
         history = self.history.row(int(row))
-        parts = decompose_score(self.embeddings, self.fold_in, history, int(row), int(column))
+        parts = decompose_score(self.embeddings, self.mixture, history, int(row), int(column))
         order = np.argsort(-parts.history, kind="stable")
         names, shares = self.items.ids[history[order]].tolist(), parts.history[order].tolist()
         history_shares = list(map(ScoredItem, names, shares))
@@ -267,7 +267,7 @@ class Recommender:
         """
         features = self.texts.documents(list(items.values()))
         counts = np.array([len(texts) for texts in items.values()], np.float32)
-        new = self.fold_in.item_rows(features, counts)
+        new = self.mixture.item_rows(features, counts)
         new["item_bias"] += np.float32(bonus)
         known = {name: getattr(self.embeddings, name) for name in new}
         rows = {name: jnp.concatenate([known[name], new[name]]) for name in new}
@@ -278,7 +278,7 @@ class Recommender:
             embeddings=embeddings,
             index=None if self.index is None else ItemIndex(embeddings),
             titles=None if self.titles is None else np.append(self.titles, [None] * len(items)),
-            fold_in=self.fold_in.with_items(features, counts),
+            mixture=self.mixture.with_items(features, counts),
         )
 
     @functools.cached_property

@@ -19,7 +19,7 @@ from symcere_jax.report.tables import Table, interval
 from symcere_jax.settings import Settings
 from symcere_jax.training import Checkpoints, load_embeddings
 from symcere_jax.training.metric_log import FILE as LOG_FILE
-from symcere_jax.training.metric_log import read_metric_log
+from symcere_jax.training.metric_log import read_metric_logs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ def find_runs(folders: Sequence[Path]) -> list[ReportedRun]:
         seeds = seed_folders(folder)
         trained = [seed for seed in seeds if Checkpoints(seed).numbers()]
         for seed in seeds:
-            if seed not in trained and not (seed / LOG_FILE).exists():
+            if seed not in trained and not read_metric_logs(seed):
                 raise DataError(
                     f"run {name}: {seed} has neither {LOG_FILE} nor a checkpoint; give the "
                     "--workdir of launch/train.py"
@@ -116,11 +116,11 @@ def settings_section(runs: Sequence[ReportedRun]) -> Document:
 
 def training_section(runs: Sequence[ReportedRun]) -> Document | None:
     """The course of the training; None without logs."""
-    logs = {
-        run.name: [read_metric_log(seed) for seed in run.seeds if (seed / LOG_FILE).exists()]
-        for run in runs
-    }
-    logs = {name: seeds for name, seeds in logs.items() if seeds}
+    logs: dict[str, list] = {}
+    for run in runs:
+        for seed in run.seeds:
+            for expert, log in read_metric_logs(seed).items():
+                logs.setdefault(", ".join(filter(None, [run.name, expert])), []).append(log)
     return Document("Training", [training_plot(logs)]) if logs else None
 
 

@@ -163,7 +163,7 @@ def run_variant(
         return None
     score_run(run.workdir, dataset, "test")
     trained = load_model(run.workdir, dataset)
-    items = np.asarray(trained.nodes().fused[dataset.n_users :])
+    items = np.asarray(trained.main.nodes().fused[dataset.n_users :])
     correlation = norm_popularity_correlation(items, dataset.item_counts())
     record = {
         "settings": trained.metadata.settings.as_dict(),

@@ -1,6 +1,7 @@
 """Popularity bias of runs: embedding norms, what is recommended, and accuracy by popularity."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,7 +55,8 @@ class RunBias:
         seed_std: its standard deviation over seeds; None for one seed.
         norm_popularity: Spearman's correlation of the norm of an item's embedding before
             normalization with its training interactions; None without a checkpoint.
-        popularity_weight: the learned popularity prior β; None where there is none.
+        popularity_weight: what a unit of log(1 + training interactions) adds to a score, β; None
+            where there is no popularity prior.
         beyond_accuracy: "coverage@10", "gini@10", "popularity@10".
         geometry: "alignment", "uniformity_users", "uniformity_items" of the best checkpoint.
         norm_by_decile: mean norm of the items of a decile over the mean norm of all items.
@@ -207,12 +209,14 @@ class _ModelBias:
 
 def _model_bias(folder: Path, dataset: ReviewDataset) -> _ModelBias:
     trained = load_model(folder, dataset)
-    users, items = np.split(np.asarray(trained.nodes().fused), [dataset.n_users])
+    users, items = np.split(np.asarray(trained.main.nodes().fused), [dataset.n_users])
+    has_prior = trained.metadata.settings.popularity_prior or trained.metadata.experts
+    of_one_unit = trained.mixture.item_bias(np.array([math.e - 1]))[0]
     return _ModelBias(
-        normalize=trained.model.settings.normalize,
+        normalize=trained.metadata.settings.normalize,
         norms=np.linalg.norm(items.astype(np.float64), axis=1),
         norm_popularity=norm_popularity_correlation(items, dataset.item_counts()),
-        popularity_weight=float(trained.params.get("popularity_weight", np.nan)),
+        popularity_weight=float(of_one_unit) if has_prior else math.nan,
         geometry=alignment_and_uniformity(users, items, dataset.train),
     )
 

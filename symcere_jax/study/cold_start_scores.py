@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -22,8 +21,7 @@ from symcere_jax.evaluation import (
     compare_paired,
 )
 from symcere_jax.evaluation.cold_start_tasks import NEW_ITEMS, NEW_USERS, TOGETHER, ColdStartTasks
-from symcere_jax.models import score_block
-from symcere_jax.models.fold_in import FoldIn
+from symcere_jax.models import Mixture, score_block
 from symcere_jax.settings import NONE
 from symcere_jax.text import load_text_encoder
 from symcere_jax.training import TrainedModel, load_model
@@ -65,8 +63,8 @@ def evaluate_cold_start(
 ) -> list[ColdStartResult]:
     """Scores a model, popularity and text kNN on new items, new users and warm interactions.
 
-    The model embeds what is new by `FoldIn`, without training. Popularity counts the known reviews
-    of new items; text kNN reads the same features as the model. The settings of text kNN and the
+    A `Mixture` embeds what is new, without training. Popularity counts the known reviews of new
+    items; text kNN reads the same features as the model. The settings of text kNN and the
     bonus of "new items favored" are chosen on the validation split, the first for each task.
 
     Raises:
@@ -131,7 +129,7 @@ class _Methods:
 
     tasks: ColdStartTasks
     trained: TrainedModel
-    fold_in: FoldIn
+    mixture: Mixture
     features: np.ndarray
     user_features: np.ndarray
 
@@ -154,8 +152,7 @@ class _Methods:
         features = np.array(dataset.text_features(name, "items"))
         features[tasks.new_items] = encoder.encode_documents(tasks.item_texts)
         user_features = encoder.encode_documents(tasks.user_texts)
-        fold_in = FoldIn.of(trained.model, trained.params, trained.inputs, trained.neighbors)
-        return cls(tasks, trained, fold_in, features, user_features)
+        return cls(tasks, trained, trained.mixture, features, user_features)
 
     def ndcg(self, task: str, scorer: Scorer) -> float:
         """NDCG@10 of a method on a task."""
@@ -174,21 +171,14 @@ class _Methods:
         self, *, with_items: bool = True, with_texts: bool = True, bonus: float = 0.0
     ) -> Scorer:
         """The model, which may be given the items and the texts of new users."""
-        tasks, fold_in = self.tasks, self.fold_in
+        tasks, mixture = self.tasks, self.mixture
         user_items = Interactions.empty(len(tasks.new_users))
         if with_items:
             user_items = Interactions.from_rows(tasks.user_items)
         item_features, counts = self.features[tasks.new_items], self._n_known()
-        users, _ = fold_in.users(user_items, self.user_features if with_texts else None)
-        new: dict[str, Any] = {
-            "users": users,
-            "items": fold_in.items(item_features),
-            "item_bias": fold_in.item_bias(counts) + bonus,
-        }
-        if fold_in.neighbors is not None:
-            new["user_neighbors"] = fold_in.neighbors.user_columns(user_items)
-            more: Any = fold_in.with_items(item_features, counts).neighbors
-            new["item_neighbors"] = more.item_columns[len(fold_in.neighbors.features) :]
+        new = mixture.user_rows(user_items, self.user_features if with_texts else None)
+        new |= mixture.item_rows(item_features, counts)
+        new["item_bias"] += np.float32(bonus)
         embeddings = self.trained.embeddings
         rows = {"user": jnp.asarray(tasks.new_users), "item": jnp.asarray(tasks.new_items)}
         columns = {

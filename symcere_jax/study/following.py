@@ -13,7 +13,7 @@ from symcere_jax.locking import is_locked
 from symcere_jax.models import Embeddings
 from symcere_jax.training import LOCK, Checkpoints, Metadata, load_embeddings
 
-Record = dict[str, float | str]
+Record = dict[str, float | str | None]
 
 
 def follow(
@@ -40,10 +40,10 @@ def follow(
         CheckpointError: the run is on other data, or all its checkpoints are damaged.
     """
     path = workdir / f"follow_{split}.jsonl"
-    done = {(record["step"], record["neighbor_weight"]) for record in read_records(path)}
+    done = {(record["step"], record["valid_score"]) for record in read_records(path)}
     checkpoints = Checkpoints(workdir)
     seen_alive = time.monotonic()
-    # Also what was damaged, and an earlier one scored instead. A run chooses the weight at its end.
+    # Also what was damaged, and an earlier one scored instead.
     tried: set[tuple[Any, Any]] = set()
     while True:
         # In this order: what a run writes before it ends is read after it.
@@ -54,13 +54,13 @@ def follow(
         if newest := newest - done - tried:
             tried |= newest
             embeddings, metadata = load_embeddings(workdir, dataset)
-            step, weight = _version(metadata)
-            if (step, weight) not in done:
-                done.add((step, weight))
+            step, score = _version(metadata)
+            if (step, score) not in done:
+                done.add((step, score))
                 record: Record = {
                     "epoch": step // metadata.steps_per_epoch,
                     "step": step,
-                    "neighbor_weight": weight,
+                    "valid_score": score,
                     "dataset": dataset.name,
                     "split": split,
                     **evaluate(embeddings).metrics,
@@ -99,6 +99,6 @@ def _newest_metadata(checkpoints: Checkpoints) -> Metadata | None:
         return None
 
 
-def _version(metadata: Metadata) -> tuple[int, float]:
+def _version(metadata: Metadata) -> tuple[int, float | None]:
     """What changes when a checkpoint scores differently."""
-    return metadata.progress.best_step, metadata.neighbor_weight
+    return metadata.progress.best_step, metadata.progress.best_score

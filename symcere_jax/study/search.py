@@ -21,7 +21,7 @@ from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError, SymcereError
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.models import resolve
-from symcere_jax.settings import Settings
+from symcere_jax.settings import ALIGNED, GRAPH, TEXT, Settings
 from symcere_jax.study.observers import SILENT, Epoch, EpochReporter, RunsObserver
 from symcere_jax.study.space import Space, describe_space, inside, settings_of
 from symcere_jax.study.trials import SearchResult, Trial, best_trial
@@ -95,6 +95,17 @@ def search(
                     Checkpoints(task.folder(trial.number)).clear()
             observer.end(_describe(next(each for each in ended if each.number == number), best))
         return SearchResult(tuple(ended), best_trial(ended), stopped=len(ended) < trials)
+
+
+def searched_expert(settings: Settings, dataset: ReviewDataset) -> str:
+    """The expert whose settings are searched, as no settings are best for several.
+
+    The one that is named, or else the aligned, the text or the graph expert.
+    """
+    if settings.experts is not None:
+        return settings.experts
+    names = resolve(settings, dataset).expert_names
+    return next(name for name in (ALIGNED, TEXT, GRAPH) if name in names)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,16 +1,18 @@
 """Training: state, steps, loop, checkpoints."""
 
-from symcere_jax.training.checkpoints import KEEP, Checkpoints, Metadata, Progress
-from symcere_jax.training.loop import (
-    LOCK,
-    SECONDS_BETWEEN_CHECKPOINTS,
-    TrainResult,
-    train,
-)
+from symcere_jax.training.checkpoints import EXPERTS_FOLDER, KEEP, Checkpoints, Metadata, Progress
+from symcere_jax.training.experts import train
+from symcere_jax.training.loop import LOCK, SECONDS_BETWEEN_CHECKPOINTS, TrainResult
 from symcere_jax.training.observer import Observer
-from symcere_jax.training.trained import TrainedModel, load_embeddings, load_model
+from symcere_jax.training.trained import (
+    TrainedExpert,
+    TrainedModel,
+    load_embeddings,
+    load_model,
+)
 
 __all__ = [
+    "EXPERTS_FOLDER",
     "KEEP",
     "LOCK",
     "SECONDS_BETWEEN_CHECKPOINTS",
@@ -19,6 +21,7 @@ __all__ = [
     "Observer",
     "Progress",
     "TrainResult",
+    "TrainedExpert",
     "TrainedModel",
     "load_embeddings",
     "load_model",

@@ -1,4 +1,4 @@
-"""The training loop: steps, validation, checkpoints, early stopping."""
+"""The training loop of an expert: steps, validation, checkpoints, early stopping."""
 
 import contextlib
 import dataclasses
@@ -12,21 +12,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.callbacks import ShouldStop
-from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import SymcereError
 from symcere_jax.evaluation import PRIMARY_METRIC, alignment_and_uniformity, evaluate
 from symcere_jax.locking import LOCK, locked
-from symcere_jax.models import Embeddings, ItemNeighbors, resolve, score_factors
+from symcere_jax.models import resolve, score_factors
 from symcere_jax.settings import Settings
 from symcere_jax.training import multiprocess
 from symcere_jax.training.checkpoints import KEEP, Checkpoints, Progress
 from symcere_jax.training.devices import collect, distribute
-from symcere_jax.training.neighbors import can_count, choose_weight, training_items
 from symcere_jax.training.observer import Observer, Reporter
 from symcere_jax.training.run import Run, batch_size_of
 from symcere_jax.training.step import TrainState
-from symcere_jax.training.trained import embed
+from symcere_jax.training.trained import as_arrays, embed, id_files
 from symcere_jax.training.warm_start import warm_params
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
@@ -35,27 +33,26 @@ StopReason = Literal["patience", "epochs", "request"]
 
 @dataclasses.dataclass(frozen=True)
 class TrainResult:
-    """How a run ended.
+    """How a run ended; of several experts, the numbers of epochs are the largest.
 
     Attributes:
         stop: "patience": no more gain; "epochs": all done; "request": told to stop, can resume.
         epochs: epochs done.
         best_epoch: the epoch with the best parameters.
-        best_score: their validation score, with item neighbors where these count; None without
-            validation data.
-        neighbor_weight: how much item neighbors count, 0 if they do not.
+        best_score: the validation score; None without validation data.
         seconds: time of this call.
+        weights: what the scores of each expert count, brought to equal spread; empty for one.
     """
 
     stop: StopReason
     epochs: int
     best_epoch: int
     best_score: float | None
-    neighbor_weight: float
     seconds: float
+    weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
-def train(
+def train_expert(
     settings: Settings,
     dataset: ReviewDataset,
     workdir: str | Path,
@@ -67,10 +64,10 @@ def train(
     observer: Observer | None = None,
     should_stop: ShouldStop = lambda: False,
 ) -> TrainResult:
-    """Trains a model, or resumes the run of a workdir.
+    """Trains one expert, or resumes its run.
 
     Args:
-        settings: what is None there is chosen from the data.
+        settings: name one expert; what is None there is chosen from the data.
         dataset: the prepared folder.
         workdir: gets checkpoints and logs.
         resume: resume from the workdir's newest checkpoint; else a workdir with one is refused.
@@ -96,7 +93,7 @@ def train(
     resolved = resolve(settings, dataset)
     checkpoints = Checkpoints(workdir)
     with contextlib.ExitStack() as stack:
-        multiprocess.run_on_primary(lambda: stack.enter_context(_claimed(workdir)))
+        multiprocess.run_on_primary(lambda: stack.enter_context(claimed(workdir)))
         run = Run.build(resolved, dataset, batch_size_of(checkpoints, resolved))
         # The primary process first: it may have to delete damaged checkpoints.
         restored = multiprocess.run_on_primary_first(lambda: run.restore(checkpoints, resume))
@@ -138,33 +135,18 @@ def train(
                 _save(run, collect(shards, width), best, progress, checkpoints, keep_checkpoints)
                 last_save = time.monotonic()
         state = collect(shards, width)
-        weight, score = 0.0, progress.best_score
-        if stop != "request" and can_count(dataset, resolved):
-            choice = choose_weight(
-                embed(run.model)(best, run.model_inputs),
-                run.model.temperature_of(best),
-                dataset,
-                resolved,
-                lambda: multiprocess.any_process(should_stop()),
-            )
-            if choice is None:
-                stop = "request"
-            else:
-                weight = multiprocess.broadcast_from_primary(choice.weight)
-                score = multiprocess.broadcast_from_primary(choice.score)
-        _save(run, state, best, progress, checkpoints, keep_checkpoints, weight)
+        _save(run, state, best, progress, checkpoints, keep_checkpoints)
         return TrainResult(
             stop=stop,
             epochs=progress.step // run.steps_per_epoch,
             best_epoch=progress.best_step // run.steps_per_epoch,
-            best_score=score,
-            neighbor_weight=weight,
+            best_score=progress.best_score,
             seconds=time.monotonic() - started,
         )
 
 
 @contextlib.contextmanager
-def _claimed(workdir: Path) -> Any:
+def claimed(workdir: Path) -> Any:
     """Holds the lock of a workdir, which is made if it is not there."""
     workdir.mkdir(parents=True, exist_ok=True)
     with locked(workdir / LOCK, f"--workdir={workdir}", "choose another --workdir"):
@@ -236,25 +218,13 @@ def _save(
     progress: Progress,
     checkpoints: Checkpoints,
     keep: int,
-    neighbor_weight: float = 0.0,
 ) -> None:
     """Writes a checkpoint, with the embeddings of the best parameters."""
     _check_finite(state, progress, checkpoints)
     embeddings = embed(run.model)(best, run.model_inputs)
-    if neighbor_weight:
-        embeddings = _add_neighbors(run, embeddings, best, neighbor_weight)
-    arrays = {name: value for name, value in vars(embeddings).items() if value is not None}
-    metadata = run.metadata(progress, neighbor_weight)
-    ids = [run.dataset.folder / name for name in (schema.USERS, schema.ITEMS)]
-    multiprocess.run_on_primary(
-        lambda: checkpoints.save(state, best, arrays, metadata, ids=ids, keep=keep)
-    )
-
-
-def _add_neighbors(run: Run, embeddings: Embeddings, best: Any, weight: float) -> Embeddings:
-    scaled = weight / run.model.temperature_of(best)
-    neighbors = ItemNeighbors.fit(np.asarray(embeddings.items), scaled)
-    return neighbors.added_to(embeddings, training_items(run.dataset, run.settings))
+    parts = {"state": state, "best": best, "embeddings": as_arrays(embeddings)}
+    metadata, ids = run.metadata(progress), id_files(run.dataset)
+    multiprocess.run_on_primary(lambda: checkpoints.save(parts, metadata, ids=ids, keep=keep))
 
 
 def _check_finite(state: TrainState, progress: Progress, checkpoints: Checkpoints) -> None:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from symcere_jax.files import write_text
+from symcere_jax.training.checkpoints import EXPERTS_FOLDER
 
 FILE = "metrics.jsonl"
 EVENTS = "tensorboard"
@@ -66,6 +67,14 @@ def read_metric_log(workdir: Path) -> list[dict[str, float]]:
         except ValueError:
             break
     return records
+
+
+def read_metric_logs(workdir: Path) -> dict[str, list[dict[str, float]]]:
+    """The logs of a run by the name of the expert; "" where it has a single one."""
+    if (workdir / FILE).exists():
+        return {"": read_metric_log(workdir)}
+    paths = sorted((workdir / EXPERTS_FOLDER).glob(f"*/{FILE}"))
+    return {path.parent.name: read_metric_log(path.parent) for path in paths}
 
 
 class _EventFile:

@@ -17,9 +17,9 @@ from symcere_jax.training.objective import Objective
 from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
 from symcere_jax.training.train_inputs import TrainInputs
 
-# Settings of a run that may change when it resumes: how long it lasts, what is chosen after it, and
-# how messages are passed, which changes rounding alone.
-FREE_SETTINGS = ("epochs", "patience", "item_neighbors", "propagation")
+# Settings of a run that may change when it resumes: how long it lasts, how experts are put
+# together, and how messages are passed, which changes rounding alone.
+FREE_SETTINGS = ("epochs", "patience", "graph_seeds", "expert_weights", "propagation")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Run:
             steps_per_call=steps_per_call,
         )
 
-    def metadata(self, progress: Progress, neighbor_weight: float = 0.0) -> Metadata:
+    def metadata(self, progress: Progress) -> Metadata:
         """What a checkpoint says about the run."""
         return Metadata(
             settings=self.settings,
@@ -105,7 +105,6 @@ class Run:
             batch_size=self.batch_size,
             steps_per_epoch=self.steps_per_epoch,
             progress=progress,
-            neighbor_weight=neighbor_weight,
         )
 
     def restore(

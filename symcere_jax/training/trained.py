@@ -2,54 +2,91 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.data.interactions import Interactions
-from symcere_jax.models import Embeddings, ItemNeighbors, ModelInputs, NodeEmbeddings, SymCERE
-from symcere_jax.training.checkpoints import Checkpoints, Metadata
-from symcere_jax.training.neighbors import training_items
+from symcere_jax.errors import CheckpointError
+from symcere_jax.models import (
+    POPULARITY,
+    Embeddings,
+    Mixture,
+    ModelInputs,
+    NodeEmbeddings,
+    Share,
+    SymCERE,
+    WordNeighbors,
+)
+from symcere_jax.models.fold_in import FoldIn
+from symcere_jax.settings import ALIGNED, GRAPH, NEIGHBORS, TEXT, ResolvedSettings
+from symcere_jax.training.checkpoints import EXPERTS_FOLDER, Checkpoints, Metadata
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainedModel:
-    """The best checkpoint of a run, and what the model reads besides its parameters.
+class TrainedExpert:
+    """The best parameters of an expert, and what it reads besides.
 
     Attributes:
         model: the model.
         params: its parameters.
         inputs: graph and text features of the prepared folder.
-        metadata: of the checkpoint.
-        items: positive training items of each user.
-        embeddings: that score.
     """
 
     model: SymCERE
     params: Any
     inputs: ModelInputs
-    metadata: Metadata
-    items: Interactions
-    embeddings: Embeddings
-
-    @functools.cached_property
-    def neighbors(self) -> ItemNeighbors | None:
-        """The items as neighbors of each other; None where they do not count."""
-        if not self.metadata.neighbor_weight:
-            return None
-        temperature = self.model.temperature_of(self.params)
-        return ItemNeighbors.fit(
-            np.asarray(self.embeddings.items), self.metadata.neighbor_weight / temperature
-        )
 
     def nodes(self, *, by_tower: bool = False) -> NodeEmbeddings:
         """Embeddings of all nodes before normalization."""
         forward = jax.jit(functools.partial(self.model.apply, by_tower=by_tower))
         return forward({"params": self.params}, self.inputs)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedModel:
+    """The best checkpoint of a run, with its experts.
+
+    Attributes:
+        experts: those that are trained, by name, in the order of their columns.
+        neighbors: the items as neighbors of each other; None where they do not count.
+        metadata: of the checkpoint.
+        items: positive training items of each user.
+        embeddings: that score.
+    """
+
+    experts: Mapping[str, TrainedExpert]
+    neighbors: WordNeighbors | None
+    metadata: Metadata
+    items: Interactions
+    embeddings: Embeddings
+
+    @property
+    def main(self) -> TrainedExpert:
+        """The expert that has most parts: the aligned one, else that of the texts, else a graph."""
+        names = (ALIGNED, TEXT, GRAPH, f"{GRAPH}_0")
+        return next(self.experts[name] for name in names if name in self.experts)
+
+    @functools.cached_property
+    def mixture(self) -> Mixture:
+        """The experts, ready to embed new users and items."""
+        shares = {
+            name: Share(expert.users, expert.items)
+            for name, expert in self.metadata.experts.items()
+        }
+        return Mixture(
+            experts={
+                name: FoldIn.of(expert.model, expert.params, expert.inputs)
+                for name, expert in self.experts.items()
+            },
+            shares=shares or dict.fromkeys(self.experts, Share()),
+            neighbors=self.neighbors,
+        )
 
 
 def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
@@ -62,18 +99,50 @@ def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
     Raises:
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
     """
-    built: dict[str, Any] = {}
+    inputs: dict[tuple, ModelInputs] = {}  # which experts share
 
-    def like(metadata: Metadata) -> Any:
+    def inputs_of(settings: ResolvedSettings) -> ModelInputs:
+        key = (settings.text_encoder, settings.min_rating, settings.propagation)
+        if key not in inputs:
+            inputs[key] = ModelInputs.from_dataset(dataset, settings)
+        return inputs[key]
+
+    def parts(metadata: Metadata) -> dict[str, Any]:
         metadata.check_dataset(dataset)
+        if metadata.experts:
+            has_neighbors = NEIGHBORS in metadata.experts
+            return {"embeddings": None} | ({"neighbors": None} if has_neighbors else {})
         model = SymCERE(dataset.n_users, dataset.n_items, metadata.settings)
-        inputs = ModelInputs.from_dataset(dataset, metadata.settings)
-        built.update(model=model, inputs=inputs, items=training_items(dataset, metadata.settings))
-        return jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
+        params = jax.eval_shape(model.init, jax.random.key(0), inputs_of(metadata.settings))
+        return {"embeddings": None, "best": params["params"]}
 
-    metadata, params, arrays = Checkpoints(workdir).restore_best(like)
-    embeddings = Embeddings(**arrays)
-    return TrainedModel(params=params, metadata=metadata, embeddings=embeddings, **built)
+    def read(folder: Path) -> tuple[Metadata, dict[str, Any], dict[str, TrainedExpert]]:
+        metadata, arrays = Checkpoints(folder).read(parts)
+        if metadata.experts:
+            return metadata, arrays, {}
+        model = SymCERE(dataset.n_users, dataset.n_items, metadata.settings)
+        expert = TrainedExpert(model, arrays["best"], inputs_of(metadata.settings))
+        return metadata, arrays, {metadata.settings.experts: expert}
+
+    metadata, arrays, experts = read(Path(workdir))
+    for name, record in metadata.experts.items():
+        if name in (NEIGHBORS, POPULARITY):
+            continue
+        newest, _, trained = read(Path(workdir) / EXPERTS_FOLDER / name)
+        if newest.progress.best_step != record.best_step:
+            raise CheckpointError(
+                f"{workdir}: expert {name} was trained on, but not put together with the others: "
+                "give the command of the training again, and it resumes"
+            )
+        [experts[name]] = trained.values()
+    neighbors = arrays.get("neighbors")
+    return TrainedModel(
+        experts=experts,
+        neighbors=neighbors and WordNeighbors(**jax.tree.map(np.asarray, neighbors)),
+        metadata=metadata,
+        items=training_items(dataset, metadata.settings),
+        embeddings=Embeddings(**arrays["embeddings"]),
+    )
 
 
 def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embeddings, Metadata]:
@@ -86,13 +155,32 @@ def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embedd
     Raises:
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
     """
-    metadata, arrays = Checkpoints(workdir).restore_embeddings(
-        lambda metadata: metadata.check_dataset(dataset)
-    )
-    return Embeddings(**arrays), metadata
+
+    def parts(metadata: Metadata) -> dict[str, None]:
+        metadata.check_dataset(dataset)
+        return {"embeddings": None}
+
+    metadata, arrays = Checkpoints(workdir).read(parts)
+    return Embeddings(**arrays["embeddings"]), metadata
 
 
 @functools.lru_cache(maxsize=8)
 def embed(model: SymCERE) -> Callable[[Any, ModelInputs], Embeddings]:
     """The compiled function from parameters and inputs of a model to its embeddings."""
     return jax.jit(lambda params, inputs: model.apply({"params": params}, inputs, method="embed"))
+
+
+def training_items(dataset: ReviewDataset, settings: ResolvedSettings) -> Interactions:
+    """The positive training items of each user."""
+    positive = dataset.train[dataset.is_positive(settings.min_rating)]
+    return Interactions.from_pairs(positive, dataset.n_users)
+
+
+def as_arrays(parts: Embeddings | WordNeighbors) -> dict[str, Any]:
+    """Arrays by name, as a checkpoint keeps them."""
+    return {name: value for name, value in vars(parts).items() if value is not None}
+
+
+def id_files(dataset: ReviewDataset) -> list[Path]:
+    """The files with the external ids of the rows, which a checkpoint keeps."""
+    return [dataset.folder / name for name in (schema.USERS, schema.ITEMS)]

@@ -32,7 +32,7 @@ def warm_params(
         ConfigError: its model has other settings.
     """
 
-    def like(metadata: Metadata) -> Any:
+    def likes(metadata: Metadata) -> dict[str, Any]:
         _check(metadata, settings, dataset, workdir)
         n_nodes = metadata.n_users + metadata.n_items
 
@@ -40,9 +40,9 @@ def warm_params(
             shape = (n_nodes, *leaf.shape[1:]) if path[0].key == NODE_PARAMS else leaf.shape
             return jax.ShapeDtypeStruct(shape, leaf.dtype)
 
-        return jax.tree_util.tree_map_with_path(earlier_shape, params)
+        return {"best": jax.tree_util.tree_map_with_path(earlier_shape, params)}
 
-    metadata, earlier, _ = Checkpoints(workdir).restore_best(like)
+    metadata, parts = Checkpoints(workdir).read(likes)
 
     def merge(path: tuple, old: jax.Array, new: jax.Array) -> jax.Array:
         if path[0].key != NODE_PARAMS:
@@ -58,7 +58,7 @@ def warm_params(
             ]
         )
 
-    return jax.tree_util.tree_map_with_path(merge, earlier, params)
+    return jax.tree_util.tree_map_with_path(merge, parts["best"], params)
 
 
 def _check(

@@ -15,6 +15,7 @@ from tests import binaries
 
 # Little to compile. Epochs of several calls, and many of them: time to interrupt a run.
 SETTINGS = (
+    "--experts=aligned",
     "--epochs=60",
     "--patience=60",
     "--batch_size=256",

@@ -9,6 +9,7 @@ from symcere_jax.study.observers import Epoch
 from symcere_jax.training import Progress
 
 RESOLVED = ResolvedSettings(
+    experts="graph",
     embedding_dim=8,
     text_encoder="none",
     candidates="catalog",
@@ -53,7 +54,8 @@ def test_in_a_log_an_epoch_is_a_line(capsys, record, best, line):
 
 def test_what_the_data_has_chosen_is_shown(capsys):
     _run(ProgressBar(Settings(temperature=0.5, batch_size=256)), Progress(), RECORD, False)
-    chosen = capsys.readouterr().err.splitlines()[0].split()
+    expert, chosen = (line.split() for line in capsys.readouterr().err.splitlines()[:2])
+    assert expert == ["expert", "graph,", "seed", "0"]
     assert "--embedding_dim=8" in chosen and "--user_ranking_weight=0.0" in chosen
     assert not any(word.startswith(("--temperature", "--batch_size")) for word in chosen)
 

@@ -24,10 +24,10 @@ def reviews(dataset):
 def test_texts_are_embedded_as_the_text_tower_does(trained, dataset, reviews):
     aligner = Aligner.from_model("model", trained, dataset)
     texts = reviews["text"].slice(0, 40).to_pylist()
-    kernel = np.asarray(trained.params["text_tower"]["projection"]["kernel"], np.float64)
+    kernel = np.asarray(trained.main.params["text_tower"]["projection"]["kernel"], np.float64)
     stored = dataset.text_features("lsa", "reviews")[:40]
     # A negative weight would turn the direction; here it is positive.
-    assert "log_item_weight" in trained.params["text_tower"]
+    assert "log_item_weight" in trained.main.params["text_tower"]
     expected = unit(unit(stored.astype(np.float64)) @ kernel)
     np.testing.assert_allclose(aligner.embed(texts), expected, atol=1e-4)
 
@@ -35,7 +35,7 @@ def test_texts_are_embedded_as_the_text_tower_does(trained, dataset, reviews):
 @pytest.mark.parametrize("target", ["graph", "text", "fused"])
 def test_targets_are_nodes_of_the_model(trained, dataset, target):
     aligner = Aligner.from_model("model", trained, dataset, target)
-    nodes = getattr(trained.nodes(by_tower=True), target)
+    nodes = getattr(trained.main.nodes(by_tower=True), target)
     expected = unit(np.asarray(nodes))
     np.testing.assert_allclose(np.concatenate([aligner.users, aligner.items]), expected, atol=1e-6)
 
@@ -76,5 +76,6 @@ def test_text_alone(dataset):
 def test_models_without_what_is_compared(trained, dataset, settings, message):
     resolved = Settings(embedding_dim=12, **settings)
     model = SymCERE(dataset.n_users, dataset.n_items, resolved)
+    other = dataclasses.replace(trained.main, model=model)
     with pytest.raises(ConfigError, match=message):
-        Aligner.from_model("model", dataclasses.replace(trained, model=model), dataset)
+        Aligner.from_model("model", dataclasses.replace(trained, experts={"text": other}), dataset)

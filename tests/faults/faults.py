@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from symcere_jax.training.metric_log import read_metric_log
-from tests.faults.programs import Program
+from tests.faults.programs import EXPERT, Program
 
 KILLS_A_FOLDER = 5  # so many on top of one another, before the run may end
 
@@ -110,7 +110,9 @@ def damaged_checkpoints(program: Program, times: int, how: str, say: Say) -> Out
     outcome = Outcome(program.name, f"newest checkpoint: {how}")
     stopped = _stopped_run(program)
     rng = np.random.default_rng(0)
-    newest = max((stopped / "run/checkpoints").iterdir(), key=lambda path: int(path.name))
+    newest = max(
+        (stopped / "run" / EXPERT / "checkpoints").iterdir(), key=lambda path: int(path.name)
+    )
     files = [path for path in sorted(newest.rglob("*")) if path.is_file() and path.stat().st_size]
     for number in range(times):
         folder = program.room / f"damaged_{number}"
@@ -141,7 +143,7 @@ def damaged_checkpoints(program: Program, times: int, how: str, say: Say) -> Out
 def _stopped_run(program: Program) -> Path:
     """A folder of train, stopped by SIGTERM as soon as it had two checkpoints."""
     folder = program.new_folder()
-    checkpoints = folder / "run/checkpoints"
+    checkpoints = folder / "run" / EXPERT / "checkpoints"
     with program.start(folder) as process:
         while process.poll() is None and len(list(checkpoints.glob("[0-9]*/contents.json"))) < 2:
             time.sleep(0.05)
@@ -218,7 +220,7 @@ def moves(program: Program, fault: str, stages: Sequence[tuple[str, int]], say: 
         program.finish(folder, *more, python=python)
         say(f"{fault}: {number} of {len(stages)}")
     program.finish(stayed, f"--epochs={2 * len(stages)}", batch)
-    logs = [read_metric_log(place / "run") for place in (folder, stayed)]
+    logs = [read_metric_log(place / "run" / EXPERT) for place in (folder, stayed)]
     values = [[(record["ndcg@10"], record.get("loss", 0.0)) for record in log] for log in logs]
     same = np.shape(values[0]) == np.shape(values[1]) and np.allclose(*values, rtol=1e-3)
     for _ in stages[1:]:

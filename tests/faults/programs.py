@@ -22,10 +22,12 @@ from tests.text.hub.models import make_model, write_sentence_settings
 ROOT = Path(__file__).parents[2]
 DATA = ("--source=synthetic", "--synthetic_users=400", "--synthetic_items=120", "--text_width=16")
 TRAIN = (
+    "--experts=aligned,neighbors",
     *("--epochs=12", "--patience=12", "--batch_size=256", "--steps_per_call=2"),
     *("--embedding_dim=8", "--n_layers=1", "--propagation=segment", "--cross_modal_weight=0"),
     *("--user_ranking_weight=0", "--embedding_learning_rate=0.01", "--checkpoint_seconds=0.2"),
 )
+EXPERT = "experts/aligned"  # of a run, the folder with the run of its expert
 
 
 @dataclasses.dataclass
@@ -122,10 +124,17 @@ def digest_folder(folder: Path) -> dict[str, str]:
 
 
 def digest_run(workdir: Path) -> dict[str, str]:
-    """Of all that training leaves: the newest checkpoint, and the metrics.
+    """Of all that training leaves: the newest checkpoints, and the metrics.
 
     Read by Orbax alone, since its files differ from run to run while the arrays must not.
     """
+    whole, expert = (_digest_checkpoint(folder) for folder in (workdir, workdir / EXPERT))
+    records = [{**record, "seconds": 0} for record in read_metric_log(workdir / EXPERT)]
+    digests = {f"expert {name}": digest for name, digest in expert.items()}
+    return whole | digests | {"metrics": repr(records)}
+
+
+def _digest_checkpoint(workdir: Path) -> dict[str, str]:
     newest = max((workdir / "checkpoints").iterdir(), key=lambda path: int(path.name))
     contents = json.loads((newest / "contents.json").read_text())
     digests = {"metadata": json.dumps(contents["metadata"])}
@@ -135,8 +144,7 @@ def digest_run(workdir: Path) -> dict[str, str]:
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
             name = f"{part.name}{jax.tree_util.keystr(path)}"
             digests[name] = hashlib.sha256(np.asarray(leaf).tobytes()).hexdigest()
-    records = [{**record, "seconds": 0} for record in read_metric_log(workdir)]
-    return digests | {"metrics": repr(records)}
+    return digests
 
 
 def programs(room: Path) -> dict[str, Program]:

@@ -83,7 +83,9 @@ def test_of_a_checkpoint(dataset, trained_run, tmp_path):
                 assert len(str(error).splitlines()) == 1
             else:
                 assert trained.metadata == expected.metadata, (path, how)
-                jax.tree.map(np.testing.assert_array_equal, trained.params, expected.params)
+                jax.tree.map(
+                    np.testing.assert_array_equal, trained.main.params, expected.main.params
+                )
     assert n_refused > 10
     trained = load_model(tmp_path, dataset)
-    jax.tree.map(np.testing.assert_array_equal, trained.params, expected.params)
+    jax.tree.map(np.testing.assert_array_equal, trained.main.params, expected.main.params)

@@ -28,7 +28,12 @@ def build(**settings) -> tuple[SymCERE, ModelInputs]:
 
     By default there is text, and messages are passed by the method that compiles faster.
     """
-    defaults = {"text_encoder": "lsa", "embedding_dim": WIDTH, "propagation": "segment"}
+    defaults = {
+        "experts": "aligned",
+        "text_encoder": "lsa",
+        "embedding_dim": WIDTH,
+        "propagation": "segment",
+    }
     defaults |= {"temperature": 0.1, "candidates": "catalog", "exclude_target": "none"}
     defaults |= {"user_ranking_weight": 0.0, "batch_size": 4, "embedding_learning_rate": 1e-3}
     defaults |= {"scalar_learning_rate": 1e-2}

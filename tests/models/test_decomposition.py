@@ -7,7 +7,6 @@ import pytest
 
 from symcere_jax.models import SymCERE, score_block
 from symcere_jax.models.decomposition import decompose_score, graph_messages
-from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.models.model_inputs import ModelInputs
 from symcere_jax.training import load_model
 from symcere_jax.training.trained import embed
@@ -20,21 +19,25 @@ def trained(trained_run, dataset):
     return load_model(trained_run, dataset)
 
 
-def changed(trained, **parts):
-    """The model with other parts, without item neighbors."""
-    metadata = dataclasses.replace(trained.metadata, neighbor_weight=0.0)
-    trained = dataclasses.replace(trained, metadata=metadata, **parts)
-    embeddings = embed(trained.model)(trained.params, trained.inputs)
-    return dataclasses.replace(trained, embeddings=embeddings)
+def changed(trained, items=None, **parts):
+    """The model with other parts."""
+    expert = dataclasses.replace(trained.main, **parts)
+    return dataclasses.replace(
+        trained,
+        experts={"aligned": expert},
+        items=trained.items if items is None else items,
+        embeddings=embed(expert.model)(expert.params, expert.inputs),
+    )
 
 
 def decompose(trained, messages=None):
     """The history of the user, and the parts of the score of the item."""
-    fold_in = FoldIn.of(trained.model, trained.params, trained.inputs, trained.neighbors)
+    mixture = trained.mixture
     if messages is not None:
-        fold_in = dataclasses.replace(fold_in, messages=messages)
+        expert = dataclasses.replace(mixture.experts["aligned"], messages=messages)
+        mixture = dataclasses.replace(mixture, experts={"aligned": expert})
     history = trained.items.flat(np.array([USER]))[1]
-    return history, decompose_score(trained.embeddings, fold_in, history, USER, ITEM)
+    return history, decompose_score(trained.embeddings, mixture, history, USER, ITEM)
 
 
 def adjacency(edges, dataset):
@@ -49,9 +52,10 @@ def adjacency(edges, dataset):
 def expected_parts(trained, dataset, edges, features):
     """What each item of the history sends to the user, and the user's own share, with L = 2."""
     a = adjacency(edges, dataset)
-    fused = np.asarray(trained.nodes().fused, np.float64)
-    target, scale = fused[dataset.n_users + ITEM], 3 * trained.model.settings.temperature
-    if trained.model.settings.normalize:
+    fused = np.asarray(trained.main.nodes().fused, np.float64)
+    settings = trained.main.model.settings
+    target, scale = fused[dataset.n_users + ITEM], 3 * settings.temperature
+    if settings.normalize:
         target = target / np.linalg.norm(target)
         scale *= np.linalg.norm(fused[USER])
     sent = (features + a @ features) @ target / scale
@@ -72,7 +76,7 @@ def test_parts_are_those_of_dense_message_passing(trained, dataset, changes):
     score = float(score_block(trained.embeddings, np.array([USER]))[0, ITEM])
     assert parts.score == pytest.approx(score, rel=1e-6)
     assert parts.history.sum() + parts.own + parts.popularity == pytest.approx(score, rel=1e-6)
-    features = np.asarray(trained.nodes().features, np.float64)
+    features = np.asarray(trained.main.nodes().features, np.float64)
     by_item, own = expected_parts(trained, dataset, edges, features)
     found = dict(zip(history.tolist(), parts.messages.tolist(), strict=True))
     assert found == pytest.approx(by_item, abs=1e-4)
@@ -80,23 +84,12 @@ def test_parts_are_those_of_dense_message_passing(trained, dataset, changes):
 
 
 def test_messages_of_the_graph_tower(trained, dataset):
-    graph = np.asarray(trained.params["graph_tower"]["embedding"], np.float64)
+    graph = np.asarray(trained.main.params["graph_tower"]["embedding"], np.float64)
     by_item, _ = expected_parts(trained, dataset, dataset.train, graph)
-    messages = graph_messages(trained.model, trained.params, trained.inputs)
+    messages = graph_messages(*vars(trained.main).values())
     history, parts = decompose(trained, messages)
     found = dict(zip(history.tolist(), parts.messages.tolist(), strict=True))
     assert found == pytest.approx(by_item, abs=1e-4)
-
-
-def test_neighbors_add_their_kernel(trained, dataset):
-    weight = trained.metadata.neighbor_weight
-    assert weight > 0  # or this would test nothing
-    z = np.asarray(trained.embeddings.items, np.float64)
-    z /= np.linalg.norm(z, axis=1, keepdims=True)
-    history, parts = decompose(trained)
-    near = np.where(history == ITEM, 0.0, np.exp((z[history] @ z[ITEM] - 1) * 16))
-    expected = weight / trained.model.settings.temperature / len(history) * near
-    np.testing.assert_allclose(parts.neighbors, expected, atol=1e-4)
 
 
 def test_without_layers_all_is_the_users_own(trained, dataset):
@@ -105,4 +98,4 @@ def test_without_layers_all_is_the_users_own(trained, dataset):
     _, parts = decompose(changed(trained, model=model))
     assert not parts.history.any()
     assert parts.own + parts.popularity == pytest.approx(parts.score)
-    assert not graph_messages(model, trained.params, trained.inputs).any()
+    assert not graph_messages(model, trained.main.params, trained.main.inputs).any()

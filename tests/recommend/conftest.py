@@ -13,6 +13,7 @@ from symcere_jax.settings import Settings
 from symcere_jax.training import train
 
 SETTINGS = {
+    "experts": "aligned",
     "epochs": 2,
     "batch_size": 128,
     "n_layers": 2,

@@ -108,12 +108,10 @@ def test_a_search_scores_by_the_cosine_without_normalization_too(recommender, da
     longer = dataclasses.replace(
         recommender.embeddings, items=recommender.embeddings.items * lengths
     )
-    unnormalized = dataclasses.replace(
-        recommender,
-        embeddings=longer,
-        fold_in=dataclasses.replace(recommender.fold_in, model=model),
-    )
-    query = unnormalized.fold_in.items(recommender.texts.documents([["pool beach"]]))[0]
+    expert = dataclasses.replace(recommender.mixture.experts["aligned"], model=model)
+    mixture = dataclasses.replace(recommender.mixture, experts={"aligned": expert})
+    unnormalized = dataclasses.replace(recommender, embeddings=longer, mixture=mixture)
+    query = mixture.items(recommender.texts.documents([["pool beach"]]))[0]
     assert abs(np.linalg.norm(query) - 1) > 0.1  # or the test says nothing
     items = np.asarray(longer.items, float)
     cosines = items @ query / np.linalg.norm(items, axis=1) / np.linalg.norm(query)
@@ -209,7 +207,7 @@ def test_an_explanation_adds_up(recommender, dataset):
 def test_a_share_is_what_is_lost_without_the_item(recommender, dataset):
     row = int(dataset.train[0, 0])
     found = recommender.explain(dataset.user_ids()[row], dataset.item_ids()[7])
-    fold_in = recommender.fold_in
+    fold_in = recommender.mixture.experts["aligned"]
     history = dataset.train[dataset.train[:, 0] == row, 1]
     target = np.asarray(recommender.embeddings.items[7], float)
     for name, share in found.history:
@@ -235,7 +233,7 @@ def test_a_new_item_by_its_reviews(recommender, dataset):
     [ranking] = larger.recommend_new([NewUser(items=["brand new"])], k=3)
     assert dataset.item_ids()[12] in [item_id for item_id, _ in ranking]
     bias = np.asarray(larger.embeddings.item_bias)[-2:]
-    prior = float(recommender.fold_in.params["popularity_weight"])
+    prior = float(recommender.mixture.experts["aligned"].params["popularity_weight"])
     np.testing.assert_allclose(bias, [prior * np.log1p(len(texts)), 0], rtol=1e-5)
     favored = recommender.with_items({"brand new": texts}, bonus=50.0)
     assert favored.recommend([dataset.user_ids()[0]])[0][0].item_id == "brand new"

@@ -17,6 +17,7 @@ from symcere_jax.training.metric_log import read_metric_log
 
 # Little to compile: what is trained matters less here than what is done with it.
 BASE = Settings(
+    experts="aligned",
     epochs=1,
     embedding_dim=8,
     n_layers=1,
@@ -71,8 +72,8 @@ def test_the_record_has_the_norms_before_normalization(scored, dataset):
     model = SymCERE(dataset.n_users, dataset.n_items, settings)
     inputs = ModelInputs.from_dataset(dataset, settings)
     like = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
-    _, params, _ = Checkpoints(job.workdir).restore_best(lambda _: like)
-    items = model.apply({"params": params}, inputs, method="embed").items
+    _, parts = Checkpoints(job.workdir).read(lambda _: {"best": like})
+    items = model.apply({"params": parts["best"]}, inputs, method="embed").items
     norms = np.linalg.norm(np.float64(items), axis=1)
     counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
     expected = stats.spearmanr(norms, counts).statistic
@@ -169,7 +170,7 @@ def test_an_ablation_that_was_stopped_goes_on(worked, dataset, tmp_path):
 def test_complete_runs_of_other_settings_or_data_are_refused(
     worked, dataset, dataset_without_text, tmp_path
 ):
-    base = BASE.replace(text_encoder="none")
+    base = BASE.replace(experts="graph")
     module.run_ablation(base, dataset, tmp_path, VARIANTS, seeds=1)
     with pytest.raises(ConfigError, match=r"full/seed_0 holds .* --dropout=0.1 \(was 0.4\)"):
         module.run_ablation(base.replace(dropout=0.1), dataset, tmp_path, VARIANTS, seeds=1)
@@ -180,7 +181,10 @@ def test_complete_runs_of_other_settings_or_data_are_refused(
 def test_impossible_variants_are_refused_before_anything_runs(
     worked, dataset, dataset_without_text, tmp_path
 ):
-    variants = {"full": {}, "nothing": {"graph_embeddings": False}}
+    variants = {
+        "full": {"experts": "graph"},
+        "nothing": {"graph_embeddings": False, "experts": None},
+    }
     with pytest.raises(ConfigError, match="variant 'nothing': nothing to learn from"):
         module.run_ablation(BASE, dataset_without_text, tmp_path, variants, seeds=1)
     no_valid = type(dataset)(**{**vars(dataset), "valid": dataset.valid[:0]})

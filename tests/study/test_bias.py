@@ -20,7 +20,7 @@ def bias(trained_run, dataset, tmp_path_factory):
 
 def test_norms_are_those_before_normalization(bias, trained_run, dataset):
     model, baseline = bias.runs
-    items = np.asarray(load_model(trained_run, dataset).nodes().fused)[dataset.n_users :]
+    items = np.asarray(load_model(trained_run, dataset).main.nodes().fused)[dataset.n_users :]
     norms = np.linalg.norm(items, axis=1)
     counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
     assert model.normalize is True

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from symcere_jax.data import Interactions, ReviewDataset, schema
+from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.evaluation.cold_start_tasks import NEW_ITEMS, NEW_USERS, WARM, ColdStartTasks
 from symcere_jax.prepare.pipeline import prepare
 from symcere_jax.prepare.settings import PrepareSettings
@@ -19,10 +19,16 @@ from symcere_jax.study.cold_start_scores import (
     _Methods,
     evaluate_cold_start,
 )
-from symcere_jax.training import load_model, loop, train
-from symcere_jax.training.neighbors import NeighborChoice
+from symcere_jax.training import load_model, train
 
-SETTINGS = {"epochs": 1, "batch_size": 256, "propagation": "segment", "cross_modal_weight": 0.0}
+SETTINGS = {
+    "experts": "aligned,neighbors",
+    "expert_weights": "equal",
+    "epochs": 1,
+    "batch_size": 256,
+    "propagation": "segment",
+    "cross_modal_weight": 0.0,
+}
 
 
 @pytest.fixture(scope="module", params=["cold_item", "cold_user"])
@@ -38,9 +44,7 @@ def scored(request, tmp_path_factory):
     )
     prepare(settings)
     dataset = ReviewDataset.load(settings.output)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "choose_weight", lambda *_: NeighborChoice(0.3, 0.5, 0.4))
-        train(Settings(**SETTINGS), dataset, folder / "run")
+    train(Settings(**SETTINGS), dataset, folder / "run")
     return request.param, folder, dataset, evaluate_cold_start(folder / "run", dataset, "test")
 
 
@@ -65,21 +69,18 @@ def test_what_is_new_has_neighbors(scored):
     _, folder, dataset, _ = scored
     trained = load_model(folder / "run", dataset)
     methods = _Methods.create(trained, dataset, "test", 0)
-    problem, known = methods.tasks, trained.embeddings
-    embeddings = methods.model().params
-    items = np.asarray(embeddings.items, float)
-    items /= np.maximum(np.linalg.norm(items, axis=1, keepdims=True), 1e-30)
-    old = np.setdiff1d(np.arange(dataset.n_items), problem.new_items)
-    near = np.exp(16 * (items @ items[old].T - 1)) * trained.neighbors.weight
-    near[old, np.arange(len(old))] = 0
-    liked = trained.neighbors.user_columns(Interactions.from_rows([[item] for item in old]))
-    scores = embeddings.item_neighbors @ liked.T
-    np.testing.assert_allclose(scores[problem.new_items], near[problem.new_items], atol=1e-2)
-    for user, own in zip(problem.new_users, problem.user_items, strict=True):
-        expected = near[:, np.searchsorted(old, own)].mean(axis=1)
-        found_near = embeddings.item_neighbors @ embeddings.user_neighbors[user]
-        np.testing.assert_allclose(found_near, expected, atol=1e-2)
-    np.testing.assert_array_equal(embeddings.item_neighbors[old], known.item_neighbors[old])
+    new_items, new_users = methods.tasks.new_items, methods.tasks.new_users
+    found, known, neighbors = methods.model().params, trained.embeddings, trained.neighbors
+    old = np.setdiff1d(np.arange(dataset.n_items), new_items)
+    np.testing.assert_array_equal(found.item_neighbors[old], known.item_neighbors[old])
+    near = neighbors.features_of(methods.features[new_items])
+    assert np.any(near) == (len(new_items) > 0)
+    np.testing.assert_allclose(found.item_neighbors[new_items], near, atol=1e-6)
+    share = trained.mixture.shares["neighbors"]
+    assert share.weight > 0
+    for user, own in zip(new_users, methods.tasks.user_items, strict=True):
+        mean = neighbors.features[own].sum(axis=0) / max(len(own), 1)
+        np.testing.assert_allclose(found.user_neighbors[user], share.users * mean, atol=1e-5)
 
 
 def test_all_methods_are_scored_on_the_same_users(scored):

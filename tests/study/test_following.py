@@ -57,12 +57,15 @@ def test_a_run_that_has_ended_is_scored_once(trained_run, dataset, score, tmp_pa
     assert read_records(path) == [record]
 
 
-def test_the_weight_of_neighbors_that_a_run_ends_with_is_scored(
+def test_a_better_score_at_the_same_step_is_another_version(
     trained_run, dataset, score, tmp_path, monkeypatch, clock
 ):
     workdir = shutil.copytree(trained_run, tmp_path / "run")
     embeddings, metadata = load_embeddings(workdir, dataset)
-    versions = [dataclasses.replace(metadata, neighbor_weight=weight) for weight in (0.0, 0.5)]
+    versions = [
+        dataclasses.replace(metadata, progress=dataclasses.replace(metadata.progress, best_score=x))
+        for x in (0.25, 0.5)
+    ]
     monkeypatch.setattr(following, "_newest_metadata", lambda _: versions[0])
     monkeypatch.setattr(following, "load_embeddings", lambda *_: (embeddings, versions[0]))
     clock.events = [lambda: versions.pop(0)]
@@ -70,7 +73,7 @@ def test_the_weight_of_neighbors_that_a_run_ends_with_is_scored(
     with lock:
         found = follow(workdir, dataset, "valid", score)
         records = [next(found), next(found)]
-    assert [record["neighbor_weight"] for record in records] == [0.0, 0.5]
+    assert [record["valid_score"] for record in records] == [0.25, 0.5]
     assert records[0]["step"] == records[1]["step"]
     assert list(found) == [{"end": "complete"}]
     assert list(follow(workdir, dataset, "valid", score)) == [{"end": "complete"}]

@@ -46,6 +46,7 @@ ONLY_RANKING = {
 def resolved(**settings: Any) -> ResolvedSettings:
     """Every term is on; no dropout, which loops could not follow."""
     every = {
+        "experts": "aligned",
         "embedding_dim": DIM,
         "n_layers": N_LAYERS,
         "text_encoder": "toy",

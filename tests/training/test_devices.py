@@ -30,6 +30,7 @@ OF_TWO = ("compared", "micro_batches")  # 4 rows at once
 OF_EIGHT = {name: case for name, case in CASES.items() if name not in OF_TWO}
 # The batch size is a multiple of 8; the numbers of interactions and of columns are not.
 SETTINGS = {
+    "experts": "aligned",
     "item_text_weight": 0.001,
     "user_text_weight": 0.001,
     "learning_rate": 0.01,

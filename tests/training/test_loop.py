@@ -32,7 +32,7 @@ SETTINGS = {
     "propagation": "segment",
     "user_ranking_weight": 0.0,
     "cross_modal_weight": 0.0,
-    "item_neighbors": False,
+    "experts": "aligned",
     "epochs": 4,
 }
 STEPS_PER_EPOCH = 6
@@ -105,7 +105,7 @@ def _progress(workdir):
 
 
 def _best(workdir, state):
-    return Checkpoints(workdir).restore_best(lambda _: state.params)[1]
+    return Checkpoints(workdir).read(lambda _: {"best": state.params})[1]["best"]
 
 
 def _assert_same_end(result, state, workdir, finished):

@@ -24,6 +24,7 @@ from symcere_jax.training.multiprocess import (
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = (
+    "--experts=aligned,neighbors",
     "--batch_size=128",
     "--embedding_dim=8",
     "--n_layers=2",
@@ -81,7 +82,7 @@ def workdirs(dataset, tmp_path_factory) -> dict[str, Path]:
 
 
 def test_the_course_of_the_run_is_the_same(workdirs):
-    one, two = (read_metric_log(workdir) for workdir in workdirs.values())
+    one, two = (read_metric_log(workdir / "experts" / "aligned") for workdir in workdirs.values())
     assert [record["epoch"] for record in one] == [0, 1, 2]
     assert len(two) == 3  # written by one of the two
     for record, other in zip(one, two, strict=True):

@@ -18,6 +18,7 @@ SETTINGS = {
     "cross_modal_weight": 0.0,
     "user_ranking_weight": 0.0,
     "text_encoder": "lsa",
+    "experts": "aligned",
 }
 
 
@@ -60,7 +61,7 @@ def test_rows_follow_their_users_and_items(earlier, dataset):
     fresh = params_of(larger.n_users + larger.n_items, 7.0)
     found = warm_params(earlier, Settings(**SETTINGS), larger, fresh)
     like = params_of(dataset.n_users + dataset.n_items, 0.0)
-    old = Checkpoints(earlier).restore_best(lambda _: like)[1]
+    old = Checkpoints(earlier).read(lambda _: {"best": like})[1]["best"]
     rows = np.asarray(found["graph_tower"]["embedding"])
     kept = np.asarray(old["graph_tower"]["embedding"])
     n_users = dataset.n_users
@@ -85,9 +86,3 @@ def test_other_data_and_other_models_are_refused(earlier, dataset, dataset_witho
         warm_params(earlier, settings, dataset_without_text, {})
     with pytest.raises(ConfigError, match="has --n_layers=1, this run has 2: a warm start needs"):
         warm_params(earlier, settings.replace(n_layers=2), dataset, {})
-
-
-def test_whether_neighbors_count_is_free(earlier, dataset, tmp_path):
-    settings = Settings(**SETTINGS | {"epochs": 0}, item_neighbors=False)
-    result = train(settings, dataset, tmp_path, warm_start=earlier)
-    assert result.neighbor_weight == 0

@@ -70,9 +70,8 @@ class ServedModel:
         with contextlib.suppress(OSError):  # absent, or just being replaced
             version.add((self._dataset / "manifest.json").stat().st_mtime_ns)
         with contextlib.suppress(CheckpointError):
-            metadata = Checkpoints(self._workdir).metadata()
-            progress = metadata.progress
-            version.add((progress.best_step, progress.best_score, metadata.neighbor_weight))
+            progress = Checkpoints(self._workdir).metadata().progress
+            version.add((progress.best_step, progress.best_score))
         return version
 
     def _load(self) -> Recommender:
@@ -90,5 +89,5 @@ def warm_up(recommender: Recommender) -> None:
     recommender.recommend_new([NewUser(items=[item])])
     recommender.explain(user, item)
     if recommender.texts.encoder is not None:
-        recommender.fold_in.items(recommender.texts.documents([["the"]]))
+        recommender.mixture.items(recommender.texts.documents([["the"]]))
         recommender.recommend_new([NewUser(texts=["the"])])

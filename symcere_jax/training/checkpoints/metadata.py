@@ -8,7 +8,7 @@ from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError
 from symcere_jax.settings import ResolvedSettings
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +31,25 @@ class Progress:
 
 
 @dataclasses.dataclass(frozen=True)
+class Expert:
+    """An expert of a run of several.
+
+    Attributes:
+        weight: what its scores count, brought to the spread of the others.
+        users: what its columns of the users are multiplied by.
+        items: what its columns of the items are multiplied by.
+        best_step: of its own run, steps done when its best score was reached; 0 without training.
+        best_score: its own best validation score; None without training or validation data.
+    """
+
+    weight: float
+    users: float
+    items: float
+    best_step: int = 0
+    best_score: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Metadata:
     """What a checkpoint says about its run.
 
@@ -43,7 +62,7 @@ class Metadata:
         batch_size: interactions a step, over all devices.
         steps_per_epoch: follows from settings, data and devices.
         progress: of the run.
-        neighbor_weight: how much item neighbors add to the scores of the best parameters.
+        experts: of a run of several, by name; each that is trained has a run of its own.
     """
 
     settings: ResolvedSettings
@@ -54,7 +73,7 @@ class Metadata:
     batch_size: int
     steps_per_epoch: int
     progress: Progress
-    neighbor_weight: float = 0.0
+    experts: Mapping[str, Expert] = dataclasses.field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:
@@ -90,8 +109,10 @@ class Metadata:
         try:
             values["settings"] = ResolvedSettings.from_dict(values["settings"])
             values["progress"] = Progress(**values["progress"])
+            experts = values["experts"].items()
+            values["experts"] = {name: Expert(**expert) for name, expert in experts}
             return cls(**values)
-        except (LookupError, TypeError, ConfigError) as error:
+        except (LookupError, TypeError, AttributeError, ConfigError) as error:
             raise CheckpointError(
                 f"{where}: metadata of another version ({error}); train again"
             ) from None

@@ -4,6 +4,7 @@
         state         all that training needs to resume
         best          the parameters with the best validation score so far
         embeddings    what scoring needs, computed from these
+        neighbors     of a run of several experts, which has no state of its own
         ids           external ids of its rows, users and items
         contents.json metadata, arrays, and a checksum of every file; written last
 
@@ -14,7 +15,7 @@ the newest is damaged, the one before it serves, with a warning.
 import contextlib
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +34,7 @@ from symcere_jax.training.checkpoints.contents import (
 from symcere_jax.training.checkpoints.metadata import Metadata
 
 FOLDER = "checkpoints"
+EXPERTS_FOLDER = "experts"  # of a workdir, with the run of each expert
 KEEP = 2
 _ATTEMPTS = 10  # to read a checkpoint before training deletes it
 
@@ -57,9 +59,7 @@ class Checkpoints:
 
     def save(
         self,
-        state: Any,
-        best_params: Any,
-        embeddings: Any,
+        parts: Mapping[str, Any],
         metadata: Metadata,
         *,
         ids: Sequence[Path] = (),
@@ -70,9 +70,7 @@ class Checkpoints:
         Earlier ones are deleted afterwards: whenever a save is cut off, there is one to resume.
 
         Args:
-            state: arrays on one device: all that training needs.
-            best_params: the parameters with the best score.
-            embeddings: what scoring needs, computed from these.
+            parts: trees of arrays on one device, by the name of the part.
             metadata: of the run.
             ids: files with the external ids of the rows, which are copied.
             keep: how many checkpoints to keep.
@@ -85,8 +83,7 @@ class Checkpoints:
             if numbers and Contents.read(self._path(numbers[-1])).metadata == metadata:
                 return
         number = numbers[-1] + 1 if numbers else 0
-        trees = {"state": state, "best": best_params, "embeddings": embeddings}
-        self._write(number, trees, metadata, ids)
+        self._write(number, parts, metadata, ids)
         self._delete_except([*numbers, number][-max(keep, 1) :])
 
     def restore(
@@ -121,42 +118,31 @@ class Checkpoints:
         metadata, state, params = restored
         return metadata, state, params
 
-    def restore_best(self, like: Callable[[Metadata], Any]) -> tuple[Metadata, Any, dict]:
-        """Reads the best parameters and what scoring needs; training may continue meanwhile.
+    def read(
+        self, likes: Callable[[Metadata], Mapping[str, Any]]
+    ) -> tuple[Metadata, dict[str, Any]]:
+        """Reads parts of the newest checkpoint that is whole; training may continue meanwhile.
 
         Args:
-            like: gives the structure of the parameters, of arrays or `jax.ShapeDtypeStruct`; raises
-                an error where the checkpoint is not the one that is wanted.
+            likes: the structure of each part that is wanted, of arrays or `jax.ShapeDtypeStruct`;
+                None: arrays by name, as they are. Raises an error where the checkpoint is not the
+                one that is wanted.
 
         Returns:
-            Metadata, parameters and embeddings by name, on this machine's first device.
+            Metadata, and the parts, on this machine's first device.
 
         Raises:
             CheckpointError: there is none, all are damaged, or they are of another model.
         """
 
-        def read(folder: Path, contents: Contents) -> tuple[Metadata, Any, dict]:
-            params = _read_like(folder, contents, "best", like(contents.metadata))
-            return contents.metadata, params, _read_embeddings(folder, contents)
-
-        return self._read_newest(read)
-
-    def restore_embeddings(self, check: Callable[[Metadata], None]) -> tuple[Metadata, dict]:
-        """Reads what scoring needs; training may continue meanwhile.
-
-        Args:
-            check: raises an error where the checkpoint is not the one that is wanted.
-
-        Returns:
-            Metadata, and embeddings by name.
-
-        Raises:
-            CheckpointError: there is none, or all are damaged.
-        """
-
-        def read(folder: Path, contents: Contents) -> tuple[Metadata, dict]:
-            check(contents.metadata)
-            return contents.metadata, _read_embeddings(folder, contents)
+        def read(folder: Path, contents: Contents) -> tuple[Metadata, dict[str, Any]]:
+            parts = {
+                part: _read_arrays(folder, contents, part)
+                if like is None
+                else _read_like(folder, contents, part, like)
+                for part, like in likes(contents.metadata).items()
+            }
+            return contents.metadata, parts
 
         return self._read_newest(read)
 
@@ -173,7 +159,7 @@ class Checkpoints:
         self._delete_except([])
 
     def _write(
-        self, number: int, trees: dict[str, Any], metadata: Metadata, ids: Sequence[Path]
+        self, number: int, trees: Mapping[str, Any], metadata: Metadata, ids: Sequence[Path]
     ) -> None:
         folder = self._path(number)
         # Orbax takes a device's own arrays for a mistake where there are several processes.
@@ -255,7 +241,7 @@ def _read_like(folder: Path, contents: Contents, part: str, like: Any) -> Any:
     return orbax_io.read_arrays(folder, part, like)
 
 
-def _read_embeddings(folder: Path, contents: Contents) -> dict[str, jax.Array]:
-    arrays = contents.verify(folder, "embeddings")
+def _read_arrays(folder: Path, contents: Contents, part: str) -> dict[str, jax.Array]:
+    arrays = contents.verify(folder, part)
     like = {name: jax.ShapeDtypeStruct(shape, dtype) for name, (dtype, shape) in arrays.items()}
-    return orbax_io.read_arrays(folder, "embeddings", like)
+    return orbax_io.read_arrays(folder, part, like)

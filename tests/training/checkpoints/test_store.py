@@ -13,7 +13,14 @@ import pytest
 
 from symcere_jax.errors import CheckpointError, StorageError
 from symcere_jax.settings import ResolvedSettings
-from symcere_jax.training.checkpoints import Checkpoints, Metadata, Progress, metadata, store
+from symcere_jax.training.checkpoints import (
+    Checkpoints,
+    Expert,
+    Metadata,
+    Progress,
+    metadata,
+    store,
+)
 from symcere_jax.training.checkpoints.contents import Contents
 from symcere_jax.training.step import TrainState, build_optimizer
 from tests.training import problem
@@ -64,7 +71,8 @@ def _save(checkpoints, dataset, step=12, best_step=8, **options) -> None:
     """A save of a run; what is best at a step follows from it."""
     described = _metadata(dataset, step=step, best_step=best_step)
     state, best = _state(step), _state(best_step).params
-    checkpoints.save(state, best, EMBEDDINGS, described, **options)
+    parts = {"state": state, "best": best, "embeddings": EMBEDDINGS}
+    checkpoints.save(parts, described, **options)
 
 
 def _restore(checkpoints):
@@ -72,11 +80,13 @@ def _restore(checkpoints):
 
 
 def _restore_best(checkpoints):
-    return checkpoints.restore_best(lambda _: _state().params)[:2]
+    metadata, parts = checkpoints.read(lambda _: {"best": _state().params})
+    return metadata, parts["best"]
 
 
 def _restore_embeddings(checkpoints):
-    return checkpoints.restore_embeddings(lambda _: None)
+    metadata, parts = checkpoints.read(lambda _: {"embeddings": None})
+    return metadata, parts["embeddings"]
 
 
 def _assert_equal(restored, expected) -> None:
@@ -149,10 +159,13 @@ def test_the_newest_are_kept(checkpoints, dataset, keep):
 def test_the_same_progress_is_saved_once(saved, dataset):
     _save(saved, dataset, 16)
     assert saved.numbers() == [0, 1]
-    described = dataclasses.replace(_metadata(dataset, step=16), neighbor_weight=0.5)
-    saved.save(_state(16), _state(8).params, EMBEDDINGS, described)
+    described = dataclasses.replace(
+        _metadata(dataset, step=16), experts={"graph": Expert(0.5, 2.0, 0.25)}
+    )
+    parts = {"state": _state(16), "best": _state(8).params, "embeddings": EMBEDDINGS}
+    saved.save(parts, described)
     assert saved.numbers() == [1, 2]
-    assert saved.metadata().neighbor_weight == 0.5
+    assert saved.metadata().experts == described.experts
 
 
 def test_a_save_that_is_cut_off_leaves_no_checkpoint(saved, dataset, monkeypatch):
@@ -245,7 +258,7 @@ def test_what_is_deleted_while_it_is_read_is_not_damaged(saved, dataset, monkeyp
 
     monkeypatch.setattr(Contents, "verify", verify_late)
     described, best = _restore_best(saved)
-    assert [folder.name for folder in folders] == ["1", "2", "2"]
+    assert [folder.name for folder in folders] == ["1", "2"]
     assert described.progress.best_step == 20
     _assert_equal(best, _state(20).params)
     assert not caplog.records
@@ -302,7 +315,7 @@ def test_another_format_version_is_refused(checkpoints, dataset, monkeypatch):
     _save(checkpoints, dataset)
     monkeypatch.undo()
     for read in (_restore, _restore_best, Checkpoints.metadata):
-        with pytest.raises(CheckpointError, match="format version 1, this program reads 2"):
+        with pytest.raises(CheckpointError, match="format version 1, this program reads 3"):
             read(checkpoints)
     assert checkpoints.numbers() == [0]
 
@@ -313,8 +326,7 @@ def test_another_run_is_refused_and_nothing_deleted(saved):
 
     reads = (
         lambda: saved.restore(_state(), _state().params, refuse),
-        lambda: saved.restore_best(refuse),
-        lambda: saved.restore_embeddings(refuse),
+        lambda: saved.read(refuse),
     )
     for read in reads:
         with pytest.raises(CheckpointError, match="another run"):
@@ -337,7 +349,7 @@ def test_another_structure_is_refused(written, change, message):
     with pytest.raises(CheckpointError, match=f"not a checkpoint of this model: .*{message}"):
         written.restore(other, state.params)
     with pytest.raises(CheckpointError, match=f"not a checkpoint of this model: .*{message}"):
-        written.restore_best(lambda _: other.params)
+        written.read(lambda _: {"best": other.params})
 
 
 @pytest.mark.parametrize("damage", ["cut off", "one bit", "deleted"])

@@ -61,7 +61,7 @@ def main() -> None:
         for name, trained in zip(distinct_names(list(map(Path, _RUNS.value))), models, strict=True)
     ]
     if _TEXT_MODEL.value:
-        encoder = models[0].model.settings.text_encoder
+        encoder = models[0].metadata.settings.text_encoder
         aligners.append(explain.Aligner.from_text_features("text alone", dataset, encoder))
     classes, origin = _word_classes(dataset)
     classes, known = explain.drop_unknown_words(classes, aligners[0].encoder)

@@ -4,14 +4,19 @@ With the defaults, on any prepared folder:
 
   python launch/train.py --dataset=data/shop --workdir=runs/shop
 
+That trains several experts one after another, and adds their scores with weights that are chosen
+on the validation split. A single model, such as the fused and aligned one of the paper:
+
+  python launch/train.py --dataset=data/shop --workdir=runs/aligned --experts=aligned
+
 With the settings of a file, one of them overridden:
 
   python launch/train.py --flagfile=configs/tripadvisor.flags --seed=1 --workdir=runs/seed_1
 
 Ctrl-C or SIGTERM writes a checkpoint and ends with status 75. The same command then resumes; a
 killed run resumes from its last checkpoint (--checkpoint_seconds). With more --epochs or --patience
-a complete run trains on. The workdir gets checkpoints, metrics.jsonl, TensorBoard events (if
-TensorBoard is installed) and flags.txt, which repeats the run:
+a complete run trains on. The workdir gets checkpoints, metrics.jsonl and TensorBoard events (if
+TensorBoard is installed), those of each expert in experts/, and flags.txt, which repeats the run:
 
   python launch/train.py --flagfile=runs/shop/flags.txt --workdir=runs/shop_again
 
@@ -115,11 +120,12 @@ def _describe(result: TrainResult, folder: Path, workdir: Path) -> str:
     if result.stop == "request":
         return f"stopped after {result.epochs} epochs; the same command resumes"
     score = "" if result.best_score is None else f", valid ndcg@10 {result.best_score:.4f}"
-    if result.neighbor_weight:
-        score += f" with item neighbors of weight {result.neighbor_weight:g}"
+    best = f"best: epoch {result.best_epoch}{score}"
+    if result.weights:
+        parts = (f"{name} {weight:.2f}" for name, weight in result.weights.items())
+        best = f"experts: {', '.join(parts)}{score}"
     return (
-        f"trained {result.epochs} epochs in {result.seconds:.0f} s; "
-        f"best: epoch {result.best_epoch}{score}\n"
+        f"trained {result.epochs} epochs in {result.seconds:.0f} s; {best}\n"
         f"checkpoints and logs: {workdir}\n"
         f"next: python launch/evaluate.py --workdir={workdir} --dataset={folder} --split=test"
     )

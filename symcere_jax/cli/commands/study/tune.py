@@ -36,11 +36,12 @@ def main() -> None:
     """Searches, and prints the best trial."""
     require("optuna", extra="tune")
     from symcere_jax.report.search_files import FLAGS, write_search
-    from symcere_jax.study.search import search
+    from symcere_jax.study.search import search, searched_expert
     from symcere_jax.study.space import default_space, describe_space, parse_space
 
     dataset = experiments.load_dataset()
     settings = field_flags.read(Settings, experiments.SETTINGS)
+    settings = settings.replace(experts=searched_expert(settings, dataset))
     workdir = Path(experiments.WORKDIR.value)
     if _SPACE.value is None:
         space = default_space(resolve(settings, dataset))

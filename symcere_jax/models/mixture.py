@@ -1,0 +1,227 @@
+"""Experts whose scores are added: a graph expert, one that reads texts, neighbors, popularity.
+
+Each expert is trained by itself, with a temperature and a loss of its own: under one loss on the
+sum of the scores, what one expert explains, the others do not learn. Their scores are brought to
+the same spread and added with weights,
+
+    s_ui = Σ_e w_e / σ_e · s^e_ui,      σ_e: standard deviation of s^e_ui − mean_i s^e_ui,
+
+which is still one inner product: of all their columns side by side.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from symcere_jax.data.interactions import Interactions
+from symcere_jax.models.fold_in import FoldIn
+from symcere_jax.models.scores import Embeddings
+from symcere_jax.models.word_neighbors import WordNeighbors
+from symcere_jax.settings import NEIGHBORS
+
+POPULARITY = "popularity"
+# Of the squared norm of the items' columns, so that an expert of no weight can still be searched by
+# text, and does not outweigh others in the cosines of items.
+_LEAST_SHARE = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """What the columns of an expert are multiplied by.
+
+    Attributes:
+        users: the columns of the users.
+        items: the columns of the items.
+    """
+
+    users: float = 1.0
+    items: float = 1.0
+
+    @property
+    def weight(self) -> float:
+        """What the expert's scores are multiplied by."""
+        return self.users * self.items
+
+
+def score_spread(embeddings: Embeddings) -> float:
+    """The standard deviation of all scores, each less the mean of its user; 0 for no users."""
+    joined = embeddings.joined()
+    users, items, bias = (
+        np.asarray(x, np.float64) for x in (joined.users, joined.items, joined.item_bias)
+    )
+    n_users, n_items = max(len(users), 1), max(len(items), 1)
+    items, bias = items - items.mean(axis=0), bias - bias.mean()
+    squares = np.vdot(users.T @ users / n_users, items.T @ items / n_items)
+    cross = users.sum(axis=0) / n_users @ (items.T @ bias / n_items)
+    return float(np.sqrt(max(squares + 2 * cross + (bias**2).mean(), 0.0)))
+
+
+def column_shares(
+    experts: Mapping[str, Embeddings], weights: Mapping[str, float]
+) -> dict[str, Share]:
+    """How weights of scores are shared by the columns of users and items.
+
+    Items have columns in proportion to the square root of what these add to the scores: cosines of
+    items heed the experts as scores do.
+
+    Args:
+        experts: the embeddings of each.
+        weights: what the scores of each are multiplied by.
+    """
+    norms, sizes = {}, {}
+    for name, embeddings in experts.items():
+        users, items = (
+            np.sqrt((np.asarray(x, np.float64) ** 2).sum(axis=1).mean())
+            for x in (embeddings.users, embeddings.items)
+        )
+        if users * items > 0:
+            norms[name], sizes[name] = items, weights[name] * users * items
+    total = sum(sizes.values()) or 1.0
+    parts = {name: max(size / total, _LEAST_SHARE) for name, size in sizes.items()}
+    result = {}
+    for name in experts:
+        items = 1.0
+        if name in parts:
+            items = float(np.sqrt(parts[name] / sum(parts.values())) / norms[name])
+        result[name] = Share(weights[name] / items, items)
+    return result
+
+
+def mix(experts: Mapping[str, Embeddings], shares: Mapping[str, Share]) -> Embeddings:
+    """Embeddings whose scores are the weighted sum of those of the experts.
+
+    Args:
+        experts: the embeddings of each.
+        shares: what the columns of each are multiplied by.
+    """
+    columns: dict[str, jax.Array] = {}
+    for field in ("users", "items", "user_neighbors", "item_neighbors"):
+        side = "users" if field.startswith("user") else "items"
+        scaled = [
+            array * getattr(shares[name], side)
+            for name, embeddings in experts.items()
+            if (array := getattr(embeddings, field)) is not None
+        ]
+        if scaled:
+            columns[field] = jnp.concatenate(scaled, axis=1)
+    biases = [shares[name].weight * each.item_bias for name, each in experts.items()]
+    return Embeddings(**columns, item_bias=jnp.stack(biases).sum(axis=0))
+
+
+def neighbor_embeddings(neighbors: WordNeighbors, items: Interactions) -> Embeddings:
+    """Neighbors as an expert: columns without training.
+
+    Args:
+        neighbors: the items as neighbors of each other.
+        items: training items of the users.
+    """
+    n_items = len(neighbors.features)
+    return Embeddings(
+        users=jnp.zeros((items.n_users, 0)),
+        items=jnp.zeros((n_items, 0)),
+        item_bias=jnp.zeros(n_items),
+        user_neighbors=jnp.asarray(neighbors.user_columns(items)),
+        item_neighbors=jnp.asarray(neighbors.features),
+    )
+
+
+def popularity_embeddings(n_interactions: np.ndarray, n_users: int) -> Embeddings:
+    """Popularity as an expert: `log(1 + n)` for everyone.
+
+    Args:
+        n_interactions: `[n_items]`, training interactions of each item.
+        n_users: number of users.
+    """
+    return Embeddings(
+        users=jnp.zeros((n_users, 0)),
+        items=jnp.zeros((len(n_interactions), 0)),
+        item_bias=jnp.log1p(jnp.asarray(n_interactions, jnp.float32)),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+    """Trained experts, ready to embed new users and items side by side; in host memory.
+
+    Attributes:
+        experts: those that are trained, in the order of their columns.
+        shares: what the columns of each expert are multiplied by.
+        neighbors: the items as neighbors of each other; None where they do not count.
+    """
+
+    experts: Mapping[str, FoldIn]
+    shares: Mapping[str, Share]
+    neighbors: WordNeighbors | None = None
+
+    def user_rows(
+        self, items: Interactions, text: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """The rows of new users in `Embeddings`, by the name of the field.
+
+        Args:
+            items: of each user.
+            text: float `[n, width]` features of each user's own reviews, of any length; 0 for a
+                user without; None where no user has any.
+        """
+        columns = [
+            expert.users(items, text)[0] * np.float32(self.shares[name].users)
+            for name, expert in self.experts.items()
+        ]
+        rows = {"users": np.concatenate(columns, axis=1)}
+        if self.neighbors is not None:
+            near = self.neighbors.user_columns(items)
+            rows["user_neighbors"] = near * np.float32(self.shares[NEIGHBORS].users)
+        return rows
+
+    def items(self, text: np.ndarray) -> np.ndarray:
+        """The columns of new items, float32 `[n, dim]`.
+
+        Args:
+            text: float `[n, width]` features of reviews or descriptions, of any length.
+        """
+        columns = [
+            expert.items(text) * np.float32(self.shares[name].items)
+            for name, expert in self.experts.items()
+        ]
+        return np.concatenate(columns, axis=1)
+
+    def item_rows(self, text: np.ndarray, n_interactions: np.ndarray) -> dict[str, np.ndarray]:
+        """The rows of new items in `Embeddings`, by the name of the field.
+
+        Args:
+            text: as in `items`.
+            n_interactions: float `[n]`, how many are assumed of each.
+        """
+        rows = {"items": self.items(text), "item_bias": self.item_bias(n_interactions)}
+        if self.neighbors is not None:
+            near = self.neighbors.features_of(text)
+            rows["item_neighbors"] = near * np.float32(self.shares[NEIGHBORS].items)
+        return rows
+
+    def item_bias(self, n_interactions: np.ndarray) -> np.ndarray:
+        """What n interactions add to the scores of items, float32 `[n_items]`."""
+        bias = np.zeros(len(n_interactions), np.float32)
+        if POPULARITY in self.shares:
+            bias += np.float32(self.shares[POPULARITY].weight) * np.log1p(n_interactions)
+        for name, expert in self.experts.items():
+            bias += np.float32(self.shares[name].weight) * expert.item_bias(n_interactions)
+        return bias
+
+    def with_items(self, text: np.ndarray, n_interactions: np.ndarray) -> "Mixture":
+        """One that knows new items as well, behind the others.
+
+        Args:
+            text: as in `items`.
+            n_interactions: as in `item_rows`.
+        """
+        return dataclasses.replace(
+            self,
+            experts={
+                name: expert.with_items(text, n_interactions)
+                for name, expert in self.experts.items()
+            },
+            neighbors=self.neighbors and self.neighbors.with_items(text),
+        )

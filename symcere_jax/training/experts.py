@@ -1,0 +1,294 @@
+"""The training of a run: its experts one after another, then the weights of their scores.
+
+    <workdir>/experts/<name>/    the run of each expert that is trained, with checkpoints and log
+    <workdir>/checkpoints/       the embeddings of all side by side, written at the end
+
+Experts are trained apart, and each until it gains no more. They cost what one step on all of them
+would, for message passing does not mix columns, and an expert that has learned enough does not have
+to go on for the sake of another. A run of a single expert has its checkpoints in the workdir.
+"""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from symcere_jax.callbacks import ShouldStop
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.errors import CheckpointError
+from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
+from symcere_jax.models import (
+    POPULARITY,
+    Embeddings,
+    Share,
+    WordNeighbors,
+    column_shares,
+    mix,
+    neighbor_embeddings,
+    popularity_embeddings,
+    resolve,
+    score_factors,
+    score_spread,
+)
+from symcere_jax.settings import GRAPH, NEIGHBORS, ResolvedSettings, Settings
+from symcere_jax.text.item_words import item_words
+from symcere_jax.training import multiprocess
+from symcere_jax.training.checkpoints import (
+    EXPERTS_FOLDER,
+    KEEP,
+    Checkpoints,
+    Expert,
+    Metadata,
+    Progress,
+)
+from symcere_jax.training.expert_weights import choose_weights
+from symcere_jax.training.loop import (
+    SECONDS_BETWEEN_CHECKPOINTS,
+    TrainResult,
+    claimed,
+    train_expert,
+)
+from symcere_jax.training.observer import Observer
+from symcere_jax.training.trained import (
+    as_arrays,
+    id_files,
+    load_embeddings,
+    training_items,
+)
+
+
+def train(
+    settings: Settings,
+    dataset: ReviewDataset,
+    workdir: str | Path,
+    *,
+    resume: bool = True,
+    warm_start: str | Path | None = None,
+    keep_checkpoints: int = KEEP,
+    checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
+    observer: Observer | None = None,
+    should_stop: ShouldStop = lambda: False,
+) -> TrainResult:
+    """Trains a model, or resumes the run of a workdir.
+
+    Args:
+        settings: what is None there is chosen from the data.
+        dataset: the prepared folder.
+        workdir: gets checkpoints and logs.
+        resume: resume from the workdir's newest checkpoints; else a workdir with one is refused.
+        warm_start: workdir of an earlier run to start from, on the same data or on what it was
+            before reviews were appended; without effect where a run is resumed.
+        keep_checkpoints: how many checkpoints to keep: of two, one serves if the other is damaged.
+        checkpoint_seconds: seconds between two checkpoints.
+        observer: is told about the progress, in the primary process.
+        should_stop: asked between calls of the device; if true, a checkpoint is written and the run
+            ends, to be resumed later.
+
+    Raises:
+        CheckpointError: the workdir holds a run with other settings or data, or `resume` is off
+            and it holds any.
+        BusyError: another process trains in the workdir.
+        StorageError: the disk is full.
+        ConfigError: settings and data or devices do not fit together.
+        SymcereError: the loss is not finite.
+    """
+    started = time.monotonic()
+    workdir = Path(workdir)
+    resolved = resolve(settings, dataset)
+    options: dict[str, Any] = {
+        "keep_checkpoints": keep_checkpoints,
+        "checkpoint_seconds": checkpoint_seconds,
+        "observer": observer,
+        "should_stop": should_stop,
+    }
+    if len(resolved.expert_names) == 1:
+        return train_expert(
+            settings, dataset, workdir, resume=resume, warm_start=warm_start, **options
+        )
+    results: dict[str, TrainResult] = {}
+    with contextlib.ExitStack() as stack:
+        multiprocess.run_on_primary(lambda: stack.enter_context(claimed(workdir)))
+        _check_workdir(workdir, resolved, dataset, resume)
+        for name, changes in trained_experts(resolved).items():
+            earlier = None if warm_start is None else Path(warm_start) / EXPERTS_FOLDER / name
+            expert = settings.replace(**changes)
+            folder = workdir / EXPERTS_FOLDER / name
+            result = train_expert(expert, dataset, folder, warm_start=earlier, **options)
+            results[name] = result
+            if result.stop == "request":
+                return _joint_result(results, started)
+        weights = _put_together(resolved, dataset, workdir, list(results), should_stop)
+    joint = _joint_result(results, started)
+    if weights is None:
+        return dataclasses.replace(joint, stop="request")
+    score = Checkpoints(workdir).metadata().progress.best_score
+    return dataclasses.replace(joint, weights=weights, best_score=score)
+
+
+def trained_experts(settings: ResolvedSettings) -> dict[str, dict[str, Any]]:
+    """The experts of a run that are trained, with the settings that each changes."""
+    experts: dict[str, dict[str, Any]] = {}
+    for name in settings.expert_names:
+        if name == GRAPH:
+            for place in range(settings.graph_seeds):
+                # None of them is one of another run, whose seed differs by a little.
+                seed = (settings.seed + (place << 16)) % 2**32
+                experts[f"{GRAPH}_{place}"] = {"experts": GRAPH, "seed": seed}
+        elif name != NEIGHBORS:
+            experts[name] = {"experts": name}
+    return experts
+
+
+def _check_workdir(
+    workdir: Path, settings: ResolvedSettings, dataset: ReviewDataset, resume: bool
+) -> None:
+    """Refuses a workdir that holds another run, which the runs of the experts cannot see."""
+    checkpoints = Checkpoints(workdir)
+    folders = [workdir, *(workdir / EXPERTS_FOLDER / name for name in trained_experts(settings))]
+    if not resume and any(Checkpoints(folder).numbers() for folder in folders):
+        raise CheckpointError(
+            f"{workdir} already holds a run: resume it with --resume, or choose another --workdir"
+        )
+    if checkpoints.numbers():
+        metadata = checkpoints.metadata()
+        metadata.check_dataset(dataset)
+        if not metadata.experts:
+            raise CheckpointError(
+                f"{workdir} holds a run of --experts={metadata.settings.experts} alone; choose "
+                "another --workdir"
+            )
+
+
+def _put_together(
+    settings: ResolvedSettings,
+    dataset: ReviewDataset,
+    workdir: Path,
+    trained: list[str],
+    should_stop: ShouldStop,
+) -> dict[str, float] | None:
+    """Chooses the weights of the experts and writes the embeddings of all, unless that is done.
+
+    Returns:
+        The weights by kind of expert; None if it was told to stop.
+    """
+    runs = {name: Checkpoints(workdir / EXPERTS_FOLDER / name).metadata() for name in trained}
+    if _weights_of(workdir, settings, runs) is None:
+        multiprocess.run_on_primary(
+            lambda: _write_mixture(settings, dataset, workdir, runs, should_stop)
+        )
+    return _weights_of(workdir, settings, runs)
+
+
+def _weights_of(
+    workdir: Path, settings: ResolvedSettings, runs: Mapping[str, Metadata]
+) -> dict[str, float] | None:
+    """The weights by kind of expert, if the workdir has those of these runs."""
+    checkpoints = Checkpoints(workdir)
+    if not checkpoints.numbers():
+        return None
+    metadata = checkpoints.metadata()
+    stored = {
+        name: (expert.best_step, expert.best_score)
+        for name, expert in metadata.experts.items()
+        if name not in (NEIGHBORS, POPULARITY)
+    }
+    best = {name: (run.progress.best_step, run.progress.best_score) for name, run in runs.items()}
+    if stored != best or metadata.settings != settings:
+        return None
+    weights: dict[str, float] = {}
+    for name, expert in metadata.experts.items():
+        kind = _kind(name)
+        weights[kind] = weights.get(kind, 0.0) + expert.weight
+    return weights
+
+
+def _write_mixture(
+    settings: ResolvedSettings,
+    dataset: ReviewDataset,
+    workdir: Path,
+    runs: Mapping[str, Metadata],
+    should_stop: ShouldStop,
+) -> None:
+    items = training_items(dataset, settings)
+    n_interactions = np.bincount(items.indices, minlength=dataset.n_items)
+    # Popularity first: where nothing is known, it wins.
+    experts = {POPULARITY: popularity_embeddings(n_interactions, dataset.n_users)}
+    for name in runs:
+        experts[name], _ = load_embeddings(workdir / EXPERTS_FOLDER / name, dataset)
+    parts: dict[str, Any] = {}
+    if NEIGHBORS in settings.expert_names:
+        text = dataset.text_features(settings.text_encoder, "items")
+        neighbors = WordNeighbors.fit(item_words(dataset), text)
+        if neighbors.features.size:  # some items share words
+            experts[NEIGHBORS] = neighbor_embeddings(neighbors, items)
+            parts["neighbors"] = as_arrays(neighbors)
+    scales = {name: _inverse(score_spread(expert)) for name, expert in experts.items()}
+    kinds: dict[str, Embeddings] = {}
+    for kind in dict.fromkeys(map(_kind, experts)):
+        alike = {name: expert for name, expert in experts.items() if _kind(name) == kind}
+        kinds[kind] = mix(alike, {name: Share(scales[name]) for name in alike})
+        scale = _inverse(score_spread(kinds[kind]))
+        kinds[kind] = mix({kind: kinds[kind]}, {kind: Share(scale)})
+        scales |= {name: scales[name] * scale for name in alike}
+    weights = dict.fromkeys(kinds, 1 / (len(kinds) - 1)) | {POPULARITY: 0.0}
+    if settings.expert_weights == "validation" and len(dataset.valid):
+        chosen = choose_weights(kinds, dataset, should_stop)
+        if chosen is None:
+            return
+        weights = chosen
+    shares = column_shares(experts, {name: weights[_kind(name)] * scales[name] for name in experts})
+    embeddings = mix(experts, shares)
+    score = None
+    if len(dataset.valid):
+        metrics = evaluate(score_factors, embeddings.factors(), dataset, "valid", ks=(10,)).metrics
+        score = metrics[PRIMARY_METRIC]
+    n_alike = {kind: sum(_kind(name) == kind for name in experts) for kind in kinds}
+    longest = max(runs.values(), key=lambda run: run.progress.step)
+    progress = Progress(
+        step=longest.progress.step,
+        best_score=score,
+        best_step=max(run.progress.best_step for run in runs.values()),
+        epochs_without_gain=settings.patience,
+    )
+    metadata = dataclasses.replace(
+        longest,
+        settings=settings,
+        progress=progress,
+        experts={
+            name: Expert(
+                weight=weights[_kind(name)] / n_alike[_kind(name)],
+                users=shares[name].users,
+                items=shares[name].items,
+                best_step=runs[name].progress.best_step if name in runs else 0,
+                best_score=runs[name].progress.best_score if name in runs else None,
+            )
+            for name in experts
+        },
+    )
+    parts["embeddings"] = as_arrays(embeddings)
+    Checkpoints(workdir).save(parts, metadata, ids=id_files(dataset), keep=1)
+
+
+def _kind(name: str) -> str:
+    """Of experts that differ in their seeds alone, what they have in common: "graph_0", "graph"."""
+    return name.partition("_")[0]
+
+
+def _inverse(x: float) -> float:
+    return 1 / x if x > 0 else 0.0
+
+
+def _joint_result(results: Mapping[str, TrainResult], started: float) -> TrainResult:
+    """How a run ended, from the ends of those of its experts."""
+    ends = {result.stop for result in results.values()}
+    return TrainResult(
+        stop="request" if "request" in ends else "epochs" if "epochs" in ends else "patience",
+        epochs=max(result.epochs for result in results.values()),
+        best_epoch=max(result.best_epoch for result in results.values()),
+        best_score=None,
+        seconds=time.monotonic() - started,
+    )
