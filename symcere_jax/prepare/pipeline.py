@@ -21,6 +21,7 @@ from symcere_jax.prepare.check.splits import against_policy
 from symcere_jax.prepare.encode.encoders import configured_encoder
 from symcere_jax.prepare.encode.stored_encoder import stored_encoders
 from symcere_jax.prepare.encode.stored_reviews import stored_reviews
+from symcere_jax.prepare.read.rating_scale import STARS, normalize_ratings
 from symcere_jax.prepare.read.raw_reviews import read_prepared, read_reviews
 from symcere_jax.prepare.read.review_store import ReviewStore
 from symcere_jax.prepare.select.selection import Selection, select
@@ -91,6 +92,10 @@ def _fill(
         if earlier is not None:
             read_prepared(earlier, store)
         store.finish()
+        known = None
+        if earlier is not None:
+            known = earlier.manifest.cleaning.get("rating_scale", STARS)
+        scale = normalize_ratings(store, settings, raw.dropped, raw.n_rows, known)
 
         announce(f"filtering and splitting {raw.n_rows:,} rows")
         k = settings.k_core if earlier is None else earlier.manifest.k_core
@@ -135,6 +140,7 @@ def _fill(
         cleaning={
             "settings": {name: getattr(settings, name) for name in field_types(CleaningSettings)},
             "changed_texts": raw.changed_texts,
+            "rating_scale": list(scale),
         },
         statistics={
             "raw_rows": raw.n_rows,

@@ -39,8 +39,14 @@ _LEAST_MEMORY = 512 * 2**20
 class CleaningSettings(SettingsBase):
     """Which rows are malformed, which are left out, and what changes in their texts."""
 
-    min_valid_rating: float = setting(1.0, "A lower rating is an error.")
-    max_valid_rating: float = setting(5.0, "A higher rating is an error.")
+    min_valid_rating: float | None = setting(
+        None,
+        "Lowest rating of the scale, from which ratings are brought to 1 … 5; a lower one is an "
+        "error. Default: that of the scale that fits, of 0 … 1, 1 … 5, 0 … 10, −5 … 5 and others.",
+    )
+    max_valid_rating: float | None = setting(
+        None, "Highest rating of the scale; a higher one is an error."
+    )
     on_bad_row: Literal["fail", "skip"] = setting(
         "fail", "At a malformed row, end the run, or skip and count it."
     )
@@ -66,10 +72,11 @@ class CleaningSettings(SettingsBase):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.min_valid_rating > self.max_valid_rating:
+        low = 1.0 if self.min_valid_rating is None else self.min_valid_rating
+        high = 5.0 if self.max_valid_rating is None else self.max_valid_rating
+        if low >= high:
             raise ConfigError(
-                f"--min_valid_rating={self.min_valid_rating} is above "
-                f"--max_valid_rating={self.max_valid_rating}"
+                f"--min_valid_rating={low} must be below --max_valid_rating={high}; give both"
             )
 
 

@@ -4,6 +4,7 @@ from rich.table import Table
 from rich.text import Text
 
 from symcere_jax.data import Manifest
+from symcere_jax.prepare.read.rating_scale import STARS
 
 
 def summary(manifest: Manifest, seconds: float) -> Table:
@@ -21,6 +22,9 @@ def summary(manifest: Manifest, seconds: float) -> Table:
     for change, n_texts in manifest.cleaning["changed_texts"].items():
         if n_texts:
             table.add_row(f"  texts: {change}", f"{n_texts:,}")
+    low, high = manifest.cleaning.get("rating_scale", STARS)
+    if (low, high) != STARS:
+        table.add_row("  ratings: brought to 1 … 5", f"{low:g} … {high:g}")
     table.add_row("users", f"{manifest.n_users:,}")
     table.add_row("items", f"{manifest.n_items:,}")
     table.add_row("reviews", f"{manifest.n_reviews:,}")

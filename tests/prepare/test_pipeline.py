@@ -306,7 +306,11 @@ def test_bad_rows_of_item_metadata_are_counted_and_limited(tmp_path, rows, write
 
 @pytest.mark.parametrize("setting", ["drop_empty_text", "on_bad_row"])
 def test_a_file_of_which_no_row_is_left(tmp_path, write_rows, setting):
-    path = write_rows([{"user_id": "a", "item_id": "x", "rating": 9 if "bad" in setting else 3}])
-    settings = {"drop_empty_text": True} if "empty" in setting else {"on_bad_row": "skip"}
+    path = write_rows([{"user_id": "a", "item_id": "x", "rating": 9}])
+    settings = (
+        {"drop_empty_text": True}
+        if "empty" in setting
+        else {"on_bad_row": "skip", "max_valid_rating": 5.0}
+    )
     with pytest.raises(DataError, match=r"no review is left of 1 rows \(dropped: 1 "):
         prepare(preparation(tmp_path, path, **settings, max_bad_share=1.0))

@@ -20,7 +20,7 @@ from symcere_jax.prepare.sources import SOURCES
         ({"valid_share": -0.1}, "--valid_share is -0.1"),
         ({"test_share": float("nan")}, "--test_share is nan"),
         ({"valid_share": 0.5, "test_share": 0.5}, "their sum must be below 1"),
-        ({"min_valid_rating": 6.0}, "--min_valid_rating=6.0 is above --max_valid_rating=5.0"),
+        ({"min_valid_rating": 6.0}, "--min_valid_rating=6.0 must be below --max_valid_rating=5.0"),
         ({"split": "random"}, "--split is 'random', must be one of: ratio, leave_one_out"),
         ({"text_encoder": "bert"}, "--text_encoder is 'bert'"),
         ({"input": Path("x.csv")}, "--input is given"),

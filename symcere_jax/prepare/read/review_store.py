@@ -77,6 +77,14 @@ class ReviewStore:
         path = str(self._raw_path).replace("'", "''")
         self.execute(f"CREATE VIEW raw AS FROM read_parquet('{path}')")
 
+    def replace_ratings(self, rating: str, *, where: str) -> None:
+        """Gives rows of `raw` other ratings, by an expression of SQL, and leaves out some."""
+        path = str(self._raw_path).replace("'", "''")
+        self.execute(
+            f"CREATE OR REPLACE VIEW raw AS SELECT * REPLACE ({rating} AS rating) "
+            f"FROM read_parquet('{path}') WHERE {where}"
+        )
+
     def label(self, label: str) -> int:
         """The number of a file, for the column `file` of `raw`; `label` is its name in messages."""
         return self._labels.setdefault(label, len(self._labels))

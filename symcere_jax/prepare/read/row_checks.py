@@ -48,16 +48,10 @@ def _problems(block: RawBlock, settings: PrepareSettings) -> Iterator[_Problem]:
         text = f"no {block.field(column)}; every review needs a user and an item"
         yield blank.to_numpy(), f"no {column}", lambda row, text=text: text  # type: ignore[misc]
     rating = table["rating"]
-    # NaN compares false, so it is not valid either.
-    low, high = settings.min_valid_rating, settings.max_valid_rating
-    valid = pc.and_(pc.greater_equal(rating, low), pc.less_equal(rating, high))
     yield (
-        pc.invert(valid).fill_null(False).to_numpy(),
+        pc.invert(pc.is_finite(rating)).fill_null(False).to_numpy(),
         "rating out of range",
-        lambda row: (
-            f"{block.field('rating')} is {rating[row].as_py():g}, must be in {low:g} … {high:g}"
-            "; other scales need --min_valid_rating and --max_valid_rating"
-        ),
+        lambda row: f"{block.field('rating')} is {rating[row].as_py():g}, no number",
     )
     time = table["timestamp"]
     far = pc.or_(pc.greater(time, _LARGEST_SECOND), pc.less(time, -_LARGEST_SECOND))
