@@ -201,12 +201,33 @@ class ReviewDataset:
         Raises:
             DataError: the file is not readable.
         """
-        path = self.file(schema.REVIEWS)
+        yield from self._batches(schema.REVIEWS, n_rows, columns)
+
+    def _batches(
+        self, name: str, n_rows: int, columns: Sequence[str] | None
+    ) -> Iterator[pa.RecordBatch]:
+        path = self.file(name)
         try:
             with pq.ParquetFile(path) as file:
                 yield from file.iter_batches(n_rows, columns=columns)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{path}: not readable ({error}); prepare the data again") from None
+
+    def extra_texts(self, n_rows: int) -> Iterator[pa.RecordBatch]:
+        """Items and texts of training reviews whose authors are no users, some at a time.
+
+        Raises:
+            DataError: the file is not readable.
+        """
+        if schema.EXTRA_TEXTS in self.manifest.files:
+            yield from self._batches(schema.EXTRA_TEXTS, n_rows, ["item", "text"])
+
+    def extra_counts(self) -> np.ndarray:
+        """Number of such texts of each item, int64 `[n_items]`."""
+        counts = np.zeros(self.n_items, np.int64)
+        for batch in self.extra_texts(1 << 16):
+            counts += np.bincount(batch.column("item").to_numpy(), minlength=self.n_items)
+        return counts
 
     def user_ids(self) -> np.ndarray:
         """External ids of the users, `[n_users]`, by row."""

@@ -6,6 +6,8 @@
     items.parquet            item (int32 row), item_id (string); where known: title, categories
     reviews.parquet          user, item (int32), rating (float32 or null), timestamp (int64 seconds
                              or null), split (string), text (string); sorted by user, then item
+    extra_texts.parquet      item (int32), text: training reviews whose authors are no users; where
+                             there are any
     train.npy valid.npy test.npy    int32 [n, 2] pairs (user, item), sorted
     text/<encoder>/reviews.npy      float [n_reviews, width], row r encodes review r
     text/<encoder>/users.npy        float [n_users, width], from training reviews only
@@ -31,9 +33,11 @@ MANIFEST = "manifest.json"
 USERS = "users.parquet"
 ITEMS = "items.parquet"
 REVIEWS = "reviews.parquet"
+EXTRA_TEXTS = "extra_texts.parquet"
 TEXT_FOLDER = "text"
 _MAX_BYTES = 1 << 28  # of a manifest
 SPLITS = ("train", "valid", "test")
+EXTRA = "extra"  # in raw data: a row outside the k-core that may be learned from
 
 
 def pairs_file(split: str) -> str:

@@ -22,7 +22,8 @@ class ModelInputs:
         user_degree: float32 `[n_users]`, positive training interactions of each user.
         item_degree: float32 `[n_items]`, positive training interactions of each item.
         user_reviews: float32 `[n_users]`, training reviews that make up the text of a user.
-        item_reviews: float32 `[n_items]`, training reviews that make up the text of an item.
+        item_reviews: float32 `[n_items]`, training reviews that make up the text of an item, those
+            of authors who are no users included.
     """
 
     adjacency: Adjacency
@@ -53,6 +54,7 @@ class ModelInputs:
             ]
             for pairs in (interactions, dataset.train)
         )
+        reviews[1] += jnp.asarray(dataset.extra_counts(), jnp.float32)
         user_text = item_text = None
         if settings.text_encoder != NONE:
             user_text, item_text = (

@@ -24,13 +24,18 @@ from symcere_jax.prepare.encode.stored_reviews import stored_reviews
 from symcere_jax.prepare.read.rating_scale import STARS, normalize_ratings
 from symcere_jax.prepare.read.raw_reviews import read_prepared, read_reviews
 from symcere_jax.prepare.read.review_store import ReviewStore
+from symcere_jax.prepare.select.outside import add_outside
 from symcere_jax.prepare.select.selection import Selection, select
 from symcere_jax.prepare.settings import CleaningSettings, PrepareSettings
 from symcere_jax.prepare.sources import SOURCES, Source, download
 from symcere_jax.prepare.split.assignment import cold_counts, split_appended, split_reviews
 from symcere_jax.prepare.write.features import encode_into
 from symcere_jax.prepare.write.output_folder import check_output, locked_output, new_folder
-from symcere_jax.prepare.write.prepared_tables import file_entries, write_tables
+from symcere_jax.prepare.write.prepared_tables import (
+    file_entries,
+    write_extra_texts,
+    write_tables,
+)
 from symcere_jax.text import TextEncoder
 
 
@@ -99,7 +104,14 @@ def _fill(
 
         announce(f"filtering and splitting {raw.n_rows:,} rows")
         k = settings.k_core if earlier is None else earlier.manifest.k_core
-        selection = select(store, scratch, k=k, drop_copies=settings.drop_copies, earlier=earlier)
+        selection = select(
+            store,
+            scratch,
+            k=k,
+            drop_copies=settings.drop_copies,
+            keep_dropped=settings.keep_dropped,
+            earlier=earlier,
+        )
         # Split first: all that follows may learn from training reviews only.
         if earlier is None:
             split = split_reviews(selection, store, settings)
@@ -108,6 +120,22 @@ def _fill(
             split = split_appended(selection, store, settings, min_history)
             if not selection.is_new.any():
                 raise DataError(f"nothing in {settings.input} is new to {earlier.folder}")
+
+        extra: dict[str, int] = {}
+        if selection.outside is not None:
+            announce(f"adding {len(selection.outside.row):,} reviews from outside the k-core")
+            n_reviews, n_users = len(selection), selection.n_users
+            texts = add_outside(selection, store)
+            write_extra_texts(folder, store, selection, texts)
+            extra = {
+                "extra_texts": len(texts.row),
+                "extra_reviews": len(selection) - n_reviews,
+                "extra_users": selection.n_users - n_users,
+            }
+        elif earlier is not None and schema.EXTRA_TEXTS in earlier.manifest.files:
+            shutil.copyfile(earlier.file(schema.EXTRA_TEXTS), folder / schema.EXTRA_TEXTS)
+            names = ("extra_texts", "extra_reviews", "extra_users")
+            extra = {name: earlier.manifest.statistics[name] for name in names}
 
         announce(f"writing {len(selection):,} reviews")
         metadata = source.item_file(settings) is not None
@@ -146,6 +174,7 @@ def _fill(
             "raw_rows": raw.n_rows,
             "bad_rows_of_item_metadata": raw.n_bad_items,
             **counts,
+            **extra,
             **cold_counts(selection),
         },
     )

@@ -33,6 +33,7 @@ SPLIT_POLICIES = get_args(SplitPolicy)
 
 _UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _LEAST_MEMORY = 512 * 2**20
+_NEW_ALONE = ("global_time", "cold_item", "cold_user")  # splits whose held-out part must be new
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,12 @@ class CleaningSettings(SettingsBase):
         "Of a user's reviews of the same text, such as copies at variants of a product, keep the "
         "latest. Texts are compared by letters and digits, of which there must be 20; default: on, "
         "unless rows carry a split.",
+    )
+    keep_dropped: bool = setting(
+        False,
+        "Learn from reviews outside the k-core, too: those of users with two or more train, the "
+        "texts of the others count for their items. Runs of twelve words that are held out, and "
+        "who is evaluated, stay as they are. Rows of split 'extra' are such reviews as well.",
     )
     max_words: int | None = setting(
         None, "Cut texts to that many words; default: keep them whole.", minimum=1
@@ -186,6 +193,12 @@ class PrepareSettings(TextSettings, CleaningSettings, SplitSettings):
             raise ConfigError(f"--input is missing: --source={self.source} reads a file or folder")
         if self.append and self.split not in (None, "predefined", "ratio"):
             raise ConfigError(f"--append cannot split by --split={self.split}; use ratio, or none")
+        if self.keep_dropped and (self.append or self.split in _NEW_ALONE):
+            with_what = "append" if self.append else f"split={self.split}"
+            raise ConfigError(
+                f"--keep_dropped does not go with --{with_what}: of the reviews that it keeps, "
+                "some may be later than what is held out, or of cold items or users"
+            )
         if self.sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
             raise ConfigError(f"--sha256 is {self.sha256!r}, must be 64 hexadecimal digits")
 

@@ -41,6 +41,9 @@ def summary(manifest: Manifest, seconds: float) -> Table:
     ):
         table.add_row(shown, f"{counts[name]:,}")
     for name, shown in (
+        ("extra_users", "training users from outside the k-core"),
+        ("extra_reviews", "training reviews from there"),
+        ("extra_texts", "texts of items from there"),
         ("bad_rows_of_item_metadata", "bad rows of item metadata"),
         ("items_without_metadata", "items without metadata"),
     ):

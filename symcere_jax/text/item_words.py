@@ -1,5 +1,7 @@
 """The words of all reviews of an item, weighted by how few items have them."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import scipy.sparse
 
@@ -29,10 +31,7 @@ def item_words(dataset: ReviewDataset) -> scipy.sparse.csr_matrix:
     from sklearn.feature_extraction.text import TfidfTransformer  # slow to import
 
     counts: scipy.sparse.csr_matrix | None = None
-    for batch in dataset.review_batches(_BATCH, ["item", "split", "text"]):
-        rows = np.flatnonzero(batch["split"].to_numpy(zero_copy_only=False) == "train")
-        texts = batch["text"].take(rows).to_pylist()
-        items = batch["item"].to_numpy()[rows]
+    for items, texts in _training_texts(dataset):
         words = sum_rows(hash_terms(map(split_words, texts)), items, dataset.n_items)
         counts = words if counts is None else counts + words
     if counts is None:
@@ -43,3 +42,12 @@ def item_words(dataset: ReviewDataset) -> scipy.sparse.csr_matrix:
         return counts[:, :0]
     kept = counts.tocsc()[:, buckets].tocsr()
     return TfidfTransformer(sublinear_tf=True).fit_transform(kept)
+
+
+def _training_texts(dataset: ReviewDataset) -> Iterator[tuple[np.ndarray, list[str]]]:
+    """Items and texts of training reviews, some at a time."""
+    for batch in dataset.review_batches(_BATCH, ["item", "split", "text"]):
+        rows = np.flatnonzero(batch["split"].to_numpy(zero_copy_only=False) == "train")
+        yield batch["item"].to_numpy()[rows], batch["text"].take(rows).to_pylist()
+    for batch in dataset.extra_texts(_BATCH):
+        yield batch["item"].to_numpy(), batch["text"].to_pylist()

@@ -19,6 +19,7 @@ CHECKS: dict[str, Check] = {
     "k-core": stored_files.check_core,
     "no held-out edge in train": splits.check_held_out_edges,
     "split policy": splits.check_policy,
+    "no near copy of what is held out": splits.check_near_copies,
 }
 
 # What reading a file of arbitrary content may raise.

@@ -7,9 +7,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from symcere_jax.data import ReviewDataset, schema
+from symcere_jax.prepare.select.outside import held_out_runs, repeats
 from symcere_jax.prepare.settings import SPLIT_POLICIES
 
 _BATCH_ROWS = 1 << 16
+
+
+def check_near_copies(dataset: ReviewDataset) -> Iterator[str]:
+    """No text from outside the k-core has a run of twelve words of a held-out review."""
+    manifest = dataset.manifest
+    if not {"extra_texts", "extra_reviews"} & {k for k, n in manifest.statistics.items() if n}:
+        return
+    users = np.concatenate([dataset.interactions(name)[:, 0] for name in schema.SPLITS])
+    n_reviews = np.bincount(users, minlength=dataset.n_users)
+    held_out: list[str] = []
+    outside: list[str] = []
+    for batch in dataset.review_batches(_BATCH_ROWS, ["user", "split", "text"]):
+        in_train = batch["split"].to_numpy(zero_copy_only=False) == "train"
+        is_outside = in_train & (n_reviews[batch["user"].to_numpy()] < manifest.k_core)
+        held_out += batch["text"].filter(pa.array(~in_train)).to_pylist()
+        outside += batch["text"].filter(pa.array(is_outside)).to_pylist()
+    runs = held_out_runs(iter(held_out))
+    for batch in dataset.extra_texts(_BATCH_ROWS):
+        outside += batch["text"].to_pylist()
+    n_copies = sum(repeats(text, runs) for text in outside)
+    if n_copies:
+        yield f"{n_copies} texts from outside the k-core repeat twelve words of a held-out review"
 
 
 def check_held_out_edges(dataset: ReviewDataset) -> Iterator[str]:

@@ -71,11 +71,14 @@ def check_counts(dataset: ReviewDataset) -> Iterator[str]:
         yield f"{manifest.n_reviews} reviews, but {n_pairs} pairs over all splits"
     counted = dict(manifest.statistics)
     n_dropped = sum(manifest.dropped.values())
-    if counted.get("raw_rows", -1) != n_dropped + manifest.n_reviews:
+    n_kept = manifest.n_reviews + counted.get("extra_texts", 0)
+    if counted.get("raw_rows", -1) != n_dropped + n_kept:
         yield (
-            f"{counted.get('raw_rows')} raw rows are not {n_dropped} dropped and "
-            f"{manifest.n_reviews} kept ones"
+            f"{counted.get('raw_rows')} raw rows are not {n_dropped} dropped and {n_kept} kept ones"
         )
+    n_extra = int(dataset.extra_counts().sum())
+    if n_extra != counted.get("extra_texts", 0):
+        yield f"{schema.EXTRA_TEXTS} has {n_extra} rows, the manifest says otherwise"
     for place, (name, n) in enumerate((("users", dataset.n_users), ("items", dataset.n_items))):
         n_cold = n - len(np.unique(dataset.train[:, place]))
         if counted.get(f"{name}_without_training_review") != n_cold:
@@ -133,10 +136,16 @@ def check_reviews(dataset: ReviewDataset) -> Iterator[str]:
 
 
 def check_core(dataset: ReviewDataset) -> Iterator[str]:
-    """Every user and item has as many reviews as the k-core says."""
+    """Every user and item has as many reviews as the k-core says, or nothing held out."""
     k = dataset.manifest.k_core
     dropped_later = any(reason.startswith("held out") for reason in dataset.manifest.dropped)
     pairs = np.concatenate([dataset.interactions(name) for name in schema.SPLITS])
+    if dataset.manifest.statistics.get("extra_reviews"):
+        held_out = np.concatenate([dataset.valid, dataset.test])[:, 0]
+        fewest = int(np.bincount(pairs[:, 0])[held_out].min(initial=k))
+        if fewest < k:
+            yield f"a user with {fewest} reviews is held out, the manifest says k-core {k}"
+        return
     for place, (name, n) in enumerate((("user", dataset.n_users), ("item", dataset.n_items))):
         fewest = int(np.bincount(pairs[:, place], minlength=n).min())
         if fewest < (1 if dropped_later else k):

@@ -27,6 +27,8 @@ def check_text_leaks(dataset: ReviewDataset) -> Iterator[str]:
         for place, rows in enumerate(("users", "items")):
             features = dataset.text_features(encoder, rows)
             n_reviews = np.bincount(train[:, place], minlength=len(features))
+            if rows == "items":
+                n_reviews += dataset.extra_counts()
             n_leaked = int(np.any(features[n_reviews == 0] != 0, axis=1).sum())
             if n_leaked:
                 yield f"{encoder}: {n_leaked} {rows} have features, but no training review"

@@ -59,19 +59,19 @@ class StoredEncoder:
         cache = self._cache or (self._scratch and self._scratch / "vectors")
         if cache is not None:
             keep_vectors(self._fitted, cache)
-        train = np.flatnonzero(reviews.is_train)
         features = {}
         for rows, owner, n in (
-            ("users", np.asarray(reviews.user)[train], reviews.n_users),
-            ("items", np.asarray(reviews.item)[train], reviews.n_items),
+            ("users", np.asarray(reviews.user), reviews.n_users),
+            ("items", np.asarray(reviews.item), reviews.n_items),
         ):
             say(f"encoding {rows}")
-            documents = _documents(reviews.texts, train, owner, n)
+            train = np.flatnonzero(np.asarray(reviews.is_train) & (owner >= 0))
+            documents = _documents(reviews.texts, train, owner[train], n)
             blocks = map(self._fitted.encode_documents, documents)
             features[rows] = self._collect(rows, n, blocks)
         say("encoding reviews")
-        n = len(reviews.texts)
-        texts = (reviews.texts[start : start + _BLOCK] for start in range(0, n, _BLOCK))
+        n = reviews.n_own
+        texts = (reviews.texts[start : min(start + _BLOCK, n)] for start in range(0, n, _BLOCK))
         blocks = map(self._fitted.encode_texts, texts)
         features["reviews"] = self._collect("reviews", n, blocks)
         return TextFeatures(**features, settings=self._settings, fitted=self._fitted)

@@ -81,6 +81,11 @@ def stored_reviews(
                 for name in columns:
                     columns[name].append(batch.column(name).to_numpy(zero_copy_only=False))
                 train.append(is_train.to_numpy(zero_copy_only=False))
+        for item, text in _extra_texts(folder):
+            texts.append(text)
+            columns["user"].append(np.full(len(item), -1, np.int32))
+            columns["item"].append(item)
+            train.append(np.ones(len(item), bool))
         pa.default_memory_pool().release_unused()
         yield Reviews(
             texts=texts,
@@ -89,3 +94,12 @@ def stored_reviews(
             n_users=n_users,
             n_items=n_items,
         )
+
+
+def _extra_texts(folder: Path) -> Iterator[tuple[np.ndarray, pa.Array]]:
+    """Items and texts of training reviews whose authors are no users, some at a time."""
+    path = folder / schema.EXTRA_TEXTS
+    if path.exists():
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_BATCH_ROWS):
+                yield batch.column("item").to_numpy(), batch.column("text").cast(pa.large_string())

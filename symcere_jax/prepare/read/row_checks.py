@@ -6,13 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from symcere_jax.data.schema import SPLITS
+from symcere_jax.data.schema import EXTRA, SPLITS
 from symcere_jax.prepare.read.bad_rows import BadRows, RowError
 from symcere_jax.prepare.read.raw import RawBlock, shorten
 from symcere_jax.prepare.settings import PrepareSettings
 
 SPLIT_NAMES = {name: SPLITS.index(name) for name in SPLITS}
 SPLIT_NAMES |= dict.fromkeys(("validation", "dev", "val"), SPLITS.index("valid"))
+SPLIT_NAMES[EXTRA] = len(SPLITS)
 
 # Seconds of this size lie in the year 5138, milliseconds of it in 1973.
 _LARGEST_SECOND = 10**11
@@ -35,7 +36,10 @@ def well_formed(block: RawBlock, settings: PrepareSettings, bad: BadRows) -> Raw
 
 
 def split_codes(names: pa.ChunkedArray) -> pa.Array:
-    """int8 index into `SPLITS` of each split name; null where there is none, or no known one."""
+    """int8 index into `SPLITS` of each split name, null where there is none, or no known one.
+
+    That of `EXTRA` is the number of `SPLITS`.
+    """
     places = pc.index_in(names, value_set=pa.array(list(SPLIT_NAMES), pa.large_string()))
     codes = pa.chunked_array([pa.array(list(SPLIT_NAMES.values()), pa.int8())])
     return codes.take(places).combine_chunks()

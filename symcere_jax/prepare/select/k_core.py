@@ -7,7 +7,9 @@ import numpy as np
 _BLOCK = 1 << 20
 
 
-def k_core(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
+def k_core(
+    user: np.ndarray, item: np.ndarray, k: int, among: np.ndarray | None = None
+) -> np.ndarray:
     """The largest set of rows in which every user and every item occurs at least k times.
 
     Leaving out a user takes rows from items and vice versa, so it repeats until nothing changes.
@@ -18,11 +20,12 @@ def k_core(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
         user: int `[n]`, not negative.
         item: int `[n]`, not negative.
         k: least number of rows; 1 keeps all.
+        among: bool `[n]`, the rows to choose from; None: all.
 
     Returns:
         bool `[n]`, whether a row stays.
     """
-    kept = np.ones(len(user), bool)
+    kept = np.ones(len(user), bool) if among is None else among.copy()
     n_kept, n_before = len(user), -1
     while n_kept != n_before and k > 1:
         per_user, per_item = counts(user, kept), counts(item, kept)

@@ -2,17 +2,19 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from symcere_jax.data import ReviewDataset
+from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.review_store import ReviewStore
 from symcere_jax.prepare.select.k_core import blocks, counts, k_core, largest_core
 
 NO_TIME = np.iinfo(np.int64).min  # stands for a missing timestamp, and sorts before all others
 NO_SPLIT = -1
+EXTRA = len(schema.SPLITS)  # of a row that is outside the k-core whatever it is
 
 # Users and items are numbered in the order of their ids, as the bytes of UTF-8 sort, after those
 # that have a row already.
@@ -62,6 +64,27 @@ _COLUMNS = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Outside:
+    """Reviews of items in the k-core that are not in it themselves.
+
+    Attributes:
+        row: int64 `[n]`, row of the raw table.
+        user: int64 `[n]`, place of the user among all users of the raw data.
+        item: int64 `[n]`, place of the item among all items of the raw data.
+        timestamp: int64 `[n]`.
+    """
+
+    row: np.ndarray
+    user: np.ndarray
+    item: np.ndarray
+    timestamp: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Outside":
+        """Some of them, by a mask or by their places."""
+        return Outside(*(array[rows] for array in vars(self).values()))
+
+
 @dataclasses.dataclass
 class Selection:
     """The reviews that stay, sorted by user, then item. Columns of n rows lie on disk.
@@ -76,6 +99,7 @@ class Selection:
         user_codes: int64 `[n_users]`, place of each user among all users of the raw data.
         item_codes: int64 `[n_items]`, place of each item among all items of the raw data.
         dropped: reason -> rows left out.
+        outside: reviews that may be learned from nevertheless; None where none is to be.
     """
 
     row: np.ndarray
@@ -86,6 +110,7 @@ class Selection:
     user_codes: np.ndarray
     item_codes: np.ndarray
     dropped: dict[str, int]
+    outside: Outside | None = None
 
     def __len__(self) -> int:
         return len(self.row)
@@ -121,6 +146,7 @@ def select(
     *,
     k: int,
     drop_copies: bool | None = False,
+    keep_dropped: bool = False,
     earlier: ReviewDataset | None = None,
 ) -> Selection:
     """Drops all but the latest review of each (user, item), then all outside the k-core.
@@ -131,6 +157,8 @@ def select(
         k: least number of reviews of a user and of an item.
         drop_copies: whether of copies of a text by a user only the latest stays; None: unless rows
             carry a split, which is then taken as it is.
+        keep_dropped: whether reviews outside the k-core may be learned from; those of split "extra"
+            are outside, and may be.
         earlier: the prepared folder that reviews are appended to: its users and items keep their
             rows, its reviews stay, and new ones give way to them.
 
@@ -160,14 +188,19 @@ def select(
         store.execute(_DISTINCT_TEXTS)
         (n_distinct,) = store.fetch_row(f"SELECT count(*) FROM {table}")
         dropped[known_text] = n_pairs - n_distinct
-    columns = _columns_on_disk(store, table, scratch)
+    columns: dict[str, Any] = dict(_columns_on_disk(store, table, scratch))
     store.execute("DROP TABLE pairs")
     (n_users,) = store.fetch_row("SELECT count(*) FROM user_codes")
     (n_items,) = store.fetch_row("SELECT count(*) FROM item_codes")
-    selection = Selection(
-        **columns, user_codes=np.arange(n_users), item_codes=np.arange(n_items), dropped=dropped
-    )
-    kept = k_core(selection.user, selection.item, k)
+    columns |= {"user_codes": np.arange(n_users), "item_codes": np.arange(n_items)}
+    selection = Selection(**columns, dropped=dropped)
+    is_extra = np.asarray(selection.split) == EXTRA
+    if earlier and is_extra.any():
+        raise DataError(
+            f"{store.where_first(selection.row[is_extra])}: split is {schema.EXTRA!r}, which "
+            "--append does not know; prepare all data anew, or name it train"
+        )
+    kept = k_core(selection.user, selection.item, k, among=~is_extra)
     if earlier:
         kept |= ~selection.is_new
     if not kept.any():
@@ -176,7 +209,17 @@ def select(
             f"{n_items:,} items after --k_core={k}; the largest k that leaves something is "
             f"{largest_core(selection.user, selection.item)}"
         )
+    outside = None
+    if keep_dropped or is_extra.any():
+        in_core = counts(selection.item, kept, n_items) > 0
+        serves = ~kept & in_core[selection.item] & (keep_dropped | is_extra)
+        names = [field.name for field in dataclasses.fields(Outside)]
+        columns = {name: np.array(getattr(selection, name)[serves]) for name in names}
+        outside = Outside(**columns)
     selection.drop(kept, "outside the k-core")
+    if outside is not None:
+        selection.outside = outside
+        selection.dropped["outside the k-core"] -= len(outside.row)
     return selection
 
 

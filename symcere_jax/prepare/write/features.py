@@ -1,5 +1,6 @@
 """The text features of a prepared folder."""
 
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,13 @@ def encode_into(
 def write_features(folder: Path, name: str, features: TextFeatures) -> None:
     """Writes the features of reviews, users and items, and the encoder that made them.
 
-    The files of arrays that are mapped are moved.
+    The files of arrays that are mapped whole are moved.
     """
     (folder / schema.TEXT_FOLDER / name).mkdir(parents=True)
     for rows in ("reviews", "users", "items"):
         array = getattr(features, rows)
         path = folder / schema.text_file(name, rows)
-        if isinstance(array, np.memmap) and array.filename is not None:
+        if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):
             array.flush()
             Path(array.filename).replace(path)
         else:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.prepare.read.review_store import ReviewStore
 from symcere_jax.prepare.read.text_cleaning import word_counts
-from symcere_jax.prepare.select.selection import Selection, ids
+from symcere_jax.prepare.select.selection import Outside, Selection, ids
 
 _ROW_GROUP = 1 << 16
 _BLOCK = 1 << 18
@@ -32,6 +32,8 @@ _KEPT_REVIEWS = """
 _KEPT_SCHEMA = pa.schema(
     {"rating": pa.float64(), "timestamp": pa.int64(), "text": pa.large_string()}
 )
+_EXTRA_TEXTS = "SELECT item, text FROM raw JOIN extra USING (row) ORDER BY item, row"
+_EXTRA_SCHEMA = pa.schema({"item": pa.int32(), "text": pa.large_string()})
 _METADATA = """
     SELECT code, any_value(title ORDER BY title) AS title,
         any_value(categories ORDER BY title, categories) AS categories
@@ -73,6 +75,27 @@ def write_tables(
         unknown = pc.and_(items["title"].is_null(), items["categories"].is_null())
         counts["items_without_metadata"] = int(pc.sum(unknown, min_count=0).as_py())
     return n_interactions, counts
+
+
+def write_extra_texts(
+    folder: Path, store: ReviewStore, selection: Selection, texts: Outside
+) -> None:
+    """Writes the texts of reviews whose authors are no users, by item; no file for none.
+
+    Args:
+        folder: where to.
+        store: holds the raw rows.
+        selection: says which row an item has.
+        texts: the reviews.
+    """
+    if not len(texts.row):
+        return
+    item = np.searchsorted(selection.item_codes, texts.item).astype(np.int32)
+    store.insert("extra", pa.table({"row": texts.row, "item": item}))
+    with pq.ParquetWriter(folder / schema.EXTRA_TEXTS, _EXTRA_SCHEMA, compression="zstd",
+                          store_schema=False) as writer:  # fmt: skip
+        for rows in _row_groups(batch.cast(_EXTRA_SCHEMA) for batch in store.stream(_EXTRA_TEXTS)):
+            writer.write_table(rows, row_group_size=_ROW_GROUP)
 
 
 def _write_reviews(path: Path, store: ReviewStore, selection: Selection) -> dict[str, int]:

@@ -16,8 +16,8 @@ class Reviews:
     """The reviews of a data set, as a text encoder sees them.
 
     Attributes:
-        texts: the review texts, `n_reviews` of them.
-        user: int32 `[n_reviews]`, row of the user who wrote it.
+        texts: the review texts, `n_reviews` of them, then those of authors who are no users.
+        user: int32 `[n_reviews]`, row of the user who wrote it; −1: no user.
         item: int32 `[n_reviews]`, row of the item that it is about.
         is_train: bool `[n_reviews]`; nothing may be fitted on, or aggregated from, other reviews.
         n_users: number of users.
@@ -31,13 +31,30 @@ class Reviews:
     n_users: int
     n_items: int
 
+    @property
+    def n_own(self) -> int:
+        """Number of reviews by users, which come first."""
+        return int((np.asarray(self.user) >= 0).sum())
+
+    @property
+    def own(self) -> "Reviews":
+        """The reviews by users alone."""
+        n = self.n_own
+        return dataclasses.replace(
+            self,
+            texts=self.texts if n == len(self.texts) else self.texts[:n],
+            user=self.user[:n],
+            item=self.item[:n],
+            is_train=self.is_train[:n],
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class TextFeatures:
     """What a text encoder made of the reviews.
 
     Attributes:
-        reviews: float32 `[n_reviews, width]`, a row a review, held-out ones too.
+        reviews: float32 `[n_reviews, width]`, a row a review by a user, held-out ones too.
         users: float32 `[n_users, width]`, from each user's training reviews; 0 without any.
         items: float32 `[n_items, width]`, from each item's training reviews; 0 without any.
         settings: what the manifest states of the encoder, besides width and dtype.
@@ -67,10 +84,13 @@ class TextFeatures:
             fitted: encodes further texts as these.
         """
         users, items = (
-            owner_means(rows, np.asarray(reviews.is_train), np.asarray(owner), n)
-            for owner, n in ((reviews.user, reviews.n_users), (reviews.item, reviews.n_items))
+            owner_means(rows, np.asarray(reviews.is_train) & (owner >= 0), owner, n)
+            for owner, n in (
+                (np.asarray(reviews.user), reviews.n_users),
+                (np.asarray(reviews.item), reviews.n_items),
+            )
         )
-        return cls(rows, users, items, settings, fitted)
+        return cls(rows[: reviews.n_own], users, items, settings, fitted)
 
     def described(self) -> dict[str, Any]:
         """What the manifest states of the encoder."""

@@ -70,8 +70,9 @@ class LsaEncoder:
         blocks = (count_terms(texts[start : start + _BLOCK_TEXTS]) for start in starts)
         counts = StoredRows(blocks, N_BUCKETS, self.scratch)
         train = np.flatnonzero(reviews.is_train)
-        item_of, user_of = np.asarray(reviews.item)[train], np.asarray(reviews.user)[train]
-        item_selection = (train, item_of, reviews.n_items)
+        by_users = train[np.asarray(reviews.user)[train] >= 0]
+        item_selection = (train, np.asarray(reviews.item)[train], reviews.n_items)
+        user_selection = (by_users, np.asarray(reviews.user)[by_users], reviews.n_users)
         buckets, idf = self._choose_terms(counts.sums(*item_selection), len(train), reviews.n_items)
         width = min(self.width, min(reviews.n_items, len(buckets)) - 1)
         if width < 1:
@@ -91,8 +92,8 @@ class LsaEncoder:
             projected = (fitted.weigh(block) @ basis for block in blocks)
             return collect_rows(projected, n, width, self.scratch, f"{rows}_features")
 
-        users = project("users", counts.sums(train, user_of, reviews.n_users), reviews.n_users)
-        alone = project("reviews", counts, len(texts))
+        users = project("users", counts.sums(*user_selection), reviews.n_users)
+        alone = project("reviews", counts.first(reviews.n_own), reviews.n_own)
         settings = dataclasses.asdict(self) | {"n_terms": len(buckets)}
         del settings["scratch"]
         return TextFeatures(alone, users, items, settings, fitted)

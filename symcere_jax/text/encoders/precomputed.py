@@ -59,6 +59,7 @@ class PrecomputedEncoder:
                 values that are no numbers.
         """
         assert self.file is not None
+        reviews = reviews.own
         (progress or (lambda stage: None))(f"reading {self.file}")
         if self.file.suffix == ".parquet":
             vectors = self._by_ids(reviews)

@@ -141,9 +141,8 @@ class StoredRows:
             block = slice(starts[first], starts[stop])
             yield sum_rows(self.take(rows[block]), owner[block] - first, stop - first)
 
-    def __iter__(self) -> Iterator[scipy.sparse.csr_matrix]:
-        """Yields all rows, some at a time."""
-        n = len(self._ends) - 1
+    def first(self, n: int) -> Iterator[scipy.sparse.csr_matrix]:
+        """Yields the first n rows, some at a time."""
         for start in range(0, n, _BLOCK):
             yield self.take(np.arange(start, min(start + _BLOCK, n)))
 

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from symcere_jax.cli import training_runs
+from symcere_jax.models import defaults
 from symcere_jax.settings import Settings
 from symcere_jax.training import Checkpoints
 from symcere_jax.training.metric_log import read_metric_log
@@ -50,6 +52,42 @@ def test_a_run_says_how_it_goes_and_ends(trained, dataset):
         "metrics.jsonl",
         "tensorboard",
     }
+
+
+def test_experts_are_trained_in_turn_and_weighed(run_binary, dataset, small_run, tmp_path):
+    arguments = (f"--dataset={dataset.folder}", f"--workdir={tmp_path}", *small_run)
+    experts = ("--experts=graph,aligned,neighbors", "--graph_seeds=1")
+    run = run_binary("train", *arguments, *experts)
+    assert run.status == 0, run.err
+    number = r"[01]\.\d\d"
+    kinds = ", ".join(
+        f"{kind} {number}" for kind in ("popularity", "graph", "aligned", "neighbors")
+    )
+    line = rf"trained 1 epochs in \d+ s; experts: {kinds}, valid ndcg@10 0\.\d{{4}}"
+    assert re.fullmatch(line, run.out.splitlines()[0])
+    said = run.err.splitlines()
+    assert said[0] == "experts: graph, aligned, neighbors"
+    assert [each for each in said if each.startswith("expert ")] == [
+        "expert graph, seed 0",
+        "expert aligned, seed 0",
+    ]
+    best = Checkpoints(tmp_path).metadata().progress.best_score
+    assert run.out.splitlines()[0].endswith(f"{best:.4f}")
+    scored = run_binary("evaluate", *arguments[:2], "--split=valid")
+    assert scored.status == 0, scored.err
+    metrics = json.loads((tmp_path / "metrics_valid.json").read_text())
+    assert metrics["ndcg@10"] == pytest.approx(best, abs=1e-6)
+
+
+def test_a_large_catalog_is_told_of_what_it_lacks(
+    run_binary, dataset, small_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(defaults, "MAX_ITEMS", 20)
+    arguments = (f"--dataset={dataset.folder}", f"--workdir={tmp_path}", *small_run)
+    run = run_binary("train", *arguments, "--epochs=0", "--graph_seeds=1")
+    assert run.err.splitlines()[0] == (
+        "experts: graph, aligned (without neighbors: the catalog has more than 20 items)"
+    )
 
 
 def test_flags_txt_names_every_setting_and_repeats_the_run(

@@ -33,8 +33,10 @@ from absl import flags
 
 from symcere_jax.cli import distributed, field_flags, startup, training_runs
 from symcere_jax.cli.progress import ProgressBar
+from symcere_jax.data import ReviewDataset
 from symcere_jax.files import write_text
-from symcere_jax.settings import Settings
+from symcere_jax.models import defaults, resolve
+from symcere_jax.settings import NEIGHBORS, ResolvedSettings, Settings
 from symcere_jax.training import KEEP, SECONDS_BETWEEN_CHECKPOINTS, TrainResult, train
 from symcere_jax.training.multiprocess import run_on_all
 
@@ -81,6 +83,8 @@ def main() -> None:
     distributed.join()
     settings = field_flags.read(Settings, _SETTINGS)
     dataset = run_on_all(lambda: training_runs.open_dataset(folder, _PREPARE.value))
+    if jax.process_index() == 0:
+        _say_experts(resolve(settings, dataset), dataset)
     stop = training_runs.stop_on_signals()
     # Not before the run has begun: the workdir may be that of another one, or in use.
     bar = ProgressBar(settings, on_start=lambda: _write_flags(workdir))
@@ -102,6 +106,17 @@ def main() -> None:
         print(_describe(result, folder, workdir))
     if result.stop == "request":
         sys.exit(startup.PREEMPTED)
+
+
+def _say_experts(settings: ResolvedSettings, dataset: ReviewDataset) -> None:
+    """Says which experts there are, if several, and why neighbors are not among them."""
+    names = settings.expert_names
+    if len(names) == 1:
+        return
+    without = ""
+    if NEIGHBORS not in names and dataset.n_items > defaults.MAX_ITEMS:
+        without = f" (without neighbors: the catalog has more than {defaults.MAX_ITEMS:,} items)"
+    startup.say(f"experts: {', '.join(names)}{without}")
 
 
 def _write_flags(workdir: Path) -> None:
