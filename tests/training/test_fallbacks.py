@@ -13,8 +13,8 @@ from symcere_jax.prepare.settings import PrepareSettings
 from symcere_jax.settings import Settings
 from symcere_jax.training import load_embeddings, train
 
-N_USERS, N_GROUPS = 250, 10
-SETTINGS = Settings(graph_seeds=1, epochs=12, patience=3, propagation="segment")
+N_USERS, N_GROUPS = 200, 10
+SETTINGS = Settings(graph_seeds=1, epochs=10, patience=3, propagation="segment")
 
 
 def noise_words(rng):
