@@ -20,7 +20,7 @@ $(VENV)/installed: setup.cfg pyproject.toml
 	$(RUN) -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
-quickstart: $(VENV)/installed  ## generate reviews, prepare, train, evaluate: about two minutes
+quickstart: $(VENV)/installed  ## generate reviews, prepare, train, evaluate: two to three minutes
 	$(RUN) data_prep/prepare.py --flagfile=configs/prepare/synthetic.flags \
 	  --output=$(QUICKSTART)/data --overwrite
 	rm -rf $(QUICKSTART)/model

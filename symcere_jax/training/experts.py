@@ -15,50 +15,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from symcere_jax.callbacks import ShouldStop
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError
-from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
-from symcere_jax.models import (
-    POPULARITY,
-    Embeddings,
-    Share,
-    WordNeighbors,
-    column_shares,
-    mix,
-    neighbor_embeddings,
-    popularity_embeddings,
-    resolve,
-    score_factors,
-    score_spread,
-)
+from symcere_jax.models import resolve
 from symcere_jax.settings import GRAPH, NEIGHBORS, ResolvedSettings, Settings
-from symcere_jax.text.item_words import item_words
 from symcere_jax.training import multiprocess
-from symcere_jax.training.checkpoints import (
-    EXPERTS_FOLDER,
-    KEEP,
-    Checkpoints,
-    Expert,
-    Metadata,
-    Progress,
-)
-from symcere_jax.training.expert_weights import choose_weights
+from symcere_jax.training.checkpoints import EXPERTS_FOLDER, KEEP, Checkpoints
 from symcere_jax.training.loop import (
     SECONDS_BETWEEN_CHECKPOINTS,
     TrainResult,
     claimed,
     train_expert,
 )
+from symcere_jax.training.mixing import stored_weights, write_mixture
 from symcere_jax.training.observer import Observer
-from symcere_jax.training.trained import (
-    as_arrays,
-    id_files,
-    load_embeddings,
-    training_items,
-)
 
 
 def train(
@@ -176,110 +147,11 @@ def _put_together(
         The weights by kind of expert; None if it was told to stop.
     """
     runs = {name: Checkpoints(workdir / EXPERTS_FOLDER / name).metadata() for name in trained}
-    if _weights_of(workdir, settings, runs) is None:
+    if stored_weights(workdir, settings, runs) is None:
         multiprocess.run_on_primary(
-            lambda: _write_mixture(settings, dataset, workdir, runs, should_stop)
+            lambda: write_mixture(settings, dataset, workdir, runs, should_stop)
         )
-    return _weights_of(workdir, settings, runs)
-
-
-def _weights_of(
-    workdir: Path, settings: ResolvedSettings, runs: Mapping[str, Metadata]
-) -> dict[str, float] | None:
-    """The weights by kind of expert, if the workdir has those of these runs."""
-    checkpoints = Checkpoints(workdir)
-    if not checkpoints.numbers():
-        return None
-    metadata = checkpoints.metadata()
-    stored = {
-        name: (expert.best_step, expert.best_score)
-        for name, expert in metadata.experts.items()
-        if name not in (NEIGHBORS, POPULARITY)
-    }
-    best = {name: (run.progress.best_step, run.progress.best_score) for name, run in runs.items()}
-    if stored != best or metadata.settings != settings:
-        return None
-    weights: dict[str, float] = {}
-    for name, expert in metadata.experts.items():
-        kind = _kind(name)
-        weights[kind] = weights.get(kind, 0.0) + expert.weight
-    return weights
-
-
-def _write_mixture(
-    settings: ResolvedSettings,
-    dataset: ReviewDataset,
-    workdir: Path,
-    runs: Mapping[str, Metadata],
-    should_stop: ShouldStop,
-) -> None:
-    items = training_items(dataset, settings)
-    n_interactions = np.bincount(items.indices, minlength=dataset.n_items)
-    # Popularity first: where nothing is known, it wins.
-    experts = {POPULARITY: popularity_embeddings(n_interactions, dataset.n_users)}
-    for name in runs:
-        experts[name], _ = load_embeddings(workdir / EXPERTS_FOLDER / name, dataset)
-    parts: dict[str, Any] = {}
-    if NEIGHBORS in settings.expert_names:
-        text = dataset.text_features(settings.text_encoder, "items")
-        neighbors = WordNeighbors.fit(item_words(dataset), text)
-        if neighbors.features.size:  # some items share words
-            experts[NEIGHBORS] = neighbor_embeddings(neighbors, items)
-            parts["neighbors"] = as_arrays(neighbors)
-    scales = {name: _inverse(score_spread(expert)) for name, expert in experts.items()}
-    kinds: dict[str, Embeddings] = {}
-    for kind in dict.fromkeys(map(_kind, experts)):
-        alike = {name: expert for name, expert in experts.items() if _kind(name) == kind}
-        kinds[kind] = mix(alike, {name: Share(scales[name]) for name in alike})
-        scale = _inverse(score_spread(kinds[kind]))
-        kinds[kind] = mix({kind: kinds[kind]}, {kind: Share(scale)})
-        scales |= {name: scales[name] * scale for name in alike}
-    weights = dict.fromkeys(kinds, 1 / (len(kinds) - 1)) | {POPULARITY: 0.0}
-    if settings.expert_weights == "validation" and len(dataset.valid):
-        chosen = choose_weights(kinds, dataset, should_stop)
-        if chosen is None:
-            return
-        weights = chosen
-    shares = column_shares(experts, {name: weights[_kind(name)] * scales[name] for name in experts})
-    embeddings = mix(experts, shares)
-    score = None
-    if len(dataset.valid):
-        metrics = evaluate(score_factors, embeddings.factors(), dataset, "valid", ks=(10,)).metrics
-        score = metrics[PRIMARY_METRIC]
-    n_alike = {kind: sum(_kind(name) == kind for name in experts) for kind in kinds}
-    longest = max(runs.values(), key=lambda run: run.progress.step)
-    progress = Progress(
-        step=longest.progress.step,
-        best_score=score,
-        best_step=max(run.progress.best_step for run in runs.values()),
-        epochs_without_gain=settings.patience,
-    )
-    metadata = dataclasses.replace(
-        longest,
-        settings=settings,
-        progress=progress,
-        experts={
-            name: Expert(
-                weight=weights[_kind(name)] / n_alike[_kind(name)],
-                users=shares[name].users,
-                items=shares[name].items,
-                best_step=runs[name].progress.best_step if name in runs else 0,
-                best_score=runs[name].progress.best_score if name in runs else None,
-            )
-            for name in experts
-        },
-    )
-    parts["embeddings"] = as_arrays(embeddings)
-    Checkpoints(workdir).save(parts, metadata, ids=id_files(dataset), keep=1)
-
-
-def _kind(name: str) -> str:
-    """Of experts that differ in their seeds alone, what they have in common: "graph_0", "graph"."""
-    return name.partition("_")[0]
-
-
-def _inverse(x: float) -> float:
-    return 1 / x if x > 0 else 0.0
+    return stored_weights(workdir, settings, runs)
 
 
 def _joint_result(results: Mapping[str, TrainResult], started: float) -> TrainResult:

@@ -64,28 +64,9 @@ def train_expert(
     observer: Observer | None = None,
     should_stop: ShouldStop = lambda: False,
 ) -> TrainResult:
-    """Trains one expert, or resumes its run.
+    """Trains the single expert that the settings name, or resumes its run.
 
-    Args:
-        settings: name one expert; what is None there is chosen from the data.
-        dataset: the prepared folder.
-        workdir: gets checkpoints and logs.
-        resume: resume from the workdir's newest checkpoint; else a workdir with one is refused.
-        warm_start: workdir of an earlier run to start from, on the same data or on what it was
-            before reviews were appended; without effect where a run is resumed.
-        keep_checkpoints: how many checkpoints to keep: of two, one serves if the other is damaged.
-        checkpoint_seconds: seconds between two checkpoints.
-        observer: is told about the progress, in the primary process.
-        should_stop: asked between calls of the device; if true, a checkpoint is written and the run
-            ends, to be resumed later.
-
-    Raises:
-        CheckpointError: the workdir holds a run with other settings or data, or `resume` is off
-            and it holds any.
-        BusyError: another process trains in the workdir.
-        StorageError: the disk is full.
-        ConfigError: settings and data or devices do not fit together.
-        SymcereError: the loss is not finite.
+    Arguments, result and errors are those of `experts.train`.
     """
     started = last_save = time.monotonic()
     workdir = Path(workdir)

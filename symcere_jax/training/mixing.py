@@ -1,0 +1,181 @@
+"""The experts of a run put together: weights, and the embeddings of all side by side."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from symcere_jax.callbacks import ShouldStop
+from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
+from symcere_jax.models import (
+    POPULARITY,
+    Embeddings,
+    Share,
+    WordNeighbors,
+    column_shares,
+    mix,
+    neighbor_embeddings,
+    popularity_embeddings,
+    score_factors,
+    score_spread,
+)
+from symcere_jax.settings import NEIGHBORS, ResolvedSettings
+from symcere_jax.text.item_words import item_words
+from symcere_jax.training.checkpoints import (
+    EXPERTS_FOLDER,
+    Checkpoints,
+    Expert,
+    Metadata,
+    Progress,
+)
+from symcere_jax.training.expert_weights import choose_weights
+from symcere_jax.training.trained import (
+    as_arrays,
+    id_files,
+    load_embeddings,
+    training_items,
+)
+
+
+def stored_weights(
+    workdir: Path, settings: ResolvedSettings, runs: Mapping[str, Metadata]
+) -> dict[str, float] | None:
+    """The weights by kind of expert, if the workdir has those of these runs.
+
+    Args:
+        workdir: of the whole run.
+        settings: of the whole run.
+        runs: what the newest checkpoint of each expert says.
+
+    Returns:
+        Kind -> weight; None where experts have to be put together first.
+    """
+    checkpoints = Checkpoints(workdir)
+    if not checkpoints.numbers():
+        return None
+    metadata = checkpoints.metadata()
+    stored = {
+        name: (expert.best_step, expert.best_score)
+        for name, expert in metadata.experts.items()
+        if name not in (NEIGHBORS, POPULARITY)
+    }
+    best = {name: (run.progress.best_step, run.progress.best_score) for name, run in runs.items()}
+    if stored != best or metadata.settings != settings:
+        return None
+    weights: dict[str, float] = {}
+    for name, expert in metadata.experts.items():
+        kind = _kind(name)
+        weights[kind] = weights.get(kind, 0.0) + expert.weight
+    return weights
+
+
+def write_mixture(
+    settings: ResolvedSettings,
+    dataset: ReviewDataset,
+    workdir: Path,
+    runs: Mapping[str, Metadata],
+    should_stop: ShouldStop,
+) -> None:
+    """Chooses the weights of the experts, and writes the embeddings of all side by side.
+
+    Args:
+        settings: of the whole run.
+        dataset: the prepared folder.
+        workdir: of the whole run.
+        runs: what the newest checkpoint of each expert that is trained says.
+        should_stop: asked while weights are chosen; if true, nothing is written.
+    """
+    experts, neighbors = _load_experts(settings, dataset, workdir, runs)
+    kinds, scales = _equal_spreads(experts)
+    weights = dict.fromkeys(kinds, 1 / (len(kinds) - 1)) | {POPULARITY: 0.0}
+    if settings.expert_weights == "validation" and len(dataset.valid):
+        chosen = choose_weights(kinds, dataset, should_stop)
+        if chosen is None:
+            return
+        weights = chosen
+    shares = column_shares(experts, {name: weights[_kind(name)] * scales[name] for name in experts})
+    embeddings = mix(experts, shares)
+    score = None
+    if len(dataset.valid):
+        metrics = evaluate(score_factors, embeddings.factors(), dataset, "valid", ks=(10,)).metrics
+        score = metrics[PRIMARY_METRIC]
+    n_alike = {kind: sum(_kind(name) == kind for name in experts) for kind in kinds}
+    longest = max(runs.values(), key=lambda run: run.progress.step)
+    progress = Progress(
+        step=longest.progress.step,
+        best_score=score,
+        best_step=max(run.progress.best_step for run in runs.values()),
+        epochs_without_gain=settings.patience,
+    )
+    metadata = dataclasses.replace(
+        longest,
+        settings=settings,
+        progress=progress,
+        experts={
+            name: Expert(
+                weight=weights[_kind(name)] / n_alike[_kind(name)],
+                users=shares[name].users,
+                items=shares[name].items,
+                best_step=runs[name].progress.best_step if name in runs else 0,
+                best_score=runs[name].progress.best_score if name in runs else None,
+            )
+            for name in experts
+        },
+    )
+    parts: dict[str, Any] = {"embeddings": as_arrays(embeddings)}
+    if neighbors is not None:
+        parts["neighbors"] = as_arrays(neighbors)
+    Checkpoints(workdir).save(parts, metadata, ids=id_files(dataset), keep=1)
+
+
+def _load_experts(
+    settings: ResolvedSettings,
+    dataset: ReviewDataset,
+    workdir: Path,
+    runs: Mapping[str, Metadata],
+) -> tuple[dict[str, Embeddings], WordNeighbors | None]:
+    """The embeddings of all experts, and the neighbors if some items share words."""
+    items = training_items(dataset, settings)
+    n_interactions = np.bincount(items.indices, minlength=dataset.n_items)
+    # Popularity first: where nothing is known, it wins.
+    experts = {POPULARITY: popularity_embeddings(n_interactions, dataset.n_users)}
+    for name in runs:
+        experts[name], _ = load_embeddings(workdir / EXPERTS_FOLDER / name, dataset)
+    if NEIGHBORS not in settings.expert_names:
+        return experts, None
+    text = dataset.text_features(settings.text_encoder, "items")
+    neighbors = WordNeighbors.fit(item_words(dataset), text)
+    if not neighbors.features.size:
+        return experts, None
+    return experts | {NEIGHBORS: neighbor_embeddings(neighbors, items)}, neighbors
+
+
+def _equal_spreads(
+    experts: Mapping[str, Embeddings],
+) -> tuple[dict[str, Embeddings], dict[str, float]]:
+    """Experts of one kind as one, with scores of a spread of 1.
+
+    Returns:
+        Kind -> embeddings, and what the scores of each expert are multiplied by.
+    """
+    scales = {name: _inverse(score_spread(expert)) for name, expert in experts.items()}
+    kinds: dict[str, Embeddings] = {}
+    for kind in dict.fromkeys(map(_kind, experts)):
+        alike = {name: expert for name, expert in experts.items() if _kind(name) == kind}
+        together = mix(alike, {name: Share(scales[name]) for name in alike})
+        scale = _inverse(score_spread(together))
+        kinds[kind] = mix({kind: together}, {kind: Share(scale)})
+        scales |= {name: scales[name] * scale for name in alike}
+    return kinds, scales
+
+
+def _kind(name: str) -> str:
+    """Of experts that differ in their seeds alone, what they have in common: "graph_0", "graph"."""
+    return name.partition("_")[0]
+
+
+def _inverse(x: float) -> float:
+    return 1 / x if x > 0 else 0.0
