@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import Manifest, ReviewDataset, schema
-from symcere_jax.errors import DataError
+from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.fields import field_types
 from symcere_jax.prepare.check.splits import against_policy
 from symcere_jax.prepare.encode.encoders import configured_encoder
@@ -28,6 +30,8 @@ from symcere_jax.prepare.select.outside import add_outside
 from symcere_jax.prepare.select.selection import Selection, select
 from symcere_jax.prepare.settings import CleaningSettings, PrepareSettings
 from symcere_jax.prepare.sources import SOURCES, Source, download
+from symcere_jax.prepare.sources.table import frame_source
+from symcere_jax.prepare.sources.typed_rows import DATA_FRAME
 from symcere_jax.prepare.split.assignment import cold_counts, split_appended, split_reviews
 from symcere_jax.prepare.write.features import encode_into
 from symcere_jax.prepare.write.output_folder import check_output, locked_output, new_folder
@@ -42,6 +46,7 @@ from symcere_jax.text import TextEncoder
 def prepare(
     settings: PrepareSettings,
     *,
+    frame: pa.Table | None = None,
     encoder: TextEncoder | None = None,
     announce: MessageCallback = lambda stage: None,
 ) -> ReviewDataset:
@@ -49,6 +54,7 @@ def prepare(
 
     Args:
         settings: of all stages.
+        frame: a table of reviews in memory, for source "table" without an input.
         encoder: instead of the one that the settings name.
         announce: called with a few words at the start of each stage.
 
@@ -60,7 +66,7 @@ def prepare(
         ConfigError: the settings contradict what is at the output, or each other.
         DataError: the raw data is missing or malformed, or nothing of it is left.
     """
-    source = SOURCES[settings.source]
+    source = _source(settings, frame)
     source.check_filters(settings)
     with locked_output(settings.output):
         earlier = None
@@ -79,6 +85,18 @@ def prepare(
         return ReviewDataset.load(settings.output)
 
 
+def _source(settings: PrepareSettings, frame: pa.Table | None) -> Source:
+    if settings.source == "table" and frame is not None:
+        if settings.input is not None:
+            raise ConfigError(f"--input is {settings.input}, but a data frame is given, too")
+        return frame_source(frame)
+    if frame is not None:
+        raise ConfigError(f"a data frame is given, but --source={settings.source} reads none")
+    if settings.source != "synthetic" and settings.input is None:
+        raise ConfigError(f"--input is missing: --source={settings.source} reads a file or folder")
+    return SOURCES[settings.source]
+
+
 def _fill(
     folder: Path,
     settings: PrepareSettings,
@@ -92,7 +110,8 @@ def _fill(
     scratch.mkdir()
     store = ReviewStore(scratch, memory_bytes=settings.memory_bytes, threads=settings.threads)
     with contextlib.closing(store):
-        announce(f"reading {settings.input or 'generated reviews'}")
+        generated = "generated reviews" if source.name == "synthetic" else DATA_FRAME
+        announce(f"reading {settings.input or generated}")
         raw = read_reviews(source, settings, store)
         if earlier is not None:
             read_prepared(earlier, store)

@@ -189,8 +189,6 @@ class PrepareSettings(TextSettings, CleaningSettings, SplitSettings):
             raise ConfigError(f"--memory is {self.memory!r}, must be at least 512MiB")
         if self.source == "synthetic" and self.input is not None:
             raise ConfigError("--input is given, but --source=synthetic generates its data")
-        if self.source != "synthetic" and self.input is None:
-            raise ConfigError(f"--input is missing: --source={self.source} reads a file or folder")
         if self.append and self.split not in (None, "predefined", "ratio"):
             raise ConfigError(f"--append cannot split by --split={self.split}; use ratio, or none")
         if self.keep_dropped and (self.append or self.split in _NEW_ALONE):

@@ -24,7 +24,6 @@ from symcere_jax.prepare.sources import SOURCES
         ({"split": "random"}, "--split is 'random', must be one of: ratio, leave_one_out"),
         ({"text_encoder": "bert"}, "--text_encoder is 'bert'"),
         ({"input": Path("x.csv")}, "--input is given"),
-        ({"source": "table"}, "--input is missing"),
         ({"source": "yelpp"}, "--source is 'yelpp', must be one of: amazon_2014"),
         ({"append": True, "split": "temporal"}, "--append cannot split by --split=temporal"),
         ({"memory": "1MiB"}, "--memory is '1MiB', must be at least 512MiB"),

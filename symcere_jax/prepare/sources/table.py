@@ -1,16 +1,20 @@
-"""Tables of reviews: JSON lines, CSV, TSV or Parquet, one file or a folder of them."""
+"""Tables of reviews: JSON lines, CSV, TSV or Parquet, one file or a folder of them; data frames."""
 
+import dataclasses
 import functools
+from collections.abc import Callable
 from pathlib import Path
+
+import pyarrow as pa
 
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows
-from symcere_jax.prepare.read.formats import FORMATS, Reader, reader_of
+from symcere_jax.prepare.read.formats import FORMATS, Blocks, Reader, read_frame, reader_of
 from symcere_jax.prepare.read.raw import RawBlocks
 from symcere_jax.prepare.read.typed_columns import to_seconds
 from symcere_jax.prepare.settings import PrepareSettings
 from symcere_jax.prepare.sources.source import Source
-from symcere_jax.prepare.sources.typed_rows import read_typed_rows
+from symcere_jax.prepare.sources.typed_rows import DATA_FRAME, read_typed_rows
 
 # column of RAW_SCHEMA -> the flag that names its field
 _FLAGS = {
@@ -27,15 +31,32 @@ def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
     """Reads the table, or all tables of a folder in the order of their names."""
     assert settings.input is not None
     for path, read in _table_files(settings.input):
-        yield from read_typed_rows(
-            path,
-            _fields(settings),
-            bad,
-            read=read,
-            to_time=functools.partial(to_seconds, unit=settings.time_unit),
-            required=_required(settings),
-            hint=_hint,
+        yield from _rows(path, read, settings, bad)
+
+
+def frame_source(frame: pa.Table) -> Source:
+    """The source "table", which reads a table in memory."""
+
+    def read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
+        return _rows(
+            None, lambda _, wanted, bad: read_frame(frame, DATA_FRAME, wanted), settings, bad
         )
+
+    return dataclasses.replace(SOURCE, read=read)
+
+
+def _rows(
+    path: Path | None, read: Callable[..., Blocks], settings: PrepareSettings, bad: BadRows
+) -> RawBlocks:
+    return read_typed_rows(
+        path,
+        _fields(settings),
+        bad,
+        read=read,
+        to_time=functools.partial(to_seconds, unit=settings.time_unit),
+        required=_required(settings),
+        hint=_hint,
+    )
 
 
 def _fields(settings: PrepareSettings) -> dict[str, str]:

@@ -11,22 +11,23 @@ import pyarrow.compute as pc
 
 from symcere_jax.errors import DataError
 from symcere_jax.prepare.read.bad_rows import BadRows
-from symcere_jax.prepare.read.formats import Block, Reader, read_json_lines, salvage
+from symcere_jax.prepare.read.formats import Block, Blocks, read_json_lines, salvage
 from symcere_jax.prepare.read.raw import RawBlock, RawBlocks, raw_table
 from symcere_jax.prepare.read.typed_columns import Where, to_numbers, to_seconds, to_strings
 
 Columns = dict[str, pa.Array]
 Adapt = Callable[[Block, Columns], tuple[np.ndarray, str] | None]
 
+DATA_FRAME = "the data frame"  # what messages call it
 _BETWEEN = pa.scalar(". ", pa.large_string())
 
 
 def read_typed_rows(
-    path: Path,
+    path: Path | None,
     fields: Mapping[str, str],
     bad: BadRows,
     *,
-    read: Reader = read_json_lines,
+    read: Callable[..., Blocks] = read_json_lines,
     to_time: Callable[[pa.Array, str, Where], pa.Array] = to_seconds,
     title: str | None = None,
     adapt: Adapt | None = None,
@@ -36,10 +37,10 @@ def read_typed_rows(
     """Reads the reviews of a file.
 
     Args:
-        path: the file.
+        path: the file; None for a data frame.
         fields: column of `RAW_SCHEMA` -> its field in the file; null where no row has the field.
         bad: takes malformed rows.
-        read: reader of the format.
+        read: reader of the format; that of a data frame ignores the path.
         to_time: makes seconds of the field of the time.
         title: field that is put before the text, joined by ". ".
         adapt: may change the columns of a block, and returns a mask of the rows to keep and why the
@@ -50,13 +51,14 @@ def read_typed_rows(
     Raises:
         DataError: the file is missing, damaged, of another kind, or has no rows.
     """
+    label = path or DATA_FRAME
     wanted = [*fields.values(), title] if title else list(fields.values())
 
     def check(columns: Collection[str], present: Collection[str]) -> None:
         for column, field in fields.items():
             if column in columns and field not in present:
                 raise DataError(
-                    f"{path} has no field {field!r}; it has: {', '.join(present)}; {hint(column)}"
+                    f"{label} has no field {field!r}; it has: {', '.join(present)}; {hint(column)}"
                 )
 
     def build(block: Block) -> RawBlock:
@@ -87,7 +89,7 @@ def read_typed_rows(
     if present is not None:
         check(required, present)
     elif bad.counts.total() == n_bad:
-        raise DataError(f"{path} has no rows")
+        raise DataError(f"{label} has no rows")
 
 
 def _typed(

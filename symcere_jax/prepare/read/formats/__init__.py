@@ -12,9 +12,18 @@ from symcere_jax.prepare.read.bad_rows import BadRows
 from symcere_jax.prepare.read.formats.block import Block, Blocks, salvage
 from symcere_jax.prepare.read.formats.delimited import read_delimited
 from symcere_jax.prepare.read.formats.json_lines import read_json_lines
-from symcere_jax.prepare.read.formats.parquet import read_parquet
+from symcere_jax.prepare.read.formats.parquet import read_frame, read_parquet
 
-__all__ = ["FORMATS", "Block", "Blocks", "Reader", "read_json_lines", "reader_of", "salvage"]
+__all__ = [
+    "FORMATS",
+    "Block",
+    "Blocks",
+    "Reader",
+    "read_frame",
+    "read_json_lines",
+    "reader_of",
+    "salvage",
+]
 
 
 # Takes the path of a file, the wanted fields, and what collects malformed rows.
