@@ -4,7 +4,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 OLDEST := tests/test_end_to_end.py tests/training/checkpoints tests/data \
   tests/graph/test_propagation.py tests/losses/test_sincere.py tests/text/encoders \
-  tests/prepare/read/formats --ignore=tests/text/encoders/test_transformer.py
+  tests/preparation/read/formats --ignore=tests/text/encoders/test_transformer.py
 QUICKSTART ?= runs/quickstart
 
 .PHONY: quickstart test oldest wheel lint notebooks clean help

@@ -93,8 +93,8 @@ def run_on_devices() -> Callable[..., str]:
 
 def _prepare(tmp_path_factory: pytest.TempPathFactory, **text: str | int) -> ReviewDataset:
     # Imported here, so that tests of the library alone neither wait for data_prep nor need it.
-    from symcere_jax.prepare.pipeline import prepare
-    from symcere_jax.prepare.settings import PrepareSettings
+    from symcere_jax.preparation.pipeline import prepare
+    from symcere_jax.preparation.settings import PrepareSettings
 
     settings = PrepareSettings(
         source="synthetic",

@@ -8,8 +8,8 @@ import pytest
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import evaluate
 from symcere_jax.models import score_block
-from symcere_jax.prepare.pipeline import prepare
-from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.preparation.pipeline import prepare
+from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.settings import Settings
 from symcere_jax.training import load_embeddings, train
 from symcere_jax.training.metric_log import read_metric_log

@@ -23,8 +23,8 @@ import numpy as np
 from absl import flags
 
 from benchmarks import binaries, tables
-from symcere_jax.prepare.pipeline import prepare
-from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.preparation.pipeline import prepare
+from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.text import LsaEncoder
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder")

@@ -1,5 +1,5 @@
 from symcere_jax import Recommender
-from symcere_jax.prepare.sources.synthetic_truth import FACTUAL_WORDS
+from symcere_jax.preparation.sources.synthetic_truth import FACTUAL_WORDS
 
 
 def test_recommendations_to_all_users(page, start):

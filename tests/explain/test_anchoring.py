@@ -12,7 +12,7 @@ from symcere_jax.explain import (
     sample_reviews,
     summarize_anchoring,
 )
-from symcere_jax.prepare.sources.synthetic_truth import FACTUAL_WORDS, SENTIMENT_WORDS
+from symcere_jax.preparation.sources.synthetic_truth import FACTUAL_WORDS, SENTIMENT_WORDS
 
 CLASSES = classes_of_lists(["bolt", "hose", "oven"], ["good", "bad"])
 LABELS = {"dataset": "d", "split": "test", "against": "graph", "word_classes": "x", "known": {}}

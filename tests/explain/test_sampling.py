@@ -8,7 +8,7 @@ from symcere_jax.explain import (
     explain_reviews,
     sample_reviews,
 )
-from symcere_jax.prepare.sources.synthetic_truth import FACTUAL_WORDS, SENTIMENT_WORDS
+from symcere_jax.preparation.sources.synthetic_truth import FACTUAL_WORDS, SENTIMENT_WORDS
 
 PLANTED = classes_of_lists(FACTUAL_WORDS, SENTIMENT_WORDS)
 

@@ -98,7 +98,7 @@ def test_classes():
 
 def test_planted_words_are_found(dataset):
     classes = classes_of_dataset(dataset)
-    from symcere_jax.prepare.sources.synthetic_truth import FACTUAL_WORDS, SENTIMENT_WORDS
+    from symcere_jax.preparation.sources.synthetic_truth import FACTUAL_WORDS, SENTIMENT_WORDS
 
     factual = [classes.get(word) for word in FACTUAL_WORDS if word in classes]
     assert sum(kind == FACTUAL for kind in factual) > 5
@@ -145,7 +145,7 @@ def test_bad_lists(tmp_path, content, message):
 
 
 def test_words_that_the_encoder_does_not_know_are_dropped(dataset):
-    from symcere_jax.prepare.sources.synthetic_truth import FACTUAL_WORDS
+    from symcere_jax.preparation.sources.synthetic_truth import FACTUAL_WORDS
 
     encoder = Aligner.from_text_features("text", dataset, "lsa").encoder
     [known, *_] = [word for word in FACTUAL_WORDS if encoder.encode_texts([word]).any()]

@@ -8,7 +8,7 @@ import pytest
 
 from symcere_jax import Recommender
 from symcere_jax.data import ReviewDataset
-from symcere_jax.prepare.encode.add_features import EncodeSettings, add_text
+from symcere_jax.preparation.encode.add_features import EncodeSettings, add_text
 from symcere_jax.settings import Settings
 from symcere_jax.training import train
 

@@ -8,9 +8,9 @@ import pytest
 
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.prepare.pipeline import prepare
-from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.prepare.sources import tripadvisor_lara
+from symcere_jax.preparation.pipeline import prepare
+from symcere_jax.preparation.settings import PrepareSettings
+from symcere_jax.preparation.sources import tripadvisor_lara
 
 HOTEL = "".join(
     f"<Author>user{n}\n<Content>A fine view {n}\n<Date>Dec {n + 1}, 2008\n<Rating>4\t4\t4\n\n"

@@ -8,8 +8,8 @@ import pytest
 
 from symcere_jax import explain
 from symcere_jax.data import ReviewDataset
-from symcere_jax.prepare.pipeline import prepare
-from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.preparation.pipeline import prepare
+from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.report.explanation_document import Explanations, write_explanations
 from symcere_jax.report.run_page import build_run_page
 from symcere_jax.settings import Settings

@@ -120,10 +120,10 @@ def test_weights_that_claim_too_much(tmp_path, header):
 PREPARE = """
 import resource, sys
 from pathlib import Path
-from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.prepare.pipeline import prepare
+from symcere_jax.preparation.settings import PrepareSettings
+from symcere_jax.preparation.pipeline import prepare
 from symcere_jax.errors import DataError
-from symcere_jax.prepare.read.formats import delimited, json_lines
+from symcere_jax.preparation.read.formats import delimited, json_lines
 delimited._MAX_LINE_BYTES = json_lines._MAX_LINE_BYTES = 1 << 25  # it takes less time so
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

@@ -5,8 +5,8 @@ import pytest
 
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.evaluation.cold_start_tasks import NEW_ITEMS, NEW_USERS, WARM, ColdStartTasks
-from symcere_jax.prepare.pipeline import prepare
-from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.preparation.pipeline import prepare
+from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.report.score_tables import cold_start_table, write_cold_start
 from symcere_jax.settings import Settings
 from symcere_jax.study.cold_start_scores import (

@@ -8,8 +8,8 @@ import pytest
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import evaluate, standard_error
 from symcere_jax.models import popularity_embeddings, score_block
-from symcere_jax.prepare.pipeline import prepare
-from symcere_jax.prepare.settings import PrepareSettings
+from symcere_jax.preparation.pipeline import prepare
+from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.settings import Settings
 from symcere_jax.training import load_embeddings, train
 

@@ -17,7 +17,7 @@ replaced by --overwrite.
 """
 
 from symcere_jax.cli import field_flags, startup
-from symcere_jax.prepare.encode.add_features import EncodeSettings, add_text
+from symcere_jax.preparation.encode.add_features import EncodeSettings, add_text
 
 _SETTINGS = field_flags.define(EncodeSettings)
 

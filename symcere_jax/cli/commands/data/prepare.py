@@ -29,9 +29,9 @@ import time
 from rich.console import Console
 
 from symcere_jax.cli import field_flags, startup
-from symcere_jax.prepare.pipeline import prepare
-from symcere_jax.prepare.settings import PrepareSettings
-from symcere_jax.prepare.summary import summary
+from symcere_jax.preparation.pipeline import prepare
+from symcere_jax.preparation.settings import PrepareSettings
+from symcere_jax.preparation.summary import summary
 
 _SETTINGS = field_flags.define(PrepareSettings)
 

@@ -1,0 +1,118 @@
+"""Adding text features to a prepared folder."""
+
+import dataclasses
+import re
+import shutil
+from pathlib import Path
+
+from symcere_jax.callbacks import MessageCallback
+from symcere_jax.data import ReviewDataset, schema
+from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.fields import setting
+from symcere_jax.preparation.encode.encoders import configured_encoder
+from symcere_jax.preparation.encode.stored_reviews import stored_reviews
+from symcere_jax.preparation.encode.text_settings import TextSettings
+from symcere_jax.preparation.write.features import encode_into
+from symcere_jax.preparation.write.output_folder import locked_output
+from symcere_jax.preparation.write.prepared_tables import file_entries
+from symcere_jax.text import TextEncoder
+
+_PARTIAL = ".text.partial"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EncodeSettings(TextSettings):
+    """Which text features to add to which folder."""
+
+    dataset: Path = setting(dataclasses.MISSING, "Prepared folder to add to.")
+    text_name: str | None = setting(None, "Name of the features; default: that of --text_encoder.")
+    overwrite: bool = setting(False, "Replace features of that name.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.text_encoder_parts:
+            raise ConfigError("--text_encoder=none adds nothing")
+        name = self.text_name
+        if name is not None and (
+            not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name) or name in ("none", "auto")
+        ):
+            raise ConfigError(f"--text_name is {name!r}, must be a plain name of a folder")
+
+
+def add_text(
+    settings: EncodeSettings,
+    *,
+    encoder: TextEncoder | None = None,
+    announce: MessageCallback = lambda stage: None,
+) -> tuple[str, int]:
+    """Encodes the reviews of a prepared folder, and adds features and encoder to it.
+
+    Nothing of the folder changes before all is encoded; the manifest, which says what the folder
+    holds, is replaced last.
+
+    Args:
+        settings: encoder and folder.
+        encoder: instead of the one that the settings name.
+        announce: called with a few words at the start of each stage.
+
+    Returns:
+        Name and width of the features.
+
+    Raises:
+        BusyError: another process writes the folder.
+        ConfigError: the folder has features of that name.
+        DataError: the folder is none, the encoder lacks something, or the disk is full.
+    """
+    with locked_output(settings.dataset, "dataset"):
+        dataset = ReviewDataset.load(settings.dataset)
+        partial = dataset.folder / _PARTIAL
+        scratch = partial / "scratch"
+        encoder = encoder or configured_encoder(settings, scratch, dataset.folder)
+        assert encoder is not None
+        name = settings.text_name or encoder.name
+        if name in dataset.manifest.text_encoders and not settings.overwrite:
+            raise ConfigError(
+                f"{dataset.folder} has text features {name!r}; replace them by --overwrite, or "
+                "choose a --text_name"
+            )
+        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+        try:
+            scratch.mkdir(parents=True)
+            dataset.file(schema.REVIEWS)  # is whole
+            n_users, n_items = dataset.n_users, dataset.n_items
+            with stored_reviews(dataset.folder, n_users, n_items, scratch) as reviews:
+                described = encode_into(partial, name, encoder, reviews, announce)
+            shutil.rmtree(scratch)
+            _install(dataset, name, described, partial)
+        except OSError as error:
+            reason = error.strerror or f"is the disk full? {error}"
+            raise DataError(f"cannot write to {dataset.folder}: {reason}") from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return name, described["width"]
+
+
+def _install(dataset: ReviewDataset, name: str, described: dict, partial: Path) -> None:
+    """Moves features into the folder, and states them in its manifest."""
+    manifest = dataset.manifest
+    inside = f"{schema.TEXT_FOLDER}/{name}/"
+    others = {other: entry for other, entry in manifest.text_encoders.items() if other != name}
+    kept = {path: entry for path, entry in manifest.files.items() if not path.startswith(inside)}
+    files = {**kept, **file_entries(partial)}
+    if name in manifest.text_encoders:
+        # With a new fingerprint: no run that was trained on the old features fits the new ones.
+        manifest = dataclasses.replace(manifest, files=files, fingerprint="")
+        # Killed from here on, the folder is without these features, and sound.
+        without = dataclasses.replace(manifest, text_encoders=others, files=kept)
+        _replace_manifest(without, dataset.folder, partial)
+    target = dataset.folder / inside
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(exist_ok=True)
+    (partial / inside).rename(target)
+    manifest = dataclasses.replace(manifest, text_encoders={**others, name: described}, files=files)
+    _replace_manifest(manifest, dataset.folder, partial)
+
+
+def _replace_manifest(manifest: schema.Manifest, folder: Path, partial: Path) -> None:
+    manifest.write(partial)
+    (partial / schema.MANIFEST).replace(folder / schema.MANIFEST)

@@ -1,0 +1,286 @@
+"""The preparation from raw reviews to a prepared folder: read, select, split, write, encode, check.
+
+With `append`, new reviews are added to a prepared folder. What is there stays as it is: rows,
+splits, held-out reviews. New users and items get the rows that follow, in the order of their ids.
+Of a pair (user, item) that has a review already, the new one is left out. Texts are encoded by the
+encoders that the folder keeps, so that a model that was trained on their features stays meaningful.
+"""
+
+import contextlib
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from symcere_jax.callbacks import MessageCallback
+from symcere_jax.data import Manifest, ReviewDataset, schema
+from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.fields import field_types
+from symcere_jax.preparation.check.splits import against_policy
+from symcere_jax.preparation.encode.encoders import configured_encoder
+from symcere_jax.preparation.encode.stored_encoder import stored_encoders
+from symcere_jax.preparation.encode.stored_reviews import stored_reviews
+from symcere_jax.preparation.read.rating_scale import STARS, normalize_ratings
+from symcere_jax.preparation.read.raw_reviews import read_prepared, read_reviews
+from symcere_jax.preparation.read.review_store import ReviewStore
+from symcere_jax.preparation.select.outside import add_outside
+from symcere_jax.preparation.select.selection import Selection, select
+from symcere_jax.preparation.settings import CleaningSettings, PrepareSettings
+from symcere_jax.preparation.sources import SOURCES, Source, download
+from symcere_jax.preparation.sources.table import frame_source
+from symcere_jax.preparation.sources.typed_rows import DATA_FRAME
+from symcere_jax.preparation.split.assignment import cold_counts, split_appended, split_reviews
+from symcere_jax.preparation.write.features import encode_into
+from symcere_jax.preparation.write.output_folder import check_output, locked_output, new_folder
+from symcere_jax.preparation.write.prepared_tables import (
+    file_entries,
+    write_extra_texts,
+    write_tables,
+)
+from symcere_jax.text import TextEncoder
+
+
+def prepare(
+    settings: PrepareSettings,
+    *,
+    frame: pa.Table | None = None,
+    encoder: TextEncoder | None = None,
+    announce: MessageCallback = lambda stage: None,
+) -> ReviewDataset:
+    """Prepares a folder, or appends to one.
+
+    Args:
+        settings: of all stages.
+        frame: a table of reviews in memory, for source "table" without an input.
+        encoder: instead of the one that the settings name.
+        announce: called with a few words at the start of each stage.
+
+    Returns:
+        The prepared folder; its manifest has all counts.
+
+    Raises:
+        BusyError: another process writes the output.
+        ConfigError: the settings contradict what is at the output, or each other.
+        DataError: the raw data is missing or malformed, or nothing of it is left.
+    """
+    source = _source(settings, frame)
+    source.check_filters(settings)
+    with locked_output(settings.output):
+        earlier = None
+        if settings.append:
+            earlier = ReviewDataset.load(settings.output)
+            stored_encoders(earlier)  # before any work: a folder may not keep them
+        else:
+            check_output(settings.output, overwrite=settings.overwrite, source=settings.input)
+        if settings.input is not None:
+            download.ensure_input(settings, source, announce)
+        with new_folder(settings.output) as folder:
+            manifest = _fill(folder, settings, source, earlier, encoder, announce)
+            manifest.write(folder)
+            if earlier is not None:
+                _check_split(manifest, folder, announce)
+        return ReviewDataset.load(settings.output)
+
+
+def _source(settings: PrepareSettings, frame: pa.Table | None) -> Source:
+    if settings.source == "table" and frame is not None:
+        if settings.input is not None:
+            raise ConfigError(f"--input is {settings.input}, but a data frame is given, too")
+        return frame_source(frame)
+    if frame is not None:
+        raise ConfigError(f"a data frame is given, but --source={settings.source} reads none")
+    if settings.source != "synthetic" and settings.input is None:
+        raise ConfigError(f"--input is missing: --source={settings.source} reads a file or folder")
+    return SOURCES[settings.source]
+
+
+def _fill(
+    folder: Path,
+    settings: PrepareSettings,
+    source: Source,
+    earlier: ReviewDataset | None,
+    encoder: TextEncoder | None,
+    announce: MessageCallback,
+) -> Manifest:
+    """Runs the stages from the raw files to all files but the manifest."""
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    store = ReviewStore(scratch, memory_bytes=settings.memory_bytes, threads=settings.threads)
+    with contextlib.closing(store):
+        generated = "generated reviews" if source.name == "synthetic" else DATA_FRAME
+        announce(f"reading {settings.input or generated}")
+        raw = read_reviews(source, settings, store)
+        if earlier is not None:
+            read_prepared(earlier, store)
+        store.finish()
+        known = None
+        if earlier is not None:
+            known = earlier.manifest.cleaning.get("rating_scale", STARS)
+        scale = normalize_ratings(store, settings, raw.dropped, raw.n_rows, known)
+
+        announce(f"filtering and splitting {raw.n_rows:,} rows")
+        k = settings.k_core if earlier is None else earlier.manifest.k_core
+        selection = select(
+            store,
+            scratch,
+            k=k,
+            drop_copies=settings.drop_copies,
+            keep_dropped=settings.keep_dropped,
+            earlier=earlier,
+        )
+        # Split first: all that follows may learn from training reviews only.
+        if earlier is None:
+            split = split_reviews(selection, store, settings)
+        else:
+            min_history = earlier.manifest.split.get("min_history")
+            split = split_appended(selection, store, settings, min_history)
+            if not selection.is_new.any():
+                raise DataError(f"nothing in {settings.input} is new to {earlier.folder}")
+
+        extra: dict[str, int] = {}
+        if selection.outside is not None:
+            announce(f"adding {len(selection.outside.row):,} reviews from outside the k-core")
+            n_reviews, n_users = len(selection), selection.n_users
+            texts = add_outside(selection, store)
+            write_extra_texts(folder, store, selection, texts)
+            extra = {
+                "extra_texts": len(texts.row),
+                "extra_reviews": len(selection) - n_reviews,
+                "extra_users": selection.n_users - n_users,
+            }
+        elif earlier is not None and schema.EXTRA_TEXTS in earlier.manifest.files:
+            shutil.copyfile(earlier.file(schema.EXTRA_TEXTS), folder / schema.EXTRA_TEXTS)
+            names = ("extra_texts", "extra_reviews", "extra_users")
+            extra = {name: earlier.manifest.statistics[name] for name in names}
+
+        announce(f"writing {len(selection):,} reviews")
+        metadata = source.item_file(settings) is not None
+        n_interactions, counts = write_tables(
+            folder, store, selection, metadata=metadata, earlier=earlier
+        )
+    # The engine has ended: its memory is free for the encoders.
+    encoders: Sequence[TextEncoder]
+    if earlier is not None:
+        encoders = stored_encoders(earlier, scratch, settings.cache_folder)
+    else:
+        encoder = encoder or configured_encoder(settings, scratch, folder)
+        encoders = [] if encoder is None else [encoder]
+    text_encoders = _encode(folder, selection, encoders, scratch, announce)
+
+    announce(f"writing {settings.output}")
+    shutil.rmtree(scratch)
+    manifest = Manifest(
+        name=settings.name or settings.output.resolve().name,
+        n_users=selection.n_users,
+        n_items=selection.n_items,
+        n_reviews=len(selection),
+        n_interactions=n_interactions,
+        k_core=k,
+        split=split,
+        source=_describe_source(source, raw.files, settings),
+        dropped=raw.dropped | selection.dropped,
+        text_encoders=text_encoders,
+        files=file_entries(folder),
+        cleaning={
+            "settings": {name: getattr(settings, name) for name in field_types(CleaningSettings)},
+            "changed_texts": raw.changed_texts,
+            "rating_scale": list(scale),
+        },
+        statistics={
+            "raw_rows": raw.n_rows,
+            "bad_rows_of_item_metadata": raw.n_bad_items,
+            **counts,
+            **extra,
+            **cold_counts(selection),
+        },
+    )
+    return manifest if earlier is None else _grown(earlier.manifest, manifest)
+
+
+def _encode(
+    folder: Path,
+    selection: Selection,
+    encoders: Sequence[TextEncoder],
+    scratch: Path,
+    announce: MessageCallback,
+) -> dict[str, Any]:
+    """Writes the features of each encoder; returns what the manifest states of them."""
+    if not encoders:
+        return {}
+    described = {}
+    with stored_reviews(folder, selection.n_users, selection.n_items, scratch) as reviews:
+        for encoder in encoders:
+            announce(f"encoding {len(reviews.texts):,} texts by {encoder.name}")
+            described[encoder.name] = encode_into(folder, encoder.name, encoder, reviews, announce)
+    return described
+
+
+def _describe_source(
+    source: Source, files: Sequence[Path], settings: PrepareSettings
+) -> dict[str, Any]:
+    # Names within the input, not whole paths: a folder must not depend on where it was made.
+    root = settings.input if settings.input is not None and settings.input.is_dir() else None
+    entries = []
+    for path in files:
+        name = str(path.relative_to(root)) if root and path.is_relative_to(root) else path.name
+        entries.append({"name": name} | schema.file_entry(path))
+    return {"kind": source.name, "options": dict(source.options(settings)), "files": entries}
+
+
+def _grown(before: Manifest, after: Manifest) -> Manifest:
+    """The manifest of a folder that has grown.
+
+    Args:
+        before: of the folder that reviews were appended to.
+        after: of all reviews, with source, split and counts of what was appended.
+    """
+    entry = {
+        "fingerprint": before.fingerprint,
+        "n_users": before.n_users,
+        "n_items": before.n_items,
+        "n_reviews": before.n_reviews,
+        "added": {**after.source, "split": after.split},
+    }
+    changed = [manifest.cleaning.get("changed_texts", {}) for manifest in (before, after)]
+    summed = ("raw_rows", "bad_rows_of_item_metadata")
+    totals = {name: before.statistics.get(name, 0) + after.statistics[name] for name in summed}
+    return dataclasses.replace(
+        after,
+        name=before.name,
+        split=before.split,
+        source={**before.source, "appended": [*before.source.get("appended", []), entry]},
+        dropped=_sum(before.dropped, after.dropped),
+        cleaning={**before.cleaning, "changed_texts": _sum(*changed)},
+        statistics={**before.statistics, **after.statistics, **totals},
+    )
+
+
+def _sum(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+    return {name: before.get(name, 0) + after.get(name, 0) for name in {**before, **after}}
+
+
+def _check_split(manifest: Manifest, folder: Path, announce: MessageCallback) -> None:
+    """States in the manifest whether what was appended ended the split policy.
+
+    Where the folder was split by time, or so that items or users are cold, new reviews may do so: a
+    user's new training review is later than the held-out ones, or an item is cold no longer. The
+    folder grows all the same, as a service needs its new reviews. No held-out review goes to train,
+    so they choose and score models as honestly as before; but the scores do not compare with those
+    of before.
+    """
+    if manifest.ended_split_policy:
+        return
+    problems = "; ".join(against_policy(ReviewDataset.load(folder)))
+    if not problems:
+        return
+    announce(
+        f"warning: the split is no longer {manifest.split_name} ({problems}); what was held out "
+        "stays held out, but scores on it do not compare with those of before"
+    )
+    *entries, entry = manifest.source["appended"]
+    entries.append({**entry, "ends_split_policy": problems})
+    source = {**manifest.source, "appended": entries}
+    dataclasses.replace(manifest, source=source).write(folder)

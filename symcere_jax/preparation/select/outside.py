@@ -1,0 +1,95 @@
+"""Reviews outside the k-core: the core says who is evaluated, not what is learned from.
+
+Of reviews of items in the core, those of users with two or more become training reviews; of other
+users, the text alone counts for its item. What repeats a held-out review is left out: a run of
+twelve words of it is a quotation or a copy, not another opinion.
+"""
+
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from symcere_jax.preparation.read.review_store import ReviewStore
+from symcere_jax.preparation.select.selection import Outside, Selection
+from symcere_jax.preparation.split.policies import TRAIN
+from symcere_jax.text.encoders.term_counts import split_words
+
+RUN_WORDS = 12
+_LEAST_REVIEWS = 2  # of a user who becomes a training user
+_FACTORS = np.uint64(0x9E3779B97F4A7C15) ** np.arange(1, RUN_WORDS + 1, dtype=np.uint64)
+_TEXTS = "SELECT row, text FROM raw JOIN {table} USING (row)"
+
+
+def add_outside(selection: Selection, store: ReviewStore) -> Outside:
+    """Adds reviews outside the k-core to the training reviews, once the core is split.
+
+    Args:
+        selection: the reviews of the core, with their splits; gets more training reviews and users.
+        store: holds the raw rows.
+
+    Returns:
+        The reviews of which the text alone counts.
+    """
+    outside = selection.outside
+    assert outside is not None
+    runs = held_out_runs(
+        text
+        for _, text in _texts(store, "held_out", np.array(selection.row[selection.split != TRAIN]))
+    )
+    copies = [row for row, text in _texts(store, "outside", outside.row) if repeats(text, runs)]
+    is_copy = np.isin(outside.row, copies)
+    selection.dropped["outside the k-core, near copy of what is held out"] = int(is_copy.sum())
+    outside = outside.take(~is_copy)
+    users, places, n_reviews = np.unique(outside.user, return_inverse=True, return_counts=True)
+    trains = (n_reviews >= _LEAST_REVIEWS) | np.isin(users, selection.user_codes)
+    _merge(selection, outside.take(trains[places]))
+    return outside.take(~trains[places])
+
+
+def held_out_runs(texts: Iterator[str]) -> np.ndarray:
+    """Hashes of all runs of twelve words in texts, uint64, sorted."""
+    return np.unique(np.concatenate([np.zeros(0, np.uint64), *map(_runs, texts)]))
+
+
+def repeats(text: str, runs: np.ndarray) -> bool:
+    """Whether a text has one of some runs of words, as `held_out_runs` gives them."""
+    own = _runs(text)
+    if not len(own) or not len(runs):
+        return False
+    places = np.minimum(np.searchsorted(runs, own), len(runs) - 1)
+    return bool((runs[places] == own).any())
+
+
+def _runs(text: str) -> np.ndarray:
+    words = split_words(text)
+    if len(words) < RUN_WORDS:
+        return np.zeros(0, np.uint64)
+    codes = np.array([zlib.crc32(word.encode()) for word in words], np.uint64)
+    return np.lib.stride_tricks.sliding_window_view(codes, RUN_WORDS) @ _FACTORS
+
+
+def _texts(store: ReviewStore, table: str, rows: np.ndarray) -> Iterator[tuple[int, str]]:
+    store.insert(f"{table}_rows", pa.table({"row": rows}))
+    for batch in store.stream(_TEXTS.format(table=f"{table}_rows")):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _merge(selection: Selection, more: Outside) -> None:
+    """Adds training reviews, and numbers users anew in the order of their ids."""
+    codes = np.union1d(selection.user_codes, more.user)
+    user = np.concatenate(
+        [
+            np.searchsorted(codes, selection.user_codes)[selection.user],
+            np.searchsorted(codes, more.user),
+        ]
+    )
+    item = np.concatenate([selection.item, np.searchsorted(selection.item_codes, more.item)])
+    order = np.lexsort((item, user))
+    selection.user, selection.item = user[order].astype(np.int32), item[order].astype(np.int32)
+    split = np.full(len(more.row), TRAIN, np.int8)
+    for name, added in (("row", more.row), ("timestamp", more.timestamp), ("split", split)):
+        joined = np.concatenate([getattr(selection, name), added])[order]
+        setattr(selection, name, joined)
+    selection.user_codes = codes

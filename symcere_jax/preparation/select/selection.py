@@ -1,0 +1,279 @@
+"""From raw rows to the reviews that stay, with users and items as dense rows."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from symcere_jax.data import ReviewDataset, schema
+from symcere_jax.errors import DataError
+from symcere_jax.preparation.read.review_store import ReviewStore
+from symcere_jax.preparation.select.k_core import blocks, counts, k_core, largest_core
+
+NO_TIME = np.iinfo(np.int64).min  # stands for a missing timestamp, and sorts before all others
+NO_SPLIT = -1
+EXTRA = len(schema.SPLITS)  # of a row that is outside the k-core whatever it is
+
+# Users and items are numbered in the order of their ids, as the bytes of UTF-8 sort, after those
+# that have a row already.
+_CODES = """
+    CREATE TABLE {kind}_codes AS
+    SELECT {kind}_id,
+        (row_number() OVER (ORDER BY place NULLS LAST, {kind}_id) - 1)::INTEGER AS {code}
+    FROM (SELECT DISTINCT {kind}_id FROM raw) LEFT JOIN known_{kind}s USING ({kind}_id)
+"""
+# Rows of reviews that were prepared before are negative: they win over new ones.
+_LATEST = "ORDER BY row >= 0, timestamp DESC NULLS LAST, row DESC"
+_PAIRS = f"""
+    CREATE TABLE pairs AS
+    SELECT row, u, i, timestamp, split
+    FROM raw JOIN user_codes USING (user_id) JOIN item_codes USING (item_id)
+    QUALIFY row_number() OVER (PARTITION BY u, i {_LATEST}) = 1
+"""
+# Copies have the same letters and digits, so many at least: short texts, such as "great, thanks",
+# are often written anew. Only texts that begin alike are read whole.
+_LEAST_LETTERS = 20
+_LETTERS = "regexp_replace(lower({}), '[^\\pL\\pN]+', '', 'g')"
+_DISTINCT_TEXTS = f"""
+    CREATE TABLE distinct_texts AS
+    WITH starts AS (
+        SELECT row, left({_LETTERS.format("left(text, 100)")}, {_LEAST_LETTERS}) AS start FROM raw
+    ), alike AS (
+        SELECT row FROM pairs JOIN starts USING (row) WHERE length(start) = {_LEAST_LETTERS}
+        QUALIFY count(*) OVER (PARTITION BY u, start) > 1
+    ), whole AS (
+        SELECT row, md5({_LETTERS.format("text")}) AS letters FROM raw SEMI JOIN alike USING (row)
+    )
+    SELECT pairs.* FROM pairs LEFT JOIN whole USING (row)
+    QUALIFY letters IS NULL OR row < 0
+        OR row_number() OVER (PARTITION BY u, letters {_LATEST}) = 1
+"""
+_SORTED = f"""
+    SELECT row, u AS user, i AS item, coalesce(timestamp, {NO_TIME}) AS timestamp,
+        coalesce(split, {NO_SPLIT})::TINYINT AS split
+    FROM {{table}} ORDER BY u, i
+"""
+_COLUMNS = {
+    "row": np.int64,
+    "user": np.int32,
+    "item": np.int32,
+    "timestamp": np.int64,
+    "split": np.int8,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Outside:
+    """Reviews of items in the k-core that are not in it themselves.
+
+    Attributes:
+        row: int64 `[n]`, row of the raw table.
+        user: int64 `[n]`, place of the user among all users of the raw data.
+        item: int64 `[n]`, place of the item among all items of the raw data.
+        timestamp: int64 `[n]`.
+    """
+
+    row: np.ndarray
+    user: np.ndarray
+    item: np.ndarray
+    timestamp: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Outside":
+        """Some of them, by a mask or by their places."""
+        return Outside(*(array[rows] for array in vars(self).values()))
+
+
+@dataclasses.dataclass
+class Selection:
+    """The reviews that stay, sorted by user, then item. Columns of n rows lie on disk.
+
+    Attributes:
+        row: int64 `[n]`, row of the raw table.
+        user: int32 `[n]`, 0 … n_users − 1.
+        item: int32 `[n]`, 0 … n_items − 1.
+        timestamp: int64 `[n]`, `NO_TIME` where there is none.
+        split: int8 `[n]`, index into `schema.SPLITS`; before the reviews are split, what the raw
+            row carries, `NO_SPLIT` for nothing.
+        user_codes: int64 `[n_users]`, place of each user among all users of the raw data.
+        item_codes: int64 `[n_items]`, place of each item among all items of the raw data.
+        dropped: reason -> rows left out.
+        outside: reviews that may be learned from nevertheless; None where none is to be.
+    """
+
+    row: np.ndarray
+    user: np.ndarray
+    item: np.ndarray
+    timestamp: np.ndarray
+    split: np.ndarray
+    user_codes: np.ndarray
+    item_codes: np.ndarray
+    dropped: dict[str, int]
+    outside: Outside | None = None
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def n_users(self) -> int:
+        """Number of users."""
+        return len(self.user_codes)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return len(self.item_codes)
+
+    @property
+    def is_new(self) -> np.ndarray:
+        """Which reviews were not prepared before, bool `[n]`."""
+        return np.asarray(self.row) >= 0
+
+    def drop(self, kept: np.ndarray, reason: str) -> None:
+        """Leaves out all but the kept reviews, and renumbers users and items without gaps."""
+        self.dropped[reason] = int(len(kept) - kept.sum())
+        if not kept.all():
+            for name in _COLUMNS:
+                setattr(self, name, compact(getattr(self, name), kept))
+        self.user_codes = _renumber(self.user, self.user_codes)
+        self.item_codes = _renumber(self.item, self.item_codes)
+
+
+def select(
+    store: ReviewStore,
+    scratch: Path,
+    *,
+    k: int,
+    drop_copies: bool | None = False,
+    keep_dropped: bool = False,
+    earlier: ReviewDataset | None = None,
+) -> Selection:
+    """Drops all but the latest review of each (user, item), then all outside the k-core.
+
+    Args:
+        store: holds the raw rows, all with user and item.
+        scratch: folder for the columns.
+        k: least number of reviews of a user and of an item.
+        drop_copies: whether of copies of a text by a user only the latest stays; None: unless rows
+            carry a split, which is then taken as it is.
+        keep_dropped: whether reviews outside the k-core may be learned from; those of split "extra"
+            are outside, and may be.
+        earlier: the prepared folder that reviews are appended to: its users and items keep their
+            rows, its reviews stay, and new ones give way to them.
+
+    Raises:
+        DataError: nothing is left.
+    """
+    (n_rows,) = store.fetch_row("SELECT count(*) FROM raw")
+    _number(store, "user", earlier.user_ids() if earlier else [])
+    _number(store, "item", earlier.item_ids() if earlier else [])
+    store.execute(_PAIRS)
+    (n_pairs,) = store.fetch_row("SELECT count(*) FROM pairs")
+    if earlier:
+        known_pair = "review of a user and item that had one already"
+        known_text = "copy of a review that its user had written already"
+    else:
+        known_pair = "earlier review of the same user and item"
+        known_text = "copy of a later review by the same user"
+    dropped = {known_pair: n_rows - n_pairs}
+    table = "pairs"
+    if drop_copies is None:
+        (n_split,) = store.fetch_row(
+            "SELECT count(*) FROM pairs WHERE row >= 0 AND split IS NOT NULL"
+        )
+        drop_copies = n_split == 0
+    if drop_copies:
+        table = "distinct_texts"
+        store.execute(_DISTINCT_TEXTS)
+        (n_distinct,) = store.fetch_row(f"SELECT count(*) FROM {table}")
+        dropped[known_text] = n_pairs - n_distinct
+    columns: dict[str, Any] = dict(_columns_on_disk(store, table, scratch))
+    store.execute("DROP TABLE pairs")
+    (n_users,) = store.fetch_row("SELECT count(*) FROM user_codes")
+    (n_items,) = store.fetch_row("SELECT count(*) FROM item_codes")
+    columns |= {"user_codes": np.arange(n_users), "item_codes": np.arange(n_items)}
+    selection = Selection(**columns, dropped=dropped)
+    is_extra = np.asarray(selection.split) == EXTRA
+    if earlier and is_extra.any():
+        raise DataError(
+            f"{store.where_first(selection.row[is_extra])}: split is {schema.EXTRA!r}, which "
+            "--append does not know; prepare all data anew, or name it train"
+        )
+    kept = k_core(selection.user, selection.item, k, among=~is_extra)
+    if earlier:
+        kept |= ~selection.is_new
+    if not kept.any():
+        raise DataError(
+            f"nothing is left of {len(selection):,} reviews by {n_users:,} users on "
+            f"{n_items:,} items after --k_core={k}; the largest k that leaves something is "
+            f"{largest_core(selection.user, selection.item)}"
+        )
+    outside = None
+    if keep_dropped or is_extra.any():
+        in_core = counts(selection.item, kept, n_items) > 0
+        serves = ~kept & in_core[selection.item] & (keep_dropped | is_extra)
+        names = [field.name for field in dataclasses.fields(Outside)]
+        columns = {name: np.array(getattr(selection, name)[serves]) for name in names}
+        outside = Outside(**columns)
+    selection.drop(kept, "outside the k-core")
+    if outside is not None:
+        selection.outside = outside
+        selection.dropped["outside the k-core"] -= len(outside.row)
+    return selection
+
+
+def ids(store: ReviewStore, kind: str, codes: np.ndarray) -> pa.Array:
+    """The external ids of the users or items that stay, in the order of their rows.
+
+    Args:
+        store: holds the raw rows.
+        kind: "user" or "item".
+        codes: `Selection.user_codes` or `Selection.item_codes`.
+    """
+    names: list[pa.Array] = []
+    start = 0
+    for batch in store.stream(f"SELECT {kind}_id FROM {kind}_codes ORDER BY {kind[0]}"):
+        first, last = np.searchsorted(codes, [start, start + len(batch)])
+        places = pa.array(codes[first:last] - start)
+        names.append(batch.column(0).cast(pa.large_string()).take(places))
+        start += len(batch)
+    return pa.concat_arrays(names)
+
+
+def compact(array: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Moves the kept rows of an array to its front, block by block; returns a view of them."""
+    end = 0
+    for block in blocks(len(array)):
+        rows = array[block][kept[block]]
+        array[end : end + len(rows)] = rows
+        end += len(rows)
+    return array[:end]
+
+
+def _number(store: ReviewStore, kind: str, known: np.ndarray | list) -> None:
+    """Makes the table of all users or items and their numbers."""
+    ids = pa.array(known, pa.string())
+    store.insert(f"known_{kind}s", pa.table({f"{kind}_id": ids, "place": np.arange(len(ids))}))
+    store.execute(_CODES.format(kind=kind, code=kind[0]))
+
+
+def _columns_on_disk(store: ReviewStore, table: str, scratch: Path) -> dict[str, np.ndarray]:
+    paths = {name: scratch / f"{name}.column" for name in _COLUMNS}
+    files = {name: path.open("wb") for name, path in paths.items()}
+    for batch in store.stream(_SORTED.format(table=table)):
+        for name, file in files.items():
+            np.asarray(batch.column(name), _COLUMNS[name]).tofile(file)
+    for file in files.values():
+        file.close()
+    return {name: np.memmap(paths[name], dtype, "r+") for name, dtype in _COLUMNS.items()}
+
+
+def _renumber(codes: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Renumbers codes in place without gaps; returns the names of those that occur."""
+    occurs = counts(codes, n_codes=len(names)) > 0
+    if not occurs.all():
+        new = np.cumsum(occurs, dtype=np.int32) - 1
+        for block in blocks(len(codes)):
+            codes[block] = new[codes[block]]
+    return names[occurs]

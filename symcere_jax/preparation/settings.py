@@ -1,0 +1,210 @@
+"""The settings of a preparation; each is a flag of `prepare.py` under the same name."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Literal, get_args
+
+from symcere_jax.errors import ConfigError
+from symcere_jax.fields import SettingsBase, setting
+from symcere_jax.preparation.encode.text_settings import TextSettings
+
+SourceName = Literal[
+    "amazon_2014",
+    "amazon_2018",
+    "amazon_2023",
+    "hotelrec",
+    "lightgcn",
+    "synthetic",
+    "table",
+    "tripadvisor_lara",
+    "yelp",
+]
+SplitPolicy = Literal[
+    "ratio",
+    "leave_one_out",
+    "temporal",
+    "global_time",
+    "cold_item",
+    "cold_user",
+    "predefined",
+]
+SPLIT_POLICIES = get_args(SplitPolicy)
+
+_UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_LEAST_MEMORY = 512 * 2**20
+_NEW_ALONE = ("global_time", "cold_item", "cold_user")  # splits whose held-out part must be new
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CleaningSettings(SettingsBase):
+    """Which rows are malformed, which are left out, and what changes in their texts."""
+
+    min_valid_rating: float | None = setting(
+        None,
+        "Lowest rating of the scale, from which ratings are brought to 1 … 5; a lower one is an "
+        "error. Default: that of the scale that fits, of 0 … 1, 1 … 5, 0 … 10, −5 … 5 and others.",
+    )
+    max_valid_rating: float | None = setting(
+        None, "Highest rating of the scale; a higher one is an error."
+    )
+    on_bad_row: Literal["fail", "skip"] = setting(
+        "fail", "At a malformed row, end the run, or skip and count it."
+    )
+    max_bad_share: float = setting(
+        0.01,
+        "With --on_bad_row=skip, a larger share of bad rows ends the run.",
+        minimum=0,
+        maximum=1,
+    )
+    clean_html: bool = setting(True, "Remove HTML tags and entities from texts.")
+    fix_mojibake: bool = setting(True, "Repair texts that were decoded with the wrong encoding.")
+    drop_control: bool = setting(True, "Remove control characters from texts.")
+    drop_empty_text: bool = setting(False, "Leave out reviews without text.")
+    drop_copies: bool | None = setting(
+        None,
+        "Of a user's reviews of the same text, such as copies at variants of a product, keep the "
+        "latest. Texts are compared by letters and digits, of which there must be 20; default: on, "
+        "unless rows carry a split.",
+    )
+    keep_dropped: bool = setting(
+        False,
+        "Learn from reviews outside the k-core, too: those of users with two or more train, the "
+        "texts of the others count for their items. Runs of twelve words that are held out, and "
+        "who is evaluated, stay as they are. Rows of split 'extra' are such reviews as well.",
+    )
+    max_words: int | None = setting(
+        None, "Cut texts to that many words; default: keep them whole.", minimum=1
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        low = 1.0 if self.min_valid_rating is None else self.min_valid_rating
+        high = 5.0 if self.max_valid_rating is None else self.max_valid_rating
+        if low >= high:
+            raise ConfigError(
+                f"--min_valid_rating={low} must be below --max_valid_rating={high}; give both"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitSettings(SettingsBase):
+    """How reviews are split into train, valid and test."""
+
+    split: SplitPolicy | None = setting(
+        None, "How to split; default: predefined where rows carry a split, otherwise ratio."
+    )
+    valid_share: float = setting(
+        0.1,
+        "Share for validation: of each user's reviews, of the time line, of items or of users.",
+        minimum=0,
+        below=1,
+    )
+    test_share: float = setting(0.2, "Share for the test, of the same.", minimum=0, below=1)
+    warm_share: float = setting(
+        0.1,
+        "With --split=cold_item or cold_user: share of each user's other reviews that is held out "
+        "for validation, and the same for the test. Training needs some to choose the epoch by.",
+        minimum=0,
+        below=0.5,
+    )
+    min_history: int | None = setting(
+        None,
+        "Hold out reviews only of users with that many training reviews; default: 1 where each "
+        "user's reviews are split, otherwise 0.",
+        minimum=0,
+    )
+    seed: int = setting(0, "Seed of everything random.", minimum=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.valid_share + self.test_share >= 1:
+            raise ConfigError(
+                f"--valid_share={self.valid_share} and --test_share={self.test_share} leave "
+                "nothing to train on: their sum must be below 1"
+            )
+        if self.split == "cold_user" and self.min_history:
+            raise ConfigError(
+                f"--min_history={self.min_history} would leave nothing of --split=cold_user, whose "
+                "held-out users have no training review"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrepareSettings(TextSettings, CleaningSettings, SplitSettings):
+    """What to read, how to clean, filter, split and encode it, and where to write it."""
+
+    source: SourceName = setting(dataclasses.MISSING, "Kind of the raw data.")
+    output: Path = setting(dataclasses.MISSING, "Folder to write.")
+    input: Path | None = setting(None, "Raw file, folder or archive.")
+    name: str | None = setting(None, "Short name of the data; default: the name of --output.")
+    overwrite: bool = setting(False, "Replace the prepared folder at --output.")
+    append: bool = setting(
+        False,
+        "Add the reviews to the prepared folder at --output. Users and items keep their rows, held-"
+        "out reviews stay held out. New reviews go to train unless they carry a split or "
+        "--split=ratio is given. --k_core and the text encoders are those of the folder, and "
+        "--min_history cannot be lower than it was.",
+    )
+
+    download: bool = setting(False, "Fetch --url to --input if that is missing.")
+    url: str | None = setting(None, "Where --download fetches the raw file.")
+    sha256: str | None = setting(None, "Checksum that the raw file must have.")
+
+    user_field: str = setting("user_id", "Field of user ids (every --…_field is for a table).")
+    item_field: str = setting("item_id", "Field of item ids.")
+    rating_field: str | None = setting(None, 'Field of ratings; default: "rating", if any.')
+    text_field: str | None = setting(None, 'Field of review texts; default: "text".')
+    time_field: str | None = setting(None, 'Field of Unix times; default: "timestamp", if any.')
+    split_field: str | None = setting(
+        None, 'Field of train, valid or test; default: "split", if any.'
+    )
+    time_unit: Literal["s", "ms"] = setting("s", "Unit of the times of a table.")
+    item_metadata: Path | None = setting(
+        None, "File of item titles and categories (Amazon 2023), or of businesses (Yelp)."
+    )
+    city: str | None = setting(None, "Keep items of one city (Yelp, HotelRec).")
+    state: str | None = setting(None, "Keep items of one state, such as PA (Yelp).")
+    category: str | None = setting(None, "Keep items of one category, such as Restaurants (Yelp).")
+
+    k_core: int = setting(1, "Least reviews of every user and item; 1 keeps all.", minimum=1)
+
+    memory: str = setting(
+        "2GiB",
+        "Memory to stay within; what does not fit goes to disk. --text_encoder=lsa runs when the "
+        "engine has ended and has a limit of its own: 2 GiB in all with up to 100,000 items, and "
+        "4 KiB for each item above that.",
+    )
+    threads: int | None = setting(None, "Threads of the engine; default: one per core.", minimum=1)
+
+    synthetic_users: int = setting(2000, "Number of generated users.", minimum=1)
+    synthetic_items: int = setting(500, "Number of generated items.", minimum=1)
+    synthetic_reviews_per_user: float = setting(
+        10.0, "Mean number of generated reviews per user.", minimum=1
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.memory_bytes < _LEAST_MEMORY:
+            raise ConfigError(f"--memory is {self.memory!r}, must be at least 512MiB")
+        if self.source == "synthetic" and self.input is not None:
+            raise ConfigError("--input is given, but --source=synthetic generates its data")
+        if self.append and self.split not in (None, "predefined", "ratio"):
+            raise ConfigError(f"--append cannot split by --split={self.split}; use ratio, or none")
+        if self.keep_dropped and (self.append or self.split in _NEW_ALONE):
+            with_what = "append" if self.append else f"split={self.split}"
+            raise ConfigError(
+                f"--keep_dropped does not go with --{with_what}: of the reviews that it keeps, "
+                "some may be later than what is held out, or of cold items or users"
+            )
+        if self.sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
+            raise ConfigError(f"--sha256 is {self.sha256!r}, must be 64 hexadecimal digits")
+
+    @property
+    def memory_bytes(self) -> int:
+        """The value of `memory` in bytes."""
+        match = re.fullmatch(r"([0-9.]+) *([A-Za-z]*)", self.memory)
+        try:
+            return int(float(match[1]) * _UNITS[match[2]])  # type: ignore[index]
+        except (TypeError, KeyError, ValueError):
+            raise ConfigError(f"--memory is {self.memory!r}, expected a size as 2GiB") from None

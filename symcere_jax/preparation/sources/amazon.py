@@ -1,0 +1,76 @@
+"""Amazon review data: 2014 and 2018 (one format), and 2023.
+
+JSON lines, gzipped. 2014 and 2018: `reviewerID asin overall reviewText summary unixReviewTime`, in
+seconds. 2023: `user_id parent_asin rating title text timestamp`, in milliseconds; the item is
+`parent_asin`, which variants of a product share. Its metadata files hold `parent_asin title
+main_category categories`.
+"""
+
+import functools
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from symcere_jax.preparation.read.bad_rows import BadRows
+from symcere_jax.preparation.read.raw import RawBlocks
+from symcere_jax.preparation.read.typed_columns import to_seconds
+from symcere_jax.preparation.settings import PrepareSettings
+from symcere_jax.preparation.sources.item_metadata import read_items
+from symcere_jax.preparation.sources.source import Source
+from symcere_jax.preparation.sources.typed_rows import read_typed_rows
+
+_FIELDS_2018 = {
+    "user_id": "reviewerID",
+    "item_id": "asin",
+    "rating": "overall",
+    "text": "reviewText",
+    "timestamp": "unixReviewTime",
+}
+_FIELDS_2023 = {
+    "user_id": "user_id",
+    "item_id": "parent_asin",
+    "rating": "rating",
+    "text": "text",
+    "timestamp": "timestamp",
+}
+_to_seconds_2023 = functools.partial(to_seconds, unit="ms")
+
+
+def _read_2018(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
+    assert settings.input is not None
+    return read_typed_rows(settings.input, _FIELDS_2018, bad, title="summary")
+
+
+def _read_2023(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
+    assert settings.input is not None
+    return read_typed_rows(
+        settings.input, _FIELDS_2023, bad, title="title", to_time=_to_seconds_2023
+    )
+
+
+def _items_2023(settings: PrepareSettings, bad: BadRows) -> Iterator[pa.Table]:
+    assert settings.item_metadata is not None
+    return read_items(settings.item_metadata, "parent_asin", "title", bad)
+
+
+_OBTAIN = "a category's reviews are at {}, for research"
+SOURCES = (
+    Source(
+        "amazon_2014",
+        _read_2018,
+        obtain=_OBTAIN.format("https://cseweb.ucsd.edu/~jmcauley/datasets/amazon/links.html"),
+    ),
+    Source(
+        "amazon_2018",
+        _read_2018,
+        obtain=_OBTAIN.format("https://nijianmo.github.io/amazon/index.html"),
+    ),
+    Source(
+        "amazon_2023",
+        _read_2023,
+        obtain=_OBTAIN.format("https://amazon-reviews-2023.github.io"),
+        filters=("item_metadata",),
+        items=_items_2023,
+        item_file=lambda settings: settings.item_metadata,
+    ),
+)

@@ -1,0 +1,90 @@
+"""The interaction lists of the LightGCN benchmarks (Gowalla and its like): no ratings, no text.
+
+A folder with `train.txt` and `test.txt`, plain or gzipped. A line is a user, then the items of the
+user, all of them whole numbers, separated by blanks; blank lines are skipped. The test split is
+kept as it is; validation interactions are drawn from the training lists.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from symcere_jax.errors import DataError
+from symcere_jax.preparation.read.bad_rows import BadRows, RowError
+from symcere_jax.preparation.read.raw import RawBlock, RawBlocks, open_raw, raw_table, shorten
+from symcere_jax.preparation.settings import PrepareSettings
+from symcere_jax.preparation.sources.source import Source
+from symcere_jax.preparation.split.policies import VALID, split_by_ratio
+
+_LINES_PER_BLOCK = 10_000
+
+
+def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
+    """Reads both files; `valid_share` of each user's training items become validation."""
+    assert settings.input is not None
+    rng = np.random.default_rng(settings.seed)
+    for split in ("train", "test"):
+        path = _find(settings.input, split)
+        for users, items, lines in _blocks(path, bad):
+            splits = np.full(len(users), split, object)
+            if split == "train" and len(users):
+                splits[_drawn_for_validation(users, settings.valid_share, rng)] = "valid"
+            split_names = pa.array(splits, pa.string())
+            columns = {"user_id": users, "item_id": items, "split": split_names}
+            yield RawBlock(raw_table(columns, len(users)), lines, f"{path}, line", path)
+
+
+def _find(folder: Path, split: str) -> Path:
+    for name in (f"{split}.txt", f"{split}.txt.gz"):
+        if (folder / name).is_file():
+            return folder / name
+    raise DataError(f"{folder} must be a folder with {split}.txt or {split}.txt.gz; it has neither")
+
+
+def _blocks(path: Path, bad: BadRows) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Users, items and lines, int64 `[n]` each, of some lines at a time."""
+    parts: list[np.ndarray] = []
+    with open_raw(path) as file:
+        for number, line in enumerate(file, start=1):
+            if line.isspace():
+                continue
+            try:
+                user, *items = map(int, line.split())
+            except ValueError:
+                bad.add(
+                    RowError(
+                        f"{path}, line {number}: {shorten(line.decode(errors='replace').strip())} "
+                        "is not a user and items, as whole numbers separated by blanks",
+                        "line is not whole numbers",
+                    )
+                )
+                continue
+            row = np.empty((3, len(items)), np.int64)
+            row[0], row[1], row[2] = user, items, number
+            parts.append(row)
+            if len(parts) == _LINES_PER_BLOCK:
+                yield tuple(np.concatenate(parts, axis=1))
+                parts = []
+    if parts:
+        yield tuple(np.concatenate(parts, axis=1))
+
+
+def _drawn_for_validation(users: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Which interactions to validate on, bool `[n]`; a user keeps at least one to train on."""
+    order = np.argsort(users, kind="stable")
+    _, compact = np.unique(users[order], return_inverse=True)
+    seed = int(rng.integers(2**32))
+    split = split_by_ratio(compact, None, valid_share=share, test_share=0.0, seed=seed)
+    drawn = np.zeros(len(users), bool)
+    drawn[order] = split == VALID
+    return drawn
+
+
+SOURCE = Source(
+    "lightgcn",
+    _read,
+    obtain="Gowalla, Yelp2018 and Amazon-Book are at https://github.com/gusye1234/LightGCN-PyTorch",
+    options=lambda settings: {"valid_share": settings.valid_share, "seed": settings.seed},
+)

@@ -1,0 +1,94 @@
+"""Tables of reviews: JSON lines, CSV, TSV or Parquet, one file or a folder of them; data frames."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from symcere_jax.errors import DataError
+from symcere_jax.preparation.read.bad_rows import BadRows
+from symcere_jax.preparation.read.formats import FORMATS, Blocks, Reader, read_frame, reader_of
+from symcere_jax.preparation.read.raw import RawBlocks
+from symcere_jax.preparation.read.typed_columns import to_seconds
+from symcere_jax.preparation.settings import PrepareSettings
+from symcere_jax.preparation.sources.source import Source
+from symcere_jax.preparation.sources.typed_rows import DATA_FRAME, read_typed_rows
+
+# column of RAW_SCHEMA -> the flag that names its field
+_FLAGS = {
+    "user_id": "user_field",
+    "item_id": "item_field",
+    "rating": "rating_field",
+    "timestamp": "time_field",
+    "text": "text_field",
+    "split": "split_field",
+}
+
+
+def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
+    """Reads the table, or all tables of a folder in the order of their names."""
+    assert settings.input is not None
+    for path, read in _table_files(settings.input):
+        yield from _rows(path, read, settings, bad)
+
+
+def frame_source(frame: pa.Table) -> Source:
+    """The source "table", which reads a table in memory."""
+
+    def read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
+        return _rows(
+            None, lambda _, wanted, bad: read_frame(frame, DATA_FRAME, wanted), settings, bad
+        )
+
+    return dataclasses.replace(SOURCE, read=read)
+
+
+def _rows(
+    path: Path | None, read: Callable[..., Blocks], settings: PrepareSettings, bad: BadRows
+) -> RawBlocks:
+    return read_typed_rows(
+        path,
+        _fields(settings),
+        bad,
+        read=read,
+        to_time=functools.partial(to_seconds, unit=settings.time_unit),
+        required=_required(settings),
+        hint=_hint,
+    )
+
+
+def _fields(settings: PrepareSettings) -> dict[str, str]:
+    return {column: getattr(settings, flag) or column for column, flag in _FLAGS.items()}
+
+
+def _table_files(path: Path) -> list[tuple[Path, Reader]]:
+    files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+    tables = [(file, reader) for file in files if (reader := reader_of(file))]
+    if not tables and not path.exists():
+        raise DataError(f"no input at {path}")
+    if not tables:
+        raise DataError(
+            f"{path}: {'no file in it' if path.is_dir() else 'its name'} ends in one of "
+            f"{', '.join(FORMATS)} (or one of them and .gz), which tells how to read it"
+        )
+    return tables
+
+
+def _required(settings: PrepareSettings) -> set[str]:
+    """Columns that must be there: needed for what was asked, or named by the user."""
+    required = {column for column, flag in _FLAGS.items() if getattr(settings, flag)}
+    if settings.text_encoder != "none":
+        required.add("text")
+    if settings.split == "predefined":
+        required.add("split")
+    return required
+
+
+def _hint(column: str) -> str:
+    other = ", or prepare without text by --text_encoder=none" if column == "text" else ""
+    return f"name the right one by --{_FLAGS[column]}{other}"
+
+
+SOURCE = Source("table", _read, options=lambda settings: {"fields": _fields(settings)})

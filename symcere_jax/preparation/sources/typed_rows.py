@@ -1,0 +1,106 @@
+"""From the fields of a file to the columns of `RAW_SCHEMA`, shared by several sources."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from symcere_jax.errors import DataError
+from symcere_jax.preparation.read.bad_rows import BadRows
+from symcere_jax.preparation.read.formats import Block, Blocks, read_json_lines, salvage
+from symcere_jax.preparation.read.raw import RawBlock, RawBlocks, raw_table
+from symcere_jax.preparation.read.typed_columns import Where, to_numbers, to_seconds, to_strings
+
+Columns = dict[str, pa.Array]
+Adapt = Callable[[Block, Columns], tuple[np.ndarray, str] | None]
+
+DATA_FRAME = "the data frame"  # what messages call it
+_BETWEEN = pa.scalar(". ", pa.large_string())
+
+
+def read_typed_rows(
+    path: Path | None,
+    fields: Mapping[str, str],
+    bad: BadRows,
+    *,
+    read: Callable[..., Blocks] = read_json_lines,
+    to_time: Callable[[pa.Array, str, Where], pa.Array] = to_seconds,
+    title: str | None = None,
+    adapt: Adapt | None = None,
+    required: Collection[str] = ("user_id", "item_id", "rating", "timestamp"),
+    hint: Callable[[str], str] = lambda column: "is it a file of another --source?",
+) -> RawBlocks:
+    """Reads the reviews of a file.
+
+    Args:
+        path: the file; None for a data frame.
+        fields: column of `RAW_SCHEMA` -> its field in the file; null where no row has the field.
+        bad: takes malformed rows.
+        read: reader of the format; that of a data frame ignores the path.
+        to_time: makes seconds of the field of the time.
+        title: field that is put before the text, joined by ". ".
+        adapt: may change the columns of a block, and returns a mask of the rows to keep and why the
+            others are left out, or None to keep all.
+        required: columns that the file must have.
+        hint: column -> what to do where its field is missing.
+
+    Raises:
+        DataError: the file is missing, damaged, of another kind, or has no rows.
+    """
+    label = path or DATA_FRAME
+    wanted = [*fields.values(), title] if title else list(fields.values())
+
+    def check(columns: Collection[str], present: Collection[str]) -> None:
+        for column, field in fields.items():
+            if column in columns and field not in present:
+                raise DataError(
+                    f"{label} has no field {field!r}; it has: {', '.join(present)}; {hint(column)}"
+                )
+
+    def build(block: Block) -> RawBlock:
+        convert = {"rating": to_numbers, "timestamp": to_time}
+        columns = {
+            column: _typed(block, field, convert.get(column, to_strings))
+            for column, field in fields.items()
+        }
+        if title:
+            columns["text"] = _titled(_typed(block, title, to_strings), columns["text"])
+        selected = adapt(block, columns) if adapt else None
+        table = raw_table(columns, len(block))
+        rows = RawBlock(table, block.lines, block.label, path, fields=fields)
+        if selected is None:
+            return rows
+        kept, reason = selected
+        dropped = {reason: int(len(kept) - kept.sum())}
+        return dataclasses.replace(rows.filter(kept), dropped=dropped)
+
+    n_bad = bad.counts.total()
+    present: tuple[str, ...] | None = None
+    with contextlib.closing(read(path, wanted, bad)) as blocks:
+        for block in blocks:
+            # Ids first: who names them wrongly is not made to wait for the whole file.
+            check({"user_id", "item_id"}, block.fields)
+            present = block.fields
+            yield from salvage(block, build, bad)
+    if present is not None:
+        check(required, present)
+    elif bad.counts.total() == n_bad:
+        raise DataError(f"{label} has no rows")
+
+
+def _typed(
+    block: Block, field: str, convert: Callable[[pa.Array, str, Where], pa.Array]
+) -> pa.Array:
+    values = block.columns[field] if field in block.columns else pa.nulls(len(block))
+    return convert(values, field, block.where)
+
+
+def _titled(title: pa.Array, text: pa.Array) -> pa.Array:
+    """Titles and texts joined by ". ", large_string `[n_rows]`; null where both are missing."""
+    title, text = (pc.if_else(pc.equal(part, ""), None, part) for part in (title, text))
+    # Told to skip nulls, Arrow would leave out rows that have neither.
+    return pc.coalesce(pc.binary_join_element_wise(title, text, _BETWEEN), title, text)

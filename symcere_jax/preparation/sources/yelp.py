@@ -1,0 +1,120 @@
+"""The Yelp Open Dataset.
+
+`yelp_academic_dataset_review.json`: JSON lines of `user_id business_id stars text date`, the date
+as "2018-07-07 22:09:11". `yelp_academic_dataset_business.json`: JSON lines of `business_id name
+city state categories`, the categories as one string, "Pizza, Restaurants", or as a list. The latter
+file lies beside the former, or is named by --item_metadata; it is needed to keep one city, state or
+category.
+"""
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from symcere_jax.errors import DataError
+from symcere_jax.preparation.read.bad_rows import BadRows
+from symcere_jax.preparation.read.formats import Block
+from symcere_jax.preparation.read.raw import RawBlocks
+from symcere_jax.preparation.read.typed_columns import iso_to_seconds
+from symcere_jax.preparation.settings import PrepareSettings
+from symcere_jax.preparation.sources.item_metadata import objects, read_items
+from symcere_jax.preparation.sources.source import Source
+from symcere_jax.preparation.sources.typed_rows import Columns, read_typed_rows
+
+_REVIEWS = "yelp_academic_dataset_review.json"
+_BUSINESSES = "yelp_academic_dataset_business.json"
+_FILTERS = ("city", "state", "category")
+_FIELDS = {
+    "user_id": "user_id",
+    "item_id": "business_id",
+    "rating": "stars",
+    "text": "text",
+    "timestamp": "date",
+}
+
+
+def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
+    keep = None
+    if any(getattr(settings, name) for name in _FILTERS):
+        keep = functools.partial(_keep, businesses=_chosen_businesses(settings))
+    return read_typed_rows(
+        _reviews(settings), _FIELDS, bad, to_time=iso_to_seconds, adapt=keep, required=_FIELDS
+    )
+
+
+def _reviews(settings: PrepareSettings) -> Path:
+    assert settings.input is not None
+    return settings.input / _REVIEWS if settings.input.is_dir() else settings.input
+
+
+def _businesses(settings: PrepareSettings) -> Path | None:
+    if settings.item_metadata is not None:
+        return settings.item_metadata
+    path = _reviews(settings).with_name(_BUSINESSES)
+    return path if path.exists() else None
+
+
+def _keep(block: Block, columns: Columns, businesses: pa.Array) -> tuple[np.ndarray, str]:
+    del block
+    chosen = pc.is_in(columns["item_id"], value_set=businesses)
+    return chosen.to_numpy(zero_copy_only=False), "other city, state or category"
+
+
+def _chosen_businesses(settings: PrepareSettings) -> pa.Array:
+    path = _businesses(settings)
+    if path is None:
+        raise DataError(
+            f"--city, --state and --category need {_BUSINESSES} beside {_reviews(settings)}, "
+            "or another file by --item_metadata"
+        )
+    bad = BadRows(settings.on_bad_row, settings.max_bad_share)
+    chosen = []
+    n_rows = 0
+    for _, row in objects(path, bad):
+        n_rows += 1
+        if _fits(row, settings):
+            chosen.append(str(row.get("business_id")))
+    bad.check(n_rows + bad.counts.total())
+    if not chosen:
+        asked = ", ".join(f"--{name}={getattr(settings, name)}" for name in _FILTERS)
+        raise DataError(f"{path}: no business fits {asked}")
+    return pa.array(chosen, pa.large_string())
+
+
+def _fits(business: dict, settings: PrepareSettings) -> bool:
+    categories = business.get("categories") or ""
+    if not isinstance(categories, list):  # as in editions before 2018
+        categories = str(categories).split(",")
+    return (
+        _same(settings.city, [business.get("city")])
+        and _same(settings.state, [business.get("state")])
+        and _same(settings.category, categories)
+    )
+
+
+def _same(asked: str | None, values: list) -> bool:
+    """Whether one of the values is the one asked for; cities are spelled in many cases."""
+    return asked is None or asked.casefold() in (str(value).strip().casefold() for value in values)
+
+
+def _items(settings: PrepareSettings, bad: BadRows) -> Iterator[pa.Table]:
+    path = _businesses(settings)
+    assert path is not None
+    return read_items(path, "business_id", "name", bad)
+
+
+SOURCE = Source(
+    "yelp",
+    _read,
+    obtain="agree to Yelp's terms at https://business.yelp.com/data/resources/open-dataset and "
+    f"unpack the archive, so that --input holds {_REVIEWS} and {_BUSINESSES}",
+    may_download=False,
+    filters=("item_metadata", *_FILTERS),
+    items=_items,
+    item_file=_businesses,
+    options=lambda settings: {name: getattr(settings, name) for name in _FILTERS},
+)

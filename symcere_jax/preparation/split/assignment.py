@@ -1,0 +1,201 @@
+"""Assigns each selected review to a split, by the policy asked for or the one the data suggests."""
+
+from typing import Any
+
+import numpy as np
+
+from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.preparation.read.review_store import ReviewStore
+from symcere_jax.preparation.select.k_core import counts
+from symcere_jax.preparation.select.selection import NO_SPLIT, NO_TIME, Selection
+from symcere_jax.preparation.settings import SplitSettings
+from symcere_jax.preparation.split import policies
+from symcere_jax.preparation.split.policies import TRAIN
+
+_BY_USER = ("ratio", "leave_one_out", "temporal")
+_BY_SHARES = ("ratio", "temporal", "global_time", "cold_item", "cold_user")
+_COLD = ("cold_item", "cold_user")
+
+
+def split_reviews(
+    selection: Selection, store: ReviewStore, settings: SplitSettings
+) -> dict[str, Any]:
+    """Fills in `selection.split`, and drops the reviews that a minimum history leaves out.
+
+    With a predefined split, the k-core has been taken over the rows of all splits together.
+
+    Returns:
+        The settings of the split for the manifest.
+
+    Raises:
+        DataError: the policy needs timestamps or split names that rows lack, or no review is in
+            train.
+    """
+    is_unsplit = bool((selection.split == NO_SPLIT).all())
+    policy = settings.split or ("ratio" if is_unsplit else "predefined")
+    min_history = settings.min_history
+    if min_history is None:
+        min_history = 1 if policy in _BY_USER else 0
+    if policy == "predefined":
+        _check_complete(selection, store)
+    else:
+        selection.split = _split(policy, min_history, selection, store, settings)
+    if policy not in _BY_USER:
+        _drop_short_histories(selection, min_history)
+    if not (selection.split == TRAIN).any():
+        raise DataError(
+            f"none of the {len(selection):,} reviews is in split 'train'; --split=ratio splits anew"
+        )
+    return _describe(policy, settings, settings.min_history)
+
+
+def split_appended(
+    selection: Selection, store: ReviewStore, settings: SplitSettings, min_history: int | None
+) -> dict[str, Any]:
+    """Fills in `selection.split` for new reviews: as they say, by `--split=ratio`, or all to train.
+
+    Held-out reviews that were there stay held out, and no training review is taken away. So a
+    user's history counts all training reviews, those that were there and the new ones.
+
+    New ones that the minimum history leaves out are dropped. That of the folder, `min_history`,
+    holds for new reviews too, unless the settings have a greater one.
+
+    Returns:
+        The settings of the split of new reviews for the manifest.
+
+    Raises:
+        ConfigError: the minimum history is below that of the folder.
+        DataError: some of the new rows carry a split, and some do not.
+    """
+    if settings.min_history is not None:
+        if min_history is not None and settings.min_history < min_history:
+            raise ConfigError(
+                f"--min_history={settings.min_history} is less than {min_history}, with which the "
+                "folder was prepared; leave it out, or give a greater one"
+            )
+        min_history = settings.min_history
+    is_new = selection.is_new
+    policy = "train"
+    if settings.split == "ratio":
+        policy = "ratio"
+        least = 1 if min_history is None else min_history
+        selection.split[is_new] = _ratio_of_new(selection, is_new, settings, least)
+    elif settings.split == "predefined" or (selection.split[is_new] != NO_SPLIT).any():
+        policy = "predefined"
+        _check_complete(selection, store)
+        _drop_short_histories(selection, min_history or 0)
+    else:
+        selection.split[is_new] = TRAIN
+    return _describe(policy, settings, min_history)
+
+
+def _describe(policy: str, settings: SplitSettings, min_history: int | None) -> dict[str, Any]:
+    described: dict[str, Any] = {"policy": policy}
+    if policy not in ("predefined", "global_time", "train"):
+        described["seed"] = settings.seed
+    if policy in _BY_SHARES:
+        described |= {"valid_share": settings.valid_share, "test_share": settings.test_share}
+    if policy in _COLD:
+        described["warm_share"] = settings.warm_share
+    if min_history is not None:
+        described["min_history"] = min_history
+    return described
+
+
+def _drop_short_histories(selection: Selection, min_history: int) -> None:
+    """Leaves out new held-out reviews of users with few training reviews."""
+    if not min_history:
+        return
+    in_train = selection.split == TRAIN
+    history = counts(selection.user, in_train, selection.n_users)
+    stays = in_train | (history[selection.user] >= min_history) | ~selection.is_new
+    selection.drop(stays, f"held out, by a user with under {min_history} training reviews")
+
+
+def cold_counts(selection: Selection) -> dict[str, int]:
+    """Number of users, and of items, without a training review."""
+    in_train = selection.split == TRAIN
+    n_of_user = counts(selection.user, in_train, selection.n_users)
+    n_of_item = counts(selection.item, in_train, selection.n_items)
+    return {
+        "users_without_training_review": int((n_of_user == 0).sum()),
+        "items_without_training_review": int((n_of_item == 0).sum()),
+    }
+
+
+def _check_complete(selection: Selection, store: ReviewStore) -> None:
+    missing = selection.split == NO_SPLIT
+    if missing.any():
+        raise DataError(
+            f"{store.where_first(selection.row[missing])}: split is missing, but other rows have "
+            "one; give it to all or none of the rows, or split again by --split=ratio"
+        )
+
+
+def _split(
+    policy: str,
+    min_history: int,
+    selection: Selection,
+    store: ReviewStore,
+    settings: SplitSettings,
+) -> np.ndarray:
+    shares = {"valid_share": settings.valid_share, "test_share": settings.test_share}
+    seed = settings.seed
+    if policy in _COLD:
+        codes, n_codes = (
+            (selection.user, selection.n_users)
+            if policy == "cold_user"
+            else (selection.item, selection.n_items)
+        )
+        split = policies.split_cold(codes, n_codes, **shares, seed=seed)
+        warm = split == TRAIN
+        split[warm] = policies.split_by_ratio(
+            selection.user[warm],
+            None,
+            valid_share=settings.warm_share,
+            test_share=settings.warm_share,
+            seed=seed,
+            min_history=max(1, min_history),
+        )
+        return split
+    if policy == "global_time":
+        return policies.split_by_global_time(_timestamps(selection, store, policy), **shares)
+    if policy == "leave_one_out":
+        # Without any timestamps, a random review is held out.
+        has_time = bool((selection.timestamp != NO_TIME).any())
+        time = _timestamps(selection, store, policy) if has_time else None
+        return policies.split_leave_one_out(
+            selection.user, time, seed=seed, min_history=min_history
+        )
+    time = _timestamps(selection, store, policy) if policy == "temporal" else None
+    return policies.split_by_ratio(
+        selection.user, time, **shares, seed=seed, min_history=min_history
+    )
+
+
+def _timestamps(selection: Selection, store: ReviewStore, policy: str) -> np.ndarray:
+    missing = selection.timestamp == NO_TIME
+    if missing.any():
+        raise DataError(
+            f"{store.where_first(selection.row[missing])}: no timestamp, but --split={policy} goes "
+            f"by time ({missing.sum()} of {len(missing)} reviews have none); use --split=ratio, or "
+            "name --time_field"
+        )
+    return selection.timestamp
+
+
+def _ratio_of_new(
+    selection: Selection, is_new: np.ndarray, settings: SplitSettings, min_history: int
+) -> np.ndarray:
+    user = selection.user[is_new]
+    in_train = ~is_new & (selection.split == TRAIN)
+    history = counts(selection.user, in_train, selection.n_users)
+    n_users = len(counts(user))  # up to the last user with a new review
+    return policies.split_by_ratio(
+        user,
+        None,
+        valid_share=settings.valid_share,
+        test_share=settings.test_share,
+        seed=settings.seed,
+        min_history=np.maximum(min_history - history[:n_users], 0),
+    )

@@ -1,0 +1,161 @@
+"""Policies that split reviews into train, valid and test.
+
+Two split the reviews of each user: put them in an order, then hold out the last ones, the very last
+for the test. They differ in the order and in how many are held out, and take users in blocks. The
+others split all reviews: by time, by items, or by users.
+"""
+
+import numpy as np
+
+from symcere_jax.data.schema import SPLITS
+from symcere_jax.preparation.select.k_core import counts
+
+TRAIN, VALID, TEST = (SPLITS.index(name) for name in ("train", "valid", "test"))
+
+_BLOCK = 1 << 18
+
+
+def split_by_ratio(
+    user: np.ndarray,
+    timestamp: np.ndarray | None,
+    *,
+    valid_share: float,
+    test_share: float,
+    seed: int,
+    min_history: int | np.ndarray = 1,
+) -> np.ndarray:
+    """Holds out a share of each user's reviews, random ones or the latest.
+
+    Of the n reviews of a user, `min(⌊n·(valid + test) + r⌋, n − min_history)` are held out, and of
+    these `min(⌊n·test + r⌋, held out)` for the test, where r is drawn from [0, 1) for each user. So
+    a share that is no whole number is rounded up with the probability of its fraction, and over all
+    users the shares hold however few reviews each has. Fixed rounding would give users with three
+    reviews a test share of 0.33, and never a review for validation.
+
+    Args:
+        user: int `[n]`, rows 0 … n_users − 1, sorted.
+        timestamp: int64 `[n]`, to hold out the latest (equal times in random order); None: random.
+        valid_share: in [0, 1).
+        test_share: in [0, 1), `valid_share + test_share < 1`.
+        seed: of the random numbers.
+        min_history: least number of reviews of a user that stay in train, one for all users or int
+            `[n_users]`.
+
+    Returns:
+        int8 `[n]`, an index into `SPLITS`.
+    """
+    rng = np.random.default_rng(seed)
+    n_reviews = counts(user)
+    r = rng.random(len(n_reviews))
+    n_held_out = np.floor(n_reviews * (valid_share + test_share) + r).astype(np.int64)
+    n_held_out = np.minimum(n_held_out, np.maximum(n_reviews - min_history, 0))
+    n_test = np.minimum(np.floor(n_reviews * test_share + r).astype(np.int64), n_held_out)
+    return _hold_out_last(user, timestamp, n_reviews, n_held_out, n_test, rng)
+
+
+def split_leave_one_out(
+    user: np.ndarray, timestamp: np.ndarray | None, *, seed: int, min_history: int = 1
+) -> np.ndarray:
+    """Holds out the last review of each user for the test, the one before for validation.
+
+    With `min_history` of 1, a user with two reviews has one for the test and none for validation, a
+    user with one has it in train.
+
+    Args:
+        user: int `[n]`, rows 0 … n_users − 1, sorted.
+        timestamp: int64 `[n]`, to hold out the latest (equal times in random order); None: random.
+        seed: of the random numbers.
+        min_history: least number of reviews of a user that stay in train.
+
+    Returns:
+        int8 `[n]`, an index into `SPLITS`.
+    """
+    rng = np.random.default_rng(seed)
+    n_reviews = counts(user)
+    n_free = np.maximum(n_reviews - min_history, 0)
+    n_held_out, n_test = np.minimum(n_free, 2), np.minimum(n_free, 1)
+    return _hold_out_last(user, timestamp, n_reviews, n_held_out, n_test, rng)
+
+
+def split_by_global_time(
+    timestamp: np.ndarray, *, valid_share: float, test_share: float
+) -> np.ndarray:
+    """Holds out the end of the time line that all reviews share.
+
+    Reviews at or after the time of the `⌈n·test⌉`-th latest are the test, those before it but at or
+    after the time of the `⌈n·(valid + test)⌉`-th latest are for validation. Equal times are never
+    separated, so that all of train is before valid, and valid before test.
+
+    Args:
+        timestamp: int64 `[n]`.
+        valid_share: in [0, 1).
+        test_share: in [0, 1), `valid_share + test_share < 1`.
+
+    Returns:
+        int8 `[n]`, an index into `SPLITS`.
+    """
+    latest_first = np.sort(timestamp)[::-1]
+    split = np.full(len(timestamp), TRAIN, np.int8)
+    for share, code in ((valid_share + test_share, VALID), (test_share, TEST)):
+        # Without the tolerance, a share such as 0.1 + 0.2 may count one review too many.
+        n_held_out = int(np.ceil(len(timestamp) * share - 1e-9))
+        if n_held_out:
+            split[timestamp >= latest_first[n_held_out - 1]] = code
+    return split
+
+
+def split_cold(
+    codes: np.ndarray, n_codes: int, *, valid_share: float, test_share: float, seed: int
+) -> np.ndarray:
+    """Holds out all reviews of some items, or of some users, which are chosen at random.
+
+    Of n items, `⌊n·test + ½⌋` are for the test, and more up to `⌊n·(valid + test) + ½⌋` for
+    validation; at least one stays in train.
+
+    Args:
+        codes: int `[n_reviews]`, the item (or user) of each review.
+        n_codes: number of items (or users).
+        valid_share: in [0, 1).
+        test_share: in [0, 1), `valid_share + test_share < 1`.
+        seed: of the choice.
+
+    Returns:
+        int8 `[n_reviews]`, an index into `SPLITS`.
+    """
+    n_held_out = min(int(n_codes * (valid_share + test_share) + 0.5), n_codes - 1)
+    n_test = min(int(n_codes * test_share + 0.5), n_held_out)
+    order = np.random.default_rng(seed).permutation(n_codes)
+    split_of_code = np.full(n_codes, TRAIN, np.int8)
+    split_of_code[order[:n_held_out]] = VALID
+    split_of_code[order[:n_test]] = TEST
+    return split_of_code[codes]
+
+
+def _hold_out_last(
+    user: np.ndarray,
+    timestamp: np.ndarray | None,
+    n_reviews: np.ndarray,
+    n_held_out: np.ndarray,
+    n_test: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Takes whole users, some at a time; the random numbers are those of one pass."""
+    split = np.full(len(user), TRAIN, np.int8)
+    ends = np.cumsum(n_reviews)
+    start = 0
+    while start < len(user):
+        last_user = min(int(np.searchsorted(ends, start + _BLOCK)), len(ends) - 1)
+        stop = int(ends[last_user])
+        block = user[start:stop]
+        keys = [rng.random(stop - start)]
+        if timestamp is not None:
+            keys.append(timestamp[start:stop])
+        order = np.lexsort((*keys, block))
+        places = np.empty(stop - start, np.int64)
+        # Places from the last; block[order] is block, as it is sorted.
+        places[order] = ends[block] - 1 - np.arange(start, stop)
+        part = split[start:stop]
+        part[places < n_held_out[block]] = VALID
+        part[places < n_test[block]] = TEST
+        start = stop
+    return split

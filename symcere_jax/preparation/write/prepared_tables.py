@@ -1,0 +1,207 @@
+"""The tables and pairs of a prepared folder, as `symcere_jax.data.schema` describes them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from symcere_jax.data import ReviewDataset, schema
+from symcere_jax.preparation.read.review_store import ReviewStore
+from symcere_jax.preparation.read.text_cleaning import word_counts
+from symcere_jax.preparation.select.selection import Outside, Selection, ids
+
+_ROW_GROUP = 1 << 16
+_BLOCK = 1 << 18
+
+_REVIEW_SCHEMA = pa.schema(
+    {
+        "user": pa.int32(),
+        "item": pa.int32(),
+        "rating": pa.float32(),
+        "timestamp": pa.int64(),
+        "split": pa.string(),
+        "text": pa.large_string(),
+    }
+)
+_KEPT_REVIEWS = """
+    SELECT rating, timestamp, text FROM raw JOIN kept USING (row) ORDER BY place
+"""
+_KEPT_SCHEMA = pa.schema(
+    {"rating": pa.float64(), "timestamp": pa.int64(), "text": pa.large_string()}
+)
+_EXTRA_TEXTS = "SELECT item, text FROM raw JOIN extra USING (row) ORDER BY item, row"
+_EXTRA_SCHEMA = pa.schema({"item": pa.int32(), "text": pa.large_string()})
+_METADATA = """
+    SELECT code, any_value(title ORDER BY title) AS title,
+        any_value(categories ORDER BY title, categories) AS categories
+    FROM item_metadata JOIN item_codes USING (item_id) JOIN kept_items ON i = code
+    GROUP BY code ORDER BY code
+"""
+_METADATA_SCHEMA = pa.schema(
+    {"code": pa.int64(), "title": pa.large_string(), "categories": pa.large_string()}
+)
+
+
+def write_tables(
+    folder: Path,
+    store: ReviewStore,
+    selection: Selection,
+    *,
+    metadata: bool = False,
+    earlier: ReviewDataset | None = None,
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Writes users, items, pairs and reviews.
+
+    Args:
+        folder: where to.
+        store: holds the raw rows.
+        selection: the reviews that stay, with their splits.
+        metadata: whether titles and categories of items were read.
+        earlier: the folder that reviews are appended to; its items keep what is known of them.
+
+    Returns:
+        Number of interactions of each split, and further counts for the manifest.
+    """
+    users = ids(store, "user", selection.user_codes)
+    _write(pa.table({"user": _rows(len(users)), "user_id": users}), folder / schema.USERS)
+    items = _items(store, selection, metadata, earlier)
+    _write(items, folder / schema.ITEMS)
+    n_interactions = _write_pairs(folder, selection)
+    counts = _write_reviews(folder / schema.REVIEWS, store, selection)
+    if {"title", "categories"} <= set(items.column_names):
+        unknown = pc.and_(items["title"].is_null(), items["categories"].is_null())
+        counts["items_without_metadata"] = int(pc.sum(unknown, min_count=0).as_py())
+    return n_interactions, counts
+
+
+def write_extra_texts(
+    folder: Path, store: ReviewStore, selection: Selection, texts: Outside
+) -> None:
+    """Writes the texts of reviews whose authors are no users, by item; no file for none.
+
+    Args:
+        folder: where to.
+        store: holds the raw rows.
+        selection: says which row an item has.
+        texts: the reviews.
+    """
+    if not len(texts.row):
+        return
+    item = np.searchsorted(selection.item_codes, texts.item).astype(np.int32)
+    store.insert("extra", pa.table({"row": texts.row, "item": item}))
+    with pq.ParquetWriter(folder / schema.EXTRA_TEXTS, _EXTRA_SCHEMA, compression="zstd",
+                          store_schema=False) as writer:  # fmt: skip
+        for rows in _row_groups(batch.cast(_EXTRA_SCHEMA) for batch in store.stream(_EXTRA_TEXTS)):
+            writer.write_table(rows, row_group_size=_ROW_GROUP)
+
+
+def _write_reviews(path: Path, store: ReviewStore, selection: Selection) -> dict[str, int]:
+    n_words = n_empty = start = 0
+    split_names = pa.array(schema.SPLITS)
+    with pq.ParquetWriter(path, _REVIEW_SCHEMA, compression="zstd", store_schema=False) as writer:
+        for rows in _row_groups(_kept_reviews(store, selection)):
+            stop = start + len(rows)
+            text = pa.concat_arrays(rows["text"].chunks)
+            n_words += int(word_counts(text).sum())
+            n_empty += pc.sum(pc.equal(pc.utf8_trim_whitespace(text), "")).as_py()
+            columns = [
+                np.array(selection.user[start:stop]),
+                np.array(selection.item[start:stop]),
+                rows["rating"].cast(pa.float32(), safe=False),
+                rows["timestamp"],
+                split_names.take(pa.array(selection.split[start:stop])),
+                text,
+            ]
+            writer.write_table(pa.table(columns, schema=_REVIEW_SCHEMA), row_group_size=_ROW_GROUP)
+            start = stop
+    return {"words": n_words, "reviews_without_text": n_empty}
+
+
+def _write_pairs(folder: Path, selection: Selection) -> dict[str, int]:
+    """Writes the (user, item) pairs of each split; returns their numbers."""
+    counts = {}
+    for code, name in enumerate(schema.SPLITS):
+        rows = np.flatnonzero(selection.split == code)
+        pairs = np.stack([selection.user[rows], selection.item[rows]], axis=1)
+        np.save(folder / schema.pairs_file(name), pairs)
+        counts[name] = len(pairs)
+    return counts
+
+
+def file_entries(folder: Path) -> Mapping[str, Mapping[str, object]]:
+    """Size and checksum of every file of a folder, by its path within."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): schema.file_entry(path) for path in files}
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    # Without Arrow's own schema, 64-bit string offsets read back as plain strings.
+    pq.write_table(table, path, compression="zstd", store_schema=False)
+
+
+def _kept_reviews(store: ReviewStore, selection: Selection) -> Iterator[pa.RecordBatch]:
+    for start in range(0, len(selection), _BLOCK):
+        row = np.array(selection.row[start : start + _BLOCK])
+        store.insert("kept", pa.table({"row": row, "place": start + np.arange(len(row))}))
+    for batch in store.stream(_KEPT_REVIEWS):
+        yield batch.cast(_KEPT_SCHEMA)
+
+
+def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Joins batches of any length to row groups of one, so that the file does not depend on it."""
+    pending: list[pa.RecordBatch] = []
+    n_rows = 0
+    for batch in batches:
+        while n_rows + len(batch) >= _ROW_GROUP:
+            cut = _ROW_GROUP - n_rows
+            yield pa.Table.from_batches([*pending, batch.slice(0, cut)])
+            batch, pending, n_rows = batch.slice(cut), [], 0
+        if len(batch):
+            pending.append(batch)
+            n_rows += len(batch)
+    if pending:
+        yield pa.Table.from_batches(pending)
+
+
+def _items(
+    store: ReviewStore, selection: Selection, metadata: bool, earlier: ReviewDataset | None
+) -> pa.Table:
+    names = ids(store, "item", selection.item_codes)
+    items = pa.table({"item": _rows(len(names)), "item_id": names})
+    if metadata:
+        items = _with_metadata(items, store, selection.item_codes)
+    if earlier is not None:
+        items = _with_earlier_metadata(items, pq.read_table(earlier.file(schema.ITEMS)))
+    return items
+
+
+def _rows(n: int) -> pa.Array:
+    return pa.array(np.arange(n, dtype=np.int32))
+
+
+def _with_metadata(items: pa.Table, store: ReviewStore, item_codes: np.ndarray) -> pa.Table:
+    codes = pa.array(item_codes)
+    store.insert("kept_items", pa.table({"code": codes}))
+    known = pa.Table.from_batches(
+        [batch.cast(_METADATA_SCHEMA) for batch in store.stream(_METADATA)], _METADATA_SCHEMA
+    )
+    places = pc.index_in(codes, value_set=known["code"].combine_chunks())
+    for name in ("title", "categories"):
+        items = items.append_column(name, known[name].take(places))
+    return items
+
+
+def _with_earlier_metadata(items: pa.Table, earlier: pa.Table) -> pa.Table:
+    """Items keep their titles and categories; what was missing is as the new metadata has it."""
+    for name in earlier.column_names[2:]:
+        kind = earlier[name].type
+        unknown = pa.nulls(len(items) - len(earlier), kind)
+        values = pa.concat_arrays([*earlier[name].chunks, unknown])
+        if name in items.column_names:
+            values = pc.coalesce(values, items[name].combine_chunks().cast(kind))
+            items = items.drop_columns(name)
+        items = items.append_column(name, values)
+    return items

@@ -1,0 +1,168 @@
+import dataclasses
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from symcere_jax.data import ReviewDataset, schema
+from symcere_jax.errors import CheckpointError, ConfigError, DataError
+from symcere_jax.evaluation.scored_runs import read_runs
+from symcere_jax.preparation.check import CHECKS, problems_of
+from symcere_jax.preparation.check.text_leaks import check_text_leaks
+from symcere_jax.preparation.encode.add_features import EncodeSettings, add_text
+from symcere_jax.text import load_text_encoder
+from symcere_jax.training import load_embeddings
+
+ENCODE = Path(__file__).parents[3] / "data_prep" / "encode.py"
+
+
+@pytest.fixture
+def folder(dataset, tmp_path) -> Path:
+    return shutil.copytree(dataset.folder, tmp_path / "copy")
+
+
+def _problems(dataset):
+    checks = [*CHECKS.values(), check_text_leaks]
+    return [problem for check in checks for problem in problems_of(dataset, check)]
+
+
+def test_features_side_by_side_are_stored_with_their_encoders(dataset, folder):
+    vectors = np.random.default_rng(0).normal(size=(dataset.manifest.n_reviews, 7))
+    np.save(folder.parent / "v.npy", vectors)
+    settings = EncodeSettings(
+        dataset=folder,
+        text_encoder="lsa+precomputed",
+        text_embeddings=folder.parent / "v.npy",
+        text_name="both",
+        text_width=12,
+    )
+    assert add_text(settings) == ("both", 19)
+    added = ReviewDataset.load(folder)
+    assert list(added.manifest.text_encoders) == ["lsa", "both"]
+    assert added.text_features("both", "items").shape == (dataset.n_items, 19)
+    assert not list(folder.glob(".*"))
+    assert _problems(added) == []
+    with pytest.raises(DataError, match="made elsewhere"):
+        load_text_encoder(added, "both")
+    before = dataset.text_features("lsa", "items").tobytes()
+    assert added.text_features("lsa", "items").tobytes() == before
+
+
+def test_what_was_made_before_stays_good_until_features_are_replaced(dataset, folder, trained_run):
+    options = {"dataset": folder, "text_encoder": "lsa", "text_name": "small"}
+    add_text(EncodeSettings(**options, text_width=6))
+    add_text(EncodeSettings(**options | {"text_name": "smaller"}, text_width=4))
+    added = ReviewDataset.load(folder)
+    assert added.fingerprint == dataset.fingerprint
+    before, after = (load_embeddings(trained_run, one)[0] for one in (dataset, added))
+    np.testing.assert_array_equal(before.items, after.items)
+    [run] = read_runs([trained_run], added, "test", "ndcg@10")
+    assert run.values.shape[0] == 1
+    add_text(EncodeSettings(**options, text_width=5, overwrite=True))
+    replaced = ReviewDataset.load(folder)
+    assert replaced.fingerprint != added.fingerprint
+    with pytest.raises(CheckpointError, match="train again"):
+        load_embeddings(trained_run, replaced)
+
+
+def test_features_that_a_held_out_review_changed_are_found(dataset, folder):
+    features = np.array(dataset.text_features("lsa", "items"))
+    features[3] += dataset.text_features("lsa", "reviews")[5]
+    name = schema.text_file("lsa", "items")
+    np.save(folder / name, features)
+    files = {**dataset.manifest.files, name: schema.file_entry(folder / name)}
+    manifest = dataclasses.replace(dataset.manifest, files=files)
+    leaky = dataclasses.replace(dataset, folder=folder, manifest=manifest)
+    assert any("lsa: features of 1 items are not those" in text for text in _problems(leaky))
+
+
+def test_what_is_there_is_replaced_on_demand_alone(folder):
+    with pytest.raises(ConfigError, match="has text features 'lsa'; replace them by --overwrite"):
+        add_text(EncodeSettings(dataset=folder))
+    add_text(EncodeSettings(dataset=folder, text_width=5, overwrite=True))
+    dataset = ReviewDataset.load(folder)
+    assert dataset.text_features("lsa", "users").shape[1] == 5
+    assert _problems(dataset) == []
+
+
+def test_a_failure_leaves_the_folder_as_it_was(folder):
+    def contents():
+        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    class Failing:
+        name = "failing"
+
+        def encode(self, reviews, *, progress=None):
+            raise KeyboardInterrupt
+
+    before = contents()
+    with pytest.raises(KeyboardInterrupt):
+        add_text(EncodeSettings(dataset=folder), encoder=Failing())
+    assert contents() == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"text_encoder": "lsa+bert"}, "--text_encoder is 'lsa.bert', must be none, or of lsa"),
+        ({"text_encoder": "lsa+lsa"}, "--text_encoder is 'lsa.lsa'"),
+        ({"text_encoder": "none"}, "--text_encoder=none adds nothing"),
+        ({"text_model": "x"}, "--text_model is given, but --text_encoder=lsa has no use for it"),
+        ({"text_embeddings": Path("x")}, "--text_embeddings is given, but"),
+        ({"text_batch_tokens": -1}, "--text_batch_tokens is -1"),
+        ({"text_name": "../up"}, "--text_name is '../up', must be a plain name"),
+        ({"text_name": "auto"}, "--text_name is 'auto'"),
+        ({"dataset": None}, "--dataset is None"),
+        ({"seed": -1}, "--seed is -1"),
+    ],
+)
+def test_a_bad_setting_is_named(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        EncodeSettings(**({"dataset": Path("x")} | settings))
+
+
+def test_the_binary(folder):
+    def run(*arguments):
+        command = [sys.executable, str(ENCODE), f"--dataset={folder}", *arguments]
+        environment = {"PYTHONPATH": str(ENCODE.parents[1]), "PATH": ""}
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+    done = run("--text_encoder=lsa", "--text_name=small", "--text_width=4")
+    assert (done.returncode, done.stdout) == (0, f"{folder}: text features 'small', 4 wide\n")
+    wrong = run("--text_encoder=transformer")
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("error: --text_encoder=transformer needs --text_model")
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2, 3])
+def test_killed_while_features_are_replaced_the_folder_is_sound(folder, monkeypatch, kept):
+    """Each change of the folder is one step; the kill comes after some of them."""
+    settings = EncodeSettings(dataset=folder, text_width=5, overwrite=True)
+    done = []
+    rename, replace, remove = Path.rename, Path.replace, shutil.rmtree
+
+    def step(change):
+        def counted(path, *arguments, **keywords):
+            inside = folder in Path(path).parents and "scratch" not in str(path)
+            if inside and not (change is remove and Path(path).name.startswith(".")):
+                if len(done) == kept:
+                    raise SystemExit("killed")
+                done.append(path)
+            return change(path, *arguments, **keywords)
+
+        return counted
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit, match="killed"):
+        patch.setattr(Path, "rename", step(rename))
+        patch.setattr(Path, "replace", step(replace))
+        patch.setattr(shutil, "rmtree", step(remove))
+        add_text(settings)
+    assert len(done) == kept
+    found = ReviewDataset.load(folder)  # whole, with or without the features
+    if "lsa" in found.manifest.text_encoders:
+        found.text_features("lsa", "users")
+    assert add_text(settings) == ("lsa", 5)
+    assert _problems(ReviewDataset.load(folder)) == []

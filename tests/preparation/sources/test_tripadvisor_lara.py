@@ -1,0 +1,197 @@
+import datetime
+import json
+import tarfile
+from collections import Counter
+
+import pytest
+
+from symcere_jax.errors import DataError
+from symcere_jax.preparation.read.bad_rows import BadRows
+from symcere_jax.preparation.read.raw import RawBlock
+from symcere_jax.preparation.settings import PrepareSettings
+from symcere_jax.preparation.sources import SOURCES
+
+HOTELS = {
+    7: [
+        ("ann", "Fine view", "Dec 30, 2008", "4"),
+        ("A TripAdvisor Member", "Anonymous", "Jan 1, 2008", "5"),
+        ("lass=", "Scraped", "Jan 1, 2008", "5"),
+        ("x</a>", "Scraped", "Jan 1, 2008", "5"),
+        ("", "Nobody", "Jan 1, 2008", "5"),
+        ("bob", "Unrated", "Jan 1, 2008", "0"),
+        ("bob", "Missing", "Jan 1, 2008", "-1"),
+        ("bob", "Cut...   showReview(123, 'full');", "Jan 1, 2008", "3"),
+        ("bob", "ÀÁÂÃ abcdef", "Jan 1, 2008", "3"),
+        ("bob", "ÀÁÂ abcdef", "Feb 3, 2003", "1"),
+    ],
+    12: [("ann", "", "Jul 9, 2007", "5")],
+}
+
+
+def read(path, bad=None) -> list[RawBlock]:
+    settings = PrepareSettings(source="tripadvisor_lara", input=path, output=path / "out")
+    return list(SOURCES["tripadvisor_lara"].read(settings, bad or BadRows("fail", 0)))
+
+
+def rows_of(blocks) -> list[dict]:
+    return [row for block in blocks for row in block.table.to_pylist()]
+
+
+def dropped_of(blocks) -> Counter:
+    return sum((Counter(block.dropped) for block in blocks), Counter())
+
+
+def seconds(*day: int) -> int:
+    return int(datetime.datetime(*day, tzinfo=datetime.UTC).timestamp())
+
+
+def packed(folder, mode):
+    path = folder.parent / f"hotels.tar.{mode}"
+    with tarfile.open(path, f"w:{mode}") as archive:
+        archive.add(folder, "Data")
+    return path
+
+
+@pytest.mark.parametrize("mode", [None, "xz", "gz", ""])
+def test_folder_and_archives(write_hotels, mode):
+    path = write_hotels(HOTELS)
+    if mode is not None:
+        path = packed(path, mode)
+    blocks = read(path)
+    rows = {(row["user_id"], row["item_id"]): row for row in rows_of(blocks)}
+    assert {pair: (row["rating"], row["timestamp"], row["text"]) for pair, row in rows.items()} == {
+        ("ann", "7"): (4.0, seconds(2008, 12, 30), "Fine view"),
+        ("bob", "7"): (1.0, seconds(2003, 2, 3), "ÀÁÂ abcdef"),
+        ("ann", "12"): (5.0, seconds(2007, 7, 9), ""),
+    }
+    assert dropped_of(blocks) == {
+        "anonymous author": 1,
+        "author missing or misread": 3,
+        "no overall rating": 2,
+        "text is cut off": 1,
+        "text is over 30 % non-ASCII": 1,
+    }
+    assert all(row["split"] is None for row in rows.values())
+    places = {r["text"]: b.where(n) for b in blocks for n, r in enumerate(b.table.to_pylist())}
+    assert places["ÀÁÂ abcdef"].endswith("hotel_7_parsed.txt, line 46")
+    assert len({block.file for block in blocks}) == (2 if mode is None else 1)
+
+
+def test_bytes_that_are_not_utf8_and_other_line_ends_within_a_text(write_hotels):
+    folder = write_hotels({1: [("ann", "caf# one\u2028two\x85three", "May 1, 2005", "2")]})
+    path = folder / "Texts" / "hotel_1_parsed.txt"
+    path.write_bytes(path.read_bytes().replace(b"#", b"\xe9"))
+    assert [row["text"] for row in rows_of(read(folder))] == ["caf\ufffd one\u2028two\x85three"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"<Date>", b"<Day>", "line 3: expected <Date>, found '<Day>"),
+        (b"<Content>Fine view  \r\n", b"", "line 2: expected <Content>, found '<Date>"),
+        (b"Dec 30", b"30 Dec", "line 4: bad date or rating"),
+        (b"<Rating>4\t", b"<Rating>four\t", "line 4: bad date or rating"),
+    ],
+)
+def test_a_malformed_record_names_its_line(write_hotels, old, new, message):
+    folder = write_hotels(HOTELS)
+    path = folder / "Texts" / "hotel_7_parsed.txt"
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
+    with pytest.raises(DataError, match=message) as error:
+        read(folder)
+    assert "hotel_7_parsed.txt" in str(error.value)
+
+
+def test_a_record_that_ends_early(write_hotels):
+    folder = write_hotels({3: [("ann", "Fine", "May 1, 2005", "2")]})
+    path = folder / "Texts" / "hotel_3_parsed.txt"
+    path.write_bytes(path.read_bytes().split(b"<Rating>")[0])
+    with pytest.raises(DataError, match="line 4: the last record has no <Rating>"):
+        read(folder)
+
+
+def test_inputs_without_hotels(tmp_path, write_hotels):
+    with pytest.raises(DataError, match="no files hotel_"):
+        read(tmp_path)
+    (tmp_path / "no.tar.xz").write_bytes(b"no archive" * 200)
+    with pytest.raises(DataError, match=r"no\.tar\.xz: not a whole \.xz file"):
+        read(tmp_path / "no.tar.xz")
+    (tmp_path / "no.tar").write_bytes(b"no archive" * 200)
+    with pytest.raises(DataError, match=r"no\.tar: not a whole tar archive"):
+        read(tmp_path / "no.tar")
+    with pytest.raises(DataError, match="no input at"):
+        read(tmp_path / "nowhere.tar.xz")
+    archive = packed(write_hotels(HOTELS), "xz")
+    archive.write_bytes(archive.read_bytes()[:-150])
+    with pytest.raises(DataError, match=r"hotels\.tar\.xz: cut off"):
+        read(archive)
+
+
+def test_nothing_but_dropped_rows(write_hotels):
+    blocks = read(write_hotels({1: [("lass=", "x", "May 1, 2005", "2")]}))
+    assert (rows_of(blocks), dropped_of(blocks).total()) == ([], 1)
+
+
+def test_bad_records_are_skipped_and_counted(write_hotels):
+    day = "May 1, 2005"
+    folder = write_hotels({1: [(f"u{n}", f"text {n}", day, "2") for n in range(5)]})
+    path = folder / "Texts" / "hotel_1_parsed.txt"
+    content = path.read_bytes().replace(b"<Content>text 1  \r\n", b"")
+    content = content.replace(
+        b"u3\r\n<Content>text 3  \r\n<Date>May", b"u3\r\n<Content>text 3\r\n<Date>"
+    )
+    path.write_bytes(content.removesuffix(b"\r\n\r\n")[:-30])
+    bad = BadRows("skip", 1)
+    assert [row["text"] for row in rows_of(read(folder, bad))] == ["text 0", "text 2"]
+    assert bad.counts.total() >= 3
+
+
+JSON_HOTEL = {
+    "Reviews": [
+        {
+            "Author": "ann",
+            "Title": "“Fine”",
+            "Content": "Great view",
+            "Date": "October 20, 2012",
+            "Ratings": {"Service": "4", "Overall": "5.0"},
+        },
+        {"Author": "bob", "Content": "x", "Date": "October 1, 2012", "Ratings": {}},
+        {"Author": "cid", "Title": None, "Content": "y", "Date": "2012-10-01", "Ratings": {}},
+    ],
+    "HotelInfo": {"HotelID": "72572"},
+}
+
+
+def test_the_json_form(tmp_path):
+    (tmp_path / "72572.json").write_text(json.dumps(JSON_HOTEL))
+    with pytest.raises(DataError, match=r"72572\.json, review 3: bad date, rating or field"):
+        read(tmp_path)
+    bad = BadRows("skip", 1)
+    blocks = read(tmp_path, bad)
+    (row,) = rows_of(blocks)
+    assert row == {
+        "user_id": "ann",
+        "item_id": "72572",
+        "rating": 5.0,
+        "timestamp": seconds(2012, 10, 20),
+        "text": "Fine. Great view",
+        "split": None,
+    }
+    assert dropped_of(blocks) == {"no overall rating": 1}
+    assert bad.counts == {"bad row: date or rating": 1}
+    for content in ("{", "[]", '{"Reviews": 1}', '{"Reviews": [1]}'):
+        (tmp_path / "72572.json").write_text(content)
+        read(tmp_path, bad)
+
+
+@pytest.mark.parametrize("damage", ["header", "cut"])
+def test_an_archive_that_is_damaged_between_its_members(write_hotels, tmp_path, damage):
+    whole = packed(write_hotels(HOTELS), "").read_bytes()
+    start = whole.rindex(b"hotel_", 0, whole.rindex(b"_parsed.txt")) // 512 * 512
+    assert start > 512
+    path = tmp_path / "damaged.tar"
+    path.write_bytes(
+        whole[:start] if damage == "cut" else whole[:start] + b"#" + whole[start + 1 :]
+    )
+    with pytest.raises(DataError, match=r"damaged\.tar: not a whole tar archive \(cut off or dam"):
+        read(path)

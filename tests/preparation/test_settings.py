@@ -1,0 +1,46 @@
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from symcere_jax.errors import ConfigError
+from symcere_jax.preparation.settings import PrepareSettings, SourceName
+from symcere_jax.preparation.sources import SOURCES
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"k_core": 0}, "--k_core is 0, must be at least 1"),
+        ({"text_width": 0}, "--text_width is 0"),
+        ({"synthetic_users": 0}, "--synthetic_users is 0"),
+        ({"synthetic_reviews_per_user": 0.5}, "--synthetic_reviews_per_user is 0.5"),
+        ({"synthetic_reviews_per_user": float("nan")}, "--synthetic_reviews_per_user is nan"),
+        ({"seed": -1}, "--seed is -1, must be at least 0"),
+        ({"valid_share": -0.1}, "--valid_share is -0.1"),
+        ({"test_share": float("nan")}, "--test_share is nan"),
+        ({"valid_share": 0.5, "test_share": 0.5}, "their sum must be below 1"),
+        ({"min_valid_rating": 6.0}, "--min_valid_rating=6.0 must be below --max_valid_rating=5.0"),
+        ({"split": "random"}, "--split is 'random', must be one of: ratio, leave_one_out"),
+        ({"text_encoder": "bert"}, "--text_encoder is 'bert'"),
+        ({"input": Path("x.csv")}, "--input is given"),
+        ({"source": "yelpp"}, "--source is 'yelpp', must be one of: amazon_2014"),
+        ({"append": True, "split": "temporal"}, "--append cannot split by --split=temporal"),
+        ({"memory": "1MiB"}, "--memory is '1MiB', must be at least 512MiB"),
+        ({"memory": "much"}, "--memory is 'much', expected a size"),
+        ({"sha256": "abc"}, "--sha256 is 'abc'"),
+        ({"split": "cold_user", "min_history": 2}, "would leave nothing of --split=cold_user"),
+    ],
+)
+def test_a_bad_setting_is_named(settings, message):
+    with pytest.raises(ConfigError) as error:
+        PrepareSettings(**({"source": "synthetic", "output": Path("out")} | settings))
+    assert message in str(error.value)
+
+
+def test_the_sources_are_those_of_the_setting():
+    assert set(SOURCES) == set(get_args(SourceName))
+
+
+def test_the_defaults_are_valid():
+    assert PrepareSettings(source="table", input=Path("x.csv"), output=Path("out")).k_core == 1
