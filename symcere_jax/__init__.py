@@ -3,16 +3,40 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from symcere_jax.api import Model, fit, load, prepare
+    from symcere_jax.data import ReviewDataset
     from symcere_jax.recommend import NewUser, Recommender
 
 __version__ = "0.1.0"
-__all__ = ["NewUser", "Recommender", "__version__"]
+_HOMES = {
+    "Model": "api",
+    "NewUser": "recommend",
+    "Recommender": "recommend",
+    "ReviewDataset": "data",
+    "fit": "api",
+    "load": "api",
+    "prepare": "api",
+}
+__all__ = [
+    "Model",
+    "NewUser",
+    "Recommender",
+    "ReviewDataset",
+    "__version__",
+    "fit",
+    "load",
+    "prepare",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Imports what is in `__all__` on first use: the package itself stays cheap to import."""
-    if name in ("NewUser", "Recommender"):
-        from symcere_jax import recommend
+    if name in _HOMES:
+        from importlib import import_module
 
-        return getattr(recommend, name)
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

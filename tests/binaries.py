@@ -45,10 +45,12 @@ def loaded(name: str) -> Iterator[ModuleType]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for owner in (module.__name__, "symcere_jax.cli.field_flags"):
+        shared = ("symcere_jax.cli.field_flags", "symcere_jax.cli.model_flags")
+        for owner in (module.__name__, *shared):
             for flag in flags.FLAGS.get_flags_for_module(owner):
                 delattr(flags.FLAGS, flag.name)
         del sys.modules[module.__name__]
+        sys.modules.pop(shared[1], None)  # defines its flags as it is imported
 
 
 def run(module: ModuleType, *arguments: object) -> Run:

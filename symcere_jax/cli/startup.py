@@ -75,8 +75,8 @@ def run(main: Callable[[], None]) -> None:
         signal.signal(signal.SIGTERM, _stop)
     # JAX warns on machines without a TPU.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
-    _tune_compiler()
-    _keep_compiled()
+    tune_compiler()
+    keep_compiled()
     app.run(guarded, flags_parser=_parse)
 
 
@@ -97,7 +97,7 @@ def say(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
-def _tune_compiler() -> None:
+def tune_compiler() -> None:
     """Sets XLA flags that make programs faster on CPUs, unless the user has set them."""
     given = os.environ.get("XLA_FLAGS", "")
     wanted = []
@@ -110,7 +110,7 @@ def _tune_compiler() -> None:
     os.environ["XLA_FLAGS"] = " ".join([*given.split(), *added])
 
 
-def _keep_compiled() -> None:
+def keep_compiled() -> None:
     """Turns on JAX's cache of compiled programs, so that the next start need not compile.
 
     It lies in the folder that JAX_COMPILATION_CACHE_DIR names, by default in the user's cache

@@ -237,6 +237,12 @@ class ReviewDataset:
         """External ids of the items, `[n_items]`, by row."""
         return self._table(schema.ITEMS, ["item_id"], self.n_items)["item_id"].to_numpy()
 
+    def has_integer_ids(self, kind: str) -> bool:
+        """Whether all data came with integers as ids of a kind, "user" or "item"."""
+        appended = self.manifest.source.get("appended", [])
+        sources = [self.manifest.source, *(entry["added"] for entry in appended)]
+        return all(kind in source["options"].get("integer_ids", ()) for source in sources)
+
     def item_titles(self) -> np.ndarray | None:
         """Titles of the items, `[n_items]` strings by row or None; None if none is known at all."""
         table = self._table(schema.ITEMS, None, self.n_items)

@@ -1,5 +1,6 @@
 """Scores of an evaluation as files for other programs."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,17 @@ import numpy as np
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.evaluation.evaluate import Evaluation
 from symcere_jax.files import replacing, write_json
+
+
+def stored_metrics(workdir: Path) -> dict[str, float]:
+    """The metrics that a run was scored with, as "test ndcg@10"; empty if it was not scored."""
+    metrics: dict[str, float] = {}
+    for split in ("valid", "test"):
+        path = workdir / f"metrics_{split}.json"
+        if path.exists():
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            metrics |= {f"{split} {name}": x for name, x in stored.items() if "@" in name}
+    return metrics
 
 
 def write_scores(

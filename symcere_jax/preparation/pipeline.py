@@ -47,6 +47,7 @@ def prepare(
     settings: PrepareSettings,
     *,
     frame: pa.Table | None = None,
+    frames: str | None = None,
     encoder: TextEncoder | None = None,
     announce: MessageCallback = lambda stage: None,
 ) -> ReviewDataset:
@@ -55,6 +56,7 @@ def prepare(
     Args:
         settings: of all stages.
         frame: a table of reviews in memory, for source "table" without an input.
+        frames: kind of the frame that the table was made of, for the manifest.
         encoder: instead of the one that the settings name.
         announce: called with a few words at the start of each stage.
 
@@ -66,7 +68,7 @@ def prepare(
         ConfigError: the settings contradict what is at the output, or each other.
         DataError: the raw data is missing or malformed, or nothing of it is left.
     """
-    source = _source(settings, frame)
+    source = _source(settings, frame, frames)
     source.check_filters(settings)
     with locked_output(settings.output):
         earlier = None
@@ -85,11 +87,11 @@ def prepare(
         return ReviewDataset.load(settings.output)
 
 
-def _source(settings: PrepareSettings, frame: pa.Table | None) -> Source:
+def _source(settings: PrepareSettings, frame: pa.Table | None, frames: str | None) -> Source:
     if settings.source == "table" and frame is not None:
         if settings.input is not None:
             raise ConfigError(f"--input is {settings.input}, but a data frame is given, too")
-        return frame_source(frame)
+        return frame_source(frame, frames)
     if frame is not None:
         raise ConfigError(f"a data frame is given, but --source={settings.source} reads none")
     if settings.source != "synthetic" and settings.input is None:

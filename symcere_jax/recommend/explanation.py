@@ -1,6 +1,7 @@
 """Why an item is recommended: a score as the sum of what it comes from."""
 
 import dataclasses
+import html
 from typing import NamedTuple
 
 
@@ -16,9 +17,9 @@ class ScoredItem(NamedTuple):
     score: float
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Explanation:
-    """A score as an exact sum of its parts (see `models/decomposition.py`).
+    """A score as an exact sum of its parts (see `models/decomposition.py`), shown as a table.
 
     Attributes:
         user_id: external id.
@@ -36,3 +37,24 @@ class Explanation:
     history: list[ScoredItem]
     own: float
     popularity: float
+
+    def _rows(self) -> list[tuple[str, float]]:
+        """Names and numbers of the parts."""
+        history = [(f"interaction with {item}", share) for item, share in self.history]
+        return [*history, ("own reviews and features", self.own), ("popularity", self.popularity)]
+
+    def __repr__(self) -> str:
+        """The parts, a line each."""
+        title = f"score of {self.item_id} for {self.user_id}"
+        rows = [(title, self.score), *self._rows()]
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:{width}}  {number:8.4f}" for name, number in rows)
+
+    def _repr_html_(self) -> str:
+        """The parts as a table, for notebooks."""
+        title = html.escape(f"score of {self.item_id} for {self.user_id}")
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td>{number:.4f}</td></tr>"
+            for name, number in self._rows()
+        )
+        return f"<table><tr><th>{title}</th><th>{self.score:.4f}</th></tr>{rows}</table>"

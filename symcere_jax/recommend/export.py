@@ -1,7 +1,8 @@
-"""A trained model for other programs: embeddings as npz and Parquet, scores as StableHLO.
+"""A trained model for other programs: embeddings as arrays and Parquet, scores as StableHLO.
 
     embeddings.npz     users float32 [n_users, dim], items float32 [n_items, dim],
                        item_bias float32 [n_items]; columns for neighbors are among the dim
+    embeddings.safetensors   the same
     users.parquet      user_id, embedding; rows in the order of users
     items.parquet      item_id, embedding, bias; rows in the order of items
     score.stablehlo    (users, items, item_bias, rows int32 [b]) -> float32 [b, n_items], any b
@@ -24,6 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import safetensors.numpy
 
 from symcere_jax.errors import ConfigError, StorageError
 from symcere_jax.models import Embeddings, score_block
@@ -59,7 +61,9 @@ def export_model(recommender: Recommender, folder: Path) -> list[Path]:
             np.asarray, (embeddings.users, embeddings.items, embeddings.item_bias)
         )
         # Without the ids: NumPy's strings are all as wide as the longest, and lose NULs at the end.
-        np.savez(temporary / "embeddings.npz", users=users, items=items, item_bias=bias)
+        arrays = {"users": users, "items": items, "item_bias": bias}
+        np.savez(temporary / "embeddings.npz", **arrays)  # type: ignore[arg-type]
+        (temporary / "embeddings.safetensors").write_bytes(safetensors.numpy.save(arrays))
         _write_table(temporary / "users.parquet", recommender.users, users, {})
         _write_table(temporary / "items.parquet", recommender.items, items, {"bias": bias})
         (temporary / "score.stablehlo").write_bytes(export_score(embeddings))

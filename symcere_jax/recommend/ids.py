@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from symcere_jax.errors import DataError
 
@@ -19,10 +20,11 @@ class IdMap:
     Args:
         kind: "user" or "item", for messages.
         ids: `[n]` distinct strings.
+        is_integer: the data has them as integers.
     """
 
-    def __init__(self, kind: str, ids: np.ndarray) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, ids: np.ndarray, *, is_integer: bool = False) -> None:
+        self.kind, self.is_integer = kind, is_integer
         self.ids = np.asarray(ids, object)
 
     def __len__(self) -> int:
@@ -32,11 +34,11 @@ class IdMap:
     def _rows(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.ids)}
 
-    def rows(self, names: Iterable[str]) -> np.ndarray:
+    def rows(self, names: Iterable[str | int]) -> np.ndarray:
         """The rows of ids, int64 `[n]`.
 
         Args:
-            names: external ids, in any order, repeats allowed.
+            names: external ids, in any order, repeats allowed; 12 is the same as "12".
 
         Raises:
             UnknownIdError: an id is unknown; the message names the first one.
@@ -44,16 +46,21 @@ class IdMap:
         """
         if isinstance(names, str):
             raise TypeError(f"{self.kind} ids must be a list, as [{names!r}]")
-        names = list(names)
-        rows = np.fromiter((self._rows.get(name, -1) for name in names), np.int64, len(names))
+        keys = list(map(str, names))
+        rows = np.fromiter((self._rows.get(key, -1) for key in keys), np.int64, len(keys))
         unknown = np.flatnonzero(rows < 0)
         if len(unknown):
             more = f" (and {len(unknown) - 1} more unknown ids)" if len(unknown) > 1 else ""
             raise UnknownIdError(
-                f"no {self.kind} {names[unknown[0]]!r} among the {len(self):,} {self.kind}s of the "
+                f"no {self.kind} {keys[unknown[0]]!r} among the {len(self):,} {self.kind}s of the "
                 f"prepared folder{more}; {_REMEDIES[self.kind]}"
             )
         return rows
+
+    def arrow(self, rows: np.ndarray) -> pa.Array:
+        """The ids of rows, int `[n]`: as integers where the data has integers, else as strings."""
+        ids = pa.array(self.ids[rows], pa.string())
+        return ids.cast(pa.int64()) if self.is_integer else ids
 
     def extended(self, names: Iterable[str]) -> "IdMap":
         """These ids, followed by new ones.
@@ -67,7 +74,8 @@ class IdMap:
             if name in known:
                 raise DataError(f"{self.kind} {name!r} is known already; choose another id")
             known.add(name)
-        return IdMap(self.kind, np.concatenate([self.ids, np.array(names, object)]))
+        ids = np.concatenate([self.ids, np.array(names, object)])
+        return IdMap(self.kind, ids, is_integer=self.is_integer and all(map(_is_integer, names)))
 
 
 def read_ids(path: Path) -> list[str]:
@@ -81,6 +89,10 @@ def read_ids(path: Path) -> list[str]:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not readable ({error}); one id a line is expected") from None
     return [line.removesuffix("\r") for line in lines if line.strip()]
+
+
+def _is_integer(name: str) -> bool:
+    return name.removeprefix("-").isdecimal()
 
 
 _REMEDIES = {

@@ -16,6 +16,7 @@ from symcere_jax.models.decomposition import decompose_score
 from symcere_jax.recommend.explanation import Explanation, ScoredItem
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.item_index import EXACT, ItemIndex, build_index
+from symcere_jax.recommend.model_folder import read_model
 from symcere_jax.recommend.retrieval import Retriever, TopItems
 from symcere_jax.recommend.text_reader import TextReader
 from symcere_jax.training import Metadata, load_model
@@ -100,13 +101,17 @@ class Recommender:
 
     @classmethod
     def load(
-        cls, workdir: str | Path, dataset: str | Path | ReviewDataset, *, index: str = EXACT
+        cls,
+        workdir: str | Path,
+        dataset: str | Path | ReviewDataset | None = None,
+        *,
+        index: str = EXACT,
     ) -> "Recommender":
-        """Loads the best checkpoint of a training run.
+        """Loads a model folder, or the best checkpoint of a training run.
 
         Args:
-            workdir: of the run.
-            dataset: the prepared folder that it was trained on.
+            workdir: a model folder (see `model_folder.py`), or the folder of a run.
+            dataset: the prepared folder that the run was trained on; None for a model folder.
             index: "exact", or "hnsw" for approximate search in a very large catalog; the index is
                 built now.
 
@@ -115,14 +120,17 @@ class Recommender:
             DataError: the folder is missing or damaged.
             CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
         """
+        if dataset is None:
+            fields = read_model(workdir)
+            return cls(**fields, index=build_index(fields["embeddings"], index))
         if not isinstance(dataset, ReviewDataset):
             dataset = ReviewDataset.load(dataset)
         trained = load_model(workdir, dataset)
         embeddings = trained.embeddings
         all_pairs = np.concatenate([dataset.interactions(split) for split in schema.SPLITS])
         return cls(
-            users=IdMap("user", dataset.user_ids()),
-            items=IdMap("item", dataset.item_ids()),
+            users=IdMap("user", dataset.user_ids(), is_integer=dataset.has_integer_ids("user")),
+            items=IdMap("item", dataset.item_ids(), is_integer=dataset.has_integer_ids("item")),
             embeddings=embeddings,
             mixture=trained.mixture,
             history=trained.items,

@@ -4,7 +4,12 @@ from symcere_jax.text.encoders.base import FittedTextEncoder, Reviews, TextEncod
 from symcere_jax.text.encoders.combination import CombinedEncoder
 from symcere_jax.text.encoders.lsa import LsaEncoder
 from symcere_jax.text.encoders.precomputed import PrecomputedEncoder
-from symcere_jax.text.encoders.storage import keep_vectors, load_text_encoder, save_text_encoder
+from symcere_jax.text.encoders.storage import (
+    keep_vectors,
+    load_text_encoder,
+    read_text_encoder,
+    save_text_encoder,
+)
 from symcere_jax.text.encoders.transformer import TransformerEncoder
 
 __all__ = [
@@ -18,5 +23,6 @@ __all__ = [
     "TransformerEncoder",
     "keep_vectors",
     "load_text_encoder",
+    "read_text_encoder",
     "save_text_encoder",
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from symcere_jax.cli.commands import GROUPS
 from symcere_jax.cores import usable_cores
 
 PROGRAM = '''
@@ -187,3 +188,18 @@ def test_the_compiler_is_tuned_unless_the_user_has_done_so(tmp_path, given, fast
     path = tmp_path / "program.py"
     path.write_text(program)
     assert subprocess.check_output([sys.executable, path], text=True).strip() == expected
+
+
+def test_one_command_starts_all(tmp_path):
+    def symcere(*arguments):
+        line = [sys.executable, "-c", "from symcere_jax.cli.main import run; run()", *arguments]
+        return subprocess.run(line, capture_output=True, text=True, cwd=tmp_path)
+
+    overview = symcere()
+    assert overview.stdout == symcere("--help").stdout and overview.returncode == 0
+    listed = [line.split()[0] for line in overview.stdout.splitlines() if line[:2] == "  "]
+    assert listed == [name for group in GROUPS.values() for name in group]
+    wrong = symcere("trian")
+    assert wrong.returncode == 2 and "train?" in wrong.stderr
+    missing = symcere("check", "--dataset=absent")
+    assert missing.returncode == 1 and missing.stderr.startswith("error: ")

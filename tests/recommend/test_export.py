@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import safetensors.numpy
 
 from symcere_jax.errors import ConfigError, StorageError
 from symcere_jax.models import score_block
@@ -31,6 +32,7 @@ def exported(recommender, tmp_path_factory):
     paths = export_model(recommender, folder)
     assert [path.name for path in paths] == [
         "embeddings.npz",
+        "embeddings.safetensors",
         "export.json",
         "items.parquet",
         "score.stablehlo",
@@ -52,6 +54,8 @@ def test_scores_of_any_batch_without_the_package(exported, recommender, tmp_path
 def test_embeddings_with_their_ids(exported, recommender):
     arrays = np.load(exported / "embeddings.npz", allow_pickle=False)
     assert set(arrays) == {"users", "items", "item_bias"}
+    for name, array in safetensors.numpy.load_file(exported / "embeddings.safetensors").items():
+        np.testing.assert_array_equal(array, arrays[name])
     for kind, ids in (("user", recommender.users.ids), ("item", recommender.items.ids)):
         table = pq.read_table(exported / f"{kind}s.parquet")
         assert table[f"{kind}_id"].to_pylist() == ids.tolist()

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -34,15 +35,29 @@ def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
         yield from _rows(path, read, settings, bad)
 
 
-def frame_source(frame: pa.Table) -> Source:
-    """The source "table", which reads a table in memory."""
+def frame_source(frame: pa.Table, frames: str | None = None) -> Source:
+    """The source "table", which reads a table in memory.
+
+    Args:
+        frame: the table.
+        frames: kind of the frame that it was made of, for the manifest.
+    """
 
     def read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
         return _rows(
             None, lambda _, wanted, bad: read_frame(frame, DATA_FRAME, wanted), settings, bad
         )
 
-    return dataclasses.replace(SOURCE, read=read)
+    def options(settings: PrepareSettings) -> dict[str, Any]:
+        fields = _fields(settings)
+        integers = [
+            kind
+            for kind in ("user", "item")
+            if pa.types.is_integer(frame.schema.field(fields[f"{kind}_id"]).type)
+        ]
+        return {"fields": fields, "frames": frames, "integer_ids": integers}
+
+    return dataclasses.replace(SOURCE, read=read, options=options)
 
 
 def _rows(

@@ -5,8 +5,10 @@ import logging
 import threading
 from pathlib import Path
 
+from symcere_jax.data import schema
 from symcere_jax.errors import CheckpointError, SymcereError
 from symcere_jax.recommend.item_index import EXACT
+from symcere_jax.recommend.model_folder import CONTENT
 from symcere_jax.recommend.recommender import NewUser, Recommender
 from symcere_jax.recommend.retrieval import BLOCK_SIZES
 from symcere_jax.training import Checkpoints
@@ -18,16 +20,19 @@ class ServedModel:
     """Holds a recommender that can be replaced; a request keeps the one that it began with.
 
     Args:
-        workdir: of the training run.
-        dataset: the prepared folder.
+        workdir: of the training run, or a model folder.
+        dataset: the prepared folder; None for a model folder.
         index: as in `Recommender.load`.
 
     Raises:
         SymcereError: the first load fails; later failures keep the model that is there.
     """
 
-    def __init__(self, workdir: str | Path, dataset: str | Path, *, index: str = EXACT) -> None:
-        self._workdir, self._dataset, self._index = Path(workdir), Path(dataset), index
+    def __init__(
+        self, workdir: str | Path, dataset: str | Path | None = None, *, index: str = EXACT
+    ) -> None:
+        self._workdir, self._index = Path(workdir), index
+        self._dataset = None if dataset is None else Path(dataset)
         self._reloading = threading.Lock()  # one at a time; requests do not wait for it
         self._version = self._newest_version()
         self.recommender = self._load()
@@ -65,10 +70,14 @@ class ServedModel:
         return self._newest_version() != self._version and self.reload()
 
     def _newest_version(self) -> set[object]:
-        """Changes with the best parameters of the run and with the prepared folder."""
+        """Changes with the best parameters of the run and with the prepared or model folder."""
         version: set[object] = set()
+        is_model_folder = self._dataset is None
+        path = self._dataset / schema.MANIFEST if self._dataset else self._workdir / CONTENT
         with contextlib.suppress(OSError):  # absent, or just being replaced
-            version.add((self._dataset / "manifest.json").stat().st_mtime_ns)
+            version.add(path.stat().st_mtime_ns)
+        if is_model_folder:
+            return version
         with contextlib.suppress(CheckpointError):
             progress = Checkpoints(self._workdir).metadata().progress
             version.add((progress.best_step, progress.best_score))

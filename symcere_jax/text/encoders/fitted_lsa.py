@@ -2,7 +2,8 @@
 
 buckets.npy   int64 [n_terms], ascending: the hashes of the terms that are kept
 idf.npy       float32 [n_terms], the weight of each
-basis.npy     float32 [n_terms, width]
+basis.npy     float32 [n_terms, width], or int8
+scales.npy    float32 [n_terms], what int8 rows of the basis are multiplied by
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from symcere_jax.text.encoders.term_counts import count_terms, hash_terms, split
 
 _BLOCK_DOCUMENTS = 1 << 10
 _ARRAYS = ("buckets", "idf", "basis")
+_SCALES = "scales.npy"
 
 
 class FittedLsa:
@@ -28,15 +30,22 @@ class FittedLsa:
     Args:
         buckets: int64 `[n_terms]`, ascending.
         idf: float32 `[n_terms]`.
-        basis: float32 `[n_terms, width]`.
+        basis: float32 `[n_terms, width]`, or int8.
+        scales: float32 `[n_terms]`, what rows of the basis are multiplied by; None: nothing.
     """
 
     kind = "lsa"
 
-    def __init__(self, buckets: np.ndarray, idf: np.ndarray, basis: np.ndarray) -> None:
+    def __init__(
+        self,
+        buckets: np.ndarray,
+        idf: np.ndarray,
+        basis: np.ndarray,
+        scales: np.ndarray | None = None,
+    ) -> None:
         from sklearn.feature_extraction.text import TfidfTransformer  # slow to import
 
-        self._buckets, self._idf, self._basis = buckets, idf, basis
+        self._buckets, self._idf, self._basis, self._scales = buckets, idf, basis, scales
         self._tfidf = TfidfTransformer(sublinear_tf=True)
         self._tfidf.idf_ = np.asarray(idf)
 
@@ -56,8 +65,25 @@ class FittedLsa:
             block = documents[start : start + _BLOCK_DOCUMENTS]
             owner = np.repeat(np.arange(len(block)), [len(texts) for texts in block])
             counts = count_terms(text for texts in block for text in texts)
-            parts.append(self.weigh(sum_rows(counts, owner, len(block))) @ self._basis)
+            parts.append(self._project(self.weigh(sum_rows(counts, owner, len(block)))))
         return np.concatenate(parts)
+
+    def _project(self, weights: scipy.sparse.csr_matrix) -> np.ndarray:
+        if self._scales is None:
+            return weights @ self._basis
+        terms, columns = np.unique(weights.indices, return_inverse=True)
+        shape = (weights.shape[0], len(terms))
+        used = scipy.sparse.csr_matrix((weights.data, columns, weights.indptr), shape=shape)
+        return used @ (self._basis[terms] * self._scales[terms, None])
+
+    def compacted(self) -> "FittedLsa":
+        """The same, with a basis of 8 bits a number: cosines differ by less than a thousandth."""
+        if self._scales is not None:
+            return self
+        largest = np.abs(self._basis).max(axis=1)
+        scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+        basis = np.rint(self._basis / scales[:, None]).astype(np.int8)
+        return FittedLsa(self._buckets, self._idf, basis, scales)
 
     def unknown_words(self, text: str) -> list[str]:
         """Words that add nothing to the features of a text."""
@@ -86,6 +112,8 @@ class FittedLsa:
         """Writes the files into a folder that exists."""
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, f"_{name}"))
+        if self._scales is not None:
+            np.save(folder / _SCALES, self._scales)
 
     @classmethod
     def load(cls, folder: Path) -> "FittedLsa":
@@ -95,6 +123,8 @@ class FittedLsa:
             DataError, ValueError: a file is missing or malformed.
         """
         arrays = {name: load_array(folder / f"{name}.npy") for name in _ARRAYS}
+        if (folder / _SCALES).exists():
+            arrays["scales"] = load_array(folder / _SCALES)
         n_terms = len(arrays["buckets"])
         if arrays["basis"].ndim != 2 or any(len(array) != n_terms for array in arrays.values()):
             raise ValueError("arrays are not of one length")

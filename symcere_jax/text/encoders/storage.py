@@ -19,12 +19,20 @@ _KIND = "model.json"
 _PART = "encoder_{}"
 
 
-def save_text_encoder(fitted: FittedTextEncoder, folder: Path) -> None:
-    """Writes a fitted encoder into a new folder, `text/<encoder>/model` of a prepared one."""
+def save_text_encoder(fitted: FittedTextEncoder, folder: Path, *, compact: bool = False) -> None:
+    """Writes a fitted encoder into a new folder, such as `text/<encoder>/model` of a prepared one.
+
+    Args:
+        fitted: any encoder.
+        folder: to make.
+        compact: keep a latent semantic analysis in a quarter of the space, in 8 bits a number.
+    """
     folder.mkdir(parents=True)
     parts = fitted.encoders if isinstance(fitted, FittedCombined) else []
     for number, encoder in enumerate(parts):
-        save_text_encoder(encoder, folder / _PART.format(number))
+        save_text_encoder(encoder, folder / _PART.format(number), compact=compact)
+    if compact and isinstance(fitted, FittedLsa):
+        fitted = fitted.compacted()
     fitted.save(folder)
     content = json.dumps({"kind": fitted.kind, "encoders": len(parts)})
     (folder / _KIND).write_text(content + "\n", encoding="utf-8")
@@ -36,6 +44,20 @@ def _load(folder: Path) -> FittedTextEncoder:
         parts = range(content["encoders"])
         return FittedCombined([_load(folder / _PART.format(number)) for number in parts])
     return _CLASSES[content["kind"]].load(folder)
+
+
+def read_text_encoder(folder: Path) -> FittedTextEncoder:
+    """The encoder that `save_text_encoder` wrote; large arrays are mapped.
+
+    Raises:
+        DataError: a file is missing or malformed.
+    """
+    try:
+        return _load(folder)
+    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
+        raise DataError(
+            f"{folder}: not a readable text encoder ({error}); prepare the data again"
+        ) from None
 
 
 def keep_vectors(fitted: FittedTextEncoder, folder: Path) -> None:
@@ -81,12 +103,7 @@ def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
     for file in dataset.manifest.files:
         if file.startswith(f"{schema.TEXT_FOLDER}/{name}/model/"):
             dataset.file(file)  # raises where its checksum is another
-    try:
-        fitted = _load(path.parent)
-    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
-        raise DataError(
-            f"{path.parent}: not a readable text encoder ({error}); prepare the data again"
-        ) from None
+    fitted = read_text_encoder(path.parent)
     width = entries[name]["width"]
     if fitted.width != width:
         raise DataError(

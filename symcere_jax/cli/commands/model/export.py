@@ -1,10 +1,15 @@
-r"""Exports a trained model for other programs.
+r"""Exports a trained model: a folder to deploy, or files for other programs.
 
-  python launch/export.py --workdir=runs/shop --dataset=data/shop --output=exported/shop
+  python launch/export.py --workdir=runs/shop --dataset=data/shop --output=shop.model
 
-The folder gets the embeddings of users and items as NumPy arrays (embeddings.npz) and with their
-ids (users.parquet, items.parquet), and the scoring function as StableHLO (score.stablehlo), which
-JAX runs on CPU, GPU and TPU without this package; docs/serving.md shows how.
+That is a model folder, from which recommend.py and serve.py work by --model, without the reviews.
+A model folder that is there is replaced; a service takes up the new one.
+
+  python launch/export.py --workdir=runs/shop --dataset=data/shop --output=exported --format=arrays
+
+That are the embeddings of users and items as arrays (npz, safetensors) and with their ids
+(users.parquet, items.parquet), and the scoring function as StableHLO (score.stablehlo), which JAX
+runs on CPU, GPU and TPU without this package; docs/serving.md shows how.
 """
 
 from pathlib import Path
@@ -12,20 +17,28 @@ from pathlib import Path
 from absl import flags
 
 from symcere_jax.cli import startup
+from symcere_jax.cli.model_flags import model_location
+from symcere_jax.evaluation.stored_scores import stored_metrics
 from symcere_jax.recommend import Recommender
 from symcere_jax.recommend.export import export_model
+from symcere_jax.recommend.model_folder import save_model
 
-_DATASET = flags.DEFINE_string(
-    "dataset", None, "prepared folder that the model was trained on", required=True
+_OUTPUT = flags.DEFINE_string("output", None, "folder to write", required=True)
+_FORMAT = flags.DEFINE_enum(
+    "format", "model", ("model", "arrays"), "a model folder, or files for other programs"
 )
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
-_OUTPUT = flags.DEFINE_string("output", None, "folder to write; must not exist", required=True)
 
 
 def main() -> None:
     """Exports the best checkpoint and prints the files."""
-    recommender = Recommender.load(_WORKDIR.value, _DATASET.value)
-    for path in export_model(recommender, Path(_OUTPUT.value)):
+    location = model_location()
+    recommender = Recommender.load(*location)
+    output = Path(_OUTPUT.value)
+    if _FORMAT.value == "arrays":
+        export_model(recommender, output)
+    else:
+        save_model(recommender, output, stored_metrics(Path(location[0])))
+    for path in sorted(output.iterdir()):
         print(path)
 
 

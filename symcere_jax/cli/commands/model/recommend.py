@@ -11,6 +11,10 @@ To a new user, who is not in the data, by items, by words, or by both:
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop \
     --items=item_1,item_2 --texts="quiet, near the beach"
 
+Of a model folder (export.py writes one), which needs neither run nor data:
+
+  python launch/recommend.py --model=shop.model --users=anna
+
 Items that fit some words, and items that are similar to others:
 
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --search="boutique hotel"
@@ -28,6 +32,7 @@ import numpy as np
 from absl import flags
 
 from symcere_jax.cli import startup, training_runs
+from symcere_jax.cli.model_flags import model_location
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.errors import ConfigError
 from symcere_jax.recommend import NewUser, Recommender, read_ids
@@ -36,10 +41,6 @@ from symcere_jax.recommend.formats import json_line, ranking_entries, user_lines
 from symcere_jax.recommend.item_index import EXACT, INDEX_HELP, INDEXES
 from symcere_jax.recommend.recommender import Ranking
 
-_DATASET = flags.DEFINE_string(
-    "dataset", None, "prepared folder that the model was trained on", required=True
-)
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
 _USERS = flags.DEFINE_list("users", None, "user ids, separated by commas")
 _USERS_FILE = flags.DEFINE_string("users_file", None, "file of user ids, one per line")
 _ITEMS = flags.DEFINE_list("items", None, "ids of items that a new user likes")
@@ -78,7 +79,7 @@ def main() -> None:
             raise ConfigError(f"--{flag.name} is empty: give at least one id, or leave it out")
     if any(modes[1:]) and _OUTPUT.value:
         raise ConfigError("--output is for users of the data; other results go to the terminal")
-    recommender = Recommender.load(_WORKDIR.value, _DATASET.value, index=_INDEX.value)
+    recommender = Recommender.load(*model_location(), index=_INDEX.value)
     filter_items = read_ids(Path(_FILTER_ITEMS_FILE.value)) if _FILTER_ITEMS_FILE.value else None
     if _SEARCH.value is not None:
         ranking = recommender.search(_SEARCH.value, _K.value, filter_items=filter_items)

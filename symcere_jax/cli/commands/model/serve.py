@@ -3,10 +3,14 @@ r"""Serves a trained model over HTTP.
   pip install 'symcere-jax[serve]'
   python launch/serve.py --workdir=runs/shop --dataset=data/shop --port=8000
 
+From a model folder, which is all that a server needs (export.py writes one):
+
+  python launch/serve.py --model=shop.model
+
 http://127.0.0.1:8000/ is a page to try it, /docs describes the API, and /health and /metrics are
-for monitoring. The service takes up a newer checkpoint in the workdir by itself (--watch_seconds),
-or on `kill -HUP`, without losing a request. There is no authentication and no encryption: put a
-proxy that does both in front of it before it faces a network.
+for monitoring. The service takes up a newer checkpoint in the workdir, or a newer model folder, by
+itself (--watch_seconds) or on `kill -HUP`, without losing a request. There is no authentication
+and no encryption: put a proxy that does both in front of it before it faces a network.
 """
 
 import asyncio
@@ -18,24 +22,22 @@ import socket
 from absl import flags
 
 from symcere_jax.cli import startup
+from symcere_jax.cli.model_flags import model_location
 from symcere_jax.errors import ConfigError
 from symcere_jax.optional import require
 from symcere_jax.recommend.item_index import EXACT, INDEX_HELP, INDEXES
 
-_DATASET = flags.DEFINE_string(
-    "dataset", None, "prepared folder that the model was trained on", required=True
-)
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "address to listen on; 0.0.0.0: all")
 _PORT = flags.DEFINE_integer("port", 8000, "port to listen on; 0: a free one", 0, 65535)
 _WATCH = flags.DEFINE_float(
-    "watch_seconds", 10.0, "seconds between two looks for a newer checkpoint; 0: never look", 0.0
+    "watch_seconds", 10.0, "seconds between two looks for a newer model; 0: never look", 0.0
 )
 _INDEX = flags.DEFINE_enum("index", EXACT, INDEXES, INDEX_HELP)
 
 
 def main() -> None:
     """Loads the model, then serves until SIGINT or SIGTERM; open requests are answered first."""
+    location = model_location()
     uvicorn = require("uvicorn", extra="serve")
     for package in ("fastapi", "prometheus_client"):
         require(package, extra="serve")
@@ -43,7 +45,7 @@ def main() -> None:
 
     _check_address(_HOST.value, _PORT.value)
     logging.getLogger("symcere_jax").setLevel(logging.INFO)
-    model = ServedModel(_WORKDIR.value, _DATASET.value, index=_INDEX.value)
+    model = ServedModel(*location, index=_INDEX.value)
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(model),

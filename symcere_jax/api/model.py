@@ -1,0 +1,186 @@
+"""A trained model whose answers are data frames."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+
+from symcere_jax.api.frames import frame_kind, from_arrow
+from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import ConfigError
+from symcere_jax.evaluation import HeldOutSplit
+from symcere_jax.evaluation.stored_scores import stored_metrics
+from symcere_jax.recommend import Explanation, NewUser, Recommender
+from symcere_jax.recommend.model_folder import read_content, save_model
+from symcere_jax.recommend.recommender import Ranking
+from symcere_jax.study.scoring import score_run
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A trained model.
+
+    Attributes:
+        recommender: the same with lists instead of frames, for services.
+        frames: kind of the frames that come out: "pandas", "polars" or "pyarrow".
+        data: the prepared folder; None for a model folder.
+        workdir: folder of the run; None for a model folder.
+        stored_scores: metrics that a model folder keeps.
+    """
+
+    recommender: Recommender
+    frames: str = dataclasses.field(default_factory=frame_kind)
+    data: ReviewDataset | None = None
+    workdir: Path | None = None
+    stored_scores: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of_run(cls, workdir: str | Path, data: ReviewDataset) -> "Model":
+        """The best checkpoint of a run."""
+        frames = data.manifest.source["options"].get("frames") or frame_kind()
+        return cls(Recommender.load(workdir, data), frames, data, Path(workdir))
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """What was measured, such as `"test ndcg@10"`; empty before `evaluate`."""
+        return stored_metrics(self.workdir) if self.workdir else self.stored_scores
+
+    def evaluate(self, split: str = "test", *, ks: Sequence[int] = (5, 10, 20, 50)) -> dict:
+        """Metrics by full ranking, such as `"ndcg@10"`; they are kept with the run.
+
+        Args:
+            split: "valid" or "test".
+            ks: cut-offs.
+
+        Raises:
+            ConfigError: the model has no held-out reviews with it, as a model folder has not.
+            DataError: the split has no interactions.
+        """
+        if self.data is None or self.workdir is None:
+            raise ConfigError(
+                "a model folder has no held-out reviews: load the run with its data, "
+                "load(workdir, data); `scores` has what was measured before"
+            )
+        evaluation, _, _ = score_run(self.workdir, self.data, cast(HeldOutSplit, split), ks=ks)
+        return dict(evaluation.metrics)
+
+    def recommend(
+        self,
+        users: Iterable[str | int] | None = None,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        filter_items: Iterable[str | int] | None = None,
+    ) -> Any:
+        """The best items of each user: a frame of user_id, item_id, rank (from 1), score, title.
+
+        Args:
+            users: ids; None: all users.
+            k: number of items.
+            exclude_seen: leave out what a user interacted with.
+            filter_items: ids of the items to choose from; None: all.
+
+        Raises:
+            UnknownIdError: an id is unknown.
+        """
+        model = self.recommender
+        rows = np.arange(len(model.users)) if users is None else model.users.rows(users)
+        allowed = None if filter_items is None else model.items.rows(filter_items)
+        top = model.recommend_rows(rows, k, exclude_seen=exclude_seen, allowed=allowed)
+        places, ranks = np.nonzero(top.items >= 0)
+        items, scores = top.items[places, ranks], top.scores[places, ranks]
+        return self._frame({"user_id": model.users.arrow(rows[places])}, items, ranks, scores)
+
+    def recommend_new(
+        self,
+        items: Iterable[str | int] = (),
+        texts: Sequence[str] = (),
+        k: int = 10,
+    ) -> Any:
+        """The best items for somebody new, without training: a frame of item_id, rank, score.
+
+        Args:
+            items: ids of items that they like.
+            texts: reviews that they wrote, or other words on what they like.
+            k: number of items.
+        """
+        user = NewUser([*map(str, items)], texts)
+        return self._rankings({}, self.recommender.recommend_new([user], k))
+
+    def similar_items(self, items: Iterable[str | int], k: int = 10) -> Any:
+        """The nearest items of each: a frame of similar_to, item_id, rank, score.
+
+        Args:
+            items: ids.
+            k: number of items.
+        """
+        rows = self.recommender.items.rows(items)
+        ids = self.recommender.items.ids[rows].tolist()
+        rankings = self.recommender.similar_items(ids, k)
+        repeated = np.repeat(rows, [len(ranking) for ranking in rankings])
+        return self._rankings({"similar_to": self.recommender.items.arrow(repeated)}, rankings)
+
+    def search(self, text: str, k: int = 10) -> Any:
+        """The items that fit some words best: a frame of item_id, rank, score.
+
+        Args:
+            text: any words.
+            k: number of items.
+        """
+        return self._rankings({}, [self.recommender.search(text, k)])
+
+    def explain(self, user: str | int, item: str | int) -> Explanation:
+        """What a score is the sum of; shows itself in a notebook.
+
+        Args:
+            user: id.
+            item: id.
+        """
+        return self.recommender.explain(str(user), str(item))
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes a model folder, which needs neither run nor data; see `load`.
+
+        Args:
+            folder: to write; a model that is there is replaced.
+        """
+        return save_model(self.recommender, folder, self.scores)
+
+    def _rankings(self, columns: dict[str, pa.Array], rankings: Sequence[Ranking]) -> Any:
+        rows = self.recommender.items.rows(item for ranking in rankings for item, _ in ranking)
+        ranks = np.concatenate([np.arange(len(ranking)) for ranking in rankings])
+        scores = np.array([score for ranking in rankings for _, score in ranking], np.float32)
+        return self._frame(columns, rows, ranks, scores)
+
+    def _frame(
+        self, columns: dict[str, pa.Array], items: np.ndarray, ranks: np.ndarray, scores: np.ndarray
+    ) -> Any:
+        model = self.recommender
+        columns |= {
+            "item_id": model.items.arrow(items),
+            "rank": pa.array(ranks + 1, pa.int32()),
+            "score": pa.array(scores, pa.float32()),
+        }
+        if model.titles is not None:
+            columns["title"] = pa.array(model.titles[items], pa.string())
+        return from_arrow(pa.table(columns), self.frames)
+
+
+def load(path: str | Path, data: ReviewDataset | str | Path | None = None) -> "Model":
+    """Loads a model.
+
+    Args:
+        path: a model folder, or the folder of a run.
+        data: the prepared folder that the run was trained on; None for a model folder.
+
+    Raises:
+        DataError: a folder is missing or damaged.
+        CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
+    """
+    if data is None:
+        return Model(Recommender.load(path), stored_scores=read_content(path)["scores"])
+    dataset = data if isinstance(data, ReviewDataset) else ReviewDataset.load(data)
+    return Model.of_run(path, dataset)

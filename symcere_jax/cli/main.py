@@ -1,0 +1,47 @@
+"""The command `symcere`: its first argument names one of the commands."""
+
+import ast
+import difflib
+import importlib
+import sys
+from pathlib import Path
+
+from symcere_jax.cli import commands
+
+_TITLES = {"data": "data", "model": "models", "study": "experiments", "insight": "insight"}
+
+
+def run() -> None:
+    """The installed command.
+
+    Raises:
+        SystemExit: always.
+    """
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in ("help", "-h", "--help", "-help", "--helpfull"):
+        print(_overview())
+        sys.exit(0)
+    known = [command for group in commands.GROUPS.values() for command in group]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        print(f"error: no command {name!r}; {hint}symcere --help lists them", file=sys.stderr)
+        sys.exit(2)
+    sys.argv = [f"symcere {name}", *arguments]
+    importlib.import_module(commands.module_of(name)).run()
+
+
+def _overview() -> str:
+    """All commands in groups, each with the first line of its docstring."""
+    lines = ["Recommendations from a user-item graph and review texts.", ""]
+    lines.append(
+        "usage: symcere COMMAND [--flag=value ...]; symcere COMMAND --help lists its flags"
+    )
+    for group, names in commands.GROUPS.items():
+        lines += ["", f"{_TITLES[group]}:"]
+        for name in names:
+            # Importing it would take seconds.
+            path = Path(commands.__path__[0], group, f"{name}.py")
+            text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            lines.append(f"  {name:10} {text.splitlines()[0]}")
+    return "\n".join(lines)

@@ -1,0 +1,32 @@
+"""Which trained model a command uses: a model folder, or a training run and its data."""
+
+from absl import flags
+
+from symcere_jax.errors import ConfigError
+
+_MODEL = flags.DEFINE_string(
+    "model", None, "model folder, as export.py writes; instead of --workdir and --dataset"
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run")
+_DATASET = flags.DEFINE_string("dataset", None, "prepared folder that the model was trained on")
+
+
+def model_location() -> tuple[str, str | None]:
+    """The model folder and None, or the folder of a run and its prepared folder.
+
+    Raises:
+        ConfigError: neither or both are given.
+    """
+    model, workdir, dataset = _MODEL.value, _WORKDIR.value, _DATASET.value
+    if model and (workdir or dataset):
+        raise ConfigError("give either --model, or --workdir and --dataset")
+    if model:
+        return model, None
+    if not (workdir and dataset):
+        missing = "--dataset" if workdir else "--workdir" if dataset else None
+        raise ConfigError(
+            f"{missing} must be given, too"
+            if missing
+            else "give --model=MODEL_FOLDER, or --workdir and --dataset"
+        )
+    return workdir, dataset

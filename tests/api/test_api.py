@@ -1,0 +1,176 @@
+"""The public face: a frame in, recommendations out."""
+
+import doctest
+import inspect
+import os
+import signal
+import threading
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import symcere_jax as sj
+from symcere_jax import api
+from symcere_jax.api import steps
+from symcere_jax.api.frames import frame_kind, from_arrow, to_arrow
+from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.recommend.ids import UnknownIdError
+from symcere_jax.settings import Settings
+
+QUICK = {
+    "epochs": 1,
+    "experts": "aligned",
+    "propagation": "segment",
+    "n_layers": 1,
+    "user_ranking_weight": 0.0,
+    "cross_modal_weight": 0.0,
+}
+
+
+@pytest.fixture(scope="module")
+def frame(dataset):
+    """Generated reviews under other names; two users have names, items count from 0."""
+    table = dataset.reviews().to_pandas()
+    names = {0: "anna", 1: "bert"}
+    return pd.DataFrame(
+        {
+            "customer": [names.get(user, f"u{user}") for user in table["user"]],
+            "sku": [f"item_{item}" for item in table["item"]],
+            "body": table["text"],
+            "rating": table["rating"],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def integers(frame, tmp_path_factory):
+    """A model of a polars frame whose items are integers."""
+    folder = tmp_path_factory.mktemp("integers")
+    table = pl.from_pandas(frame).with_columns(
+        pl.col("sku").str.replace("item_", "").cast(pl.Int64).alias("item_id"),
+        pl.col("customer").alias("user_id"),
+        pl.col("body").alias("text"),
+    )
+    data = sj.prepare(table, folder / "data", progress=False, text_width=8)
+    return sj.fit(data, folder / "run", progress=False, **QUICK)
+
+
+def test_the_examples_run(frame, tmp_path):
+    found = doctest.DocTestFinder().find(api, globs={"frame": frame, "folder": tmp_path})
+    runner = doctest.DocTestRunner()
+    for example in found:
+        runner.run(example)
+    assert runner.tries > 10 and not runner.failures
+
+
+def test_frames_and_ids_go_out_as_they_came_in(integers, tmp_path):
+    frame = integers.recommend(["anna"], k=3)
+    assert isinstance(frame, pl.DataFrame)
+    assert frame["item_id"].dtype == pl.Int64 and frame["user_id"].to_list() == ["anna"] * 3
+    assert frame["rank"].to_list() == [1, 2, 3]
+    assert frame["score"].is_sorted(descending=True)
+    item = frame["item_id"][0]
+    similar = integers.similar_items([item, str(item)], k=2)
+    assert similar["similar_to"].to_list() == [item] * 4
+    assert item not in similar["item_id"]
+    loaded = sj.load(integers.save(tmp_path / "shop.model"))
+    assert isinstance(loaded.recommend(["anna"]), pd.DataFrame)
+    assert loaded.recommend(["anna"], k=3)["item_id"].tolist() == frame["item_id"].to_list()
+
+
+def test_rows_of_the_frame_are_those_of_the_recommender(integers):
+    model, recommender = integers, integers.recommender
+    everybody = model.recommend(k=2)
+    rankings = recommender.recommend(recommender.users.ids.tolist(), k=2)
+    expected = [(int(item), score) for ranking in rankings for item, score in ranking]
+    assert list(zip(everybody["item_id"], everybody["score"], strict=True)) == expected
+    [few] = recommender.recommend(["anna"], k=9, filter_items=["3", "4"])
+    filtered = model.recommend(["anna"], k=9, filter_items=[3, 4])
+    assert filtered["item_id"].to_list() == [int(item) for item, _ in few]
+    searched = model.search("pool", k=3)
+    assert searched["item_id"].to_list() == [int(i) for i, _ in recommender.search("pool", 3)]
+    assert model.recommend([], k=2).is_empty()
+
+
+def test_scores_are_kept_with_run_and_model(integers, tmp_path):
+    metrics = integers.evaluate("test", ks=(10,))
+    assert integers.scores["test ndcg@10"] == metrics["ndcg@10"]
+    loaded = sj.load(integers.save(tmp_path / "shop.model"))
+    assert loaded.scores == integers.scores
+    with pytest.raises(ConfigError, match="no held-out reviews"):
+        loaded.evaluate()
+    again = sj.load(integers.workdir, integers.data)
+    assert again.evaluate("test", ks=(10,)) == metrics
+
+
+def test_an_explanation_shows_its_sum(integers):
+    explanation = integers.explain("anna", 3)
+    lines = repr(explanation).splitlines()
+    total, *parts = (float(line.split()[-1]) for line in lines)
+    assert sum(parts) == pytest.approx(total, abs=1e-3)
+    assert explanation._repr_html_().count("<tr>") == len(lines)
+
+
+def test_settings_are_completed_checked_and_stored(integers, frame, tmp_path):
+    named = inspect.signature(sj.fit).parameters
+    assert set(Settings().as_dict()) < set(named)
+    assert {"k_core", "split", "user"} < set(inspect.signature(sj.prepare).parameters)
+    assert integers.recommender.metadata.settings.experts == "aligned"
+    with pytest.raises(ConfigError, match=r"unknown setting: epoch$"):
+        sj.fit(integers.data, tmp_path, epoch=1)
+    with pytest.raises(ConfigError, match="overwrite"):
+        sj.prepare(frame, integers.data.folder, user="customer", item="sku", text="body")
+    with pytest.raises(UnknownIdError, match="nobody"):
+        integers.recommend(["nobody"])
+
+
+def test_an_interrupt_resumes(integers, tmp_path, monkeypatch):
+    def interrupting(*arguments, should_stop, **options):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert should_stop()
+        return train(*arguments, should_stop=should_stop, **options)
+
+    train, before = steps.train, signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(steps, "train", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        sj.fit(integers.data, tmp_path / "run", progress=False, **QUICK)
+    assert signal.getsignal(signal.SIGINT) is before
+    monkeypatch.undo()
+    # In a thread, where no signal arrives.
+    models = []
+    thread = threading.Thread(
+        target=lambda: models.append(
+            sj.fit(integers.data, tmp_path / "run", progress=False, **QUICK)
+        )
+    )
+    thread.start()
+    thread.join()
+    assert models[0].recommend(["anna"]).equals(integers.recommend(["anna"]))
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_frames_keep_their_kind(kind):
+    table = pa.table({"a": ["x", None], "b": [1, 2]})
+    frame = from_arrow(table, kind)
+    assert frame_kind(frame) == kind
+    assert to_arrow(frame).to_pydict() == table.to_pydict()
+
+
+def test_other_frames_are_read():
+    class Dataset:  # as that of Hugging Face
+        def with_format(self, kind):
+            assert kind == "arrow"
+            return self
+
+        def __getitem__(self, rows):
+            return pa.table({"a": [1, 2]})
+
+    import duckdb
+
+    assert to_arrow(Dataset())["a"].to_pylist() == [1, 2]
+    assert to_arrow(duckdb.sql("select 7 as a"))["a"].to_pylist() == [7]
+    for wrong in ([1, 2], 3, None):
+        with pytest.raises(DataError, match="no data frame"):
+            to_arrow(wrong)
