@@ -51,7 +51,7 @@ lint: $(VENV)/installed  ## format check, lint, type check, order of layers
 	$(VENV)/bin/lint-imports
 
 notebooks: $(VENV)/installed  ## run the notebooks and keep their outputs
-	$(VENV)/bin/jupyter-execute --inplace notebooks/*.ipynb
+	$(VENV)/bin/jupyter-execute --coalesce_streams=True --inplace notebooks/*.ipynb
 
 clean:  ## remove what was built
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

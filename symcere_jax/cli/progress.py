@@ -26,7 +26,7 @@ class ProgressBar:
 
     def __init__(self, given: Settings, on_start: Callable[[], None] = lambda: None) -> None:
         self._given, self._on_start = given, on_start
-        self._live = sys.stderr.isatty()
+        self._live = sys.stderr.isatty() or "ipykernel" in sys.modules  # notebooks draw bars, too
         self._bar: tqdm | None = None
         self._shown: dict[str, str] = {}
         self._started = False
@@ -48,7 +48,7 @@ class ProgressBar:
         given = self._given.as_dict()
         chosen = [name for name in given if given[name] is None and name != "experts"]
         if chosen:
-            values = (f"--{name}={getattr(settings, name)}" for name in chosen)
+            values = (f"--{name}={_short(getattr(settings, name))}" for name in chosen)
             startup.say(f"chosen from the data: {' '.join(values)}")
         if progress.step:
             startup.say(f"resumed at step {progress.step}")
@@ -92,6 +92,10 @@ class ProgressBar:
         self._shown |= values
         if self._bar is not None:
             self._bar.set_postfix(self._shown, refresh=False)
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 class RunsBar(RunsObserver):
