@@ -115,6 +115,8 @@ def _fill(
         generated = "generated reviews" if source.name == "synthetic" else DATA_FRAME
         announce(f"reading {settings.input or generated}")
         raw = read_reviews(source, settings, store)
+        for note in raw.notes:
+            announce(f"note: {note}")
         if earlier is not None:
             read_prepared(earlier, store)
         store.finish()

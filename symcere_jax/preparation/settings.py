@@ -131,7 +131,48 @@ class SplitSettings(SettingsBase):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PrepareSettings(TextSettings, CleaningSettings, SplitSettings):
+class DialectSettings(SettingsBase):
+    """How CSV, TSV and their like are written, where that is not to be found out."""
+
+    delimiter: str | None = setting(
+        None, "What separates the fields of a text table, such as ';' or '\\t'; default: found out."
+    )
+    encoding: str | None = setting(
+        None, "Encoding of a text table, such as latin-1 or gbk; default: UTF-8, or found out."
+    )
+    header: bool = setting(
+        True,
+        "Text tables have a header; without one, fields are called 1, 2, 3 ….",
+    )
+    quoting: Literal["doubled", "escaped", "none"] | None = setting(
+        None,
+        "How text tables have quotes: around fields, and within them doubled or escaped by "
+        "backslashes, or as letters like all others. Default: found out, record by record.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        separator = self.separator
+        if separator == "" or (separator and re.search(r'["\r\n]', separator)):
+            raise ConfigError(f"--delimiter is {self.delimiter!r}, which cannot separate fields")
+        if separator and len(separator) > 1 and self.quoting not in (None, "none"):
+            raise ConfigError(
+                f"--delimiter is {self.delimiter!r}; fields that are separated by several letters "
+                "cannot be quoted: use --quoting=none"
+            )
+        try:
+            "".encode(self.encoding or "utf-8")
+        except LookupError:
+            raise ConfigError(f"--encoding is {self.encoding!r}, which is unknown") from None
+
+    @property
+    def separator(self) -> str | None:
+        """`delimiter`, with a tab where it is written as a backslash and a t."""
+        return self.delimiter and self.delimiter.replace("\\t", "\t")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSettings):
     """What to read, how to clean, filter, split and encode it, and where to write it."""
 
     source: SourceName = setting(dataclasses.MISSING, "Kind of the raw data.")

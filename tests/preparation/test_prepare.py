@@ -108,9 +108,9 @@ def test_all_flags_reach_the_settings(run_prepare, tmp_path):
 BAD_FILES = {
     "empty.jsonl": (b"", "empty.jsonl is empty"),
     "header.csv": (b"user_id,item_id\n", "header.csv has no rows"),
-    "semicolons.csv": (b"user_id;item_id\na;x\n", "line 1: the header 'user_id;item_id' is a"),
+    "colons.csv": (b"user_id:item_id\na:x\n", "line 1: 'user_id:item_id' is a single field"),
     "fields.csv": (b"user,item_id\na,x\n", "has no field 'user_id'; it has: user, item_id; name"),
-    "latin1.csv": (b"user_id,item_id\na,x\nb\xe9,y\n", "latin1.csv, line 3: not UTF-8"),
+    "gbk.csv": ("user_id,item_id\na,x\n好看,y\n".encode("gbk"), "gbk.csv, line 3: not UTF-8"),
     "quote.csv": (b'user_id,item_id\na,"x\nb,y\n', "quote.csv, line 2: quotes are not closed"),
     "ragged.csv": (b"user_id,item_id\na,x\nb\n", "ragged.csv, line 3: 1 fields"),
     "half.jsonl": (lines(ROW) + lines(ROW)[:30], "half.jsonl, line 2: not valid JSON"),

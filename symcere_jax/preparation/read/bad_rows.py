@@ -1,4 +1,4 @@
-"""Malformed rows: the first one ends the run, or all are counted."""
+"""Malformed rows: the first one ends the run, or all are counted; and what else is to be said."""
 
 from collections import Counter
 
@@ -24,12 +24,14 @@ class BadRows:
 
     Attributes:
         counts: reason -> number of rows.
+        notes: what was found out of files that could be read in several ways.
     """
 
     def __init__(self, policy: str, max_share: float) -> None:
         self.policy = policy
         self.max_share = max_share
         self.counts: Counter[str] = Counter()
+        self.notes: list[str] = []
         self._first: list[str] = []
 
     def add(self, error: RowError) -> None:
@@ -39,6 +41,10 @@ class BadRows:
         self.counts[f"bad row: {error.reason}"] += 1
         if len(self._first) < _SHOWN:
             self._first.append(str(error))
+
+    def note(self, message: str) -> None:
+        """Keeps what a person should know of how a file was read."""
+        self.notes.append(message)
 
     def check(self, n_read: int) -> None:
         """Refuses data of which too many of all `n_read` rows are bad.

@@ -30,12 +30,17 @@ RAW_SCHEMA = pa.schema(
 )
 
 _BUFFER = 1 << 20
-_UNPACKERS: dict[str, Callable[..., Any]] = {
+PACKED: dict[str, Callable[..., Any]] = {
     ".gz": gzip.open,
     ".tgz": gzip.open,
     ".xz": lzma.open,
     ".bz2": bz2.open,
 }
+
+
+def bare_name(path: Path) -> Path:
+    """The name of a file without the suffix that says how it is packed."""
+    return Path(path.stem if path.suffix.lower() in PACKED else path.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,8 +105,8 @@ def open_raw(path: Path) -> Iterator[BinaryIO]:
             ) as bar,
             io.BufferedReader(_CountedFile(path, bar), _BUFFER) as stream,
         ):
-            if path.suffix in _UNPACKERS:
-                with _UNPACKERS[path.suffix](stream) as unpacked:
+            if path.suffix in PACKED:
+                with PACKED[path.suffix](stream) as unpacked:
                     yield unpacked
             else:
                 if stream.peek(2)[:2] == b"\x1f\x8b":

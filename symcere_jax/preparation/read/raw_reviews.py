@@ -33,6 +33,7 @@ class RawCounts:
         dropped: reason -> rows left out so far.
         files: the raw files, in the order in which they were read.
         changed_texts: kind of change -> number of texts.
+        notes: how files were read that could be read in several ways.
         n_bad_items: malformed rows of the file of item metadata, which were skipped.
     """
 
@@ -40,6 +41,7 @@ class RawCounts:
     dropped: dict[str, int]
     files: tuple[Path, ...]
     changed_texts: dict[str, int]
+    notes: tuple[str, ...]
     n_bad_items: int
 
 
@@ -84,7 +86,9 @@ def read_reviews(source: Source, settings: PrepareSettings, store: ReviewStore) 
     if item_file is not None:
         files[item_file] = None
         n_bad_items = _read_items(source, settings, store)
-    return RawCounts(n_read, dict(dropped), tuple(files), dict(cleaner.counts), n_bad_items)
+    return RawCounts(
+        n_read, dict(dropped), tuple(files), dict(cleaner.counts), tuple(bad.notes), n_bad_items
+    )
 
 
 def read_prepared(dataset: ReviewDataset, store: ReviewStore) -> None:

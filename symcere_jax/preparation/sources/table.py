@@ -31,7 +31,7 @@ _FLAGS = {
 def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
     """Reads the table, or all tables of a folder in the order of their names."""
     assert settings.input is not None
-    for path, read in _table_files(settings.input):
+    for path, read in _table_files(settings.input, settings):
         yield from _rows(path, read, settings, bad)
 
 
@@ -78,9 +78,9 @@ def _fields(settings: PrepareSettings) -> dict[str, str]:
     return {column: getattr(settings, flag) or column for column, flag in _FLAGS.items()}
 
 
-def _table_files(path: Path) -> list[tuple[Path, Reader]]:
+def _table_files(path: Path, settings: PrepareSettings) -> list[tuple[Path, Reader]]:
     files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
-    tables = [(file, reader) for file in files if (reader := reader_of(file))]
+    tables = [(file, reader) for file in files if (reader := reader_of(file, settings))]
     if not tables and not path.exists():
         raise DataError(f"no input at {path}")
     if not tables:

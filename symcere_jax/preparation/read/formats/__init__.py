@@ -13,6 +13,8 @@ from symcere_jax.preparation.read.formats.block import Block, Blocks, salvage
 from symcere_jax.preparation.read.formats.delimited import read_delimited
 from symcere_jax.preparation.read.formats.json_lines import read_json_lines
 from symcere_jax.preparation.read.formats.parquet import read_frame, read_parquet
+from symcere_jax.preparation.read.raw import bare_name
+from symcere_jax.preparation.settings import DialectSettings
 
 __all__ = [
     "FORMATS",
@@ -25,19 +27,36 @@ __all__ = [
     "salvage",
 ]
 
+_UNKNOWN = DialectSettings()
 
 # Takes the path of a file, the wanted fields, and what collects malformed rows.
 Reader = Callable[[Path, Collection[str], BadRows], Blocks]
 
-FORMATS: dict[str, Reader] = {
+# Suffix -> what separates fields, where neither the user nor the header says so.
+_DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t", ".inter": "\t"}
+_OTHERS: dict[str, Reader] = {
     ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
     ".json": read_json_lines,
-    ".csv": functools.partial(read_delimited, delimiter=","),
-    ".tsv": functools.partial(read_delimited, delimiter="\t"),
     ".parquet": read_parquet,
+    ".pq": read_parquet,
 }
+FORMATS = (*_OTHERS, *_DELIMITED)
 
 
-def reader_of(path: Path) -> Reader | None:
-    """The reader for the suffix of a file, before an optional `.gz`; None: it is no table."""
-    return FORMATS.get(Path(path.name.removesuffix(".gz")).suffix)
+def reader_of(path: Path, dialect: DialectSettings = _UNKNOWN) -> Reader | None:
+    """The reader for the suffix of a file, before an optional one of `PACKED`.
+
+    Args:
+        path: the file.
+        dialect: what is known of text tables.
+
+    Returns:
+        None where the name does not tell what is in the file.
+    """
+    suffix = bare_name(path).suffix.lower()
+    if suffix in _OTHERS:
+        return _OTHERS[suffix]
+    if suffix not in _DELIMITED:
+        return None
+    return functools.partial(read_delimited, dialect=dialect, delimiter=_DELIMITED[suffix])

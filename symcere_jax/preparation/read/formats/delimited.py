@@ -1,104 +1,132 @@
-"""CSV and TSV with a header.
+"""CSV and TSV.
 
 Python's own parser reads them: it knows the line of every row, and refuses a quote that is never
 closed where faster parsers swallow the rest of the file.
 """
 
 import csv
+import re
 from collections.abc import Collection, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
 
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.bad_rows import BadRows, RowError
-from symcere_jax.preparation.read.formats.block import Blocks, blocks_of_objects
+from symcere_jax.preparation.read.formats.block import Block, Blocks
+from symcere_jax.preparation.read.formats.records import Records
+from symcere_jax.preparation.read.formats.text_lines import TextLines
 from symcere_jax.preparation.read.raw import open_raw, shorten
+from symcere_jax.preparation.settings import DialectSettings
 
 _BLOCK_ROWS = 1 << 14
-_MAX_LINE_BYTES = 1 << 28
+_DELIMITERS = (",", "\t", ";", "|")
+_EXCEL = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_RECBOLE = re.compile(r"(.+):(?:token|float)(?:_seq)?")
 
 
-def read_delimited(path: Path, wanted: Collection[str], bad: BadRows, delimiter: str) -> Blocks:
-    """Reads CSV or TSV with a header; quoted fields may hold separators and line breaks."""
+def read_delimited(
+    path: Path, wanted: Collection[str], bad: BadRows, dialect: DialectSettings, delimiter: str
+) -> Blocks:
+    """Reads a table; quoted fields may hold separators and line breaks.
+
+    Args:
+        path: the file.
+        wanted: fields to keep; without a header, fields are called "1", "2", ….
+        bad: takes malformed rows, and what was found out.
+        dialect: what is known of the file.
+        delimiter: what separates fields, where nothing else is known or found out.
+    """
     with open_raw(path) as stream:
-        records = _records(stream, path, bad, delimiter)
-        header = next(records, None)
-        if header is None:
-            return
-        names = _checked_header(header[1], wanted, delimiter, path, header[0])
-        places = {name: names.index(name) for name in wanted if name in names}
-        rows: list[tuple[int, dict[str, str]]] = []
-        for line, row in records:
+        lines = TextLines(stream, path, dialect.encoding, bad)
+        first, line, rest = _first_line(iter(lines))
+        if excel := _EXCEL.fullmatch(line):
+            delimiter = excel[1]
+            first, line, rest = _first_line(rest, first)
+        delimiter = dialect.separator or _found_delimiter(line, wanted, delimiter, path, bad)
+        quoting = "none" if len(delimiter) > 1 else dialect.quoting
+        records = Records(chain([line], rest), first, path, delimiter, quoting, bad)
+        names: tuple[str, ...] = ()
+        rows: list[tuple[int, list[str]]] = []
+        for number, row in records:
+            if problem := lines.problem(number, records.n_lines):
+                bad.add(RowError(problem, "encoding"))
+                continue
+            if not names:
+                names = _names(row) if dialect.header else tuple(map(str, range(1, len(row) + 1)))
+                _check_names(names, wanted, delimiter, f"{path}, line {number}")
+                records.n_fields = len(names)
+                if dialect.header:
+                    continue
             if len(row) != len(names):
                 bad.add(
                     RowError(
-                        f"{path}, line {line}: {len(row)} fields, the header has "
-                        f"{len(names)}; quote fields that hold {delimiter!r}",
+                        f"{path}, line {number}: {len(row)} fields, the "
+                        f"{'header' if dialect.header else 'first row'} has {len(names)}; quote "
+                        f"fields that hold {delimiter!r}",
                         "number of fields",
                     )
                 )
                 continue
-            rows.append((line, {name: row[place] for name, place in places.items()}))
+            rows.append((number, row))
             if len(rows) == _BLOCK_ROWS:
-                yield from blocks_of_objects(rows, wanted, names, f"{path}, line", bad)
+                yield _block(rows, names, wanted, path)
                 rows = []
-        yield from blocks_of_objects(rows, wanted, names, f"{path}, line", bad)
+        if rows:
+            yield _block(rows, names, wanted, path)
 
 
-def _records(
-    stream: BinaryIO, path: Path, bad: BadRows, delimiter: str
-) -> Iterator[tuple[int, list[str]]]:
-    """Yields each record that is not blank, with the line that it begins on."""
-    csv.field_size_limit(_MAX_LINE_BYTES)
-    undecodable: list[tuple[int, str]] = []
-
-    def texts() -> Iterator[str]:
-        lines = iter(lambda: stream.readline(_MAX_LINE_BYTES + 1), b"")
-        for number, line in enumerate(lines, start=1):
-            if len(line) > _MAX_LINE_BYTES:
-                raise DataError(f"{path}, line {number}: longer than 256 MiB; this is no table")
-            try:
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                undecodable.append((number, error.reason))
-                yield line.decode(errors="replace")  # the record is left out as a whole
-
-    reader = csv.reader(texts(), delimiter=delimiter, strict=True)
-    line = 1
-    while True:
-        record: list[str] | None = None
-        error: RowError | None = None
-        try:
-            record = next(reader, None)
-            if record is None:
-                return
-        except csv.Error as cause:
-            message = f"{path}, line {line}: quotes are not closed or not doubled ({cause})"
-            if "unexpected end" in str(cause):
-                # All that follows the open quote was taken for one field.
-                raise DataError(message) from None
-            error = RowError(message, "quotes")
-        if undecodable:
-            number, reason = undecodable[0]
-            message = f"{path}, line {number}: not UTF-8 ({reason}); convert the file to UTF-8"
-            error = RowError(message, "not UTF-8")
-            undecodable.clear()
-        if error is not None:
-            bad.add(error)
-        elif record:
-            yield line, record
-        line = reader.line_num + 1
+def _block(
+    rows: list[tuple[int, list[str]]], names: tuple[str, ...], wanted: Collection[str], path: Path
+) -> Block:
+    columns = {}
+    for name in wanted:
+        if name in names:
+            place = names.index(name)
+            columns[name] = pa.array([row[place] for _, row in rows], pa.large_string())
+    lines = np.array([line for line, _ in rows], np.int64)
+    return Block(columns, lines, names, f"{path}, line")
 
 
-def _checked_header(
-    row: list[str], wanted: Collection[str], delimiter: str, path: Path, line: int
-) -> tuple[str, ...]:
-    if len(row) == 1 and any(other in row[0] for other in ",;|\t"):
+def _first_line(lines: Iterator[str], before: int = 0) -> tuple[int, str, Iterator[str]]:
+    """The number of the first line that is not blank, the line, and those that follow."""
+    for number, line in enumerate(lines, start=before + 1):
+        if not line.isspace():
+            return number, line, lines
+    return before + 1, "", lines
+
+
+def _names(header: list[str]) -> tuple[str, ...]:
+    typed = [_RECBOLE.fullmatch(name) for name in header]
+    return tuple(match[1] for match in typed if match) if all(typed) else tuple(header)
+
+
+def _found_delimiter(
+    line: str, wanted: Collection[str], delimiter: str, path: Path, bad: BadRows
+) -> str:
+    """The separator that most of the wanted names have between them, or that has most fields."""
+
+    def fit(separator: str) -> tuple[int, bool, int]:
+        names = _names(next(csv.reader([line], delimiter=separator), []))
+        n_found = len(set(wanted) & set(names))
+        return n_found, separator == delimiter and len(names) > 1, len(names)
+
+    found = max((delimiter, *_DELIMITERS), key=fit)
+    if found != delimiter:
+        bad.note(f"{path}: fields are separated by {found!r}, as its first line is")
+    return found
+
+
+def _check_names(
+    names: tuple[str, ...], wanted: Collection[str], delimiter: str, where: str
+) -> None:
+    if len(names) == 1:
         raise DataError(
-            f"{path}, line {line}: the header {shorten(row[0])} is a single field, as "
-            f"{delimiter!r} is not its separator; .csv files need commas, .tsv files tabs"
+            f"{where}: {shorten(names[0])} is a single field, as {delimiter!r} does not separate "
+            "it; --delimiter names what does"
         )
     for name in wanted:
-        if row.count(name) > 1:
-            raise DataError(f"{path}, line {line}: the header names {name!r} more than once")
-    return tuple(row)
+        if names.count(name) > 1:
+            raise DataError(f"{where}: the header names {name!r} more than once")

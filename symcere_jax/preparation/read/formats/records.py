@@ -1,0 +1,213 @@
+"""Records of a delimited text: what is quoted, and which lines belong together.
+
+Quotes are where rows get lost in silence: one that is none, in a file whose texts are not quoted,
+makes one field of all rows up to the next. So lines below the one where a field is opened belong to
+it only where none of them looks like a row of its own, unless `quoting` says how to read them.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from symcere_jax.errors import DataError
+from symcere_jax.preparation.read.bad_rows import BadRows, RowError
+
+_LONGEST_FIELD = 1 << 28
+_ROWS_LEARNED_FROM = 100
+# A quote after an odd number of backslashes.
+_ESCAPED_QUOTE = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
+_WAYS = "--quoting=none takes quotes for letters, --quoting=doubled reads them as CSV has them"
+
+
+class Records:
+    """Iterates over records, each as the line where it begins and its fields; skips blank lines.
+
+    A quote that is opened, and not closed before a line that looks like a row, is no quotation. In
+    a tab-separated file, where fields are often not quoted, its line is read as it stands, and that
+    is noted; elsewhere it is a bad row. The next line begins a record, so no other row is lost.
+    Quotes are taken for escaped by backslashes where that alone makes rows of the right length.
+
+    Attributes:
+        n_fields: fields of a row, once it is known; records of another number may be among those
+            that are yielded.
+        n_lines: lines of the last record.
+    """
+
+    def __init__(
+        self,
+        lines: Iterator[str],
+        first: int,
+        path: Path,
+        delimiter: str,
+        quoting: str | None,
+        bad: BadRows,
+    ) -> None:
+        self.n_fields: int | None = None
+        self.n_lines = 0
+        self._feed = _Feed(lines, self._looks_like_row if quoting is None else lambda line: False)
+        self._feed.unescapes = quoting == "escaped"
+        self._line = first
+        self._path, self._delimiter, self._quoting, self._bad = path, delimiter, quoting, bad
+        self._numeric: set[int] | None = None  # columns that hold nothing but numbers
+        self._n_learned_from = 0
+        self._n_literal = self._first_literal = 0
+        csv.field_size_limit(_LONGEST_FIELD)
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        yield from self._parsed() if self._quoting != "none" else self._split()
+        if self._n_literal:
+            self._bad.note(
+                f"{self._path}: {self._n_literal:,} lines have a quote that encloses no field, and "
+                f"are read as they stand (the first: line {self._first_literal}); {_WAYS}"
+            )
+
+    def _split(self) -> Iterator[tuple[int, list[str]]]:
+        self.n_lines = 1
+        for line in self._feed:
+            self._feed.taken = []
+            if not line.isspace():
+                yield self._line, self._fields(line)
+            self._line += 1
+
+    def _parsed(self) -> Iterator[tuple[int, list[str]]]:
+        feed = self._feed
+        reader = None
+        while True:
+            # A parser that has refused something is in no state to go on.
+            reader = reader or csv.reader(feed, delimiter=self._delimiter, strict=True)
+            feed.taken = []
+            feed.is_cut = False
+            record, cause = None, ""
+            try:
+                record = next(reader, None)
+                if record is None:
+                    return
+            except csv.Error as error:
+                cause = str(error)
+            if cause or (record and self.n_fields not in (None, len(record))):
+                reader = None
+                record = self._mended(record, cause)
+            elif record and self.n_fields and self._n_learned_from < _ROWS_LEARNED_FROM:
+                self._learn(record)
+            self.n_lines = len(feed.taken)
+            if record:
+                yield self._line, record
+            self._line += self.n_lines
+
+    def _mended(self, record: list[str] | None, cause: str) -> list[str] | None:
+        """Another reading of lines that were refused, or have the wrong number of fields.
+
+        Returns:
+            What to yield, if anything. All lines but those of this are given back.
+        """
+        feed = self._feed
+        if self._quoting is None and self._are_escaped(feed.taken):
+            feed.unescapes = True
+            feed.give_back(0)
+            self._bad.note(f"{self._path}: quotes are read as escaped by backslashes")
+            return None
+        # All that follows the open quote was taken for one field.
+        is_open = "unexpected end" in cause and not feed.is_cut
+        literal = self._fields(feed.taken[0])
+        if (
+            (self._quoting, self._delimiter, self.n_fields) == (None, "\t", len(literal))
+            # A file that ends within a line, or a text of several, is cut off.
+            and (not is_open or (len(feed.taken) == 1 and feed.taken[0].endswith("\n")))
+        ):
+            feed.give_back(1)
+            self._n_literal += 1
+            self._first_literal = self._first_literal or self._line
+            return literal
+        where = f"{self._path}, line {self._line}: quotes"
+        if is_open:
+            raise DataError(f"{where} are not closed ({cause}); {_WAYS}")
+        if cause or self._quoting is None:
+            feed.give_back(1)
+        if cause:
+            if feed.is_cut:
+                cause = "the next lines look like rows of their own"
+            message = f"{where} are not closed or not doubled ({cause}); {_WAYS}"
+            self._bad.add(RowError(message, "quotes"))
+            return None
+        return record
+
+    def _are_escaped(self, lines: list[str]) -> bool:
+        if self.n_fields is None or self._feed.unescapes or '\\"' not in "".join(lines):
+            return False
+        unescaped = map(_unescape, lines)
+        try:
+            record = next(csv.reader(unescaped, delimiter=self._delimiter, strict=True))
+        except csv.Error as error:
+            return "unexpected end" in str(error) and not self._feed.is_cut
+        return len(record) == self.n_fields
+
+    def _fields(self, line: str) -> list[str]:
+        return line.rstrip("\r\n").split(self._delimiter)
+
+    def _learn(self, record: list[str]) -> None:
+        self._n_learned_from += 1
+        numeric = {place for place, field in enumerate(record) if _is_number(field)}
+        self._numeric = numeric if self._numeric is None else self._numeric & numeric
+
+    def _looks_like_row(self, line: str) -> bool:
+        """Whether a line within quotes may be a row; prose has tabs as rarely as rows lack them."""
+        if self.n_fields is None:
+            return False
+        n_fields = line.count(self._delimiter) + 1
+        if self._delimiter == "\t":
+            return n_fields >= max(2, self.n_fields - 1)
+        if n_fields != self.n_fields:
+            return False
+        fields = self._fields(line)
+        if any(field.startswith(" ") for field in fields):
+            return False
+        if self._numeric:
+            return all(_is_number(fields[place]) for place in self._numeric)
+        # Then the line where the quote is opened must look like a row without quotes, too.
+        opening = self._fields(self._feed.taken[0])
+        return len(opening) == self.n_fields and not any(map(_is_quoted, opening))
+
+
+class _Feed:
+    """Gives lines to the parser of CSV, and takes back those that are no part of its record."""
+
+    def __init__(self, lines: Iterator[str], ends: Callable[[str], bool]) -> None:
+        self.taken: list[str] = []  # by the record at hand
+        self.is_cut = False  # the record ended before a line that looks like a row
+        self.unescapes = False
+        self._lines = lines
+        self._ends = ends
+        self._back: list[str] = []  # the next one last
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._back.pop() if self._back else next(self._lines)
+        if self.taken and self._ends(line):
+            self._back.append(line)
+            self.is_cut = True
+            raise StopIteration
+        self.taken.append(line)
+        return _unescape(line) if self.unescapes else line
+
+    def give_back(self, n_kept: int) -> None:
+        """Gives all but the first of the lines that were taken once more."""
+        self._back += reversed(self.taken[n_kept:])
+        del self.taken[n_kept:]
+
+
+def _unescape(line: str) -> str:
+    return _ESCAPED_QUOTE.sub(r'\1""', line) if "\\" in line else line
+
+
+def _is_quoted(field: str) -> bool:
+    return len(field) > 1 and field[0] == field[-1] == '"'
+
+
+def _is_number(field: str) -> bool:
+    try:
+        return not field or float(field) is not None
+    except ValueError:
+        return False
