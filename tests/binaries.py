@@ -45,12 +45,15 @@ def loaded(name: str) -> Iterator[ModuleType]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        shared = ("symcere_jax.cli.field_flags", "symcere_jax.cli.model_flags")
-        for owner in (module.__name__, *shared):
+        # These define their flags as they are imported.
+        shared = ("symcere_jax.cli.experiments", "symcere_jax.cli.model_flags")
+        for owner in (module.__name__, "symcere_jax.cli.field_flags", *shared):
             for flag in flags.FLAGS.get_flags_for_module(owner):
                 delattr(flags.FLAGS, flag.name)
         del sys.modules[module.__name__]
-        sys.modules.pop(shared[1], None)  # defines its flags as it is imported
+        for name in shared:
+            sys.modules.pop(name, None)
+            vars(sys.modules["symcere_jax.cli"]).pop(name.rpartition(".")[2], None)
 
 
 def run(module: ModuleType, *arguments: object) -> Run:

@@ -30,7 +30,7 @@ from typing import NoReturn
 from absl import app, flags
 
 from symcere_jax.cores import has_fast_wide_vectors, usable_cores
-from symcere_jax.errors import ConfigError, SymcereError
+from symcere_jax.errors import SymcereError
 
 PREEMPTED = 75  # EX_TEMPFAIL: try again
 _PIPE_CLOSED = 141  # as the shell says of a program that SIGPIPE ended
@@ -78,18 +78,6 @@ def run(main: Callable[[], None]) -> None:
     tune_compiler()
     keep_compiled()
     app.run(guarded, flags_parser=_parse)
-
-
-def output_folder(value: str) -> Path:
-    """The folder that --output names, which need not be there.
-
-    Raises:
-        ConfigError: it is a file.
-    """
-    output = Path(value)
-    if output.exists() and not output.is_dir():
-        raise ConfigError(f"{output} is a file: choose a folder as --output")
-    return output
 
 
 def say(words: str) -> None:

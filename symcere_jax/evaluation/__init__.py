@@ -7,7 +7,7 @@ from symcere_jax.evaluation.breakdown import (
     quantile_buckets,
     recall_by_bucket,
 )
-from symcere_jax.evaluation.evaluate import Evaluation, HeldOutSplit, evaluate
+from symcere_jax.evaluation.evaluate import CUTOFFS, Evaluation, HeldOutSplit, evaluate
 from symcere_jax.evaluation.geometry import (
     alignment_and_uniformity,
     norm_popularity_correlation,
@@ -17,6 +17,7 @@ from symcere_jax.evaluation.ranking import ScoreBlock, top_k
 from symcere_jax.evaluation.significance import PairedTest, compare_paired, seed_std, standard_error
 
 __all__ = [
+    "CUTOFFS",
     "PRIMARY_METRIC",
     "SHOWN_METRICS",
     "Bucket",

@@ -15,6 +15,7 @@ from symcere_jax.evaluation.metrics import catalog_metrics, popularity_metrics
 from symcere_jax.evaluation.ranking import ScoreBlock, top_k
 
 HeldOutSplit = Literal["valid", "test"]
+CUTOFFS = (5, 10, 20, 50)
 
 # What a user is known to have interacted with when a split is predicted.
 _KNOWN_SPLITS: Mapping[str, tuple[str, ...]] = {"valid": ("train",), "test": ("train", "valid")}
@@ -44,7 +45,7 @@ def evaluate(
     dataset: ReviewDataset,
     split: HeldOutSplit,
     *,
-    ks: Sequence[int] = (5, 10, 20, 50),
+    ks: Sequence[int] = CUTOFFS,
     block_users: int | None = None,
     progress: CountCallback | None = None,
 ) -> Evaluation:

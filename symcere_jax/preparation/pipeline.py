@@ -79,7 +79,7 @@ def prepare(
             check_output(settings.output, overwrite=settings.overwrite, source=settings.input)
         if settings.input is not None:
             download.ensure_input(settings, source, announce)
-        with new_folder(settings.output) as folder:
+        with new_folder(settings.output, announce) as folder:
             manifest = _fill(folder, settings, source, earlier, encoder, announce)
             manifest.write(folder)
             if earlier is not None:

@@ -26,6 +26,7 @@ from symcere_jax.recommend.recommender import Recommender
 PART_USERS = 1 << 16
 
 _RUN = "run.json"  # among the parts: what they depend on
+_JOINED = "joined"  # from then on, what is at the output is of this run
 
 
 def write_recommendations(
@@ -36,6 +37,7 @@ def write_recommendations(
     k: int = 10,
     exclude_seen: bool = True,
     allowed: np.ndarray | None = None,
+    overwrite: bool = False,
     part_users: int = PART_USERS,
     progress: CountCallback | None = None,
     should_stop: ShouldStop = lambda: False,
@@ -51,10 +53,11 @@ def write_recommendations(
     Args:
         recommender: the model.
         rows: int `[n]` user rows, in the order of the file.
-        output: the file; replaced if it exists.
+        output: the file.
         k: number of items for each user.
         exclude_seen: leave out what a user interacted with.
         allowed: int `[m]` item rows to choose from; None: all.
+        overwrite: replace the output if it exists.
         part_users: users in a part, which bounds memory and what a stopped run loses.
         progress: called with the number of users done and of all users.
         should_stop: asked before each part.
@@ -64,7 +67,7 @@ def write_recommendations(
 
     Raises:
         BusyError: another process writes the output.
-        ConfigError: the output has no known suffix, or parts of another run exist.
+        ConfigError: the output has no known suffix or exists, or parts of another run exist.
         StorageError: the output cannot be written.
     """
     if output.suffix not in FORMATS:
@@ -83,6 +86,10 @@ def write_recommendations(
     folder = output.with_name(f"{output.name}.parts")
     parts = []
     with locked(lock, f"--output={output}", "choose another --output"), _storage_errors(output):
+        if output.exists() and not overwrite and not (folder / _JOINED).exists():
+            raise ConfigError(
+                f"{output} exists; replace it by --overwrite, or choose another --output"
+            )
         _open_parts(folder, run)
         for start in range(0, len(rows), part_users):
             parts.append(folder / f"{start:012}{output.suffix}")
@@ -101,6 +108,7 @@ def write_recommendations(
             )
             with replacing(parts[-1]) as aside:
                 write_part(aside, output.suffix, recommender, part_rows, top)
+        (folder / _JOINED).touch()
         _join(parts, output)
         _remove_parts(parts, folder)
     return True
@@ -147,7 +155,7 @@ def _open_parts(folder: Path, run: dict[str, Any]) -> None:
 
 def _remove_parts(parts: list[Path], folder: Path) -> None:
     """Removes what a run wrote; last, what says which run: a killed one resumes."""
-    for path in [*parts, folder / _RUN]:
+    for path in [*parts, folder / _JOINED, folder / _RUN]:
         path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()

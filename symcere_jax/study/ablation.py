@@ -18,6 +18,7 @@ from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation import PRIMARY_METRIC, norm_popularity_correlation
 from symcere_jax.files import write_json
+from symcere_jax.folders import ABLATION, check_output_folder
 from symcere_jax.models import resolve
 from symcere_jax.settings import Settings
 from symcere_jax.study.observers import SILENT, Epoch, EpochReporter, RunsObserver
@@ -114,6 +115,7 @@ def run_ablation(
                 f"{dataset.folder / schema.pairs_file(split)} has no interactions; "
                 f"prepare the data with a larger --{split}_share"
             )
+    check_output_folder(Path(workdir), "workdir", ABLATION)
     chosen, same = _distinct(settings, dataset, variants)
     all_seeds = tuple(range(settings.seed, settings.seed + seeds))
     runs = [

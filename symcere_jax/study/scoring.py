@@ -5,7 +5,7 @@ from pathlib import Path
 
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import ReviewDataset
-from symcere_jax.evaluation import Evaluation, HeldOutSplit, evaluate
+from symcere_jax.evaluation import CUTOFFS, Evaluation, HeldOutSplit, evaluate
 from symcere_jax.evaluation.stored_scores import write_scores
 from symcere_jax.models import score_factors
 from symcere_jax.training import load_embeddings
@@ -16,7 +16,7 @@ def score_run(
     dataset: ReviewDataset,
     split: HeldOutSplit,
     *,
-    ks: Sequence[int] = (5, 10, 20, 50),
+    ks: Sequence[int] = CUTOFFS,
     progress: CountCallback | None = None,
 ) -> tuple[Evaluation, int, list[Path]]:
     """Scores the best checkpoint of a run, and writes the scores into its workdir.

@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from symcere_jax.callbacks import ShouldStop
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError, SymcereError
+from symcere_jax.folders import SEARCH, check_output_folder
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.models import resolve
 from symcere_jax.settings import ALIGNED, GRAPH, TEXT, Settings
@@ -68,6 +69,7 @@ def search(
             "prepare the data with a larger --valid_share"
         )
     workdir = Path(workdir)
+    check_output_folder(workdir, "workdir", SEARCH)
     workdir.mkdir(parents=True, exist_ok=True)
     with locked(workdir / LOCK, f"--workdir={workdir}", "choose another --workdir"):
         _drop_torn_line(workdir / JOURNAL)

@@ -1,7 +1,8 @@
 """The training of a run: its experts one after another, then the weights of their scores.
 
     <workdir>/experts/<name>/    the run of each expert that is trained, with checkpoints and log
-    <workdir>/checkpoints/       the embeddings of all side by side, written at the end
+    <workdir>/checkpoints/       the embeddings of all side by side and the parameters of each, at
+                                 the end: all that evaluating and recommending need
 
 Experts are trained apart, and each until it gains no more. They cost what one step on all of them
 would, for message passing does not mix columns, and an expert that has learned enough does not have

@@ -15,6 +15,7 @@ from symcere_jax.callbacks import ShouldStop
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import SymcereError
 from symcere_jax.evaluation import PRIMARY_METRIC, alignment_and_uniformity, evaluate
+from symcere_jax.folders import RUN, check_output_folder
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.models import resolve, score_factors
 from symcere_jax.settings import Settings
@@ -129,6 +130,7 @@ def train_expert(
 @contextlib.contextmanager
 def claimed(workdir: Path) -> Any:
     """Holds the lock of a workdir, which is made if it is not there."""
+    check_output_folder(workdir, "workdir", RUN)
     workdir.mkdir(parents=True, exist_ok=True)
     with locked(workdir / LOCK, f"--workdir={workdir}", "choose another --workdir"):
         yield

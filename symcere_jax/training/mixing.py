@@ -35,7 +35,6 @@ from symcere_jax.training.expert_weights import choose_weights
 from symcere_jax.training.trained import (
     as_arrays,
     id_files,
-    load_embeddings,
     training_items,
 )
 
@@ -58,11 +57,14 @@ def stored_weights(
         return None
     metadata = checkpoints.metadata()
     stored = {
-        name: (expert.best_step, expert.best_score)
+        name: (expert.best_step, expert.best_score, expert.settings)
         for name, expert in metadata.experts.items()
         if name not in (NEIGHBORS, POPULARITY)
     }
-    best = {name: (run.progress.best_step, run.progress.best_score) for name, run in runs.items()}
+    best = {
+        name: (run.progress.best_step, run.progress.best_score, run.settings)
+        for name, run in runs.items()
+    }
     if stored != best or metadata.settings != settings:
         return None
     weights: dict[str, float] = {}
@@ -88,7 +90,7 @@ def write_mixture(
         runs: what the newest checkpoint of each expert that is trained says.
         should_stop: asked while weights are chosen; if true, nothing is written.
     """
-    experts, neighbors = _load_experts(settings, dataset, workdir, runs)
+    experts, params, neighbors = _load_experts(settings, dataset, workdir, runs)
     kinds, scales = _equal_spreads(experts)
     weights = dict.fromkeys(kinds, 1 / (len(kinds) - 1)) | {POPULARITY: 0.0}
     if settings.expert_weights == "validation" and len(dataset.valid):
@@ -121,11 +123,12 @@ def write_mixture(
                 items=shares[name].items,
                 best_step=runs[name].progress.best_step if name in runs else 0,
                 best_score=runs[name].progress.best_score if name in runs else None,
+                settings=runs[name].settings if name in runs else None,
             )
             for name in experts
         },
     )
-    parts: dict[str, Any] = {"embeddings": as_arrays(embeddings)}
+    parts: dict[str, Any] = {"embeddings": as_arrays(embeddings), "best": params}
     if neighbors is not None:
         parts["neighbors"] = as_arrays(neighbors)
     Checkpoints(workdir).save(parts, metadata, ids=id_files(dataset), keep=1)
@@ -136,21 +139,25 @@ def _load_experts(
     dataset: ReviewDataset,
     workdir: Path,
     runs: Mapping[str, Metadata],
-) -> tuple[dict[str, Embeddings], WordNeighbors | None]:
-    """The embeddings of all experts, and the neighbors if some items share words."""
+) -> tuple[dict[str, Embeddings], dict[str, Any], WordNeighbors | None]:
+    """Embeddings of all experts, parameters of the trained ones, neighbors if items share words."""
     items = training_items(dataset, settings)
     n_interactions = np.bincount(items.indices, minlength=dataset.n_items)
     # Popularity first: where nothing is known, it wins.
     experts = {POPULARITY: popularity_embeddings(n_interactions, dataset.n_users)}
+    params = {}
     for name in runs:
-        experts[name], _ = load_embeddings(workdir / EXPERTS_FOLDER / name, dataset)
+        checkpoints = Checkpoints(workdir / EXPERTS_FOLDER / name)
+        _, arrays = checkpoints.read(lambda metadata: {"embeddings": None, "best": None})
+        experts[name] = Embeddings(**arrays["embeddings"])
+        params[name] = arrays["best"]
     if NEIGHBORS not in settings.expert_names:
-        return experts, None
+        return experts, params, None
     text = dataset.text_features(settings.text_encoder, "items")
     neighbors = WordNeighbors.fit(item_words(dataset), text)
     if not neighbors.features.size:
-        return experts, None
-    return experts | {NEIGHBORS: neighbor_embeddings(neighbors, items)}, neighbors
+        return experts, params, None
+    return experts | {NEIGHBORS: neighbor_embeddings(neighbors, items)}, params, neighbors
 
 
 def _equal_spreads(

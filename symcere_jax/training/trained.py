@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from symcere_jax.models import (
 )
 from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.settings import ALIGNED, GRAPH, NEIGHBORS, TEXT, ResolvedSettings
-from symcere_jax.training.checkpoints import EXPERTS_FOLDER, Checkpoints, Metadata
+from symcere_jax.training.checkpoints import Checkpoints, Metadata
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,42 +107,49 @@ def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
             inputs[key] = ModelInputs.from_dataset(dataset, settings)
         return inputs[key]
 
+    def model_of(settings: ResolvedSettings) -> SymCERE:
+        return SymCERE(dataset.n_users, dataset.n_items, settings)
+
+    def shapes(settings: ResolvedSettings) -> Any:
+        init = functools.partial(model_of(settings).init, jax.random.key(0))
+        return jax.eval_shape(init, inputs_of(settings))["params"]
+
     def parts(metadata: Metadata) -> dict[str, Any]:
         metadata.check_dataset(dataset)
-        if metadata.experts:
-            has_neighbors = NEIGHBORS in metadata.experts
-            return {"embeddings": None} | ({"neighbors": None} if has_neighbors else {})
-        model = SymCERE(dataset.n_users, dataset.n_items, metadata.settings)
-        params = jax.eval_shape(model.init, jax.random.key(0), inputs_of(metadata.settings))
-        return {"embeddings": None, "best": params["params"]}
+        if not metadata.experts:
+            return {"embeddings": None, "best": shapes(metadata.settings)}
+        best = {name: shapes(settings) for name, settings in _settings_of(metadata, workdir)}
+        has_neighbors = NEIGHBORS in metadata.experts
+        return {"embeddings": None, "best": best} | ({"neighbors": None} if has_neighbors else {})
 
-    def read(folder: Path) -> tuple[Metadata, dict[str, Any], dict[str, TrainedExpert]]:
-        metadata, arrays = Checkpoints(folder).read(parts)
-        if metadata.experts:
-            return metadata, arrays, {}
-        model = SymCERE(dataset.n_users, dataset.n_items, metadata.settings)
-        expert = TrainedExpert(model, arrays["best"], inputs_of(metadata.settings))
-        return metadata, arrays, {metadata.settings.experts: expert}
-
-    metadata, arrays, experts = read(Path(workdir))
-    for name, record in metadata.experts.items():
-        if name in (NEIGHBORS, POPULARITY):
-            continue
-        newest, _, trained = read(Path(workdir) / EXPERTS_FOLDER / name)
-        if newest.progress.best_step != record.best_step:
-            raise CheckpointError(
-                f"{workdir}: expert {name} was trained on, but not put together with the others: "
-                "give the command of the training again, and it resumes"
-            )
-        [experts[name]] = trained.values()
+    metadata, arrays = Checkpoints(workdir).read(parts)
+    best = arrays["best"] if metadata.experts else {metadata.settings.experts: arrays["best"]}
     neighbors = arrays.get("neighbors")
     return TrainedModel(
-        experts=experts,
+        experts={
+            name: TrainedExpert(model_of(settings), best[name], inputs_of(settings))
+            for name, settings in _settings_of(metadata, workdir)
+        },
         neighbors=neighbors and WordNeighbors(**jax.tree.map(np.asarray, neighbors)),
         metadata=metadata,
         items=training_items(dataset, metadata.settings),
         embeddings=Embeddings(**arrays["embeddings"]),
     )
+
+
+def _settings_of(metadata: Metadata, workdir: str | Path) -> Iterator[tuple[str, ResolvedSettings]]:
+    """The experts of a checkpoint that are trained, with their settings."""
+    if not metadata.experts:
+        yield metadata.settings.experts, metadata.settings
+    for name, expert in metadata.experts.items():
+        if name in (NEIGHBORS, POPULARITY):
+            continue
+        if expert.settings is None:
+            raise CheckpointError(
+                f"{workdir}: the checkpoint lacks the parameters of its experts, as an earlier "
+                "version wrote it: give the command of the training again, which adds them"
+            )
+        yield name, expert.settings
 
 
 def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embeddings, Metadata]:

@@ -7,6 +7,7 @@ import pytest
 
 from symcere_jax.errors import BusyError, ConfigError, StorageError
 from symcere_jax.locking import locked
+from symcere_jax.recommend import bulk
 from symcere_jax.recommend.bulk import write_recommendations
 
 ROWS = np.array([7, 3, 50, 2, 9])
@@ -97,6 +98,32 @@ def test_a_run_that_was_killed_while_it_removed_its_parts_resumes(recommender, t
     assert read(output) == expected and not folder.exists()
 
 
+def test_a_run_that_was_killed_after_it_joined_its_parts_resumes(
+    recommender, tmp_path, expected, monkeypatch
+):
+    output = tmp_path / "found.csv"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(bulk, "_remove_parts", _interrupt)
+        write_recommendations(recommender, ROWS, output, k=4)
+    assert output.exists()
+    assert write_recommendations(recommender, ROWS, output, k=4)
+    assert read(output) == expected and list(tmp_path.iterdir()) == [output]
+
+
+def test_a_file_that_exists_stays(recommender, tmp_path, expected):
+    output = tmp_path / "found.csv"
+    output.write_text("mine")
+    with pytest.raises(ConfigError, match=r"found.csv exists; replace it by --overwrite"):
+        write_recommendations(recommender, ROWS, output, k=4)
+    assert output.read_text() == "mine" and list(tmp_path.iterdir()) == [output]
+    assert write_recommendations(recommender, ROWS, output, k=4, overwrite=True)
+    assert read(output) == expected
+
+
+def _interrupt(*arguments):
+    raise KeyboardInterrupt
+
+
 def test_a_folder_of_somebody_else_is_kept(recommender, tmp_path):
     folder = tmp_path / "found.csv.parts"
     folder.mkdir()
@@ -129,6 +156,6 @@ def test_bad_outputs(recommender, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write"):
         write_recommendations(recommender, ROWS, tmp_path / "file" / "found.csv")
-    (tmp_path / "folder.csv").mkdir()  # this is found at the end, when the parts are joined
-    with pytest.raises(StorageError, match=r"cannot write .*folder\.csv"):
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(ConfigError, match=r"folder\.csv exists"):
         write_recommendations(recommender, ROWS, tmp_path / "folder.csv")

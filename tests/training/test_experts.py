@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from symcere_jax.data import Interactions
 from symcere_jax.errors import CheckpointError, ConfigError
 from symcere_jax.evaluation import evaluate
 from symcere_jax.models import resolve, score_block, score_spread
@@ -127,10 +128,35 @@ def test_more_epochs_change_the_whole_at_the_end(run, dataset, tmp_path):
     workdir = shutil.copytree(run[0], tmp_path / "run")
     longer = SETTINGS.replace(epochs=4)
     assert train(longer, dataset, workdir, should_stop=_Stop(2)).stop == "request"
-    with pytest.raises(CheckpointError, match="graph_0 was trained on, but not put together"):
-        load_model(workdir, dataset)
+    assert load_model(workdir, dataset).metadata.settings.epochs == 2  # the whole of before
     assert train(longer, dataset, workdir).epochs == 4
     assert load_model(workdir, dataset).metadata.settings.epochs == 4
+
+
+def test_the_checkpoints_alone_are_the_model(run, dataset, tmp_path):
+    shutil.copytree(run[0] / "checkpoints", tmp_path / "checkpoints")
+    whole, copy = load_model(run[0], dataset), load_model(tmp_path, dataset)
+    items = Interactions.from_rows([np.array([3, 7])])
+    for name, row in whole.mixture.user_rows(items).items():
+        np.testing.assert_array_equal(copy.mixture.user_rows(items)[name], row)
+    for name in TRAINED:
+        own = load_model(run[0] / "experts" / name, dataset).main
+        np.testing.assert_array_equal(copy.experts[name].nodes().fused, own.nodes().fused)
+
+
+def test_a_checkpoint_without_parameters_asks_for_the_training_command(run, dataset, tmp_path):
+    workdir = shutil.copytree(run[0], tmp_path / "run")
+    checkpoints = Checkpoints(workdir)
+    metadata, parts = checkpoints.read(lambda metadata: {"embeddings": None, "neighbors": None})
+    experts = {
+        name: dataclasses.replace(expert, settings=None)
+        for name, expert in metadata.experts.items()
+    }
+    checkpoints.save(parts, dataclasses.replace(metadata, experts=experts), keep=1)
+    with pytest.raises(CheckpointError, match="give the command of the training again"):
+        load_model(workdir, dataset)
+    train(SETTINGS, dataset, workdir)
+    assert load_model(workdir, dataset).experts.keys() == set(TRAINED)
 
 
 def test_other_runs_are_refused(run, dataset, dataset_without_text, tmp_path):

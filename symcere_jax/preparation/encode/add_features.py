@@ -99,13 +99,17 @@ def _install(dataset: ReviewDataset, name: str, described: dict, partial: Path) 
     others = {other: entry for other, entry in manifest.text_encoders.items() if other != name}
     kept = {path: entry for path, entry in manifest.files.items() if not path.startswith(inside)}
     files = {**kept, **file_entries(partial)}
+    target = dataset.folder / inside
+    known = {*files, *manifest.files}
+    for path in target.rglob("*"):
+        if path.is_file() and path.relative_to(dataset.folder).as_posix() not in known:
+            raise ConfigError(f"{path} is none of the features to be replaced: move it")
     if name in manifest.text_encoders:
         # With a new fingerprint: no run that was trained on the old features fits the new ones.
         manifest = dataclasses.replace(manifest, files=files, fingerprint="")
         # Killed from here on, the folder is without these features, and sound.
         without = dataclasses.replace(manifest, text_encoders=others, files=kept)
         _replace_manifest(without, dataset.folder, partial)
-    target = dataset.folder / inside
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(exist_ok=True)
     (partial / inside).rename(target)

@@ -1,11 +1,13 @@
 """The output folder: complete or not there at all, and written by one program at a time."""
 
 import contextlib
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import schema
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.locking import locked
@@ -52,25 +54,27 @@ def check_output(output: Path, *, overwrite: bool, source: Path | None) -> None:
         raise ConfigError(f"--output={output} holds the input {source}; choose another folder")
     if not os.path.lexists(output):
         return
+    if not (output / schema.MANIFEST).is_file():
+        raise ConfigError(f"{output} exists and is not a prepared folder; choose another --output")
     if not overwrite:
         raise ConfigError(f"{output} exists; replace it by --overwrite, or choose another --output")
-    if not (output / schema.MANIFEST).is_file():
-        raise ConfigError(
-            f"{output} exists and is not a prepared folder; --overwrite replaces only those"
-        )
+    _files_of(output)
 
 
 @contextlib.contextmanager
-def new_folder(output: Path) -> Iterator[Path]:
+def new_folder(output: Path, announce: MessageCallback = lambda message: None) -> Iterator[Path]:
     """A folder to write into, which takes the place of `output` when the block ends well.
 
     It lies beside `output`, so that the renaming is one step on one file system. When the block
-    ends by an exception, it is removed, and what was at `output` before is still there.
+    ends by an exception, it is removed, and what was at `output` before is still there. Files that
+    a prepared folder does not list in its manifest, such as a user's notes, stay.
 
     Args:
-        output: the final folder, which is locked; replaced if it exists.
+        output: the final folder, which is locked; replaced if it is a prepared folder.
+        announce: is told about files that stay.
 
     Raises:
+        ConfigError: a file that is to stay has the name of a new one.
         DataError: the system refuses to write there.
     """
     output = output.resolve()
@@ -79,6 +83,8 @@ def new_folder(output: Path) -> Iterator[Path]:
         folder.mkdir()
         yield folder
         if output.exists():
+            if n_kept := _keep_others(output, folder):
+                announce(f"kept: {n_kept} files in {output} that are not of the prepared data")
             output.rename(replaced)
         folder.rename(output)
         shutil.rmtree(replaced, ignore_errors=True)
@@ -91,6 +97,58 @@ def new_folder(output: Path) -> Iterator[Path]:
             reason = error.strerror or f"is the disk full? {error}"
             raise DataError(f"cannot write {output}: {reason}") from error
         raise
+
+
+def _keep_others(old: Path, new: Path) -> int:
+    """Gives a new folder all in the old one that its manifest does not list.
+
+    Files get a second link, so that a kill at any moment loses none of them.
+
+    Returns:
+        The number of files.
+    """
+    own = {old / name for name in (*_files_of(old), schema.MANIFEST)}
+    own |= {parent for path in own for parent in path.parents}
+    n_kept = 0
+    for root, folders, files in os.walk(old):
+        for path in sorted(Path(root, name) for name in (*folders, *files)):
+            target = new / path.relative_to(old)
+            if path.is_dir() and not path.is_symlink():
+                if path not in own:
+                    target.mkdir(exist_ok=True)
+            elif path not in own:
+                if os.path.lexists(target):
+                    raise ConfigError(f"{path} has the name of a file to be written: move it")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _link(path, target)
+                n_kept += 1
+    return n_kept
+
+
+def _link(path: Path, target: Path) -> None:
+    """Links a file, or copies it where the file system has no links."""
+    try:
+        os.link(path, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(path, target, follow_symlinks=False)
+
+
+def _files_of(output: Path) -> Collection[str]:
+    """What the manifest of a prepared folder lists, of whatever version it is.
+
+    Raises:
+        ConfigError: the manifest is damaged: nobody knows which files are whose.
+    """
+    try:
+        files = json.loads((output / schema.MANIFEST).read_text(encoding="utf-8"))["files"]
+        return files.keys()
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise ConfigError(
+            f"{output / schema.MANIFEST} does not say which files are of the prepared data: "
+            "delete the folder, or choose another --output"
+        ) from None
 
 
 def _remove_leftovers(output: Path) -> None:

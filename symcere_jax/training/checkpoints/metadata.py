@@ -40,6 +40,7 @@ class Expert:
         items: what its columns of the items are multiplied by.
         best_step: of its own run, steps done when its best score was reached; 0 without training.
         best_score: its own best validation score; None without training or validation data.
+        settings: of its own run; None without training.
     """
 
     weight: float
@@ -47,6 +48,13 @@ class Expert:
     items: float
     best_step: int = 0
     best_score: float | None = None
+    settings: ResolvedSettings | None = None
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Expert":
+        """Reads what `dataclasses.asdict` made."""
+        settings = content.get("settings")
+        return cls(**{**content, "settings": settings and ResolvedSettings.from_dict(settings)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +118,7 @@ class Metadata:
             values["settings"] = ResolvedSettings.from_dict(values["settings"])
             values["progress"] = Progress(**values["progress"])
             experts = values["experts"].items()
-            values["experts"] = {name: Expert(**expert) for name, expert in experts}
+            values["experts"] = {name: Expert.from_dict(expert) for name, expert in experts}
             return cls(**values)
         except (LookupError, TypeError, AttributeError, ConfigError) as error:
             raise CheckpointError(

@@ -2,7 +2,8 @@
 
     <workdir>/checkpoints/<number>/
         state         all that training needs to resume
-        best          the parameters with the best validation score so far
+        best          the parameters with the best validation score so far; of several experts, by
+                      name
         embeddings    what scoring needs, computed from these
         neighbors     of a run of several experts, which has no state of its own
         ids           external ids of its rows, users and items
@@ -14,6 +15,7 @@ the newest is damaged, the one before it serves, with a warning.
 
 import contextlib
 import logging
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,7 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
+from flax.traverse_util import unflatten_dict
 
 from symcere_jax.errors import CheckpointError, StorageError
 from symcere_jax.training.checkpoints import orbax_io
@@ -36,6 +39,7 @@ from symcere_jax.training.checkpoints.metadata import Metadata
 FOLDER = "checkpoints"
 EXPERTS_FOLDER = "experts"  # of a workdir, with the run of each expert
 KEEP = 2
+_NAME = re.compile(r"\d+(\.orbax-checkpoint-tmp.*)?")  # Orbax renames when all is written
 _ATTEMPTS = 10  # to read a checkpoint before training deletes it
 
 _LOG = logging.getLogger(__name__)
@@ -173,8 +177,8 @@ class Checkpoints:
                 shutil.copyfile(path, folder / "ids" / path.name)
             Contents.write(folder, metadata, host)
         except (OSError, ValueError) as error:
-            for path in folder.parent.glob(f"{number}*"):
-                if path == folder or not path.name.isdecimal():
+            for path in self._folders():
+                if path.name.partition(".")[0] == folder.name:
                     delete(path)
             numbers = self.numbers()
             kept = f"{self._path(numbers[-1])} is kept" if numbers else "there is none yet"
@@ -222,9 +226,10 @@ class Checkpoints:
         return self.folder / str(number)
 
     def _folders(self) -> list[Path]:
-        """Folders of checkpoints, also of saves that were cut off (whose names are no numbers)."""
+        """Folders of checkpoints, also of saves that were cut off, but of nothing else."""
         try:
-            return [path for path in self.folder.iterdir() if path.is_dir()]
+            paths = [path for path in self.folder.iterdir() if path.is_dir()]
+            return [path for path in paths if _NAME.fullmatch(path.name)]
         except OSError:
             return []
 
@@ -241,7 +246,7 @@ def _read_like(folder: Path, contents: Contents, part: str, like: Any) -> Any:
     return orbax_io.read_arrays(folder, part, like)
 
 
-def _read_arrays(folder: Path, contents: Contents, part: str) -> dict[str, jax.Array]:
+def _read_arrays(folder: Path, contents: Contents, part: str) -> dict[str, Any]:
     arrays = contents.verify(folder, part)
     like = {name: jax.ShapeDtypeStruct(shape, dtype) for name, (dtype, shape) in arrays.items()}
-    return orbax_io.read_arrays(folder, part, like)
+    return orbax_io.read_arrays(folder, part, unflatten_dict(like, sep="/"))

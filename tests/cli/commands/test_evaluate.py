@@ -93,7 +93,7 @@ def test_the_validation_scores_are_those_of_the_training(trained, run_binary, da
     content = json.loads((workdir / "metrics_valid.json").read_text())
     best = max(record["ndcg@10"] for record in read_metric_log(workdir))
     assert content["ndcg@10"] == pytest.approx(best)
-    assert {name.split("@")[1] for name in content if "@" in name} == {"3", "10"}
+    assert {name.split("@")[1] for name in content if "@" in name} == {"3", "5", "10", "20", "50"}
 
 
 def test_without_a_checkpoint_it_names_the_command_that_makes_one(run_binary, dataset, tmp_path):

@@ -88,6 +88,15 @@ def test_what_is_there_is_replaced_on_demand_alone(folder):
     assert _problems(dataset) == []
 
 
+def test_a_folder_of_the_user_under_the_name_of_features_stays(folder):
+    mine = folder / "text" / "mine" / "notes"
+    mine.parent.mkdir()
+    mine.write_text("")
+    with pytest.raises(ConfigError, match="notes is none of the features"):
+        add_text(EncodeSettings(dataset=folder, text_name="mine", text_width=5))
+    assert mine.exists()
+
+
 def test_a_failure_leaves_the_folder_as_it_was(folder):
     def contents():
         return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -46,13 +46,58 @@ def test_the_old_folder_stays_until_the_new_one_is_complete(tmp_path):
     output = tmp_path / "b"
     output.mkdir()
     (output / "old").write_text("old")
+    (output / "manifest.json").write_text('{"files": {"old": {}}}')
     with pytest.raises(ValueError, match="stop"), output_folder.new_folder(output):
         raise ValueError("stop")
-    assert tree(tmp_path) == ["b", "b/old"]
+    assert tree(tmp_path) == ["b", "b/manifest.json", "b/old"]
     with output_folder.new_folder(output) as folder:
         (folder / "new").write_text("new")
         assert (output / "old").exists()
     assert tree(tmp_path) == ["b", "b/new"]
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_what_is_not_of_the_prepared_data_stays(tmp_path, monkeypatch, has_links):
+    if not has_links:
+        monkeypatch.setattr(
+            os, "link", lambda *args, **options: os.open("no such file", os.O_RDONLY)
+        )
+    output = tmp_path / "b"
+    (output / "text" / "lsa").mkdir(parents=True)
+    (output / "mine" / "empty").mkdir(parents=True)
+    for name in ("train.npy", "text/lsa/items.npy", "text/notes", "mine/run"):
+        (output / name).write_text(name)
+    (output / "link").symlink_to("nowhere")
+    manifest = '{"format_version": 1, "files": {"train.npy": {}, "text/lsa/items.npy": {}}}'
+    (output / "manifest.json").write_text(manifest)
+    said = []
+    with output_folder.new_folder(output, said.append) as folder:
+        (folder / "manifest.json").write_text("new")
+    assert tree(output) == ["link", "manifest.json", "mine", "mine/empty", "mine/run", "text",
+                            "text/notes"]  # fmt: skip
+    assert (output / "mine" / "run").read_text() == "mine/run"
+    assert (output / "link").is_symlink()
+    assert len(said) == 1
+    assert tree(tmp_path)[0] == "b"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "new", "message"),
+    [("{", "x", "delete the folder"), ('{"files": {}}', "mine", "mine has the name of")],
+)
+def test_nothing_changes_where_it_is_unclear_what_is_whose(tmp_path, manifest, new, message):
+    output = tmp_path / "b"
+    output.mkdir()
+    for name, text in (("manifest.json", manifest), ("mine", "mine")):
+        (output / name).write_text(text)
+    before = tree(tmp_path)
+    with (
+        pytest.raises(ConfigError, match=message),
+        output_folder.new_folder(output) as folder,
+    ):
+        (folder / new).write_text("")
+    assert tree(tmp_path) == before
+    assert (output / "mine").read_text() == "mine"
 
 
 def test_the_old_folder_comes_back_when_the_renaming_fails(tmp_path, monkeypatch):
@@ -101,7 +146,7 @@ def test_what_check_output_refuses(tmp_path):
     check("new")
     (tmp_path / "other").mkdir()
     (tmp_path / "prepared").mkdir()
-    (tmp_path / "prepared" / "manifest.json").write_text("{}")
+    (tmp_path / "prepared" / "manifest.json").write_text('{"files": {}}')
     with pytest.raises(ConfigError, match="prepared exists; replace it by --overwrite"):
         check("prepared")
     check("prepared", overwrite=True)

@@ -185,6 +185,15 @@ def test_a_save_that_is_cut_off_leaves_no_checkpoint(saved, dataset, monkeypatch
     _assert_equal(_restore(saved)[1], _state(20))
 
 
+def test_folders_of_the_user_stay(saved, dataset):
+    mine = [saved.folder / name for name in ("backup", "0_old", "1.zip")]
+    for folder in mine:
+        folder.mkdir()
+    _save(saved, dataset, 20, 20)
+    saved.clear()
+    assert sorted(saved.folder.iterdir()) == sorted(mine)
+
+
 def test_half_a_folder_is_no_checkpoint(saved):
     for folder in list(saved.folder.iterdir()):
         folder.rename(folder.with_name(f"{folder.name}.orbax-checkpoint-tmp-0"))

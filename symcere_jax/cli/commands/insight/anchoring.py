@@ -28,6 +28,7 @@ from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation.scored_runs import distinct_names
+from symcere_jax.folders import STUDIES, check_output_folder
 from symcere_jax.preparation.sources import synthetic_truth as synthetic
 from symcere_jax.report.anchoring_document import NAME, anchoring_document
 from symcere_jax.report.documents import write_document
@@ -51,7 +52,8 @@ _SENTIMENT = flags.DEFINE_string("sentiment_words", None, "your own list of sent
 
 def main() -> None:
     """Explains the reviews and prints the tables."""
-    output = startup.output_folder(_OUTPUT.value)
+    output = Path(_OUTPUT.value)
+    check_output_folder(output, _OUTPUT.name, *STUDIES)
     lime = field_flags.read(explain.LimeSettings, _LIME)
     dataset = ReviewDataset.load(_DATASET.value)
     models = [load_model(run, dataset) for run in _RUNS.value]

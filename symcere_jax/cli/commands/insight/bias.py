@@ -23,6 +23,7 @@ from absl import flags
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import HeldOutSplit
+from symcere_jax.folders import STUDIES, check_output_folder
 from symcere_jax.report.bias_document import bias_document
 from symcere_jax.report.documents import write_document
 from symcere_jax.study.bias import measure_bias
@@ -37,7 +38,8 @@ _OUTPUT = flags.DEFINE_string("output", "bias", "folder to write the results to"
 
 def main() -> None:
     """Measures the runs and prints the tables."""
-    output = startup.output_folder(_OUTPUT.value)
+    output = Path(_OUTPUT.value)
+    check_output_folder(output, _OUTPUT.name, *STUDIES)
     bias = measure_bias(
         [Path(folder) for folder in _RUNS.value],
         ReviewDataset.load(_DATASET.value),

@@ -15,6 +15,7 @@ fit (R²) and the 95 % interval of each contribution over repeats are given: whe
 an interval holds 0, a contribution says little.
 """
 
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -26,6 +27,7 @@ from symcere_jax.cli import field_flags, startup
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.folders import STUDIES, check_output_folder
 from symcere_jax.report.explanation_document import (
     Explanations,
     terminal_tables,
@@ -50,7 +52,8 @@ _LIME = field_flags.define(explain.LimeSettings)
 
 def main() -> None:
     """Explains, and prints tables."""
-    output = startup.output_folder(_OUTPUT.value)
+    output = Path(_OUTPUT.value)
+    check_output_folder(output, _OUTPUT.name, *STUDIES)
     if _USER.value and _REVIEWS.value:
         raise ConfigError("give --reviews or --user, not both: they are two questions")
     if _ITEM.value and not _USER.value:

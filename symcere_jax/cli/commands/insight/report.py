@@ -28,6 +28,7 @@ from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import HeldOutSplit
 from symcere_jax.files import write_text
+from symcere_jax.folders import RUN, STUDIES, check_output_folder
 from symcere_jax.report.run_page import build_run_page
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
@@ -46,6 +47,7 @@ def main() -> None:
     output = Path(_OUTPUT.value)
     if output.is_dir():
         raise ConfigError(f"{output} is a folder: choose a file as --output, such as report.html")
+    check_output_folder(output.parent, _OUTPUT.name, RUN, *STUDIES)
     with tqdm(unit="section", disable=not sys.stderr.isatty()) as bar:
 
         def show(title: str) -> None:

@@ -28,7 +28,7 @@ from rich.console import Console
 from symcere_jax.cli import startup
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
-from symcere_jax.evaluation import HeldOutSplit, evaluate
+from symcere_jax.evaluation import CUTOFFS, HeldOutSplit, evaluate
 from symcere_jax.models import score_factors
 from symcere_jax.report.score_tables import cold_start_table, metrics_table, write_cold_start
 from symcere_jax.study.cold_start_scores import (
@@ -54,7 +54,7 @@ _FOLLOW_WAIT = flags.DEFINE_float(
     "follow_wait", 600.0, "seconds to wait for a run that no process trains", 0.0
 )
 _KS = flags.DEFINE_multi_integer(
-    "k", [5, 10, 20, 50], "cut-off of the metrics; give it several times for several", 1
+    "k", [], f"a further cut-off, beside {', '.join(map(str, CUTOFFS))}; may be repeated", 1
 )
 _COLD_START = flags.DEFINE_bool(
     "cold_start", None, "score new users and items apart; default: where the split is a cold one"
@@ -76,7 +76,7 @@ def main() -> None:
     cold_start = _cold_start(workdir, dataset, split) if wants_cold_start else None
     with counting_bar("user") as show:
         evaluation, step, paths = score_run(
-            workdir, dataset, split, ks=sorted(set(_KS.value)), progress=show
+            workdir, dataset, split, ks=sorted({*CUTOFFS, *_KS.value}), progress=show
         )
     title = f"{dataset.name}, {split}: {len(evaluation.users):,} users"
     Console().print(metrics_table(evaluation.metrics).terminal(title))
@@ -103,7 +103,7 @@ def _cold_start(
 
 
 def _follow(workdir: Path, dataset: ReviewDataset, split: HeldOutSplit) -> None:
-    ks = sorted(set(_KS.value))
+    ks = sorted({*CUTOFFS, *_KS.value})
     for record in follow(
         workdir,
         dataset,
@@ -112,7 +112,8 @@ def _follow(workdir: Path, dataset: ReviewDataset, split: HeldOutSplit) -> None:
         max_wait=_FOLLOW_WAIT.value,
     ):
         if "end" not in record:
-            names = [f"{metric}@{k}" for metric in ("ndcg", "recall") for k in ks]
+            shown = sorted(set(_KS.value)) or CUTOFFS
+            names = [f"{metric}@{k}" for metric in ("ndcg", "recall") for k in shown]
             scores = "  ".join(f"{name} {record[name]:.4f}" for name in names)
             print(f"epoch {record['epoch']:3}  {split}  {scores}", flush=True)
         elif record["end"] == "complete":

@@ -35,6 +35,7 @@ from symcere_jax.cli import startup, training_runs
 from symcere_jax.cli.model_flags import model_location
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.errors import ConfigError
+from symcere_jax.folders import EXPORT, RUN, STUDIES, check_output_folder
 from symcere_jax.recommend import NewUser, Recommender, read_ids
 from symcere_jax.recommend.bulk import PART_USERS, write_recommendations
 from symcere_jax.recommend.formats import json_line, ranking_entries, user_lines
@@ -53,6 +54,7 @@ _K = flags.DEFINE_integer("k", 10, "number of items for each user, item or searc
 _OUTPUT = flags.DEFINE_string(
     "output", None, "file to write (.jsonl, .csv, .parquet); by default the terminal"
 )
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace --output if it exists")
 _EXCLUDE_SEEN = flags.DEFINE_bool("exclude_seen", True, "leave out what the user interacted with")
 _FILTER_ITEMS_FILE = flags.DEFINE_string(
     "filter_items_file", None, "file of the ids of the only items to choose from, one per line"
@@ -79,7 +81,10 @@ def main() -> None:
             raise ConfigError(f"--{flag.name} is empty: give at least one id, or leave it out")
     if any(modes[1:]) and _OUTPUT.value:
         raise ConfigError("--output is for users of the data; other results go to the terminal")
-    recommender = Recommender.load(*model_location(), index=_INDEX.value)
+    location = model_location()
+    if _OUTPUT.value:
+        check_output_folder(Path(_OUTPUT.value).parent, _OUTPUT.name, RUN, EXPORT, *STUDIES)
+    recommender = Recommender.load(*location, index=_INDEX.value)
     filter_items = read_ids(Path(_FILTER_ITEMS_FILE.value)) if _FILTER_ITEMS_FILE.value else None
     if _SEARCH.value is not None:
         ranking = recommender.search(_SEARCH.value, _K.value, filter_items=filter_items)
@@ -131,6 +136,7 @@ def _recommend(recommender: Recommender, rows: np.ndarray, allowed: np.ndarray |
             k=_K.value,
             exclude_seen=_EXCLUDE_SEEN.value,
             allowed=allowed,
+            overwrite=_OVERWRITE.value,
             part_users=_PART_USERS.value,
             progress=show,
             should_stop=stop.is_set,

@@ -32,6 +32,7 @@ from symcere_jax.baselines import (
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, SymcereError
+from symcere_jax.folders import BASELINES, check_output_folder
 from symcere_jax.report.score_tables import baselines_table, write_baselines
 
 ALL = "all"
@@ -49,6 +50,7 @@ def main() -> None:
     """Runs the methods, one after the other, and prints a table of them."""
     dataset = ReviewDataset.load(_DATASET.value)
     workdir = Path(_WORKDIR.value)
+    check_output_folder(workdir, _WORKDIR.name, BASELINES)
     asked_for = [] if _METHODS.value == [ALL] else list(dict.fromkeys(_METHODS.value))
     rows: list[BaselineSummary] = []
     if unknown := set(asked_for) - set(METHODS):

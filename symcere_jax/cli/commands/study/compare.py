@@ -21,6 +21,7 @@ from absl import flags
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, HeldOutSplit
+from symcere_jax.folders import STUDIES, check_output_folder
 from symcere_jax.report.comparison_document import comparison_document
 from symcere_jax.report.documents import write_document
 from symcere_jax.study.comparison import compare_runs
@@ -44,7 +45,8 @@ _OUTPUT = flags.DEFINE_string("output", "comparison", "folder to write the compa
 
 def main() -> None:
     """Compares the runs and prints the tables."""
-    output = startup.output_folder(_OUTPUT.value)
+    output = Path(_OUTPUT.value)
+    check_output_folder(output, _OUTPUT.name, *STUDIES)
     comparison = compare_runs(
         [Path(folder) for folder in _RUNS.value],
         ReviewDataset.load(_DATASET.value),
