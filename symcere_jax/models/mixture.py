@@ -201,6 +201,10 @@ class Mixture:
             rows["item_neighbors"] = near * np.float32(self.shares[NEIGHBORS].items)
         return rows
 
+    def popularity(self) -> np.ndarray:
+        """`log(1 + n)` of the training interactions of each item, float32 `[n_items]`."""
+        return np.log1p(next(iter(self.experts.values())).item_degree, dtype=np.float32)
+
     def item_bias(self, n_interactions: np.ndarray) -> np.ndarray:
         """What n interactions add to the scores of items, float32 `[n_items]`."""
         bias = np.zeros(len(n_interactions), np.float32)

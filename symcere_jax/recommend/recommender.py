@@ -292,7 +292,7 @@ class Recommender:
     @functools.cached_property
     def retriever(self) -> Retriever:
         """Finds the best items, by the index if there is one."""
-        return Retriever(self.embeddings, self.index)
+        return Retriever(self.embeddings, self.index, self.mixture.popularity())
 
     def name_items(self, top: TopItems) -> Iterator[Ranking]:
         """Rankings by external id; empty ranks are left out."""

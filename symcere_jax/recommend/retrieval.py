@@ -45,10 +45,13 @@ class Retriever:
     Attributes:
         embeddings: of the model.
         index: of its items; None: search is exact.
+        popularity: float32 `[n_items]`, which ranks for users of whom nothing is known, whose
+            columns are all 0; None: the bias of the items does.
     """
 
     embeddings: Embeddings
     index: ItemIndex | None = None
+    popularity: np.ndarray | None = None
 
     def recommend(
         self,
@@ -71,9 +74,20 @@ class Retriever:
             progress: called with the number of users done and of all users.
         """
         if self.index is not None and allowed is None:
-            return self._by_index(self.index, users, rows, seen, k, True, progress)
-        bias = self.joined.item_bias + self._penalty(allowed)
-        return self._exact(users, self.joined.items, bias, rows, seen, k, progress)
+            top = self._by_index(self.index, users, rows, seen, k, True, progress)
+        else:
+            bias = self.joined.item_bias + self._penalty(allowed)
+            top = self._exact(users, self.joined.items, bias, rows, seen, k, progress)
+        is_known = self._known_users if users is self.joined.users else _has_columns(users)
+        unknown = np.flatnonzero(~is_known[rows])
+        if self.popularity is not None and len(unknown):
+            ones, columns = jnp.ones((len(is_known), 1)), jnp.asarray(self.popularity[:, None])
+            bias = self._penalty(allowed)
+            popular = self._exact(ones, columns, bias, np.asarray(rows)[unknown], seen, k)
+            top = TopItems(*(np.array(part) for part in top))
+            for part, values in zip(top, popular, strict=True):
+                part[unknown] = values
+        return top
 
     def nearest(
         self,
@@ -103,6 +117,10 @@ class Retriever:
     def joined(self) -> Embeddings:
         """The embeddings with all their columns in one array, as the index has them."""
         return self.embeddings.joined()
+
+    @functools.cached_property
+    def _known_users(self) -> np.ndarray:
+        return _has_columns(self.joined.users)
 
     @functools.cached_property
     def directions(self) -> jax.Array:
@@ -192,6 +210,11 @@ class Retriever:
 def _check(k: int) -> None:
     if k < 1:
         raise ValueError(f"k is {k}, must be at least 1")
+
+
+def _has_columns(users: jax.Array | np.ndarray) -> np.ndarray:
+    """Which rows are not all 0, bool `[n]`."""
+    return np.asarray(users).any(axis=1)
 
 
 def _score_queries(params: tuple[jax.Array, jax.Array, jax.Array], rows: jax.Array) -> jax.Array:

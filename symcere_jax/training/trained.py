@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.data import schema
@@ -57,7 +58,7 @@ class TrainedModel:
         neighbors: the items as neighbors of each other; None where they do not count.
         metadata: of the checkpoint.
         items: positive training items of each user.
-        embeddings: that score.
+        embeddings: that score; those of users without a training review are 0.
     """
 
     experts: Mapping[str, TrainedExpert]
@@ -133,8 +134,15 @@ def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
         neighbors=neighbors and WordNeighbors(**jax.tree.map(np.asarray, neighbors)),
         metadata=metadata,
         items=training_items(dataset, metadata.settings),
-        embeddings=Embeddings(**arrays["embeddings"]),
+        embeddings=_of_known_users(Embeddings(**arrays["embeddings"]), dataset),
     )
+
+
+def _of_known_users(embeddings: Embeddings, dataset: ReviewDataset) -> Embeddings:
+    """Embeddings in which users without a training review, of whom nothing was learned, have 0."""
+    n_reviews = np.bincount(dataset.train[:, 0], minlength=dataset.n_users)
+    users = jnp.where(n_reviews[:, None] > 0, embeddings.users, 0)
+    return dataclasses.replace(embeddings, users=users)
 
 
 def _settings_of(metadata: Metadata, workdir: str | Path) -> Iterator[tuple[str, ResolvedSettings]]:
