@@ -214,7 +214,7 @@ def _check(k: int) -> None:
 
 def _has_columns(users: jax.Array | np.ndarray) -> np.ndarray:
     """Which rows are not all 0, bool `[n]`."""
-    return np.asarray(users).any(axis=1)
+    return np.any(np.asarray(users) != 0, axis=1)
 
 
 def _score_queries(params: tuple[jax.Array, jax.Array, jax.Array], rows: jax.Array) -> jax.Array:

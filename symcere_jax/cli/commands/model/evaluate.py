@@ -29,6 +29,7 @@ from symcere_jax.cli import startup
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import CUTOFFS, HeldOutSplit, evaluate
+from symcere_jax.evaluation.run_files import write_run_file
 from symcere_jax.models import score_factors
 from symcere_jax.report.score_tables import cold_start_table, metrics_table, write_cold_start
 from symcere_jax.study.cold_start_scores import (
@@ -56,6 +57,9 @@ _FOLLOW_WAIT = flags.DEFINE_float(
 _KS = flags.DEFINE_multi_integer(
     "k", [], f"a further cut-off, beside {', '.join(map(str, CUTOFFS))}; may be repeated", 1
 )
+_RUN_FILE = flags.DEFINE_string(
+    "run_file", None, "file to write the rankings to, in the format of TREC (ranx, ir_measures)"
+)
 _COLD_START = flags.DEFINE_bool(
     "cold_start", None, "score new users and items apart; default: where the split is a cold one"
 )
@@ -80,6 +84,8 @@ def main() -> None:
         )
     title = f"{dataset.name}, {split}: {len(evaluation.users):,} users"
     Console().print(metrics_table(evaluation.metrics).terminal(title))
+    if _RUN_FILE.value:
+        paths += write_run_file(Path(_RUN_FILE.value), evaluation, dataset, split)
     for path in paths:
         print(path)
     if cold_start is not None:
