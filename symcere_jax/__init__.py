@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symcere_jax.api import Model, fit, load, prepare
+    from symcere_jax.api import Model, fit, from_hub, load, prepare, push_to_hub
     from symcere_jax.data import ReviewDataset
     from symcere_jax.recommend import NewUser, Recommender
 
@@ -14,8 +14,10 @@ _HOMES = {
     "Recommender": "recommend",
     "ReviewDataset": "data",
     "fit": "api",
+    "from_hub": "api",
     "load": "api",
     "prepare": "api",
+    "push_to_hub": "api",
 }
 __all__ = [
     "Model",
@@ -24,8 +26,10 @@ __all__ = [
     "ReviewDataset",
     "__version__",
     "fit",
+    "from_hub",
     "load",
     "prepare",
+    "push_to_hub",
 ]
 
 

@@ -23,7 +23,8 @@ them. Frames go out as they came in: pandas, polars or pyarrow.
 True
 """
 
+from symcere_jax.api.hub import from_hub, push_to_hub
 from symcere_jax.api.model import Model, load
 from symcere_jax.api.steps import fit, prepare
 
-__all__ = ["Model", "fit", "load", "prepare"]
+__all__ = ["Model", "fit", "from_hub", "load", "prepare", "push_to_hub"]

@@ -3,9 +3,12 @@
 import doctest
 import inspect
 import os
+import re
 import signal
 import threading
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -34,11 +37,12 @@ def frame(dataset):
     """Generated reviews under other names; two users have names, items count from 0."""
     table = dataset.reviews().to_pandas()
     names = {0: "anna", 1: "bert"}
+    near = np.where(table["item"] % 4 == 0, " boutique hotel near the beach", "")
     return pd.DataFrame(
         {
             "customer": [names.get(user, f"u{user}") for user in table["user"]],
             "sku": [f"item_{item}" for item in table["item"]],
-            "body": table["text"],
+            "body": table["text"] + near,
             "rating": table["rating"],
         }
     )
@@ -63,6 +67,16 @@ def test_the_examples_run(frame, tmp_path):
     for example in found:
         runner.run(example)
     assert runner.tries > 10 and not runner.failures
+
+
+def test_the_lines_of_the_readme_run_as_they_stand(frame, tmp_path, monkeypatch):
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    [code] = re.findall(r"```python\n(import symcere_jax as sj\n.*?)```", text, re.S)
+    monkeypatch.chdir(tmp_path)
+    found = {"frame": frame}
+    exec(code, found)
+    assert len(code.splitlines()) <= 14
+    assert found["model"].recommend(["anna"]).equals(sj.load("shop.model").recommend(["anna"]))
 
 
 def test_frames_and_ids_go_out_as_they_came_in(integers, tmp_path):

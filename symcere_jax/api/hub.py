@@ -1,0 +1,100 @@
+"""Models on the Hugging Face Hub: a model folder with a card."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+
+from symcere_jax import __version__
+from symcere_jax.api.model import Model, load
+from symcere_jax.recommend.model_folder import read_content
+
+_SHOWN = ("ndcg@10", "recall@10", "ndcg@20", "recall@20")
+
+
+def push_to_hub(
+    model: Model, repo_id: str, *, private: bool = True, token: str | None = None
+) -> str:
+    """Uploads a model folder with a card that has its scores, data and settings.
+
+    The ids of all users and items, and what each user interacted with, are part of a model: it is
+    private unless told otherwise.
+
+    Args:
+        model: to upload.
+        repo_id: "owner/name" of a model repository, which is made where there is none.
+        private: whether a new repository is.
+        token: of the Hub; default: that of `hf auth login`.
+
+    Returns:
+        The address of the commit.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        folder = model.save(Path(place) / "model")
+        (folder / "README.md").write_text(_card(read_content(folder), repo_id), encoding="utf-8")
+        hub = huggingface_hub.HfApi(token=token)
+        hub.create_repo(repo_id, private=private, exist_ok=True)
+        commit = hub.upload_folder(
+            repo_id=repo_id,
+            folder_path=folder,
+            commit_message="A model of symcere_jax",
+            delete_patterns="*",  # files of an earlier model
+        )
+    return commit.commit_url
+
+
+def from_hub(repo_id: str, *, revision: str | None = None, token: str | None = None) -> Model:
+    """Downloads a model folder, and loads it.
+
+    Args:
+        repo_id: "owner/name" of a model repository.
+        revision: branch, tag or commit; default: the newest.
+        token: of the Hub; default: that of `hf auth login`.
+
+    Raises:
+        DataError: the repository holds no model folder.
+    """
+    return load(huggingface_hub.snapshot_download(repo_id, revision=revision, token=token))
+
+
+def _card(content: dict[str, Any], repo_id: str) -> str:
+    """The model card, Markdown with a header of YAML."""
+    metadata, scores = content["metadata"], content["scores"]
+    rows = [
+        f"| {name} | {scores[f'test {name}']:.4f} |" for name in _SHOWN if f"test {name}" in scores
+    ]
+    table = ["| test, full ranking | |", "|---|---:|", *rows] if rows else ["Not scored."]
+    settings = [f"| {name} | {value} |" for name, value in metadata["settings"].items()]
+    return "\n".join(
+        [
+            "---",
+            "library_name: symcere_jax",
+            "tags: [recommender, collaborative-filtering, jax]",
+            "---",
+            f"# {repo_id}",
+            "",
+            "Recommendations from a user-item graph and review texts, by symcere_jax "
+            f"{__version__}.",
+            "",
+            "```python",
+            "import symcere_jax as sj",
+            "",
+            f'model = sj.from_hub("{repo_id}")',
+            "```",
+            "",
+            "## Data",
+            "",
+            f"{metadata['dataset']}: {metadata['n_users']:,} users, {metadata['n_items']:,} items "
+            f"(fingerprint {metadata['fingerprint']}).",
+            "",
+            "## Scores",
+            "",
+            *table,
+            "",
+            "## Settings",
+            "",
+            *["| setting | value |", "|---|---|", *settings],
+            "",
+        ]
+    )
