@@ -194,13 +194,17 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
 
     user_field: str = setting("user_id", "Field of user ids (every --…_field is for a table).")
     item_field: str = setting("item_id", "Field of item ids.")
-    rating_field: str | None = setting(None, 'Field of ratings; default: "rating", if any.')
+    rating_field: str | None = setting(
+        None, 'Field of ratings; default: "rating", if any. Empty: none; so are those below.'
+    )
     text_field: str | None = setting(None, 'Field of review texts; default: "text".')
-    time_field: str | None = setting(None, 'Field of Unix times; default: "timestamp", if any.')
+    time_field: str | None = setting(None, 'Field of times; default: "timestamp", if any.')
     split_field: str | None = setting(
         None, 'Field of train, valid or test; default: "split", if any.'
     )
-    time_unit: Literal["s", "ms"] = setting("s", "Unit of the times of a table.")
+    time_unit: Literal["s", "ms", "us", "ns"] = setting(
+        "s", "Unit of the times of a table that are numbers; dates in ISO 8601 are read as well."
+    )
     item_metadata: Path | None = setting(
         None, "File of item titles and categories (Amazon 2023), or of businesses (Yelp)."
     )
@@ -230,6 +234,15 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
             raise ConfigError(f"--memory is {self.memory!r}, must be at least 512MiB")
         if self.source == "synthetic" and self.input is not None:
             raise ConfigError("--input is given, but --source=synthetic generates its data")
+        for name in ("user_field", "item_field"):
+            if not getattr(self, name):
+                raise ConfigError(f"--{name} is empty, but every review needs a user and an item")
+        for name, needed in (
+            ("text_field", self.text_encoder != "none" and f"text_encoder={self.text_encoder}"),
+            ("split_field", self.split == "predefined" and "split=predefined"),
+        ):
+            if getattr(self, name) == "" and needed:
+                raise ConfigError(f"--{name} is empty, but --{needed} needs it")
         if self.append and self.split not in (None, "predefined", "ratio"):
             raise ConfigError(f"--append cannot split by --split={self.split}; use ratio, or none")
         if self.keep_dropped and (self.append or self.split in _NEW_ALONE):

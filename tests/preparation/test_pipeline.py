@@ -184,13 +184,23 @@ def test_temporal_and_leave_one_out_go_by_time(tmp_path, write_rows):
 
 def test_missing_times(tmp_path, write_rows):
     rows = [{"user_id": "a", "item_id": f"i{i}"} for i in range(4)]
-    with pytest.raises(DataError, match=r"line 1: no timestamp, but --split=temporal"):
-        prepare(preparation(tmp_path, write_rows(rows), split="temporal"))
-    manifest = prepare(preparation(tmp_path, write_rows(rows), split="leave_one_out")).manifest
-    assert manifest.n_interactions == {"train": 2, "valid": 1, "test": 1}
+    for split in ("temporal", "leave_one_out"):
+        with pytest.raises(DataError, match=rf"line 1: no timestamp, but --split={split}"):
+            prepare(preparation(tmp_path, write_rows(rows), split=split))
     rows[2]["timestamp"] = 3
     with pytest.raises(DataError, match=r"3 of 4 reviews have none"):
-        prepare(preparation(tmp_path, write_rows(rows), split="leave_one_out", overwrite=True))
+        prepare(preparation(tmp_path, write_rows(rows), split="leave_one_out"))
+
+
+def test_a_column_that_is_not_needed_is_left_out(tmp_path, write_rows):
+    rows = [{"user_id": "a", "item_id": i, "rating": "B+", "timestamp": "May 1"} for i in range(4)]
+    path = write_rows(rows)
+    for flag in ("rating_field", "time_field"):
+        with pytest.raises(DataError, match=rf"line 1: .*--{flag}= "):
+            settings = dict.fromkeys({"rating_field", "time_field"} - {flag}, "")
+            prepare(preparation(tmp_path, path, **settings))
+    reviews = prepare(preparation(tmp_path, path, rating_field="", time_field="")).reviews()
+    assert reviews["rating"].null_count == reviews["timestamp"].null_count == 4
 
 
 def test_a_row_that_is_dropped_needs_no_time(tmp_path, write_rows):

@@ -116,7 +116,7 @@ BAD_FILES = {
     "half.jsonl": (lines(ROW) + lines(ROW)[:30], "half.jsonl, line 2: not valid JSON"),
     "truncated.jsonl.gz": (gzip.compress(lines(ROW))[:-9], "truncated.jsonl.gz: cut off"),
     "word.jsonl": (lines(ROW, ROW | {"rating": "good"}), "word.jsonl, line 2: rating is 'good'"),
-    "nan.jsonl": (lines(ROW, ROW | {"rating": float("nan")}), "line 2: rating is nan, no number"),
+    "infinite.jsonl": (lines(ROW, ROW | {"rating": float("inf")}), "line 2: rating is inf, no num"),
     "high.jsonl": (lines(*[ROW] * 20, "", ROW | {"rating": 6}),
                    "high.jsonl, line 22: rating is 6, must be"),
     "date.jsonl": (lines(ROW | {"timestamp": "1.5.2019"}), "line 1: timestamp is '1.5.2019', exp"),

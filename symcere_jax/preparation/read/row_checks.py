@@ -9,10 +9,11 @@ import pyarrow.compute as pc
 from symcere_jax.data.schema import EXTRA, SPLITS
 from symcere_jax.preparation.read.bad_rows import BadRows, RowError
 from symcere_jax.preparation.read.raw import RawBlock, shorten
+from symcere_jax.preparation.read.typed_columns import PER_SECOND, other_unit
 from symcere_jax.preparation.settings import PrepareSettings
 
 SPLIT_NAMES = {name: SPLITS.index(name) for name in SPLITS}
-SPLIT_NAMES |= dict.fromkeys(("validation", "dev", "val"), SPLITS.index("valid"))
+SPLIT_NAMES |= dict.fromkeys(("validation", "dev", "val", "eval"), SPLITS.index("valid"))
 SPLIT_NAMES[EXTRA] = len(SPLITS)
 
 # Seconds of this size lie in the year 5138, milliseconds of it in 1973.
@@ -40,9 +41,14 @@ def split_codes(names: pa.ChunkedArray) -> pa.Array:
 
     That of `EXTRA` is the number of `SPLITS`.
     """
-    places = pc.index_in(names, value_set=pa.array(list(SPLIT_NAMES), pa.large_string()))
+    known = pa.array(list(SPLIT_NAMES), pa.large_string())
+    places = pc.index_in(_plain(names), value_set=known)
     codes = pa.chunked_array([pa.array(list(SPLIT_NAMES.values()), pa.int8())])
     return codes.take(places).combine_chunks()
+
+
+def _plain(names: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.utf8_lower(pc.utf8_trim_whitespace(names))
 
 
 def _problems(block: RawBlock, settings: PrepareSettings) -> Iterator[_Problem]:
@@ -63,8 +69,8 @@ def _problems(block: RawBlock, settings: PrepareSettings) -> Iterator[_Problem]:
         far.fill_null(False).to_numpy(),
         "time out of range",
         lambda row: (
-            f"{block.field('timestamp')} is {time[row]}, which as seconds lies beyond the year "
-            "5000; are these milliseconds? --time_unit=ms reads a table so"
+            f"{block.field('timestamp')} is {time[row]} seconds, which lie beyond the year 5000"
+            + other_unit(time[row].as_py() * PER_SECOND[settings.time_unit])
         ),
     )
     if settings.split in (None, "predefined"):
@@ -73,7 +79,7 @@ def _problems(block: RawBlock, settings: PrepareSettings) -> Iterator[_Problem]:
 
 def _split_problem(block: RawBlock, *, required: bool) -> _Problem:
     names = block.table["split"]
-    known = pc.is_in(names, value_set=pa.array(list(SPLIT_NAMES), pa.large_string()))
+    known = pc.is_in(_plain(names), value_set=pa.array(list(SPLIT_NAMES), pa.large_string()))
     wrong = pc.invert(known)
     if not required:
         wrong = pc.and_(wrong, names.is_valid())

@@ -16,19 +16,30 @@ from symcere_jax.preparation.read.raw import shorten
 
 Where = Callable[[int], str]
 
-# Seconds of today are about 1.7e9; milliseconds below that lie in January 1970.
-_FEW_MILLISECONDS = 10**10
-_UNIX_TIME = "a finite number of seconds since 1970 (Unix time)"
+# How pandas, R, Excel and databases write a missing value as text.
+MISSING = ("nan", "NaN", "None", "NaT", "NULL", "null", "<NA>", "NA", "#N/A", r"\N")
+_MISSING = pa.array(["", *MISSING], pa.large_string())
+_BLANK = pa.scalar(" ", pa.large_string())
+
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_TIME = "a time: a finite number of seconds since 1970, or as 2018-07-07 22:09:11"
+_ISO = (
+    r"^(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d(?::\d\d)?)(?:[.,]\d+)?)?"
+    r"\s*(?P<zone>[zZ]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?$"
+)
+# From here on, a float64 does not hold every whole number.
+_INEXACT = 2.0**53
 
 
 def as_array(values: Sequence[Any], field: str, where: Where) -> pa.Array:
-    """An Arrow array of Python values, with the type that they have.
+    """An Arrow array of Python values, with the type that they have; NaN is null.
 
     A mix of strings and numbers becomes strings.
 
     Raises:
         RowError: a value is a list, an object or a truth value among others.
     """
+    values = [value if value == value else None for value in values]
     with contextlib.suppress(pa.ArrowException, ValueError, OverflowError):
         array = pa.array(values)
         # Arrow takes True for 1 where other values are fractions.
@@ -43,85 +54,147 @@ def as_array(values: Sequence[Any], field: str, where: Where) -> pa.Array:
         elif isinstance(value, bool) or not isinstance(value, int | float | None):
             raise _error(value, field, where(row), "a string or a number")
         elif value is not None:
-            value = str(value)
+            is_whole = isinstance(value, float) and value.is_integer()
+            value = str(int(value) if is_whole else value)
         strings.append(value)
     return pa.array(strings, pa.string())
 
 
 def to_strings(array: pa.Array, field: str, where: Where) -> pa.Array:
-    """A large_string column of ids, texts or split names; whole numbers become strings.
+    """A large_string column of ids, texts or split names, from strings or whole numbers.
+
+    Words that stand for a missing value (`MISSING`) become null.
 
     Raises:
         RowError: the values are of another type.
     """
-    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
-    if not (_is_string(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
-        raise _type_error(array, field, where, "a string or a whole number")
-    return array.cast(kind).cast(pa.large_string())
+    array = _plain(array, field, where)
+    kind = array.type
+    expected = "a string or a whole number"
+    if pa.types.is_floating(kind):
+        array = _nan_to_null(array)
+        inexact = pc.greater_equal(pc.abs(array), _INEXACT)
+        row = pc.index(inexact, True).as_py()
+        if row >= 0:
+            value = array[row].as_py()
+            raise _error(value, field, where(row), f"{expected}; as a fraction it has lost digits")
+        array = _cast(array, pa.int64(), field, where, expected)
+    elif pa.types.is_decimal(kind):
+        array = _cast(array, pa.decimal256(76, 0), field, where, expected)
+    elif not (_is_string(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
+        raise _type_error(array, field, where, expected)
+    strings = array.cast(pa.large_string())
+    return pc.if_else(pc.is_in(strings, value_set=_MISSING[1:]), None, strings)
 
 
 def to_numbers(
     array: pa.Array, field: str, where: Where, *, expected: str = "a number"
 ) -> pa.Array:
-    """A float64 column from numbers or strings of numbers; empty strings become null.
+    """A float64 column from numbers or strings of numbers; empty strings and NaN become null.
 
     Raises:
         RowError: a value is no number.
     """
+    array = _plain(array, field, where)
     kind = array.type
     if _is_string(kind):
         return _cast(_without_blanks(array), pa.float64(), field, where, expected)
     numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
     if not any(is_kind(kind) for is_kind in numeric):
         raise _type_error(array, field, where, expected)
-    return array.cast(pa.float64(), safe=False)
+    return _nan_to_null(array.cast(pa.float64(), safe=False))
 
 
 def to_seconds(array: pa.Array, field: str, where: Where, *, unit: str = "s") -> pa.Array:
-    """An int64 column of Unix seconds; fractions are cut off, dates of a Parquet file are UTC.
+    """An int64 column of Unix seconds; fractions are cut off.
 
-    Numbers, and strings of numbers, are of `unit`, "s" or "ms".
+    Numbers, and strings of numbers, are of `unit`, a key of `PER_SECOND`, or "iso": then there are
+    none. Strings may also be dates or times in ISO 8601. Times without an offset are UTC.
 
     Raises:
-        RowError: a value is no time, or milliseconds are so few that they must be seconds.
+        RowError: a value is no time, or so small a number that it must be of another unit.
     """
-    kind = array.type
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    array = _plain(array, field, where)
+    if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
         return array.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
-    if not (pa.types.is_integer(kind) and kind != pa.uint64()):
+    if unit == "iso":
+        texts = _without_blanks(to_strings(array, field, where))
+        return _iso_to_seconds(texts, field, where)
+    dates = None
+    if _is_string(array.type):
+        texts = _without_blanks(array)
+        is_date = pc.match_substring_regex(texts, r"^\d{4}-\d")
+        dates = _iso_to_seconds(pc.if_else(is_date, texts, None), field, where)
+        array = pc.if_else(is_date, None, texts)
+    if not (pa.types.is_integer(array.type) and array.type != pa.uint64()):
         array = _floor(array, field, where)
-    array = array.cast(pa.int64())
-    if unit == "s":
-        return array
-    few = pc.and_(pc.greater(array, _FEW_MILLISECONDS // 1000), pc.less(array, _FEW_MILLISECONDS))
-    row = pc.index(few, True).as_py()
+    numbers = array.cast(pa.int64())
+    if unit != "s":
+        # Numbers of today, taken for a smaller unit than theirs, lie in the first days of 1970.
+        day, days = 10**4 * PER_SECOND[unit], 10**7 * PER_SECOND[unit]
+        row = pc.index(pc.and_(pc.greater(numbers, day), pc.less(numbers, days)), True).as_py()
+        if row >= 0:
+            raise RowError(
+                f"{where(row)}: {field} is {numbers[row]}, which in {unit} lies in early 1970"
+                f"{other_unit(numbers[row].as_py())}",
+                "time out of range",
+            )
+        numbers = pc.divide(numbers, PER_SECOND[unit])
+    return numbers if dates is None else pc.coalesce(dates, numbers)
+
+
+def other_unit(number: float) -> str:
+    """What to advise where a number is no time in the unit asked for."""
+    for unit, per_second in PER_SECOND.items():
+        if 10**8 < number / per_second < 10**10:  # 1973 … 2286
+            return f"; --time_unit={unit} reads a table so"
+    return ""
+
+
+def _iso_to_seconds(texts: pa.Array, field: str, where: Where) -> pa.Array:
+    parts = pc.extract_regex(texts, _ISO)
+    row = pc.index(pc.and_(parts.is_null(), texts.is_valid()), True).as_py()
     if row >= 0:
-        raise RowError(
-            f"{where(row)}: {field} is {array[row]}, which as milliseconds lies in early 1970; are "
-            "these seconds? --time_unit=s reads a table so",
-            "time out of range",
-        )
-    return pc.divide(array, 1000)
-
-
-def iso_to_seconds(array: pa.Array, field: str, where: Where) -> pa.Array:
-    """An int64 column of Unix seconds from ISO 8601 dates or times without offset, taken as UTC.
-
-    Raises:
-        RowError: a value is no such time; empty ones become null.
-    """
-    texts = _without_blanks(to_strings(array, field, where))
-    expected = "a time such as 2018-07-07 22:09:11"
-    return _cast(texts, pa.timestamp("s"), field, where, expected).cast(pa.int64())
+        raise _error(texts[row].as_py(), field, where(row), _TIME)
+    date, time, zone = (pc.struct_field(parts, name) for name in ("date", "time", "zone"))
+    local = pc.utf8_rtrim_whitespace(pc.binary_join_element_wise(date, time, _BLANK))
+    seconds = _cast(local, pa.timestamp("s"), field, where, _TIME).cast(pa.int64())
+    is_offset = pc.match_substring_regex(zone, r"^[+-]")
+    zone = pc.replace_substring(pc.if_else(is_offset, zone, "+0000"), ":", "")
+    hours, minutes = (
+        pc.utf8_slice_codeunits(pc.utf8_rpad(zone, 5, "0"), *part).cast(pa.int64())
+        for part in ((1, 3), (3, 5))
+    )
+    offset = pc.add(pc.multiply(hours, 3600), pc.multiply(minutes, 60))
+    is_west = pc.starts_with(zone, "-")
+    return pc.if_else(is_west, pc.add(seconds, offset), pc.subtract(seconds, offset))
 
 
 def _floor(array: pa.Array, field: str, where: Where) -> pa.Array:
     """Whole 64-bit numbers, from numbers and texts of numbers."""
-    numbers = to_numbers(array, field, where, expected=_UNIX_TIME)
+    numbers = to_numbers(array, field, where, expected=_TIME)
     row = pc.index(pc.less(pc.abs(numbers), 2.0**62).fill_null(True), False).as_py()
     if row >= 0:
-        raise _error(numbers[row].as_py(), field, where(row), _UNIX_TIME)
+        raise _error(numbers[row].as_py(), field, where(row), _TIME)
     return pc.floor(numbers)
+
+
+def _plain(array: pa.Array, field: str, where: Where) -> pa.Array:
+    """The values themselves, of categories and of other ways to store them; bytes are texts."""
+    if isinstance(array, pa.ExtensionArray):
+        is_uuid = array.type.extension_name == "arrow.uuid"
+        array = pa.array(map(_text, array.to_pylist())) if is_uuid else array.storage
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    kind = str(array.type)
+    if kind.startswith(("binary", "large_binary", "fixed_size_binary")):
+        plain = array.cast(pa.binary())
+        return _cast(plain, pa.string(), field, where, "UTF-8")
+    return array.cast(pa.large_string()) if kind == "string_view" else array
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _cast(array: pa.Array, kind: pa.DataType, field: str, where: Where, expected: str) -> pa.Array:
@@ -135,10 +208,14 @@ def _cast(array: pa.Array, kind: pa.DataType, field: str, where: Where, expected
         raise _error(array[row].as_py(), field, where(row), expected) from None
 
 
+def _nan_to_null(numbers: pa.Array) -> pa.Array:
+    return pc.if_else(pc.is_nan(numbers), None, numbers)
+
+
 def _without_blanks(texts: pa.Array) -> pa.Array:
-    """Texts without white space around them, null where nothing else is in them."""
-    texts = pc.utf8_trim_whitespace(texts)
-    return pc.if_else(pc.equal(texts, ""), None, texts)
+    """Texts without white space around them, null where nothing is in them."""
+    texts = pc.utf8_trim_whitespace(texts.cast(pa.large_string()))
+    return pc.if_else(pc.is_in(texts, value_set=_MISSING), None, texts)
 
 
 def _is_string(kind: pa.DataType) -> bool:

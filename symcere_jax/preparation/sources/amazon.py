@@ -6,14 +6,12 @@ seconds. 2023: `user_id parent_asin rating title text timestamp`, in millisecond
 main_category categories`.
 """
 
-import functools
 from collections.abc import Iterator
 
 import pyarrow as pa
 
 from symcere_jax.preparation.read.bad_rows import BadRows
 from symcere_jax.preparation.read.raw import RawBlocks
-from symcere_jax.preparation.read.typed_columns import to_seconds
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.item_metadata import read_items
 from symcere_jax.preparation.sources.source import Source
@@ -33,7 +31,6 @@ _FIELDS_2023 = {
     "text": "text",
     "timestamp": "timestamp",
 }
-_to_seconds_2023 = functools.partial(to_seconds, unit="ms")
 
 
 def _read_2018(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
@@ -43,9 +40,7 @@ def _read_2018(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
 
 def _read_2023(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
     assert settings.input is not None
-    return read_typed_rows(
-        settings.input, _FIELDS_2023, bad, title="title", to_time=_to_seconds_2023
-    )
+    return read_typed_rows(settings.input, _FIELDS_2023, bad, title="title", time_unit="ms")
 
 
 def _items_2023(settings: PrepareSettings, bad: BadRows) -> Iterator[pa.Table]:

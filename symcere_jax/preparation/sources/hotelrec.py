@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from symcere_jax.preparation.read.bad_rows import BadRows, RowError
 from symcere_jax.preparation.read.formats import Block
 from symcere_jax.preparation.read.raw import RawBlocks, shorten
-from symcere_jax.preparation.read.typed_columns import iso_to_seconds
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import Source
 from symcere_jax.preparation.sources.typed_rows import Columns, read_typed_rows
@@ -32,7 +31,7 @@ def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
     assert settings.input is not None
     adapt = functools.partial(_adapt, city=settings.city)
     return read_typed_rows(
-        settings.input, _FIELDS, bad, title="title", to_time=iso_to_seconds, adapt=adapt
+        settings.input, _FIELDS, bad, title="title", time_unit="iso", adapt=adapt
     )
 
 

@@ -1,7 +1,6 @@
 """Tables of reviews: JSON lines, CSV, TSV or Parquet, one file or a folder of them; data frames."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.bad_rows import BadRows
 from symcere_jax.preparation.read.formats import FORMATS, Blocks, Reader, read_frame, reader_of
 from symcere_jax.preparation.read.raw import RawBlocks
-from symcere_jax.preparation.read.typed_columns import to_seconds
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import Source
 from symcere_jax.preparation.sources.typed_rows import DATA_FRAME, read_typed_rows
@@ -25,6 +23,11 @@ _FLAGS = {
     "timestamp": "time_field",
     "text": "text_field",
     "split": "split_field",
+}
+
+_WAYS_OUT = {
+    "rating": "--rating_field= (with nothing behind it) leaves ratings out",
+    "timestamp": "--time_field= (with nothing behind it) leaves times out",
 }
 
 
@@ -68,14 +71,16 @@ def _rows(
         _fields(settings),
         bad,
         read=read,
-        to_time=functools.partial(to_seconds, unit=settings.time_unit),
+        time_unit=settings.time_unit,
         required=_required(settings),
         hint=_hint,
+        way_out=_WAYS_OUT,
     )
 
 
 def _fields(settings: PrepareSettings) -> dict[str, str]:
-    return {column: getattr(settings, flag) or column for column, flag in _FLAGS.items()}
+    named = {column: getattr(settings, flag) for column, flag in _FLAGS.items()}
+    return {column: name or column for column, name in named.items() if name != ""}
 
 
 def _table_files(path: Path, settings: PrepareSettings) -> list[tuple[Path, Reader]]:

@@ -2,20 +2,23 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.read.bad_rows import BadRows
+from symcere_jax.preparation.read.bad_rows import BadRows, RowError
 from symcere_jax.preparation.read.formats import Block, Blocks, read_json_lines, salvage
 from symcere_jax.preparation.read.raw import RawBlock, RawBlocks, raw_table
 from symcere_jax.preparation.read.typed_columns import Where, to_numbers, to_seconds, to_strings
 
 Columns = dict[str, pa.Array]
+Convert = Callable[[pa.Array, str, Where], pa.Array]
 Adapt = Callable[[Block, Columns], tuple[np.ndarray, str] | None]
 
 DATA_FRAME = "the data frame"  # what messages call it
@@ -28,11 +31,12 @@ def read_typed_rows(
     bad: BadRows,
     *,
     read: Callable[..., Blocks] = read_json_lines,
-    to_time: Callable[[pa.Array, str, Where], pa.Array] = to_seconds,
+    time_unit: str = "s",
     title: str | None = None,
     adapt: Adapt | None = None,
     required: Collection[str] = ("user_id", "item_id", "rating", "timestamp"),
     hint: Callable[[str], str] = lambda column: "is it a file of another --source?",
+    way_out: Mapping[str, str] = MappingProxyType({}),
 ) -> RawBlocks:
     """Reads the reviews of a file.
 
@@ -41,12 +45,13 @@ def read_typed_rows(
         fields: column of `RAW_SCHEMA` -> its field in the file; null where no row has the field.
         bad: takes malformed rows.
         read: reader of the format; that of a data frame ignores the path.
-        to_time: makes seconds of the field of the time.
+        time_unit: unit of times that are numbers; "iso" where none is.
         title: field that is put before the text, joined by ". ".
         adapt: may change the columns of a block, and returns a mask of the rows to keep and why the
             others are left out, or None to keep all.
         required: columns that the file must have.
         hint: column -> what to do where its field is missing.
+        way_out: column -> what to do where a value of it is none.
 
     Raises:
         DataError: the file is missing, damaged, of another kind, or has no rows.
@@ -61,12 +66,19 @@ def read_typed_rows(
                     f"{label} has no field {field!r}; it has: {', '.join(present)}; {hint(column)}"
                 )
 
+    convert: dict[str, Convert] = {
+        "rating": to_numbers,
+        "timestamp": functools.partial(to_seconds, unit=time_unit),
+    }
+
     def build(block: Block) -> RawBlock:
-        convert = {"rating": to_numbers, "timestamp": to_time}
-        columns = {
-            column: _typed(block, field, convert.get(column, to_strings))
-            for column, field in fields.items()
-        }
+        columns = {}
+        for column, field in fields.items():
+            try:
+                columns[column] = _typed(block, field, convert.get(column, to_strings))
+            except RowError as error:
+                way = way_out.get(column)
+                raise RowError(f"{error}; {way}", error.reason) if way else error from None
         if title:
             columns["text"] = _titled(_typed(block, title, to_strings), columns["text"])
         selected = adapt(block, columns) if adapt else None
@@ -92,9 +104,7 @@ def read_typed_rows(
         raise DataError(f"{label} has no rows")
 
 
-def _typed(
-    block: Block, field: str, convert: Callable[[pa.Array, str, Where], pa.Array]
-) -> pa.Array:
+def _typed(block: Block, field: str, convert: Convert) -> pa.Array:
     values = block.columns[field] if field in block.columns else pa.nulls(len(block))
     return convert(values, field, block.where)
 

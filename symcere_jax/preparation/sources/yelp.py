@@ -19,7 +19,6 @@ from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.bad_rows import BadRows
 from symcere_jax.preparation.read.formats import Block
 from symcere_jax.preparation.read.raw import RawBlocks
-from symcere_jax.preparation.read.typed_columns import iso_to_seconds
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.item_metadata import objects, read_items
 from symcere_jax.preparation.sources.source import Source
@@ -42,7 +41,7 @@ def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
     if any(getattr(settings, name) for name in _FILTERS):
         keep = functools.partial(_keep, businesses=_chosen_businesses(settings))
     return read_typed_rows(
-        _reviews(settings), _FIELDS, bad, to_time=iso_to_seconds, adapt=keep, required=_FIELDS
+        _reviews(settings), _FIELDS, bad, time_unit="iso", adapt=keep, required=_FIELDS
     )
 
 

@@ -161,11 +161,11 @@ def _split(
     if policy == "global_time":
         return policies.split_by_global_time(_timestamps(selection, store, policy), **shares)
     if policy == "leave_one_out":
-        # Without any timestamps, a random review is held out.
-        has_time = bool((selection.timestamp != NO_TIME).any())
-        time = _timestamps(selection, store, policy) if has_time else None
         return policies.split_leave_one_out(
-            selection.user, time, seed=seed, min_history=min_history
+            selection.user,
+            _timestamps(selection, store, policy),
+            seed=seed,
+            min_history=min_history,
         )
     time = _timestamps(selection, store, policy) if policy == "temporal" else None
     return policies.split_by_ratio(

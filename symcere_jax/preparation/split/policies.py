@@ -54,7 +54,7 @@ def split_by_ratio(
 
 
 def split_leave_one_out(
-    user: np.ndarray, timestamp: np.ndarray | None, *, seed: int, min_history: int = 1
+    user: np.ndarray, timestamp: np.ndarray, *, seed: int, min_history: int = 1
 ) -> np.ndarray:
     """Holds out the last review of each user for the test, the one before for validation.
 
@@ -63,7 +63,7 @@ def split_leave_one_out(
 
     Args:
         user: int `[n]`, rows 0 … n_users − 1, sorted.
-        timestamp: int64 `[n]`, to hold out the latest (equal times in random order); None: random.
+        timestamp: int64 `[n]`; equal times are in random order.
         seed: of the random numbers.
         min_history: least number of reviews of a user that stay in train.
 

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def test_a_column_is_called_as_the_file_calls_it():
     for column, values, message in (
         ("user_id", ["a", None], "line 3: no who"),
         ("rating", [float("inf")], "line 2: stars is inf, no number"),
-        ("timestamp", [10**15], "line 2: when is 1000000000000000, which"),
+        ("timestamp", [10**15], "line 2: when is 1000000000000000 seconds"),
         ("split", ["hold"], "line 2: fold is 'hold', must be"),
     ):
         rows = dataclasses.replace(block(**{column: values}), fields=names)
@@ -51,20 +52,23 @@ def test_a_rating_that_is_no_number_is_named(bad):
     assert len(check(block(rating=[3.0, None, -9.5])).table) == 3
 
 
-def test_milliseconds_taken_for_seconds_are_named():
+def test_a_unit_that_fits_is_named():
     assert len(check(block(timestamp=[1_500_000_000, -1, None])).table) == 3
-    with pytest.raises(DataError, match=r"line 3: timestamp is 1500000000000, .*--time_unit=ms"):
-        check(block(timestamp=[None, 1_500_000_000_000]))
+    units = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+    for given, right in itertools.combinations(units, 2):
+        seconds = 1_500_000_000 * units[right] // units[given]
+        with pytest.raises(DataError, match=f"line 3: timestamp is .*--time_unit={right}"):
+            check(block(timestamp=[None, seconds]), time_unit=given)
 
 
 def test_split_names_and_their_other_forms():
-    names = ["train", "valid", "validation", "dev", "val", "test", None, "other"]
+    names = ["Train", "valid", "VALIDATION", "dev ", "val", "test", None, "other"]
     codes = split_codes(pa.chunked_array([pa.array(names, pa.large_string())]))
     assert codes.type == pa.int8()
     assert codes.to_pylist() == [0, 1, 1, 1, 1, 2, None, None]
 
 
-@pytest.mark.parametrize("bad", [None, "", "Train", "holdout"])
+@pytest.mark.parametrize("bad", [None, "", "trains", "holdout"])
 def test_an_unknown_split_is_named(bad):
     with pytest.raises(DataError, match=r"file, line 3: split is .*, must be one of train, valid"):
         check(block(split=["train", bad]), split="predefined")

@@ -1,13 +1,15 @@
 import datetime
 import decimal
+import uuid
 
 import pyarrow as pa
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from symcere_jax.preparation.read.bad_rows import RowError
 from symcere_jax.preparation.read.typed_columns import (
     as_array,
-    iso_to_seconds,
     to_numbers,
     to_seconds,
     to_strings,
@@ -39,6 +41,13 @@ def seconds(values):
         ([2**70, 1], [str(2**70), "1"]),
         ([None, None], [None, None]),
         (["half a pair \ud83d", "ü"], ["half a pair ?", "ü"]),
+        ([3.0, float("nan"), None], ["3", None, None]),
+        (["a", 3.0, float("nan"), 1.5], ["a", "3", None, "1.5"]),
+        ([2**53 + 1, float("nan")], [str(2**53 + 1), None]),
+        (
+            ["nan", "None", "NaT", "NULL", "<NA>", "None of it", "Nan"],
+            [*[None] * 5, "None of it", "Nan"],
+        ),
         ([], []),
     ],
 )
@@ -51,13 +60,16 @@ def test_strings(values, expected):
     [
         ([None, True], 1, "True"),
         ([1.5], 0, "1.5"),
+        ([1.0, 2.0**53], 1, "9007199254740992.0"),
+        ([decimal.Decimal("1.5")], 0, "Decimal"),
+        ([b"a", b"\xff"], 1, "b'"),
         (["a", ["b"]], 1, r"\['b'\]"),
         ([{"a": 1}], 0, "{'a': 1}"),
         (["a", True], 1, "True"),
     ],
 )
 def test_what_is_no_string_is_named(values, row, shown):
-    with pytest.raises(RowError, match=f"file, line {row + 10}: f is {shown}, expected"):
+    with pytest.raises(RowError, match=f"file, line {row + 10}: f is {shown}.*, expected"):
         strings(values)
 
 
@@ -65,7 +77,8 @@ def test_what_is_no_string_is_named(values, row, shown):
     ("values", "expected"),
     [
         ([5, 4.5, None], [5.0, 4.5, None]),
-        (["5", " 4.5 ", "", None, "1e0"], [5.0, 4.5, None, None, 1.0]),
+        (["5", " 4.5 ", "", None, "1e0", "NaN", "NA"], [5.0, 4.5, None, None, 1.0, None, None]),
+        ([4.5, float("nan")], [4.5, None]),
         (["5", 4], [5.0, 4.0]),
         ([decimal.Decimal("4.25")], [4.25]),
         ([2**60 + 1], [float(2**60)]),
@@ -78,7 +91,7 @@ def test_numbers(values, expected):
 
 @pytest.mark.parametrize(
     ("values", "row"),
-    [(["5", "nan", "five"], 2), (["4,5"], 0), ([None, True], 1), ([[1]], 0), ([4.5, True], 1)],
+    [(["5", "inf", "five"], 2), (["4,5"], 0), ([None, True], 1), ([[1]], 0), ([4.5, True], 1)],
 )
 def test_what_is_no_number_is_named(values, row):
     with pytest.raises(RowError, match=f"file, line {row + 10}: f is .*, expected a"):
@@ -89,7 +102,7 @@ def test_what_is_no_number_is_named(values, row):
     ("values", "expected"),
     [
         ([1_500_000_000, None], [1_500_000_000, None]),
-        ([1.9, -1.1], [1, -2]),
+        ([1.9, -1.1, float("nan")], [1, -2, None]),
         (["17", "", "17.5"], [17, None, 17]),
         ([2**60 + 1], [2**60 + 1]),
         ([datetime.datetime(1970, 1, 2, 0, 0, 1)], [86401]),
@@ -103,16 +116,79 @@ def test_seconds(values, expected):
 
 @pytest.mark.parametrize(
     ("values", "row"),
-    [([0, float("nan")], 1), ([1e300], 0), (["1", "2019-01-01"], 1), (["1", "inf"], 1)],
+    [
+        ([0, float("inf")], 1),
+        ([1e300], 0),
+        (["1", "2019-13-01"], 1),
+        (["1", "inf"], 1),
+        (["1970-01-02", "May 1"], 1),
+        (["01/02/2019"], 0),
+        (["2019-01-01 25:00"], 0),
+    ],
 )
 def test_what_is_no_time_is_named(values, row):
     with pytest.raises(RowError, match=f"file, line {row + 10}: f is .* since 1970"):
         seconds(values)
 
 
-def test_dictionaries_of_parquet_are_strings():
-    array = pa.array(["b", "a", "b", None]).dictionary_encode()
-    assert to_strings(array, "f", where).to_pylist() == ["b", "a", "b", None]
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (pa.dictionary(pa.int32(), pa.string()), ["b", "a", None]),
+        (pa.string_view(), ["b", "a", None]),
+        (pa.binary(), ["b", "ü", None]),
+        (pa.large_binary(), ["b", "ü", None]),
+        (pa.binary(1), ["b", "a", None]),
+        (pa.decimal128(38, 0), ["3", "12", None]),
+        (pa.decimal128(38, 10), ["3", "12", None]),
+        (pa.float32(), ["3", "12", None]),
+        (pa.uint64(), ["3", str(2**64 - 1), None]),
+    ],
+)
+def test_types_of_arrow(kind, values):
+    if pa.types.is_dictionary(kind):
+        array = pa.array(values).dictionary_encode()
+    elif pa.types.is_decimal(kind):
+        array = pa.array([value and decimal.Decimal(value) for value in values], kind)
+    elif "int" in str(kind) or "float" in str(kind):
+        array = pa.array([value and int(value) for value in values], kind)
+    else:
+        array = pa.array([value and value.encode() for value in values], pa.binary()).cast(kind)
+    assert to_strings(array, "f", where).to_pylist() == values
+    if values[0] == "3":
+        assert to_numbers(array, "f", where).to_pylist()[0] == 3
+
+
+def test_numbers_and_times_of_a_dictionary():
+    array = pa.array(["4", "5", None]).dictionary_encode()
+    assert to_numbers(array, "f", where).to_pylist() == [4, 5, None]
+    array = pa.array(["1970-01-02", None]).dictionary_encode()
+    assert to_seconds(array, "f", where).to_pylist() == [86400, None]
+
+
+def test_uuids():
+    value = uuid.uuid4()
+    array = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([value.bytes], pa.binary(16)))
+    assert to_strings(array, "f", where).to_pylist() == [str(value)]
+
+
+MOMENTS = st.datetimes(datetime.datetime(1900, 1, 1), timezones=st.timezones())
+
+
+@given(MOMENTS, st.sampled_from(["T", " "]), st.sampled_from(["auto", "seconds", "milliseconds"]))
+def test_iso_times_with_offset(moment, between, precision):
+    offset = moment.utcoffset()
+    assume(offset.total_seconds() % 60 == 0)
+    text = moment.isoformat(between, precision)
+    if between == " ":
+        text = text.replace("+00:00", " UTC")
+    assert seconds([text]) == [int(moment.timestamp() // 1)]
+
+
+def test_iso_times_without_offset_are_utc():
+    texts = ["1970-01-02 00:00:01", "1970-01-02T00:00", "1970-01-02", "1970-01-02T00:00:01.9Z"]
+    texts += ["1970-01-01 19:00:01.5-05", "", "NaT", "7", None]
+    assert seconds(texts) == [86401, 86400, 86400, 86401, 86401, None, None, 7, None]
 
 
 def test_milliseconds_become_seconds():
@@ -124,10 +200,3 @@ def test_seconds_taken_for_milliseconds_are_named():
     array = pa.array([1_500_000_000_999, 1_500_000_000])
     with pytest.raises(RowError, match=r"line 11: f is 1500000000, .*--time_unit=s"):
         to_seconds(array, "f", where, unit="ms")
-
-
-def test_iso_times():
-    array = pa.array(["1970-01-02 00:00:01", "1970-01-02T00:00:02", "1970-01-02", "", None])
-    assert iso_to_seconds(array, "f", where).to_pylist() == [86401, 86402, 86400, None, None]
-    with pytest.raises(RowError, match="line 11: f is 'May 1'"):
-        iso_to_seconds(pa.array(["1970-01-02", "May 1"]), "f", where)
