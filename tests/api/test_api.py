@@ -34,8 +34,11 @@ QUICK = {
 
 @pytest.fixture(scope="module")
 def frame(dataset):
-    """Generated reviews under other names; two users have names, items count from 0."""
+    """Generated reviews under other names; users and items count from the most frequent."""
     table = dataset.reviews().to_pandas()
+    for side in ("user", "item"):
+        rank = {row: place for place, row in enumerate(table[side].value_counts().index)}
+        table[side] = table[side].map(rank)
     names = {0: "anna", 1: "bert"}
     near = np.where(table["item"] % 4 == 0, " boutique hotel near the beach", "")
     return pd.DataFrame(
