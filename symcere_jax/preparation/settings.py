@@ -177,7 +177,11 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
 
     source: SourceName = setting(dataclasses.MISSING, "Kind of the raw data.")
     output: Path = setting(dataclasses.MISSING, "Folder to write.")
-    input: Path | None = setting(None, "Raw file, folder or archive.")
+    input: Path | None = setting(
+        None,
+        "Raw file, folder or archive. For a table also a pattern, as 'part-*.csv', and several "
+        "files with commas between them.",
+    )
     name: str | None = setting(None, "Short name of the data; default: the name of --output.")
     overwrite: bool = setting(False, "Replace the prepared folder at --output.")
     append: bool = setting(

@@ -1,13 +1,10 @@
 """A block of raw rows, and how raw files are opened."""
 
-import bz2
 import contextlib
 import dataclasses
-import gzip
 import io
-import lzma
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +13,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from symcere_jax.errors import DataError
+from symcere_jax.preparation.read.packed import packing, unpacked
 
 # Texts and ids of a large data set exceed the 2 GiB that 32-bit offsets can address.
 RAW_SCHEMA = pa.schema(
@@ -30,17 +28,6 @@ RAW_SCHEMA = pa.schema(
 )
 
 _BUFFER = 1 << 20
-PACKED: dict[str, Callable[..., Any]] = {
-    ".gz": gzip.open,
-    ".tgz": gzip.open,
-    ".xz": lzma.open,
-    ".bz2": bz2.open,
-}
-
-
-def bare_name(path: Path) -> Path:
-    """The name of a file without the suffix that says how it is packed."""
-    return Path(path.stem if path.suffix.lower() in PACKED else path.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +76,7 @@ def raw_table(columns: Mapping[str, Any], n_rows: int) -> pa.Table:
 
 @contextlib.contextmanager
 def open_raw(path: Path) -> Iterator[BinaryIO]:
-    """Opens a raw file, unpacks it by its suffix, and shows a progress bar on a terminal.
+    """Opens a raw file, unpacks it, and shows a progress bar on a terminal.
 
     Raises:
         DataError: the file is missing, empty, not readable, or damaged.
@@ -105,21 +92,23 @@ def open_raw(path: Path) -> Iterator[BinaryIO]:
             ) as bar,
             io.BufferedReader(_CountedFile(path, bar), _BUFFER) as stream,
         ):
-            if path.suffix in PACKED:
-                with PACKED[path.suffix](stream) as unpacked:
-                    yield unpacked
-            else:
-                if stream.peek(2)[:2] == b"\x1f\x8b":
-                    raise DataError(f"{path} is gzipped: rename it so that it ends in .gz")
+            suffix = packing(stream, path)
+            if suffix is None:
                 yield stream
+            else:
+                with unpacked(stream, suffix, path) as content:
+                    yield content
     except FileNotFoundError:
         raise DataError(f"no input at {path}") from None
-    except (gzip.BadGzipFile, lzma.LZMAError) as error:
-        raise DataError(f"{path}: not a whole {path.suffix} file ({error})") from None
-    except (EOFError, zlib.error) as error:
+    except zlib.error as error:
         raise DataError(f"{path}: cut off or damaged ({error}); fetch it again") from None
     except OSError as error:
         raise DataError(f"{path}: not readable ({error.strerror or error})") from None
+
+
+def is_plain(stream: BinaryIO) -> bool:
+    """Whether an open raw file is read as it lies on the disk."""
+    return isinstance(getattr(stream, "raw", None), _CountedFile)
 
 
 class _CountedFile(io.FileIO):

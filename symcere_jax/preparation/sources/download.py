@@ -38,6 +38,8 @@ def ensure_input(settings: PrepareSettings, source: Source, announce: MessageCal
     path = settings.input
     assert path is not None
     if not path.exists():
+        if source.name == "table" and not settings.download:
+            return  # may be several
         if not settings.download:
             way = "; add --download, or " if settings.url else "; "
             raise DataError(f"no input at {path}" + (way + source.obtain if source.obtain else ""))

@@ -7,12 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.bad_rows import BadRows
-from symcere_jax.preparation.read.formats import FORMATS, Blocks, Reader, read_frame, reader_of
+from symcere_jax.preparation.read.formats import Blocks, read_frame
 from symcere_jax.preparation.read.raw import RawBlocks
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import Source
+from symcere_jax.preparation.sources.table_files import table_files
 from symcere_jax.preparation.sources.typed_rows import DATA_FRAME, read_typed_rows
 
 # column of RAW_SCHEMA -> the flag that names its field
@@ -32,10 +32,9 @@ _WAYS_OUT = {
 
 
 def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
-    """Reads the table, or all tables of a folder in the order of their names."""
-    assert settings.input is not None
-    for path, read in _table_files(settings.input, settings):
-        yield from _rows(path, read, settings, bad)
+    files = table_files(settings, bad)
+    for path, read in files:
+        yield from _rows(path, read, settings, bad, may_be_empty=len(files) > 1)
 
 
 def frame_source(frame: pa.Table, frames: str | None = None) -> Source:
@@ -64,7 +63,12 @@ def frame_source(frame: pa.Table, frames: str | None = None) -> Source:
 
 
 def _rows(
-    path: Path | None, read: Callable[..., Blocks], settings: PrepareSettings, bad: BadRows
+    path: Path | None,
+    read: Callable[..., Blocks],
+    settings: PrepareSettings,
+    bad: BadRows,
+    *,
+    may_be_empty: bool = False,
 ) -> RawBlocks:
     return read_typed_rows(
         path,
@@ -75,25 +79,13 @@ def _rows(
         required=_required(settings),
         hint=_hint,
         way_out=_WAYS_OUT,
+        may_be_empty=may_be_empty,
     )
 
 
 def _fields(settings: PrepareSettings) -> dict[str, str]:
     named = {column: getattr(settings, flag) for column, flag in _FLAGS.items()}
     return {column: name or column for column, name in named.items() if name != ""}
-
-
-def _table_files(path: Path, settings: PrepareSettings) -> list[tuple[Path, Reader]]:
-    files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
-    tables = [(file, reader) for file in files if (reader := reader_of(file, settings))]
-    if not tables and not path.exists():
-        raise DataError(f"no input at {path}")
-    if not tables:
-        raise DataError(
-            f"{path}: {'no file in it' if path.is_dir() else 'its name'} ends in one of "
-            f"{', '.join(FORMATS)} (or one of them and .gz), which tells how to read it"
-        )
-    return tables
 
 
 def _required(settings: PrepareSettings) -> set[str]:

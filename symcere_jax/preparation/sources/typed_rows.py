@@ -37,6 +37,7 @@ def read_typed_rows(
     required: Collection[str] = ("user_id", "item_id", "rating", "timestamp"),
     hint: Callable[[str], str] = lambda column: "is it a file of another --source?",
     way_out: Mapping[str, str] = MappingProxyType({}),
+    may_be_empty: bool = False,
 ) -> RawBlocks:
     """Reads the reviews of a file.
 
@@ -52,6 +53,7 @@ def read_typed_rows(
         required: columns that the file must have.
         hint: column -> what to do where its field is missing.
         way_out: column -> what to do where a value of it is none.
+        may_be_empty: a file without rows, as one of several, is noted and not refused.
 
     Raises:
         DataError: the file is missing, damaged, of another kind, or has no rows.
@@ -100,6 +102,8 @@ def read_typed_rows(
             yield from salvage(block, build, bad)
     if present is not None:
         check(required, present)
+    elif may_be_empty:
+        bad.note(f"{label} has no rows")
     elif bad.counts.total() == n_bad:
         raise DataError(f"{label} has no rows")
 

@@ -1,6 +1,9 @@
+import gzip
 import json
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pytest
 
 from symcere_jax.errors import DataError
@@ -10,11 +13,11 @@ from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources import SOURCES
 
 
-def read(path, **settings):
+def read(path, bad=None, **settings):
     """All rows, and where each stands."""
     settings = {"text_encoder": "none"} | settings
-    preparation = PrepareSettings(source="table", input=path, output=path / "out", **settings)
-    blocks = list(SOURCES["table"].read(preparation, BadRows("fail", 0)))
+    preparation = PrepareSettings(source="table", input=path, output=Path("out"), **settings)
+    blocks = list(SOURCES["table"].read(preparation, bad or BadRows("fail", 0)))
     places = [block.where(row) for block in blocks for row in range(len(block.table))]
     files = list(dict.fromkeys(block.file for block in blocks))
     return pa.concat_tables([block.table for block in blocks]), places, files
@@ -97,5 +100,112 @@ def test_what_is_no_table(tmp_path):
         read(tmp_path / "reviews.xlsx")
     with pytest.raises(DataError, match="no file in it ends in one of"):
         read(tmp_path)
-    with pytest.raises(DataError, match=r"no input at .*nowhere"):
-        read(tmp_path / "nowhere")
+    for name in ("nowhere", "no-*.csv", "reviews.xlsx,nowhere"):
+        with pytest.raises(DataError, match=r"no input at .*no"):
+            read(tmp_path / name)
+
+
+def write_tables(folder, *names):
+    """A row in each file, whose user is the name of the file."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = f'user_id,item_id\n"{name}",i\n'
+        path.write_bytes(
+            gzip.compress(content.encode()) if path.suffix == ".gz" else content.encode()
+        )
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ("b.csv", ["b.csv"]),
+        ("b.csv,a.csv,b.csv", ["b.csv", "a.csv"]),
+        ("?.csv", ["a.csv", "b.csv"]),
+        ("x/**/*.[cC]*", ["x/C.CSV.gz", "x/y/d.csv"]),
+        ("x, a.csv", ["x/C.CSV.gz", "x/y/d.csv", "a.csv"]),
+        ("a,b.csv", ["a,b.csv"]),
+    ],
+)
+def test_several_files(tmp_path, monkeypatch, named, expected):
+    monkeypatch.chdir(tmp_path)
+    tables = ("a.csv", "b.csv", "._b.csv", "x/C.CSV.gz", "x/y/d.csv", "x/_e.csv")
+    write_tables(tmp_path, *tables, *(["a,b.csv"] if named == "a,b.csv" else []))
+    users = read(Path(named))[0]["user_id"].to_pylist()
+    assert users == expected
+
+
+def test_parts_without_rows_are_said(tmp_path):
+    write_tables(tmp_path, "part-1.csv")
+    (tmp_path / "part-0.csv").write_text("user_id,item_id\n")
+    (tmp_path / "part-2.csv").touch()
+    (tmp_path / "_SUCCESS").touch()
+    (tmp_path / "data.xml").write_text("x")
+    bad = BadRows("fail", 0)
+    assert read(tmp_path, bad=bad)[0]["user_id"].to_pylist() == ["part-1.csv"]
+    said = " ".join(bad.notes)
+    assert all(name in said for name in ("part-0.csv", "part-2.csv", "data.xml"))
+    assert "_SUCCESS" not in said
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [
+        {"train.csv": "train", "valid.csv": "valid", "test.csv": "test"},
+        {"Train.csv.gz": "train", "dev.csv": "dev"},
+        {"ml.train.csv": "train", "ml.eval.csv": "eval", "ml.test.csv": "test"},
+        {"train-00000-of-00002.csv": "train", "train-00001-of-00002.csv": "train",
+         "validation-00000-of-00001.csv": "validation"},
+        {"train/part-0.csv": "train", "train/part-1.csv": "train", "test/part-0.csv": "test"},
+        {"split=train/part-0.csv": "train", "split=valid/part-0.csv": "valid"},
+        {"a.csv": None, "b.csv": None},
+        {"train.csv": None},
+        {"test.csv": None, "valid.csv": None},
+    ],
+)  # fmt: skip
+def test_splits_in_files_of_their_own(tmp_path, splits):
+    write_tables(tmp_path, *splits)
+    table = read(tmp_path)[0]
+    found = dict(zip(table["user_id"].to_pylist(), table["split"].to_pylist(), strict=True))
+    assert found == splits
+    assert set(read(tmp_path, split_field="")[0]["split"].to_pylist()) == {None}
+
+
+def test_a_file_of_no_split_among_others(tmp_path):
+    write_tables(tmp_path, "train.csv", "test.csv", "more.csv")
+    with pytest.raises(DataError, match=r"more\.csv is none; name the files"):
+        read(tmp_path)
+
+
+def test_columns_of_the_file_go_before_those_of_its_name(tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.csv").write_text("user_id,item_id,split\nu,i,valid\n")
+    assert read(tmp_path)[0]["split"].to_pylist() == ["valid", "valid"]
+
+
+def test_partitions_of_hive(tmp_path):
+    schema = pa.schema({"user_id": pa.string(), "item_id": pa.string(), "rating": pa.int64()})
+    rows = [("u/1", "i", 1), ("u 2", "i", 2), (None, "i", 3), ("u/1", "j", 4)]
+    table = pa.Table.from_pylist(
+        [dict(zip(schema.names, row, strict=True)) for row in rows], schema
+    )
+    partitioning = ds.partitioning(pa.schema([schema.field("user_id")]), flavor="hive")
+    ds.write_dataset(table, tmp_path, format="parquet", partitioning=partitioning)
+    found = read(tmp_path)[0].select(schema.names).to_pylist()
+    assert sorted(map(str, found)) == sorted(
+        str({**row, "rating": float(row["rating"])}) for row in table.to_pylist()
+    )
+
+
+def test_any_file_with_a_separator_that_is_given(tmp_path):
+    path = tmp_path / "ratings.dat"
+    path.write_text("1::1193::5::978300760\n2::661::3::978302109\n")
+    fields = dict(
+        zip(("user_field", "item_field", "rating_field", "time_field"), "1234", strict=True)
+    )
+    table = read(path, delimiter="::", header=False, **fields)[0]
+    assert [list(row.values())[:4] for row in table.to_pylist()] == [
+        ["1", "1193", 5, 978300760], ["2", "661", 3, 978302109]
+    ]  # fmt: skip
+    with pytest.raises(DataError, match="--delimiter"):
+        read(path)

@@ -13,7 +13,7 @@ from symcere_jax.preparation.read.formats.block import Block, Blocks, salvage
 from symcere_jax.preparation.read.formats.delimited import read_delimited
 from symcere_jax.preparation.read.formats.json_lines import read_json_lines
 from symcere_jax.preparation.read.formats.parquet import read_frame, read_parquet
-from symcere_jax.preparation.read.raw import bare_name
+from symcere_jax.preparation.read.packed import bare_name
 from symcere_jax.preparation.settings import DialectSettings
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Block",
     "Blocks",
     "Reader",
+    "read_delimited",
     "read_frame",
     "read_json_lines",
     "reader_of",
@@ -45,7 +46,7 @@ FORMATS = (*_OTHERS, *_DELIMITED)
 
 
 def reader_of(path: Path, dialect: DialectSettings = _UNKNOWN) -> Reader | None:
-    """The reader for the suffix of a file, before an optional one of `PACKED`.
+    """The reader for the suffix of a file, before that of how it is packed.
 
     Args:
         path: the file.

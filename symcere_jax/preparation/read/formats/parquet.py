@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.bad_rows import BadRows
 from symcere_jax.preparation.read.formats.block import Block, Blocks
-from symcere_jax.preparation.read.raw import open_raw
+from symcere_jax.preparation.read.raw import is_plain, open_raw
 
 _BLOCK_ROWS = 1 << 14
 
 
 def read_parquet(path: Path, wanted: Collection[str], bad: BadRows) -> Blocks:
-    """Reads a Parquet file, gzipped as a whole if it ends in `.gz`.
+    """Reads a Parquet file, which may be packed as a whole.
 
     Raises:
         DataError: the file is missing, damaged, or no Parquet file.
@@ -26,8 +26,8 @@ def read_parquet(path: Path, wanted: Collection[str], bad: BadRows) -> Blocks:
     del bad  # a Parquet file is whole or it is not
     with open_raw(path) as stream, tempfile.TemporaryFile() as unpacked:
         source = stream
-        if path.suffix == ".gz":
-            # Parquet is read from its end, which a gzip cannot be.
+        if not is_plain(stream):
+            # Parquet is read from its end.
             shutil.copyfileobj(stream, unpacked)
             unpacked.seek(0)
             source = unpacked
