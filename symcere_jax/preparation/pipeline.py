@@ -161,7 +161,7 @@ def _fill(
             extra = {name: earlier.manifest.statistics[name] for name in names}
 
         announce(f"writing {len(selection):,} reviews")
-        metadata = source.item_file(settings) is not None
+        metadata = source.item_file(settings) is not None or bool(settings.title_field)
         n_interactions, counts = write_tables(
             folder, store, selection, metadata=metadata, earlier=earlier
         )

@@ -206,11 +206,18 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
     split_field: str | None = setting(
         None, 'Field of train, valid or test; default: "split", if any.'
     )
+    title_field: str | None = setting(
+        None,
+        'Field of item titles: of --item_metadata, if that is given (default: "title"), or of the '
+        "reviews, where an item has the first title that is not empty.",
+    )
     time_unit: Literal["s", "ms", "us", "ns"] = setting(
         "s", "Unit of the times of a table that are numbers; dates in ISO 8601 are read as well."
     )
     item_metadata: Path | None = setting(
-        None, "File of item titles and categories (Amazon 2023), or of businesses (Yelp)."
+        None,
+        "File of item titles and categories (Amazon 2023, or a table with --item_field, "
+        "--title_field, categories), or of businesses (Yelp).",
     )
     city: str | None = setting(None, "Keep items of one city (Yelp, HotelRec).")
     state: str | None = setting(None, "Keep items of one state, such as PA (Yelp).")

@@ -42,6 +42,7 @@ class RawBlock:
         dropped: reason -> number of rows that the reader left out by the rules of its format; they
             are not in `table`.
         fields: column -> name of its field in the file, for messages.
+        titles: item_id and title, where the reviews name their items.
     """
 
     table: pa.Table
@@ -50,6 +51,7 @@ class RawBlock:
     file: Path | None
     dropped: Mapping[str, int] = dataclasses.field(default_factory=dict)
     fields: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    titles: pa.Table | None = None
 
     def where(self, row: int) -> str:
         """The file and line of a row, for a message."""

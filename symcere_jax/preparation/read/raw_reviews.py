@@ -18,6 +18,7 @@ from symcere_jax.preparation.read.row_checks import split_codes, well_formed
 from symcere_jax.preparation.read.text_cleaning import TextCleaner
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources import Source
+from symcere_jax.preparation.sources.source import ITEM_SCHEMA
 
 _GROUP_ROWS = 1 << 14
 _GROUP_BYTES = 1 << 24
@@ -55,12 +56,15 @@ def read_reviews(source: Source, settings: PrepareSettings, store: ReviewStore) 
     cleaner = TextCleaner(settings)
     dropped: Counter[str] = Counter()
     files: dict[Path, None] = {}
+    titled: set[str] = set()
 
     def checked() -> Iterator[RawBlock]:
         for block in source.read(settings, bad):
             dropped.update(block.dropped)
             if block.file is not None:
                 files[block.file] = None
+            if block.titles is not None:
+                store.insert("item_metadata", _first_titles(block.titles, titled))
             yield well_formed(block, settings, bad)
 
     n_rows = n_kept = 0
@@ -82,12 +86,17 @@ def read_reviews(source: Source, settings: PrepareSettings, store: ReviewStore) 
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items() if n)
         raise DataError(f"no review is left of {n_read:,} rows (dropped: {reasons})")
     item_file = source.item_file(settings)
-    n_bad_items = 0
+    bad_items = BadRows(settings.on_bad_row, settings.max_bad_share)
     if item_file is not None:
         files[item_file] = None
-        n_bad_items = _read_items(source, settings, store)
+        _read_items(source, settings, store, bad_items)
     return RawCounts(
-        n_read, dict(dropped), tuple(files), dict(cleaner.counts), tuple(bad.notes), n_bad_items
+        n_read,
+        dict(dropped),
+        tuple(files),
+        dict(cleaner.counts),
+        (*bad.notes, *bad_items.notes),
+        bad_items.counts.total(),
     )
 
 
@@ -118,16 +127,27 @@ def read_prepared(dataset: ReviewDataset, store: ReviewStore) -> None:
         )
 
 
-def _read_items(source: Source, settings: PrepareSettings, store: ReviewStore) -> int:
-    """Reads the item metadata into a table of the store; returns the number of bad rows."""
-    bad = BadRows(settings.on_bad_row, settings.max_bad_share)
+def _read_items(
+    source: Source, settings: PrepareSettings, store: ReviewStore, bad: BadRows
+) -> None:
+    """Reads the item metadata into a table of the store."""
     n_items = 0
     assert source.items is not None
     for items in source.items(settings, bad):
         n_items += len(items)
         store.insert("item_metadata", items)
     bad.check(n_items + bad.counts.total())
-    return bad.counts.total()
+
+
+def _first_titles(titles: pa.Table, known: set[str]) -> pa.Table:
+    """As item metadata, the first title of each item that is not known; it is known then."""
+    first: dict[str, str] = {}
+    for item, title in zip(*(column.to_pylist() for column in titles.columns), strict=True):
+        if item and title and not title.isspace() and item not in known:
+            first.setdefault(item, title)
+    known |= first.keys()
+    columns = [list(first), list(first.values()), [None] * len(first)]
+    return pa.table(columns, ITEM_SCHEMA)
 
 
 def _groups(blocks: Iterator[RawBlock]) -> Iterator[list[RawBlock]]:

@@ -16,7 +16,7 @@ from symcere_jax.preparation.settings import PrepareSettings
 ITEM_SCHEMA = pa.schema(
     {"item_id": pa.large_string(), "title": pa.large_string(), "categories": pa.large_string()}
 )
-_FILTERS = ("item_metadata", "city", "state", "category")
+_FILTERS = ("item_metadata", "title_field", "city", "state", "category")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Source:
         read: yields the rows, block by block; takes the settings, and what collects malformed rows.
         obtain: where the files are published, and on which terms, for messages.
         may_download: whether the terms let a program fetch the files.
-        filters: which of the settings item_metadata, city, state and category it uses.
+        filters: which of the settings item_metadata, title_field, city, state and category it uses.
         items: yields tables of `ITEM_SCHEMA`; None where nothing is known of items.
         item_file: the file that `items` reads, None where there is none.
         options: settings of the reader, for the manifest.

@@ -1,16 +1,17 @@
 """Tables of reviews: JSON lines, CSV, TSV or Parquet, one file or a folder of them; data frames."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from symcere_jax.preparation.read.bad_rows import BadRows
-from symcere_jax.preparation.read.formats import Blocks, read_frame
+from symcere_jax.preparation.read.formats import Blocks, read_frame, read_json_lines, reader_of
 from symcere_jax.preparation.read.raw import RawBlocks
 from symcere_jax.preparation.settings import PrepareSettings
+from symcere_jax.preparation.sources.item_metadata import read_item_table, read_items
 from symcere_jax.preparation.sources.source import Source
 from symcere_jax.preparation.sources.table_files import table_files
 from symcere_jax.preparation.sources.typed_rows import DATA_FRAME, read_typed_rows
@@ -23,6 +24,7 @@ _FLAGS = {
     "timestamp": "time_field",
     "text": "text_field",
     "split": "split_field",
+    "title": "title_field",
 }
 
 _WAYS_OUT = {
@@ -85,6 +87,8 @@ def _rows(
 
 def _fields(settings: PrepareSettings) -> dict[str, str]:
     named = {column: getattr(settings, flag) for column, flag in _FLAGS.items()}
+    if settings.item_metadata is not None or not settings.title_field:
+        del named["title"]
     return {column: name or column for column, name in named.items() if name != ""}
 
 
@@ -103,4 +107,21 @@ def _hint(column: str) -> str:
     return f"name the right one by --{_FLAGS[column]}{other}"
 
 
-SOURCE = Source("table", _read, options=lambda settings: {"fields": _fields(settings)})
+def _items(settings: PrepareSettings, bad: BadRows) -> Iterator[pa.Table]:
+    path = settings.item_metadata
+    assert path is not None
+    item, title = settings.item_field, settings.title_field or "title"
+    read = reader_of(path, settings)
+    if read in (None, read_json_lines):
+        return read_items(path, item, title, bad)
+    return read_item_table(path, read, item, title, bad)
+
+
+SOURCE = Source(
+    "table",
+    _read,
+    filters=("item_metadata", "title_field"),
+    items=_items,
+    item_file=lambda settings: settings.item_metadata,
+    options=lambda settings: {"fields": _fields(settings)},
+)

@@ -43,7 +43,8 @@ def read_typed_rows(
 
     Args:
         path: the file; None for a data frame.
-        fields: column of `RAW_SCHEMA` -> its field in the file; null where no row has the field.
+        fields: column of `RAW_SCHEMA`, or "title" for that of the item -> its field in the file;
+            null where no row has the field.
         bad: takes malformed rows.
         read: reader of the format; that of a data frame ignores the path.
         time_unit: unit of times that are numbers; "iso" where none is.
@@ -86,6 +87,9 @@ def read_typed_rows(
         selected = adapt(block, columns) if adapt else None
         table = raw_table(columns, len(block))
         rows = RawBlock(table, block.lines, block.label, path, fields=fields)
+        if "title" in fields:
+            titles = pa.table({name: columns[name] for name in ("item_id", "title")})
+            rows = dataclasses.replace(rows, titles=titles)
         if selected is None:
             return rows
         kept, reason = selected
