@@ -16,25 +16,32 @@
 | any other exception: a defect of the program  | its traceback        | 1           |
 """
 
+import codecs
 import contextlib
 import errno
+import io
+import json
 import logging
 import os
-import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from absl import app, flags
 
+from symcere_jax.cli import command_line
 from symcere_jax.cores import has_fast_wide_vectors, usable_cores
 from symcere_jax.errors import SymcereError
 
 PREEMPTED = 75  # EX_TEMPFAIL: try again
 _PIPE_CLOSED = 141  # as the shell says of a program that SIGPIPE ended
-_UNUSABLE = (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError)
+_UNUSABLE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
+    *(errno.ELOOP, errno.ENAMETOOLONG),
+)
+_ESCAPED = "symcere_jax.escaped"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -51,26 +58,13 @@ def run(main: Callable[[], None]) -> None:
     def guarded(arguments: Sequence[str]) -> None:
         if len(arguments) > 1:
             _fail(f"unexpected argument {arguments[1]!r}: settings are given as --flag=value", 2)
-        try:
+        with _one_line():
             main()
-        except SymcereError as error:
-            _fail(str(error), 1)
-        except BrokenPipeError:
-            # Whoever reads the output, such as `head`, has enough: nothing is left to flush.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(_PIPE_CLOSED)
-        except OSError as error:
-            name = error.filename or "a file"
-            if error.errno in _NO_ROOM:
-                _fail(f"{name}: {error.strerror}; make room, then try again", 1)
-            if isinstance(error, _UNUSABLE):
-                _fail(f"{name}: {error.strerror}; choose another path", 1)
-            raise
-        except KeyboardInterrupt:
-            say("interrupted")
-            sys.exit(130)
 
-    _show_help_of(main)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ESCAPED)
+    command_line.show_help_of(main)
     with contextlib.suppress(ValueError):  # in another thread than the first one
         signal.signal(signal.SIGTERM, _stop)
     # JAX warns on machines without a TPU.
@@ -78,6 +72,65 @@ def run(main: Callable[[], None]) -> None:
     tune_compiler()
     keep_compiled()
     app.run(guarded, flags_parser=_parse)
+
+
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    """Ends the process with one line where a user can mend what goes wrong in a block."""
+    try:
+        yield
+        sys.stdout.flush()
+    except SymcereError as error:
+        _fail(str(error), 1)
+    except BrokenPipeError:
+        _drop_output()  # whoever reads it, such as `head`, has enough
+        sys.exit(_PIPE_CLOSED)
+    except OSError as error:
+        name = error.filename or "a file"
+        if error.errno in _NO_ROOM:
+            if error.filename is None:
+                _drop_output()
+            _fail(f"{name}: {error.strerror}; make room, then try again", 1)
+        if error.errno in _UNUSABLE:
+            _fail(f"{name}: {error.strerror}; choose another path", 1)
+        raise
+    except (RuntimeError, AssertionError) as error:
+        if str(error).startswith("Symlink loop"):
+            _fail(f"{error}; choose another path", 1)
+        if problem := _platform_problem():
+            _fail(problem, 1)
+        raise
+    except KeyboardInterrupt:
+        say("interrupted")
+        sys.exit(130)
+
+
+def _drop_output() -> None:
+    """Leaves nothing to flush at the end of the process, which would fail again."""
+    with contextlib.suppress(OSError):  # where stdout is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _platform_problem() -> str:
+    """What is wrong with JAX_PLATFORMS; empty if nothing is."""
+    jax, wanted = sys.modules.get("jax"), os.environ.get("JAX_PLATFORMS")
+    if jax is None or not wanted:
+        return ""
+    try:
+        jax.local_devices()
+    except (RuntimeError, AssertionError) as error:
+        reason = " ".join(str(error).split())[:200] or "it cannot be used here"
+        return f"JAX_PLATFORMS={wanted}: {reason}; set it to cpu, or unset it"
+    return ""
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """What stands for letters that an output cannot show: as in JSON, so that JSON stays valid."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error(_ESCAPED, _escape)
 
 
 def say(words: str) -> None:
@@ -122,29 +175,16 @@ def _stop(number: int, frame: object) -> None:
     sys.exit(PREEMPTED)
 
 
-def _show_help_of(main: Callable[[], None]) -> None:
-    """Has `--help` show the docstring of a command's module, and the flags that it defines.
-
-    absl takes both from the script that runs, which is a stub. Flags that commands share are
-    defined in other modules of this package.
-    """
-    sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
-    for name, defined in flags.FLAGS.flags_by_module_dict().items():
-        if name in (main.__module__, sys.argv[0]) or name.startswith("symcere_jax.cli."):
-            for flag in defined:
-                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-
-
 def _parse(arguments: Sequence[str]) -> list[str]:
-    """Parses the flags; returns the program's name and the other arguments."""
-    try:
-        return flags.FLAGS(arguments)
-    except flags.Error as error:
-        # absl states the value of a missing flag twice, and prefixes errors of files by "ERROR".
-        words = re.sub(r"flag (--\w+)=None: .* other than None\.", r"\1 must be given", str(error))
-        _fail(f"{words.removeprefix('ERROR:: ')}; --help lists the flags", 2)
-    except SystemExit:
-        sys.exit(0)  # absl ends with status 1 after --help
+    with _one_line():
+        try:
+            return command_line.parse(arguments)
+        except flags.Error as error:
+            _fail(f"{error}; --help lists the flags", 2)
+        except SystemExit:
+            sys.stdout.flush()
+            sys.exit(0)  # absl ends with status 1 after --help
+    raise AssertionError  # one of these has ended it
 
 
 def _fail(message: str, status: int) -> NoReturn:

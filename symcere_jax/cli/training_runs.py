@@ -4,14 +4,13 @@ import signal
 import threading
 from pathlib import Path
 
+from symcere_jax import hints
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
 
 PREPARE_DEFAULT = "--source=table --input=REVIEWS.jsonl"
-PREPARE_HELP = (
-    "flags of data_prep/prepare.py that make the dataset, for the message if it is missing"
-)
+PREPARE_HELP = "flags of prepare that make the dataset, for the message if it is missing"
 
 
 def open_dataset(folder: Path, prepare: str) -> ReviewDataset:
@@ -27,7 +26,7 @@ def open_dataset(folder: Path, prepare: str) -> ReviewDataset:
     if not folder.exists():
         raise DataError(
             f"no prepared folder at {folder}: make it with "
-            f"python data_prep/prepare.py {prepare} --output={folder}"
+            + hints.command("prepare", prepare, output=folder)
         )
     return ReviewDataset.load(folder)
 

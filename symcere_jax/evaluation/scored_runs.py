@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from symcere_jax import hints
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation.breakdown import find_gains
@@ -132,8 +133,8 @@ def _check_origin(folder: Path, dataset: ReviewDataset, split: str) -> None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(
-            f"{folder} has no {path.name}: score the run with launch/evaluate.py "
-            f"--workdir={folder} --dataset={dataset.folder} --split={split}"
+            f"{folder} has no {path.name}: score the run with "
+            + hints.command("evaluate", workdir=folder, dataset=dataset.folder, split=split)
         ) from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not readable as JSON ({error}); score the run again") from None

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from symcere_jax import hints
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
@@ -91,16 +92,18 @@ def extra_sections(folder: Path, *, named: bool = False) -> list[Document]:
     if _is_ablation(folder):
         documents.append(("Ablation", ablation.ablation_document(_read_ablation(folder))))
     if (path := folder / f"{anchoring.NAME}.json").exists():
-        record = read_record(path, Anchoring, "run launch/anchoring.py again")
+        record = read_record(path, Anchoring, f"run {hints.command('anchoring')} again")
         documents.append(("Semantic anchoring", anchoring.anchoring_document(record)))
     if (path := folder / f"{explanation.NAME}.json").exists():
-        explanations = read_record(path, explanation.Explanations, "run launch/explain.py again")
+        explanations = read_record(
+            path, explanation.Explanations, f"run {hints.command('explain')} again"
+        )
         document = explanation.explanation_document(explanations, MAX_EXPLANATIONS)
         documents.append(("Explanations", document))
     if not documents:
         raise DataError(
             f"{folder} holds no ablation.json, anchoring.json or explanations.json: give folders "
-            "that launch/ablate.py, launch/anchoring.py or launch/explain.py wrote"
+            "that an ablation, anchoring or explain wrote"
         )
     suffix = f" ({folder.name})" if named else ""
     return [dataclasses.replace(document, title=title + suffix) for title, document in documents]
@@ -111,7 +114,7 @@ def _is_ablation(folder: Path) -> bool:
 
 
 def _read_ablation(folder: Path) -> AblationScores:
-    remedy = "run launch/ablate.py, which resumes where it stopped"
+    remedy = f"run {hints.command('ablate')}, which resumes where it stopped"
     return read_record(folder / f"{ablation.NAME}.json", AblationScores, remedy)
 
 

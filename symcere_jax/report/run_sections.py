@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from symcere_jax import hints
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
 from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS, HeldOutSplit
@@ -52,7 +53,7 @@ def find_runs(folders: Sequence[Path]) -> list[ReportedRun]:
             if seed not in trained and not read_metric_logs(seed):
                 raise DataError(
                     f"run {name}: {seed} has neither {LOG_FILE} nor a checkpoint; give the "
-                    "--workdir of launch/train.py"
+                    "--workdir of a training"
                 )
         runs.append(ReportedRun(name, folder, seeds, trained))
     return runs
@@ -131,7 +132,7 @@ def scores_section(
     missing = unscored(runs, split)
     if missing:
         commands = [
-            f"python launch/evaluate.py --workdir={seed} --dataset={dataset.folder} --split={split}"
+            hints.command("evaluate", workdir=seed, dataset=dataset.folder, split=split)
             for seed in missing
         ]
         why = f"Scores, comparison and bias need every run scored on the {split} split. Missing:"

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from symcere_jax import hints
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError
 from symcere_jax.models import NODE_PARAMS
@@ -68,7 +69,7 @@ def _check(
         raise CheckpointError(
             f"--warm_start={workdir} was trained on {metadata.dataset!r} (fingerprint "
             f"{metadata.fingerprint}), which {dataset.folder} did not grow from: add the new "
-            "reviews to that folder by data_prep/prepare.py --append"
+            f"reviews to that folder by {hints.command('prepare', '--append')}"
         )
     earlier, mine = metadata.settings.as_dict(), settings.as_dict()
     for name in MODEL_SETTINGS:

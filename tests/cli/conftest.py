@@ -79,8 +79,9 @@ def run_process(
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a binary of `launch` as a process of its own."""
 
-    def run(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    def run(name: str, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
         line, environment = command(name, *arguments)
+        environment |= variables
         where = request.config.rootpath
         return subprocess.run(line, capture_output=True, text=True, env=environment, cwd=where)
 

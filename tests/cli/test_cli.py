@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import subprocess
@@ -6,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from symcere_jax import hints
+from symcere_jax.cli import command_line
 from symcere_jax.cli.commands import GROUPS
 from symcere_jax.cores import usable_cores
 
@@ -33,6 +36,13 @@ def main():
         raise DataError("data.csv, line 3: bad\\nvalue; mend it")
     if _END.value == "path":
         Path(__file__).mkdir(exist_ok=True)
+    if _END.value == "read-only":
+        raise OSError(30, "Read-only file system", "hello.txt")
+    if _END.value == "loop":
+        Path("loop").symlink_to("loop")
+        Path("loop").resolve(strict=True)
+    if _END.value == "letters":
+        print('{"item_id": "caf\u00e9 \U0001f600"}')
     if _END.value == "pipe":
         read, write = os.pipe()
         os.close(read)
@@ -59,9 +69,9 @@ def hello(tmp_path_factory, request):
             "import hello\nfrom symcere_jax.cli import startup\nstartup.run(hello.main)\n"
         )
 
-    def run(*arguments: str) -> subprocess.CompletedProcess:
+    def run(*arguments: str, encoding: str | None = None) -> subprocess.CompletedProcess:
         command = [sys.executable, str(path), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return subprocess.run(command, capture_output=True, text=True, encoding=encoding)
 
     return run
 
@@ -88,6 +98,85 @@ def test_a_reader_that_has_enough_is_no_error(hello):
     assert (run.returncode, run.stderr) == (141, "")
 
 
+def test_a_reader_that_has_enough_of_the_help_is_no_error(command):
+    line, environment = command("train", "--help")
+    process = subprocess.Popen(
+        line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait() == 141
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [("read-only", "hello.txt: Read-only file system"), ("loop", "loop.*choose another path")],
+)
+def test_what_a_user_can_mend_is_one_line(hello, tmp_path, monkeypatch, end, message):
+    monkeypatch.chdir(tmp_path)
+    run = hello(f"--end={end}")
+    assert run.returncode == 1
+    assert re.fullmatch(rf"error: .*{message}.*\n", run.stderr)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_letters_that_an_output_cannot_show_are_escaped_as_in_json(hello, monkeypatch, encoding):
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    run = hello("--end=letters", encoding=encoding)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert json.loads(run.stdout.splitlines()[1]) == {"item_id": "caf\u00e9 \U0001f600"}
+
+
+def test_a_platform_that_is_not_there_is_one_line(trained, dataset, run_process, monkeypatch):
+    where = (f"--dataset={dataset.folder}", f"--workdir={trained[1]}")
+    run = run_process("evaluate", *where, JAX_PLATFORMS="cuda,tpu")
+    if run.returncode:  # on a machine without these
+        assert len(run.stderr.splitlines()) == 1
+        assert run.stderr.startswith("error: JAX_PLATFORMS=cuda,tpu: ")
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("form", ["--flagfile=file", "--flagfile file", "-flagfile=file"])
+def test_flags_beside_a_flag_file_win(hello, tmp_path, monkeypatch, place, form):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "inner").write_text("--end=interrupt\n--times=5\n")
+    (tmp_path / "file").write_text("\ufeff# a comment\n--flagfile=inner\n", encoding="utf-8")
+    arguments = [*form.split(), "--times=2", "--end", "good"]
+    if place == "before":
+        arguments = [*arguments[-3:], *arguments[:-3]]
+    assert hello(*arguments).stdout == "hello hello \n"
+    (tmp_path / "file").write_text("\ufeff--times=3\n", encoding="utf-8")
+    assert hello(*form.split()).stdout == "hello hello hello \n"
+
+
+def test_the_home_folder_in_paths(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/anna")
+    expand = command_line._expand_home
+    assert expand("--runs=~/a,~/b~/c") == "--runs=/home/anna/a,/home/anna/b~/c"
+    for argument in ("--texts=~/a", "--search=~/a", "~/a", "--users=a~/b", "--users=~"):
+        assert expand(argument) == argument
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        ("launch/train.py", "python data_prep/prepare.py --append --output='my data'"),
+        ("/usr/bin/symcere-train", "symcere-prepare --append --output='my data'"),
+    ],
+)
+def test_hints_name_commands_that_exist(monkeypatch, program, expected):
+    monkeypatch.setattr(sys, "argv", [program])
+    assert hints.command("prepare", "--append", output=Path("my data")) == expected
+    root = Path(__file__).parents[2]
+    for names in GROUPS.values():
+        for name in names:
+            monkeypatch.setattr(sys, "argv", ["x"])
+            assert (root / hints.command(name).removeprefix("python ")).exists()
+            monkeypatch.setattr(sys, "argv", ["symcere-x"])
+            assert f"{hints.command(name)} = " in (root / "setup.cfg").read_text()
+
+
 def test_ctrl_c(hello):
     run = hello("--end=interrupt")
     assert (run.returncode, run.stderr) == (130, "interrupted\n")
@@ -103,7 +192,7 @@ def test_a_defect_keeps_its_traceback(hello):
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("--time=2", "Unknown command line flag 'time'"),
+        ("--time=2", "unknown flag --time; did you mean --times?"),
         ("--times=two", "flag --times=two"),
         ("stray", "unexpected argument 'stray'"),
     ],

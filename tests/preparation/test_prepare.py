@@ -154,7 +154,7 @@ def test_a_bad_file_is_named(run_prepare, tmp_path, name):
         (["--source=synthetic"], 1, "--input is given, but --source=synthetic"),
         (["--split=random"], 2, "--split=random"),
         (["--k_core=two"], 2, "--k_core=two"),
-        (["--kcore=2"], 2, "Unknown command line flag 'kcore'"),
+        (["--kcore=2"], 2, "unknown flag --kcore; did you mean --k_core?"),
     ],
 )
 def test_a_bad_flag_is_named(run_prepare, tmp_path, write_rows, arguments, status, message):

@@ -25,6 +25,7 @@ import jax
 import numpy as np
 from flax.traverse_util import unflatten_dict
 
+from symcere_jax import hints
 from symcere_jax.errors import CheckpointError, StorageError
 from symcere_jax.training.checkpoints import orbax_io
 from symcere_jax.training.checkpoints.contents import (
@@ -210,7 +211,7 @@ class Checkpoints:
         if not damages:
             raise CheckpointError(
                 f"no checkpoint in {self.folder}: train first, with "
-                f"python launch/train.py --dataset=DATASET --workdir={workdir}"
+                + hints.command("train", dataset="DATASET", workdir=workdir)
             )
         raise CheckpointError(
             f"{damages[0]}, and no other checkpoint is whole: train again in another workdir"

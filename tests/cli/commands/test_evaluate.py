@@ -96,6 +96,15 @@ def test_the_validation_scores_are_those_of_the_training(trained, run_binary, da
     assert {name.split("@")[1] for name in content if "@" in name} == {"3", "5", "10", "20", "50"}
 
 
+def test_scores_are_printed_where_they_cannot_be_written(trained, run_binary, dataset, tmp_path):
+    workdir = shutil.copytree(trained[1], tmp_path / "run")
+    (workdir / "metrics_test.json").unlink(missing_ok=True)
+    (workdir / "metrics_test.json").mkdir()
+    run = run_binary("evaluate", f"--workdir={workdir}", f"--dataset={dataset.folder}")
+    assert run.status == 1 and "metrics_test.json" in run.error
+    assert "ndcg" in run.out
+
+
 def test_without_a_checkpoint_it_names_the_command_that_makes_one(run_binary, dataset, tmp_path):
     where = (f"--workdir={tmp_path / 'run'}", f"--dataset={dataset.folder}")
     run = run_binary("evaluate", *where)
@@ -122,7 +131,7 @@ def test_another_prepared_folder_is_refused(trained, run_binary, dataset, datase
         (["--dataset=absent"], 1, "no prepared folder at absent"),
         (["--split=train"], 2, "flag --split=train: value should be one of <valid|test>"),
         (["--k=0"], 2, "flag --k="),
-        (["--ks=10"], 2, "Unknown command line flag 'ks'"),
+        (["--ks=10"], 2, "unknown flag --ks; did you mean --k?"),
     ],
 )
 def test_a_bad_command_line_is_one_line(trained, run_binary, dataset, arguments, status, message):

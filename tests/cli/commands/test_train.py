@@ -191,7 +191,7 @@ def test_every_flagfile_is_understood(run_binary, tmp_path, path):
 @pytest.mark.parametrize(
     ("argument", "status", "message"),
     [
-        ("--epoch=3", 2, "Unknown command line flag 'epoch'. Did you mean: epochs"),
+        ("--epoch=3", 2, "unknown flag --epoch; did you mean --epochs?"),
         ("--epochs=many", 2, "flag --epochs=many"),
         ("--ranking_loss=hinge", 2, "flag --ranking_loss=hinge: value should be one of"),
         ("--dataset=", 1, "is not a prepared folder"),

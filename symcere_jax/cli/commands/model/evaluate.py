@@ -30,6 +30,7 @@ from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import CUTOFFS, HeldOutSplit, evaluate
 from symcere_jax.evaluation.run_files import write_run_file
+from symcere_jax.evaluation.stored_scores import write_scores
 from symcere_jax.models import score_factors
 from symcere_jax.report.score_tables import cold_start_table, metrics_table, write_cold_start
 from symcere_jax.study.cold_start_scores import (
@@ -38,7 +39,7 @@ from symcere_jax.study.cold_start_scores import (
     evaluate_cold_start,
 )
 from symcere_jax.study.following import follow
-from symcere_jax.study.scoring import score_run
+from symcere_jax.training import load_embeddings
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "prepared folder that the model was trained on", required=True
@@ -78,12 +79,16 @@ def main() -> None:
         _COLD_START.value is None and dataset.manifest.has_cold_split
     )
     cold_start = _cold_start(workdir, dataset, split) if wants_cold_start else None
+    embeddings, metadata = load_embeddings(workdir, dataset)
+    step, ks = metadata.progress.best_step, sorted({*CUTOFFS, *_KS.value})
     with counting_bar("user") as show:
-        evaluation, step, paths = score_run(
-            workdir, dataset, split, ks=sorted({*CUTOFFS, *_KS.value}), progress=show
+        evaluation = evaluate(
+            score_factors, embeddings.factors(), dataset, split, ks=ks, progress=show
         )
     title = f"{dataset.name}, {split}: {len(evaluation.users):,} users"
     Console().print(metrics_table(evaluation.metrics).terminal(title))
+    # After the table: it is worth something also where the workdir cannot be written.
+    paths = write_scores(evaluation, workdir, split, dataset, step)
     if _RUN_FILE.value:
         paths += write_run_file(Path(_RUN_FILE.value), evaluation, dataset, split)
     for path in paths:

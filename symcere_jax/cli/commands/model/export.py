@@ -19,6 +19,7 @@ from absl import flags
 from symcere_jax.cli import startup
 from symcere_jax.cli.model_flags import model_location
 from symcere_jax.evaluation.stored_scores import stored_metrics
+from symcere_jax.folders import check_writable
 from symcere_jax.recommend import Recommender
 from symcere_jax.recommend.export import export_model
 from symcere_jax.recommend.model_folder import save_model
@@ -32,8 +33,9 @@ _FORMAT = flags.DEFINE_enum(
 def main() -> None:
     """Exports the best checkpoint and prints the files."""
     location = model_location()
-    recommender = Recommender.load(*location)
     output = Path(_OUTPUT.value)
+    check_writable(output.parent, _OUTPUT.name)
+    recommender = Recommender.load(*location)
     if _FORMAT.value == "arrays":
         export_model(recommender, output)
     else:

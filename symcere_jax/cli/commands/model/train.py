@@ -31,6 +31,7 @@ from pathlib import Path
 import jax
 from absl import flags
 
+from symcere_jax import hints
 from symcere_jax.cli import distributed, field_flags, startup, training_runs
 from symcere_jax.cli.progress import ProgressBar
 from symcere_jax.data import ReviewDataset
@@ -142,7 +143,7 @@ def _describe(result: TrainResult, folder: Path, workdir: Path) -> str:
     return (
         f"trained {result.epochs} epochs in {result.seconds:.0f} s; {best}\n"
         f"checkpoints and logs: {workdir}\n"
-        f"next: python launch/evaluate.py --workdir={workdir} --dataset={folder} --split=test"
+        f"next: {hints.command('evaluate', workdir=workdir, dataset=folder, split='test')}"
     )
 
 

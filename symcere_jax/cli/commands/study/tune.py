@@ -21,6 +21,7 @@ from pathlib import Path
 
 from absl import flags
 
+from symcere_jax import hints
 from symcere_jax.cli import experiments, field_flags, startup, training_runs
 from symcere_jax.cli.progress import RunsBar
 from symcere_jax.models import resolve
@@ -66,10 +67,10 @@ def main() -> None:
     if result.best is None:
         print(f"none of {len(result.trials)} trials is complete")
     else:
+        places = {"flagfile": workdir / FLAGS, "dataset": dataset.folder, "workdir": "WORKDIR"}
         print(
             f"best: trial {result.best.number}, valid ndcg@10 {result.best.score:.4f}\n"
-            f"next: python launch/train.py --flagfile={workdir / FLAGS} "
-            f"--dataset={dataset.folder} --workdir=WORKDIR"
+            f"next: {hints.command('train', **places)}"
         )
     if result.stopped:
         print("stopped; the same command resumes")
