@@ -244,3 +244,21 @@ def test_progress_names_each_stage(reviews):
     assert stages[0].startswith("counting")
     assert sum(stage.endswith("terms to 4 dimensions") for stage in stages) == 1
     assert stages[-2:] == ["encoding users", "encoding reviews"]
+
+
+@pytest.mark.parametrize("words", [["早餐", "海滩", "电池"], ["breakfast", "beach", "battery"]])
+def test_a_word_within_running_text_finds_its_items(words):
+    joint = "" if words[0] == "早餐" else " "
+    frames = (["非常好的", "，下次再来。"], ["服务员说", "还可以，有点吵。"])
+    items = np.arange(12)
+    texts = [
+        joint.join([frame[0], words[item % 3], frame[1]]) for item in items for frame in frames
+    ]
+    owner = np.repeat(items, 2)
+    features = LsaEncoder(width=8).encode(
+        _reviews(texts, owner, owner, np.ones(24), n_users=12, n_items=12)
+    )
+    cosines = features.items @ features.fitted.encode_texts(words).T
+    for place in range(3):
+        best = np.argsort(-cosines[:, place], kind="stable")[:4]
+        assert set(best % 3) == {place}
