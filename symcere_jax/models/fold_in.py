@@ -77,7 +77,10 @@ class FoldIn:
         return 1 / np.sqrt(degrees * np.repeat(counts, counts))
 
     def users(
-        self, items: Interactions, text: np.ndarray | None = None
+        self,
+        items: Interactions,
+        text: np.ndarray | None = None,
+        own: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of new users.
 
@@ -85,6 +88,7 @@ class FoldIn:
             items: of each user.
             text: float `[n, width]` features of each user's own reviews, of any length; 0 for a
                 user without; None where no user has any. A model without text ignores them.
+            own: float32 `[n, dim]`, what else is known of each, as `own_sums` returns it.
 
         Returns:
             float32 `[n, dim]` embeddings, divided by the temperature as those of `Embeddings` are,
@@ -95,8 +99,26 @@ class FoldIn:
             sums += items.matrix(len(self.messages), self.edge_weights(items)) @ self.messages
         if text is not None:
             sums += self.text_rows(users=text)
+        if own is not None:
+            sums += own
         directions, norms = self._directions(sums)
         return directions / np.float32(self.model.temperature_of(self.params)), norms
+
+    def own_sums(self, users: np.ndarray, rows: np.ndarray, history: Interactions) -> np.ndarray:
+        """What is known of users of the training data besides their items, x_u, float32 `[n, dim]`.
+
+        Args:
+            users: float32 `[n, dim]`, their embeddings, as `users` returns them.
+            rows: int `[n]`, their rows.
+            history: training items of each.
+        """
+        n_layers = self.model.settings.n_layers
+        scales = self.user_norms[rows] * np.float32(self.model.temperature_of(self.params))
+        sums = users * scales[:, None] * np.float32(n_layers + 1)
+        if n_layers:
+            weights = self.edge_weights(history)
+            sums = sums - history.matrix(len(self.messages), weights) @ self.messages
+        return np.asarray(sums, np.float32)
 
     def items(self, text: np.ndarray) -> np.ndarray:
         """Embeddings of new items, float32 `[n, dim]`; 0 where the model has no text.

@@ -157,7 +157,10 @@ class Mixture:
     neighbors: WordNeighbors | None = None
 
     def user_rows(
-        self, items: Interactions, text: np.ndarray | None = None
+        self,
+        items: Interactions,
+        text: np.ndarray | None = None,
+        own: Mapping[str, np.ndarray] | None = None,
     ) -> dict[str, np.ndarray]:
         """The rows of new users in `Embeddings`, by the name of the field.
 
@@ -165,9 +168,11 @@ class Mixture:
             items: of each user.
             text: float `[n, width]` features of each user's own reviews, of any length; 0 for a
                 user without; None where no user has any.
+            own: what else is known of each user, by expert, as `own_sums` returns it.
         """
+        own = own or {}
         columns = [
-            expert.users(items, text)[0] * np.float32(self.shares[name].users)
+            expert.users(items, text, own.get(name))[0] * np.float32(self.shares[name].users)
             for name, expert in self.experts.items()
         ]
         rows = {"users": np.concatenate(columns, axis=1)}
@@ -175,6 +180,24 @@ class Mixture:
             near = self.neighbors.user_columns(items)
             rows["user_neighbors"] = near * np.float32(self.shares[NEIGHBORS].users)
         return rows
+
+    def own_sums(
+        self, users: np.ndarray, rows: np.ndarray, history: Interactions
+    ) -> dict[str, np.ndarray]:
+        """What each expert knows of users of the training data besides their items.
+
+        Args:
+            users: float32 `[n, columns]`, their rows in `Embeddings.users`.
+            rows: int `[n]`, their rows.
+            history: training items of each.
+        """
+        sums, start = {}, 0
+        for name, expert in self.experts.items():
+            columns = users[:, start : start + expert.dim]
+            start += expert.dim
+            if share := self.shares[name].users:
+                sums[name] = expert.own_sums(columns / np.float32(share), rows, history)
+        return sums
 
     def items(self, text: np.ndarray) -> np.ndarray:
         """The columns of new items, float32 `[n, dim]`.

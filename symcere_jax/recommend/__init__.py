@@ -2,6 +2,7 @@
 
 from symcere_jax.recommend.explanation import Explanation
 from symcere_jax.recommend.ids import IdMap, read_ids
-from symcere_jax.recommend.recommender import NewUser, Recommender, ScoredItem
+from symcere_jax.recommend.new_users import NewUser
+from symcere_jax.recommend.recommender import Recommender, ScoredItem
 
 __all__ = ["Explanation", "IdMap", "NewUser", "Recommender", "ScoredItem", "read_ids"]

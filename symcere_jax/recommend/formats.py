@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from symcere_jax.errors import DataError
 from symcere_jax.recommend.explanation import ScoredItem
 from symcere_jax.recommend.recommender import Recommender
 from symcere_jax.recommend.retrieval import TopItems
@@ -48,6 +49,34 @@ def ranking_entries(
     """
     for value, ranking in zip(values, rankings, strict=True):
         yield {key: value, "items": item_entries(recommender, ranking)}
+
+
+def read_items(path: Path) -> dict[str, list[str]]:
+    """Texts by the id of the item, of a file of JSON lines `{"item_id": …, "texts": […]}`.
+
+    Raises:
+        DataError: the file is missing, or a line is something else.
+    """
+    items: dict[str, list[str]] = {}
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable ({error})") from None
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            content = json.loads(line)
+            item_id, texts = content["item_id"], content["texts"]
+            is_fit = isinstance(texts, list) and all(isinstance(x, str) for x in [item_id, *texts])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            is_fit = False
+        if not is_fit or item_id in items:
+            raise DataError(
+                f'{path}, line {number}: must be {{"item_id": "…", "texts": ["…"]}}, an item once'
+            )
+        items[item_id] = texts
+    return items
 
 
 def json_line(content: dict[str, Any]) -> str:

@@ -30,6 +30,9 @@ class IdMap:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._rows
+
     @functools.cached_property
     def _rows(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.ids)}
@@ -61,6 +64,21 @@ class IdMap:
         """The ids of rows, int `[n]`: as integers where the data has integers, else as strings."""
         ids = pa.array(self.ids[rows], pa.string())
         return ids.cast(pa.int64()) if self.is_integer else ids
+
+    def allowed(self, only: Iterable[str] | None, excluded: Iterable[str]) -> np.ndarray | None:
+        """The rows to choose from, int `[m]`; None: all.
+
+        Args:
+            only: ids to choose from; None: all.
+            excluded: ids to leave out.
+
+        Raises:
+            UnknownIdError: an id is unknown.
+        """
+        out = self.rows(excluded)
+        if only is None and not len(out):
+            return None
+        return np.setdiff1d(np.arange(len(self)) if only is None else self.rows(only), out)
 
     def extended(self, names: Iterable[str]) -> "IdMap":
         """These ids, followed by new ones.

@@ -17,25 +17,13 @@ from symcere_jax.recommend.explanation import Explanation, ScoredItem
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.item_index import EXACT, ItemIndex, build_index
 from symcere_jax.recommend.model_folder import read_model
+from symcere_jax.recommend.new_users import NewUser, UserItems
 from symcere_jax.recommend.retrieval import Retriever, TopItems
 from symcere_jax.recommend.text_reader import TextReader
 from symcere_jax.training import Metadata, load_model
 
 Ranking = list[ScoredItem]
 """Items and their scores, the best first."""
-
-
-@dataclasses.dataclass(frozen=True)
-class NewUser:
-    """What is known of a user who is not in the prepared folder.
-
-    Attributes:
-        items: external ids of items that the user likes.
-        texts: reviews that the user wrote, or other words on what the user likes.
-    """
-
-    items: Sequence[str] = ()
-    texts: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,6 +136,7 @@ class Recommender:
         *,
         exclude_seen: bool = True,
         filter_items: Iterable[str] | None = None,
+        exclude_items: Iterable[str] = (),
     ) -> list[Ranking]:
         """The best items of each user.
 
@@ -156,8 +145,9 @@ class Recommender:
             k: number of items.
             exclude_seen: leave out what the user interacted with, held-out interactions included.
             filter_items: external ids of the items to choose from; None: all.
+            exclude_items: external ids of items to leave out.
         """
-        rows, allowed = self.users.rows(users), self._allowed(filter_items)
+        rows, allowed = self.users.rows(users), self.items.allowed(filter_items, exclude_items)
         top = self.recommend_rows(rows, k, exclude_seen=exclude_seen, allowed=allowed)
         return list(self.name_items(top))
 
@@ -191,6 +181,7 @@ class Recommender:
         *,
         exclude_seen: bool = True,
         filter_items: Iterable[str] | None = None,
+        exclude_items: Iterable[str] = (),
     ) -> list[Ranking]:
         """The best items of users who are not in the prepared folder, without training.
 
@@ -199,19 +190,27 @@ class Recommender:
             k: number of items.
             exclude_seen: leave out the items that the user is known to like.
             filter_items: as in `recommend`.
+            exclude_items: as in `recommend`.
+
+        Raises:
+            DataError: there are texts of a user of the prepared folder.
         """
-        liked = Interactions.from_rows([np.unique(self.items.rows(user.items)) for user in users])
+        found = UserItems.of(users, self.users, self.items, self.history, self.seen)
         texts = [user.texts for user in users]
         features = self.texts.documents(texts) if any(texts) else None
-        columns = self.mixture.user_rows(liked, features).values()
-        embedded = jnp.asarray(np.concatenate([*columns], axis=1))
-        seen = liked if exclude_seen else Interactions.empty(len(users))
-        allowed, rows = self._allowed(filter_items), np.arange(len(users))
+        embedded = found.embed(self.mixture, self.embeddings, features)
+        seen = found.seen if exclude_seen else Interactions.empty(len(users))
+        allowed, rows = self.items.allowed(filter_items, exclude_items), np.arange(len(users))
         top = self.retriever.recommend(embedded, rows, seen, k, allowed=allowed)
         return list(self.name_items(top))
 
     def similar_items(
-        self, items: Iterable[str], k: int = 10, *, filter_items: Iterable[str] | None = None
+        self,
+        items: Iterable[str],
+        k: int = 10,
+        *,
+        filter_items: Iterable[str] | None = None,
+        exclude_items: Iterable[str] = (),
     ) -> list[Ranking]:
         """The items nearest to each item, by the cosine of their embeddings.
 
@@ -219,14 +218,20 @@ class Recommender:
             items: external ids.
             k: number of items.
             filter_items: as in `recommend`.
+            exclude_items: as in `recommend`.
         """
-        rows, allowed = self.items.rows(items), self._allowed(filter_items)
+        rows, allowed = self.items.rows(items), self.items.allowed(filter_items, exclude_items)
         itself = Interactions.from_rows(list(rows[:, None]))
         queries = self.retriever.directions[rows]
         return list(self.name_items(self.retriever.nearest(queries, itself, k, allowed=allowed)))
 
     def search(
-        self, text: str, k: int = 10, *, filter_items: Iterable[str] | None = None
+        self,
+        text: str,
+        k: int = 10,
+        *,
+        filter_items: Iterable[str] | None = None,
+        exclude_items: Iterable[str] = (),
     ) -> Ranking:
         """The items that fit some words best, by the cosine with the text tower's output.
 
@@ -234,11 +239,12 @@ class Recommender:
             text: any words; `unknown_words` names those that do not count.
             k: number of items.
             filter_items: as in `recommend`.
+            exclude_items: as in `recommend`.
 
         Raises:
             DataError: the text encoder knows no word of the text.
         """
-        allowed = self._allowed(filter_items)
+        allowed = self.items.allowed(filter_items, exclude_items)
         query = unit_rows(self.mixture.items(self.texts.documents([[text]])))
         if not query.any():
             raise self.texts.no_known_word(text)
@@ -277,7 +283,7 @@ class Recommender:
         counts = np.array([len(texts) for texts in items.values()], np.float32)
         new = self.mixture.item_rows(features, counts)
         new["item_bias"] += np.float32(bonus)
-        known = {name: getattr(self.embeddings, name) for name in new}
+        known = vars(self.embeddings)
         rows = {name: jnp.concatenate([known[name], new[name]]) for name in new}
         embeddings = dataclasses.replace(self.embeddings, **rows)
         return dataclasses.replace(
@@ -300,6 +306,3 @@ class Recommender:
         lengths = np.count_nonzero(top.items >= 0, axis=1)
         for names, values, n in zip(ids, scores, lengths, strict=True):
             yield list(map(ScoredItem, names[:n], values[:n]))
-
-    def _allowed(self, filter_items: Iterable[str] | None) -> np.ndarray | None:
-        return None if filter_items is None else self.items.rows(filter_items)

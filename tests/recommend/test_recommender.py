@@ -1,5 +1,6 @@
 import dataclasses
 import doctest
+import functools
 import subprocess
 import sys
 
@@ -179,6 +180,53 @@ def test_a_new_user_with_a_known_users_items_gets_almost_the_same(recommender, d
         known = best(scores_of(recommender, row), history, 10)
         overlaps.append(len(set(known) & set(ids(recommender, as_new))))
     assert np.mean(overlaps) > 9  # all but what free embeddings of users add
+
+
+def test_a_known_user_with_nothing_new_gets_the_same(recommender, dataset):
+    users = [str(name) for name in dataset.user_ids()[[4, 60]]]
+    described = [NewUser(user_id=users[0]), NewUser(["item-03"]), NewUser(user_id=users[1])]
+    first, _, last = recommender.recommend_new(described, 8)
+    for found, expected in zip((first, last), recommender.recommend(users, 8), strict=True):
+        assert [item for item, _ in found] == [item for item, _ in expected]
+        np.testing.assert_allclose([s for _, s in found], [s for _, s in expected], atol=1e-3)
+
+
+def test_a_known_user_with_new_items_is_moved_by_their_messages(recommender, dataset):
+    user, fresh = 7, 44
+    expert = recommender.mixture.experts["aligned"]
+    history = recommender.history.row(user)
+    assert fresh not in recommender.seen.row(user)
+    n_layers, n = expert.model.settings.n_layers, len(history)
+    temperature = expert.model.temperature_of(expert.params)
+    z = np.asarray(recommender.embeddings.users[user], float) * temperature
+    z *= float(expert.user_norms[user]) * (n_layers + 1)
+    messages, degree = expert.messages.astype(float), np.maximum(expert.item_degree, 1)
+    for item in history:
+        z += messages[item] / np.sqrt(degree[item]) * (1 / np.sqrt(n + 1) - 1 / np.sqrt(n))
+    z += messages[fresh] / np.sqrt(degree[fresh] * (n + 1))
+    z /= np.linalg.norm(z) * temperature
+    bias = np.asarray(recommender.embeddings.item_bias, float)
+    scores = np.asarray(recommender.embeddings.items, float) @ z + bias
+    name, item = str(dataset.user_ids()[user]), str(dataset.item_ids()[fresh])
+    [ranking] = recommender.recommend_new([NewUser([item], user_id=name)], 7)
+    expected = best(scores, [*recommender.seen.row(user), fresh], 7)
+    assert ids(recommender, ranking) == expected
+    np.testing.assert_allclose([s for _, s in ranking], scores[expected], atol=2e-3)
+
+
+def test_items_to_leave_out(recommender, dataset):
+    names = [str(name) for name in dataset.item_ids()]
+    user = str(dataset.user_ids()[3])
+    for index in (None, build_index(recommender.embeddings, "hnsw")):
+        changed = dataclasses.replace(recommender, index=index)
+        for recommend in (
+            functools.partial(changed.recommend, [user]),
+            functools.partial(changed.recommend_new, [NewUser(texts=["pool"])]),
+            functools.partial(changed.similar_items, names[-1:]),
+            lambda **choice: [changed.search("pool", **choice)],  # noqa: B023
+        ):
+            [found] = recommend(exclude_items=names[:30], filter_items=names[25:])
+            assert found and {item for item, _ in found} <= set(names[30:])
 
 
 def test_new_users_one_by_one_or_together(recommender, dataset):

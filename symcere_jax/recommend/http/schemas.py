@@ -11,6 +11,7 @@ MAX_LETTERS = 20_000
 Id = Annotated[str, Field(min_length=1, max_length=1000)]
 Ids = Annotated[list[Id], Field(max_length=MAX_IDS)]
 Text = Annotated[str, Field(max_length=MAX_LETTERS)]
+Texts = Annotated[list[Text], Field(max_length=100)]
 Flag = Annotated[bool, Field(strict=True)]
 
 
@@ -18,33 +19,38 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class _RankingRequest(_Request):
+class RankingRequest(_Request):
+    """What all requests for rankings may say."""
+
     k: Annotated[int, Field(strict=True, ge=1, le=MAX_K)] = 10
     filter_items: Ids | None = None
+    exclude_items: Ids = []
+    new_items: Annotated[dict[Id, Texts], Field(max_length=100)] = {}
 
 
-class RecommendRequest(_RankingRequest):
+class RecommendRequest(RankingRequest):
     """Recommendations to users of the data."""
 
     users: Ids
     exclude_seen: Flag = True
 
 
-class NewUserRequest(_RankingRequest):
-    """Recommendations to a user who is not in the data."""
+class NewUserRequest(RankingRequest):
+    """Recommendations to a user who is not in the data, or of whom there is more."""
 
+    user: Id | None = None
     items: Ids = []
-    texts: Annotated[list[Text], Field(max_length=100)] = []
+    texts: Texts = []
     exclude_seen: Flag = True
 
 
-class SimilarRequest(_RankingRequest):
+class SimilarRequest(RankingRequest):
     """Items like others."""
 
     items: Ids
 
 
-class SearchRequest(_RankingRequest):
+class SearchRequest(RankingRequest):
     """Items that fit some words."""
 
     text: Text

@@ -2,15 +2,19 @@
 
 | method, path | body | answer |
 |---|---|---|
-| POST /recommend | users, k, exclude_seen, filter_items | rankings |
-| POST /new_user | items, texts, k, exclude_seen, filter_items | rankings |
-| POST /similar | items, k, filter_items | rankings |
-| POST /search | text, k, filter_items | rankings |
+| POST /recommend | users, k, exclude_seen, … | rankings |
+| POST /new_user | items, texts, user, k, exclude_seen, … | rankings |
+| POST /similar | items, k, … | rankings |
+| POST /search | text, k, … | rankings |
 | POST /explain | user, item | the parts of a score |
 | GET /health | | the model that is served |
 | GET /examples | | a few ids of users and items |
 | GET /metrics | | requests and latencies, for Prometheus |
 | GET / | | a page to try it |
+
+… stands for `filter_items` and `exclude_items`, lists of ids, and `new_items`, texts by the id of
+an item that is not in the data. With `user`, /new_user is for a user of the data, to whose
+interactions `items` are added.
 
 A malformed request, or a search of which no word is known, gets status 422, one with an unknown id
 404, each with `{"error": …}`. One that is too large gets 413.
@@ -35,7 +39,7 @@ from symcere_jax.recommend.http.batching import Batcher
 from symcere_jax.recommend.http.model import ServedModel
 from symcere_jax.recommend.http.monitoring import add_metrics
 from symcere_jax.recommend.ids import UnknownIdError
-from symcere_jax.recommend.recommender import NewUser
+from symcere_jax.recommend.recommender import NewUser, Recommender
 
 MAX_BODY_BYTES = 4 << 20
 N_EXAMPLES = 2
@@ -78,42 +82,43 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
     # responses, which are not validated again.
     @app.post("/recommend", response_model=list[schemas.Ranking])
     def recommend(request: schemas.RecommendRequest) -> Response:
-        recommender, options = model.recommender, {"exclude_seen": request.exclude_seen}
-        if request.filter_items is None:
-            rankings = batcher.recommend(recommender, request.users, request.k, **options)
+        recommender, choice = _chosen(model, request)
+        exclude_seen = request.exclude_seen
+        if request.filter_items is None and not (request.exclude_items or request.new_items):
+            rankings = batcher.recommend(
+                recommender, request.users, request.k, exclude_seen=exclude_seen
+            )
         else:
             rankings = recommender.recommend(
-                request.users, request.k, filter_items=request.filter_items, **options
+                request.users, request.k, exclude_seen=exclude_seen, **choice
             )
         entries = ranking_entries(recommender, "user_id", request.users, rankings)
         return AsciiJSONResponse(list(entries))
 
     @app.post("/new_user", response_model=list[schemas.Ranking])
     def new_user(request: schemas.NewUserRequest) -> Response:
-        recommender = model.recommender
+        recommender, choice = _chosen(model, request)
         [ranking] = recommender.recommend_new(
-            [NewUser(request.items, request.texts)],
+            [NewUser(request.items, request.texts, request.user)],
             request.k,
             exclude_seen=request.exclude_seen,
-            filter_items=request.filter_items,
+            **choice,
         )
         unknown = [word for text in request.texts for word in recommender.unknown_words(text)]
-        items = item_entries(recommender, ranking)
-        return AsciiJSONResponse([{"user_id": None, "items": items, "unknown_words": unknown}])
+        entry = {"user_id": request.user, "items": item_entries(recommender, ranking)}
+        return AsciiJSONResponse([entry | {"unknown_words": unknown}])
 
     @app.post("/similar", response_model=list[schemas.Ranking])
     def similar(request: schemas.SimilarRequest) -> Response:
-        recommender = model.recommender
-        rankings = recommender.similar_items(
-            request.items, request.k, filter_items=request.filter_items
-        )
+        recommender, choice = _chosen(model, request)
+        rankings = recommender.similar_items(request.items, request.k, **choice)
         entries = ranking_entries(recommender, "item_id", request.items, rankings)
         return AsciiJSONResponse(list(entries))
 
     @app.post("/search", response_model=list[schemas.Ranking])
     def search(request: schemas.SearchRequest) -> Response:
-        recommender = model.recommender
-        ranking = recommender.search(request.text, request.k, filter_items=request.filter_items)
+        recommender, choice = _chosen(model, request)
+        ranking = recommender.search(request.text, request.k, **choice)
         items = item_entries(recommender, ranking)
         unknown = recommender.unknown_words(request.text)
         return AsciiJSONResponse([{"text": request.text, "items": items, "unknown_words": unknown}])
@@ -124,6 +129,17 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
         explanation = recommender.explain(request.user, request.item)
         history = item_entries(recommender, explanation.history)
         return AsciiJSONResponse(dataclasses.asdict(explanation) | {"history": history})
+
+
+def _chosen(
+    model: ServedModel, request: schemas.RankingRequest
+) -> tuple[Recommender, dict[str, Any]]:
+    """The recommender, which knows the new items of a request, and the items to choose from."""
+    recommender = model.recommender
+    if request.new_items:
+        recommender = recommender.with_items(request.new_items)
+    choice = {"filter_items": request.filter_items, "exclude_items": request.exclude_items}
+    return recommender, choice
 
 
 def _add_pages(app: FastAPI, model: ServedModel) -> None:

@@ -98,12 +98,50 @@ def test_an_index_on_request(run_binary, where, recommender):
     assert found(lines(run)[0]) == names(recommender.recommend(["user-003"], 4)[0])
 
 
+def test_users_who_are_unknown_are_skipped_on_request(run_binary, where, recommender):
+    run = run_binary("recommend", *where, "--users=nobody,user-003,x y", "--skip_unknown")
+    assert [line["user_id"] for line in lines(run)] == ["user-003"]
+    assert run.err.strip().endswith("nobody, x y")
+
+
+def test_what_is_new_since_the_training(run_binary, where, recommender, tmp_path):
+    excluded = recommender.items.ids[:20].tolist()
+    (tmp_path / "out.txt").write_text("\n".join(excluded))
+    (tmp_path / "new.jsonl").write_text('\n{"item_id": "new", "texts": ["pool and beach"]}\n')
+    arguments = ("--users=user-003,user-001", "--items=item-30", "--k=30",
+                 f"--exclude_items_file={tmp_path / 'out.txt'}",
+                 f"--new_items_file={tmp_path / 'new.jsonl'}")  # fmt: skip
+    run = run_binary("recommend", *where, *arguments)
+    assert [line["user_id"] for line in lines(run)] == ["user-003", "user-001"]
+    expected = recommender.with_items({"new": ["pool and beach"]}).recommend_new(
+        [NewUser(["item-30"], user_id=user) for user in ("user-003", "user-001")],
+        30,
+        exclude_items=excluded,
+    )
+    assert list(map(found, lines(run))) == list(map(names, expected))
+    assert "new" in found(lines(run)[0])
+    assert not {"item-30", *excluded} & {*found(lines(run)[0]), *found(lines(run)[1])}
+
+
+@pytest.mark.parametrize(
+    "text", ["new\n", '{"item_id": "a"}\n', '{"item_id": "a", "texts": "b"}\n', "[1]\n",
+             '{"item_id": "a", "texts": []}\n' * 2],
+)  # fmt: skip
+def test_a_file_of_new_items_is_refused_with_its_line(run_binary, where, tmp_path, text):
+    (tmp_path / "new.jsonl").write_text(text)
+    run = run_binary("recommend", *where, f"--new_items_file={tmp_path / 'new.jsonl'}")
+    assert run.status == 1
+    assert f"new.jsonl, line {text.count(chr(10))}: must be" in run.error
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--users=nobody"], "no user 'nobody'"),
-        (["--users=user-001", "--search=pool"], "give only one of: --users"),
-        (["--users=user-001", "--items="], "give only one of: --users"),
+        (["--users=user-001", "--search=pool"], "give only one of: users"),
+        (["--users=user-001", "--items="], "--items is empty: give at least one id"),
+        (["--users=user-001", "--texts=pool"], "user 'user-001' is known: give items, not texts"),
+        (["--new_items_file=absent.jsonl"], "absent.jsonl: not readable"),
         (["--users="], "--users is empty: give at least one id"),
         (["--items=", "--texts=pool"], "--items is empty: give at least one id"),
         (["--similar="], "--similar is empty: give at least one id"),

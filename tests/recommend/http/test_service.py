@@ -50,6 +50,17 @@ def test_answers_are_those_of_the_recommender(client, model):
     response = client.post("/new_user", json={"texts": ["qwertz", "of zxcvb"]}).json()
     assert response[0]["unknown_words"] == ["qwertz", "zxcvb"] and response[0]["items"]
     assert response[0]["user_id"] is None
+    body = {"user": users[0], "items": some[:1], "exclude_items": some[2:], "k": 40}
+    expected = recommender.recommend_new(
+        [NewUser(some[:1], user_id=users[0])], 40, exclude_items=some[2:]
+    )
+    response = client.post("/new_user", json=body)
+    assert items(response) == names(expected) and response.json()[0]["user_id"] == users[0]
+    body = {"users": users, "exclude_items": some, "new_items": {"new": ["pool"]}, "k": 60}
+    expected = recommender.with_items({"new": ["pool"]}).recommend(users, 60, exclude_items=some)
+    assert items(client.post("/recommend", json=body)) == names(expected)
+    assert "new" in names(expected)[0] and not set(some) & set(names(expected)[0])
+    assert items(client.post("/recommend", json={"users": users, "filter_items": []})) == [[], []]
     parts = client.post("/explain", json={"user": users[0], "item": some[0]}).json()
     assert (parts["user_id"], parts["item_id"]) == (users[0], some[0])
     total = sum(part["score"] for part in parts["history"]) + parts["own"] + parts["popularity"]
@@ -111,7 +122,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-KEYS = ("users", "items", "texts", "text", "k", "user", "item", "exclude_seen", "filter_items")
+KEYS = ("users", "items", "texts", "text", "k", "user", "item", "exclude_seen", "filter_items",
+        "exclude_items", "new_items")  # fmt: skip
 
 
 @given(st.sampled_from(PATHS), st.dictionaries(st.sampled_from(KEYS), JSON, max_size=5))

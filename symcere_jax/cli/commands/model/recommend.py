@@ -20,6 +20,12 @@ Items that fit some words, and items that are similar to others:
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --search="boutique hotel"
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --similar=item_1,item_2
 
+To users of the data, with items that they liked since the training, and among items that are new,
+by a file of JSON lines {"item_id": …, "texts": […]}:
+
+  python launch/recommend.py --workdir=runs/shop --dataset=data/shop --users=anna --items=item_1 \
+    --new_items_file=new.jsonl
+
 Items that a user interacted with are left out, held-out interactions included; --noexclude_seen
 keeps them.
 """
@@ -27,6 +33,7 @@ keeps them.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from absl import flags
@@ -38,13 +45,18 @@ from symcere_jax.errors import ConfigError
 from symcere_jax.folders import EXPORT, RUN, STUDIES, check_output_folder
 from symcere_jax.recommend import NewUser, Recommender, read_ids
 from symcere_jax.recommend.bulk import PART_USERS, write_recommendations
-from symcere_jax.recommend.formats import json_line, ranking_entries, user_lines
+from symcere_jax.recommend.formats import json_line, ranking_entries, read_items, user_lines
 from symcere_jax.recommend.item_index import EXACT, INDEX_HELP, INDEXES
 from symcere_jax.recommend.recommender import Ranking
 
 _USERS = flags.DEFINE_list("users", None, "user ids, separated by commas")
 _USERS_FILE = flags.DEFINE_string("users_file", None, "file of user ids, one per line")
-_ITEMS = flags.DEFINE_list("items", None, "ids of items that a new user likes")
+_SKIP_UNKNOWN = flags.DEFINE_bool(
+    "skip_unknown", False, "leave out users who are not in the data, and name them on stderr"
+)
+_ITEMS = flags.DEFINE_list(
+    "items", None, "ids of items that a new user likes; with --users: that they liked since"
+)
 _TEXTS = flags.DEFINE_multi_string(
     "texts", None, "a review by a new user, or other words of theirs; may be repeated"
 )
@@ -59,6 +71,12 @@ _EXCLUDE_SEEN = flags.DEFINE_bool("exclude_seen", True, "leave out what the user
 _FILTER_ITEMS_FILE = flags.DEFINE_string(
     "filter_items_file", None, "file of the ids of the only items to choose from, one per line"
 )
+_EXCLUDE_ITEMS_FILE = flags.DEFINE_string(
+    "exclude_items_file", None, "file of the ids of items to leave out, one per line"
+)
+_NEW_ITEMS_FILE = flags.DEFINE_string(
+    "new_items_file", None, "file of items that are not in the data: item_id and texts, JSON lines"
+)
 _INDEX = flags.DEFINE_enum("index", EXACT, INDEXES, INDEX_HELP)
 _PART_USERS = flags.DEFINE_integer(
     "part_users", PART_USERS, "users per part of a file: bounds memory, and what a stop loses", 1
@@ -71,51 +89,60 @@ def main() -> None:
     """Recommends, on the terminal or into a file."""
     for_users = _USERS.value is not None or _USERS_FILE.value is not None
     for_new_user = _ITEMS.value is not None or _TEXTS.value is not None
-    modes = [for_users, for_new_user, _SIMILAR.value is not None, _SEARCH.value is not None]
+    modes = [for_users or for_new_user, _SIMILAR.value is not None, _SEARCH.value is not None]
     if sum(modes) > 1:
-        raise ConfigError(
-            "give only one of: --users or --users_file; --items or --texts; --similar; --search"
-        )
+        raise ConfigError("give only one of: users or what a new user likes; --similar; --search")
     for flag in (_USERS, _ITEMS, _SIMILAR):
         if flag.value == []:
             raise ConfigError(f"--{flag.name} is empty: give at least one id, or leave it out")
-    if any(modes[1:]) and _OUTPUT.value:
+    if (any(modes[1:]) or for_new_user) and _OUTPUT.value:
         raise ConfigError("--output is for users of the data; other results go to the terminal")
     location = model_location()
     if _OUTPUT.value:
         check_output_folder(Path(_OUTPUT.value).parent, _OUTPUT.name, RUN, EXPORT, *STUDIES)
     recommender = Recommender.load(*location, index=_INDEX.value)
-    filter_items = read_ids(Path(_FILTER_ITEMS_FILE.value)) if _FILTER_ITEMS_FILE.value else None
+    if _NEW_ITEMS_FILE.value:
+        recommender = recommender.with_items(read_items(Path(_NEW_ITEMS_FILE.value)))
+    only, excluded = (
+        read_ids(Path(flag.value)) if flag.value else None
+        for flag in (_FILTER_ITEMS_FILE, _EXCLUDE_ITEMS_FILE)
+    )
+    choice: dict[str, Any] = {"filter_items": only, "exclude_items": excluded or ()}
     if _SEARCH.value is not None:
-        ranking = recommender.search(_SEARCH.value, _K.value, filter_items=filter_items)
+        ranking = recommender.search(_SEARCH.value, _K.value, **choice)
         _note_unknown_words(recommender, [_SEARCH.value])
         _print(recommender, "text", [_SEARCH.value], [ranking])
     elif _SIMILAR.value is not None:
-        rankings = recommender.similar_items(_SIMILAR.value, _K.value, filter_items=filter_items)
+        rankings = recommender.similar_items(_SIMILAR.value, _K.value, **choice)
         _print(recommender, "item_id", _SIMILAR.value, rankings)
     elif for_new_user:
         texts = _TEXTS.value or []
+        users: Sequence[str | None] = _user_ids(recommender) if for_users else [None]
         rankings = recommender.recommend_new(
-            [NewUser(_ITEMS.value or [], texts)],
+            [NewUser(_ITEMS.value or [], texts, user) for user in users],
             _K.value,
             exclude_seen=_EXCLUDE_SEEN.value,
-            filter_items=filter_items,
+            **choice,
         )
         _note_unknown_words(recommender, texts)
-        _print(recommender, "user_id", [None], rankings)
+        _print(recommender, "user_id", users, rankings)
     else:
-        allowed = None if filter_items is None else recommender.items.rows(filter_items)
-        _recommend(recommender, _user_rows(recommender), allowed)
+        rows = np.arange(len(recommender.users))
+        if for_users:
+            rows = recommender.users.rows(_user_ids(recommender))
+        _recommend(recommender, rows, recommender.items.allowed(*choice.values()))
 
 
-def _user_rows(recommender: Recommender) -> np.ndarray:
-    """The rows of the users that the flags name, by default of all."""
-    if _USERS.value is None and _USERS_FILE.value is None:
-        return np.arange(len(recommender.users))
+def _user_ids(recommender: Recommender) -> list[str]:
+    """The users that the flags name, without unknown ones if these are to be skipped."""
     ids = [*(_USERS.value or [])]
     if _USERS_FILE.value is not None:
         ids += read_ids(Path(_USERS_FILE.value))
-    return recommender.users.rows(ids)
+    if not _SKIP_UNKNOWN.value:
+        return ids
+    if unknown := [name for name in ids if name not in recommender.users]:
+        startup.say(f"note: users who are not in the data: {', '.join(unknown)}")
+    return [name for name in ids if name in recommender.users]
 
 
 def _recommend(recommender: Recommender, rows: np.ndarray, allowed: np.ndarray | None) -> None:
