@@ -16,7 +16,7 @@ def command(name: str, *arguments: object, **flags: object) -> str:
         **flags: values by the name of their flag, which are quoted where they have to be.
     """
     program = f"python {'data_prep' if name in _DATA else 'launch'}/{name}.py"
-    if Path(sys.argv[0]).name.startswith("symcere-"):
-        program = f"symcere-{name}"
+    if Path(sys.argv[0]).name.startswith("symcere "):
+        program = f"symcere {name}"
     values = (f"--{flag}={shlex.quote(str(value))}" for flag, value in flags.items())
     return " ".join([program, *map(str, arguments), *values])

@@ -74,6 +74,7 @@ class Model:
         *,
         exclude_seen: bool = True,
         filter_items: Iterable[str | int] | None = None,
+        exclude_items: Iterable[str | int] = (),
     ) -> Any:
         """The best items of each user: a frame of user_id, item_id, rank (from 1), score, title.
 
@@ -82,13 +83,14 @@ class Model:
             k: number of items.
             exclude_seen: leave out what a user interacted with.
             filter_items: ids of the items to choose from; None: all.
+            exclude_items: ids of items to leave out.
 
         Raises:
             UnknownIdError: an id is unknown.
         """
         model = self.recommender
         rows = np.arange(len(model.users)) if users is None else model.users.rows(users)
-        allowed = None if filter_items is None else model.items.rows(filter_items)
+        allowed = model.items.allowed(filter_items, exclude_items)
         top = model.recommend_rows(rows, k, exclude_seen=exclude_seen, allowed=allowed)
         places, ranks = np.nonzero(top.items >= 0)
         items, scores = top.items[places, ranks], top.scores[places, ranks]

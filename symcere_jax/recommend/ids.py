@@ -65,7 +65,9 @@ class IdMap:
         ids = pa.array(self.ids[rows], pa.string())
         return ids.cast(pa.int64()) if self.is_integer else ids
 
-    def allowed(self, only: Iterable[str] | None, excluded: Iterable[str]) -> np.ndarray | None:
+    def allowed(
+        self, only: Iterable[str | int] | None, excluded: Iterable[str | int]
+    ) -> np.ndarray | None:
         """The rows to choose from, int `[m]`; None: all.
 
         Args:

@@ -46,20 +46,6 @@ class Recommender:
     False
     >>> [ranking] = recommender.recommend_new([NewUser(texts=["quiet balcony, near the beach"])])
 
-    Items like an item, and items that fit some words:
-
-    >>> len(recommender.similar_items(["item-03"], k=3)[0])
-    3
-    >>> len(recommender.search("balcony pool beach", k=4))
-    4
-
-    A score is the sum of its parts:
-
-    >>> parts = recommender.explain("user-000", "item-03")
-    >>> total = sum(share for _, share in parts.history) + parts.own + parts.popularity
-    >>> abs(total - parts.score) < 1e-3
-    True
-
     An unknown id is a `DataError` that names it; so are texts where the prepared folder has no
     encoder to read them. There are fewer than k items where no more are left.
 
