@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symcere_jax.api import Model, fit, from_hub, load, prepare, push_to_hub
+    from symcere_jax.api import Model, cross_validate, fit, from_hub, load, prepare, push_to_hub
     from symcere_jax.data import ReviewDataset
     from symcere_jax.recommend import NewUser, Recommender
 
@@ -13,6 +13,7 @@ _HOMES = {
     "NewUser": "recommend",
     "Recommender": "recommend",
     "ReviewDataset": "data",
+    "cross_validate": "api",
     "fit": "api",
     "from_hub": "api",
     "load": "api",
@@ -25,6 +26,7 @@ __all__ = [
     "Recommender",
     "ReviewDataset",
     "__version__",
+    "cross_validate",
     "fit",
     "from_hub",
     "load",

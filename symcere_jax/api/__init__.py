@@ -25,6 +25,6 @@ True
 
 from symcere_jax.api.hub import from_hub, push_to_hub
 from symcere_jax.api.model import Model, load
-from symcere_jax.api.steps import fit, prepare
+from symcere_jax.api.steps import cross_validate, fit, prepare
 
-__all__ = ["Model", "fit", "from_hub", "load", "prepare", "push_to_hub"]
+__all__ = ["Model", "cross_validate", "fit", "from_hub", "load", "prepare", "push_to_hub"]

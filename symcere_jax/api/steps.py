@@ -5,11 +5,13 @@ import dataclasses
 import inspect
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from symcere_jax.api.frames import frame_kind, to_arrow
+import pyarrow as pa
+
+from symcere_jax.api.frames import frame_kind, from_arrow, to_arrow
 from symcere_jax.api.model import Model
 from symcere_jax.cli import startup
 from symcere_jax.cli.progress import ProgressBar
@@ -162,6 +164,38 @@ def _stopping() -> Iterator[threading.Event]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
+
+
+def cross_validate(
+    data: Any,
+    folder: str | Path,
+    *,
+    folds: int = 5,
+    training: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Any:
+    """Trains and tests on each of several splits: one small split ranks nothing.
+
+    Args:
+        data: as in `prepare`.
+        folder: gets a folder for each fold, with its data and its run; what is there is not done
+            again.
+        folds: number of splits, in each of which another part of each user's reviews is the test.
+        training: settings of `fit`.
+        **settings: columns and settings of `prepare`.
+
+    Returns:
+        A frame: fold, and a column for each metric of the test.
+    """
+    rows = []
+    for fold in range(folds):
+        place = Path(folder) / f"fold_{fold}"
+        if not (place / "data").exists():
+            prepare(data, place / "data", split="kfold", folds=folds, fold=fold, **settings)
+        rows.append(
+            {"fold": fold} | fit(place / "data", place / "run", **(training or {})).evaluate()
+        )
+    return from_arrow(pa.Table.from_pylist(rows), frame_kind(data))
 
 
 def _ignore(stage: str) -> None:

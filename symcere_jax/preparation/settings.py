@@ -27,6 +27,7 @@ SplitPolicy = Literal[
     "global_time",
     "cold_item",
     "cold_user",
+    "kfold",
     "predefined",
 ]
 SPLIT_POLICIES = get_args(SplitPolicy)
@@ -101,6 +102,12 @@ class SplitSettings(SettingsBase):
         below=1,
     )
     test_share: float = setting(0.2, "Share for the test, of the same.", minimum=0, below=1)
+    folds: int = setting(
+        5,
+        "With --split=kfold: parts of each user's reviews, each of which is once the test.",
+        minimum=2,
+    )
+    fold: int = setting(0, "With --split=kfold: the part that is the test, from 0.", minimum=0)
     warm_share: float = setting(
         0.1,
         "With --split=cold_item or cold_user: share of each user's other reviews that is held out "
@@ -123,6 +130,8 @@ class SplitSettings(SettingsBase):
                 f"--valid_share={self.valid_share} and --test_share={self.test_share} leave "
                 "nothing to train on: their sum must be below 1"
             )
+        if self.fold >= self.folds:
+            raise ConfigError(f"--fold={self.fold} must be below --folds={self.folds}")
         if self.split == "cold_user" and self.min_history:
             raise ConfigError(
                 f"--min_history={self.min_history} would leave nothing of --split=cold_user, whose "

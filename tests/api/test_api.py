@@ -122,6 +122,21 @@ def test_scores_are_kept_with_run_and_model(integers, tmp_path):
     assert again.evaluate("test", ks=(10,)) == metrics
 
 
+def test_folds_are_tested_once_each(frame, tmp_path):
+    columns = {"user": "customer", "item": "sku", "text": "body", "text_width": 8}
+    options = {"folds": 2, "training": QUICK | {"progress": False}, "progress": False}
+    scores = sj.cross_validate(frame, tmp_path / "folds", **columns, **options)
+    assert scores["fold"].tolist() == [0, 1] and scores["ndcg@10"].between(0, 1).all()
+    tests = []
+    for fold in (0, 1):
+        data = sj.ReviewDataset.load(tmp_path / "folds" / f"fold_{fold}" / "data")
+        ids = zip(data.user_ids()[data.test[:, 0]], data.item_ids()[data.test[:, 1]], strict=True)
+        tests.append(set(ids))
+    assert not tests[0] & tests[1] and len(tests[0] | tests[1]) > 0.95 * len(frame)
+    again = sj.cross_validate(frame, tmp_path / "folds", **columns, **options)
+    assert again.equals(scores)
+
+
 def test_an_explanation_shows_its_sum(integers):
     explanation = integers.explain("anna", 3)
     lines = repr(explanation).splitlines()

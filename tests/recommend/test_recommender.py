@@ -42,7 +42,7 @@ def test_doctests(workdir, dataset):
     found = doctest.DocTestFinder(recurse=False).find(Recommender, "Recommender", globs=globs)
     runner = doctest.DocTestRunner()
     results = [runner.run(test) for test in found]
-    assert sum(result.attempted for result in results) >= 10
+    assert sum(result.attempted for result in results) >= 5
     assert not any(result.failed for result in results)
 
 

@@ -12,7 +12,7 @@ from symcere_jax.preparation.settings import SplitSettings
 from symcere_jax.preparation.split import policies
 from symcere_jax.preparation.split.policies import TRAIN
 
-_BY_USER = ("ratio", "leave_one_out", "temporal")
+_BY_USER = ("ratio", "leave_one_out", "temporal", "kfold")
 _BY_SHARES = ("ratio", "temporal", "global_time", "cold_item", "cold_user")
 _COLD = ("cold_item", "cold_user")
 
@@ -95,6 +95,9 @@ def _describe(policy: str, settings: SplitSettings, min_history: int | None) -> 
         described["seed"] = settings.seed
     if policy in _BY_SHARES:
         described |= {"valid_share": settings.valid_share, "test_share": settings.test_share}
+    if policy == "kfold":
+        names = ("folds", "fold", "valid_share")
+        described |= {name: getattr(settings, name) for name in names}
     if policy in _COLD:
         described["warm_share"] = settings.warm_share
     if min_history is not None:
@@ -164,6 +167,15 @@ def _split(
         return policies.split_leave_one_out(
             selection.user,
             _timestamps(selection, store, policy),
+            seed=seed,
+            min_history=min_history,
+        )
+    if policy == "kfold":
+        return policies.split_by_fold(
+            selection.user,
+            n_folds=settings.folds,
+            fold=settings.fold,
+            valid_share=settings.valid_share,
             seed=seed,
             min_history=min_history,
         )

@@ -1,8 +1,8 @@
 """Policies that split reviews into train, valid and test.
 
-Two split the reviews of each user: put them in an order, then hold out the last ones, the very last
-for the test. They differ in the order and in how many are held out, and take users in blocks. The
-others split all reviews: by time, by items, or by users.
+Three split the reviews of each user: put them in an order, then hold out the last ones, the very
+last for the test. They differ in the order and in how many are held out, and take users in blocks.
+The others split all reviews: by time, by items, or by users.
 """
 
 import numpy as np
@@ -75,6 +75,46 @@ def split_leave_one_out(
     n_free = np.maximum(n_reviews - min_history, 0)
     n_held_out, n_test = np.minimum(n_free, 2), np.minimum(n_free, 1)
     return _hold_out_last(user, timestamp, n_reviews, n_held_out, n_test, rng)
+
+
+def split_by_fold(
+    user: np.ndarray,
+    *,
+    n_folds: int,
+    fold: int,
+    valid_share: float,
+    seed: int,
+    min_history: int = 1,
+) -> np.ndarray:
+    """Holds out one of `n_folds` parts of each user's reviews for the test.
+
+    Over all folds of a seed, each review is in the test once, but for those that would leave a user
+    with fewer than `min_history` reviews. Of the rest, a share of the n reviews of a user is for
+    validation, rounded as in `split_by_ratio`.
+
+    Args:
+        user: int `[n]`, rows 0 … n_users − 1, sorted.
+        n_folds: number of parts.
+        fold: which of them, from 0.
+        valid_share: in [0, 1).
+        seed: of the random numbers.
+        min_history: least number of reviews of a user that stay in train.
+
+    Returns:
+        int8 `[n]`, an index into `SPLITS`.
+    """
+    rng = np.random.default_rng(seed)
+    n_reviews = counts(user)
+    # Parts differ in size by one; which of them are larger is drawn for each user.
+    order = np.lexsort((rng.random(len(user)), user))
+    places = np.empty(len(user), np.int64)
+    places[order] = np.arange(len(user)) - np.repeat(np.cumsum(n_reviews) - n_reviews, n_reviews)
+    is_test = (places + rng.integers(n_folds, size=len(n_reviews))[user]) % n_folds == fold
+    n_free = np.maximum(n_reviews - min_history, 0)
+    n_test = np.minimum(counts(user, is_test, len(n_reviews)), n_free)
+    n_valid = np.floor(n_reviews * valid_share + rng.random(len(n_reviews))).astype(np.int64)
+    n_held_out = np.minimum(n_test + n_valid, n_free)
+    return _hold_out_last(user, is_test, n_reviews, n_held_out, n_test, rng)
 
 
 def split_by_global_time(

@@ -10,6 +10,7 @@ from symcere_jax.preparation.split.policies import (
     TEST,
     TRAIN,
     VALID,
+    split_by_fold,
     split_by_global_time,
     split_by_ratio,
     split_cold,
@@ -102,6 +103,28 @@ def test_leave_one_out_holds_out_the_latest(counts):
         if n >= 3:
             expected[-2] = VALID
         assert by_time == expected
+
+
+@given(COUNTS, st.integers(2, 6), st.integers(0, 5), st.integers(0, 3))
+def test_each_review_is_in_the_test_of_one_fold(counts, n_folds, seed, least):
+    user = users_of(counts)
+    splits = np.array(
+        [
+            split_by_fold(
+                user, n_folds=n_folds, fold=fold, valid_share=0.2, seed=seed, min_history=least
+            )
+            for fold in range(n_folds)
+        ]
+    )
+    times = (splits == TEST).sum(axis=0)
+    for u, n in enumerate(counts):
+        sizes = (splits[:, user == u] == TEST).sum(axis=1)
+        if n - -(-n // n_folds) >= least:  # no fold would leave too few
+            assert (times[user == u] == 1).all() and np.ptp(sizes) <= 1
+        assert ((splits[:, user == u] == TRAIN).sum(axis=1) >= min(least, n)).all()
+        for split in splits:
+            n_valid = counts_of_user(split, user, u)[1]
+            assert n_valid <= int(0.2 * n) + 1
 
 
 def test_equal_seeds_give_equal_splits_and_others_differ():
