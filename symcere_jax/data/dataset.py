@@ -166,26 +166,27 @@ class ReviewDataset:
             )
         return rows[matches]
 
-    def is_positive(self, min_rating: float) -> np.ndarray:
-        """Which training interactions are rated high enough to count as positives.
+    def is_positive(self, min_rating: float, split: str = "train") -> np.ndarray:
+        """Which interactions are rated high enough to count as positives.
 
         Args:
             min_rating: the lowest rating of a positive; 0: every interaction is one.
+            split: of the interactions.
 
         Returns:
-            bool `[n_train]`; true where there is no rating.
+            bool `[n]`; true where there is no rating.
 
         Raises:
             DataError: no interaction is left.
         """
         if min_rating <= 0:
-            return np.ones(len(self.train), bool)
-        ratings = self.reviews(["rating"])["rating"].to_numpy()[self.review_rows("train")]
+            return np.ones(len(self.interactions(split)), bool)
+        ratings = self.reviews(["rating"])["rating"].to_numpy()[self.review_rows(split)]
         positive = ~(ratings < min_rating)
         if not positive.any():
             raise DataError(
-                f"--min_rating={min_rating} leaves none of the {len(self.train)} training "
-                f"interactions of {self.folder}: lower it"
+                f"--min_rating={min_rating} leaves none of the {len(positive)} interactions of "
+                f"split {split} of {self.folder}: lower it"
             )
         return positive
 

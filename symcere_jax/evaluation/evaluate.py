@@ -46,17 +46,29 @@ def evaluate(
     split: HeldOutSplit,
     *,
     ks: Sequence[int] = CUTOFFS,
+    min_rating: float = 0.0,
     block_users: int | None = None,
     progress: CountCallback | None = None,
 ) -> Evaluation:
     """Ranks all items for every user with a held-out item, and measures the rankings.
 
     Items that the user is known to have interacted with are never recommended: those of the
-    training split and, for "test", of the validation split too. The arguments are those of `top_k`.
+    training split and, for "test", of the validation split too.
+
+    Args:
+        score_block: as in `top_k`.
+        params: as in `top_k`.
+        dataset: the prepared folder.
+        split: whose interactions are to be found.
+        ks: cut-offs of the metrics.
+        min_rating: a held-out interaction of a lower rating is no hit; 0: all are. Users without
+            any hit to find are left out.
+        block_users: as in `top_k`.
+        progress: as in `top_k`.
 
     Raises:
         ValueError: `split` or a cut-off is out of range.
-        DataError: the split has no interactions.
+        DataError: the split has no interactions, or none with such a rating.
         SymcereError: `params` holds NaN, or one of the best scores is not finite.
     """
     if split not in _KNOWN_SPLITS:
@@ -67,6 +79,8 @@ def evaluate(
             f"{dataset.folder / schema.pairs_file(split)} has no interactions to evaluate on; "
             f"prepare the data with a larger --{split}_share"
         )
+    if min_rating:
+        held_out = held_out[dataset.is_positive(min_rating, split)]
     relevant = Interactions.from_pairs(held_out, dataset.n_users)
     known = np.concatenate([dataset.interactions(name) for name in _KNOWN_SPLITS[split]])
     seen = Interactions.from_pairs(known, dataset.n_users)

@@ -322,6 +322,6 @@ def test_positives_are_rated_at_least_so_or_not_at_all(folder):
 
 def test_no_positive_at_all_is_refused(dataset):
     n_train = len(dataset.train)
-    message = f"--min_rating=9 leaves none of the {n_train} training interactions of .*: lower it"
+    message = f"--min_rating=9 leaves none of the {n_train} interactions of split train .*lower"
     with pytest.raises(DataError, match=message):
         dataset.is_positive(9)

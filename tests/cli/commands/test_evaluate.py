@@ -96,6 +96,32 @@ def test_the_validation_scores_are_those_of_the_training(trained, run_binary, da
     assert {name.split("@")[1] for name in content if "@" in name} == {"3", "5", "10", "20", "50"}
 
 
+def test_hits_of_a_rating_have_files_of_their_own(trained, run_binary, dataset, tmp_path):
+    workdir = shutil.copytree(trained[1], tmp_path / "run")
+    where = (f"--workdir={workdir}", f"--dataset={dataset.folder}")
+    run = run_binary("evaluate", *where, "--min_rating=4")
+    assert run.status == 0, run.err
+    content = json.loads((workdir / "metrics_test_rated_4.json").read_text())
+    table = dataset.reviews(["user", "item", "split", "rating"])
+    high = {
+        (row["user"], row["item"])
+        for row in table.to_pylist()
+        if row["split"] == "test" and row["rating"] >= 4
+    }
+    assert 0 < len(high) < len(dataset.test)
+    assert content["n_users"] == len({user for user, _ in high})
+    with np.load(workdir / "per_user_test_rated_4.npz") as scores:
+        for user, items, hits in zip(
+            scores["users"], scores["recommended"], scores["recall@10"], strict=True
+        ):
+            wanted = {item for other, item in high if other == user}
+            assert hits == pytest.approx(len(wanted & set(items[:10].tolist())) / len(wanted))
+    run = run_binary("evaluate", *where, "--min_rating=9")
+    assert run.status == 1 and "--min_rating=9.0 leaves none" in run.error
+    run = run_binary("evaluate", *where, "--min_rating=4", "--follow")
+    assert run.status == 1 and "leave out --min_rating" in run.error
+
+
 def test_scores_are_printed_where_they_cannot_be_written(trained, run_binary, dataset, tmp_path):
     workdir = shutil.copytree(trained[1], tmp_path / "run")
     (workdir / "metrics_test.json").unlink(missing_ok=True)

@@ -6,6 +6,12 @@ It needs the checkpoint and the prepared folder, nothing else of the run. Items 
 interacted with in training (for the test also in validation) are not recommended again. Prints a
 table; writes metrics_<split>.json and per_user_<split>.npz into the workdir.
 
+With --min_rating=4 only held-out interactions rated 4 or more are hits, and users without one are
+left out; the scores go to files of their own, metrics_<split>_rated_4.json and so on.
+
+recall@k divides by all R held-out items of a user, map@k (average precision) and ndcg@k by what the
+best ranking could reach: min(k, R) precisions, and the discounts of min(k, R) ranks.
+
 With --follow it watches a run that is being trained, scores each new best checkpoint, on the
 validation split unless told otherwise, and appends a line to follow_<split>.jsonl. It ends when the
 run has ended, or when nobody has gone on with it for --follow_wait seconds; started again, it goes
@@ -28,6 +34,7 @@ from rich.console import Console
 from symcere_jax.cli import startup
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import CUTOFFS, HeldOutSplit, evaluate
 from symcere_jax.evaluation.run_files import write_run_file
 from symcere_jax.evaluation.stored_scores import write_scores
@@ -61,6 +68,9 @@ _KS = flags.DEFINE_multi_integer(
 _RUN_FILE = flags.DEFINE_string(
     "run_file", None, "file to write the rankings to, in the format of TREC (ranx, ir_measures)"
 )
+_MIN_RATING = flags.DEFINE_float(
+    "min_rating", 0.0, "lowest rating of a held-out interaction that is a hit; 0: all are", 0.0
+)
 _COLD_START = flags.DEFINE_bool(
     "cold_start", None, "score new users and items apart; default: where the split is a cold one"
 )
@@ -71,6 +81,8 @@ def main() -> None:
     dataset = ReviewDataset.load(_DATASET.value)
     workdir = Path(_WORKDIR.value)
     split = cast(HeldOutSplit, _SPLIT.value or ("valid" if _FOLLOW.value else "test"))
+    if _FOLLOW.value and _MIN_RATING.value:
+        raise ConfigError("--follow scores all held-out interactions: leave out --min_rating")
     if _FOLLOW.value:
         _follow(workdir, dataset, split)
         return
@@ -83,12 +95,19 @@ def main() -> None:
     step, ks = metadata.progress.best_step, sorted({*CUTOFFS, *_KS.value})
     with counting_bar("user") as show:
         evaluation = evaluate(
-            score_factors, embeddings.factors(), dataset, split, ks=ks, progress=show
+            score_factors,
+            embeddings.factors(),
+            dataset,
+            split,
+            ks=ks,
+            min_rating=_MIN_RATING.value,
+            progress=show,
         )
-    title = f"{dataset.name}, {split}: {len(evaluation.users):,} users"
+    rated = f"_rated_{_MIN_RATING.value:g}" if _MIN_RATING.value else ""
+    title = f"{dataset.name}, {split}{rated}: {len(evaluation.users):,} users"
     Console().print(metrics_table(evaluation.metrics).terminal(title))
     # After the table: it is worth something also where the workdir cannot be written.
-    paths = write_scores(evaluation, workdir, split, dataset, step)
+    paths = write_scores(evaluation, workdir, split + rated, dataset, step)
     if _RUN_FILE.value:
         paths += write_run_file(Path(_RUN_FILE.value), evaluation, dataset, split)
     for path in paths:
