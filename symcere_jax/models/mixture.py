@@ -10,7 +10,7 @@ which is still one inner product: of all their columns side by side.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ POPULARITY = "popularity"
 # Of the squared norm of the items' columns, so that an expert of no weight can still be searched by
 # text, and does not outweigh others in the cosines of items.
 _LEAST_SHARE = 0.05
+_BLOCK_ROWS = 1 << 14  # in float64 at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,15 +49,32 @@ class Share:
 
 def score_spread(embeddings: Embeddings) -> float:
     """The standard deviation of all scores, each less the mean of its user; 0 for no users."""
-    joined = embeddings.joined()
-    users, items, bias = (
-        np.asarray(x, np.float64) for x in (joined.users, joined.items, joined.item_bias)
-    )
-    n_users, n_items = max(len(users), 1), max(len(items), 1)
-    items, bias = items - items.mean(axis=0), bias - bias.mean()
-    squares = np.vdot(users.T @ users / n_users, items.T @ items / n_items)
-    cross = users.sum(axis=0) / n_users @ (items.T @ bias / n_items)
+    users = [np.asarray(x) for x in (embeddings.users, embeddings.user_neighbors) if x is not None]
+    items = [np.asarray(x) for x in (embeddings.items, embeddings.item_neighbors) if x is not None]
+    bias = np.asarray(embeddings.item_bias, np.float64)
+    bias = bias - bias.mean()
+    n_users, n_items = max(len(users[0]), 1), max(len(items[0]), 1)
+    width = sum(x.shape[1] for x in users)
+    user_sum, user_gram = np.zeros(width), np.zeros((width, width))
+    for _, rows in _blocks(users):
+        user_sum += rows.sum(axis=0)
+        user_gram += rows.T @ rows
+    item_mean = sum((rows.sum(axis=0) for _, rows in _blocks(items)), np.zeros(width)) / n_items
+    item_bias, item_gram = np.zeros(width), np.zeros((width, width))
+    for start, rows in _blocks(items):
+        rows -= item_mean
+        item_bias += rows.T @ bias[start : start + len(rows)]
+        item_gram += rows.T @ rows
+    squares = np.vdot(user_gram / n_users, item_gram / n_items)
+    cross = user_sum / n_users @ (item_bias / n_items)
     return float(np.sqrt(max(squares + 2 * cross + (bias**2).mean(), 0.0)))
+
+
+def _blocks(columns: Sequence[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+    """Rows of arrays side by side, some at a time, as float64, and the number of the first."""
+    for start in range(0, len(columns[0]), _BLOCK_ROWS):
+        block = [x[start : start + _BLOCK_ROWS] for x in columns]
+        yield start, np.concatenate(block, axis=1, dtype=np.float64)
 
 
 def column_shares(
@@ -74,7 +92,7 @@ def column_shares(
     norms, sizes = {}, {}
     for name, embeddings in experts.items():
         users, items = (
-            np.sqrt((np.asarray(x, np.float64) ** 2).sum(axis=1).mean())
+            np.sqrt(sum((rows**2).sum() for _, rows in _blocks([np.asarray(x)])) / max(len(x), 1))
             for x in (embeddings.users, embeddings.items)
         )
         if users * items > 0:

@@ -84,8 +84,8 @@ class WordNeighbors:
             history: int `[n]` rows of all items of the user.
             item: row of the item.
         """
-        features = self.features.astype(np.float64)
-        return features[history] @ features[item] / max(len(history), 1)
+        target = self.features[item].astype(np.float64)
+        return self.features[history].astype(np.float64) @ target / max(len(history), 1)
 
     def with_items(self, text: np.ndarray) -> "WordNeighbors":
         """One that knows new items as well, behind the others.

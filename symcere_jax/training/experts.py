@@ -18,7 +18,7 @@ from typing import Any
 
 from symcere_jax.callbacks import ShouldStop
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.errors import CheckpointError
+from symcere_jax.errors import CheckpointError, ConfigError
 from symcere_jax.models import resolve
 from symcere_jax.settings import GRAPH, NEIGHBORS, ResolvedSettings, Settings
 from symcere_jax.training import multiprocess
@@ -77,6 +77,8 @@ def train(
         "observer": observer,
         "should_stop": should_stop,
     }
+    if warm_start is not None and not _has_checkpoints(workdir, resolved):
+        _check_warm_start(Path(warm_start), resolved)
     if len(resolved.expert_names) == 1:
         return train_expert(
             settings, dataset, workdir, resume=resume, warm_start=warm_start, **options
@@ -115,13 +117,35 @@ def trained_experts(settings: ResolvedSettings) -> dict[str, dict[str, Any]]:
     return experts
 
 
+def _has_checkpoints(workdir: Path, settings: ResolvedSettings) -> bool:
+    """Whether a workdir holds a checkpoint of a run, or of one of its experts."""
+    folders = [workdir, *(workdir / EXPERTS_FOLDER / name for name in trained_experts(settings))]
+    return any(Checkpoints(folder).numbers() for folder in folders)
+
+
+def _check_warm_start(warm_start: Path, settings: ResolvedSettings) -> None:
+    """Refuses an earlier run of one expert for a run of several, and the other way round."""
+    checkpoints = Checkpoints(warm_start)
+    is_apart = (warm_start / EXPERTS_FOLDER).is_dir()
+    if not checkpoints.numbers() or is_apart == (len(settings.expert_names) > 1):
+        return
+    metadata = checkpoints.metadata()
+    if metadata.experts and not is_apart:
+        raise ConfigError(
+            f"--warm_start={warm_start} lacks its folder {EXPERTS_FOLDER}: copy all of the run"
+        )
+    raise ConfigError(
+        f"--warm_start={warm_start} is a run of --experts={metadata.settings.experts}, this one of "
+        f"{settings.experts}: give the same --experts"
+    )
+
+
 def _check_workdir(
     workdir: Path, settings: ResolvedSettings, dataset: ReviewDataset, resume: bool
 ) -> None:
     """Refuses a workdir that holds another run, which the runs of the experts cannot see."""
     checkpoints = Checkpoints(workdir)
-    folders = [workdir, *(workdir / EXPERTS_FOLDER / name for name in trained_experts(settings))]
-    if not resume and any(Checkpoints(folder).numbers() for folder in folders):
+    if not resume and _has_checkpoints(workdir, settings):
         raise CheckpointError(
             f"{workdir} already holds a run: resume it with --resume, or choose another --workdir"
         )

@@ -41,12 +41,19 @@ def dense(embeddings):
 
 
 @settings(max_examples=20)
-@given(st.integers(0, 1000), st.integers(0, 4), st.integers(1, 6), st.integers(1, 5))
-def test_the_spread_is_that_of_all_scores(seed, dim, n_users, n_items):
-    embeddings = draw(seed, dim, n_users, n_items)
+@given(
+    st.integers(0, 1000), st.integers(0, 4), st.integers(1, 6), st.integers(1, 5), st.integers(1, 7)
+)
+def test_the_spread_is_that_of_all_scores(seed, dim, n_users, n_items, block):
+    rng = np.random.default_rng(seed)
+    near = {"user_neighbors": rng.normal(size=(n_users, 2)),
+            "item_neighbors": rng.normal(size=(n_items, 2))}  # fmt: skip
+    embeddings = draw(seed, dim, n_users, n_items, **near if seed % 2 else {})
     scores = dense(embeddings)
     expected = (scores - scores.mean(axis=1, keepdims=True)).std()
-    assert score_spread(embeddings) == pytest.approx(expected, abs=1e-5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("symcere_jax.models.mixture._BLOCK_ROWS", block)
+        assert score_spread(embeddings) == pytest.approx(expected, abs=1e-5)
 
 
 def test_scores_of_a_mixture_are_the_weighted_sum():

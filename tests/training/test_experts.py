@@ -133,6 +133,18 @@ def test_more_epochs_change_the_whole_at_the_end(run, dataset, tmp_path):
     assert load_model(workdir, dataset).metadata.settings.epochs == 4
 
 
+def test_a_warm_start_from_another_number_of_experts_is_one_line(run, dataset, tmp_path):
+    single = SETTINGS.replace(experts="aligned")
+    with pytest.raises(ConfigError, match="experts=graph,aligned,neighbors, this one of aligned"):
+        train(single, dataset, tmp_path / "one", warm_start=run[0])
+    shutil.copytree(run[0] / "experts" / "aligned", tmp_path / "aligned")
+    with pytest.raises(ConfigError, match="experts=aligned, this one of graph,aligned"):
+        train(SETTINGS, dataset, tmp_path / "several", warm_start=tmp_path / "aligned")
+    shutil.copytree(run[0] / "checkpoints", tmp_path / "part" / "checkpoints")
+    with pytest.raises(ConfigError, match="lacks its folder experts: copy all"):
+        train(SETTINGS, dataset, tmp_path / "several", warm_start=tmp_path / "part")
+
+
 def test_the_checkpoints_alone_are_the_model(run, dataset, tmp_path):
     shutil.copytree(run[0] / "checkpoints", tmp_path / "checkpoints")
     whole, copy = load_model(run[0], dataset), load_model(tmp_path, dataset)
