@@ -193,5 +193,6 @@ def programs(room: Path) -> dict[str, Program]:
         ],
         digest_folder,
         frozenset({"all.csv"}),
+        is_done=lambda folder: {path.name for path in folder.iterdir()} == {"all.csv"},
     )
     return {program.name: program for program in (prepare, encode, train, recommend)}
