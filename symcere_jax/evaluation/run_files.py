@@ -12,7 +12,12 @@ from symcere_jax.files import replacing
 
 
 def write_run_file(
-    path: Path, evaluation: Evaluation, dataset: ReviewDataset, split: str
+    path: Path,
+    evaluation: Evaluation,
+    dataset: ReviewDataset,
+    split: str,
+    *,
+    min_rating: float = 0.0,
 ) -> list[Path]:
     """Writes the best items of each user, and beside them what is relevant.
 
@@ -24,6 +29,7 @@ def write_run_file(
         evaluation: of a model on the split.
         dataset: the prepared folder.
         split: "valid" or "test".
+        min_rating: as in the evaluation.
 
     Returns:
         The paths of both files.
@@ -42,7 +48,8 @@ def write_run_file(
         f"{user} Q0 {item} {rank + 1} {1 / (rank + 1):.6f} symcere\n"
         for user, item, rank in zip(users[evaluation.users[places]], shown, ranks, strict=True)
     )
-    held_out = Interactions.from_pairs(dataset.interactions(split), dataset.n_users)
+    pairs = dataset.interactions(split)[dataset.is_positive(min_rating, split)]
+    held_out = Interactions.from_pairs(pairs, dataset.n_users)
     owners, relevant = held_out.flat(evaluation.users)
     qrels = (
         f"{user} 0 {item} 1\n"

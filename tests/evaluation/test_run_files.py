@@ -20,14 +20,18 @@ MEASURES = {
 }
 
 
-@pytest.fixture(scope="module")
-def evaluation(dataset):
+def evaluated(dataset, **options):
     scores = np.random.default_rng(0).normal(size=(dataset.n_users, dataset.n_items))
-    return evaluate(lambda s, users: s[users], scores.astype(np.float32), dataset, "test")
+    scores = scores.astype(np.float32)
+    return evaluate(lambda s, users: s[users], scores, dataset, "test", **options)
 
 
-def test_metrics_are_those_of_ir_measures(dataset, evaluation, tmp_path):
-    run, qrels = write_run_file(tmp_path / "test.run", evaluation, dataset, "test")
+@pytest.mark.parametrize("min_rating", [0.0, 4.0])
+def test_metrics_are_those_of_ir_measures(dataset, tmp_path, min_rating):
+    evaluation = evaluated(dataset, min_rating=min_rating)
+    run, qrels = write_run_file(
+        tmp_path / "test.run", evaluation, dataset, "test", min_rating=min_rating
+    )
     found = ir_measures.calc_aggregate(
         MEASURES.values(),
         list(ir_measures.read_trec_qrels(str(qrels))),
@@ -35,10 +39,12 @@ def test_metrics_are_those_of_ir_measures(dataset, evaluation, tmp_path):
     )
     for name, measure in MEASURES.items():
         assert found[measure] == pytest.approx(evaluation.metrics[name], abs=1e-4), name
-    assert len(qrels.read_text().splitlines()) == len(dataset.test)
+    n_relevant = len(qrels.read_text().splitlines())
+    assert n_relevant == len(dataset.test) if not min_rating else n_relevant < len(dataset.test)
 
 
-def test_ids_with_white_space_are_refused(dataset, evaluation, tmp_path, monkeypatch):
+def test_ids_with_white_space_are_refused(dataset, tmp_path, monkeypatch):
+    evaluation = evaluated(dataset)
     ids = dataset.item_ids().astype(object)
     ids[3] = "two words"
     monkeypatch.setattr(type(dataset), "item_ids", lambda self: ids)

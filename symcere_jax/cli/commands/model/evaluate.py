@@ -109,7 +109,9 @@ def main() -> None:
     # After the table: it is worth something also where the workdir cannot be written.
     paths = write_scores(evaluation, workdir, split + rated, dataset, step)
     if _RUN_FILE.value:
-        paths += write_run_file(Path(_RUN_FILE.value), evaluation, dataset, split)
+        paths += write_run_file(
+            Path(_RUN_FILE.value), evaluation, dataset, split, min_rating=_MIN_RATING.value
+        )
     for path in paths:
         print(path)
     if cold_start is not None:
