@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow.compute as pc
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from symcere_jax.arrays import unit_rows
 from symcere_jax.baselines.scorer import Scorer
@@ -52,6 +51,8 @@ def fit_tfidf_knn(dataset: ReviewDataset, settings: TfidfKnnSettings, seed: int)
     Raises:
         DataError: the training reviews share no words.
     """
+    from sklearn.feature_extraction.text import TfidfVectorizer  # slow to import
+
     vectorizer = TfidfVectorizer(
         sublinear_tf=True,
         ngram_range=(1, settings.words),

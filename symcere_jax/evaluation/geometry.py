@@ -1,7 +1,6 @@
 """Geometry of embeddings: alignment and uniformity on the unit sphere, norms and popularity."""
 
 import numpy as np
-from scipy import stats
 
 from symcere_jax.arrays import unit_rows
 
@@ -90,4 +89,6 @@ def norm_popularity_correlation(embeddings: np.ndarray, counts: np.ndarray) -> f
     norms = np.linalg.norm(np.asarray(embeddings, np.float64), axis=1)
     if np.ptp(norms) <= EQUAL_NORMS * norms.max() or np.ptp(counts) == 0:
         return float("nan")
+    from scipy import stats  # slow to import
+
     return float(stats.spearmanr(norms, counts).statistic)

@@ -8,7 +8,6 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 _BATCH_VALUES = 2**17  # resampled values held at once: what fits a cache is fastest
 
@@ -67,6 +66,8 @@ def bootstrap_interval(
 
     batch, rng = max(1, _BATCH_VALUES // n_users), np.random.default_rng(seed)
     options = {"n_resamples": n_resamples, "batch": batch, "method": "percentile", "rng": rng}
+    from scipy import stats  # slow to import
+
     interval = stats.bootstrap(
         (np.arange(n_users),), means, vectorized=True, **options
     ).confidence_interval
@@ -97,6 +98,8 @@ def sign_flip_test(
 
 def wilcoxon_test(differences: np.ndarray) -> float:
     """Two-sided p-value of the signed-rank test over the users that differ; 1 if none does."""
+    from scipy import stats  # slow to import
+
     differing = differences[differences != 0.0]  # zeros would rule out the exact test
     return float(stats.wilcoxon(differing).pvalue) if len(differing) else 1.0
 
@@ -112,7 +115,7 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
 def standard_error(values: np.ndarray) -> float:
     """Standard error of a mean; 0 for one value."""
-    return float(stats.sem(values)) if len(values) > 1 else 0.0
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
 def seed_std(means: Sequence[float] | np.ndarray) -> float | None:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 from threadpoolctl import threadpool_limits
 
 from symcere_jax.fields import SettingsBase, setting
@@ -107,7 +107,7 @@ def explain_words(
     stds, half_widths = np.zeros(len(words)), np.full(len(words), np.nan)
     if n_repeats > 1:
         stds = weights.std(axis=0, ddof=1)
-        half_widths = stats.t.ppf(0.975, n_repeats - 1) * stds / np.sqrt(n_repeats)
+        half_widths = stdtrit(n_repeats - 1, 0.975) * stds / np.sqrt(n_repeats)
     contributions = [
         WordContribution(words[row], *(float(values[row]) for values in (means, stds, half_widths)))
         for row in np.argsort(-np.abs(means), kind="stable")

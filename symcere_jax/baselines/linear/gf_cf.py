@@ -6,7 +6,6 @@ from typing import ClassVar
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
-from sklearn.utils.extmath import randomized_svd
 
 from symcere_jax.baselines.linear.ease import check_catalog
 from symcere_jax.baselines.scorer import (
@@ -51,6 +50,8 @@ def fit_gf_cf(dataset: ReviewDataset, settings: GfCfSettings, seed: int) -> Scor
     scaled = scipy.sparse.diags(1 / user_roots) @ matrix @ scipy.sparse.diags(1 / item_roots)
     weights = (scaled.T @ scaled).toarray()
     factors = min(settings.factors, *matrix.shape)
+    from sklearn.utils.extmath import randomized_svd  # slow to import
+
     _, _, vectors = randomized_svd(scaled, factors, random_state=seed)
     weights += settings.low_pass * (vectors.T / item_roots[:, None]) @ (vectors * item_roots)
     return Scorer(score_item_item, (training_histories(dataset), jnp.asarray(weights, jnp.float32)))

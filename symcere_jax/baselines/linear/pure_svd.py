@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 import scipy.sparse
-from sklearn.utils.extmath import randomized_svd
 
 from symcere_jax.baselines.scorer import Scorer, interaction_matrix
 from symcere_jax.data import ReviewDataset
@@ -32,6 +31,8 @@ def fit_pure_svd(dataset: ReviewDataset, settings: PureSvdSettings, seed: int) -
     """
     matrix = scipy.sparse.csr_matrix(interaction_matrix(dataset))
     factors = min(settings.factors, *matrix.shape)
+    from sklearn.utils.extmath import randomized_svd  # slow to import
+
     _, _, vectors = randomized_svd(matrix, factors, random_state=seed)
     users = matrix @ vectors.T
     return Scorer(score_factors, Factors(jnp.asarray(users), jnp.asarray(vectors.T)))

@@ -8,12 +8,14 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
-import orbax.checkpoint as ocp
 
 from symcere_jax.training.checkpoints.contents import DamagedError
+
+if TYPE_CHECKING:
+    import orbax.checkpoint as ocp
 
 
 def write_arrays(folder: Path, trees: Mapping[str, Any]) -> None:
@@ -22,6 +24,8 @@ def write_arrays(folder: Path, trees: Mapping[str, Any]) -> None:
     Raises:
         OSError, ValueError: they cannot be written; see `reason`.
     """
+    import orbax.checkpoint as ocp  # slow to import
+
     # On a full disk Orbax fails in several threads, which print tracebacks of their own.
     n_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(dict(trees)))
     if shutil.disk_usage(folder.parent).free < n_bytes:
@@ -40,6 +44,8 @@ def write_arrays(folder: Path, trees: Mapping[str, Any]) -> None:
 
 def read_arrays(folder: Path, part: str, like: Any) -> Any:
     """Reads a part of a checkpoint onto the first device, like arrays or shapes."""
+    import orbax.checkpoint as ocp
+
     # The devices that wrote it need not exist here: name the device to read onto.
     device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     abstract = jax.tree.map(
@@ -70,12 +76,14 @@ def _ignore_closed_loop(unraisable: Any) -> None:
 
 
 @contextlib.contextmanager
-def _orbax(folder: Path | None = None) -> Iterator[ocp.Checkpointer]:
+def _orbax(folder: Path | None = None) -> Iterator["ocp.Checkpointer"]:
     """Orbax, silenced.
 
     Args:
         folder: that is read; what goes wrong then is reported as damage of it.
     """
+    import orbax.checkpoint as ocp
+
     # Orbax logs every step of its work as a warning or an error; ours say what matters.
     logger = logging.getLogger("absl")
     level = logger.level
