@@ -26,7 +26,7 @@ class Records:
     A quote that is opened, and not closed before a line that looks like a row, is no quotation. In
     a tab-separated file, where fields are often not quoted, its line is read as it stands, and that
     is noted; elsewhere it is a bad row. The next line begins a record, so no other row is lost.
-    Quotes are taken for escaped by backslashes where that alone makes rows of the right length.
+    Quotes of a record are taken for escaped by backslashes where that alone makes a row of it.
 
     Attributes:
         n_fields: fields of a row, once it is known; records of another number may be among those
@@ -46,20 +46,19 @@ class Records:
         self.n_fields: int | None = None
         self.n_lines = 0
         self._feed = _Feed(lines, self._looks_like_row if quoting is None else lambda line: False)
-        self._feed.unescapes = quoting == "escaped"
         self._line = first
         self._path, self._delimiter, self._quoting, self._bad = path, delimiter, quoting, bad
         self._numeric: set[int] | None = None  # columns that hold nothing but numbers
         self._n_learned_from = 0
-        self._n_literal = self._first_literal = 0
+        self._unusual: dict[str, tuple[int, int]] = {}  # what -> number of records, first line
+        self._escaped = 0  # line of the last record whose quotes are escaped
         csv.field_size_limit(_LONGEST_FIELD)
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         yield from self._parsed() if self._quoting != "none" else self._split()
-        if self._n_literal:
+        for what, (n_rows, first) in self._unusual.items():
             self._bad.note(
-                f"{self._path}: {self._n_literal:,} lines have a quote that encloses no field, and "
-                f"are read as they stand (the first: line {self._first_literal}); {_WAYS}"
+                f"{self._path}: {n_rows:,} rows {what}, the first in line {first}; {_WAYS}"
             )
 
     def _split(self) -> Iterator[tuple[int, list[str]]]:
@@ -78,6 +77,7 @@ class Records:
             reader = reader or csv.reader(feed, delimiter=self._delimiter, strict=True)
             feed.taken = []
             feed.is_cut = False
+            feed.unescapes = self._quoting == "escaped" or self._line == self._escaped
             record, cause = None, ""
             try:
                 record = next(reader, None)
@@ -103,9 +103,9 @@ class Records:
         """
         feed = self._feed
         if self._quoting is None and self._are_escaped(feed.taken):
-            feed.unescapes = True
+            self._escaped = self._line
+            self._count("have quotes escaped by backslashes (--quoting=escaped)")
             feed.give_back(0)
-            self._bad.note(f"{self._path}: quotes are read as escaped by backslashes")
             return None
         # All that follows the open quote was taken for one field.
         is_open = "unexpected end" in cause and not feed.is_cut
@@ -116,8 +116,7 @@ class Records:
             and (not is_open or (len(feed.taken) == 1 and feed.taken[0].endswith("\n")))
         ):
             feed.give_back(1)
-            self._n_literal += 1
-            self._first_literal = self._first_literal or self._line
+            self._count("have a quote that encloses no field, and are read as they stand")
             return literal
         where = f"{self._path}, line {self._line}: quotes"
         if is_open:
@@ -131,6 +130,10 @@ class Records:
             self._bad.add(RowError(message, "quotes"))
             return None
         return record
+
+    def _count(self, what: str) -> None:
+        n_rows, first = self._unusual.get(what, (0, self._line))
+        self._unusual[what] = n_rows + 1, first
 
     def _are_escaped(self, lines: list[str]) -> bool:
         if self.n_fields is None or self._feed.unescapes or '\\"' not in "".join(lines):
