@@ -40,7 +40,8 @@ def random_recommender(n_users: int, n_items: int, dim: int) -> Recommender:
     seen = np.sort(rng.integers(n_items, size=(n_users, 10), dtype=np.int32), axis=1)
     history = Interactions(np.arange(0, 10 * n_users + 1, 10), seen.ravel())
     settings = ResolvedSettings(**training_problem.DEFAULTS, batch_size=1)
-    mixture: Any = SimpleNamespace()  # is for what is new
+    popularity = np.zeros(n_items, np.float32)
+    mixture: Any = SimpleNamespace(popularity=lambda: popularity)  # all else is for what is new
     return Recommender(
         users=IdMap("user", np.array([f"user-{row:07}" for row in range(n_users)], object)),
         items=IdMap("item", np.array([f"item-{row:07}" for row in range(n_items)], object)),
