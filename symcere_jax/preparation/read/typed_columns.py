@@ -84,7 +84,7 @@ def to_strings(array: pa.Array, field: str, where: Where) -> pa.Array:
     elif not (_is_string(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
         raise _type_error(array, field, where, expected)
     strings = array.cast(pa.large_string())
-    return pc.if_else(pc.is_in(strings, value_set=_MISSING[1:]), None, strings)
+    return _null_where(pc.is_in(strings, value_set=_MISSING[1:]), strings)
 
 
 def to_numbers(
@@ -124,8 +124,8 @@ def to_seconds(array: pa.Array, field: str, where: Where, *, unit: str = "s") ->
     if _is_string(array.type):
         texts = _without_blanks(array)
         is_date = pc.match_substring_regex(texts, r"^\d{4}-\d")
-        dates = _iso_to_seconds(pc.if_else(is_date, texts, None), field, where)
-        array = pc.if_else(is_date, None, texts)
+        dates = _iso_to_seconds(_null_where(pc.invert(is_date), texts), field, where)
+        array = _null_where(is_date, texts)
     if not (pa.types.is_integer(array.type) and array.type != pa.uint64()):
         array = _floor(array, field, where)
     numbers = array.cast(pa.int64())
@@ -209,13 +209,18 @@ def _cast(array: pa.Array, kind: pa.DataType, field: str, where: Where, expected
 
 
 def _nan_to_null(numbers: pa.Array) -> pa.Array:
-    return pc.if_else(pc.is_nan(numbers), None, numbers)
+    return _null_where(pc.is_nan(numbers), numbers)
 
 
 def _without_blanks(texts: pa.Array) -> pa.Array:
     """Texts without white space around them, null where nothing is in them."""
     texts = pc.utf8_trim_whitespace(texts.cast(pa.large_string()))
-    return pc.if_else(pc.is_in(texts, value_set=_MISSING), None, texts)
+    return _null_where(pc.is_in(texts, value_set=_MISSING), texts)
+
+
+def _null_where(mask: pa.Array, array: pa.Array) -> pa.Array:
+    # Arrow 18 has broken offsets in what if_else makes of strings that are part of an array.
+    return pc.replace_with_mask(array, mask, pa.scalar(None, array.type))
 
 
 def _is_string(kind: pa.DataType) -> bool:

@@ -109,7 +109,11 @@ def _found_delimiter(
     """The separator that most of the wanted names have between them, or that has most fields."""
 
     def fit(separator: str) -> tuple[int, bool, int]:
-        names = _names(next(csv.reader([line], delimiter=separator), []))
+        try:
+            fields = next(csv.reader([line], delimiter=separator), [])
+        except csv.Error:  # is said when the file is read
+            fields = line.split(separator)
+        names = _names(fields)
         n_found = len(set(wanted) & set(names))
         return n_found, separator == delimiter and len(names) > 1, len(names)
 

@@ -219,6 +219,13 @@ def test_one_column_is_no_table(tmp_path):
         read(path)
 
 
+def test_line_ends_of_old_macs(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text(joined(ROWS, ",", "\r"), newline="")
+    with pytest.raises(DataError, match=r"line 1: .*new-line"):
+        read(path)
+
+
 def test_a_file_cut_off_within_quotes(tmp_path):
     buffer = io.StringIO()
     csv.writer(buffer, delimiter="\t").writerows([FIELDS, *with_texts({39: "a\nb\nc"})])
