@@ -72,7 +72,7 @@ def to_strings(array: pa.Array, field: str, where: Where) -> pa.Array:
     kind = array.type
     expected = "a string or a whole number"
     if pa.types.is_floating(kind):
-        array = _nan_to_null(array)
+        array = _nan_to_null(array.cast(pa.float64()))
         inexact = pc.greater_equal(pc.abs(array), _INEXACT)
         row = pc.index(inexact, True).as_py()
         if row >= 0:
