@@ -23,8 +23,9 @@ them. Frames go out as they came in: pandas, polars or pyarrow.
 True
 """
 
+from symcere_jax.api.cross_validation import cross_validate
 from symcere_jax.api.hub import from_hub, push_to_hub
 from symcere_jax.api.model import Model, load
-from symcere_jax.api.steps import cross_validate, fit, prepare
+from symcere_jax.api.steps import fit, prepare
 
 __all__ = ["Model", "cross_validate", "fit", "from_hub", "load", "prepare", "push_to_hub"]

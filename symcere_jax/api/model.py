@@ -9,17 +9,18 @@ import numpy as np
 import pyarrow as pa
 
 from symcere_jax.api.frames import frame_kind, from_arrow
+from symcere_jax.api.python_words import python_errors
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import HeldOutSplit
 from symcere_jax.evaluation.stored_scores import stored_metrics
 from symcere_jax.recommend import Explanation, NewUser, Recommender
-from symcere_jax.recommend.model_folder import read_content, save_model
+from symcere_jax.recommend.model_folder import is_model_folder, read_content, save_model
 from symcere_jax.recommend.recommender import Ranking
 from symcere_jax.study.scoring import score_run
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Model:
     """A trained model.
 
@@ -43,17 +44,27 @@ class Model:
         frames = data.manifest.source["options"].get("frames") or frame_kind()
         return cls(Recommender.load(workdir, data), frames, data, Path(workdir))
 
+    def __repr__(self) -> str:
+        """What it is, in a line."""
+        model = self.recommender
+        size = f"{len(model.users):,} users, {len(model.items):,} items"
+        scores = self.scores
+        score = f", test ndcg@10 {scores['test ndcg@10']:.4f}" if "test ndcg@10" in scores else ""
+        return f"Model({model.metadata.dataset}: {size}{score})"
+
     @property
     def scores(self) -> Mapping[str, float]:
         """What was measured, such as `"test ndcg@10"`; empty before `evaluate`."""
         return stored_metrics(self.workdir) if self.workdir else self.stored_scores
 
-    def evaluate(self, split: str = "test", *, ks: Sequence[int] = (5, 10, 20, 50)) -> dict:
+    def evaluate(
+        self, split: str = "test", *, ks: int | Sequence[int] = (5, 10, 20, 50)
+    ) -> dict[str, float]:
         """Metrics by full ranking, such as `"ndcg@10"`; they are kept with the run.
 
         Args:
             split: "valid" or "test".
-            ks: cut-offs.
+            ks: one cut-off, or several.
 
         Raises:
             ConfigError: the model has no held-out reviews with it, as a model folder has not.
@@ -64,7 +75,11 @@ class Model:
                 "a model folder has no held-out reviews: load the run with its data, "
                 "load(workdir, data); `scores` has what was measured before"
             )
-        evaluation, _, _ = score_run(self.workdir, self.data, cast(HeldOutSplit, split), ks=ks)
+        cutoffs = [ks] if isinstance(ks, int) else ks
+        with python_errors():
+            evaluation, *_ = score_run(
+                self.workdir, self.data, cast(HeldOutSplit, split), ks=cutoffs
+            )
         return dict(evaluation.metrics)
 
     def recommend(
@@ -98,18 +113,23 @@ class Model:
 
     def recommend_new(
         self,
-        items: Iterable[str | int] = (),
-        texts: Sequence[str] = (),
+        items: Iterable[str | int] | None = None,
+        texts: Sequence[str] | None = None,
         k: int = 10,
     ) -> Any:
         """The best items for somebody new, without training: a frame of item_id, rank, score.
+
+        Somebody of whom nothing is known, and no word is understood, gets popular items.
 
         Args:
             items: ids of items that they like.
             texts: reviews that they wrote, or other words on what they like.
             k: number of items.
         """
-        user = NewUser([*map(str, items)], texts)
+        for name, given in (("items", items), ("texts", texts)):
+            if isinstance(given, str):
+                raise TypeError(f"{name} must be a list, as [{given!r}]")
+        user = NewUser([*map(str, items or ())], texts or ())
         return self._rankings({}, self.recommender.recommend_new([user], k))
 
     def similar_items(self, items: Iterable[str | int], k: int = 10) -> Any:
@@ -153,7 +173,8 @@ class Model:
 
     def _rankings(self, columns: dict[str, pa.Array], rankings: Sequence[Ranking]) -> Any:
         rows = self.recommender.items.rows(item for ranking in rankings for item, _ in ranking)
-        ranks = np.concatenate([np.arange(len(ranking)) for ranking in rankings])
+        lengths = [len(ranking) for ranking in rankings]
+        ranks = np.concatenate([np.zeros(0, int), *map(np.arange, lengths)])
         scores = np.array([score for ranking in rankings for _, score in ranking], np.float32)
         return self._frame(columns, rows, ranks, scores)
 
@@ -171,7 +192,7 @@ class Model:
         return from_arrow(pa.table(columns), self.frames)
 
 
-def load(path: str | Path, data: ReviewDataset | str | Path | None = None) -> "Model":
+def load(path: str | Path, data: ReviewDataset | str | Path | None = None) -> Model:
     """Loads a model.
 
     Args:
@@ -179,10 +200,31 @@ def load(path: str | Path, data: ReviewDataset | str | Path | None = None) -> "M
         data: the prepared folder that the run was trained on; None for a model folder.
 
     Raises:
+        ConfigError: the folder of a run is given without its data.
         DataError: a folder is missing or damaged.
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
     """
-    if data is None:
-        return Model(Recommender.load(path), stored_scores=read_content(path)["scores"])
-    dataset = data if isinstance(data, ReviewDataset) else ReviewDataset.load(data)
-    return Model.of_run(path, dataset)
+    if data is not None:
+        with python_errors():
+            return Model.of_run(path, open_data(data))
+    if not is_model_folder(path) and (Path(path) / "checkpoints").exists():
+        raise ConfigError(
+            f"{path} is a training run: load it with its data, load({str(path)!r}, data)"
+        )
+    return Model(Recommender.load(path), stored_scores=read_content(path)["scores"])
+
+
+def open_data(data: ReviewDataset | str | Path) -> ReviewDataset:
+    """A prepared folder, opened.
+
+    Raises:
+        DataError: it is missing or damaged.
+        TypeError: that is no prepared folder.
+    """
+    if isinstance(data, ReviewDataset):
+        return data
+    if isinstance(data, str | Path):
+        return ReviewDataset.load(data)
+    raise TypeError(
+        f"a prepared folder is expected, not a {type(data).__name__}: `prepare` makes one"
+    )

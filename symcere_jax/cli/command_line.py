@@ -17,7 +17,10 @@ def show_help_of(main: Callable[[], None]) -> None:
     absl takes both from the script that runs, which is a stub. Flags that commands share are
     defined in other modules of this package.
     """
-    sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
+    text = sys.modules[main.__module__].__doc__ or ""
+    if sys.argv[0].startswith("symcere "):  # where there need be no checkout
+        text = re.sub(r"python (?:launch|data_prep)/(\w+)\.py", r"symcere \1", text)
+    sys.modules["__main__"].__doc__ = text
     for name, defined in flags.FLAGS.flags_by_module_dict().items():
         if name in (main.__module__, sys.argv[0]) or name.startswith("symcere_jax.cli."):
             for flag in defined:

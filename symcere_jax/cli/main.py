@@ -6,6 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 
+from symcere_jax import __version__
 from symcere_jax.cli import commands
 
 _TITLES = {"data": "data", "model": "models", "study": "experiments", "insight": "insight"}
@@ -20,6 +21,9 @@ def run() -> None:
     name, *arguments = sys.argv[1:] or ["--help"]
     if name in ("help", "-h", "--help", "-help", "--helpfull"):
         print(_overview())
+        sys.exit(0)
+    if name in ("version", "--version"):
+        print(f"symcere_jax {__version__}")
         sys.exit(0)
     known = [command for group in commands.GROUPS.values() for command in group]
     if name not in known:

@@ -26,7 +26,8 @@ class ProgressBar:
 
     def __init__(self, given: Settings, on_start: Callable[[], None] = lambda: None) -> None:
         self._given, self._on_start = given, on_start
-        self._live = sys.stderr.isatty() or "ipykernel" in sys.modules  # notebooks draw bars, too
+        in_notebook = type(sys.stderr).__module__.startswith("ipykernel")  # which draws bars, too
+        self._live = sys.stderr.isatty() or in_notebook
         self._bar: tqdm | None = None
         self._shown: dict[str, str] = {}
         self._started = False
@@ -48,8 +49,8 @@ class ProgressBar:
         given = self._given.as_dict()
         chosen = [name for name in given if given[name] is None and name != "experts"]
         if chosen:
-            values = (f"--{name}={_short(getattr(settings, name))}" for name in chosen)
-            startup.say(f"chosen from the data: {' '.join(values)}")
+            values = (f"{name}={_short(getattr(settings, name))}" for name in chosen)
+            startup.say(f"chosen from the data: {', '.join(values)}")
         if progress.step:
             startup.say(f"resumed at step {progress.step}")
         startup.say(

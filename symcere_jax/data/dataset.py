@@ -19,7 +19,7 @@ from symcere_jax.data.stored_files import (
 from symcere_jax.errors import DataError
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ReviewDataset:
     """A prepared folder, opened: arrays are memory-mapped, texts are read when asked for.
 
@@ -60,6 +60,12 @@ class ReviewDataset:
         if not len(pairs["train"]):
             raise DataError(f"{folder / schema.pairs_file('train')} has no interactions")
         return cls(folder, manifest, **pairs)
+
+    def __repr__(self) -> str:
+        """What it is, in a line."""
+        size = f"{self.n_users:,} users, {self.n_items:,} items"
+        split = ", ".join(f"{name} {n:,}" for name, n in self.manifest.n_interactions.items())
+        return f"ReviewDataset({str(self.folder)!r}: {size}, {split})"
 
     @property
     def name(self) -> str:

@@ -47,7 +47,7 @@ class IdMap:
             UnknownIdError: an id is unknown; the message names the first one.
             TypeError: `names` is a single string, whose letters would be taken for ids.
         """
-        if isinstance(names, str):
+        if isinstance(names, str) or not isinstance(names, Iterable):
             raise TypeError(f"{self.kind} ids must be a list, as [{names!r}]")
         keys = list(map(str, names))
         rows = np.fromiter((self._rows.get(key, -1) for key in keys), np.int64, len(keys))

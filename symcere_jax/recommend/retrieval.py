@@ -157,7 +157,7 @@ class Retriever:
         """`ranking.top_k` in sizes that repeat, so that few requests need a compilation."""
         _check(k)
         n_items = len(items)
-        n_ranks = min(max(_LEAST_RANKS, 1 << (k - 1).bit_length()), n_items)  # a power of two
+        n_ranks = min(max(_LEAST_RANKS, 1 << int(k - 1).bit_length()), n_items)  # a power of two
         size = next((size for size in BLOCK_SIZES if len(rows) <= size), BLOCK_SIZES[-1])
         best, scores, _ = top_k(
             _score_queries,
@@ -208,8 +208,8 @@ class Retriever:
 
 
 def _check(k: int) -> None:
-    if k < 1:
-        raise ValueError(f"k is {k}, must be at least 1")
+    if not isinstance(k, int | np.integer) or k < 1:
+        raise ValueError(f"k is {k!r}, must be a whole number of at least 1")
 
 
 def _has_columns(users: jax.Array | np.ndarray) -> np.ndarray:

@@ -45,6 +45,9 @@ class TextReader:
         for texts in documents:
             if isinstance(texts, str):
                 raise TypeError(f"texts must be lists of strings, as [{texts!r}]")
+            for text in texts:
+                if not isinstance(text, str):
+                    raise TypeError(f"a text must be a string, not {text!r}")
         return self._encoder().encode_documents(documents)
 
     def unknown_words(self, text: str) -> list[str]:

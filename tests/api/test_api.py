@@ -18,7 +18,7 @@ import symcere_jax as sj
 from symcere_jax import api
 from symcere_jax.api import steps
 from symcere_jax.api.frames import frame_kind, from_arrow, to_arrow
-from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.errors import ConfigError, DataError, SymcereError
 from symcere_jax.recommend.ids import UnknownIdError
 from symcere_jax.settings import Settings
 
@@ -30,6 +30,9 @@ QUICK = {
     "user_ranking_weight": 0.0,
     "cross_modal_weight": 0.0,
 }
+
+
+COLUMNS = {"user": "customer", "item": "sku", "text": "body", "progress": False}
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +127,7 @@ def test_scores_are_kept_with_run_and_model(integers, tmp_path):
 
 def test_folds_are_tested_once_each(frame, tmp_path):
     columns = {"user": "customer", "item": "sku", "text": "body", "text_width": 8}
-    options = {"folds": 2, "training": QUICK | {"progress": False}, "progress": False}
+    options = {"folds": 2, "training": QUICK, "progress": False}
     scores = sj.cross_validate(frame, tmp_path / "folds", **columns, **options)
     assert scores["fold"].tolist() == [0, 1] and scores["ndcg@10"].between(0, 1).all()
     tests = []
@@ -135,6 +138,9 @@ def test_folds_are_tested_once_each(frame, tmp_path):
     assert not tests[0] & tests[1] and len(tests[0] | tests[1]) > 0.95 * len(frame)
     again = sj.cross_validate(frame, tmp_path / "folds", **columns, **options)
     assert again.equals(scores)
+    for other, change in ((frame[5:], {}), (frame, {"k_core": 2})):
+        with pytest.raises(ConfigError, match="other data or settings"):
+            sj.cross_validate(other, tmp_path / "folds", **columns, **options, **change)
 
 
 def test_an_explanation_shows_its_sum(integers):
@@ -150,12 +156,53 @@ def test_settings_are_completed_checked_and_stored(integers, frame, tmp_path):
     assert set(Settings().as_dict()) < set(named)
     assert {"k_core", "split", "user"} < set(inspect.signature(sj.prepare).parameters)
     assert integers.recommender.metadata.settings.experts == "aligned"
-    with pytest.raises(ConfigError, match=r"unknown setting: epoch$"):
-        sj.fit(integers.data, tmp_path, epoch=1)
-    with pytest.raises(ConfigError, match="overwrite"):
-        sj.prepare(frame, integers.data.folder, user="customer", item="sku", text="body")
+    help_of_fit = inspect.getdoc(sj.fit)
+    assert all(f"{name} = " in help_of_fit for name in Settings().as_dict())
+    for call, message in (
+        (lambda: sj.fit(integers.data, tmp_path, epoch=1), "did you mean epochs"),
+        (lambda: sj.fit(integers.data, tmp_path, epochs=-1), "epochs is -1"),
+        (lambda: sj.prepare(frame, integers.data.folder, **COLUMNS), "overwrite=True"),
+        (lambda: sj.prepare(frame, tmp_path / "x", **COLUMNS | {"user": "nope"}), "by user$"),
+        (lambda: sj.prepare(frame, tmp_path / "x", **COLUMNS, user_field="x"), "own arguments"),
+        (lambda: sj.cross_validate(frame, tmp_path, folds=1), "at least 2"),
+        (lambda: sj.load(integers.workdir), "load it with its data"),
+    ):
+        with pytest.raises(SymcereError, match=message) as caught:
+            call()
+        assert "--" not in str(caught.value)
     with pytest.raises(UnknownIdError, match="nobody"):
         integers.recommend(["nobody"])
+
+
+def test_what_is_no_list_no_number_and_no_folder_is_said(integers, frame, tmp_path):
+    assert integers.recommend(["anna"], k=np.int64(2)).height == 2
+    assert integers.similar_items([]).is_empty()
+    popular = integers.recommend_new(items=None, texts=None, k=2)
+    assert popular.equals(integers.recommend_new(k=2))
+    for call, message in (
+        (lambda: integers.recommend("anna"), "list"),
+        (lambda: integers.recommend(3), "list"),
+        (lambda: integers.recommend_new(items="3"), "list"),
+        (lambda: integers.recommend_new(texts="pool"), "list"),
+        (lambda: integers.recommend_new(texts=[None]), "string"),
+        (lambda: integers.search(3), "string"),
+        (lambda: integers.recommend(["anna"], k=2.5), "whole number"),
+        (lambda: integers.recommend(["anna"], k=0), "whole number"),
+        (lambda: sj.fit(frame, tmp_path / "run"), "`prepare` makes one"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            call()
+
+
+def test_it_says_what_it_is_in_a_line(integers, tmp_path):
+    integers.evaluate("test", ks=10)
+    assert re.fullmatch(r"Model\(data: \d+ users, \d+ items, test ndcg@10 0\.\d+\)", repr(integers))
+    assert "\n" not in repr(integers.data) and len(repr(integers.data)) < 200
+
+
+def test_fewer_epochs_than_a_run_has_are_noted(integers):
+    with pytest.warns(UserWarning, match="choose another folder"):
+        sj.fit(integers.data, integers.workdir, progress=False, **QUICK | {"epochs": 0})
 
 
 def test_an_interrupt_resumes(integers, tmp_path, monkeypatch):

@@ -112,6 +112,7 @@ def test_a_service_answers_from_it_alone(mixed, folder):
             ("explain", {"user": "user-000", "item": "item-03"}),
         ):
             assert client.post(f"/{path}", json=body).status_code == 200, path
+        assert client.post("/similar", json={"items": [7]}).status_code == 404  # as "7" is
         for path in ("health", "examples", "metrics"):
             assert client.get(f"/{path}").status_code == 200, path
 

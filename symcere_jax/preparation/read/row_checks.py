@@ -55,7 +55,7 @@ def _problems(block: RawBlock, settings: PrepareSettings) -> Iterator[_Problem]:
     table = block.table
     for column in ("user_id", "item_id"):
         blank = pc.equal(pc.utf8_trim_whitespace(table[column]), "").fill_null(True)
-        text = f"no {block.field(column)}; every review needs a user and an item"
+        text = f"no {block.field(column)}; --on_bad_row=skip leaves such rows out"
         yield blank.to_numpy(), f"no {column}", lambda row, text=text: text  # type: ignore[misc]
     rating = table["rating"]
     yield (

@@ -1,14 +1,19 @@
 """What requests may contain, and what answers contain."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
 
 MAX_K = 1000
 MAX_IDS = 1000
 MAX_LETTERS = 20_000
 
-Id = Annotated[str, Field(min_length=1, max_length=1000)]
+if TYPE_CHECKING:
+    Id = str
+else:  # where the data has whole numbers as ids, JSON may have them, too
+    Id = Annotated[
+        Annotated[str, Field(min_length=1, max_length=1000)] | StrictInt, AfterValidator(str)
+    ]
 Ids = Annotated[list[Id], Field(max_length=MAX_IDS)]
 Text = Annotated[str, Field(max_length=MAX_LETTERS)]
 Texts = Annotated[list[Text], Field(max_length=100)]

@@ -42,7 +42,7 @@ def test_a_run_says_how_it_goes_and_ends(trained, dataset):
         f"--dataset={dataset.folder} --split=test"
     )
     chosen, first, *epochs = run.err.splitlines()
-    assert "--temperature=0.1" in chosen
+    assert "temperature=0.1" in chosen
     assert first == "at most 60 epochs of 3 steps of 256 interactions"
     assert len(epochs) == len(records) == 61
     assert epochs[-1].startswith(f"epoch  60  loss {records[-1]['loss']:.4f}  valid ndcg@10 ")
