@@ -6,7 +6,6 @@ import importlib
 import sys
 from pathlib import Path
 
-from symcere_jax import __version__
 from symcere_jax.cli import commands
 
 _TITLES = {"data": "data", "model": "models", "study": "experiments", "insight": "insight"}
@@ -23,7 +22,7 @@ def run() -> None:
         print(_overview())
         sys.exit(0)
     if name in ("version", "--version"):
-        print(f"symcere_jax {__version__}")
+        print(f"symcere_jax {importlib.import_module('symcere_jax').__version__}")
         sys.exit(0)
     known = [command for group in commands.GROUPS.values() for command in group]
     if name not in known:
