@@ -3,11 +3,12 @@
 import dataclasses
 import re
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from symcere_jax.errors import ConfigError
 from symcere_jax.fields import SettingsBase, setting
 from symcere_jax.preparation.encode.text_settings import TextSettings
+from symcere_jax.preparation.split.split_settings import SplitSettings
 
 SourceName = Literal[
     "amazon_2014",
@@ -20,17 +21,6 @@ SourceName = Literal[
     "tripadvisor_lara",
     "yelp",
 ]
-SplitPolicy = Literal[
-    "ratio",
-    "leave_one_out",
-    "temporal",
-    "global_time",
-    "cold_item",
-    "cold_user",
-    "kfold",
-    "predefined",
-]
-SPLIT_POLICIES = get_args(SplitPolicy)
 
 _UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _LEAST_MEMORY = 512 * 2**20
@@ -85,57 +75,6 @@ class CleaningSettings(SettingsBase):
         if low >= high:
             raise ConfigError(
                 f"--min_valid_rating={low} must be below --max_valid_rating={high}; give both"
-            )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SplitSettings(SettingsBase):
-    """How reviews are split into train, valid and test."""
-
-    split: SplitPolicy | None = setting(
-        None, "How to split; default: predefined where rows carry a split, otherwise ratio."
-    )
-    valid_share: float = setting(
-        0.1,
-        "Share for validation: of each user's reviews, of the time line, of items or of users.",
-        minimum=0,
-        below=1,
-    )
-    test_share: float = setting(0.2, "Share for the test, of the same.", minimum=0, below=1)
-    folds: int = setting(
-        5,
-        "With --split=kfold: parts of each user's reviews, each of which is once the test.",
-        minimum=2,
-    )
-    fold: int = setting(0, "With --split=kfold: the part that is the test, from 0.", minimum=0)
-    warm_share: float = setting(
-        0.1,
-        "With --split=cold_item or cold_user: share of each user's other reviews that is held out "
-        "for validation, and the same for the test. Training needs some to choose the epoch by.",
-        minimum=0,
-        below=0.5,
-    )
-    min_history: int | None = setting(
-        None,
-        "Hold out reviews only of users with that many training reviews; default: 1 where each "
-        "user's reviews are split, otherwise 0.",
-        minimum=0,
-    )
-    seed: int = setting(0, "Seed of everything random.", minimum=0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.valid_share + self.test_share >= 1:
-            raise ConfigError(
-                f"--valid_share={self.valid_share} and --test_share={self.test_share} leave "
-                "nothing to train on: their sum must be below 1"
-            )
-        if self.fold >= self.folds:
-            raise ConfigError(f"--fold={self.fold} must be below --folds={self.folds}")
-        if self.split == "cold_user" and self.min_history:
-            raise ConfigError(
-                f"--min_history={self.min_history} would leave nothing of --split=cold_user, whose "
-                "held-out users have no training review"
             )
 
 

@@ -21,6 +21,13 @@ from symcere_jax.preparation.sources import SOURCES
         ({"test_share": float("nan")}, "--test_share is nan"),
         ({"valid_share": 0.5, "test_share": 0.5}, "their sum must be below 1"),
         ({"min_valid_rating": 6.0}, "--min_valid_rating=6.0 must be below --max_valid_rating=5.0"),
+        ({"valid_from": "2018-07-01"}, "give --valid_from and --test_from together"),
+        ({"valid_from": "July", "test_from": "2019-01-01", "split": "global_time"}, "is 'July'"),
+        (
+            {"valid_from": "2019-07-01", "test_from": "2019-01-01", "split": "global_time"},
+            "is later than",
+        ),
+        ({"fold": 5}, "--fold=5 must be below --folds=5"),
         ({"split": "random"}, "--split is 'random', must be one of: ratio, leave_one_out"),
         ({"text_encoder": "bert"}, "--text_encoder is 'bert'"),
         ({"input": Path("x.csv")}, "--input is given"),

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.preparation.select.outside import held_out_runs, repeats
-from symcere_jax.preparation.settings import SPLIT_POLICIES
+from symcere_jax.preparation.split.split_settings import SPLIT_POLICIES
 
 _BATCH_ROWS = 1 << 16
 

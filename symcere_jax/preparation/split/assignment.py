@@ -8,9 +8,9 @@ from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.preparation.read.review_store import ReviewStore
 from symcere_jax.preparation.select.k_core import counts
 from symcere_jax.preparation.select.selection import NO_SPLIT, NO_TIME, Selection
-from symcere_jax.preparation.settings import SplitSettings
 from symcere_jax.preparation.split import policies
 from symcere_jax.preparation.split.policies import TRAIN
+from symcere_jax.preparation.split.split_settings import SplitSettings
 
 _BY_USER = ("ratio", "leave_one_out", "temporal", "kfold")
 _BY_SHARES = ("ratio", "temporal", "global_time", "cold_item", "cold_user")
@@ -93,7 +93,9 @@ def _describe(policy: str, settings: SplitSettings, min_history: int | None) -> 
     described: dict[str, Any] = {"policy": policy}
     if policy not in ("predefined", "global_time", "train"):
         described["seed"] = settings.seed
-    if policy in _BY_SHARES:
+    if settings.cuts:
+        described |= {"valid_from": settings.valid_from, "test_from": settings.test_from}
+    elif policy in _BY_SHARES:
         described |= {"valid_share": settings.valid_share, "test_share": settings.test_share}
     if policy == "kfold":
         names = ("folds", "fold", "valid_share")
@@ -162,7 +164,8 @@ def _split(
         )
         return split
     if policy == "global_time":
-        return policies.split_by_global_time(_timestamps(selection, store, policy), **shares)
+        timestamps = _timestamps(selection, store, policy)
+        return policies.split_by_global_time(timestamps, **shares, cuts=settings.cuts)
     if policy == "leave_one_out":
         return policies.split_leave_one_out(
             selection.user,

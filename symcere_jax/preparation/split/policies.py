@@ -118,7 +118,11 @@ def split_by_fold(
 
 
 def split_by_global_time(
-    timestamp: np.ndarray, *, valid_share: float, test_share: float
+    timestamp: np.ndarray,
+    *,
+    valid_share: float,
+    test_share: float,
+    cuts: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """Holds out the end of the time line that all reviews share.
 
@@ -130,10 +134,13 @@ def split_by_global_time(
         timestamp: int64 `[n]`.
         valid_share: in [0, 1).
         test_share: in [0, 1), `valid_share + test_share < 1`.
+        cuts: times from which reviews are for validation and for the test, in place of shares.
 
     Returns:
         int8 `[n]`, an index into `SPLITS`.
     """
+    if cuts is not None:
+        return np.searchsorted(cuts, timestamp, side="right").astype(np.int8)
     latest_first = np.sort(timestamp)[::-1]
     split = np.full(len(timestamp), TRAIN, np.int8)
     for share, code in ((valid_share + test_share, VALID), (test_share, TEST)):

@@ -16,7 +16,8 @@ from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.preparation.check import CHECKS, problems_of
 from symcere_jax.preparation.check.text_leaks import check_text_leaks
 from symcere_jax.preparation.pipeline import prepare
-from symcere_jax.preparation.settings import SPLIT_POLICIES, PrepareSettings
+from symcere_jax.preparation.settings import PrepareSettings
+from symcere_jax.preparation.split.split_settings import SPLIT_POLICIES
 
 CHECK = Path(__file__).parents[3] / "data_prep" / "check.py"
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.read.bad_rows import BadRows
+from symcere_jax.preparation.read.bad_rows import BadRows, RowError
 from symcere_jax.preparation.read.formats import json_lines
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources import SOURCES
@@ -19,6 +19,21 @@ def write(path: Path, *rows: dict) -> Path:
     content = "".join(json.dumps(row) + "\n" for row in rows).encode()
     path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
     return path
+
+
+def test_python_literals_are_read_and_no_code_is_run():
+    lines = [
+        "{'reviewerID': 'u1', 'asin': u'i1', 'overall': 4.0, 'reviewText': \"it's fine\"}",
+        '{"reviewerID": "u2", "asin": "i1", "overall": 3.0, "reviewText": "plain"}',
+        "{u'reviewerID': 'u3', 'asin': 'i2', 'overall': 5, 'reviewText': 'x' + 1}",
+        "{'reviewerID': 'u4', 'asin': __import__('os').getcwd(), 'overall': 5}",
+    ]
+    found = [json_lines.parse_line(line.encode(), "line") for line in lines[:2]]
+    assert [row["reviewerID"] for row in found] == ["u1", "u2"]
+    assert found[0]["reviewText"] == "it's fine"
+    for line in lines[2:]:
+        with pytest.raises(RowError, match="not valid JSON"):
+            json_lines.parse_line(line.encode(), "line")
 
 
 def preparation(source: str, path: Path, **settings) -> PrepareSettings:

@@ -31,6 +31,15 @@ TIMED = [
 ]
 
 
+def test_global_time_from_given_dates(split_rows):
+    dates = {"valid_from": "1970-01-01T00:00:10", "test_from": "1970-01-01T00:00:31+00:00"}
+    stated, split, _ = split_rows(TIMED, split="global_time", **dates)
+    assert stated == {"policy": "global_time"} | dates
+    assert [split["a", item] for item in "xyz"] == [0, 0, 0]
+    assert {split[user, item] for user in "bc" for item in "xyz"} == {1}
+    assert [split["d", item] for item in "xyz"] == [1, 2, 2]
+
+
 def test_global_time_and_a_minimum_history(split_rows):
     stated, split, selection = split_rows(
         TIMED, split="global_time", valid_share=0.25, test_share=0.25

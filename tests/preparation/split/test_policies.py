@@ -190,6 +190,14 @@ def test_global_time_cuts_between_different_times(times, shares):
             assert (part > part.min()).sum() < n * share
 
 
+def test_global_time_at_given_times():
+    time = np.array([9, 10, 11, 19, 20, 21, -5])
+    split = split_by_global_time(time, valid_share=0.1, test_share=0.2, cuts=(10, 20))
+    assert (
+        split.tolist() == [TRAIN, VALID, VALID, VALID, TEST, TEST, TRAIN] and split.dtype == np.int8
+    )
+
+
 def test_global_time_without_ties_is_exact():
     time = np.random.default_rng(0).permutation(1000)
     split = split_by_global_time(time, valid_share=0.1, test_share=0.2)

@@ -2,9 +2,11 @@
 
 Blocks are parsed by Arrow, five times faster than by Python. Where it refuses a block, Python
 parses that block line by line: it names the line that is wrong, and takes what Arrow is too strict
-for, such as an id that is a number in one row and a string in the next.
+for, such as an id that is a number in one row and a string in the next, or Python's literals, as
+which some files of 2014 were printed.
 """
 
+import ast
 import contextlib
 import io
 import json
@@ -24,6 +26,7 @@ from symcere_jax.preparation.read.raw import open_raw, shorten
 _HEAD_BYTES = 1 << 16  # parsed by Python, to learn the types of the fields
 _BLOCK_BYTES = 1 << 23
 _MAX_LINE_BYTES = 1 << 28
+_PYTHON = ("{'", "{u'")  # quotes that JSON does not have
 _FAST_TYPES = (pa.string(), pa.int64(), pa.float64())
 
 
@@ -118,7 +121,8 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
         RowError: it is not UTF-8, or not one whole JSON object.
     """
     try:
-        row = json.loads(line.decode())
+        text = line.decode()
+        row = _literal(text) if text.startswith(_PYTHON) else json.loads(text)
     except UnicodeDecodeError as error:
         raise RowError(
             f"{where}: not UTF-8 ({error.reason}); convert the file to UTF-8", "not UTF-8"
@@ -134,6 +138,14 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
             "not a JSON object",
         )
     return row
+
+
+def _literal(text: str) -> Any:
+    """What a Python literal stands for; no code is run."""
+    try:
+        return ast.literal_eval(text.strip())
+    except (SyntaxError, MemoryError) as error:
+        raise ValueError(f"nor a Python literal: {error}") from None
 
 
 def _fast_schema(block: Block, wanted: Collection[str]) -> pa.Schema | None:
