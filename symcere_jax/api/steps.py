@@ -44,14 +44,14 @@ def prepare(
 
     Args:
         data: a frame that speaks Arrow (pandas, polars, pyarrow, DuckDB, a Hugging Face `Dataset`),
-            or the path of a file or folder, or a list of paths.
+            or the path of a file or folder, or a list of paths; None for generated reviews.
         output: folder to write.
         user: column of user ids; default: user_id.
         item: column of item ids; default: item_id.
         rating: column of ratings; default: rating, if any; "" leaves ratings out.
         text: column of review texts; default: text.
         time: column of times; default: timestamp, if any; "" leaves times out.
-        source: kind of the raw data, for paths.
+        source: kind of the raw data: "table", another one for paths, or "synthetic".
         progress: show the stages on stderr.
         **settings: such as `k_core=5`, `split="temporal"`; all are listed below.
 
@@ -76,7 +76,7 @@ def prepare(
             fields["input"] = Path(data)
         elif isinstance(data, Sequence) and data and all(isinstance(p, str | Path) for p in data):
             fields["input"] = Path(",".join(map(str, data)))
-        else:
+        elif data is not None or source != "synthetic":
             frame = to_arrow(data)
         values = {"source": source, "output": Path(output)} | fields | settings
         return pipeline.prepare(
