@@ -5,7 +5,7 @@ messages, and return an array of the same length.
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -22,10 +22,17 @@ _MISSING = pa.array(["", *MISSING], pa.large_string())
 _BLANK = pa.scalar(" ", pa.large_string())
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_TIME = "a time: a finite number of seconds since 1970, or as 2018-07-07 22:09:11"
+_TIME = "a time: a finite number of seconds since 1970, or as 2018-07-07 22:09:11 or 7.7.2018"
 _ISO = (
     r"^(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d(?::\d\d)?)(?:[.,]\d+)?)?"
     r"\s*(?P<zone>[zZ]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?$"
+)
+# What is replaced in numbers and dates as much of Europe writes them: 4,5 and 11.2.2018.
+_DECIMAL_COMMA = (r"^([+-]?\d+),(\d{1,2})$", r"\1.\2")
+_DAY_FIRST = (
+    (r"^(\d)\.(\d{1,2}\.\d{4})\b", r"0\1.\2"),
+    (r"^(\d\d)\.(\d)\.(\d{4})\b", r"\1.0\2.\3"),
+    (r"^(\d\d)\.(\d\d)\.(\d{4})\b", r"\3-\2-\1"),
 )
 # From here on, a float64 does not hold every whole number.
 _INEXACT = 2.0**53
@@ -98,7 +105,8 @@ def to_numbers(
     array = _plain(array, field, where)
     kind = array.type
     if _is_string(kind):
-        return _cast(_without_blanks(array), pa.float64(), field, where, expected)
+        texts = _replaced(_without_blanks(array), [_DECIMAL_COMMA])
+        return _cast(texts, pa.float64(), field, where, expected)
     numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
     if not any(is_kind(kind) for is_kind in numeric):
         raise _type_error(array, field, where, expected)
@@ -122,7 +130,7 @@ def to_seconds(array: pa.Array, field: str, where: Where, *, unit: str = "s") ->
         return _iso_to_seconds(texts, field, where)
     dates = None
     if _is_string(array.type):
-        texts = _without_blanks(array)
+        texts = _replaced(_without_blanks(array), _DAY_FIRST)
         is_date = pc.match_substring_regex(texts, r"^\d{4}-\d")
         dates = _iso_to_seconds(_null_where(pc.invert(is_date), texts), field, where)
         array = _null_where(is_date, texts)
@@ -216,6 +224,12 @@ def _without_blanks(texts: pa.Array) -> pa.Array:
     """Texts without white space around them, null where nothing is in them."""
     texts = pc.utf8_trim_whitespace(texts.cast(pa.large_string()))
     return _null_where(pc.is_in(texts, value_set=_MISSING), texts)
+
+
+def _replaced(texts: pa.Array, patterns: Iterable[tuple[str, str]]) -> pa.Array:
+    for pattern, replacement in patterns:
+        texts = pc.replace_substring_regex(texts, pattern, replacement)
+    return texts
 
 
 def _null_where(mask: pa.Array, array: pa.Array) -> pa.Array:

@@ -80,6 +80,7 @@ def test_what_is_no_string_is_named(values, row, shown):
         (["5", " 4.5 ", "", None, "1e0", "NaN", "NA"], [5.0, 4.5, None, None, 1.0, None, None]),
         ([4.5, float("nan")], [4.5, None]),
         (["5", 4], [5.0, 4.0]),
+        (["4,5", "-0,25", "5"], [4.5, -0.25, 5.0]),
         ([decimal.Decimal("4.25")], [4.25]),
         ([2**60 + 1], [float(2**60)]),
         ([None], [None]),
@@ -91,7 +92,14 @@ def test_numbers(values, expected):
 
 @pytest.mark.parametrize(
     ("values", "row"),
-    [(["5", "inf", "five"], 2), (["4,5"], 0), ([None, True], 1), ([[1]], 0), ([4.5, True], 1)],
+    [
+        (["5", "inf", "five"], 2),
+        (["1,000"], 0),
+        (["4,5,6"], 0),
+        ([None, True], 1),
+        ([[1]], 0),
+        ([4.5, True], 1),
+    ],
 )
 def test_what_is_no_number_is_named(values, row):
     with pytest.raises(RowError, match=f"file, line {row + 10}: f is .*, expected a"):
@@ -105,6 +113,7 @@ def test_what_is_no_number_is_named(values, row):
         ([1.9, -1.1, float("nan")], [1, -2, None]),
         (["17", "", "17.5"], [17, None, 17]),
         ([2**60 + 1], [2**60 + 1]),
+        (["2.1.1970", "02.1.1970", "2.01.1970 00:00:01"], [86400, 86400, 86401]),
         ([datetime.datetime(1970, 1, 2, 0, 0, 1)], [86401]),
         ([datetime.date(1970, 1, 2)], [86400]),
         ([None], [None]),
@@ -123,6 +132,7 @@ def test_seconds(values, expected):
         (["1", "inf"], 1),
         (["1970-01-02", "May 1"], 1),
         (["01/02/2019"], 0),
+        (["13.13.2019"], 0),
         (["2019-01-01 25:00"], 0),
     ],
 )
