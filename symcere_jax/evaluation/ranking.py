@@ -45,6 +45,7 @@ def top_k(
     relevant: Interactions | None = None,
     ks: Sequence[int] = (),
     block_users: int | None = None,
+    checks_params: bool = True,
     progress: CountCallback | None = None,
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """The k best items of each user, out of all items but those the user has seen.
@@ -65,6 +66,7 @@ def top_k(
         relevant: the items to recommend, at least one for each of `users`; None: no metrics.
         ks: cut-offs of the metrics, up to k.
         block_users: users scored at once on a device; None: `largest_block`.
+        checks_params: look for NaN in `params`, which takes a pass over them.
         progress: called after each block.
 
     Returns:
@@ -102,8 +104,8 @@ def top_k(
     rank = _compiled_ranking(score_block, n_items, k)
     measure = _compiled_metrics(tuple(ks))
     params = jax.device_put(params, NamedSharding(Mesh(devices, "devices"), PartitionSpec()))
-    if _has_nan(params):
-        raise SymcereError(f"the model holds values that are not numbers: {_DIVERGED}")
+    if checks_params:
+        check_numbers(params)
 
     def rank_block(
         block: np.ndarray,
@@ -124,8 +126,12 @@ def top_k(
         blocks += [_blocks(n_relevant, *sizes), _pairs(relevant, users, *sizes, n_items)]
     n_threads = _blocks_at_once(len(devices))
     waiting: collections.deque[tuple[int, Future]] = collections.deque()
+    starts = range(0, len(users), step)
+    if len(starts) == 1:  # threads would take longer to start than the block takes
+        store(0, *rank_block(*(next(each) for each in blocks)))
+        starts, blocks = range(0), [iter(()) for _ in blocks]
     with ThreadPoolExecutor(n_threads) as pool:
-        for start, *block in zip(range(0, len(users), step), *blocks, strict=True):
+        for start, *block in zip(starts, *blocks, strict=True):
             waiting.append((start, pool.submit(rank_block, *block)))
             # The host stores a block and prepares the next while the devices work on others; not
             # the first, by which it is compiled.
@@ -143,6 +149,16 @@ def top_k(
     items, scores, *measured = tables
     columns = [column for table in measured for column in np.ascontiguousarray(table.T)]
     return items, scores, dict(zip(names, columns, strict=True))
+
+
+def check_numbers(params: Any) -> None:
+    """Makes sure that parameters are numbers.
+
+    Raises:
+        SymcereError: they hold NaN.
+    """
+    if _has_nan(params):
+        raise SymcereError(f"the model holds values that are not numbers: {_DIVERGED}")
 
 
 @jax.jit

@@ -71,7 +71,7 @@ def decompose_score(
         n_layers, norm = expert.model.settings.n_layers, expert.user_norms[user]
         if n_layers and norm > 0:
             weights = expert.edge_weights(Interactions.from_rows([history]))
-            scale = mixture.shares[name].users / expert.model.temperature_of(expert.params)
+            scale = mixture.shares[name].users / expert.temperature
             similar = expert.messages[history] @ own_columns
             messages += scale * weights * similar / ((n_layers + 1) * norm)
     if mixture.neighbors is not None and len(history):

@@ -66,6 +66,11 @@ class FoldIn:
         """Width of the embeddings."""
         return self.model.settings.embedding_dim
 
+    @functools.cached_property
+    def temperature(self) -> float:
+        """What the embeddings of users are divided by."""
+        return self.model.temperature_of(self.params)
+
     def edge_weights(self, items: Interactions) -> np.ndarray:
         """Weights `1 / sqrt(n_u · n_i)` of the edges from users to their items, float64 `[n]`.
 
@@ -102,7 +107,7 @@ class FoldIn:
         if own is not None:
             sums += own
         directions, norms = self._directions(sums)
-        return directions / np.float32(self.model.temperature_of(self.params)), norms
+        return directions / np.float32(self.temperature), norms
 
     def own_sums(self, users: np.ndarray, rows: np.ndarray, history: Interactions) -> np.ndarray:
         """What is known of users of the training data besides their items, x_u, float32 `[n, dim]`.

@@ -16,7 +16,7 @@ import numpy as np
 from symcere_jax.arrays import unit_rows
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import Interactions
-from symcere_jax.evaluation.ranking import largest_block, top_k
+from symcere_jax.evaluation.ranking import check_numbers, largest_block, top_k
 from symcere_jax.models import Embeddings
 from symcere_jax.recommend.item_index import ItemIndex
 
@@ -76,7 +76,9 @@ class Retriever:
         if self.index is not None and allowed is None:
             top = self._by_index(self.index, users, rows, seen, k, True, progress)
         else:
-            bias = self.joined.item_bias + self._penalty(allowed)
+            bias = self.joined.item_bias
+            if allowed is not None:
+                bias = bias + self._penalty(allowed)
             top = self._exact(users, self.joined.items, bias, rows, seen, k, progress)
         is_known = self._known_users if users is self.joined.users else _has_columns(users)
         unknown = np.flatnonzero(~is_known[rows])
@@ -136,6 +138,12 @@ class Retriever:
         norms = np.linalg.norm(np.asarray(self.embeddings.items), axis=1)
         return bool((np.abs(norms[norms > 0] - 1) < _UNIT_TOLERANCE).all())
 
+    @functools.cached_property
+    def _holds_numbers(self) -> bool:
+        """True, looked up once for all requests."""
+        check_numbers((self.joined.users, self.joined.items, self.joined.item_bias))
+        return True
+
     def _penalty(self, allowed: np.ndarray | None) -> jax.Array:
         """0 for the items to choose from, −∞ for the others, float32 `[n_items]`."""
         n_items = len(self.embeddings.items)
@@ -167,6 +175,7 @@ class Retriever:
             n_items,
             n_ranks,
             block_users=min(largest_block(n_items), size),
+            checks_params=not self._holds_numbers,
             progress=progress,
         )
         return TopItems(best[:, :k], scores[:, :k])

@@ -119,7 +119,7 @@ BAD_FILES = {
     "infinite.jsonl": (lines(ROW, ROW | {"rating": float("inf")}), "line 2: rating is inf, no num"),
     "high.jsonl": (lines(*[ROW] * 20, "", ROW | {"rating": 6}),
                    "high.jsonl, line 22: rating is 6, must be"),
-    "date.jsonl": (lines(ROW | {"timestamp": "1.5.2019"}), "line 1: timestamp is '1.5.2019', exp"),
+    "date.jsonl": (lines(ROW | {"timestamp": "1/5/2019"}), "line 1: timestamp is '1/5/2019', exp"),
     "split.jsonl": (lines(ROW, ROW | {"split": "hold"}), "split.jsonl, line 2: split is 'hold'"),
     "user.jsonl": (lines(ROW, ROW | {"user_id": None}), "user.jsonl, line 2: no user_id"),
     "item.jsonl": (lines(ROW | {"item_id": " "}), "item.jsonl, line 1: no item_id"),
