@@ -45,7 +45,7 @@ def push_to_hub(
 
 
 def from_hub(repo_id: str, *, revision: str | None = None, token: str | None = None) -> Model:
-    """Downloads a model folder, and loads it.
+    """Downloads a model folder, compares its checksums, and loads it.
 
     Args:
         repo_id: "owner/name" of a model repository.
@@ -53,9 +53,10 @@ def from_hub(repo_id: str, *, revision: str | None = None, token: str | None = N
         token: of the Hub; default: that of `hf auth login`.
 
     Raises:
-        DataError: the repository holds no model folder.
+        DataError: the repository holds no model folder, or a damaged one.
     """
-    return load(huggingface_hub.snapshot_download(repo_id, revision=revision, token=token))
+    folder = huggingface_hub.snapshot_download(repo_id, revision=revision, token=token)
+    return load(folder, checksums=True)
 
 
 def _card(content: dict[str, Any], repo_id: str) -> str:

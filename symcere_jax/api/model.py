@@ -192,12 +192,19 @@ class Model:
         return from_arrow(pa.table(columns), self.frames)
 
 
-def load(path: str | Path, data: ReviewDataset | str | Path | None = None) -> Model:
+def load(
+    path: str | Path,
+    data: ReviewDataset | str | Path | None = None,
+    *,
+    checksums: bool = False,
+) -> Model:
     """Loads a model.
 
     Args:
         path: a model folder, or the folder of a run.
         data: the prepared folder that the run was trained on; None for a model folder.
+        checksums: compare all files of a model folder with their checksums, at about a gigabyte a
+            second; their sizes always are compared.
 
     Raises:
         ConfigError: the folder of a run is given without its data.
@@ -211,7 +218,8 @@ def load(path: str | Path, data: ReviewDataset | str | Path | None = None) -> Mo
         raise ConfigError(
             f"{path} is a training run: load it with its data, load({str(path)!r}, data)"
         )
-    return Model(Recommender.load(path), stored_scores=read_content(path)["scores"])
+    recommender = Recommender.load(path, checksums=checksums)
+    return Model(recommender, stored_scores=read_content(path)["scores"])
 
 
 def open_data(data: ReviewDataset | str | Path) -> ReviewDataset:

@@ -128,18 +128,18 @@ def top_k(
     waiting: collections.deque[tuple[int, Future]] = collections.deque()
     starts = range(0, len(users), step)
     if len(starts) == 1:  # threads would take longer to start than the block takes
-        store(0, *rank_block(*(next(each) for each in blocks)))
-        starts, blocks = range(0), [iter(()) for _ in blocks]
-    with ThreadPoolExecutor(n_threads) as pool:
-        for start, *block in zip(starts, *blocks, strict=True):
-            waiting.append((start, pool.submit(rank_block, *block)))
-            # The host stores a block and prepares the next while the devices work on others; not
-            # the first, by which it is compiled.
-            if start == 0 or len(waiting) > n_threads:
-                first, ranked = waiting.popleft()
+        store(0, *rank_block(*map(next, blocks)))
+    else:
+        with ThreadPoolExecutor(n_threads) as pool:
+            for start, *block in zip(starts, *blocks, strict=True):
+                waiting.append((start, pool.submit(rank_block, *block)))
+                # The host stores a block and prepares the next while the devices work on others;
+                # not the first, by which it is compiled.
+                if start == 0 or len(waiting) > n_threads:
+                    first, ranked = waiting.popleft()
+                    store(first, *ranked.result())
+            for first, ranked in waiting:
                 store(first, *ranked.result())
-        for first, ranked in waiting:
-            store(first, *ranked.result())
     bad = np.flatnonzero(~(scores < np.inf).all(axis=1))
     if len(bad):
         raise SymcereError(

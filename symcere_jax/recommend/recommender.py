@@ -80,6 +80,7 @@ class Recommender:
         dataset: str | Path | ReviewDataset | None = None,
         *,
         index: str = EXACT,
+        checksums: bool = False,
     ) -> "Recommender":
         """Loads a model folder, or the best checkpoint of a training run.
 
@@ -88,6 +89,7 @@ class Recommender:
             dataset: the prepared folder that the run was trained on; None for a model folder.
             index: "exact", or "hnsw" for approximate search in a very large catalog; the index is
                 built now.
+            checksums: compare all files of a model folder with their checksums.
 
         Raises:
             ConfigError: the index is of an unknown kind, or the extra `ann` is not installed.
@@ -95,7 +97,7 @@ class Recommender:
             CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
         """
         if dataset is None:
-            fields = read_model(workdir)
+            fields = read_model(workdir, checksums=checksums)
             return cls(**fields, index=build_index(fields["embeddings"], index))
         if not isinstance(dataset, ReviewDataset):
             dataset = ReviewDataset.load(dataset)

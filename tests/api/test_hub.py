@@ -42,6 +42,11 @@ def test_a_model_goes_there_and_back(hub, trained_run, dataset, tmp_path):
     card = (tmp_path / "me" / "shop" / "README.md").read_text()
     assert f"{model.scores['test ndcg@10']:.4f}" in card
     assert 'sj.from_hub("me/shop")' in card and "| embedding_dim | 12 |" in card
+    damaged = tmp_path / "me" / "shop" / "histories.safetensors"
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:-4] + bytes(4 * [7]))
+    with pytest.raises(DataError, match="checksum"):
+        sj.from_hub("me/shop")
     (tmp_path / "me" / "other").mkdir()
     with pytest.raises(DataError, match="no model folder"):
         sj.from_hub("me/other")

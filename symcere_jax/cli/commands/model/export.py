@@ -2,12 +2,12 @@ r"""Exports a trained model: a folder to deploy, or files for other programs.
 
   python launch/export.py --workdir=runs/shop --dataset=data/shop --output=shop.model
 
-That is a model folder, from which recommend.py and serve.py work by --model, without the reviews.
-A model folder that is there is replaced; a service takes up the new one.
+This writes a model folder, which recommend.py and serve.py take as --model; they then need neither
+the run nor the reviews. An existing model folder is replaced, and a running service loads it.
 
   python launch/export.py --workdir=runs/shop --dataset=data/shop --output=exported --format=arrays
 
-That are the embeddings of users and items as arrays (npz, safetensors) and with their ids
+This writes the embeddings of users and items as arrays (npz, safetensors) and with their ids
 (users.parquet, items.parquet), and the scoring function as StableHLO (score.stablehlo), which JAX
 runs on CPU, GPU and TPU without this package; docs/serving.md shows how.
 """
