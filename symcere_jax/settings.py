@@ -11,7 +11,14 @@ from symcere_jax.fields import SettingsBase, setting
 
 # No text features.
 NONE = "none"
-GRAPH, TEXT, ALIGNED, NEIGHBORS = EXPERTS = ("graph", "text", "aligned", "neighbors")
+GRAPH, TEXT, ALIGNED, NEIGHBORS, TIMES = EXPERTS = (
+    "graph",
+    "text",
+    "aligned",
+    "neighbors",
+    "times",
+)
+COUNTED = (NEIGHBORS, TIMES)  # experts that are not trained
 # Settings that decide what the parameters of a model mean.
 MODEL_SETTINGS = (
     "embedding_dim",
@@ -37,8 +44,9 @@ class Settings(SettingsBase):
         None,
         "models whose scores are added, comma-separated: graph: the graph tower alone; text: the "
         "text tower alone; aligned: both towers, fused, and aligned by the cross-modal loss; "
-        "neighbors: items whose reviews share words, in catalogs of up to 16,384 items; by default "
-        "graph, aligned and neighbors, as far as the data allows",
+        "neighbors: items whose reviews share words, in catalogs of up to 16,384 items; times: "
+        "items that were reviewed in the same periods; by default graph, aligned, neighbors and "
+        "times, as far as the data allows; without text graph",
     )
     graph_seeds: int = setting(
         3, "graph experts of different seeds, whose mean stands beside other experts", minimum=1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from symcere_jax.data import schema
@@ -151,6 +152,15 @@ class ReviewDataset:
             DataError: the file is not readable, lacks a column, or has another number of rows.
         """
         return self._table(schema.REVIEWS, columns, self.manifest.n_reviews)
+
+    def has_times(self) -> bool:
+        """Whether reviews have times, and not all the same.
+
+        Raises:
+            DataError: the reviews are not readable.
+        """
+        times = pc.min_max(self.reviews(["timestamp"])["timestamp"])
+        return times["min"] != times["max"]
 
     def review_rows(self, split: str) -> np.ndarray:
         """Rows of `reviews` of the interactions of a split, int64 `[n]`, in their order.

@@ -2,6 +2,7 @@
 
 from symcere_jax.models.column_shard import Columns
 from symcere_jax.models.defaults import resolve
+from symcere_jax.models.item_neighbors import ItemNeighbors
 from symcere_jax.models.mixture import (
     POPULARITY,
     Mixture,
@@ -21,7 +22,6 @@ from symcere_jax.models.scores import (
     score_factors,
 )
 from symcere_jax.models.symcere import NODE_PARAMS, NodeEmbeddings, SymCERE
-from symcere_jax.models.word_neighbors import WordNeighbors
 
 __all__ = [
     "NODE_PARAMS",
@@ -29,12 +29,12 @@ __all__ = [
     "Columns",
     "Embeddings",
     "Factors",
+    "ItemNeighbors",
     "Mixture",
     "ModelInputs",
     "NodeEmbeddings",
     "Share",
     "SymCERE",
-    "WordNeighbors",
     "column_shares",
     "mix",
     "neighbor_embeddings",

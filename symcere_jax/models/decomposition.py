@@ -74,8 +74,9 @@ def decompose_score(
             scale = mixture.shares[name].users / expert.temperature
             similar = expert.messages[history] @ own_columns
             messages += scale * weights * similar / ((n_layers + 1) * norm)
-    if mixture.neighbors is not None and len(history):
-        neighbors = mixture.shares[NEIGHBORS].weight * mixture.neighbors.shares(history, item)
+    if NEIGHBORS in mixture.neighbors:
+        weight = mixture.shares[NEIGHBORS].weight
+        neighbors = weight * mixture.neighbors[NEIGHBORS].shares(history, item)
     own = score - popularity - float(messages.sum() + neighbors.sum())
     return ScoreParts(score, messages, neighbors, own, popularity)
 

@@ -8,11 +8,13 @@ from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.models.word_neighbors import MAX_ITEMS
 from symcere_jax.settings import (
     ALIGNED,
+    COUNTED,
     EXPERTS,
     GRAPH,
     NEIGHBORS,
     NONE,
     TEXT,
+    TIMES,
     ResolvedSettings,
     Settings,
 )
@@ -78,9 +80,11 @@ def _experts(settings: Settings, dataset: ReviewDataset, *, has_text: bool) -> t
     elif dataset.n_items > MAX_ITEMS:
         limit = f"is for catalogs of up to {MAX_ITEMS:,} items, this one has {dataset.n_items:,}"
         impossible[NEIGHBORS] = limit
+    if not dataset.has_times():
+        impossible[TIMES] = "needs reviews of different times"
     if settings.experts is None:
-        # The aligned expert knows what the text expert does.
-        left_out = {TEXT} if ALIGNED not in impossible else set()
+        # The aligned expert knows what the text expert does; without text, one graph is enough.
+        left_out = {TEXT} if ALIGNED not in impossible else {TIMES}
         return tuple(name for name in EXPERTS if name not in impossible.keys() | left_out)
     names = settings.expert_names
     for name in names:
@@ -90,7 +94,7 @@ def _experts(settings: Settings, dataset: ReviewDataset, *, has_text: bool) -> t
             )
         if name in impossible:
             raise ConfigError(f"--experts={settings.experts}: {name} {impossible[name]}")
-    if set(names) == {NEIGHBORS}:
+    if set(names) <= set(COUNTED):
         raise ConfigError(f"--experts={settings.experts}: name one that is trained, too")
     return tuple(name for name in EXPERTS if name in names)
 

@@ -1,4 +1,4 @@
-"""Experts whose scores are added: a graph expert, one that reads texts, neighbors, popularity.
+"""Experts whose scores are added: trained ones, neighbors, popularity.
 
 Each expert is trained by itself, with a temperature and a loss of its own: under one loss on the
 sum of the scores, what one expert explains, the others do not learn. Their scores are brought to
@@ -18,9 +18,8 @@ import numpy as np
 
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.models.fold_in import FoldIn
+from symcere_jax.models.item_neighbors import ItemNeighbors
 from symcere_jax.models.scores import Embeddings
-from symcere_jax.models.word_neighbors import WordNeighbors
-from symcere_jax.settings import NEIGHBORS
 
 POPULARITY = "popularity"
 # Of the squared norm of the items' columns, so that an expert of no weight can still be searched by
@@ -129,19 +128,19 @@ def mix(experts: Mapping[str, Embeddings], shares: Mapping[str, Share]) -> Embed
     return Embeddings(**columns, item_bias=jnp.stack(biases).sum(axis=0))
 
 
-def neighbor_embeddings(neighbors: WordNeighbors, items: Interactions) -> Embeddings:
+def neighbor_embeddings(neighbors: ItemNeighbors, users: np.ndarray) -> Embeddings:
     """Neighbors as an expert: columns without training.
 
     Args:
         neighbors: the items as neighbors of each other.
-        items: training items of the users.
+        users: float32 `[n_users, r]`, columns of the users.
     """
     n_items = len(neighbors.features)
     return Embeddings(
-        users=jnp.zeros((items.n_users, 0)),
+        users=jnp.zeros((len(users), 0)),
         items=jnp.zeros((n_items, 0)),
         item_bias=jnp.zeros(n_items),
-        user_neighbors=jnp.asarray(neighbors.user_columns(items)),
+        user_neighbors=jnp.asarray(users),
         item_neighbors=jnp.asarray(neighbors.features),
     )
 
@@ -167,12 +166,12 @@ class Mixture:
     Attributes:
         experts: those that are trained, in the order of their columns.
         shares: what the columns of each expert are multiplied by.
-        neighbors: the items as neighbors of each other; None where they do not count.
+        neighbors: the items as neighbors of each other, by expert.
     """
 
     experts: Mapping[str, FoldIn]
     shares: Mapping[str, Share]
-    neighbors: WordNeighbors | None = None
+    neighbors: Mapping[str, ItemNeighbors] = dataclasses.field(default_factory=dict)
 
     def user_rows(
         self,
@@ -194,9 +193,12 @@ class Mixture:
             for name, expert in self.experts.items()
         ]
         rows = {"users": np.concatenate(columns, axis=1)}
-        if self.neighbors is not None:
-            near = self.neighbors.user_columns(items)
-            rows["user_neighbors"] = near * np.float32(self.shares[NEIGHBORS].users)
+        near = [
+            each.user_columns(items) * np.float32(self.shares[name].users)
+            for name, each in self.neighbors.items()
+        ]
+        if near:
+            rows["user_neighbors"] = np.concatenate(near, axis=1)
         return rows
 
     def own_sums(
@@ -237,9 +239,12 @@ class Mixture:
             n_interactions: float `[n]`, how many are assumed of each.
         """
         rows = {"items": self.items(text), "item_bias": self.item_bias(n_interactions)}
-        if self.neighbors is not None:
-            near = self.neighbors.features_of(text)
-            rows["item_neighbors"] = near * np.float32(self.shares[NEIGHBORS].items)
+        near = [
+            each.features_of(text) * np.float32(self.shares[name].items)
+            for name, each in self.neighbors.items()
+        ]
+        if near:
+            rows["item_neighbors"] = np.concatenate(near, axis=1)
         return rows
 
     def popularity(self) -> np.ndarray:
@@ -268,5 +273,5 @@ class Mixture:
                 name: expert.with_items(text, n_interactions)
                 for name, expert in self.experts.items()
             },
-            neighbors=self.neighbors and self.neighbors.with_items(text),
+            neighbors={name: each.with_items(text) for name, each in self.neighbors.items()},
         )

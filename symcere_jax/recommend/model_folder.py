@@ -32,12 +32,12 @@ from symcere_jax.data import Interactions
 from symcere_jax.data.schema import file_entry
 from symcere_jax.data.stored_files import check_sizes, read_table, verify
 from symcere_jax.errors import CheckpointError, ConfigError, DataError, StorageError, SymcereError
-from symcere_jax.models import Embeddings, Mixture, Share, SymCERE, WordNeighbors
+from symcere_jax.models import Embeddings, ItemNeighbors, Mixture, Share, SymCERE
 from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.models.symcere import NODE_PARAMS
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.text_reader import TextReader
-from symcere_jax.settings import NEIGHBORS, ResolvedSettings
+from symcere_jax.settings import COUNTED, ResolvedSettings
 from symcere_jax.text import read_text_encoder, save_text_encoder
 from symcere_jax.training import Metadata
 
@@ -116,8 +116,8 @@ def _write(model: "Recommender", folder: Path, scores: dict[str, float]) -> None
             new_rows[f"{name}/params/{key}"] = np.asarray(value)
         for field in ("messages", "item_degree", "user_norms"):
             new_rows[f"{name}/{field}"] = getattr(expert, field)
-    if model.mixture.neighbors is not None:
-        new_rows |= {f"{NEIGHBORS}/{k}": v for k, v in vars(model.mixture.neighbors).items()}
+    for name, neighbors in model.mixture.neighbors.items():
+        new_rows |= {f"{name}/{field}": x for field, x in vars(neighbors).items() if x is not None}
     for file, arrays in (
         (_EMBEDDINGS, embeddings),
         (_HISTORIES, histories),
@@ -237,7 +237,9 @@ def _read(folder: Path, content: Mapping[str, Any]) -> dict[str, Any]:
         "mixture": Mixture(
             experts=experts,
             shares=shares or dict.fromkeys(experts, Share()),
-            neighbors=WordNeighbors(**new_rows[NEIGHBORS]) if NEIGHBORS in new_rows else None,
+            neighbors={
+                name: ItemNeighbors(**new_rows[name]) for name in COUNTED if name in new_rows
+            },
         ),
         "history": Interactions(**by_row["history"]),
         "seen": Interactions(**by_row["seen"]),

@@ -20,7 +20,7 @@ from symcere_jax.callbacks import ShouldStop
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError
 from symcere_jax.models import resolve
-from symcere_jax.settings import GRAPH, NEIGHBORS, ResolvedSettings, Settings
+from symcere_jax.settings import COUNTED, GRAPH, ResolvedSettings, Settings
 from symcere_jax.training import multiprocess
 from symcere_jax.training.checkpoints import EXPERTS_FOLDER, KEEP, Checkpoints
 from symcere_jax.training.loop import (
@@ -112,7 +112,7 @@ def trained_experts(settings: ResolvedSettings) -> dict[str, dict[str, Any]]:
                 # None of them is one of another run, whose seed differs by a little.
                 seed = (settings.seed + (place << 16)) % 2**32
                 experts[f"{GRAPH}_{place}"] = {"experts": GRAPH, "seed": seed}
-        elif name != NEIGHBORS:
+        elif name not in COUNTED:
             experts[name] = {"experts": name}
     return experts
 

@@ -13,8 +13,8 @@ from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
 from symcere_jax.models import (
     POPULARITY,
     Embeddings,
+    ItemNeighbors,
     Share,
-    WordNeighbors,
     column_shares,
     mix,
     neighbor_embeddings,
@@ -22,7 +22,9 @@ from symcere_jax.models import (
     score_factors,
     score_spread,
 )
-from symcere_jax.settings import NEIGHBORS, ResolvedSettings
+from symcere_jax.models.review_times import time_neighbors
+from symcere_jax.models.word_neighbors import word_neighbors
+from symcere_jax.settings import COUNTED, NEIGHBORS, TIMES, ResolvedSettings
 from symcere_jax.text.item_words import item_words
 from symcere_jax.training.checkpoints import (
     EXPERTS_FOLDER,
@@ -59,7 +61,7 @@ def stored_weights(
     stored = {
         name: (expert.best_step, expert.best_score, expert.settings)
         for name, expert in metadata.experts.items()
-        if name not in (NEIGHBORS, POPULARITY)
+        if name not in (*COUNTED, POPULARITY)
     }
     best = {
         name: (run.progress.best_step, run.progress.best_score, run.settings)
@@ -129,8 +131,8 @@ def write_mixture(
         },
     )
     parts: dict[str, Any] = {"embeddings": as_arrays(embeddings), "best": params}
-    if neighbors is not None:
-        parts["neighbors"] = as_arrays(neighbors)
+    if neighbors:
+        parts["neighbors"] = {name: as_arrays(each) for name, each in neighbors.items()}
     Checkpoints(workdir).save(parts, metadata, ids=id_files(dataset), keep=1)
 
 
@@ -139,8 +141,8 @@ def _load_experts(
     dataset: ReviewDataset,
     workdir: Path,
     runs: Mapping[str, Metadata],
-) -> tuple[dict[str, Embeddings], dict[str, Any], WordNeighbors | None]:
-    """Embeddings of all experts, parameters of the trained ones, neighbors if items share words."""
+) -> tuple[dict[str, Embeddings], dict[str, Any], dict[str, ItemNeighbors]]:
+    """Embeddings of all experts, parameters of the trained ones, and the neighbors."""
     items = training_items(dataset, settings)
     n_interactions = np.bincount(items.indices, minlength=dataset.n_items)
     # Popularity first: where nothing is known, it wins.
@@ -151,13 +153,18 @@ def _load_experts(
         _, arrays = checkpoints.read(lambda metadata: {"embeddings": None, "best": None})
         experts[name] = Embeddings(**arrays["embeddings"])
         params[name] = arrays["best"]
-    if NEIGHBORS not in settings.expert_names:
-        return experts, params, None
-    text = dataset.text_features(settings.text_encoder, "items")
-    neighbors = WordNeighbors.fit(item_words(dataset), text)
-    if not neighbors.features.size:
-        return experts, params, None
-    return experts | {NEIGHBORS: neighbor_embeddings(neighbors, items)}, params, neighbors
+    neighbors = {}
+    if NEIGHBORS in settings.expert_names:
+        text = dataset.text_features(settings.text_encoder, "items")
+        by_words = word_neighbors(item_words(dataset), text)
+        if by_words.features.size:
+            neighbors[NEIGHBORS] = by_words
+            users = by_words.user_columns(items)
+            experts[NEIGHBORS] = neighbor_embeddings(by_words, users)
+    if TIMES in settings.expert_names and (times := time_neighbors(dataset, items)):
+        neighbors[TIMES], users = times
+        experts[TIMES] = neighbor_embeddings(neighbors[TIMES], users)
+    return experts, params, neighbors
 
 
 def _equal_spreads(

@@ -17,15 +17,15 @@ from symcere_jax.errors import CheckpointError
 from symcere_jax.models import (
     POPULARITY,
     Embeddings,
+    ItemNeighbors,
     Mixture,
     ModelInputs,
     NodeEmbeddings,
     Share,
     SymCERE,
-    WordNeighbors,
 )
 from symcere_jax.models.fold_in import FoldIn
-from symcere_jax.settings import ALIGNED, GRAPH, NEIGHBORS, TEXT, ResolvedSettings
+from symcere_jax.settings import ALIGNED, COUNTED, GRAPH, TEXT, ResolvedSettings
 from symcere_jax.training.checkpoints import Checkpoints, Metadata
 
 
@@ -55,14 +55,14 @@ class TrainedModel:
 
     Attributes:
         experts: those that are trained, by name, in the order of their columns.
-        neighbors: the items as neighbors of each other; None where they do not count.
+        neighbors: the items as neighbors of each other, by expert.
         metadata: of the checkpoint.
         items: positive training items of each user.
         embeddings: that score; those of users without a training review are 0.
     """
 
     experts: Mapping[str, TrainedExpert]
-    neighbors: WordNeighbors | None
+    neighbors: Mapping[str, ItemNeighbors]
     metadata: Metadata
     items: Interactions
     embeddings: Embeddings
@@ -120,18 +120,20 @@ def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
         if not metadata.experts:
             return {"embeddings": None, "best": shapes(metadata.settings)}
         best = {name: shapes(settings) for name, settings in _settings_of(metadata, workdir)}
-        has_neighbors = NEIGHBORS in metadata.experts
+        has_neighbors = not metadata.experts.keys().isdisjoint(COUNTED)
         return {"embeddings": None, "best": best} | ({"neighbors": None} if has_neighbors else {})
 
     metadata, arrays = Checkpoints(workdir).read(parts)
     best = arrays["best"] if metadata.experts else {metadata.settings.experts: arrays["best"]}
-    neighbors = arrays.get("neighbors")
     return TrainedModel(
         experts={
             name: TrainedExpert(model_of(settings), best[name], inputs_of(settings))
             for name, settings in _settings_of(metadata, workdir)
         },
-        neighbors=neighbors and WordNeighbors(**jax.tree.map(np.asarray, neighbors)),
+        neighbors={
+            name: ItemNeighbors(**jax.tree.map(np.asarray, each))
+            for name, each in arrays.get("neighbors", {}).items()
+        },
         metadata=metadata,
         items=training_items(dataset, metadata.settings),
         embeddings=_of_known_users(Embeddings(**arrays["embeddings"]), dataset),
@@ -150,7 +152,7 @@ def _settings_of(metadata: Metadata, workdir: str | Path) -> Iterator[tuple[str,
     if not metadata.experts:
         yield metadata.settings.experts, metadata.settings
     for name, expert in metadata.experts.items():
-        if name in (NEIGHBORS, POPULARITY):
+        if name in (*COUNTED, POPULARITY):
             continue
         if expert.settings is None:
             raise CheckpointError(
@@ -191,7 +193,7 @@ def training_items(dataset: ReviewDataset, settings: ResolvedSettings) -> Intera
     return Interactions.from_pairs(positive, dataset.n_users)
 
 
-def as_arrays(parts: Embeddings | WordNeighbors) -> dict[str, Any]:
+def as_arrays(parts: Embeddings | ItemNeighbors) -> dict[str, Any]:
     """Arrays by name, as a checkpoint keeps them."""
     return {name: value for name, value in vars(parts).items() if value is not None}
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from symcere_jax.data import Interactions
 from symcere_jax.models import (
     Embeddings,
+    ItemNeighbors,
     Mixture,
     Share,
-    WordNeighbors,
     column_shares,
     mix,
     neighbor_embeddings,
@@ -21,6 +21,7 @@ from symcere_jax.models import (
     score_spread,
 )
 from symcere_jax.models.fold_in import FoldIn
+from symcere_jax.models.word_neighbors import word_neighbors
 from symcere_jax.training.trained import embed
 
 from . import small
@@ -104,15 +105,18 @@ def experts():
 @pytest.fixture(scope="module")
 def mixture(experts):
     words = scipy.sparse.random(small.N_ITEMS, 9, 0.5, format="csr", random_state=0)
-    neighbors = WordNeighbors.fit(words, np.eye(small.N_ITEMS, small.WIDTH))
+    neighbors = word_neighbors(words, np.eye(small.N_ITEMS, small.WIDTH))
+    features = np.random.default_rng(3).normal(size=(small.N_ITEMS, 4)).astype(np.float32)
+    times = ItemNeighbors(features)
     shares = {
         "popularity": Share(0.5, 1.0),
         "graph": Share(2.0, 0.25),
         "aligned": Share(0.5, 3.0),
         "neighbors": Share(4.0, 1.0),
+        "times": Share(3.0, 1.0),
     }
     fold_ins = {name: fold_in for name, (fold_in, *_) in experts.items()}
-    return Mixture(fold_ins, shares, neighbors)
+    return Mixture(fold_ins, shares, {"neighbors": neighbors, "times": times})
 
 
 def test_new_users_score_as_the_experts_say(experts, mixture):
@@ -122,9 +126,10 @@ def test_new_users_score_as_the_experts_say(experts, mixture):
     graph, aligned = (experts[name][0] for name in ("graph", "aligned"))
     expected = [2.0 * graph.users(items)[0], 0.5 * aligned.users(items, text)[0]]
     np.testing.assert_allclose(found["users"], np.concatenate(expected, axis=1), rtol=1e-5)
-    near = 4.0 * mixture.neighbors.user_columns(items)
+    words, times = (mixture.neighbors[name].user_columns(items) for name in ("neighbors", "times"))
+    near = np.concatenate([4.0 * words, 3.0 * times], axis=1)
     np.testing.assert_allclose(found["user_neighbors"], near, rtol=1e-5)
-    alone = dataclasses.replace(mixture, neighbors=None)
+    alone = dataclasses.replace(mixture, neighbors={})
     assert set(alone.user_rows(items)) == {"users"}
 
 
@@ -136,8 +141,9 @@ def test_new_items_score_as_the_experts_say(experts, mixture):
     width = experts["graph"][0].dim
     assert not found["items"][:, :width].any()  # a graph knows nothing of them
     np.testing.assert_allclose(found["items"][:, width:], aligned, rtol=1e-5)
-    near = mixture.neighbors.features_of(text)
-    np.testing.assert_allclose(found["item_neighbors"], near, rtol=1e-5)
+    words, times = np.split(found["item_neighbors"], [-4], axis=1)
+    np.testing.assert_allclose(words, mixture.neighbors["neighbors"].features_of(text), rtol=1e-5)
+    assert not times.any()  # of what is new no time is known
     priors = {name: float(fold.params["popularity_weight"]) for name, (fold, *_) in experts.items()}
     prior = 0.5 + 0.5 * priors["graph"] + 1.5 * priors["aligned"]
     np.testing.assert_allclose(found["item_bias"], prior * np.log1p(counts), rtol=1e-5)
@@ -149,13 +155,15 @@ def test_a_mixture_with_new_items_serves_users_who_like_them(mixture):
     rows = more.user_rows(Interactions.from_rows([[small.N_ITEMS]]))
     width = more.experts["graph"].dim
     assert not rows["users"][:, :width].any() and rows["users"][:, width:].any()
-    near = mixture.neighbors.features_of(text)
-    np.testing.assert_allclose(rows["user_neighbors"], 4.0 * near, rtol=1e-4, atol=1e-6)
+    near = 4.0 * mixture.neighbors["neighbors"].features_of(text)
+    words, times = np.split(rows["user_neighbors"], [-4], axis=1)
+    np.testing.assert_allclose(words, near, rtol=1e-4, atol=1e-6)
+    assert not times.any()
 
 
 def test_neighbors_are_an_expert():
     words = scipy.sparse.random(7, 5, 0.6, format="csr", random_state=1)
-    neighbors = WordNeighbors.fit(words, np.eye(7))
-    items = Interactions.from_rows([[0, 3], []])
-    found = dense(neighbor_embeddings(neighbors, items))
-    np.testing.assert_allclose(found, neighbors.user_columns(items) @ neighbors.features.T)
+    neighbors = word_neighbors(words, np.eye(7))
+    users = neighbors.user_columns(Interactions.from_rows([[0, 3], []]))
+    found = dense(neighbor_embeddings(neighbors, users))
+    np.testing.assert_allclose(found, users @ neighbors.features.T)

@@ -4,7 +4,7 @@ import scipy.sparse
 from sklearn.linear_model import Ridge
 
 from symcere_jax.data import Interactions
-from symcere_jax.models import WordNeighbors, word_neighbors
+from symcere_jax.models.word_neighbors import word_neighbors
 
 
 def unit(x):
@@ -32,16 +32,16 @@ def approximation(neighbors):
 @pytest.mark.parametrize("n_items", [1, 2, 7, 60])
 def test_features_give_the_kernel(n_items):
     words, text = draw(n_items)
-    neighbors = WordNeighbors.fit(words, text)
+    neighbors = word_neighbors(words, text)
     np.testing.assert_allclose(approximation(neighbors), kernel(words), atol=1e-5)
 
 
 @pytest.mark.parametrize("few", [0, 10_000])
 def test_of_many_items_the_largest_eigenvalues_are_kept(monkeypatch, few):
-    monkeypatch.setattr(word_neighbors, "MAX_COLUMNS", 20)
-    monkeypatch.setattr(word_neighbors, "_FEW_ITEMS", few)
+    monkeypatch.setattr(f"{word_neighbors.__module__}.MAX_COLUMNS", 20)
+    monkeypatch.setattr(f"{word_neighbors.__module__}._FEW_ITEMS", few)
     words, text = draw(90, 60)
-    found = WordNeighbors.fit(words, text)
+    found = word_neighbors(words, text)
     values, vectors = np.linalg.eigh(kernel(words))
     expected = (vectors[:, -20:] * values[-20:]) @ vectors[:, -20:].T
     np.testing.assert_allclose(approximation(found), expected, atol=2e-3)
@@ -51,17 +51,17 @@ def test_of_many_items_the_largest_eigenvalues_are_kept(monkeypatch, few):
 def test_items_without_words_of_their_own_are_nobodys_neighbors():
     words = np.zeros((5, 3))
     words[:2, 0] = words[2, 1] = 1
-    found = WordNeighbors.fit(scipy.sparse.csr_matrix(words), np.eye(5))
+    found = word_neighbors(scipy.sparse.csr_matrix(words), np.eye(5))
     assert np.isfinite(found.features).all() and not found.features[3:].any()
-    same = WordNeighbors.fit(scipy.sparse.csr_matrix(np.ones((4, 1))), np.eye(4))
-    none = WordNeighbors.fit(scipy.sparse.csr_matrix((4, 0)), np.eye(4))
+    same = word_neighbors(scipy.sparse.csr_matrix(np.ones((4, 1))), np.eye(4))
+    none = word_neighbors(scipy.sparse.csr_matrix((4, 0)), np.eye(4))
     assert same.features.shape == none.features.shape == (4, 0)
     assert same.user_columns(Interactions.from_rows([[0, 1]])).shape == (1, 0)
 
 
 def test_users_have_the_mean_of_their_items():
     words, text = draw(12)
-    found = WordNeighbors.fit(words, text)
+    found = word_neighbors(words, text)
     rows = [[1, 5, 7], [], [2]]
     scores = found.user_columns(Interactions.from_rows(rows)) @ found.features.T
     near = kernel(words)
@@ -75,9 +75,9 @@ def test_users_have_the_mean_of_their_items():
 
 def test_new_items_by_ridge_regression():
     words, text = draw(30)
-    found = WordNeighbors.fit(words, text)
+    found = word_neighbors(words, text)
     inputs = np.concatenate([unit(text), np.ones((30, 1))], axis=1)
-    strength = word_neighbors._RIDGE * (inputs**2).sum() / inputs.shape[1]
+    strength = 1e-2 * (inputs**2).sum() / inputs.shape[1]
     oracle = Ridge(alpha=strength, fit_intercept=False).fit(inputs, found.features)
     new = np.abs(np.random.default_rng(3).normal(size=(4, 6)))
     expected = oracle.predict(np.concatenate([unit(new), np.ones((4, 1))], axis=1))
@@ -91,7 +91,7 @@ def test_new_items_by_ridge_regression():
 def test_texts_that_explain_the_words_place_a_new_item_where_it_belongs():
     words, _ = draw(50, 20)
     text = words.toarray()
-    found = WordNeighbors.fit(words, text)
+    found = word_neighbors(words, text)
     copies = found.features_of(text[:10])
     near = copies @ found.features.T
     agreement = np.corrcoef(near.ravel(), kernel(words)[:10].ravel())[0, 1]

@@ -63,7 +63,9 @@ def test_a_share_is_what_is_lost_without_the_item(recommender, dataset):
     user, item = int(dataset.train[0, 0]), 7
     history = dataset.train[dataset.train[:, 0] == user, 1]
     mixture, target = recommender.mixture, np.asarray(recommender.embeddings.items[7], float)
-    expected = mixture.shares["neighbors"].weight * mixture.neighbors.shares(history, item)
+    expected = mixture.shares["neighbors"].weight * mixture.neighbors["neighbors"].shares(
+        history, item
+    )
     for name, expert in mixture.experts.items():
         columns, target = np.split(target, [expert.dim])
         degree = expert.item_degree[history]

@@ -70,7 +70,11 @@ def test_what_is_new_has_neighbors(scored):
     trained = load_model(folder / "run", dataset)
     methods = _Methods.create(trained, dataset, "test", 0)
     new_items, new_users = methods.tasks.new_items, methods.tasks.new_users
-    found, known, neighbors = methods.model().params, trained.embeddings, trained.neighbors
+    found, known, neighbors = (
+        methods.model().params,
+        trained.embeddings,
+        trained.neighbors["neighbors"],
+    )
     old = np.setdiff1d(np.arange(dataset.n_items), new_items)
     np.testing.assert_array_equal(found.item_neighbors[old], known.item_neighbors[old])
     near = neighbors.features_of(methods.features[new_items])

@@ -9,6 +9,7 @@ from symcere_jax.data import Interactions
 from symcere_jax.errors import CheckpointError, ConfigError
 from symcere_jax.evaluation import evaluate
 from symcere_jax.models import resolve, score_block, score_spread
+from symcere_jax.models.review_times import time_neighbors
 from symcere_jax.settings import Settings
 from symcere_jax.training import Checkpoints, load_embeddings, load_model, train
 from symcere_jax.training.experts import trained_experts
@@ -16,7 +17,7 @@ from symcere_jax.training.metric_log import read_metric_log
 from tests.training.test_loop import _Stop
 
 SETTINGS = Settings(
-    experts="graph,aligned,neighbors",
+    experts="graph,aligned,neighbors,times",
     graph_seeds=2,
     epochs=2,
     batch_size=256,
@@ -57,19 +58,24 @@ def test_each_expert_has_a_run_of_its_own(run, dataset):
 def test_scores_are_the_weighted_sum_of_equal_spreads(run, dataset):
     workdir, result = run
     weights = result.weights
-    assert list(weights) == ["popularity", "graph", "aligned", "neighbors"]
+    assert list(weights) == ["popularity", "graph", "aligned", "neighbors", "times"]
     assert sum(weights.values()) == pytest.approx(1)
     parts = {name: scores_of(workdir / "experts" / name, dataset) for name in TRAINED}
     graph = sum(parts[name] / parts[name].std() for name in ("graph_0", "graph_1"))
     counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
     popularity = np.log1p(np.tile(counts, (dataset.n_users, 1)))
     popularity -= popularity.mean(axis=1, keepdims=True)
-    features = load_model(workdir, dataset).neighbors.features.astype(float)
+    trained = load_model(workdir, dataset)
+    neighbors = trained.neighbors
+    features = neighbors["neighbors"].features.astype(float)
     likes = np.zeros((dataset.n_users, dataset.n_items))
     likes[tuple(dataset.train.T)] = 1
     near = likes / likes.sum(axis=1, keepdims=True).clip(1) @ features @ features.T
     near -= near.mean(axis=1, keepdims=True)
-    kinds = {"graph": graph, "aligned": parts["aligned"], "neighbors": near}
+    _, users = time_neighbors(dataset, trained.items)
+    times = users.astype(float) @ neighbors["times"].features.T
+    times -= times.mean(axis=1, keepdims=True)
+    kinds = {"graph": graph, "aligned": parts["aligned"], "neighbors": near, "times": times}
     kinds["popularity"] = popularity
     expected = sum(weights[kind] * scores / scores.std() for kind, scores in kinds.items())
     np.testing.assert_allclose(scores_of(workdir, dataset), expected, atol=2e-3)
@@ -99,7 +105,7 @@ def test_a_run_that_is_done_stays_as_it_is(run, dataset):
 def test_how_they_are_put_together_can_be_chosen_later(run, dataset, tmp_path):
     workdir = shutil.copytree(run[0], tmp_path / "run")
     result = train(SETTINGS.replace(expert_weights="equal"), dataset, workdir)
-    expected = {"popularity": 0, "graph": 1 / 3, "aligned": 1 / 3, "neighbors": 1 / 3}
+    expected = {"popularity": 0} | dict.fromkeys(("graph", "aligned", "neighbors", "times"), 1 / 4)
     assert result.weights == pytest.approx(expected)
     fewer = train(SETTINGS.replace(experts="graph,neighbors"), dataset, workdir)
     assert set(fewer.weights) == {"popularity", "graph", "neighbors"}
@@ -135,7 +141,7 @@ def test_more_epochs_change_the_whole_at_the_end(run, dataset, tmp_path):
 
 def test_a_warm_start_from_another_number_of_experts_is_one_line(run, dataset, tmp_path):
     single = SETTINGS.replace(experts="aligned")
-    with pytest.raises(ConfigError, match="experts=graph,aligned,neighbors, this one of aligned"):
+    with pytest.raises(ConfigError, match="neighbors,times, this one of aligned"):
         train(single, dataset, tmp_path / "one", warm_start=run[0])
     shutil.copytree(run[0] / "experts" / "aligned", tmp_path / "aligned")
     with pytest.raises(ConfigError, match="experts=aligned, this one of graph,aligned"):
@@ -207,7 +213,7 @@ def test_without_validation_data_all_count_the_same(dataset, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, "graph,aligned,neighbors"),
+        ({}, "graph,aligned,neighbors,times"),
         ({"graph_embeddings": False}, "text,neighbors"),
         ({"text_encoder": "none"}, "graph"),
         ({"experts": "graph"}, "graph"),
@@ -253,7 +259,7 @@ def test_impossible_experts_are_refused(dataset, settings, message):
 def test_a_large_catalog_has_no_neighbors(dataset):
     manifest = dataclasses.replace(dataset.manifest, n_items=20_000)
     large = dataclasses.replace(dataset, manifest=manifest)
-    assert resolve(Settings(), large).experts == "graph,aligned"
+    assert resolve(Settings(), large).experts == "graph,aligned,times"
     with pytest.raises(ConfigError, match="up to 16,384 items, this one has 20,000"):
         resolve(Settings(experts="aligned,neighbors"), large)
 
@@ -261,5 +267,5 @@ def test_a_large_catalog_has_no_neighbors(dataset):
 def test_a_checkpoint_says_what_each_expert_counts(run):
     folder = run[0] / "checkpoints" / "0"
     experts = json.loads((folder / "contents.json").read_text())["metadata"]["experts"]
-    assert set(experts) == {"popularity", *TRAINED, "neighbors"}
+    assert set(experts) == {"popularity", *TRAINED, "neighbors", "times"}
     assert sum(expert["weight"] for expert in experts.values()) == pytest.approx(1)
