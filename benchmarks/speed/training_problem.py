@@ -67,7 +67,6 @@ def train_inputs(interactions: np.ndarray) -> TrainInputs:
         model=ModelInputs(adjacency, None, None, *degrees, *degrees),
         interactions=jnp.asarray(interactions),
         history=Histories.from_pairs(interactions, n_users, n_items),
-        low_rated=Histories.from_pairs(interactions[:0], n_users, n_items),
     )
 
 
