@@ -9,7 +9,13 @@ from symcere_jax.losses.ranking_losses import (
     in_batch_sincere_terms,
     pair_scores,
 )
-from symcere_jax.losses.sincere import Direction, Terms, cross_modal_terms, sincere_terms
+from symcere_jax.losses.sincere import (
+    Direction,
+    Terms,
+    cross_modal_terms,
+    sincere_loss,
+    sincere_terms,
+)
 
 __all__ = [
     "Direction",
@@ -25,5 +31,6 @@ __all__ = [
     "in_batch_sincere_terms",
     "masked_logsumexp",
     "pair_scores",
+    "sincere_loss",
     "sincere_terms",
 ]

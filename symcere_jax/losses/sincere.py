@@ -44,6 +44,12 @@ def sincere_terms(logits: jax.Array, positives: jax.Array, negatives: jax.Array)
     return anchor_losses.sum(), (n_positives > 0).sum().astype(jnp.float32)
 
 
+def sincere_loss(logits: jax.Array, positives: jax.Array, negatives: jax.Array) -> jax.Array:
+    """The mean of `sincere_terms`, on one device; 0 without any positive."""
+    total, count = sincere_terms(logits, positives, negatives)
+    return total / jnp.maximum(count, 1.0)
+
+
 def cross_modal_terms(
     graph_local: jax.Array,
     text_local: jax.Array,

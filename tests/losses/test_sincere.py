@@ -13,16 +13,10 @@ from . import oracles
 
 # Compiled, as the training runs them.
 cross_modal_terms = jax.jit(sincere.cross_modal_terms, static_argnames="direction")
+sincere_loss = jax.jit(sincere.sincere_loss)
 sincere_terms = jax.jit(sincere.sincere_terms)
 
 LABELS = np.array([0, 0, 1, 2, 2, 2, 3], np.int32)
-
-
-@jax.jit
-def sincere_loss(logits, positives, negatives):
-    """The mean of the terms, 0 without any."""
-    total, count = sincere.sincere_terms(logits, positives, negatives)
-    return total / jnp.maximum(count, 1.0)
 
 
 def _logits(shape, seed=0, scale=3.0):
