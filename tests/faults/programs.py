@@ -204,10 +204,11 @@ def programs(room: Path, **train_settings: object) -> dict[str, Program]:
         )
 
     train = run("launch/train.py", digest_run, *_flags(settings))
+    in_python = MODEL | {"experts": "aligned,neighbors", "epochs": 3}
     fit = dataclasses.replace(
         train,
         script="tests/faults/fit.py",
-        arguments=lambda folder: [str(data), str(folder / "run"), json.dumps(settings)],
+        arguments=lambda folder: [str(data), str(folder / "run"), json.dumps(in_python)],
     )
 
     def trained() -> list[str]:
