@@ -10,7 +10,7 @@ from tests.faults.programs import programs
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    return programs(tmp_path_factory.mktemp("faults"), experts="aligned,neighbors", epochs=3)
+    return programs(tmp_path_factory.mktemp("faults"), experts="aligned,neighbors", epochs=2)
 
 
 @pytest.mark.parametrize("name", ["prepare", "encode", "train", "recommend"])
