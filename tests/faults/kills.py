@@ -36,7 +36,7 @@ _OTHER_PYTHON = flags.DEFINE_string(
 
 FILL_DISKS = ("prepare", "encode", "train", "recommend", "export")
 
-HEADER = ("command", "fault", "times", "how it ended, then went on", "anything lost")
+HEADER = ("command", "fault", "times", "how it ended at the fault", "anything lost")
 
 
 def inject(program: Program) -> list[Outcome]:
