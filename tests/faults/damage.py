@@ -7,7 +7,6 @@ from collections.abc import Callable
 Damaged = tuple[bytes, int, int]  # what is left, and where the damage began and ended before
 Damage = Callable[[bytes, random.Random], Damaged]
 
-_HEADER = 60  # bytes of a file that hold its header
 LINE_END = b"\n"
 
 
