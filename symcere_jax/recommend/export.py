@@ -79,7 +79,8 @@ def export_model(recommender: Recommender, folder: Path) -> list[Path]:
         (temporary / "export.json").write_text(json.dumps(content, indent=2) + "\n")
         temporary.rename(folder)
     except OSError as error:
-        raise StorageError(f"cannot write {folder}: {error.strerror or error}") from None
+        reason = error.strerror or f"is the disk full? {error}"
+        raise StorageError(f"cannot write {folder}: {reason}") from None
     return sorted(folder.iterdir())
 
 

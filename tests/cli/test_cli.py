@@ -50,6 +50,11 @@ def main():
         print("more", flush=True)
     if _END.value == "interrupt":
         raise KeyboardInterrupt
+    if _END.value == "stopped":  # as in a query of DuckDB
+        try:
+            os.kill(os.getpid(), 15)
+        except SystemExit:
+            raise KeyboardInterrupt from None
     if _END.value == "defect":
         raise ZeroDivisionError("a defect")
 
@@ -178,6 +183,12 @@ def test_hints_name_commands_that_exist(monkeypatch, program, expected):
 def test_ctrl_c(hello):
     run = hello("--end=interrupt")
     assert (run.returncode, run.stderr) == (130, "interrupted\n")
+
+
+def test_sigterm_is_no_ctrl_c(hello):
+    run = hello("--end=stopped")
+    assert run.returncode == 75
+    assert "interrupted" not in run.stderr
 
 
 def test_a_defect_keeps_its_traceback(hello):
