@@ -20,8 +20,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks import binaries, tables
-from symcere_jax.baselines import METHODS
-from symcere_jax.baselines.runs import BaselineRecord
+from symcere_jax.baselines import METHODS, BaselineRecord
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
@@ -33,7 +32,7 @@ _DATASETS = flags.DEFINE_list("datasets", None, "prepared folders", required=Tru
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
 _CONFIGS = flags.DEFINE_string("configs", "configs", "folder of the data sets' own flag files")
 _METHODS = flags.DEFINE_list("methods", list(METHODS), "baselines to compare with")
-_BUDGET = flags.DEFINE_integer("budget", 12, "settings that each baseline tries", lower_bound=1)
+_TRIALS = flags.DEFINE_integer("trials", 12, "settings that each baseline tries", lower_bound=1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, from 0", lower_bound=1)
 _DETAILS = flags.DEFINE_string("details", None, "name of a data set to show more metrics of")
 
@@ -49,7 +48,7 @@ def run_baselines(dataset: Path, workdir: Path) -> dict[str, Path]:
     binaries.run(
         "launch/baselines.py",
         *(f"--dataset={dataset}", f"--workdir={workdir}", f"--methods={','.join(_METHODS.value)}"),
-        *(f"--budget={_BUDGET.value}", f"--seeds={_SEEDS.value}"),
+        *(f"--trials={_TRIALS.value}", f"--seeds={_SEEDS.value}"),
     )
     return {METHODS[name].title: workdir / name for name in _METHODS.value}
 

@@ -37,7 +37,7 @@ def _run(data, workdir, *arguments, program=(SCRIPT,)):
 @pytest.fixture(scope="module")
 def done(dataset, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("baselines")
-    arguments = ["--methods=popularity,ease,item_knn", "--budget=3", "--seeds=2"]
+    arguments = ["--methods=popularity,ease,item_knn", "--trials=3", "--seeds=2"]
     return workdir, arguments, _run(dataset, workdir, *arguments)
 
 

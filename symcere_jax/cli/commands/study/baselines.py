@@ -2,11 +2,11 @@ r"""Tunes other recommenders and scores them, all by the same protocol.
 
   python launch/baselines.py --dataset=data/shop --workdir=runs/baselines/shop
 
-Each method tries as many settings on the validation split (--budget); the best ones are then
+Each method tries as many settings on the validation split (--trials); the best ones are then
 scored on the test split, once a seed. Some of them only:
 
   python launch/baselines.py --dataset=data/shop --workdir=runs/baselines/shop \
-    --methods=popularity,ease,lightgcn --budget=20
+    --methods=popularity,ease,lightgcn --trials=20
 
 The workdir gets baselines.md, baselines.json and, for each method, settings.json and the scores of
 each seed, which launch/compare.py reads. Stopped, the same command resumes.
@@ -27,7 +27,6 @@ from symcere_jax.baselines import (
     METHODS,
     BaselineSummary,
     run_baseline,
-    summarize_baseline,
 )
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
@@ -42,7 +41,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the results", require
 _METHODS = flags.DEFINE_list(
     "methods", [ALL], f"which methods: {ALL}, or some of {', '.join(METHODS)}"
 )
-_BUDGET = flags.DEFINE_integer("budget", 12, "settings that each method tries", 1)
+_TRIALS = flags.DEFINE_integer("trials", 12, "settings that each method tries", 1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "trainings of the chosen settings, if random", 1)
 
 
@@ -65,7 +64,7 @@ def main() -> None:
                     name,
                     dataset,
                     workdir,
-                    budget=_BUDGET.value,
+                    trials=_TRIALS.value,
                     seeds=_SEEDS.value,
                     progress=_show_on(bar),
                 )
@@ -75,7 +74,7 @@ def main() -> None:
             skipped[name] = str(error)
             startup.say(f"{METHODS[name].title}: left out: {error}")
         else:
-            rows.append(summarize_baseline(record, workdir))
+            rows.append(BaselineSummary.read(record, workdir))
             startup.say(_describe(rows[-1]))
     if not rows:
         raise SymcereError(f"no method could run: {next(iter(skipped.values()))}")

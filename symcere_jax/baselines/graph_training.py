@@ -11,11 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from symcere_jax.baselines.scorer import Scorer, training_histories
+from symcere_jax.baselines.base import Baseline, Scorer, training_histories
 from symcere_jax.data import Histories, ReviewDataset
 from symcere_jax.errors import SymcereError
 from symcere_jax.evaluation import PRIMARY_METRIC, evaluate
-from symcere_jax.fields import SettingsBase, setting
 from symcere_jax.graph import Adjacency, bipartite_graph, build_adjacency
 from symcere_jax.models import Factors, score_factors
 
@@ -23,16 +22,6 @@ STEPS_PER_ROUND = 50  # at least, and whole epochs: then it is validated
 MAX_ROUNDS = 200
 PATIENCE = 10  # rounds without a gain
 INITIAL_SCALE = 0.1  # of the embeddings, as in LightGCN's own code
-
-
-@dataclasses.dataclass(frozen=True)
-class GraphSettings(SettingsBase):
-    """Settings of every graph model."""
-
-    embedding_dim: int = setting(64, "width of the embeddings", minimum=1)
-    n_layers: int = setting(3, "message passing steps", minimum=1)
-    batch_size: int = setting(1024, "interactions a step", minimum=1)
-    learning_rate: float = setting(1e-3, "of Adam", above=0)
 
 
 @flax.struct.dataclass
@@ -90,52 +79,55 @@ class Triplets(NamedTuple):
 
 
 Params = dict[str, Any]
-Loss = Callable[[Params, GraphInputs, Triplets, jax.Array, Any], jax.Array]
-"""`loss(params, inputs, batch, key, settings) -> scalar`, a function of a module."""
-Embed = Callable[[Params, GraphInputs, Any], jax.Array]
-"""`embed(params, inputs, settings) -> [n_nodes, d]`: the embeddings to score with."""
 
 
-def initial_embedding(inputs: GraphInputs, settings: GraphSettings, key: jax.Array) -> Params:
-    """Parameters "embedding", float32 `[n_nodes, embedding_dim]`."""
-    shape = (inputs.adjacency.n_nodes, settings.embedding_dim)
-    return {"embedding": INITIAL_SCALE * jax.random.normal(key, shape)}
+@dataclasses.dataclass(frozen=True)
+class GraphModel(Baseline):
+    """A model that is trained by steps over a graph, and scores by inner products of nodes."""
 
+    random = True
+    embedding_dim: int = 64  # width of the embeddings
+    n_layers: int = 3  # message passing steps
+    batch_size: int = 1024  # interactions a step
+    learning_rate: float = 1e-3  # of Adam
 
-def fit_graph(
-    loss: Loss,
-    embed: Embed,
-    dataset: ReviewDataset,
-    settings: GraphSettings,
-    seed: int,
-    *,
-    initial: Callable[[GraphInputs, Any, jax.Array], Params] = initial_embedding,
-    text: np.ndarray | None = None,
-) -> Scorer:
-    """Trains until NDCG@10 on the validation split no longer grows, and keeps the best round.
+    def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
+        """Trains until validation NDCG@10 no longer grows, and keeps the best round."""
+        inputs = GraphInputs.from_dataset(dataset, self.text(dataset))
+        init_key, train_key = jax.random.split(jax.random.key(seed))
+        params = self.initial_params(inputs, init_key)
+        steps_per_epoch = -(-len(dataset.train) // self.batch_size)
+        n_steps = steps_per_epoch * -(-STEPS_PER_ROUND // steps_per_epoch)
 
-    Returns:
-        A scorer by inner products.
+        def run_round(state: Any, number: int) -> tuple[Any, jax.Array]:
+            return _run_steps(self, n_steps, state, inputs, jax.random.fold_in(train_key, number))
 
-    Raises:
-        DataError: the validation split has no interactions.
-        SymcereError: the loss is not finite.
-    """
-    inputs = GraphInputs.from_dataset(dataset, text)
-    init_key, train_key = jax.random.split(jax.random.key(seed))
-    params = initial(inputs, settings, init_key)
-    steps_per_epoch = -(-len(dataset.train) // settings.batch_size)
-    n_steps = steps_per_epoch * -(-STEPS_PER_ROUND // steps_per_epoch)
+        start = (params, optax.adam(self.learning_rate).init(params))
+        return train_rounds(
+            start,
+            run_round,
+            lambda state: Scorer(score_factors, _node_factors(self, state[0], inputs)),
+            dataset,
+        )
 
-    def run_round(state: Any, number: int) -> tuple[Any, jax.Array]:
-        key = jax.random.fold_in(train_key, number)
-        return _run_steps(loss, n_steps, settings, state, inputs, key)
+    def text(self, dataset: ReviewDataset) -> np.ndarray | None:
+        """Text features of users and items, if the model reads any."""
+        return None
 
-    def scorer(state: Any) -> Scorer:
-        return Scorer(score_factors, node_factors(embed, state[0], inputs, settings))
+    def initial_params(self, inputs: GraphInputs, key: jax.Array) -> Params:
+        """By default "embedding", float32 `[n_nodes, embedding_dim]`."""
+        shape = (inputs.adjacency.n_nodes, self.embedding_dim)
+        return {"embedding": INITIAL_SCALE * jax.random.normal(key, shape)}
 
-    start = (params, optax.adam(settings.learning_rate).init(params))
-    return train_rounds(start, run_round, scorer, dataset)
+    def embed(self, params: Params, inputs: GraphInputs) -> jax.Array:
+        """The embeddings to score with, float32 `[n_nodes, d]`."""
+        raise NotImplementedError
+
+    def loss(
+        self, params: Params, inputs: GraphInputs, batch: Triplets, key: jax.Array
+    ) -> jax.Array:
+        """What a step minimizes, a scalar; `key` is for noise."""
+        raise NotImplementedError
 
 
 def train_rounds(
@@ -170,32 +162,28 @@ def train_rounds(
     return best
 
 
-@functools.partial(jax.jit, static_argnames=("embed", "settings"))
-def node_factors(
-    embed: Embed, params: Params, inputs: GraphInputs, settings: GraphSettings
-) -> Factors:
-    """Embeddings of users and items, to score with."""
-    nodes = embed(params, inputs, settings)
+@functools.partial(jax.jit, static_argnames="model")
+def _node_factors(model: GraphModel, params: Params, inputs: GraphInputs) -> Factors:
+    nodes = model.embed(params, inputs)
     return Factors(nodes[: inputs.n_users], nodes[inputs.n_users :])
 
 
-@functools.partial(jax.jit, static_argnames=("loss", "n_steps", "settings"))
+@functools.partial(jax.jit, static_argnames=("model", "n_steps"))
 def _run_steps(
-    loss: Loss,
+    model: GraphModel,
     n_steps: int,
-    settings: GraphSettings,
     state: tuple[Params, optax.OptState],
     inputs: GraphInputs,
     key: jax.Array,
 ) -> tuple[tuple[Params, optax.OptState], jax.Array]:
     """The state `n_steps` later, and the mean loss."""
-    adam = optax.adam(settings.learning_rate)
+    adam = optax.adam(model.learning_rate)
 
     def step(state: tuple, key: jax.Array) -> tuple[tuple, jax.Array]:
         params, moments = state
         batch_key, noise_key = jax.random.split(key)
-        batch = sample_triplets(inputs, settings.batch_size, batch_key)
-        value, gradients = jax.value_and_grad(loss)(params, inputs, batch, noise_key, settings)
+        batch = sample_triplets(inputs, model.batch_size, batch_key)
+        value, gradients = jax.value_and_grad(model.loss)(params, inputs, batch, noise_key)
         updates, moments = adam.update(gradients, moments)
         return (optax.apply_updates(params, updates), moments), value
 

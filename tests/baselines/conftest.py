@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from symcere_jax.baselines.neural import graph_training
+from symcere_jax.baselines import graph_training
 from symcere_jax.graph import build_adjacency
 
 

@@ -1,4 +1,4 @@
-"""MultVAE: a variational autoencoder of users' histories with a multinomial likelihood."""
+"""MultVAE and its network."""
 
 import dataclasses
 import functools
@@ -8,25 +8,23 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from symcere_jax.baselines.neural.graph_training import STEPS_PER_ROUND, Params, train_rounds
-from symcere_jax.baselines.scorer import Scorer, training_histories
+from symcere_jax.baselines.base import Baseline, Scorer, training_histories
+from symcere_jax.baselines.graph_training import STEPS_PER_ROUND, Params, train_rounds
 from symcere_jax.data import Histories, ReviewDataset
-from symcere_jax.fields import SettingsBase, setting
 from symcere_jax.models import normalize_rows
 
 
 @dataclasses.dataclass(frozen=True)
-class MultVaeSettings(SettingsBase):
-    """Settings of MultVAE."""
+class MultVae(Baseline):
+    """MultVAE: a variational autoencoder of users' histories with a multinomial likelihood.
 
-    latent_dim: int = setting(64, "width of the latent vectors", minimum=1)
-    hidden_dim: int = setting(256, "width of the hidden layer on either side", minimum=1)
-    batch_size: int = setting(256, "users a step", minimum=1)
-    learning_rate: float = setting(1e-3, "of Adam", above=0)
-    dropout: float = setting(0.5, "share of a history that is hidden", minimum=0, below=1)
-    kl_weight: float = setting(0.2, "weight of the divergence from the prior", minimum=0)
+    Source: D. Liang, R. Krishnan, M. Hoffman, T. Jebara, "Variational Autoencoders for
+    Collaborative Filtering", WWW 2018; here the weight of the divergence is constant.
+    """
 
-    SPACE: ClassVar[dict[str, tuple]] = {
+    title = "MultVAE"
+    random = True
+    space: ClassVar = {
         "latent_dim": (32, 64, 128, 200),
         "hidden_dim": (128, 256, 600),
         "batch_size": (128, 256, 512),
@@ -34,28 +32,26 @@ class MultVaeSettings(SettingsBase):
         "dropout": (0.3, 0.5, 0.7),
         "kl_weight": (0.05, 0.1, 0.2, 0.5, 1.0),
     }
+    latent_dim: int = 64  # width of the latent vectors
+    hidden_dim: int = 256  # width of the hidden layer on either side
+    batch_size: int = 256  # users a step
+    learning_rate: float = 1e-3  # of Adam
+    dropout: float = 0.5  # share of a history that is hidden
+    kl_weight: float = 0.2  # weight of the divergence from the prior
 
+    def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
+        """Trains until validation NDCG@10 no longer grows, and keeps the best round."""
+        histories = training_histories(dataset)
+        init_key, train_key = jax.random.split(jax.random.key(seed))
+        params = _initial_params(dataset.n_items, self, init_key)
 
-def fit_mult_vae(dataset: ReviewDataset, settings: MultVaeSettings, seed: int) -> Scorer:
-    """Trains until NDCG@10 on the validation split no longer grows, and keeps the best round.
+        def run_round(state: Any, number: int) -> tuple[Any, jax.Array]:
+            return _run_steps(self, state, histories, jax.random.fold_in(train_key, number))
 
-    Source: D. Liang, R. Krishnan, M. Hoffman, T. Jebara, "Variational Autoencoders for
-    Collaborative Filtering", WWW 2018; here the weight of the divergence is constant.
-
-    Raises:
-        DataError: the validation split, which decides when to stop, has no interactions.
-    """
-    histories = training_histories(dataset)
-    init_key, train_key = jax.random.split(jax.random.key(seed))
-    params = _initial_params(dataset.n_items, settings, init_key)
-
-    def run_round(state: Any, number: int) -> tuple[Any, jax.Array]:
-        return _run_steps(settings, state, histories, jax.random.fold_in(train_key, number))
-
-    start = (params, optax.adam(settings.learning_rate).init(params))
-    return train_rounds(
-        start, run_round, lambda state: Scorer(score_block, (histories, state[0])), dataset
-    )
+        start = (params, optax.adam(self.learning_rate).init(params))
+        return train_rounds(
+            start, run_round, lambda state: Scorer(score_block, (histories, state[0])), dataset
+        )
 
 
 def score_block(params: tuple[Histories, Params], users: jax.Array) -> jax.Array:
@@ -65,9 +61,7 @@ def score_block(params: tuple[Histories, Params], users: jax.Array) -> jax.Array
     return _decode(network, mean)
 
 
-def mult_vae_loss(
-    params: Params, items: jax.Array, key: jax.Array, settings: MultVaeSettings
-) -> jax.Array:
+def mult_vae_loss(params: Params, items: jax.Array, key: jax.Array, settings: MultVae) -> jax.Array:
     """`mean_u( −Σ_i x_ui log softmax(logits)_i + kl_weight · KL(N(μ, σ²) ‖ N(0, 1)) )`.
 
     Args:
@@ -98,7 +92,7 @@ def _decode(params: Params, latent: jax.Array) -> jax.Array:
     return hidden @ params["output"] + params["output_bias"]
 
 
-def _initial_params(n_items: int, settings: MultVaeSettings, key: jax.Array) -> Params:
+def _initial_params(n_items: int, settings: MultVae, key: jax.Array) -> Params:
     hidden, latent = settings.hidden_dim, settings.latent_dim
     shapes = {
         "input": (n_items, hidden),
@@ -115,7 +109,7 @@ def _initial_params(n_items: int, settings: MultVaeSettings, key: jax.Array) -> 
 
 @functools.partial(jax.jit, static_argnames="settings")
 def _run_steps(
-    settings: MultVaeSettings, state: tuple, histories: Histories, key: jax.Array
+    settings: MultVae, state: tuple, histories: Histories, key: jax.Array
 ) -> tuple[tuple, jax.Array]:
     """The state `STEPS_PER_ROUND` later, and the mean loss."""
     adam = optax.adam(settings.learning_rate)

@@ -5,19 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from symcere_jax.baselines.neural import graph_training
-from symcere_jax.baselines.neural.graph_training import (
-    GraphInputs,
-    fit_graph,
-    sample_triplets,
-    unknown_item,
-)
-from symcere_jax.baselines.neural.lightgcn import LightGcnSettings, embed, lightgcn_loss
-from symcere_jax.baselines.scorer import training_histories
-from symcere_jax.errors import SymcereError
+from symcere_jax.baselines import graph_training
+from symcere_jax.baselines.base import training_histories
+from symcere_jax.baselines.graph_models import LightGcn
+from symcere_jax.baselines.graph_training import GraphInputs, sample_triplets, unknown_item
+from symcere_jax.errors import DataError, SymcereError
 from tests.baselines import small
 
-SETTINGS = LightGcnSettings(embedding_dim=4, n_layers=1, batch_size=64, learning_rate=0.05)
+MODEL = LightGcn(embedding_dim=4, n_layers=1, batch_size=64, learning_rate=0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -63,12 +58,8 @@ def test_a_user_of_all_items_has_no_negative():
     assert (batch.negatives < 3).all()
 
 
-def _train(dataset, loss=lightgcn_loss, seed=0, **settings):
-    return fit_graph(loss, embed, dataset, SETTINGS.replace(**settings), seed)
-
-
 def test_training_repeats_bit_for_bit():
-    first, second, other = (_train(small.dataset(), seed=seed).params for seed in (0, 0, 1))
+    first, second, other = (MODEL.fit(small.dataset(), seed).params for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.users, second.users)
     assert not np.array_equal(first.users, other.users)
 
@@ -89,7 +80,7 @@ def test_the_best_round_is_kept(monkeypatch):
     monkeypatch.setattr(graph_training, "evaluate", evaluate)
     monkeypatch.setattr(graph_training, "MAX_ROUNDS", 9)
     monkeypatch.setattr(graph_training, "PATIENCE", 3)
-    kept = _train(small.dataset()).params
+    kept = MODEL.fit(small.dataset(), 0).params
     assert len(seen) == 5  # three rounds after the second one without a gain
     np.testing.assert_array_equal(kept.items, seen[1].items)
     assert not np.array_equal(kept.items, seen[4].items)
@@ -98,21 +89,27 @@ def test_the_best_round_is_kept(monkeypatch):
 def test_a_round_is_whole_epochs(monkeypatch):
     steps = []
 
-    def run_steps(loss, n_steps, settings, state, *rest):
+    def run_steps(model, n_steps, state, *rest):
         steps.append(n_steps)
         return state, jnp.float32(0)
 
     monkeypatch.setattr(graph_training, "_run_steps", run_steps)
     monkeypatch.setattr(graph_training, "MAX_ROUNDS", 1)
-    _train(small.dataset(), batch_size=2)  # 21 interactions: 11 steps an epoch
-    _train(small.dataset(), batch_size=100)
+    for batch_size in (2, 100):  # of 21 interactions: 11 steps an epoch, one step
+        dataclasses.replace(MODEL, batch_size=batch_size).fit(small.dataset(), 0)
     assert steps == [55, 50]
 
 
-def _nan_loss(params, inputs, batch, key, settings):
-    return params["embedding"].sum() * jnp.nan
+class Diverging(LightGcn):
+    def loss(self, params, inputs, batch, key):
+        return params["embedding"].sum() * jnp.nan
 
 
 def test_a_loss_that_is_not_finite():
     with pytest.raises(SymcereError, match="the loss is not finite in round 1"):
-        _train(small.dataset(), _nan_loss)
+        Diverging(embedding_dim=4).fit(small.dataset(), 0)
+
+
+def test_without_validation_data():
+    with pytest.raises(DataError, match=r"valid\.npy has no interactions"):
+        MODEL.fit(small.dataset(valid=[]), 0)
