@@ -5,7 +5,7 @@ def test_results(dataset, tmp_path, page, start):
     start(
         "quality.results",
         *(f"--datasets={dataset.folder}", f"--workdir={tmp_path}/runs", "--seeds=1"),
-        *("--methods=popularity,ease", "--budget=1", f"--configs={tmp_path}", "--details=small"),
+        *("--methods=popularity,ease", "--trials=1", f"--configs={tmp_path}", "--details=small"),
     )
     scores = dict(page.rows("results"))
     folders = {
@@ -26,18 +26,6 @@ def test_results(dataset, tmp_path, page, start):
     assert scores["SymCERE, defaults, against that baseline"].startswith(f"{gain:+.1%} (p = ")
     assert f"defaults has {1 + gain:.2f} times" in page.text("results")
     assert dict(page.rows("small"))["ndcg@10"] == f"{means['SymCERE, defaults']:.4f}"
-
-
-def test_the_course_of_the_scores(dataset, tmp_path, page, start):
-    common = [f"--dataset={dataset.folder}", f"--workdir={tmp_path}/run"]
-    start("quality.course", *common, "--epochs=1", "--target=0.0")
-    [first] = page.rows("course")
-    assert "reached after 1 epochs" in page.text("course")
-    start("quality.course", *common, "--epochs=2", "--target=1.1")
-    rows = page.rows("course")
-    assert rows[0] == first  # the first epoch was not trained again
-    assert rows[1][0] == "2"
-    assert "recall@20 of 1.1000: not reached." in page.text("course")
 
 
 def test_text_quality(dataset, tmp_path, page, start):
