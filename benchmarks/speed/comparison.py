@@ -57,15 +57,10 @@ def passing_sides(interactions: np.ndarray) -> Sides:
     states = rng.standard_normal((n_users + n_items, _DIM.value), np.float32)
     n_layers, matrix = _N_LAYERS.value, other_libraries.normalized_matrix(graph)
 
-    def ours(method: str) -> Run:
-        return training_problem.message_passing(build_adjacency(graph, method), states, n_layers)
-
-    sides: Sides = {
-        OURS: lambda: ours("bucketed"),
-        "jraph.segment_sum": lambda: ours("segment"),
-        "SciPy CSR, one thread": lambda: other_libraries.scipy_passing(matrix, states, n_layers),
-    }
-    return sides | torch_sides(
+    ours = functools.partial(
+        training_problem.message_passing, build_adjacency(graph), states, n_layers
+    )
+    return {OURS: ours} | torch_sides(
         lambda layout: other_libraries.torch_passing(
             other_libraries.torch_layer(matrix, layout), states, n_layers
         )

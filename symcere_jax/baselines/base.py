@@ -59,7 +59,6 @@ class Popularity(Baseline):
     title = "popularity"
 
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
-        """Counts the training interactions of each item."""
         return Scorer(_score_alike, jnp.asarray(dataset.item_counts(), jnp.float32))
 
 

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from symcere_jax.arrays import unit_rows
 from symcere_jax.baselines.base import first_encoder, interaction_matrix
@@ -34,19 +35,16 @@ class LightGcn(GraphModel):
     }
     l2: float = 1e-4  # weight of half the squared norms of a batch's rows
 
-    def embed(self, params: Params, inputs: GraphInputs) -> jax.Array:
-        """`z = mean_{l=0..L} A^l E`."""
+    def embed(self, params: Params, inputs: GraphInputs) -> Array:
+        # z = mean_{l=0..L} A^l E
         return propagate(inputs.adjacency, params["embedding"], self.n_layers)
 
-    def loss(
-        self, params: Params, inputs: GraphInputs, batch: Triplets, key: jax.Array
-    ) -> jax.Array:
-        """The ranking loss of a batch."""
+    def loss(self, params: Params, inputs: GraphInputs, batch: Triplets, key: Array) -> Array:
         return self.ranking_loss(self.embed(params, inputs), params, inputs, batch)
 
     def ranking_loss(
-        self, nodes: jax.Array, params: Params, inputs: GraphInputs, batch: Triplets
-    ) -> jax.Array:
+        self, nodes: Array, params: Params, inputs: GraphInputs, batch: Triplets
+    ) -> Array:
         """`mean −log σ(z_u · z_i − z_u · z_j) + l2/2 · mean (‖e_u‖² + ‖e_i‖² + ‖e_j‖²)`.
 
         Args:
@@ -85,12 +83,12 @@ class SimGcl(LightGcn):
     noise: float = 0.1  # norm of the noise that each step adds
     temperature: float = 0.2  # of the contrastive loss
 
-    def embed(self, params: Params, inputs: GraphInputs) -> jax.Array:
+    def embed(self, params: Params, inputs: GraphInputs) -> Array:
         """`mean_{l=1..L} A^l E`: LightGCN without the embeddings themselves."""
         nodes = propagate(inputs.adjacency, params["embedding"], self.n_layers - 1)
         return _neighbor_sum(inputs, nodes)
 
-    def noisy_view(self, params: Params, inputs: GraphInputs, key: jax.Array) -> jax.Array:
+    def noisy_view(self, params: Params, inputs: GraphInputs, key: Array) -> Array:
         """`embed` with noise of a given norm, of the signs of the state, after each step."""
         state = params["embedding"]
         total = jnp.zeros_like(state)
@@ -101,9 +99,7 @@ class SimGcl(LightGcn):
             total = total + state
         return total / self.n_layers
 
-    def loss(
-        self, params: Params, inputs: GraphInputs, batch: Triplets, key: jax.Array
-    ) -> jax.Array:
+    def loss(self, params: Params, inputs: GraphInputs, batch: Triplets, key: Array) -> Array:
         """The ranking loss, and InfoNCE between two noisy views of the users and items."""
         first, second = (
             self.noisy_view(params, inputs, view_key) for view_key in jax.random.split(key)
@@ -126,7 +122,7 @@ class TextProjection(nn.Module):
     width: int
 
     @nn.compact
-    def __call__(self, features: jax.Array) -> jax.Array:
+    def __call__(self, features: Array) -> Array:
         """Projects `[b, text width]` to `[b, width]`."""
         hidden = nn.Dense((features.shape[1] + self.width) // 2)(features)
         return nn.Dense(self.width)(nn.leaky_relu(hidden))
@@ -153,22 +149,18 @@ class TextAligned(LightGcn):
     temperature: float = 0.2  # of the contrastive loss
 
     def text(self, dataset: ReviewDataset) -> np.ndarray:
-        """Features of users and items by the folder's first text encoder."""
         encoder = first_encoder(dataset)
         return np.concatenate(
             [unit_rows(dataset.text_features(encoder, side)) for side in ("users", "items")]
         )
 
-    def initial_params(self, inputs: GraphInputs, key: jax.Array) -> Params:
-        """Embeddings and a projection."""
+    def initial_params(self, inputs: GraphInputs, key: Array) -> Params:
         embedding_key, text_key = jax.random.split(key)
         projection = TextProjection(self.embedding_dim).init(text_key, inputs.text)
         embedding = super().initial_params(inputs, embedding_key)
         return embedding | {"projection": projection["params"]}
 
-    def loss(
-        self, params: Params, inputs: GraphInputs, batch: Triplets, key: jax.Array
-    ) -> jax.Array:
+    def loss(self, params: Params, inputs: GraphInputs, batch: Triplets, key: Array) -> Array:
         """The ranking loss, and InfoNCE of the users and items with their texts."""
         nodes = self.embed(params, inputs)
         project = TextProjection(self.embedding_dim)
@@ -206,19 +198,16 @@ class AlphaRec(GraphModel):
         users = interaction_matrix(dataset) @ items / counts
         return np.concatenate([users, items]).astype(np.float32)
 
-    def initial_params(self, inputs: GraphInputs, key: jax.Array) -> Params:
-        """A network."""
+    def initial_params(self, inputs: GraphInputs, key: Array) -> Params:
         return {"network": TextProjection(self.embedding_dim).init(key, inputs.text)["params"]}
 
-    def embed(self, params: Params, inputs: GraphInputs) -> jax.Array:
+    def embed(self, params: Params, inputs: GraphInputs) -> Array:
         """`normalize(mean_{l=0..L} A^l f(R))`."""
         network = TextProjection(self.embedding_dim)
         features: Any = network.apply({"params": params["network"]}, inputs.text)
         return normalize_rows(propagate(inputs.adjacency, features, self.n_layers))
 
-    def loss(
-        self, params: Params, inputs: GraphInputs, batch: Triplets, key: jax.Array
-    ) -> jax.Array:
+    def loss(self, params: Params, inputs: GraphInputs, batch: Triplets, key: Array) -> Array:
         """`mean −log( exp(s_ui/τ) / Σ_j exp(s_uj/τ) )` over the items j of the batch, s the cosine.
 
         Other occurrences of the positive are left out of the sum.
@@ -232,20 +221,20 @@ class AlphaRec(GraphModel):
         return jnp.mean(mass - jnp.diagonal(logits))
 
 
-def _neighbor_sum(inputs: GraphInputs, x: jax.Array) -> jax.Array:
+def _neighbor_sum(inputs: GraphInputs, x: Array) -> Array:
     """`A x`, from the mean of x and A x."""
     return 2 * propagate(inputs.adjacency, x, 1) - x
 
 
 def _distinct_nodes(
     inputs: GraphInputs, batch: Triplets
-) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """The distinct users and the distinct items of a batch, as nodes; see `distinct`."""
     items = inputs.n_users + batch.positives
     return distinct(batch.users, inputs.n_users), distinct(items, inputs.n_items)
 
 
-def distinct(rows: jax.Array, n_rows: int) -> tuple[jax.Array, jax.Array]:
+def distinct(rows: Array, n_rows: int) -> tuple[Array, Array]:
     """The distinct rows of a batch, in an array of fixed size.
 
     Args:
@@ -261,9 +250,7 @@ def distinct(rows: jax.Array, n_rows: int) -> tuple[jax.Array, jax.Array]:
     return unique, jnp.append(True, unique[1:] > unique[:-1])
 
 
-def infonce(
-    anchors: jax.Array, candidates: jax.Array, counts: jax.Array, temperature: jax.Array | float
-) -> jax.Array:
+def infonce(anchors: Array, candidates: Array, counts: Array, temperature: Array | float) -> Array:
     """`mean_a −log( exp(s_aa/τ) / Σ_b exp(s_ab/τ) )`, with s the cosine.
 
     Args:

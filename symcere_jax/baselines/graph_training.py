@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax import Array
 
 from symcere_jax.baselines.base import Baseline, Scorer, training_histories
 from symcere_jax.data import Histories, ReviewDataset
@@ -36,9 +37,9 @@ class GraphInputs:
     """
 
     adjacency: Adjacency
-    interactions: jax.Array
+    interactions: Array
     histories: Histories
-    text: jax.Array | None = None
+    text: Array | None = None
 
     @property
     def n_users(self) -> int:
@@ -72,10 +73,10 @@ class Triplets(NamedTuple):
         keep: bool `[b]`, False where a user has interacted with every item.
     """
 
-    users: jax.Array
-    positives: jax.Array
-    negatives: jax.Array
-    keep: jax.Array
+    users: Array
+    positives: Array
+    negatives: Array
+    keep: Array
 
 
 Params = dict[str, Any]
@@ -83,7 +84,10 @@ Params = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class GraphModel(Baseline):
-    """A model that is trained by steps over a graph, and scores by inner products of nodes."""
+    """A model that is trained by steps over a graph, and scores by inner products of nodes.
+
+    Trained until validation NDCG@10 no longer grows; the best round is kept.
+    """
 
     random = True
     embedding_dim: int = 64  # width of the embeddings
@@ -92,14 +96,13 @@ class GraphModel(Baseline):
     learning_rate: float = 1e-3  # of Adam
 
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
-        """Trains until validation NDCG@10 no longer grows, and keeps the best round."""
         inputs = GraphInputs.from_dataset(dataset, self.text(dataset))
         init_key, train_key = jax.random.split(jax.random.key(seed))
         params = self.initial_params(inputs, init_key)
         steps_per_epoch = -(-len(dataset.train) // self.batch_size)
         n_steps = steps_per_epoch * -(-STEPS_PER_ROUND // steps_per_epoch)
 
-        def run_round(state: Any, number: int) -> tuple[Any, jax.Array]:
+        def run_round(state: Any, number: int) -> tuple[Any, Array]:
             return _run_steps(self, n_steps, state, inputs, jax.random.fold_in(train_key, number))
 
         start = (params, optax.adam(self.learning_rate).init(params))
@@ -114,25 +117,23 @@ class GraphModel(Baseline):
         """Text features of users and items, if the model reads any."""
         return None
 
-    def initial_params(self, inputs: GraphInputs, key: jax.Array) -> Params:
+    def initial_params(self, inputs: GraphInputs, key: Array) -> Params:
         """By default "embedding", float32 `[n_nodes, embedding_dim]`."""
         shape = (inputs.adjacency.n_nodes, self.embedding_dim)
         return {"embedding": INITIAL_SCALE * jax.random.normal(key, shape)}
 
-    def embed(self, params: Params, inputs: GraphInputs) -> jax.Array:
+    def embed(self, params: Params, inputs: GraphInputs) -> Array:
         """The embeddings to score with, float32 `[n_nodes, d]`."""
         raise NotImplementedError
 
-    def loss(
-        self, params: Params, inputs: GraphInputs, batch: Triplets, key: jax.Array
-    ) -> jax.Array:
+    def loss(self, params: Params, inputs: GraphInputs, batch: Triplets, key: Array) -> Array:
         """What a step minimizes, a scalar; `key` is for noise."""
         raise NotImplementedError
 
 
 def train_rounds(
     state: Any,
-    run_round: Callable[[Any, int], tuple[Any, jax.Array]],
+    run_round: Callable[[Any, int], tuple[Any, Array]],
     scorer: Callable[[Any], Scorer],
     dataset: ReviewDataset,
 ) -> Scorer:
@@ -174,12 +175,12 @@ def _run_steps(
     n_steps: int,
     state: tuple[Params, optax.OptState],
     inputs: GraphInputs,
-    key: jax.Array,
-) -> tuple[tuple[Params, optax.OptState], jax.Array]:
+    key: Array,
+) -> tuple[tuple[Params, optax.OptState], Array]:
     """The state `n_steps` later, and the mean loss."""
     adam = optax.adam(model.learning_rate)
 
-    def step(state: tuple, key: jax.Array) -> tuple[tuple, jax.Array]:
+    def step(state: tuple, key: Array) -> tuple[tuple, Array]:
         params, moments = state
         batch_key, noise_key = jax.random.split(key)
         batch = sample_triplets(inputs, model.batch_size, batch_key)
@@ -191,7 +192,7 @@ def _run_steps(
     return state, losses.mean()
 
 
-def sample_triplets(inputs: GraphInputs, batch_size: int, key: jax.Array) -> Triplets:
+def sample_triplets(inputs: GraphInputs, batch_size: int, key: Array) -> Triplets:
     """Draws interactions, and for each an item that its user has not interacted with, uniformly."""
     row_key, item_key = jax.random.split(key)
     rows = jax.random.randint(row_key, (batch_size,), 0, len(inputs.interactions))
@@ -202,7 +203,7 @@ def sample_triplets(inputs: GraphInputs, batch_size: int, key: jax.Array) -> Tri
     return Triplets(users, positives, negatives, n_unknown > 0)
 
 
-def unknown_item(histories: Histories, users: jax.Array, ranks: jax.Array) -> jax.Array:
+def unknown_item(histories: Histories, users: Array, ranks: Array) -> Array:
     """The item of a given rank, from 0, among those a user has not interacted with, int32 `[b]`.
 
     No draw is rejected: with the history h_0 < h_1 < …, the unknown item of rank r is r plus the

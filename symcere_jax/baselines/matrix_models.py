@@ -31,7 +31,6 @@ class ItemItemModel(Baseline):
     """A model whose scores are `X B`, with one dense matrix B of items × items."""
 
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
-        """Scores by the weights; see `weights`."""
         if dataset.n_items > MAX_ITEMS:
             raise ConfigError(
                 f"{self.title} needs a dense matrix items × items: {dataset.n_items:,} items are "
@@ -55,6 +54,9 @@ def score_item_item(params: tuple[Histories, jax.Array], users: jax.Array) -> ja
 class Ease(ItemItemModel):
     """EASE: a linear autoencoder of the items, in closed form.
 
+    Minimizes `‖X − X B‖² + l2 ‖B‖²` over B with a diagonal of 0. With `P = (Xᵀ X + l2 I)⁻¹` the
+    solution is `B_ij = −P_ij / P_jj` off the diagonal.
+
     Source: H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
     """
 
@@ -65,10 +67,6 @@ class Ease(ItemItemModel):
     l2: float = 100.0  # weight of the squared entries of B
 
     def weights(self, dataset: ReviewDataset, seed: int) -> np.ndarray:
-        """Minimizes `‖X − X B‖² + l2 ‖B‖²` over B with a diagonal of 0.
-
-        With `P = (Xᵀ X + l2 I)⁻¹` the solution is `B_ij = −P_ij / P_jj` off the diagonal.
-        """
         gram = _gram(dataset)
         gram[np.diag_indices_from(gram)] += self.l2
         factor = scipy.linalg.cho_factor(gram, overwrite_a=True, check_finite=False)
@@ -83,6 +81,11 @@ class Ease(ItemItemModel):
 class TextEase(ItemItemModel):
     """EASE whose weights are drawn to the similarity of the items' texts, not to 0.
 
+    Minimizes `‖X − X B‖² + l2 ‖B − prior · C‖²` over B with a diagonal of 0. C holds the cosines of
+    the items' features of the prepared folder's first text encoder, less their mean, with a
+    diagonal of 0. With `P = (Xᵀ X + l2 I)⁻¹` and `B₀ = P (Xᵀ X + l2 prior C)` the solution is
+    `B_ij = B₀_ij − P_ij B₀_jj / P_jj`.
+
     Source: O. Jeunen, J. Van Balen, B. Goethals, "Closed-Form Models for Collaborative Filtering
     with Side-Information", RecSys 2020, where features extend the interactions instead.
     """
@@ -96,12 +99,6 @@ class TextEase(ItemItemModel):
     prior: float = 0.2  # the prior is that times the cosine of the texts
 
     def weights(self, dataset: ReviewDataset, seed: int) -> np.ndarray:
-        """Minimizes `‖X − X B‖² + l2 ‖B − prior · C‖²` over B with a diagonal of 0.
-
-        C holds the cosines of the items' features of the prepared folder's first text encoder, less
-        their mean, with a diagonal of 0. With `P = (Xᵀ X + l2 I)⁻¹` and
-        `B₀ = P (Xᵀ X + l2 prior C)` the solution is `B_ij = B₀_ij − P_ij B₀_jj / P_jj`.
-        """
         features = unit_rows(dataset.text_features(first_encoder(dataset), "items"))
         features = features.astype(np.float64)
         features = unit_rows(features - features.mean(axis=0))
@@ -119,6 +116,12 @@ class TextEase(ItemItemModel):
 class Slim(ItemItemModel):
     """SLIM: a sparse linear autoencoder of the items with weights of at least 0, by ADMM.
 
+    Minimizes `½ ‖X − X B‖² + l2/2 ‖B‖² + l1 ‖B‖₁` over B ≥ 0 with a diagonal of 0. ADMM with ρ = l2
+    splits off the sparse part C: with `P = (Xᵀ X + 2 l2 I)⁻¹`
+
+        B ← P (Xᵀ X + ρ (C − Γ)) with its diagonal taken to 0,   C ← max(B + Γ − l1/ρ, 0),
+        Γ ← Γ + B − C.
+
     Source: X. Ning, G. Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", ICDM
     2011; solved as in H. Steck et al., "ADMM SLIM", WSDM 2020.
     """
@@ -132,13 +135,6 @@ class Slim(ItemItemModel):
     l2: float = 100.0  # weight of half their squares
 
     def weights(self, dataset: ReviewDataset, seed: int) -> np.ndarray:
-        """Minimizes `½ ‖X − X B‖² + l2/2 ‖B‖² + l1 ‖B‖₁` over B ≥ 0 with a diagonal of 0.
-
-        ADMM with ρ = l2 splits off the sparse part C: with `P = (Xᵀ X + 2 l2 I)⁻¹`
-
-            B ← P (Xᵀ X + ρ (C − Γ)) with its diagonal taken to 0,   C ← max(B + Γ − l1/ρ, 0),
-            Γ ← Γ + B − C.
-        """
         gram, penalty = _gram(dataset), self.l2
         inverse = np.linalg.inv(gram + (self.l2 + penalty) * np.eye(len(gram)))
         scale = np.diag(inverse)
@@ -156,6 +152,9 @@ class Slim(ItemItemModel):
 class GfCf(ItemItemModel):
     """GF-CF: a linear filter of the graph and an ideal low-pass filter, without training.
 
+    `B = R̃ᵀ R̃ + low_pass · D^-½ V Vᵀ D^½`. `R̃ = D_u^-½ X D^-½` are the interactions over the roots
+    of the degrees, D those of the items, and V the first right singular vectors of R̃.
+
     Source: Y. Shen et al., "How Powerful is Graph Convolution for Recommendation?", CIKM 2021.
     """
 
@@ -168,11 +167,6 @@ class GfCf(ItemItemModel):
     low_pass: float = 0.3  # weight of the low-pass filter
 
     def weights(self, dataset: ReviewDataset, seed: int) -> np.ndarray:
-        """`B = R̃ᵀ R̃ + low_pass · D^-½ V Vᵀ D^½`.
-
-        `R̃ = D_u^-½ X D^-½` are the interactions over the roots of the degrees, D those of the
-        items, and V the first right singular vectors of R̃.
-        """
         counts = dataset.user_counts(), dataset.item_counts()
         user_roots, item_roots = (np.sqrt(np.maximum(n, 1)) for n in counts)
         matrix = scipy.sparse.csr_matrix(interaction_matrix(dataset))
@@ -195,7 +189,6 @@ class PureSvd(Baseline):
     factors: int = 64  # number of singular vectors
 
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
-        """Decomposes X."""
         matrix = scipy.sparse.csr_matrix(interaction_matrix(dataset))
         vectors = _right_singular_vectors(matrix, self.factors, seed).T
         return Scorer(score_factors, Factors(jnp.asarray(matrix @ vectors), jnp.asarray(vectors)))
@@ -204,6 +197,9 @@ class PureSvd(Baseline):
 @dataclasses.dataclass(frozen=True)
 class Ials(Baseline):
     """iALS: weighted matrix factorization, by the `implicit` package.
+
+    Minimizes `Σ_ui c_ui (p_ui − x_u · y_i)² + regularization (‖X‖² + ‖Y‖²)`. `p_ui` is 1 and `c_ui`
+    alpha for training interactions; all other pairs have 0 and 1.
 
     Source: Y. Hu, Y. Koren, C. Volinsky, "Collaborative Filtering for Implicit Feedback Datasets",
     ICDM 2008.
@@ -222,10 +218,6 @@ class Ials(Baseline):
     iterations: int = 15  # each solves for the users, then for the items
 
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
-        """Minimizes `Σ_ui c_ui (p_ui − x_u · y_i)² + regularization (‖X‖² + ‖Y‖²)`.
-
-        `p_ui` is 1 and `c_ui` alpha for training interactions; all other pairs have 0 and 1.
-        """
         try:
             from implicit.cpu.als import AlternatingLeastSquares
         except ImportError:

@@ -18,6 +18,8 @@ from symcere_jax.models import normalize_rows
 class MultVae(Baseline):
     """MultVAE: a variational autoencoder of users' histories with a multinomial likelihood.
 
+    Trained until validation NDCG@10 no longer grows; the best round is kept.
+
     Source: D. Liang, R. Krishnan, M. Hoffman, T. Jebara, "Variational Autoencoders for
     Collaborative Filtering", WWW 2018; here the weight of the divergence is constant.
     """
@@ -40,7 +42,6 @@ class MultVae(Baseline):
     kl_weight: float = 0.2  # weight of the divergence from the prior
 
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
-        """Trains until validation NDCG@10 no longer grows, and keeps the best round."""
         histories = training_histories(dataset)
         init_key, train_key = jax.random.split(jax.random.key(seed))
         params = _initial_params(dataset.n_items, self, init_key)

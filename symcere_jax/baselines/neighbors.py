@@ -20,7 +20,7 @@ _BLOCK_BYTES = 64 * 2**20  # similarities held at once
 
 @dataclasses.dataclass(frozen=True)
 class ItemKnn(Baseline):
-    """Item kNN: items that the same users interacted with."""
+    """Item kNN: items that the same users interacted with, by `shrunk_cosines`."""
 
     title = "item kNN"
     space: ClassVar = {
@@ -31,7 +31,6 @@ class ItemKnn(Baseline):
     shrinkage: float = 10.0  # added to the denominator, against similarities of few users
 
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
-        """Finds neighbors by `shrunk_cosines` of the items' users."""
         similarities = shrunk_cosines(interaction_matrix(dataset).T.tocsr(), self.shrinkage)
         return fit_similar_items(dataset, similarities, self.k)
 
@@ -39,6 +38,10 @@ class ItemKnn(Baseline):
 @dataclasses.dataclass(frozen=True)
 class Rp3Beta(Baseline):
     """RP3beta: walks of three steps over the graph, with popular items held back.
+
+    Neighbors by `w_ji = n_i^-beta Σ_u (n_j n_u)^-alpha` over the users u of both; `n` is the number
+    of training interactions of a node. The first step, from a user to an item of the history, has
+    the same probability for all of them.
 
     Source: F. Christoffel, B. Paudel, C. Newell, A. Bernstein, "Blockbusters and Wallflowers:
     Accurate, Diverse, and Scalable Recommendations with Random Walks", RecSys 2015.
@@ -55,11 +58,6 @@ class Rp3Beta(Baseline):
     beta: float = 0.3  # power of an item's popularity that scores are divided by; 0: P3alpha
 
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
-        """Finds neighbors by `w_ji = n_i^-beta Σ_u (n_j n_u)^-alpha` over the users u of both.
-
-        `n` is the number of training interactions of a node. The first step, from a user to an item
-        of the history, has the same probability for all of them.
-        """
         matrix = interaction_matrix(dataset)
         per_user = np.maximum(dataset.user_counts(), 1).astype(np.float64)
         per_item = np.maximum(dataset.item_counts(), 1).astype(np.float64)
@@ -73,7 +71,7 @@ class Rp3Beta(Baseline):
 
 @dataclasses.dataclass(frozen=True)
 class UserKnn(Baseline):
-    """User kNN: what users with the same items interacted with."""
+    """User kNN: what users with the same items, by `shrunk_cosines`, interacted with."""
 
     title = "user kNN"
     space: ClassVar = {
@@ -84,7 +82,6 @@ class UserKnn(Baseline):
     shrinkage: float = 10.0  # added to the denominator, against similarities of few items
 
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
-        """Finds neighbors by `shrunk_cosines` of the users' items."""
         similarities = shrunk_cosines(interaction_matrix(dataset), self.shrinkage)
         tables = nearest_neighbors(similarities, dataset.n_users, self.k)
         return Scorer(

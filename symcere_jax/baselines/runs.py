@@ -11,7 +11,6 @@ import itertools
 import json
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy as np
 
 from symcere_jax.baselines.base import Baseline
 from symcere_jax.baselines.methods import METHODS
+from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import (
@@ -38,13 +38,7 @@ _RECORD = "settings.json"
 
 @dataclasses.dataclass(frozen=True)
 class BaselineTrial:
-    """Settings that were tried.
-
-    Attributes:
-        settings: name -> value.
-        score: NDCG@10 on the validation split.
-        seconds: of fitting and scoring.
-    """
+    """Settings that were tried, NDCG@10 on the validation split, seconds of fitting and scoring."""
 
     settings: dict[str, Any]
     score: float
@@ -56,7 +50,6 @@ class BaselineRecord:
     """What is known of a baseline, as `settings.json` holds it.
 
     Attributes:
-        method: its name.
         fingerprint: of the data.
         trials: in the order they were made.
         test_seconds: seed -> seconds of fitting and scoring with the best settings.
@@ -184,7 +177,7 @@ def run_baseline(
     *,
     trials: int = 12,
     seeds: int = 5,
-    progress: Callable[[int, int, str], None] = lambda done, total, words: None,
+    progress: CountCallback = lambda done, total: None,
 ) -> BaselineRecord:
     """Tunes a baseline and tests it, or resumes an earlier call.
 
@@ -194,8 +187,7 @@ def run_baseline(
         workdir: its subfolder `name` gets the files.
         trials: settings to try.
         seeds: trainings to test, with seeds 0, 1, …; one for a method without randomness.
-        progress: called after each fit, also for those of an earlier call, with the number done, of
-            all, and what was done.
+        progress: called after each fit, also for those of an earlier call.
 
     Raises:
         BusyError: another process fits the method in the workdir.
@@ -218,8 +210,7 @@ def run_baseline(
                 score = evaluation.metrics[PRIMARY_METRIC]
                 record.add(BaselineTrial(settings, score, seconds), folder)
                 record.write(folder)
-            best = record.best.score
-            progress(done, total, f"{method.title}: best valid {PRIMARY_METRIC} {best:.4f}")
+            progress(done, total)
         for seed in range(n_seeds):
             if seed not in record.test_seconds:
                 chosen = method(**record.best.settings)
@@ -227,7 +218,7 @@ def run_baseline(
                 write_scores(evaluation, folder / f"seed_{seed}", "test", dataset, step=0)
                 record.test_seconds[seed] = seconds
                 record.write(folder)
-            progress(len(tried) + seed + 1, total, f"{method.title}: seed {seed} tested")
+            progress(len(tried) + seed + 1, total)
     return record
 
 

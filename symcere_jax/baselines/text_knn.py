@@ -15,7 +15,7 @@ from symcere_jax.errors import DataError
 
 @dataclasses.dataclass(frozen=True)
 class EncoderKnn(Baseline):
-    """Text kNN by the prepared folder's first text encoder, LSA by default."""
+    """Text kNN by the cosine of features of the folder's first text encoder, LSA by default."""
 
     title = "text kNN, text encoder"
     space: ClassVar = {
@@ -26,7 +26,6 @@ class EncoderKnn(Baseline):
     amplification: float = 1.0  # power of the similarities; above 1, near neighbors outvote many
 
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
-        """Finds neighbors by the cosine of the encoder's item features."""
         return self.fit_features(dataset, dataset.text_features(first_encoder(dataset), "items"))
 
     def fit_features(self, dataset: ReviewDataset, features: np.ndarray) -> Scorer:
@@ -47,7 +46,6 @@ class TfidfKnn(EncoderKnn):
     max_item_share: float = 0.5  # a term in a larger share of the items is left out
 
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
-        """Finds neighbors by the cosine of TF-IDF."""
         from sklearn.feature_extraction.text import TfidfVectorizer  # slow to import
 
         vectorizer = TfidfVectorizer(

@@ -1,15 +1,16 @@
-"""Documents of tables and plots, as files for people and for programs.
+"""Documents of tables and plots: as Markdown without the plots, and as sections of a page.
 
-A document is shown as Markdown, which leaves out its plots, or as a section of a page (see
-`pages.py`).
+A page is one file: no network, no scripts, narrow screens, light and dark, print.
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from symcere_jax.files import replacing, write_text
+from symcere_jax.optional import require
 from symcere_jax.report.plots import Plot, png
 from symcere_jax.report.records import to_json
 from symcere_jax.report.tables import Table
@@ -101,3 +102,22 @@ def write_document(document: Document, content: Any, folder: Path, name: str) ->
         with replacing(paths[2]) as aside:
             aside.write_bytes(image)
     return paths
+
+
+def render_page(title: str, sections: Sequence[Document]) -> str:
+    """A page of documents, with links to each; whatever is in them is shown as text."""
+    return _environment().get_template("page.html").render(title=title, sections=sections)
+
+
+@functools.cache
+def _environment() -> Any:
+    jinja2 = require("jinja2", extra="report")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("symcere_jax.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["kind"] = lambda block: type(block).__name__
+    return environment

@@ -10,7 +10,7 @@ import numpy as np
 from symcere_jax.files import replacing, write_text
 from symcere_jax.report.plots import Plot, plain, png
 from symcere_jax.settings import Settings
-from symcere_jax.study.trials import SearchResult, Trial
+from symcere_jax.study.search import SearchResult, Trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

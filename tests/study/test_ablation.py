@@ -11,7 +11,7 @@ from symcere_jax.evaluation import evaluate
 from symcere_jax.models import ModelInputs, SymCERE, resolve, score_block
 from symcere_jax.settings import Settings
 from symcere_jax.study import ablation as module
-from symcere_jax.study.observers import Epoch, RunsObserver
+from symcere_jax.study.workers import Epoch, RunsObserver
 from symcere_jax.training import Checkpoints, load_embeddings
 from symcere_jax.training.metric_log import read_metric_log
 

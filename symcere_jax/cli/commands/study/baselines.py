@@ -15,13 +15,10 @@ iALS needs pip install 'symcere-jax[baselines]'. Methods that cannot run are lef
 the reason.
 """
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from absl import flags
 from rich.console import Console
-from tqdm import tqdm
 
 from symcere_jax.baselines import (
     METHODS,
@@ -29,6 +26,7 @@ from symcere_jax.baselines import (
     run_baseline,
 )
 from symcere_jax.cli import startup
+from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, SymcereError
 from symcere_jax.folders import BASELINES, check_output_folder
@@ -59,14 +57,14 @@ def main() -> None:
     skipped: dict[str, str] = {}
     for name in asked_for or METHODS:
         try:
-            with tqdm(unit="fit", leave=False, disable=not sys.stderr.isatty()) as bar:
+            with counting_bar("fit", METHODS[name].title) as show:
                 record = run_baseline(
                     name,
                     dataset,
                     workdir,
                     trials=_TRIALS.value,
                     seeds=_SEEDS.value,
-                    progress=_show_on(bar),
+                    progress=show,
                 )
         except SymcereError as error:
             if asked_for:
@@ -75,26 +73,15 @@ def main() -> None:
             startup.say(f"{METHODS[name].title}: left out: {error}")
         else:
             rows.append(BaselineSummary.read(record, workdir))
-            startup.say(_describe(rows[-1]))
+            row = rows[-1]
+            scores = f"valid {row.valid:.4f}, test {row.test:.4f}"
+            startup.say(f"{row.title}: {scores}, {row.seconds:.0f} s")
     if not rows:
         raise SymcereError(f"no method could run: {next(iter(skipped.values()))}")
     paths = write_baselines(rows, skipped, dataset, workdir)
     Console().print(baselines_table(rows).terminal(f"{dataset.name}, NDCG@10"))
     for path in paths:
         print(path)
-
-
-def _show_on(bar: tqdm) -> Callable[[int, int, str], None]:
-    def show(done: int, total: int, words: str) -> None:
-        bar.total = total
-        bar.set_description(words, refresh=False)
-        bar.update(done - bar.n)
-
-    return show
-
-
-def _describe(row: BaselineSummary) -> str:
-    return f"{row.title}: valid {row.valid:.4f}, test {row.test:.4f}, {row.seconds:.0f} s"
 
 
 def run() -> None:
