@@ -47,11 +47,7 @@ class LightGcn(GraphModel):
     ) -> Array:
         """`mean −log σ(z_u · z_i − z_u · z_j) + l2/2 · mean (‖e_u‖² + ‖e_i‖² + ‖e_j‖²)`.
 
-        Args:
-            nodes: float `[n_nodes, d]`, z, after message passing.
-            params: "embedding": e, before it.
-            inputs: says where the items start.
-            batch: users u, items i, sampled items j.
+        Of users u, items i and sampled items j; z are the nodes after message passing, e before it.
         """
         rows = [batch.users, inputs.n_users + batch.positives, inputs.n_users + batch.negatives]
         users, positives, negatives = (nodes[row] for row in rows)
@@ -113,11 +109,7 @@ class SimGcl(LightGcn):
 
 
 class TextProjection(nn.Module):
-    """Text features to the width of the embeddings: a hidden layer halfway between both widths.
-
-    Attributes:
-        width: of the embeddings.
-    """
+    """Text features to the width of the embeddings: a hidden layer halfway between both widths."""
 
     width: int
 
@@ -258,9 +250,6 @@ def infonce(anchors: Array, candidates: Array, counts: Array, temperature: Array
         candidates: float `[n, d]`, the other one; row a is the positive of anchor a.
         counts: bool `[n]`, which rows count, as anchors and as candidates.
         temperature: τ > 0.
-
-    Returns:
-        float32 scalar.
     """
     logits = normalize_rows(anchors) @ normalize_rows(candidates).T / temperature
     mass = jax.nn.logsumexp(logits, axis=1, where=counts)

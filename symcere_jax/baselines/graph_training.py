@@ -139,11 +139,7 @@ def train_rounds(
 ) -> Scorer:
     """Trains round by round, and keeps the one that is best on the validation split.
 
-    Args:
-        state: before the first round.
-        run_round: from a state and the number of a round to the next state and the mean loss.
-        scorer: of a state.
-        dataset: with a validation split.
+    `run_round` makes of a state and the number of a round the next state and the mean loss.
 
     Raises:
         DataError: the validation split has no interactions.

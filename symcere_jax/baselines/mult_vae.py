@@ -65,11 +65,7 @@ def score_block(params: tuple[Histories, Params], users: jax.Array) -> jax.Array
 def mult_vae_loss(params: Params, items: jax.Array, key: jax.Array, settings: MultVae) -> jax.Array:
     """`mean_u( −Σ_i x_ui log softmax(logits)_i + kl_weight · KL(N(μ, σ²) ‖ N(0, 1)) )`.
 
-    Args:
-        params: of the network.
-        items: float `[b, n_items]`, histories as ones.
-        key: of dropout and of the latent vectors.
-        settings: the weights.
+    The items, float `[b, n_items]`, are histories as ones.
     """
     dropout_key, latent_key = jax.random.split(key)
     kept = jax.random.bernoulli(dropout_key, 1 - settings.dropout, items.shape)

@@ -143,10 +143,8 @@ def score_neighbors(params: tuple[Histories, jax.Array, jax.Array], users: jax.A
 def shrunk_cosines(rows: scipy.sparse.csr_array, shrinkage: float) -> Similarities:
     """Similarities `w_ij = n_ij / (sqrt(n_i n_j) + shrinkage)` of sets.
 
-    Args:
-        rows: ones where a set has a member, `[n, n_members]`; `n_i` is the size of set i, `n_ij`
-            the number of members of both i and j.
-        shrinkage: against similarities of few members.
+    Rows `[n, n_members]` have ones where a set has a member; `n_i` is the size of set i, `n_ij` the
+    number of members of both i and j.
     """
     columns = rows.T.tocsc()
     norms = np.sqrt(np.diff(rows.indptr))
@@ -160,12 +158,7 @@ def shrunk_cosines(rows: scipy.sparse.csr_array, shrinkage: float) -> Similariti
 
 
 def nearest_neighbors(similarities: Similarities, n: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k most similar others of each item (or user), by blocks of them.
-
-    Args:
-        similarities: gives float `[b, n]`, a new array, for a slice of b items.
-        n: number of items.
-        k: number of neighbors; may exceed the number of other items.
+    """The k most similar others of each of n items (or users), by blocks of them.
 
     Returns:
         int32 `[n, min(k, n)]` items, the most similar first, and their similarities,

@@ -155,12 +155,7 @@ class BaselineSummary:
 def sample_settings(method: type[Baseline], trials: int) -> list[dict[str, Any]]:
     """The settings to try: the defaults, then others of the method's space in a random order.
 
-    Args:
-        method: whose space it is.
-        trials: how many at most; more of them add to those of fewer.
-
-    Returns:
-        Distinct settings, name -> value, fewer than `trials` where the space is smaller.
+    They are distinct, fewer than `trials` where the space is smaller; more trials add to fewer.
     """
     defaults, space = dataclasses.asdict(method()), method.space
     combinations = list(itertools.product(*space.values()))

@@ -21,8 +21,7 @@ from symcere_jax.report import anchoring_document as anchoring
 from symcere_jax.report import explanation_document as explanation
 from symcere_jax.report.bias_document import bias_document
 from symcere_jax.report.comparison_document import comparison_document
-from symcere_jax.report.documents import Details, Document, render_page
-from symcere_jax.report.records import read_record
+from symcere_jax.report.documents import Details, Document, read_record, render_page
 from symcere_jax.report.run_plots import dataset_plot, embedding_plot, training_plot
 from symcere_jax.report.tables import Table, interval
 from symcere_jax.settings import Settings
@@ -134,12 +133,7 @@ def _run_folder(folder: Path) -> Path:
 
 @dataclasses.dataclass(frozen=True)
 class ReportedRun:
-    """A run to report on.
-
-    Attributes:
-        seeds: folders of its trainings.
-        trained: those of them with a checkpoint.
-    """
+    """A run to report on: the folders of its trainings, and those with a checkpoint."""
 
     name: str
     folder: Path

@@ -184,7 +184,6 @@ class VariantScores(RunScores):
     """How a variant scores on the test split, and against the reference.
 
     Attributes:
-        seed_means: the metric of each seed.
         norm_popularity: Spearman's correlation of the norm of an item's embedding, before
             normalization, with its training interactions, averaged over seeds; None where all norms
             are equal.
@@ -199,13 +198,7 @@ class VariantScores(RunScores):
 
 @dataclasses.dataclass(frozen=True)
 class AblationScores:
-    """An ablation on a data set.
-
-    Attributes:
-        n_users: with a test interaction.
-        variants: the reference first.
-        same: variants that were not run -> the variant that each is equal to.
-    """
+    """The scores of an ablation, the reference first; `same` is that of `Ablation`."""
 
     dataset: str
     metric: str

@@ -19,7 +19,7 @@ from symcere_jax.evaluation import (
     compare_paired,
 )
 from symcere_jax.evaluation.cold_start_tasks import NEW_ITEMS, NEW_USERS, TOGETHER, ColdStartTasks
-from symcere_jax.models import Mixture, score_block
+from symcere_jax.models import score_block
 from symcere_jax.settings import NONE
 from symcere_jax.text import load_text_encoder
 from symcere_jax.training import TrainedModel, load_model
@@ -127,7 +127,6 @@ class _Methods:
 
     tasks: ColdStartTasks
     trained: TrainedModel
-    mixture: Mixture
     features: np.ndarray
     user_features: np.ndarray
 
@@ -150,7 +149,7 @@ class _Methods:
         features = np.array(dataset.text_features(name, "items"))
         features[tasks.new_items] = encoder.encode_documents(tasks.item_texts)
         user_features = encoder.encode_documents(tasks.user_texts)
-        return cls(tasks, trained, trained.mixture, features, user_features)
+        return cls(tasks, trained, features, user_features)
 
     def ndcg(self, task: str, scorer: Scorer) -> float:
         """NDCG@10 of a method on a task."""
@@ -169,7 +168,7 @@ class _Methods:
         self, *, with_items: bool = True, with_texts: bool = True, bonus: float = 0.0
     ) -> Scorer:
         """The model, which may be given the items and the texts of new users."""
-        tasks, mixture = self.tasks, self.mixture
+        tasks, mixture = self.tasks, self.trained.mixture
         user_items = Interactions.empty(len(tasks.new_users))
         if with_items:
             user_items = Interactions.from_rows(tasks.user_items)

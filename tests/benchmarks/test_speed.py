@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.speed import graphs, other_libraries, training_problem
+from benchmarks.speed import other_libraries, problem
 from symcere_jax.errors import DataError
 from symcere_jax.graph import bipartite_graph, build_adjacency
 
@@ -34,11 +34,11 @@ def test_speed_beside_others(page, start):
 @pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
 @pytest.mark.parametrize("side", ["ours", "COO", "CSR"])
 def test_message_passing_of_all_sides_is_the_same(side):
-    graph = bipartite_graph(graphs.power_law_interactions(500), 20, 25)
+    graph = bipartite_graph(problem.power_law_interactions(500), 20, 25)
     matrix = other_libraries.normalized_matrix(graph)
     states = np.random.default_rng(0).standard_normal((45, 3)).astype(np.float32)
     if side == "ours":
-        run = training_problem.message_passing(build_adjacency(graph), states, 2)
+        run = problem.message_passing(build_adjacency(graph), states, 2)
     else:
         run = other_libraries.torch_passing(other_libraries.torch_layer(matrix, side), states, 2)
     dense = matrix.toarray().astype(np.float64)
@@ -81,8 +81,8 @@ def test_a_compiler_that_is_missing_is_one_line():
 def test_a_line_is_a_user_and_items(tmp_path):
     with gzip.open(tmp_path / "train.txt.gz", "wt") as file:
         file.write("3 5 0\n1\n0 2\n")
-    assert graphs.load_interactions(str(tmp_path), 0).tolist() == [[3, 5], [3, 0], [0, 2]]
+    assert problem.load_interactions(str(tmp_path), 0).tolist() == [[3, 5], [3, 0], [0, 2]]
     with gzip.open(tmp_path / "train.txt.gz", "at") as file:
         file.write("0 one\n")
     with pytest.raises(DataError, match=r"train\.txt\.gz"):
-        graphs.load_interactions(str(tmp_path), 0)
+        problem.load_interactions(str(tmp_path), 0)

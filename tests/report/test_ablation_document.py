@@ -1,8 +1,7 @@
 from symcere_jax.evaluation import PairedTest
 from symcere_jax.report.ablation_document import NAME, ablation_document
-from symcere_jax.report.documents import Details, write_document
+from symcere_jax.report.documents import Details, read_record, write_document
 from symcere_jax.report.plots import COLORS
-from symcere_jax.report.records import read_record
 from symcere_jax.report.tables import Table
 from symcere_jax.study.ablation import AblationScores, VariantScores
 

@@ -149,9 +149,7 @@ def test_reports(scored, tmp_path):
 
 
 def test_where_nothing_is_new_there_is_nothing_to_score(dataset, monkeypatch):
-    read = SimpleNamespace(
-        metadata=SimpleNamespace(settings=Settings(text_encoder="lsa")), mixture=None
-    )
+    read = SimpleNamespace(metadata=SimpleNamespace(settings=Settings(text_encoder="lsa")))
     monkeypatch.setattr(cold_start_scores, "load_model", lambda workdir, dataset: read)
     known = (dataset.user_counts() > 0)[dataset.test[:, 0]]
     known &= (dataset.item_counts() > 0)[dataset.test[:, 1]]

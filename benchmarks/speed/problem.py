@@ -1,7 +1,10 @@
-"""A training problem without a prepared folder, for benchmarks of speed."""
+"""What benchmarks of speed share: interactions, training without a folder, times, memory."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import gzip
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,6 +13,7 @@ import numpy as np
 import optax
 
 from symcere_jax.data import Histories
+from symcere_jax.errors import DataError
 from symcere_jax.graph import Adjacency, bipartite_graph, build_adjacency, propagate
 from symcere_jax.models import ModelInputs, SymCERE
 from symcere_jax.settings import ResolvedSettings
@@ -18,6 +22,9 @@ from symcere_jax.training.objective import Objective
 from symcere_jax.training.run import fit_batch_size
 from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
 from symcere_jax.training.train_inputs import TrainInputs
+
+DATA_HELP = "folder with train.txt.gz of the LightGCN benchmarks; default: a generated graph"
+
 
 # What LightGCN trains: inner products, one sampled item, nothing taken out, no dropout.
 LIGHTGCN: dict[str, Any] = {
@@ -43,6 +50,34 @@ DEFAULTS: dict[str, Any] = {
     "temperature": 0.1,
     "user_ranking_weight": 0.0,
 }
+
+
+def load_interactions(folder: str | None, n_generated: int) -> np.ndarray:
+    """Interactions of `train.txt.gz`, or about as many generated ones; int32 `[n, 2]`.
+
+    Raises:
+        DataError: the file is missing, or malformed.
+    """
+    if folder is None:
+        return power_law_interactions(n_generated)
+    path = Path(folder) / "train.txt.gz"
+    try:
+        with gzip.open(path, "rt") as file:  # a line is a user, then the user's items
+            lists = [np.array(line.split(), np.int32) for line in file]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable ({error})") from None
+    users = np.repeat([numbers[0] for numbers in lists], [len(numbers) - 1 for numbers in lists])
+    return np.stack([users, np.concatenate([numbers[1:] for numbers in lists])], axis=1)
+
+
+def power_law_interactions(n: int, seed: int = 0) -> np.ndarray:
+    """About `n` distinct pairs, int32 `[.., 2]`; popularity of users and items falls as a power."""
+    rng = np.random.default_rng(seed)
+    n_users, n_items = max(n // 25, 2), max(n // 20, 2)
+    users = (n_users * rng.random(n) ** 1.5).astype(np.int64)
+    items = (n_items * rng.random(n) ** 2.5).astype(np.int64)
+    pairs = np.unique(users * n_items + items)
+    return np.stack(np.divmod(pairs, n_items), axis=1).astype(np.int32)
 
 
 def message_passing(
@@ -76,10 +111,6 @@ class Training:
     """Training steps on a problem.
 
     Attributes:
-        inputs: the problem.
-        objective: what is minimized.
-        optimizer: of the parameters.
-        settings: all of them.
         steps_per_epoch: of as many interactions as `run` takes in a step.
         run: the steps of a call, see `build_steps`.
     """
@@ -146,3 +177,53 @@ def build(
         devices=devices,
     )
     return Training(inputs, objective, optimizer, chosen, steps_per_epoch, run)
+
+
+def median_seconds(function: Callable[[], object], n_rounds: int) -> float:
+    """Median time of a function, after one call to warm up."""
+    return medians({"": function}, n_rounds)[""]
+
+
+def medians(functions: Mapping[str, Callable[[], object]], n_rounds: int) -> dict[str, float]:
+    """Median seconds of each function, which take turns, after one call each to warm up."""
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for turn in range(n_rounds + 1):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: float(np.median(values)) for name, values in seconds.items()}
+
+
+def copy_bandwidth() -> float:
+    """Bytes a second that a large array's copy reads and writes, on all cores.
+
+    Into memory that is there already: in new memory, most of the time is that of the system, which
+    has to map it.
+    """
+    source = jnp.ones((256, 2**18), jnp.float32)  # 256 MiB, beyond every cache
+    copy = jax.jit(lambda target, source: source + 1, donate_argnums=0, keep_unused=True)
+    target = jnp.zeros_like(source)
+
+    def run() -> None:
+        nonlocal target
+        target = copy(target, source).block_until_ready()
+
+    return 2 * source.nbytes / median_seconds(run, 5)
+
+
+def propagation_bytes(adjacency: Adjacency, width: int, n_layers: int) -> int:
+    """What message passing, forward and backward, must move.
+
+    A layer reads a row of floats for each directed edge, and the sum so far, and writes the next
+    state.
+    """
+    rows = adjacency.n_edges + 3 * adjacency.n_nodes
+    return 2 * n_layers * rows * 4 * width
+
+
+def process_memory(name: str) -> int:
+    """Bytes of this process: "VmRSS", what it has now, or "VmHWM", the most that it had."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
