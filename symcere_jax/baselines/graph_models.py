@@ -11,7 +11,8 @@ from jax import Array
 
 from symcere_jax.arrays import unit_rows
 from symcere_jax.baselines.base import first_encoder, interaction_matrix
-from symcere_jax.baselines.graph_training import GraphInputs, GraphModel, Params, Triplets
+from symcere_jax.baselines.graph_training import GraphInputs, GraphModel, Triplets
+from symcere_jax.baselines.step_training import Params
 from symcere_jax.data import ReviewDataset
 from symcere_jax.graph import propagate
 from symcere_jax.losses import bpr_terms, pair_scores

@@ -115,7 +115,10 @@ def test_the_loss_of_text_aligned_is_ranking_and_alignment_of_users_and_items():
 
 
 def test_alpha_rec_passes_texts_on_and_ranks_the_items_of_the_batch():
-    params, model = {"network": _projection()}, AlphaRec(WIDTH, n_layers=2, temperature=0.3)
+    params, model = (
+        {"network": _projection()},
+        AlphaRec(embedding_dim=WIDTH, n_layers=2, temperature=0.3),
+    )
     nodes = np.mean(_layers(_project(params["network"], TEXT), 2), axis=0)
     nodes /= np.linalg.norm(nodes, axis=1, keepdims=True)
     np.testing.assert_allclose(model.embed(params, small.inputs(TEXT)), nodes, atol=1e-5)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import graph_training
+from symcere_jax.baselines import step_training
 from symcere_jax.baselines.base import training_histories
 from symcere_jax.baselines.graph_models import LightGcn
 from symcere_jax.baselines.graph_training import GraphInputs, sample_triplets, unknown_item
@@ -17,7 +17,7 @@ MODEL = LightGcn(embedding_dim=4, n_layers=1, batch_size=64, learning_rate=0.05)
 
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch):
-    monkeypatch.setattr(graph_training, "MAX_ROUNDS", 2)
+    monkeypatch.setattr(step_training, "MAX_ROUNDS", 2)
 
 
 def test_unknown_items_by_rank():
@@ -77,9 +77,9 @@ def test_the_best_round_is_kept(monkeypatch):
         seen.append(params)
         return Found({"ndcg@10": next(scores)})
 
-    monkeypatch.setattr(graph_training, "evaluate", evaluate)
-    monkeypatch.setattr(graph_training, "MAX_ROUNDS", 9)
-    monkeypatch.setattr(graph_training, "PATIENCE", 3)
+    monkeypatch.setattr(step_training, "evaluate", evaluate)
+    monkeypatch.setattr(step_training, "MAX_ROUNDS", 9)
+    monkeypatch.setattr(step_training, "PATIENCE", 3)
     kept = MODEL.fit(small.dataset(), 0).params
     assert len(seen) == 5  # three rounds after the second one without a gain
     np.testing.assert_array_equal(kept.items, seen[1].items)
@@ -93,8 +93,8 @@ def test_a_round_is_whole_epochs(monkeypatch):
         steps.append(n_steps)
         return state, jnp.float32(0)
 
-    monkeypatch.setattr(graph_training, "_run_steps", run_steps)
-    monkeypatch.setattr(graph_training, "MAX_ROUNDS", 1)
+    monkeypatch.setattr(step_training, "_run_steps", run_steps)
+    monkeypatch.setattr(step_training, "MAX_ROUNDS", 1)
     for batch_size in (2, 100):  # of 21 interactions: 11 steps an epoch, one step
         dataclasses.replace(MODEL, batch_size=batch_size).fit(small.dataset(), 0)
     assert steps == [55, 50]

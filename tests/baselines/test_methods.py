@@ -4,7 +4,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import METHODS, graph_training
+from symcere_jax.baselines import METHODS, step_training
 from symcere_jax.evaluation import evaluate
 
 from . import small
@@ -17,7 +17,7 @@ QUICK = {"learning_rate": 0.03, "n_layers": 1, "embedding_dim": 16, "batch_size"
 def test_beats_chance(name, dataset, monkeypatch):
     if name == "ials" and importlib.util.find_spec("implicit") is None:
         pytest.skip("needs the package implicit")
-    monkeypatch.setattr(graph_training, "MAX_ROUNDS", 3)
+    monkeypatch.setattr(step_training, "MAX_ROUNDS", 3)
     method = METHODS[name]
     fields = {field.name for field in dataclasses.fields(method)}
     scorer = method(**{k: v for k, v in QUICK.items() if k in fields}).fit(dataset, 0)

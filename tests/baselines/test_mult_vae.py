@@ -4,7 +4,7 @@ import pytest
 from scipy.special import log_softmax
 
 from symcere_jax.baselines.base import training_histories
-from symcere_jax.baselines.mult_vae import MultVae, mult_vae_loss, score_block
+from symcere_jax.baselines.mult_vae import MultVae, score_block
 from symcere_jax.errors import DataError
 from tests.baselines import small
 
@@ -44,8 +44,7 @@ def test_scores_come_from_the_mean():
 @pytest.mark.parametrize("kl_weight", [0.0, 0.7])
 def test_the_loss_follows_the_formula(kl_weight):
     params, key = _params(), jax.random.key(3)
-    settings = MultVae(dropout=0.0, kl_weight=kl_weight)
-    loss = mult_vae_loss(params, ITEMS, key, settings)
+    loss = MultVae(dropout=0.0, kl_weight=kl_weight).loss(params, None, ITEMS, key)
     mean, log_variance = _latent(params, ITEMS)
     noise = np.asarray(jax.random.normal(jax.random.split(key)[1], mean.shape))
     logits = _logits(params, mean + noise * np.exp(log_variance / 2))
@@ -56,9 +55,9 @@ def test_the_loss_follows_the_formula(kl_weight):
 
 def test_hidden_items_are_still_to_be_predicted():
     """With all of the input hidden, the loss does not depend on which items these are."""
-    params, settings = _params(), MultVae(dropout=0.999, kl_weight=0.0)
+    params, model = _params(), MultVae(dropout=0.999, kl_weight=0.0)
     key = jax.random.key(0)
-    first, second = (mult_vae_loss(params, items, key, settings) for items in (ITEMS, 2 * ITEMS))
+    first, second = (model.loss(params, None, items, key) for items in (ITEMS, 2 * ITEMS))
     np.testing.assert_allclose(second, 2 * first, rtol=1e-5)
 
 

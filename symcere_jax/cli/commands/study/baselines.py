@@ -2,8 +2,8 @@ r"""Tunes other recommenders and scores them, all by the same protocol.
 
   python launch/baselines.py --dataset=data/shop --workdir=runs/baselines/shop
 
-Each method tries as many settings on the validation split (--trials); the best ones are then
-scored on the test split, once a seed. Some of them only:
+Each method tries --trials settings on the validation split; the best are then scored on the test
+split, once per seed. To run some of the methods only:
 
   python launch/baselines.py --dataset=data/shop --workdir=runs/baselines/shop \
     --methods=popularity,ease,lightgcn --trials=20
@@ -11,8 +11,8 @@ scored on the test split, once a seed. Some of them only:
 The workdir gets baselines.md, baselines.json and, for each method, settings.json and the scores of
 each seed, which launch/compare.py reads. Stopped, the same command resumes.
 
-iALS needs pip install 'symcere-jax[baselines]'. Methods that cannot run are left out of "all", with
-the reason.
+iALS needs pip install 'symcere-jax[baselines]'. Without --methods, methods that cannot run are
+left out, with the reason.
 """
 
 from pathlib import Path
