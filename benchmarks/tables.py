@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
+from symcere_jax.evaluation import seed_std
 from symcere_jax.files import write_text
-from symcere_jax.report.tables import Table
+from symcere_jax.report.tables import Table, plus_minus
 
 UPDATE = flags.DEFINE_multi_string("update", [], "Markdown file whose table is replaced")
 
@@ -21,8 +22,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int 
 
 def mean_and_spread(values: Sequence[float], digits: int = 4) -> str:
     """The mean and, of several values, ± their standard deviation."""
-    text = f"{np.mean(values):.{digits}f}"
-    return f"{text} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else text
+    return plus_minus(float(np.mean(values)), seed_std(values), f".{digits}f")
 
 
 def publish(text: str, label: str) -> None:

@@ -24,6 +24,7 @@ from symcere_jax.baselines import METHODS, BaselineRecord
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
+from symcere_jax.report.tables import plus_minus
 from symcere_jax.study.comparison import RunScores, compare_runs
 from symcere_jax.study.scoring import score_run
 from symcere_jax.training import EXPERTS_FOLDER
@@ -128,7 +129,7 @@ def _score(scores: Mapping[str, RunScores], title: str) -> str:
     run = scores.get(title)
     if run is None:
         return ""
-    text = f"{run.mean:.4f}" + ("" if run.seed_std is None else f" ± {run.seed_std:.4f}")
+    text = plus_minus(run.mean, run.seed_std)
     return f"**{text}**" if run.mean == max(other.mean for other in scores.values()) else text
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from symcere_jax.data import Histories
 from symcere_jax.errors import DataError
@@ -111,22 +110,14 @@ class Training:
     """Training steps on a problem.
 
     Attributes:
-        steps_per_epoch: of as many interactions as `run` takes in a step.
         run: the steps of a call, see `build_steps`.
+        arguments: makes those of `run`: the state before the first step, the inputs, the seed.
+        steps_per_epoch: of as many interactions as `run` takes in a step.
     """
 
-    inputs: TrainInputs
-    objective: Objective
-    optimizer: optax.GradientTransformation
-    settings: ResolvedSettings
-    steps_per_epoch: int
     run: jax.stages.Wrapped
-
-    def arguments(self) -> tuple[Any, ...]:
-        """Of `run`: the state before the first step, the inputs, the seed."""
-        state = initial_state(self.objective, self.optimizer, self.inputs, self.settings)
-        seed = np.uint32(self.settings.seed)
-        return distribute(state, self.settings.embedding_dim), replicate(self.inputs), seed
+    arguments: Callable[[], tuple[Any, ...]]
+    steps_per_epoch: int
 
     def start(self) -> Callable[[], TrainState]:
         """What takes the steps of a call, each time from where the last call ended."""
@@ -176,7 +167,12 @@ def build(
         n_steps=n_steps,
         devices=devices,
     )
-    return Training(inputs, objective, optimizer, chosen, steps_per_epoch, run)
+
+    def arguments() -> tuple[Any, ...]:
+        state = initial_state(objective, optimizer, inputs, chosen)
+        return distribute(state, chosen.embedding_dim), replicate(inputs), np.uint32(chosen.seed)
+
+    return Training(run, arguments, steps_per_epoch)
 
 
 def median_seconds(function: Callable[[], object], n_rounds: int) -> float:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LABELS = ("all_users", "data_prep", "devices", "results", "retrieval", "scale",
-          "serving", "small", "speed", "text quality")  # fmt: skip
+          "serving", "small", "speed")  # fmt: skip
 
 
 class Page:

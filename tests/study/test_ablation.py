@@ -220,8 +220,8 @@ def test_malformed_variants_are_refused(tmp_path, text, message):
 
 
 def test_the_variants_of_the_paper_are_different_models(request, dataset):
-    path = request.config.rootpath / "configs" / "ablations" / "paper.json"
-    variants = module.read_variants(path)
+    folder = request.config.rootpath / "configs" / "ablations"
+    variants = {path.stem: module.read_variants(path) for path in folder.glob("*.json")}["paper"]
     resolved = {resolve(Settings(**changes), dataset) for changes in variants.values()}
     assert len(resolved) == len(variants) >= 14
     assert next(iter(variants.items())) == ("full", {})
