@@ -39,7 +39,7 @@ def explain(share: float, seed: int) -> list[dict]:
         settings = PrepareSettings(source="synthetic", output=data, seed=seed)
         prepare(settings, encoder=LsaEncoder(width=64, max_item_share=share))
     for name, changes in RUNS.items():
-        binaries.train_and_score_seed(folder / name, data, *changes, f"--seed={seed}")
+        binaries.train_and_score(folder / name, data, *changes, f"--seed={seed}")
     if not output.exists():
         binaries.run(
             "launch/anchoring.py",

@@ -61,7 +61,12 @@ def run_ours(dataset: Path, name: str, workdir: Path) -> dict[str, list[dict[str
     if own_flags.exists():
         variants[OWN] = [f"--flagfile={own_flags}"]
     return {
-        title: binaries.train_and_score(workdir / FOLDERS[title], dataset, _SEEDS.value, *arguments)
+        title: [
+            binaries.train_and_score(
+                workdir / FOLDERS[title] / f"seed_{seed}", dataset, *arguments, f"--seed={seed}"
+            )
+            for seed in range(_SEEDS.value)
+        ]
         for title, arguments in variants.items()
     }
 

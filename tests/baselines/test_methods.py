@@ -10,14 +10,22 @@ from symcere_jax.evaluation import evaluate
 from . import small
 
 # Quick to train; everything else has its defaults.
-QUICK = {"learning_rate": 0.03, "n_layers": 1, "embedding_dim": 16, "batch_size": 512, "factors": 4}
+QUICK = {
+    "learning_rate": 0.03,
+    "n_layers": 1,
+    "embedding_dim": 16,
+    "batch_size": 512,
+    "factors": 4,
+    "hidden_dim": 32,
+    "latent_dim": 8,
+}
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_beats_chance(name, dataset, monkeypatch):
     if name == "ials" and importlib.util.find_spec("implicit") is None:
         pytest.skip("needs the package implicit")
-    monkeypatch.setattr(step_training, "MAX_ROUNDS", 3)
+    monkeypatch.setattr(step_training, "MAX_ROUNDS", 2)
     method = METHODS[name]
     fields = {field.name for field in dataclasses.fields(method)}
     scorer = method(**{k: v for k, v in QUICK.items() if k in fields}).fit(dataset, 0)

@@ -5,7 +5,6 @@ from scipy.special import log_softmax
 
 from symcere_jax.baselines.base import training_histories
 from symcere_jax.baselines.mult_vae import MultVae, score_block
-from symcere_jax.errors import DataError
 from tests.baselines import small
 
 ITEMS = small.matrix()[:5].astype(np.float32)
@@ -59,8 +58,3 @@ def test_hidden_items_are_still_to_be_predicted():
     key = jax.random.key(0)
     first, second = (model.loss(params, None, items, key) for items in (ITEMS, 2 * ITEMS))
     np.testing.assert_allclose(second, 2 * first, rtol=1e-5)
-
-
-def test_a_split_to_stop_by_is_needed():
-    with pytest.raises(DataError, match="valid"):
-        MultVae().fit(small.dataset(valid=[]), 0)

@@ -33,21 +33,6 @@ def test_variants_are_trained_scored_and_compared(run_binary, dataset, tmp_path,
     assert (again.status, again.out, again.err) == (0, done.out, "")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status", "message"),
-    [
-        (["--dataset=.", "--variants=none.json"], 1, "none.json: not readable as JSON"),
-        (["--dataset=.", "--seeds=0"], 2, "flag --seeds=0"),
-    ],
-)
-def test_a_bad_command_line_is_one_line(run_binary, tmp_path, arguments, status, message):
-    done = run_binary("ablate", *arguments, f"--workdir={tmp_path / 'runs'}")
-    assert done.status == status
-    assert message in done.error
-    assert len(done.err.splitlines()) == 1
-    assert not (tmp_path / "runs").exists()
-
-
 def test_help_shows_what_a_file_of_variants_is(run_binary):
     done = run_binary("ablate", "--help")
     assert '"no_text": {"text_encoder": "none"}' in done.out

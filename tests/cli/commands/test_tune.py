@@ -24,14 +24,16 @@ def test_a_search_from_the_first_trial_to_the_flagfile(run_binary, dataset, tmp_
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "message"),
+    ("name", "arguments", "status", "message"),
     [
-        (["--dataset=none/there"], 1, "make it with python data_prep/prepare.py --source=table"),
-        (["--dataset=.", "--trials=0"], 2, "flag --trials=0"),
+        ("tune", ["--dataset=none"], 1, "make it with python data_prep/prepare.py --source=table"),
+        ("tune", ["--dataset=.", "--trials=0"], 2, "flag --trials=0"),
+        ("ablate", ["--dataset=.", "--variants=none.json"], 1, "none.json: not readable as JSON"),
+        ("ablate", ["--dataset=.", "--seeds=0"], 2, "flag --seeds=0"),
     ],
 )
-def test_a_bad_command_line_is_one_line(run_binary, tmp_path, arguments, status, message):
-    done = run_binary("tune", *arguments, f"--workdir={tmp_path / 'runs'}")
+def test_a_bad_command_line_is_one_line(run_binary, tmp_path, name, arguments, status, message):
+    done = run_binary(name, *arguments, f"--workdir={tmp_path / 'runs'}")
     assert done.status == status
     assert message in done.error
     assert len(done.err.splitlines()) == 1
