@@ -21,7 +21,7 @@ from symcere_jax.report import anchoring_document as anchoring
 from symcere_jax.report import explanation_document as explanation
 from symcere_jax.report.bias_document import bias_document
 from symcere_jax.report.comparison_document import comparison_document
-from symcere_jax.report.documents import Details, Document, read_record, render_page
+from symcere_jax.report.documents import Block, Details, Document, read_record, render_page
 from symcere_jax.report.run_plots import dataset_plot, embedding_plot, training_plot
 from symcere_jax.report.tables import Table, interval
 from symcere_jax.settings import Settings
@@ -72,28 +72,30 @@ def build_run_page(
     if not folders:
         raise ConfigError("a report needs at least one run: --runs=FOLDER")
     distinct_names(folders)  # refuses an ablation, too, that is given twice
-    own_folders = [_run_folder(folder) for folder in folders]
-    ablations = [folder for folder in folders if folder not in own_folders]
-    runs = find_runs(own_folders)
-    run_folders = [run.folder for run in runs]
+    run_folders = [_run_folder(folder) for folder in folders]
+    ablations = [folder for folder in folders if folder not in run_folders]
+    runs = find_runs(run_folders)
     scored = not unscored(runs, split)
-    steps: dict[str, Callable[[], Document | None]] = {
+    steps: dict[str, Callable[[], Sequence[Block]]] = {
         "Data": lambda: data_section(dataset),
         "Settings": lambda: settings_section(runs),
         "Training": lambda: training_section(runs),
         "Scores": lambda: scores_section(runs, dataset, split),
     }
     if scored and len(runs) > 1:
-        steps["Comparison"] = lambda: comparison_document(compare_runs(run_folders, dataset, split))
+        steps["Comparison"] = lambda: (
+            comparison_document(compare_runs(run_folders, dataset, split)).blocks
+        )
     if scored:
-        steps["Popularity bias"] = lambda: bias_document(measure_bias(run_folders, dataset, split))
+        steps["Popularity bias"] = lambda: (
+            bias_document(measure_bias(run_folders, dataset, split)).blocks
+        )
     steps["Map of the embeddings"] = lambda: map_section(runs, dataset)
     documents = []
     for title, make in steps.items():
         progress(title)
-        document = make()
-        if document is not None:
-            documents.append(dataclasses.replace(document, title=title))
+        if blocks := make():
+            documents.append(Document(title, blocks))
     extras = [*ablations, *extras]
     for folder in extras:
         progress(str(folder))
@@ -168,7 +170,7 @@ def unscored(runs: Sequence[ReportedRun], split: HeldOutSplit) -> list[Path]:
     return [seed for run in runs for seed in run.seeds if not (seed / metrics).exists()]
 
 
-def data_section(dataset: ReviewDataset) -> Document:
+def data_section(dataset: ReviewDataset) -> list[Block]:
     """What the runs learned from."""
     manifest = dataset.manifest
     table = dataset.reviews(["rating", "text"])
@@ -191,10 +193,10 @@ def data_section(dataset: ReviewDataset) -> Document:
         "text features": ", ".join(encoders) or "none",
     }
     table_of_facts = Table(["fact", "value"], [[*fact] for fact in facts.items()], n_words=2)
-    return Document("Data", [table_of_facts, dataset_plot(dataset, ratings, n_words)])
+    return [table_of_facts, dataset_plot(dataset, ratings, n_words)]
 
 
-def settings_section(runs: Sequence[ReportedRun]) -> Document:
+def settings_section(runs: Sequence[ReportedRun]) -> list[Block]:
     """Where the runs differ from each other and from the defaults."""
     stored: list[dict[str, Any]] = [
         Checkpoints(run.trained[0]).metadata().settings.as_dict() if run.trained else {}
@@ -207,30 +209,27 @@ def settings_section(runs: Sequence[ReportedRun]) -> Document:
         every.append([setting, *values])
         if any(settings and settings.get(setting) != default for settings in stored):
             changed.append([setting, str(default), *values])
-    return Document(
-        "Settings",
-        [
-            "Settings that are not the default in some run; where the default is None, the value "
-            "follows from the data.",
-            Table(["setting", "default", *names], changed),
-            Details("All settings", Table(["setting", *names], every)),
-        ],
-    )
+    return [
+        "Settings that are not the default in some run; where the default is None, the value "
+        "follows from the data.",
+        Table(["setting", "default", *names], changed),
+        Details("All settings", Table(["setting", *names], every)),
+    ]
 
 
-def training_section(runs: Sequence[ReportedRun]) -> Document | None:
-    """The course of the training; None without logs."""
+def training_section(runs: Sequence[ReportedRun]) -> list[Block]:
+    """The course of the training, if there are logs."""
     logs: dict[str, list] = {}
     for run in runs:
         for seed in run.seeds:
             for expert, log in read_metric_logs(seed).items():
                 logs.setdefault(", ".join(filter(None, [run.name, expert])), []).append(log)
-    return Document("Training", [training_plot(logs)]) if logs else None
+    return [training_plot(logs)] if logs else []
 
 
 def scores_section(
     runs: Sequence[ReportedRun], dataset: ReviewDataset, split: HeldOutSplit
-) -> Document:
+) -> list[Block]:
     """Metrics with intervals; or how to get them."""
     missing = unscored(runs, split)
     if missing:
@@ -239,7 +238,7 @@ def scores_section(
             for seed in missing
         ]
         why = f"Scores, comparison and bias need every run scored on the {split} split. Missing:"
-        return Document("Scores", [why, *commands])
+        return [why, *commands]
     folders = [run.folder for run in runs]
     read_runs(folders, dataset, split, PRIMARY_METRIC)  # refuses files that are damaged
     stored = [
@@ -259,14 +258,14 @@ def scores_section(
         f"{split} split, {n_users:,} users, full ranking of the catalog. In brackets: 95 % "
         "bootstrap interval over users; values of several seeds are averaged first."
     )
-    return Document("Scores", [Table(["run", *metrics], rows), note])
+    return [Table(["run", *metrics], rows), note]
 
 
-def map_section(runs: Sequence[ReportedRun], dataset: ReviewDataset) -> Document | None:
-    """Users and items of the first run in two dimensions; None without a checkpoint."""
+def map_section(runs: Sequence[ReportedRun], dataset: ReviewDataset) -> list[Block]:
+    """Users and items of the first run in two dimensions, if it has a checkpoint."""
     if not runs[0].trained:
-        return None
+        return []
     embeddings = load_embeddings(runs[0].trained[0], dataset)[0]
     users, items = np.asarray(embeddings.users), np.asarray(embeddings.items)
     counts = dataset.user_counts(), dataset.item_counts()
-    return Document("Map of the embeddings", [embedding_plot(users, items, *counts, runs[0].name)])
+    return [embedding_plot(users, items, *counts, runs[0].name)]
