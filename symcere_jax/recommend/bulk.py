@@ -47,7 +47,7 @@ def write_recommendations(
     | suffix | content |
     |---|---|
     | `.jsonl` | a line per user: `{"user_id": …, "items": [{"item_id": …, "score": …}, …]}` |
-    | `.csv` | columns user_id, rank (from 1), item_id, score; a row per item |
+    | `.csv` | columns user_id, item_id, rank (from 1), score; a row per item |
     | `.parquet` | the same columns |
 
     Args:

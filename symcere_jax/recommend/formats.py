@@ -17,7 +17,7 @@ from symcere_jax.recommend.retrieval import TopItems
 
 FORMATS = (".jsonl", ".csv", ".parquet")
 SCHEMA = pa.schema(
-    {"user_id": pa.string(), "rank": pa.int32(), "item_id": pa.string(), "score": pa.float32()}
+    {"user_id": pa.string(), "item_id": pa.string(), "rank": pa.int32(), "score": pa.float32()}
 )
 
 
@@ -104,9 +104,9 @@ def write_part(
     items = recommender.items.ids[top.items[places, ranks]]
     ranks, scores = (ranks + 1).astype(np.int32), top.scores[places, ranks]
     if suffix == ".parquet":
-        table = pa.table([users, ranks, items, scores], schema=SCHEMA)
+        table = pa.table([users, items, ranks, scores], schema=SCHEMA)
         pq.write_table(table, path, compression="zstd")
         return
     with path.open("w", encoding="utf-8", newline="") as file:
         written = (f"{score:.6g}" for score in scores)
-        csv.writer(file).writerows(zip(users, ranks, items, written, strict=True))
+        csv.writer(file).writerows(zip(users, items, ranks, written, strict=True))

@@ -36,19 +36,19 @@ def test_every_format_has_the_same_content(named, suffix, tmp_path):
         rows = [tuple(row.values()) for row in pq.read_table(path).to_pylist()]
     elif suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as file:
-            rows = [(u, int(rank), i, float(score)) for u, rank, i, score in csv.reader(file)]
+            rows = [(u, i, int(rank), float(score)) for u, i, rank, score in csv.reader(file)]
     else:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         assert [line["user_id"] for line in lines] == named.users.ids.tolist()
         rows = [
-            (line["user_id"], rank, item["item_id"], item["score"])
+            (line["user_id"], item["item_id"], rank, item["score"])
             for line in lines
             for rank, item in enumerate(line["items"], 1)
         ]
     assert rows == [
-        ("ann", 1, "w", 3.25),
-        ('b,"é', 1, 'x "y",\n', -1.5),
-        ('b,"é', 2, "z", 0.125),
+        ("ann", "w", 1, 3.25),
+        ('b,"é', 'x "y",\n', 1, -1.5),
+        ('b,"é', "z", 2, 0.125),
     ]
 
 

@@ -27,7 +27,7 @@ from symcere_jax.cli import field_flags, startup
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
-from symcere_jax.evaluation.scored_runs import distinct_names
+from symcere_jax.evaluation.stored_scores import distinct_names
 from symcere_jax.folders import STUDIES, check_output_folder
 from symcere_jax.preparation.sources import synthetic_truth as synthetic
 from symcere_jax.report.anchoring_document import NAME, anchoring_document

@@ -45,7 +45,7 @@ from symcere_jax.study.cold_start_scores import (
     NoColdStartError,
     evaluate_cold_start,
 )
-from symcere_jax.study.following import follow
+from symcere_jax.study.scoring import follow
 from symcere_jax.training import load_embeddings
 
 _DATASET = flags.DEFINE_string(

@@ -28,8 +28,7 @@ from symcere_jax.errors import ConfigError
 from symcere_jax.report import ablation_document
 from symcere_jax.report.documents import write_document
 from symcere_jax.settings import Settings
-from symcere_jax.study.ablation import read_variants, run_ablation
-from symcere_jax.study.ablation_scores import score_ablation
+from symcere_jax.study.ablation import read_variants, run_ablation, score_ablation
 
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, counted from --seed", 1)
 _VARIANTS = flags.DEFINE_string(
