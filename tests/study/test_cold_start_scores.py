@@ -29,10 +29,8 @@ SETTINGS = {
     "expert_weights": "equal",
     "epochs": 1,
     "batch_size": 256,
-    "n_layers": 1,
     "propagation": "segment",
     "cross_modal_weight": 0.0,
-    "user_ranking_weight": 0.0,
 }
 
 
