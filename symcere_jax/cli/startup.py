@@ -168,6 +168,8 @@ def keep_compiled() -> None:
     with contextlib.suppress(OSError):  # without a writable home, nothing is kept
         folder.mkdir(parents=True, exist_ok=True)
         jax.config.update("jax_compilation_cache_dir", str(folder))
+        # A training has a hundred small ones. JAX would keep those alone that take a second.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def _stop(number: int, frame: object) -> None:
