@@ -49,5 +49,5 @@ class MappedReviews:
 
     def read(self, places: jax.Array | slice) -> np.ndarray:
         """The rows at some places, float16, of norm 1 or 0."""
-        places = places if isinstance(places, slice) else np.asarray(places)
-        return unit_rows(self.features[self.rows[places]]).astype(np.float16)
+        rows = self.rows[places if isinstance(places, slice) else np.asarray(places)]
+        return unit_rows(self.features[rows]).astype(np.float16)
