@@ -146,7 +146,7 @@ class Run:
 
 @functools.lru_cache(maxsize=4)
 def _programs(
-    settings: ResolvedSettings, shape: tuple[int, int], *, batch_size: int, **sizes: int
+    settings: ResolvedSettings, shape: tuple[int, int], *, batch_size: int, **sizes: Any
 ) -> tuple[Objective, optax.GradientTransformation, jax.stages.Wrapped]:
     """Objective, optimizer and steps, which runs that differ in their seeds alone share."""
     objective = Objective(SymCERE(*shape, settings))
