@@ -56,7 +56,7 @@ def test_low_ratings_are_no_positives_and_stay_in_the_history(dataset):
 
 def test_large_review_texts_stay_in_their_file_and_train_the_same(dataset, tmp_path, monkeypatch):
     settings = Settings(
-        **{"experts": "aligned", "exclude_target": "review", "cross_modal_view": "review"},
+        **{"experts": "aligned", "exclude_target": "review"},
         **{"text_encoder": "lsa", "epochs": 1, "n_layers": 1, "embedding_dim": 8},
     )
     inputs, embeddings = [], []
