@@ -7,7 +7,7 @@ from typing import Literal
 
 from symcere_jax.errors import ConfigError
 from symcere_jax.fields import SettingsBase, setting
-from symcere_jax.preparation.encode.text_settings import TextSettings
+from symcere_jax.preparation.encode.encoders import TextSettings
 from symcere_jax.preparation.split.split_settings import SplitSettings
 
 SourceName = Literal[

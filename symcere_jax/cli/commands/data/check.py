@@ -17,7 +17,7 @@ from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.check import CHECKS, problems_of
-from symcere_jax.preparation.check.text_leaks import check_text_leaks
+from symcere_jax.preparation.check.splits import check_text_leaks
 
 _DATASET = flags.DEFINE_string("dataset", None, "Prepared folder to verify.", required=True)
 _ENCODE = flags.DEFINE_bool("encode", True, "Compute the text features again, to find leaks.")
