@@ -86,7 +86,7 @@ def test_a_large_catalog_is_told_of_what_it_lacks(
     arguments = (f"--dataset={dataset.folder}", f"--workdir={tmp_path}", *small_run)
     run = run_binary("train", *arguments, "--epochs=0", "--graph_seeds=1")
     assert run.err.splitlines()[0] == (
-        "experts: graph, aligned (without neighbors: the catalog has more than 20 items)"
+        "experts: graph, aligned, times (without neighbors: the catalog has more than 20 items)"
     )
 
 
