@@ -7,6 +7,7 @@
     users.parquet            user_id, by row
     items.parquet            item_id, by row, and title where there are titles
     text/                    the text encoder, where there is one
+    score.stablehlo          the scoring function, on request (see `compiled_score.py`)
 
 Scores are those of the training run, to the bit. The encoder of latent semantic analysis is kept in
 8 bits a number: features of new texts differ in the third digit.
@@ -35,6 +36,7 @@ from symcere_jax.errors import CheckpointError, ConfigError, DataError, StorageE
 from symcere_jax.models import Embeddings, ItemNeighbors, Mixture, Share, SymCERE
 from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.models.symcere import NODE_PARAMS
+from symcere_jax.recommend.compiled_score import compile_score
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.text_reader import TextReader
 from symcere_jax.settings import COUNTED, ResolvedSettings
@@ -58,7 +60,11 @@ def is_model_folder(path: str | Path) -> bool:
 
 
 def save_model(
-    model: "Recommender", folder: str | Path, scores: Mapping[str, float] | None = None
+    model: "Recommender",
+    folder: str | Path,
+    scores: Mapping[str, float] | None = None,
+    *,
+    stablehlo: bool = False,
 ) -> Path:
     """Writes a model folder; one that is there is replaced, anything else is not.
 
@@ -68,12 +74,13 @@ def save_model(
         model: to write.
         folder: complete afterwards, or as it was.
         scores: metrics to keep with the model.
+        stablehlo: write the scoring function, too, for JAX without this package.
 
     Returns:
         The folder.
 
     Raises:
-        ConfigError: something else is at the path.
+        ConfigError: something else is at the path, or the extra `export` is not installed.
         StorageError: it cannot be written.
     """
     folder = Path(folder)
@@ -83,6 +90,8 @@ def save_model(
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
+        if stablehlo:
+            (aside / "score.stablehlo").write_bytes(compile_score(model.embeddings))
         _write(model, aside, dict(scores or {}))
         if folder.exists():
             earlier = folder.with_name(f".{folder.name}.{os.getpid()}.earlier")

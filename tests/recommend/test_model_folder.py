@@ -4,6 +4,7 @@ import json
 
 import jax
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
@@ -48,6 +49,34 @@ def test_known_users_and_items_have_the_same_scores(mixed, loaded):
     mine, theirs = (model.explain("user-000", "item-03") for model in (loaded, mixed))
     assert mine == theirs
     assert (loaded.metadata, loaded.titles) == (mixed.metadata, mixed.titles)
+
+
+ALONE = """
+import sys
+import jax, numpy as np
+from safetensors.numpy import load_file
+folder, dtype = sys.argv[1], np.int32
+with open(f"{folder}/score.stablehlo", "rb") as file:
+    score = jax.export.deserialize(file.read()).call
+arrays = load_file(f"{folder}/embeddings.safetensors")
+for rows in ([0], [17, 0, 5]):
+    np.save(f"{folder}/{len(rows)}.npy", score(arrays, dtype(rows)))
+assert not any(name.startswith("symcere_jax") for name in sys.modules)
+"""
+
+
+def test_the_compiled_score_runs_without_this_package(mixed, tmp_path, run_on_devices):
+    folder = save_model(mixed, tmp_path / "shop.model", stablehlo=True)
+    run_on_devices(1, ALONE, folder)
+    e = {name: np.asarray(x, float) for name, x in vars(mixed.embeddings).items()}
+    expected = e["users"] @ e["items"].T + e["item_bias"]
+    expected += e["user_neighbors"] @ e["item_neighbors"].T
+    for rows in ([0], [17, 0, 5]):
+        found = np.load(folder / f"{len(rows)}.npy")
+        np.testing.assert_allclose(found, expected[rows], rtol=1e-3, atol=2e-3)
+    for kind, ids in (("user", mixed.users.ids), ("item", mixed.items.ids)):
+        table = pq.read_table(folder / f"{kind}s.parquet")
+        assert table[f"{kind}_id"].to_pylist() == ids.tolist()
 
 
 def test_texts_are_read_as_before_up_to_rounding(mixed, loaded):

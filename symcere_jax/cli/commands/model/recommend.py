@@ -42,7 +42,7 @@ from symcere_jax.cli import startup, training_runs
 from symcere_jax.cli.model_flags import model_location
 from symcere_jax.cli.progress import counting_bar
 from symcere_jax.errors import ConfigError
-from symcere_jax.folders import EXPORT, RUN, STUDIES, check_output_folder
+from symcere_jax.folders import RUN, STUDIES, check_output_folder
 from symcere_jax.recommend import NewUser, Recommender, read_ids
 from symcere_jax.recommend.bulk import PART_USERS, write_recommendations
 from symcere_jax.recommend.formats import json_line, ranking_entries, read_items, user_lines
@@ -99,7 +99,7 @@ def main() -> None:
         raise ConfigError("--output is for users of the data; other results go to the terminal")
     location = model_location()
     if _OUTPUT.value:
-        check_output_folder(Path(_OUTPUT.value).parent, _OUTPUT.name, RUN, EXPORT, *STUDIES)
+        check_output_folder(Path(_OUTPUT.value).parent, _OUTPUT.name, RUN, *STUDIES)
     recommender = Recommender.load(*location, index=_INDEX.value)
     if _NEW_ITEMS_FILE.value:
         recommender = recommender.with_items(read_items(Path(_NEW_ITEMS_FILE.value)))
