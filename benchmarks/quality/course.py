@@ -21,7 +21,7 @@ from symcere_jax.evaluation import evaluate
 from symcere_jax.files import write_json
 from symcere_jax.models import score_factors
 from symcere_jax.settings import Settings
-from symcere_jax.training import load_embeddings, train
+from symcere_jax.training import load_factors, train
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run", required=True)
@@ -59,10 +59,8 @@ def main() -> None:
     records = json.loads(log.read_text()) if log.exists() else []
     for epoch in range(len(records) + 1, settings.epochs + 1):
         result = train(settings.replace(epochs=epoch), dataset, workdir)
-        embeddings, _ = load_embeddings(workdir, dataset)
-        metrics = evaluate(
-            score_factors, embeddings.factors(), dataset, "test", ks=(10, 20)
-        ).metrics
+        factors, _ = load_factors(workdir, dataset)
+        metrics = evaluate(score_factors, factors, dataset, "test", ks=(10, 20)).metrics
         seconds = result.seconds + (records[-1]["seconds"] if records else 0.0)
         scores = {metric: metrics[metric] for metric in METRICS}
         records.append({"epoch": epoch, "seconds": seconds, **scores})

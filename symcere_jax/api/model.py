@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 from symcere_jax.api.frames import frame_kind, from_arrow
-from symcere_jax.api.python_words import python_errors
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import HeldOutSplit
@@ -76,10 +75,7 @@ class Model:
                 "load(workdir, data); `scores` has what was measured before"
             )
         cutoffs = [ks] if isinstance(ks, int) else ks
-        with python_errors():
-            evaluation, *_ = score_run(
-                self.workdir, self.data, cast(HeldOutSplit, split), ks=cutoffs
-            )
+        evaluation, *_ = score_run(self.workdir, self.data, cast(HeldOutSplit, split), ks=cutoffs)
         return dict(evaluation.metrics)
 
     def recommend(
@@ -212,8 +208,7 @@ def load(
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
     """
     if data is not None:
-        with python_errors():
-            return Model.of_run(path, open_data(data))
+        return Model.of_run(path, open_data(data))
     if not is_model_folder(path) and (Path(path) / "checkpoints").exists():
         raise ConfigError(
             f"{path} is a training run: load it with its data, load({str(path)!r}, data)"

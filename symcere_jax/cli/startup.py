@@ -31,6 +31,7 @@ from typing import NoReturn
 
 from absl import app, flags
 
+from symcere_jax import hints
 from symcere_jax.cli import command_line
 from symcere_jax.cores import has_fast_wide_vectors, usable_cores
 from symcere_jax.errors import SymcereError
@@ -64,6 +65,7 @@ def run(main: Callable[[], None]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_ESCAPED)
+    hints.in_command = True
     command_line.show_help_of(main)
     with contextlib.suppress(ValueError):  # in another thread than the first one
         signal.signal(signal.SIGTERM, _stop)

@@ -10,8 +10,8 @@ from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import CheckpointError
 from symcere_jax.evaluation import Evaluation
 from symcere_jax.locking import is_locked
-from symcere_jax.models import Embeddings
-from symcere_jax.training import LOCK, Checkpoints, Metadata, load_embeddings
+from symcere_jax.models import Factors
+from symcere_jax.training import LOCK, Checkpoints, Metadata, load_factors
 
 Record = dict[str, float | str | None]
 
@@ -20,7 +20,7 @@ def follow(
     workdir: Path,
     dataset: ReviewDataset,
     split: str,
-    evaluate: Callable[[Embeddings], Evaluation],
+    evaluate: Callable[[Factors], Evaluation],
     *,
     every: float = 5.0,
     max_wait: float = 600.0,
@@ -53,7 +53,7 @@ def follow(
         newest = set() if newest_metadata is None else {_version(newest_metadata)}
         if newest := newest - done - tried:
             tried |= newest
-            embeddings, metadata = load_embeddings(workdir, dataset)
+            factors, metadata = load_factors(workdir, dataset)
             step, score = _version(metadata)
             if (step, score) not in done:
                 done.add((step, score))
@@ -63,7 +63,7 @@ def follow(
                     "valid_score": score,
                     "dataset": dataset.name,
                     "split": split,
-                    **evaluate(embeddings).metrics,
+                    **evaluate(factors).metrics,
                 }
                 with path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(record) + "\n")

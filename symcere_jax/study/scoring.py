@@ -8,7 +8,7 @@ from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import CUTOFFS, Evaluation, HeldOutSplit, evaluate
 from symcere_jax.evaluation.stored_scores import write_scores
 from symcere_jax.models import score_factors
-from symcere_jax.training import load_embeddings
+from symcere_jax.training import load_factors
 
 
 def score_run(
@@ -28,9 +28,7 @@ def score_run(
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
         DataError: the split has no interactions.
     """
-    embeddings, metadata = load_embeddings(workdir, dataset)
-    evaluation = evaluate(
-        score_factors, embeddings.factors(), dataset, split, ks=ks, progress=progress
-    )
+    factors, metadata = load_factors(workdir, dataset)
+    evaluation = evaluate(score_factors, factors, dataset, split, ks=ks, progress=progress)
     step = metadata.progress.best_step
     return evaluation, step, write_scores(evaluation, workdir, split, dataset, step)

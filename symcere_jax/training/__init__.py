@@ -8,6 +8,7 @@ from symcere_jax.training.trained import (
     TrainedExpert,
     TrainedModel,
     load_embeddings,
+    load_factors,
     load_model,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     "TrainedExpert",
     "TrainedModel",
     "load_embeddings",
+    "load_factors",
     "load_model",
     "train",
 ]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from symcere_jax import hints
 from symcere_jax.cli import command_line
 from symcere_jax.cli.commands import GROUPS
 from symcere_jax.cores import usable_cores
@@ -156,23 +155,6 @@ def test_the_home_folder_in_paths(monkeypatch):
     assert expand("--runs=~/a,~/b~/c") == "--runs=/home/anna/a,/home/anna/b~/c"
     for argument in ("--texts=~/a", "--search=~/a", "~/a", "--users=a~/b", "--users=~"):
         assert expand(argument) == argument
-
-
-@pytest.mark.parametrize(
-    ("program", "expected"),
-    [
-        ("launch/train.py", "python data_prep/prepare.py --append --output='my data'"),
-        ("symcere train", "symcere prepare --append --output='my data'"),
-    ],
-)
-def test_hints_name_commands_that_exist(monkeypatch, program, expected):
-    monkeypatch.setattr(sys, "argv", [program])
-    assert hints.command("prepare", "--append", output=Path("my data")) == expected
-    root = Path(__file__).parents[2]
-    monkeypatch.setattr(sys, "argv", ["x"])
-    for names in GROUPS.values():
-        for name in names:
-            assert (root / hints.command(name).removeprefix("python ")).exists()
 
 
 def test_ctrl_c(hello):

@@ -16,6 +16,7 @@ from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.recommend.item_index import build_index
 from symcere_jax.recommend.text_reader import TextReader
 from symcere_jax.settings import Settings
+from symcere_jax.study.scoring import score_run
 from symcere_jax.training import train
 
 from .conftest import SETTINGS
@@ -278,10 +279,13 @@ def test_a_user_without_training_reviews_gets_what_is_popular(tmp_path):
     train(Settings(**SETTINGS | {"epochs": 1}), data, tmp_path / "run")
     recommender = Recommender.load(tmp_path / "run", data)
     counts = np.bincount(data.train[:, 1], minlength=data.n_items)
-    [cold, *_] = np.setdiff1d(data.test[:, 0], data.train[:, 0])
-    [ranking] = recommender.recommend([data.user_ids()[cold]], k=5, exclude_seen=False)
-    best = data.item_ids()[np.argsort(-counts, kind="stable")[:5]]
-    assert [item_id for item_id, _ in ranking] == best.tolist()
+    cold = np.setdiff1d(data.test[:, 0], np.concatenate([data.train, data.valid])[:, 0])
+    best = data.item_ids()[np.argsort(-counts, kind="stable")[:5]].tolist()
+    for ranking in recommender.recommend(data.user_ids()[cold], k=5, exclude_seen=False):
+        assert [item_id for item_id, _ in ranking] == best
+    evaluation, *_ = score_run(tmp_path / "run", data, "test")
+    scored = evaluation.recommended[np.isin(evaluation.users, cold), :5]
+    assert len(scored) and data.item_ids()[scored].tolist() == [best] * len(cold)
 
 
 def test_an_explanation_adds_up(recommender, dataset):

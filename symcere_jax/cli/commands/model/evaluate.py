@@ -46,7 +46,7 @@ from symcere_jax.study.cold_start_scores import (
     evaluate_cold_start,
 )
 from symcere_jax.study.following import follow
-from symcere_jax.training import load_embeddings
+from symcere_jax.training import load_factors
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "prepared folder that the model was trained on", required=True
@@ -91,12 +91,12 @@ def main() -> None:
         _COLD_START.value is None and dataset.manifest.has_cold_split
     )
     cold_start = _cold_start(workdir, dataset, split) if wants_cold_start else None
-    embeddings, metadata = load_embeddings(workdir, dataset)
+    factors, metadata = load_factors(workdir, dataset)
     step, ks = metadata.progress.best_step, sorted({*CUTOFFS, *_KS.value})
     with counting_bar("user") as show:
         evaluation = evaluate(
             score_factors,
-            embeddings.factors(),
+            factors,
             dataset,
             split,
             ks=ks,
@@ -140,7 +140,7 @@ def _follow(workdir: Path, dataset: ReviewDataset, split: HeldOutSplit) -> None:
         workdir,
         dataset,
         split,
-        lambda embeddings: evaluate(score_factors, embeddings.factors(), dataset, split, ks=ks),
+        lambda factors: evaluate(score_factors, factors, dataset, split, ks=ks),
         max_wait=_FOLLOW_WAIT.value,
     ):
         if "end" not in record:
