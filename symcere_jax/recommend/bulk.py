@@ -19,7 +19,7 @@ from symcere_jax.callbacks import CountCallback, ShouldStop
 from symcere_jax.errors import ConfigError, StorageError
 from symcere_jax.files import replacing, write_text
 from symcere_jax.locking import locked
-from symcere_jax.recommend.formats import FORMATS, SCHEMA, write_part
+from symcere_jax.recommend.formats import FORMATS, write_part
 from symcere_jax.recommend.item_index import EXACT, HNSW
 from symcere_jax.recommend.recommender import Recommender
 
@@ -47,7 +47,7 @@ def write_recommendations(
     | suffix | content |
     |---|---|
     | `.jsonl` | a line per user: `{"user_id": …, "items": [{"item_id": …, "score": …}, …]}` |
-    | `.csv` | columns user_id, rank (from 1), item_id, score; a row per item |
+    | `.csv` | columns user_id, item_id, rank (from 1), score, title if known; a row per item |
     | `.parquet` | the same columns |
 
     Args:
@@ -91,7 +91,7 @@ def write_recommendations(
                 f"{output} exists; replace it by --overwrite, or choose another --output"
             )
         _open_parts(folder, run)
-        for start in range(0, len(rows), part_users):
+        for start in range(0, max(len(rows), 1), part_users):
             parts.append(folder / f"{start:012}{output.suffix}")
             if parts[-1].exists():
                 continue
@@ -107,7 +107,7 @@ def write_recommendations(
                 part_rows, k, exclude_seen=exclude_seen, allowed=allowed, progress=report
             )
             with replacing(parts[-1]) as aside:
-                write_part(aside, output.suffix, recommender, part_rows, top)
+                write_part(aside, output.suffix, recommender, part_rows, top, header=start == 0)
         (folder / _JOINED).touch()
         _join(parts, output)
         _remove_parts(parts, folder)
@@ -165,13 +165,12 @@ def _join(parts: list[Path], output: Path) -> None:
     """Joins the parts, one at a time."""
     with replacing(output) as aside:
         if output.suffix == ".parquet":
-            with pq.ParquetWriter(aside, SCHEMA, compression="zstd") as writer:
+            schema = pq.read_schema(parts[0])
+            with pq.ParquetWriter(aside, schema, compression="zstd") as writer:
                 for part in parts:
                     writer.write_table(pq.read_table(part))
             return
         with aside.open("wb") as file:
-            if output.suffix == ".csv":
-                file.write(f"{','.join(SCHEMA.names)}\r\n".encode())
             for part in parts:
                 with part.open("rb") as source:
                     shutil.copyfileobj(source, file)

@@ -32,7 +32,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from symcere_jax.data import Interactions
 from symcere_jax.data.schema import file_entry
 from symcere_jax.data.stored_files import check_sizes, read_table, verify
-from symcere_jax.errors import CheckpointError, ConfigError, DataError, StorageError, SymcereError
+from symcere_jax.errors import ConfigError, DataError, StorageError, SymcereError
 from symcere_jax.models import Embeddings, ItemNeighbors, Mixture, Share, SymCERE
 from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.models.symcere import NODE_PARAMS
@@ -172,13 +172,13 @@ def read_content(folder: str | Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise DataError(f"no model folder at {folder}: it has no {CONTENT}") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not readable ({error}); save the model again") from None
+        raise DataError(f"{path}: not readable ({error}); export the model again") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"{path} is not of a model folder")
     if content.get("format_version") != FORMAT_VERSION:
         raise DataError(
             f"{path}: format version {content.get('format_version')}, this program reads "
-            f"{FORMAT_VERSION}; save the model again"
+            f"{FORMAT_VERSION}; export the model again"
         )
     return content
 
@@ -202,16 +202,15 @@ def read_model(folder: str | Path, *, checksums: bool = False) -> dict[str, Any]
             for name, entry in content["files"].items():
                 verify(folder / name, entry)
         fields = _read(folder, content)
-        if read_content(folder) != content:
-            raise DataError(f"{folder} was replaced while it was read; load it again")
-        return fields
     except (
         *(OSError, ValueError, LookupError, TypeError, AttributeError),
-        *(safetensors.SafetensorError, CheckpointError, ConfigError),
+        *(safetensors.SafetensorError, SymcereError),
     ) as error:
-        if isinstance(error, SymcereError) and not isinstance(error, ConfigError):
-            raise
-        raise DataError(f"{folder}: damaged ({error}); save the model again") from None
+        reason = str(error).removesuffix("; prepare the data again")
+        raise DataError(f"{folder}: damaged ({reason}); export the model again") from None
+    if read_content(folder) != content:
+        raise DataError(f"{folder} was replaced while it was read; load it again")
+    return fields
 
 
 def _read(folder: Path, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from symcere_jax.errors import CheckpointError
 from symcere_jax.models import (
     POPULARITY,
     Embeddings,
-    ItemNeighbors,
     Factors,
+    ItemNeighbors,
     Mixture,
     ModelInputs,
     NodeEmbeddings,

@@ -70,8 +70,8 @@ def test_the_lines_of_the_readme_run(frame, tmp_path, monkeypatch):
     [code] = re.findall(r"```python\n(import symcere_jax as sj\n.*?)```", text, re.S)
     assert len(code.splitlines()) <= 14
     monkeypatch.chdir(tmp_path)
-    found = {"frame": frame}
-    exec(code.replace("epochs=50", "epochs=1"), found)
+    found = {"frame": frame, "quick": QUICK}
+    exec(code.replace("epochs=50", "**quick"), found)
     model = found["model"]
     ranked = model.recommend(["anna"])
     assert ranked.columns.tolist() == ["user_id", "item_id", "rank", "score"]

@@ -17,23 +17,23 @@ ROWS = np.array([7, 3, 50, 2, 9])
 def expected(recommender):
     names = recommender.users.ids[ROWS]
     return [
-        (user, rank, item_id, pytest.approx(score, rel=1e-4))
+        (user, item_id, rank, pytest.approx(score, rel=1e-4))
         for user, ranking in zip(names, recommender.recommend(names, k=4), strict=True)
         for rank, (item_id, score) in enumerate(ranking, start=1)
     ]
 
 
 def read(path):
-    """(user_id, rank, item_id, score) of each row of a file."""
+    """(user_id, item_id, rank, score) of each row of a file."""
     if path.suffix == ".parquet":
         return [tuple(row.values()) for row in pq.read_table(path).to_pylist()]
     if path.suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file)
-        assert header == ["user_id", "rank", "item_id", "score"]
-        return [(user, int(rank), item, float(score)) for user, rank, item, score in rows]
+        assert header == ["user_id", "item_id", "rank", "score"]
+        return [(user, item, int(rank), float(score)) for user, item, rank, score in rows]
     return [
-        (line["user_id"], rank, found["item_id"], found["score"])
+        (line["user_id"], found["item_id"], rank, found["score"])
         for line in map(json.loads, path.read_text(encoding="utf-8").splitlines())
         for rank, found in enumerate(line["items"], start=1)
     ]

@@ -20,10 +20,11 @@ from symcere_jax.recommend.retrieval import TopItems
 
 @pytest.fixture
 def named(recommender):
-    """A recommender with difficult ids."""
-    users = IdMap("user", np.array(["ann", 'b,"é', "nobody"], object))
+    """A recommender with difficult ids, integers among them, and titles."""
+    users = IdMap("user", np.array(["12", "-7", "0"], object), is_integer=True)
     items = IdMap("item", np.array(['x "y",\n', "z", "w"], object))
-    return dataclasses.replace(recommender, users=users, items=items)
+    titles = np.array(["Ä", None, "c"], object)
+    return dataclasses.replace(recommender, users=users, items=items, titles=titles)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -32,23 +33,28 @@ def test_every_format_has_the_same_content(named, suffix, tmp_path):
     items = np.int32([[2, -1], [0, 1], [-1, -1]])
     top = TopItems(items, np.where(items < 0, -np.inf, [[3.25, 0], [-1.5, 0.125], [0, 0]]))
     write_part(path, suffix, named, np.array([0, 1, 2]), top)
+    columns = ("user_id", "item_id", "rank", "score", "title")
     if suffix == ".parquet":
-        rows = [tuple(row.values()) for row in pq.read_table(path).to_pylist()]
+        table = pq.read_table(path)
+        assert table.column_names == [*columns]
+        rows = [tuple(row.values()) for row in table.to_pylist()]
     elif suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as file:
-            rows = [(u, int(rank), i, float(score)) for u, rank, i, score in csv.reader(file)]
+            header, *lines = csv.reader(file)
+        assert header == [*columns]
+        rows = [(int(u), i, int(rank), float(s), title or None) for u, i, rank, s, title in lines]
     else:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         assert [line["user_id"] for line in lines] == named.users.ids.tolist()
         rows = [
-            (line["user_id"], rank, item["item_id"], item["score"])
+            (int(line["user_id"]), item["item_id"], rank, item["score"], item["title"])
             for line in lines
             for rank, item in enumerate(line["items"], 1)
         ]
     assert rows == [
-        ("ann", 1, "w", 3.25),
-        ('b,"é', 1, 'x "y",\n', -1.5),
-        ('b,"é', 2, "z", 0.125),
+        (12, "w", 1, 3.25, "c"),
+        (-7, 'x "y",\n', 1, -1.5, "Ä"),
+        (-7, "z", 2, 0.125, None),
     ]
 
 

@@ -147,7 +147,11 @@ def test_a_service_answers_from_it_alone(mixed, folder):
 
 
 @pytest.mark.parametrize(
-    "file", ["model.json", "embeddings.safetensors", "histories.safetensors", "users.parquet"]
+    "file",
+    [
+        *("model.json", "embeddings.safetensors", "histories.safetensors", "users.parquet"),
+        "text/encoder.json",
+    ],
 )
 @pytest.mark.parametrize("damage", ["missing", "cut", "other"])
 def test_damage_is_one_error_that_names_the_folder(mixed, tmp_path, file, damage):
@@ -158,8 +162,10 @@ def test_damage_is_one_error_that_names_the_folder(mixed, tmp_path, file, damage
         path.unlink()
     else:
         path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"x" * len(content))
-    with pytest.raises(DataError, match=r"shop\.model"):
+    remedy = "no model folder" if file == "model.json" and damage == "missing" else "export the mod"
+    with pytest.raises(DataError, match=rf"shop\.model.*{remedy}") as caught:
         read_model(folder, checksums=True)
+    assert "prepare" not in str(caught.value)
     if damage != "other":
         with pytest.raises(DataError):
             Recommender.load(folder)

@@ -10,6 +10,7 @@
 | GET /health | | the model that is served |
 | GET /examples | | a few ids of users and items |
 | GET /metrics | | requests and latencies, for Prometheus |
+| GET /openapi.json | | a description of all this |
 | GET / | | a page to try it |
 
 … stands for `filter_items` and `exclude_items`, lists of ids, and `new_items`, texts by the id of
@@ -67,6 +68,8 @@ def create_app(model: ServedModel) -> FastAPI:
         title="symcere_jax",
         default_response_class=AsciiJSONResponse,
         max_body_size=MAX_BODY_BYTES,
+        docs_url=None,  # its scripts come from elsewhere on the web
+        redoc_url=None,
     )
     _add_errors(app)
     _add_pages(app, model)

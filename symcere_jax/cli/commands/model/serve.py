@@ -7,10 +7,11 @@ From a model folder, which is all that a server needs (export.py writes one):
 
   python launch/serve.py --model=shop.model
 
-http://127.0.0.1:8000/ is a page to try it, /docs describes the API, and /health and /metrics are
-for monitoring. The service takes up a newer checkpoint in the workdir, or a newer model folder, by
-itself (--watch_seconds) or on `kill -HUP`, without losing a request. There is no authentication
-and no encryption: put a proxy that does both in front of it before it faces a network.
+http://127.0.0.1:8000/ is a page to try it, /openapi.json describes the API, and /health and
+/metrics are for monitoring. The service takes up a newer checkpoint in the workdir, or a newer
+model folder, by itself (--watch_seconds) or on `kill -HUP`, without losing a request. There is no
+authentication and no encryption: put a proxy that does both in front of it before it faces a
+network.
 """
 
 import asyncio
