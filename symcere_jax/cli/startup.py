@@ -59,6 +59,8 @@ def run(main: Callable[[], None]) -> None:
     def guarded(arguments: Sequence[str]) -> None:
         if len(arguments) > 1:
             _fail(f"unexpected argument {arguments[1]!r}: settings are given as --flag=value", 2)
+        tune_compiler()
+        keep_compiled()
         with _one_line():
             main()
 
@@ -71,8 +73,6 @@ def run(main: Callable[[], None]) -> None:
         signal.signal(signal.SIGTERM, _stop)
     # JAX warns on machines without a TPU.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
-    tune_compiler()
-    keep_compiled()
     app.run(guarded, flags_parser=_parse)
 
 
@@ -160,14 +160,16 @@ def keep_compiled() -> None:
     folder, separately for each number of cores: a program for a CPU is compiled into as many parts,
     and JAX would load one that was compiled for a single core.
     """
-    jax = sys.modules.get("jax")  # commands that do without it need not import it
-    if jax is None or jax.config.jax_compilation_cache_dir:
+    jax, name = sys.modules.get("jax"), "JAX_COMPILATION_CACHE_DIR"
+    if os.environ.get(name) or (jax and jax.config.jax_compilation_cache_dir):
         return
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = caches / "symcere_jax" / "compiled" / f"cores_{usable_cores()}"
     with contextlib.suppress(OSError):  # without a writable home, nothing is kept
         folder.mkdir(parents=True, exist_ok=True)
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+        os.environ[name] = str(folder)  # which JAX reads when it is imported
+        if jax:
+            jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def _stop(number: int, frame: object) -> None:

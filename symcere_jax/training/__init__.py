@@ -1,8 +1,8 @@
 """Training: state, steps, loop, checkpoints."""
 
-from symcere_jax.training.checkpoints import EXPERTS_FOLDER, KEEP, Checkpoints, Metadata, Progress
+from symcere_jax.training.checkpoints import EXPERTS_FOLDER, Checkpoints, Metadata, Progress
 from symcere_jax.training.experts import train
-from symcere_jax.training.loop import LOCK, SECONDS_BETWEEN_CHECKPOINTS, TrainResult
+from symcere_jax.training.loop import LOCK, TrainResult
 from symcere_jax.training.observer import Observer
 from symcere_jax.training.trained import (
     TrainedExpert,
@@ -14,9 +14,7 @@ from symcere_jax.training.trained import (
 
 __all__ = [
     "EXPERTS_FOLDER",
-    "KEEP",
     "LOCK",
-    "SECONDS_BETWEEN_CHECKPOINTS",
     "Checkpoints",
     "Metadata",
     "Observer",

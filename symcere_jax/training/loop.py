@@ -18,9 +18,9 @@ from symcere_jax.evaluation import PRIMARY_METRIC, alignment_and_uniformity, eva
 from symcere_jax.folders import RUN, check_output_folder
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.models import resolve, score_factors
-from symcere_jax.settings import Settings
+from symcere_jax.settings import KEEP, SECONDS_BETWEEN_CHECKPOINTS, Settings
 from symcere_jax.training import multiprocess
-from symcere_jax.training.checkpoints import KEEP, Checkpoints, Progress
+from symcere_jax.training.checkpoints import Checkpoints, Progress
 from symcere_jax.training.devices import collect, distribute
 from symcere_jax.training.observer import Observer, Reporter
 from symcere_jax.training.run import Run, batch_size_of
@@ -28,7 +28,6 @@ from symcere_jax.training.step import TrainState
 from symcere_jax.training.trained import as_arrays, embed, id_files
 from symcere_jax.training.warm_start import warm_params
 
-SECONDS_BETWEEN_CHECKPOINTS = 60.0
 StopReason = Literal["patience", "epochs", "request"]
 
 

@@ -191,6 +191,10 @@ def test_a_bad_command_line_is_one_line(hello, argument, message):
         ("data_prep/prepare.py", ["source", "k_core", "text_encoder", "user_field"]),
         ("data_prep/encode.py", ["dataset", "text_width"]),
         ("launch/train.py", ["dataset", "temperature", "coordinator"]),
+        ("launch/evaluate.py", ["dataset", "workdir", "split", "k"]),
+        ("launch/recommend.py", ["model", "exclude_seen", "index"]),
+        ("launch/compare.py", ["runs", "metric", "reference"]),
+        ("launch/explain.py", ["samples"]),
     ],
 )
 def test_help_of_a_script_shows_flags_that_other_modules_define(script, names):
@@ -257,6 +261,22 @@ def test_the_compiler_is_tuned_unless_the_user_has_done_so(tmp_path, given, fast
     path = tmp_path / "program.py"
     path.write_text(program)
     assert subprocess.check_output([sys.executable, path], text=True).strip() == expected
+
+
+# Each in a process of its own, as their flags clash.
+IMPORTS = """
+import importlib, os, sys
+from symcere_jax.cli.commands import GROUPS, module_of
+for name in (name for names in GROUPS.values() for name in names):
+    if not os.fork():
+        importlib.import_module(module_of(name))
+        os._exit(bool({"jax", "flax", "numpy"} & set(sys.modules)))
+    assert os.wait()[1] == 0, name
+"""
+
+
+def test_help_needs_no_import_of_jax():
+    subprocess.run([sys.executable, "-c", IMPORTS], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_one_command_starts_all(tmp_path):

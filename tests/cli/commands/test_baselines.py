@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from symcere_jax.baselines import METHODS
 from symcere_jax.study.comparison import compare_runs
 
 ROOT = Path(__file__).parents[3]
@@ -39,6 +41,12 @@ def done(dataset, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("baselines")
     arguments = ["--methods=popularity,ease,item_knn", "--budget=3", "--seeds=2"]
     return workdir, arguments, _run(dataset, workdir, *arguments)
+
+
+def test_the_methods_are_listed():
+    text = (ROOT / "symcere_jax/cli/commands/study/baselines.py").read_text()
+    listed = re.search(r"\nMethods: (.*?)\.\n", text, re.S)[1]
+    assert listed.replace("\n", " ").split(", ") == [*METHODS]
 
 
 def test_tunes_and_tests(done, dataset):

@@ -14,10 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from symcere_jax.cli import startup
-from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.check import CHECKS, problems_of
-from symcere_jax.preparation.check.text_leaks import check_text_leaks
 
 _DATASET = flags.DEFINE_string("dataset", None, "Prepared folder to verify.", required=True)
 _ENCODE = flags.DEFINE_bool("encode", True, "Compute the text features again, to find leaks.")
@@ -25,6 +22,10 @@ _ENCODE = flags.DEFINE_bool("encode", True, "Compute the text features again, to
 
 def main() -> None:
     """Runs all checks and prints what each found."""
+    from symcere_jax.data import ReviewDataset
+    from symcere_jax.preparation.check import CHECKS, problems_of
+    from symcere_jax.preparation.check.text_leaks import check_text_leaks
+
     dataset = ReviewDataset.load(Path(_DATASET.value))
     checks = dict(CHECKS)
     if _ENCODE.value:

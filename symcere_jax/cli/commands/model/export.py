@@ -16,10 +16,7 @@ from absl import flags
 
 from symcere_jax.cli import startup
 from symcere_jax.cli.model_flags import model_location
-from symcere_jax.evaluation.stored_scores import stored_metrics
 from symcere_jax.folders import check_writable
-from symcere_jax.recommend import Recommender
-from symcere_jax.recommend.model_folder import save_model
 
 _OUTPUT = flags.DEFINE_string("output", None, "folder to write", required=True)
 _STABLEHLO = flags.DEFINE_bool(
@@ -29,6 +26,10 @@ _STABLEHLO = flags.DEFINE_bool(
 
 def main() -> None:
     """Exports the best checkpoint and prints the files."""
+    from symcere_jax.evaluation.stored_scores import stored_metrics
+    from symcere_jax.recommend import Recommender
+    from symcere_jax.recommend.model_folder import save_model
+
     location = model_location()
     output = Path(_OUTPUT.value)
     check_writable(output.parent, _OUTPUT.name)

@@ -33,21 +33,21 @@ keeps them.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from absl import flags
 
 from symcere_jax.cli import startup, training_runs
-from symcere_jax.cli.model_flags import model_location
-from symcere_jax.cli.progress import counting_bar
+from symcere_jax.cli.model_flags import define_index, model_location
 from symcere_jax.errors import ConfigError
 from symcere_jax.folders import RUN, STUDIES, check_output_folder
-from symcere_jax.recommend import NewUser, Recommender, read_ids
-from symcere_jax.recommend.bulk import PART_USERS, write_recommendations
-from symcere_jax.recommend.formats import json_line, ranking_entries, read_items, user_lines
-from symcere_jax.recommend.item_index import EXACT, INDEX_HELP, INDEXES
-from symcere_jax.recommend.recommender import Ranking
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from symcere_jax.recommend import Recommender
+    from symcere_jax.recommend.recommender import Ranking
+
 
 _USERS = flags.DEFINE_list("users", None, "user ids, separated by commas")
 _USERS_FILE = flags.DEFINE_string("users_file", None, "file of user ids, one per line")
@@ -77,9 +77,9 @@ _EXCLUDE_ITEMS_FILE = flags.DEFINE_string(
 _NEW_ITEMS_FILE = flags.DEFINE_string(
     "new_items_file", None, "file of items that are not in the data: item_id and texts, JSON lines"
 )
-_INDEX = flags.DEFINE_enum("index", EXACT, INDEXES, INDEX_HELP)
+_INDEX = define_index()
 _PART_USERS = flags.DEFINE_integer(
-    "part_users", PART_USERS, "users per part of a file: bounds memory, and what a stop loses", 1
+    "part_users", 1 << 16, "users per part of a file: bounds memory, and what a stop loses", 1
 )
 
 _PRINTED_USERS = 1 << 12  # ranked at once
@@ -87,6 +87,11 @@ _PRINTED_USERS = 1 << 12  # ranked at once
 
 def main() -> None:
     """Recommends, on the terminal or into a file."""
+    import numpy as np
+
+    from symcere_jax.recommend import NewUser, Recommender, read_ids
+    from symcere_jax.recommend.formats import read_items
+
     for_users = _USERS.value is not None or _USERS_FILE.value is not None
     for_new_user = _ITEMS.value is not None or _TEXTS.value is not None
     modes = [for_users or for_new_user, _SIMILAR.value is not None, _SEARCH.value is not None]
@@ -133,8 +138,10 @@ def main() -> None:
         _recommend(recommender, rows, recommender.items.allowed(*choice.values()))
 
 
-def _user_ids(recommender: Recommender) -> list[str]:
+def _user_ids(recommender: "Recommender") -> list[str]:
     """The users that the flags name, without unknown ones if these are to be skipped."""
+    from symcere_jax.recommend import read_ids
+
     ids = [*(_USERS.value or [])]
     if _USERS_FILE.value is not None:
         ids += read_ids(Path(_USERS_FILE.value))
@@ -145,8 +152,16 @@ def _user_ids(recommender: Recommender) -> list[str]:
     return [name for name in ids if name in recommender.users]
 
 
-def _recommend(recommender: Recommender, rows: np.ndarray, allowed: np.ndarray | None) -> None:
+def _recommend(
+    recommender: "Recommender", rows: "np.ndarray", allowed: "np.ndarray | None"
+) -> None:
     """Prints the rankings of users, or writes the file; exits with `PREEMPTED` if stopped."""
+    import numpy as np
+
+    from symcere_jax.cli.progress import counting_bar
+    from symcere_jax.recommend.bulk import write_recommendations
+    from symcere_jax.recommend.formats import user_lines
+
     if not _OUTPUT.value:
         for part in np.split(rows, range(_PRINTED_USERS, len(rows), _PRINTED_USERS)):
             top = recommender.recommend_rows(
@@ -175,12 +190,17 @@ def _recommend(recommender: Recommender, rows: np.ndarray, allowed: np.ndarray |
 
 
 def _print(
-    recommender: Recommender, key: str, values: Sequence[str | None], rankings: Sequence[Ranking]
+    recommender: "Recommender",
+    key: str,
+    values: Sequence[str | None],
+    rankings: "Sequence[Ranking]",
 ) -> None:
+    from symcere_jax.recommend.formats import json_line, ranking_entries
+
     sys.stdout.writelines(map(json_line, ranking_entries(recommender, key, values, rankings)))
 
 
-def _note_unknown_words(recommender: Recommender, texts: list[str]) -> None:
+def _note_unknown_words(recommender: "Recommender", texts: list[str]) -> None:
     words = [word for text in texts for word in recommender.unknown_words(text)]
     if words:
         startup.say(f"note: words that the model does not know: {', '.join(words)}")

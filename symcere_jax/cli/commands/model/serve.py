@@ -23,17 +23,16 @@ import socket
 from absl import flags
 
 from symcere_jax.cli import startup
-from symcere_jax.cli.model_flags import model_location
+from symcere_jax.cli.model_flags import define_index, model_location
 from symcere_jax.errors import ConfigError
 from symcere_jax.optional import require
-from symcere_jax.recommend.item_index import EXACT, INDEX_HELP, INDEXES
 
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "address to listen on; 0.0.0.0: all")
 _PORT = flags.DEFINE_integer("port", 8000, "port to listen on; 0: a free one", 0, 65535)
 _WATCH = flags.DEFINE_float(
     "watch_seconds", 10.0, "seconds between two looks for a newer model; 0: never look", 0.0
 )
-_INDEX = flags.DEFINE_enum("index", EXACT, INDEXES, INDEX_HELP)
+_INDEX = define_index()
 
 
 def main() -> None:

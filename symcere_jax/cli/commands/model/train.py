@@ -27,19 +27,25 @@ From an earlier model, after data_prep/prepare.py --append has added new reviews
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jax
 from absl import flags
 
 from symcere_jax import hints
 from symcere_jax.cli import distributed, field_flags, startup, training_runs
-from symcere_jax.cli.progress import ProgressBar
-from symcere_jax.data import ReviewDataset
 from symcere_jax.files import write_text
-from symcere_jax.models import defaults, resolve
-from symcere_jax.settings import NEIGHBORS, ResolvedSettings, Settings
-from symcere_jax.training import KEEP, SECONDS_BETWEEN_CHECKPOINTS, TrainResult, train
-from symcere_jax.training.multiprocess import run_on_all
+from symcere_jax.settings import (
+    KEEP,
+    NEIGHBORS,
+    SECONDS_BETWEEN_CHECKPOINTS,
+    ResolvedSettings,
+    Settings,
+)
+
+if TYPE_CHECKING:
+    from symcere_jax.data import ReviewDataset
+    from symcere_jax.training import TrainResult
+
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder to train on", required=True)
 _WORKDIR = flags.DEFINE_string(
@@ -78,6 +84,13 @@ FLAGS_FILE = "flags.txt"
 
 def main() -> None:
     """Trains, and prints how the run ended."""
+    import jax
+
+    from symcere_jax.cli.progress import ProgressBar
+    from symcere_jax.models import resolve
+    from symcere_jax.training import train
+    from symcere_jax.training.multiprocess import run_on_all
+
     folder, workdir = Path(_DATASET.value), Path(_WORKDIR.value)
     if _CPU_DEVICES.value > 1:
         jax.config.update("jax_num_cpu_devices", _CPU_DEVICES.value)
@@ -109,8 +122,10 @@ def main() -> None:
         sys.exit(startup.PREEMPTED)
 
 
-def _say_experts(settings: ResolvedSettings, dataset: ReviewDataset) -> None:
+def _say_experts(settings: ResolvedSettings, dataset: "ReviewDataset") -> None:
     """Says which experts there are, if several, and why neighbors are not among them."""
+    from symcere_jax.models import defaults
+
     names = settings.expert_names
     if len(names) == 1:
         return
@@ -132,7 +147,7 @@ def _write_flags(workdir: Path) -> None:
     write_text(workdir / FLAGS_FILE, text)
 
 
-def _describe(result: TrainResult, folder: Path, workdir: Path) -> str:
+def _describe(result: "TrainResult", folder: Path, workdir: Path) -> str:
     if result.stop == "request":
         return f"stopped after {result.epochs} epochs; the same command resumes"
     score = "" if result.best_score is None else f", valid ndcg@10 {result.best_score:.4f}"

@@ -11,6 +11,8 @@ scored on the test split, once a seed. Some of them only:
 The workdir gets baselines.md, baselines.json and, for each method, settings.json and the scores of
 each seed, which launch/compare.py reads. Stopped, the same command resumes.
 
+Methods: popularity, item_knn, tfidf_knn, encoder_knn, user_knn, rp3beta, ease, text_ease, slim,
+pure_svd, gf_cf, ials, mult_vae, lightgcn, simgcl, text_aligned, alpha_rec.
 iALS needs pip install 'symcere-jax[baselines]'. Methods that cannot run are left out of "all", with
 the reason.
 """
@@ -18,36 +20,38 @@ the reason.
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
-from rich.console import Console
-from tqdm import tqdm
 
-from symcere_jax.baselines import (
-    METHODS,
-    BaselineSummary,
-    run_baseline,
-    summarize_baseline,
-)
 from symcere_jax.cli import startup
-from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, SymcereError
 from symcere_jax.folders import BASELINES, check_output_folder
-from symcere_jax.report.score_tables import baselines_table, write_baselines
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from symcere_jax.baselines import BaselineSummary
+
 
 ALL = "all"
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the results", required=True)
-_METHODS = flags.DEFINE_list(
-    "methods", [ALL], f"which methods: {ALL}, or some of {', '.join(METHODS)}"
-)
+_METHODS = flags.DEFINE_list("methods", [ALL], f"which methods: {ALL}, or some of the above")
 _BUDGET = flags.DEFINE_integer("budget", 12, "settings that each method tries", 1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "trainings of the chosen settings, if random", 1)
 
 
 def main() -> None:
     """Runs the methods, one after the other, and prints a table of them."""
+    from rich.console import Console
+    from tqdm import tqdm
+
+    from symcere_jax.baselines import METHODS, run_baseline, summarize_baseline
+    from symcere_jax.data import ReviewDataset
+    from symcere_jax.report.score_tables import baselines_table, write_baselines
+
     dataset = ReviewDataset.load(_DATASET.value)
     workdir = Path(_WORKDIR.value)
     check_output_folder(workdir, _WORKDIR.name, BASELINES)
@@ -85,7 +89,7 @@ def main() -> None:
         print(path)
 
 
-def _show_on(bar: tqdm) -> Callable[[int, int, str], None]:
+def _show_on(bar: "tqdm") -> Callable[[int, int, str], None]:
     def show(done: int, total: int, words: str) -> None:
         bar.total = total
         bar.set_description(words, refresh=False)
@@ -94,7 +98,7 @@ def _show_on(bar: tqdm) -> Callable[[int, int, str], None]:
     return show
 
 
-def _describe(row: BaselineSummary) -> str:
+def _describe(row: "BaselineSummary") -> str:
     return f"{row.title}: valid {row.valid:.4f}, test {row.test:.4f}, {row.seconds:.0f} s"
 
 
