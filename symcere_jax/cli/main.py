@@ -8,8 +8,6 @@ from pathlib import Path
 
 from symcere_jax.cli import commands
 
-_TITLES = {"data": "data", "model": "models", "study": "experiments", "insight": "insight"}
-
 
 def run() -> None:
     """The installed command.
@@ -41,7 +39,7 @@ def _overview() -> str:
         "usage: symcere COMMAND [--flag=value ...]; symcere COMMAND --help lists its flags"
     )
     for group, names in commands.GROUPS.items():
-        lines += ["", f"{_TITLES[group]}:"]
+        lines += ["", f"{group}:"]
         for name in names:
             # Importing it would take seconds.
             path = Path(commands.__path__[0], group, f"{name}.py")

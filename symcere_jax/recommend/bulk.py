@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,65 +71,53 @@ def write_recommendations(
     """
     if output.suffix not in FORMATS:
         raise ConfigError(f"--output={output} must end in one of {', '.join(FORMATS)}")
+    metadata = recommender.metadata
     run = {
-        **_describe_model(recommender),
+        "fingerprint": metadata.fingerprint,
+        "settings": metadata.settings.as_dict(),
+        "step": metadata.progress.best_step,
+        "score": metadata.progress.best_score,
+        "index": HNSW if recommender.index else EXACT,
         "users": _hash(rows),
         "items": None if allowed is None else _hash(np.sort(allowed)),
         "k": k,
         "exclude_seen": exclude_seen,
         "part_users": part_users,
     }
-    with _storage_errors(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-    lock = output.with_name(f"{output.name}.lock")
-    folder = output.with_name(f"{output.name}.parts")
-    parts = []
-    with locked(lock, f"--output={output}", "choose another --output"), _storage_errors(output):
-        if output.exists() and not overwrite and not (folder / _JOINED).exists():
-            raise ConfigError(
-                f"{output} exists; replace it by --overwrite, or choose another --output"
-            )
-        _open_parts(folder, run)
-        for start in range(0, max(len(rows), 1), part_users):
-            parts.append(folder / f"{start:012}{output.suffix}")
-            if parts[-1].exists():
-                continue
-            if should_stop():
-                return False
-
-            def report(done: int, total: int, start: int = start) -> None:
-                if progress is not None:
-                    progress(start + done, len(rows))
-
-            part_rows = rows[start : start + part_users]
-            top = recommender.recommend_rows(
-                part_rows, k, exclude_seen=exclude_seen, allowed=allowed, progress=report
-            )
-            with replacing(parts[-1]) as aside:
-                write_part(aside, output.suffix, recommender, part_rows, top, header=start == 0)
-        (folder / _JOINED).touch()
-        _join(parts, output)
-        _remove_parts(parts, folder)
-    return True
-
-
-@contextlib.contextmanager
-def _storage_errors(output: Path) -> Iterator[None]:
     try:
-        yield
+        output.parent.mkdir(parents=True, exist_ok=True)
+        lock = output.with_name(f"{output.name}.lock")
+        with locked(lock, f"--output={output}", "choose another --output"):
+            folder = output.with_name(f"{output.name}.parts")
+            if output.exists() and not overwrite and not (folder / _JOINED).exists():
+                raise ConfigError(
+                    f"{output} exists; replace it by --overwrite, or choose another --output"
+                )
+            _open_parts(folder, run)
+            parts = []
+            for start in range(0, max(len(rows), 1), part_users):
+                parts.append(folder / f"{start:012}{output.suffix}")
+                if parts[-1].exists():
+                    continue
+                if should_stop():
+                    return False
+
+                def report(done: int, total: int, start: int = start) -> None:
+                    if progress is not None:
+                        progress(start + done, len(rows))
+
+                some = rows[start : start + part_users]
+                top = recommender.recommend_rows(
+                    some, k, exclude_seen=exclude_seen, allowed=allowed, progress=report
+                )
+                with replacing(parts[-1]) as aside:
+                    write_part(aside, output.suffix, recommender, some, top, header=not start)
+            (folder / _JOINED).touch()
+            _join(parts, output)
+            _remove_parts(parts, folder)
     except OSError as error:
         raise StorageError(f"cannot write {output}: {error.strerror or error}") from None
-
-
-def _describe_model(recommender: Recommender) -> dict[str, Any]:
-    metadata = recommender.metadata
-    return {
-        "fingerprint": metadata.fingerprint,
-        "settings": metadata.settings.as_dict(),
-        "step": metadata.progress.best_step,
-        "score": metadata.progress.best_score,
-        "index": HNSW if recommender.index else EXACT,
-    }
+    return True
 
 
 def _hash(rows: np.ndarray) -> str:

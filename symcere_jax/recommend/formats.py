@@ -1,4 +1,4 @@
-"""Rankings as JSON lines, CSV and Parquet."""
+"""Files: ids and items that come in, rankings that go out as JSON lines, CSV and Parquet."""
 
 import csv
 import json
@@ -48,6 +48,15 @@ def ranking_entries(
         yield {key: value, "items": item_entries(recommender, ranking)}
 
 
+def read_ids(path: Path) -> list[str]:
+    """The ids of a file, one a line; empty lines and a byte order mark are skipped.
+
+    Raises:
+        DataError: the file is missing, or not UTF-8.
+    """
+    return [line.removesuffix("\r") for _, line in _lines(path, "one id a line")]
+
+
 def read_items(path: Path) -> dict[str, list[str]]:
     """Texts by the id of the item, of a file of JSON lines `{"item_id": …, "texts": […]}`.
 
@@ -55,13 +64,7 @@ def read_items(path: Path) -> dict[str, list[str]]:
         DataError: the file is missing, or a line is something else.
     """
     items: dict[str, list[str]] = {}
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not readable ({error})") from None
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for number, line in _lines(path, "an item a line"):
         try:
             content = json.loads(line)
             item_id, texts = content["item_id"], content["texts"]
@@ -76,16 +79,17 @@ def read_items(path: Path) -> dict[str, list[str]]:
     return items
 
 
+def _lines(path: Path, expected: str) -> list[tuple[int, str]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable ({error}); {expected} is expected") from None
+    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
 def json_line(content: dict[str, Any]) -> str:
     """A line of JSON, with its line end."""
     return json.dumps(content, ensure_ascii=False) + "\n"
-
-
-def user_lines(recommender: Recommender, rows: np.ndarray, top: TopItems) -> Iterator[str]:
-    """The rankings of users, which are int `[n]` rows, as lines of JSON."""
-    rankings = recommender.name_items(top)
-    users = recommender.users.ids[rows]
-    return map(json_line, ranking_entries(recommender, "user_id", users, rankings))
 
 
 def ranking_table(
@@ -132,8 +136,12 @@ def write_part(
         header: begin a CSV file with the names of its columns.
     """
     if suffix == ".jsonl":
+        rankings = recommender.name_items(top)
+        users = recommender.users.ids[rows]
         with path.open("w", encoding="utf-8") as file:
-            file.writelines(user_lines(recommender, rows, top))
+            file.writelines(
+                map(json_line, ranking_entries(recommender, "user_id", users, rankings))
+            )
         return
     table = ranking_table(recommender, "user_id", recommender.users.arrow(rows), top)
     if suffix == ".parquet":

@@ -17,7 +17,7 @@ from symcere_jax.recommend.explanation import Explanation, ScoredItem
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.item_index import EXACT, ItemIndex, build_index
 from symcere_jax.recommend.model_folder import read_model
-from symcere_jax.recommend.new_users import NewUser, UserItems
+from symcere_jax.recommend.new_users import NewUser, embed_users
 from symcere_jax.recommend.retrieval import Retriever, TopItems
 from symcere_jax.recommend.text_reader import TextReader
 from symcere_jax.training import Metadata, load_model
@@ -183,11 +183,9 @@ class Recommender:
         Raises:
             DataError: there are texts of a user of the prepared folder.
         """
-        found = UserItems.of(users, self.users, self.items, self.history, self.seen)
-        texts = [user.texts for user in users]
-        features = self.texts.documents(texts) if any(texts) else None
-        embedded = found.embed(self.mixture, self.embeddings, features)
-        seen = found.seen if exclude_seen else Interactions.empty(len(users))
+        embedded, seen = embed_users(users, self)
+        if not exclude_seen:
+            seen = Interactions.empty(len(users))
         allowed, rows = self.items.allowed(filter_items, exclude_items), np.arange(len(users))
         top = self.retriever.recommend(embedded, rows, seen, k, allowed=allowed)
         return list(self.name_items(top))

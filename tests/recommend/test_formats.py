@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from symcere_jax.errors import DataError
 from symcere_jax.recommend.explanation import ScoredItem
 from symcere_jax.recommend.formats import (
     FORMATS,
     json_line,
     ranking_entries,
-    user_lines,
+    read_ids,
     write_part,
 )
 from symcere_jax.recommend.ids import IdMap
@@ -77,7 +78,21 @@ def test_items_have_titles_where_the_data_has_them(recommender):
     [entry] = ranking_entries(titled, "user_id", [None], [ranking])
     items = entry["items"]
     assert [item["title"] for item in items] == ["Titel 3 – Ä", None, None]
-    rows = np.arange(2)
-    for line in user_lines(titled, rows, titled.recommend_rows(rows, 3)):
-        for item in json.loads(line)["items"]:
-            assert item["title"] == titled.titles[titled.items.rows([item["item_id"]])[0]]
+    [ranking] = titled.recommend([titled.users.ids[0]], k=3)
+    [entry] = ranking_entries(titled, "user_id", [None], [ranking])
+    for item in entry["items"]:
+        assert item["title"] == titles[titled.items.rows([item["item_id"]])[0]]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_ids_of_a_file(tmp_path, mark):
+    path = tmp_path / "ids.txt"
+    path.write_bytes(mark + "anna\r\n\n bert, the 2nd\nçelik\n".encode())
+    assert read_ids(path) == ["anna", " bert, the 2nd", "çelik"]
+
+
+def test_a_file_that_is_not_utf_8(tmp_path):
+    path = tmp_path / "ids.txt"
+    path.write_bytes("çelik\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"ids\.txt: not readable .* one id a line is expected"):
+        read_ids(path)

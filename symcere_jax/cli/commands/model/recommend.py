@@ -31,7 +31,7 @@ keeps them.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,8 +89,8 @@ def main() -> None:
     """Recommends, on the terminal or into a file."""
     import numpy as np
 
-    from symcere_jax.recommend import NewUser, Recommender, read_ids
-    from symcere_jax.recommend.formats import read_items
+    from symcere_jax.recommend import NewUser, Recommender
+    from symcere_jax.recommend.formats import read_ids, read_items
 
     for_users = _USERS.value is not None or _USERS_FILE.value is not None
     for_new_user = _ITEMS.value is not None or _TEXTS.value is not None
@@ -140,7 +140,7 @@ def main() -> None:
 
 def _user_ids(recommender: "Recommender") -> list[str]:
     """The users that the flags name, without unknown ones if these are to be skipped."""
-    from symcere_jax.recommend import read_ids
+    from symcere_jax.recommend.formats import read_ids
 
     ids = [*(_USERS.value or [])]
     if _USERS_FILE.value is not None:
@@ -160,14 +160,13 @@ def _recommend(
 
     from symcere_jax.cli.progress import counting_bar
     from symcere_jax.recommend.bulk import write_recommendations
-    from symcere_jax.recommend.formats import user_lines
 
     if not _OUTPUT.value:
         for part in np.split(rows, range(_PRINTED_USERS, len(rows), _PRINTED_USERS)):
             top = recommender.recommend_rows(
                 part, _K.value, exclude_seen=_EXCLUDE_SEEN.value, allowed=allowed
             )
-            sys.stdout.writelines(user_lines(recommender, part, top))
+            _print(recommender, "user_id", recommender.users.ids[part], recommender.name_items(top))
         return
     stop = training_runs.stop_on_signals("after this part")
     with counting_bar("user") as show:
@@ -192,8 +191,8 @@ def _recommend(
 def _print(
     recommender: "Recommender",
     key: str,
-    values: Sequence[str | None],
-    rankings: "Sequence[Ranking]",
+    values: Iterable[str | None],
+    rankings: "Iterable[Ranking]",
 ) -> None:
     from symcere_jax.recommend.formats import json_line, ranking_entries
 
