@@ -24,7 +24,7 @@ from symcere_jax.preparation.encode.encoders import configured_encoder
 from symcere_jax.preparation.encode.stored_encoder import stored_encoders
 from symcere_jax.preparation.encode.stored_reviews import stored_reviews
 from symcere_jax.preparation.read.rating_scale import STARS, normalize_ratings
-from symcere_jax.preparation.read.raw_reviews import read_prepared, read_reviews
+from symcere_jax.preparation.read.raw_reviews import RawCounts, read_prepared, read_reviews
 from symcere_jax.preparation.read.review_store import ReviewStore
 from symcere_jax.preparation.select.outside import add_outside
 from symcere_jax.preparation.select.selection import Selection, select
@@ -184,7 +184,7 @@ def _fill(
         n_interactions=n_interactions,
         k_core=k,
         split=split,
-        source=_describe_source(source, raw.files, settings),
+        source=_describe_source(source, raw, settings),
         dropped=raw.dropped | selection.dropped,
         text_encoders=text_encoders,
         files=file_entries(folder),
@@ -222,16 +222,17 @@ def _encode(
     return described
 
 
-def _describe_source(
-    source: Source, files: Sequence[Path], settings: PrepareSettings
-) -> dict[str, Any]:
+def _describe_source(source: Source, raw: RawCounts, settings: PrepareSettings) -> dict[str, Any]:
     # Names within the input, not whole paths: a folder must not depend on where it was made.
     root = settings.input if settings.input is not None and settings.input.is_dir() else None
     entries = []
-    for path in files:
+    for path in raw.files:
         name = str(path.relative_to(root)) if root and path.is_relative_to(root) else path.name
         entries.append({"name": name} | schema.file_entry(path))
-    return {"kind": source.name, "options": dict(source.options(settings)), "files": entries}
+    options = dict(source.options(settings))
+    if source.name == "table":
+        options["integer_ids"] = [x for x in ("user", "item") if x not in raw.text_ids]
+    return {"kind": source.name, "options": options, "files": entries}
 
 
 def _grown(before: Manifest, after: Manifest) -> Manifest:

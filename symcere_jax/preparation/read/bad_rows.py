@@ -25,6 +25,7 @@ class BadRows:
     Attributes:
         counts: reason -> number of rows.
         notes: what was found out of files that could be read in several ways.
+        text_ids: "user" and "item" where some ids are no numbers.
     """
 
     def __init__(self, policy: str, max_share: float) -> None:
@@ -32,6 +33,7 @@ class BadRows:
         self.max_share = max_share
         self.counts: Counter[str] = Counter()
         self.notes: list[str] = []
+        self.text_ids: set[str] = set()
         self._first: list[str] = []
 
     def add(self, error: RowError) -> None:

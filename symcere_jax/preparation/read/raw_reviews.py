@@ -36,6 +36,7 @@ class RawCounts:
         changed_texts: kind of change -> number of texts.
         notes: how files were read that could be read in several ways.
         n_bad_items: malformed rows of the file of item metadata, which were skipped.
+        text_ids: "user" and "item" where some ids are no numbers.
     """
 
     n_rows: int
@@ -44,6 +45,7 @@ class RawCounts:
     changed_texts: dict[str, int]
     notes: tuple[str, ...]
     n_bad_items: int
+    text_ids: set[str]
 
 
 def read_reviews(source: Source, settings: PrepareSettings, store: ReviewStore) -> RawCounts:
@@ -97,6 +99,7 @@ def read_reviews(source: Source, settings: PrepareSettings, store: ReviewStore) 
         dict(cleaner.counts),
         (*bad.notes, *bad_items.notes),
         bad_items.counts.total(),
+        bad.text_ids,
     )
 
 
