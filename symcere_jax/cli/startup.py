@@ -1,8 +1,5 @@
 """How every command starts, and how it ends when something is wrong.
 
-    def run() -> None:
-        startup.run(main)
-
 | what happens                                  | on stderr            | exit status |
 |-----------------------------------------------|----------------------|-------------|
 | `main` returns                                | nothing              | 0           |

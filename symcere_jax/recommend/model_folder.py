@@ -108,31 +108,23 @@ def save_model(
 
 
 def _write(model: "Recommender", folder: Path, scores: dict[str, float]) -> None:
-    embeddings = {
-        name: np.asarray(value)
-        for name, value in vars(model.embeddings).items()
-        if value is not None
+    new_rows: dict[str, Any] = {
+        name: {
+            "params": {key: x for key, x in expert.params.items() if key != NODE_PARAMS},
+            **{
+                field: getattr(expert, field) for field in ("messages", "item_degree", "user_norms")
+            },
+        }
+        for name, expert in model.mixture.experts.items()
     }
-    histories = {
-        f"{name}/{field}": array
-        for name, items in (("history", model.history), ("seen", model.seen))
-        for field, array in vars(items).items()
-    }
-    new_rows: dict[str, np.ndarray] = {}
-    for name, expert in model.mixture.experts.items():
-        params = {key: value for key, value in expert.params.items() if key != NODE_PARAMS}
-        for key, value in flatten_dict(params, sep="/").items():
-            new_rows[f"{name}/params/{key}"] = np.asarray(value)
-        for field in ("messages", "item_degree", "user_norms"):
-            new_rows[f"{name}/{field}"] = getattr(expert, field)
-    for name, neighbors in model.mixture.neighbors.items():
-        new_rows |= {f"{name}/{field}": x for field, x in vars(neighbors).items() if x is not None}
-    for file, arrays in (
-        (_EMBEDDINGS, embeddings),
-        (_HISTORIES, histories),
+    new_rows |= {name: vars(neighbors) for name, neighbors in model.mixture.neighbors.items()}
+    for file, tree in (
+        (_EMBEDDINGS, vars(model.embeddings)),
+        (_HISTORIES, {"history": vars(model.history), "seen": vars(model.seen)}),
         (_NEW_ROWS, new_rows),
     ):
-        contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+        arrays = flatten_dict(tree, sep="/").items()
+        contiguous = {name: np.asarray(x, order="C") for name, x in arrays if x is not None}
         # Its `save_file` would keep other users, such as that of a service, from reading the file.
         (folder / file).write_bytes(safetensors.numpy.save(contiguous))
     for ids in (model.users, model.items):
@@ -226,14 +218,11 @@ def _read(folder: Path, content: Mapping[str, Any]) -> dict[str, Any]:
         params = jax.tree.map(jnp.asarray, fields.pop("params", {}))
         experts[name] = FoldIn(model, params, **fields)
     shares = {name: Share(each.users, each.items) for name, each in metadata.experts.items()}
-    tables = {
-        kind: read_table(folder / f"{kind}s.parquet", None, n_rows)
-        for kind, n_rows in (("user", metadata.n_users), ("item", metadata.n_items))
-    }
-    ids = {
-        kind: IdMap(kind, table[f"{kind}_id"].to_numpy(), is_integer=kind in content["integer_ids"])
-        for kind, table in tables.items()
-    }
+    tables, ids = {}, {}
+    for kind, n_rows in (("user", metadata.n_users), ("item", metadata.n_items)):
+        tables[kind] = read_table(folder / f"{kind}s.parquet", None, n_rows)
+        names = tables[kind][f"{kind}_id"].to_numpy()
+        ids[kind] = IdMap(kind, names, is_integer=kind in content["integer_ids"])
     items = tables["item"]
     has_titles = "title" in items.column_names
     has_text = (folder / _TEXT).is_dir()

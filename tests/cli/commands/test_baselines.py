@@ -17,12 +17,12 @@ ROOT = Path(__file__).parents[3]
 SCRIPT = str(ROOT / "launch" / "baselines.py")
 # The program with two methods left, one of which needs text features.
 TWO_METHODS = """
-from symcere_jax.cli.commands.study import baselines
 from symcere_jax.baselines import METHODS
+from symcere_jax.cli.main import run
 
 for name in METHODS.keys() - {"popularity", "encoder_knn"}:
     del METHODS[name]
-baselines.run()
+run("baselines")
 """
 
 

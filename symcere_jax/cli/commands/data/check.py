@@ -8,12 +8,10 @@ ended that), and no text feature depends on a held-out review. For the last, the
 again on the training reviews, which takes as long as in the preparation; --noencode skips it.
 """
 
-import sys
 from pathlib import Path
 
 from absl import flags
 
-from symcere_jax.cli import startup
 from symcere_jax.errors import DataError
 
 _DATASET = flags.DEFINE_string("dataset", None, "Prepared folder to verify.", required=True)
@@ -40,10 +38,3 @@ def main() -> None:
         print(f"{'FAILED' if new_problems else 'ok    '}  {name}{notes.get(name, '')}")
     if problems:
         raise DataError(f"{dataset.folder}: {len(problems)} problems: {'; '.join(problems)}")
-
-
-def run() -> None:
-    """The installed command; the folder may stand without --dataset=."""
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
-        sys.argv[1] = f"--dataset={sys.argv[1]}"
-    startup.run(main)

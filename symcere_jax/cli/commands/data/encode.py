@@ -29,8 +29,3 @@ def main() -> None:
     settings = field_flags.read(EncodeSettings, _SETTINGS)
     name, width = add_text(settings, announce=startup.say)
     print(f"{settings.dataset}: text features {name!r}, {width} wide")
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

@@ -44,8 +44,3 @@ def main() -> None:
     dataset = prepare(settings, announce=startup.say)
     Console().print(summary(dataset.manifest, time.monotonic() - start))
     print(f"prepared folder: {dataset.folder}")
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, cast
 
 from absl import flags
 
-from symcere_jax.cli import field_flags, startup
+from symcere_jax.cli import field_flags
 from symcere_jax.errors import ConfigError
 from symcere_jax.folders import STUDIES, check_output_folder
 from symcere_jax.settings import LimeSettings
@@ -116,8 +116,3 @@ def _word_classes(dataset: "ReviewDataset") -> tuple[Mapping[str, str], str]:
         planted = explain.classes_of_lists(synthetic.FACTUAL_WORDS, synthetic.SENTIMENT_WORDS)
         return planted, "those that the reviews were generated from"
     return explain.classes_of_dataset(dataset), explain.CLASSES_FROM_DATA
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

@@ -20,7 +20,6 @@ from typing import cast
 
 from absl import flags
 
-from symcere_jax.cli import startup
 from symcere_jax.folders import STUDIES, check_output_folder
 
 _DATASET = flags.DEFINE_string(
@@ -50,8 +49,3 @@ def main() -> None:
     print(document.markdown())
     for path in write_document(document, bias, output, "bias"):
         print(path)
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, cast
 
 from absl import flags
 
-from symcere_jax.cli import field_flags, startup
+from symcere_jax.cli import field_flags
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.folders import STUDIES, check_output_folder
 from symcere_jax.settings import LimeSettings
@@ -120,8 +120,3 @@ def _row_of(kind: str, ids: "np.ndarray", wanted: str) -> int:
             f"the prepared folder has no {kind} {wanted!r}; its ids look like {ids[0]!r}"
         )
     return int(rows[0])
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

@@ -22,7 +22,6 @@ from typing import cast
 
 from absl import flags
 
-from symcere_jax.cli import startup
 from symcere_jax.errors import ConfigError
 from symcere_jax.files import write_text
 from symcere_jax.folders import RUN, STUDIES, check_output_folder
@@ -66,8 +65,3 @@ def main() -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     write_text(output, page)
     print(output)
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

@@ -160,8 +160,3 @@ def _follow(workdir: Path, dataset: "ReviewDataset", split: "HeldOutSplit") -> N
             print("the run has ended")
         else:
             print(f"nobody has trained in {workdir} for {_FOLLOW_WAIT.value:.0f} s")
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

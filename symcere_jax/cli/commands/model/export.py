@@ -14,7 +14,6 @@ from pathlib import Path
 
 from absl import flags
 
-from symcere_jax.cli import startup
 from symcere_jax.cli.model_flags import model_location
 from symcere_jax.folders import check_writable
 
@@ -37,8 +36,3 @@ def main() -> None:
     save_model(Recommender.load(*location), output, scores, stablehlo=_STABLEHLO.value)
     for path in sorted(output.iterdir()):
         print(path)
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

@@ -203,8 +203,3 @@ def _note_unknown_words(recommender: "Recommender", texts: list[str]) -> None:
     words = [word for text in texts for word in recommender.unknown_words(text)]
     if words:
         startup.say(f"note: words that the model does not know: {', '.join(words)}")
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

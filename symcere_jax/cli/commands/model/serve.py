@@ -22,7 +22,6 @@ import socket
 
 from absl import flags
 
-from symcere_jax.cli import startup
 from symcere_jax.cli.model_flags import define_index, model_location
 from symcere_jax.errors import ConfigError
 from symcere_jax.optional import require
@@ -84,8 +83,3 @@ def _check_address(host: str, port: int) -> None:
             f"cannot listen on {host}:{port} ({error.strerror or error}): choose another --port or "
             "--host"
         ) from None
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

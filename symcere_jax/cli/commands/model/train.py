@@ -160,8 +160,3 @@ def _describe(result: "TrainResult", folder: Path, workdir: Path) -> str:
         f"checkpoints and logs: {workdir}\n"
         f"next: {hints.command('evaluate', workdir=workdir, dataset=folder, split='test')}"
     )
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

@@ -67,8 +67,3 @@ def main() -> None:
     print(document.markdown())
     for path in write_document(document, scores, workdir, ablation_document.NAME):
         print(path)
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

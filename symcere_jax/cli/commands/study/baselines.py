@@ -100,8 +100,3 @@ def _show_on(bar: "tqdm") -> Callable[[int, int, str], None]:
 
 def _describe(row: "BaselineSummary") -> str:
     return f"{row.title}: valid {row.valid:.4f}, test {row.test:.4f}, {row.seconds:.0f} s"
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

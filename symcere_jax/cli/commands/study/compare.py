@@ -18,7 +18,6 @@ from typing import Literal, cast
 
 from absl import flags
 
-from symcere_jax.cli import startup
 from symcere_jax.folders import STUDIES, check_output_folder
 
 _DATASET = flags.DEFINE_string(
@@ -57,8 +56,3 @@ def main() -> None:
     print(document.markdown())
     for path in write_document(document, comparison, output, "comparison"):
         print(path)
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

@@ -76,8 +76,3 @@ def main() -> None:
     if result.stopped:
         print("stopped; the same command resumes")
         sys.exit(startup.PREEMPTED)
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)
