@@ -12,6 +12,7 @@ from typing import Literal
 from symcere_jax.fields import SettingsBase, setting
 
 KEEP = 2  # checkpoints
+TRACKERS = ("mlflow", "wandb")
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 # No text features.
 NONE = "none"

@@ -14,6 +14,7 @@ from symcere_jax.api.frames import frame_kind, to_arrow
 from symcere_jax.api.model import Model, open_data
 from symcere_jax.cli import startup
 from symcere_jax.cli.progress import ProgressBar
+from symcere_jax.cli.tracking import tracked
 from symcere_jax.cli.training_runs import stop_on_signals
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
@@ -126,6 +127,7 @@ def fit(
     workdir: str | Path,
     *,
     warm_start: str | Path | None = None,
+    tracker: str | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> Model:
@@ -135,6 +137,7 @@ def fit(
         data: a prepared folder.
         workdir: folder of the run: checkpoints, logs and scores.
         warm_start: folder of an earlier run to start from, on data that has grown.
+        tracker: "mlflow" or "wandb", to log settings and metrics there, too.
         progress: show a bar on stderr.
         **settings: such as `epochs=20`, `experts="aligned"`; all are listed below.
 
@@ -142,7 +145,7 @@ def fit(
         The best model of the run.
 
     Raises:
-        ConfigError: a setting is unknown or out of its limits.
+        ConfigError: a setting is unknown or out of its limits, or the tracker is not installed.
         CheckpointError: the workdir holds a run of other settings or data.
         DataError: the prepared folder is missing or damaged.
         KeyboardInterrupt: training was interrupted; the same call resumes it.
@@ -152,13 +155,18 @@ def fit(
     dataset = open_data(data)
     chosen = Settings.from_dict(settings)
     bar = ProgressBar(chosen)
-    with _stopping() as stop, contextlib.closing(bar):
+    shown = bar if progress else None
+    with (
+        _stopping() as stop,
+        contextlib.closing(bar),
+        tracked(tracker, Path(workdir), chosen, shown) as observer,
+    ):
         result = train(
             chosen,
             dataset,
             Path(workdir),
             warm_start=warm_start,
-            observer=bar if progress else None,
+            observer=observer,
             should_stop=stop.is_set,
         )
     if result.stop == "request":

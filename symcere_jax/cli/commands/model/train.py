@@ -25,6 +25,7 @@ From an earlier model, after data_prep/prepare.py --append has added new reviews
   python launch/train.py --dataset=data/shop --workdir=runs/shop_2 --warm_start=runs/shop
 """
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ from symcere_jax.settings import (
     KEEP,
     NEIGHBORS,
     SECONDS_BETWEEN_CHECKPOINTS,
+    TRACKERS,
     ResolvedSettings,
     Settings,
 )
@@ -76,6 +78,13 @@ _CHECKPOINT_SECONDS = flags.DEFINE_float(
     "seconds between two checkpoints: how much work a killed run repeats, at most",
     0.0,
 )
+_TRACKER = flags.DEFINE_enum(
+    "tracker",
+    None,
+    TRACKERS,
+    "log settings and metrics there, too (pip install 'symcere-jax[mlflow]' or '…[wandb]'); events "
+    "for TensorBoard are in the workdir anyway",
+)
 _PREPARE = flags.DEFINE_string("prepare", training_runs.PREPARE_DEFAULT, training_runs.PREPARE_HELP)
 _SETTINGS = field_flags.define(Settings)
 
@@ -87,6 +96,7 @@ def main() -> None:
     import jax
 
     from symcere_jax.cli.progress import ProgressBar
+    from symcere_jax.cli.tracking import tracked
     from symcere_jax.models import resolve
     from symcere_jax.training import train
     from symcere_jax.training.multiprocess import run_on_all
@@ -102,7 +112,7 @@ def main() -> None:
     stop = training_runs.stop_on_signals()
     # Not before the run has begun: the workdir may be that of another one, or in use.
     bar = ProgressBar(settings, on_start=lambda: _write_flags(workdir))
-    try:
+    with contextlib.closing(bar), tracked(_TRACKER.value, workdir, settings, bar) as observer:
         result = train(
             settings,
             dataset,
@@ -111,11 +121,9 @@ def main() -> None:
             warm_start=_WARM_START.value,
             keep_checkpoints=_KEEP_CHECKPOINTS.value,
             checkpoint_seconds=_CHECKPOINT_SECONDS.value,
-            observer=bar,
+            observer=observer,
             should_stop=stop.is_set,
         )
-    finally:
-        bar.close()
     if jax.process_index() == 0:
         print(_describe(result, folder, workdir))
     if result.stop == "request":
@@ -138,7 +146,7 @@ def _say_experts(settings: ResolvedSettings, dataset: "ReviewDataset") -> None:
 def _write_flags(workdir: Path) -> None:
     """Writes what repeats the run, whatever flag files its settings came from."""
     names = ["dataset", "workdir", "prepare", "warm_start", "cpu_devices", "keep_checkpoints",
-             "checkpoint_seconds"]  # fmt: skip
+             "checkpoint_seconds", "tracker"]  # fmt: skip
     text = "".join(
         flags.FLAGS[name].serialize() + "\n"
         for name in [*names, *_SETTINGS]
