@@ -14,7 +14,7 @@ from symcere_jax.api.frames import frame_kind, to_arrow
 from symcere_jax.api.model import Model, open_data
 from symcere_jax.cli import startup
 from symcere_jax.cli.progress import ProgressBar
-from symcere_jax.cli.tracking import tracked
+from symcere_jax.cli.tracking import Tracker
 from symcere_jax.cli.training_runs import stop_on_signals
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
@@ -154,19 +154,15 @@ def fit(
     startup.keep_compiled()
     dataset = open_data(data)
     chosen = Settings.from_dict(settings)
-    bar = ProgressBar(chosen)
-    shown = bar if progress else None
-    with (
-        _stopping() as stop,
-        contextlib.closing(bar),
-        tracked(tracker, Path(workdir), chosen, shown) as observer,
-    ):
+    log = Tracker(tracker, Path(workdir), chosen) if tracker else None
+    bar = ProgressBar(chosen, tracker=log, silent=not progress)
+    with _stopping() as stop, contextlib.closing(bar):
         result = train(
             chosen,
             dataset,
             Path(workdir),
             warm_start=warm_start,
-            observer=observer,
+            observer=bar,
             should_stop=stop.is_set,
         )
     if result.stop == "request":

@@ -96,7 +96,7 @@ def main() -> None:
     import jax
 
     from symcere_jax.cli.progress import ProgressBar
-    from symcere_jax.cli.tracking import tracked
+    from symcere_jax.cli.tracking import Tracker
     from symcere_jax.models import resolve
     from symcere_jax.training import train
     from symcere_jax.training.multiprocess import run_on_all
@@ -111,8 +111,9 @@ def main() -> None:
         _say_experts(resolve(settings, dataset), dataset)
     stop = training_runs.stop_on_signals()
     # Not before the run has begun: the workdir may be that of another one, or in use.
-    bar = ProgressBar(settings, on_start=lambda: _write_flags(workdir))
-    with contextlib.closing(bar), tracked(_TRACKER.value, workdir, settings, bar) as observer:
+    tracker = Tracker(_TRACKER.value, workdir, settings) if _TRACKER.value else None
+    bar = ProgressBar(settings, on_start=lambda: _write_flags(workdir), tracker=tracker)
+    with contextlib.closing(bar):
         result = train(
             settings,
             dataset,
@@ -121,7 +122,7 @@ def main() -> None:
             warm_start=_WARM_START.value,
             keep_checkpoints=_KEEP_CHECKPOINTS.value,
             checkpoint_seconds=_CHECKPOINT_SECONDS.value,
-            observer=observer,
+            observer=bar,
             should_stop=stop.is_set,
         )
     if jax.process_index() == 0:
