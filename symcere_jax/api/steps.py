@@ -36,26 +36,16 @@ def _takes(settings: type[SettingsBase], leave_out: Collection[str] = ()) -> Cal
     def decorate(function: Callable) -> Callable:
         signature = inspect.signature(function)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        further = [
-            field
-            for field in dataclasses.fields(settings)
-            if field.name not in signature.parameters and field.name not in leave_out
-        ]
-        named = [
-            inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=field.default,
-                annotation=field.type,
-            )
-            for field in further
-        ]
-        lines = [
-            f"    {field.name} = {field.default!r}: {in_python(field.metadata['help'])}"
-            for field in further
-        ]
-        function.__signature__ = signature.replace(parameters=own + named)  # type: ignore[attr-defined]
-        function.__doc__ = "\n".join([inspect.getdoc(function) or "", "", "Settings:", *lines])
+        others = {*leave_out, *signature.parameters}
+        lines = [inspect.getdoc(function) or "", "", "Settings:"]
+        for field in dataclasses.fields(settings):
+            if field.name not in others:
+                keyword = inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY)
+                own.append(keyword.replace(default=field.default, annotation=field.type))
+                text = in_python(field.metadata["help"])
+                lines.append(f"    {field.name} = {field.default!r}: {text}")
+        function.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+        function.__doc__ = "\n".join(lines)
         return function
 
     return decorate

@@ -195,6 +195,8 @@ def test_a_bad_command_line_is_one_line(hello, argument, message):
         ("launch/recommend.py", ["model", "exclude_seen", "index"]),
         ("launch/compare.py", ["runs", "metric", "reference"]),
         ("launch/explain.py", ["samples"]),
+        ("launch/tune.py", ["trials", "space"]),
+        ("launch/ablate.py", ["seeds", "variants"]),
     ],
 )
 def test_help_of_a_script_shows_flags_that_other_modules_define(script, names):
@@ -261,6 +263,21 @@ def test_the_compiler_is_tuned_unless_the_user_has_done_so(tmp_path, given, fast
     path = tmp_path / "program.py"
     path.write_text(program)
     assert subprocess.check_output([sys.executable, path], text=True).strip() == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "status", "message"),
+    [
+        ("ablate", ["--dataset=.", "--variants=no.json"], 1, "no.json: not readable as JSON"),
+        ("ablate", ["--dataset=.", "--seeds=0"], 2, "flag --seeds=0"),
+        ("tune", ["--dataset=no"], 1, "make it with python data_prep/prepare.py --source=table"),
+        ("tune", ["--dataset=.", "--trials=0"], 2, "flag --trials=0"),
+    ],
+)
+def test_a_bad_command_line_of_many_runs(run_binary, tmp_path, name, arguments, status, message):
+    run = run_binary(name, *arguments, f"--workdir={tmp_path / 'runs'}")
+    assert (run.status, run.out) == (status, "") and message in run.error
+    assert not (tmp_path / "runs").exists()
 
 
 # Each in a process of its own, as their flags clash.

@@ -1,19 +1,14 @@
-import functools
 import json
 
 import pytest
 
 
-@pytest.fixture(scope="module")
-def ablate(run_process):
-    return functools.partial(run_process, "ablate")
-
-
-def test_variants_are_trained_scored_and_compared(ablate, dataset, tmp_path, small_run):
+def test_variants_are_trained_scored_and_compared(run_process, dataset, tmp_path, small_run):
     variants = tmp_path / "variants.json"
     variants.write_text('{"full": {}, "plain": {"normalize": false}, "same": {"epochs": 1}}')
     workdir = tmp_path / "runs"
     command = (
+        "ablate",
         f"--dataset={dataset.folder}",
         f"--workdir={workdir}",
         f"--variants={variants}",
@@ -21,7 +16,7 @@ def test_variants_are_trained_scored_and_compared(ablate, dataset, tmp_path, sma
         "--seeds=1",
         "--processes=2",
     )
-    done = ablate(*command)
+    done = run_process(*command)
     assert done.returncode == 0, done.stderr
     markdown = (workdir / "ablation.md").read_text(encoding="utf-8")
     assert markdown in done.stdout
@@ -34,28 +29,5 @@ def test_variants_are_trained_scored_and_compared(ablate, dataset, tmp_path, sma
     assert [variant["name"] for variant in content["variants"]] == ["full", "plain"]
     assert (workdir / "ablation.png").exists()
 
-    again = ablate(*command)  # nothing is left to do
+    again = run_process(*command)  # nothing is left to do
     assert (again.returncode, again.stdout, again.stderr) == (0, done.stdout, "")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "message"),
-    [
-        (["--dataset=.", "--variants=none.json"], 1, "none.json: not readable as JSON"),
-        (["--dataset=.", "--seeds=0"], 2, "flag --seeds=0"),
-    ],
-)
-def test_a_bad_command_line_is_one_line(ablate, tmp_path, arguments, status, message):
-    done = ablate(*arguments, f"--workdir={tmp_path / 'runs'}")
-    assert done.returncode == status
-    assert done.stderr.startswith("error: ")
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert not (tmp_path / "runs").exists()
-
-
-def test_help_shows_what_a_file_of_variants_is(ablate):
-    done = ablate("--help")
-    assert done.returncode == 0
-    assert '"no_text": {"text_encoder": "none"}' in done.stdout
-    assert "--seeds" in done.stdout
