@@ -31,7 +31,7 @@ keeps them.
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,7 @@ def main() -> None:
     import numpy as np
 
     from symcere_jax.recommend import NewUser, Recommender
-    from symcere_jax.recommend.formats import read_ids, read_items
+    from symcere_jax.recommend.formats import json_line, ranking_entries, read_ids, read_items
 
     for_users = _USERS.value is not None or _USERS_FILE.value is not None
     for_new_user = _ITEMS.value is not None or _TEXTS.value is not None
@@ -113,29 +113,32 @@ def main() -> None:
         for flag in (_FILTER_ITEMS_FILE, _EXCLUDE_ITEMS_FILE)
     )
     choice: dict[str, Any] = {"filter_items": only, "exclude_items": excluded or ()}
+    key, values, texts = "user_id", list[Any](), list[str]()
+    rankings: Iterable[Ranking]
     if _SEARCH.value is not None:
-        ranking = recommender.search(_SEARCH.value, _K.value, **choice)
-        _note_unknown_words(recommender, [_SEARCH.value])
-        _print(recommender, "text", [_SEARCH.value], [ranking])
+        key, values, texts = "text", [_SEARCH.value], [_SEARCH.value]
+        rankings = [recommender.search(_SEARCH.value, _K.value, **choice)]
     elif _SIMILAR.value is not None:
-        rankings = recommender.similar_items(_SIMILAR.value, _K.value, **choice)
-        _print(recommender, "item_id", _SIMILAR.value, rankings)
+        key, values = "item_id", _SIMILAR.value
+        rankings = recommender.similar_items(values, _K.value, **choice)
     elif for_new_user:
-        texts = _TEXTS.value or []
-        users: Sequence[str | None] = _user_ids(recommender) if for_users else [None]
-        rankings = recommender.recommend_new(
-            [NewUser(_ITEMS.value or [], texts, user) for user in users],
-            _K.value,
-            exclude_seen=_EXCLUDE_SEEN.value,
-            **choice,
-        )
-        _note_unknown_words(recommender, texts)
-        _print(recommender, "user_id", users, rankings)
+        values, texts = _user_ids(recommender) if for_users else [None], _TEXTS.value or []
+        users = [NewUser(_ITEMS.value or [], texts, user) for user in values]
+        options = choice | {"exclude_seen": _EXCLUDE_SEEN.value}
+        rankings = recommender.recommend_new(users, _K.value, **options)
     else:
         rows = np.arange(len(recommender.users))
         if for_users:
             rows = recommender.users.rows(_user_ids(recommender))
-        _recommend(recommender, rows, recommender.items.allowed(*choice.values()))
+        allowed = recommender.items.allowed(*choice.values())
+        if _OUTPUT.value:
+            _write(recommender, rows, allowed)
+            return
+        values = recommender.users.ids[rows]
+        rankings = _rankings(recommender, rows, allowed)
+    if unknown := [word for text in texts for word in recommender.unknown_words(text)]:
+        startup.say(f"note: words that the model does not know: {', '.join(unknown)}")
+    sys.stdout.writelines(map(json_line, ranking_entries(recommender, key, values, rankings)))
 
 
 def _user_ids(recommender: "Recommender") -> list[str]:
@@ -152,22 +155,21 @@ def _user_ids(recommender: "Recommender") -> list[str]:
     return [name for name in ids if name in recommender.users]
 
 
-def _recommend(
+def _rankings(
     recommender: "Recommender", rows: "np.ndarray", allowed: "np.ndarray | None"
-) -> None:
-    """Prints the rankings of users, or writes the file; exits with `PREEMPTED` if stopped."""
-    import numpy as np
+) -> "Iterator[Ranking]":
+    """The rankings of users, some at a time."""
+    options = {"exclude_seen": _EXCLUDE_SEEN.value, "allowed": allowed}
+    for start in range(0, len(rows), _PRINTED_USERS):
+        part = rows[start : start + _PRINTED_USERS]
+        yield from recommender.name_items(recommender.recommend_rows(part, _K.value, **options))
 
+
+def _write(recommender: "Recommender", rows: "np.ndarray", allowed: "np.ndarray | None") -> None:
+    """Writes the rankings of users to the file; exits with `PREEMPTED` if stopped."""
     from symcere_jax.cli.progress import counting_bar
     from symcere_jax.recommend.bulk import write_recommendations
 
-    if not _OUTPUT.value:
-        for part in np.split(rows, range(_PRINTED_USERS, len(rows), _PRINTED_USERS)):
-            top = recommender.recommend_rows(
-                part, _K.value, exclude_seen=_EXCLUDE_SEEN.value, allowed=allowed
-            )
-            _print(recommender, "user_id", recommender.users.ids[part], recommender.name_items(top))
-        return
     stop = training_runs.stop_on_signals("after this part")
     with counting_bar("user") as show:
         is_complete = write_recommendations(
@@ -186,20 +188,3 @@ def _recommend(
         startup.say("stopped; the same command resumes")
         sys.exit(startup.PREEMPTED)
     print(f"{len(rows):,} users: {_OUTPUT.value}")
-
-
-def _print(
-    recommender: "Recommender",
-    key: str,
-    values: Iterable[str | None],
-    rankings: "Iterable[Ranking]",
-) -> None:
-    from symcere_jax.recommend.formats import json_line, ranking_entries
-
-    sys.stdout.writelines(map(json_line, ranking_entries(recommender, key, values, rankings)))
-
-
-def _note_unknown_words(recommender: "Recommender", texts: list[str]) -> None:
-    words = [word for text in texts for word in recommender.unknown_words(text)]
-    if words:
-        startup.say(f"note: words that the model does not know: {', '.join(words)}")
