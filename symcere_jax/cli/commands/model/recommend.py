@@ -159,10 +159,13 @@ def _rankings(
     recommender: "Recommender", rows: "np.ndarray", allowed: "np.ndarray | None"
 ) -> "Iterator[Ranking]":
     """The rankings of users, some at a time."""
-    options = {"exclude_seen": _EXCLUDE_SEEN.value, "allowed": allowed}
     for start in range(0, len(rows), _PRINTED_USERS):
         part = rows[start : start + _PRINTED_USERS]
-        yield from recommender.name_items(recommender.recommend_rows(part, _K.value, **options))
+        yield from recommender.name_items(
+            recommender.recommend_rows(
+                part, _K.value, exclude_seen=_EXCLUDE_SEEN.value, allowed=allowed
+            )
+        )
 
 
 def _write(recommender: "Recommender", rows: "np.ndarray", allowed: "np.ndarray | None") -> None:
