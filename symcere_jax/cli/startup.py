@@ -75,7 +75,7 @@ def run(main: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def _one_line() -> Iterator[None]:
-    """Ends the process with one line where a user can mend what goes wrong in a block."""
+    """Ends the process with one line if a user can fix what goes wrong in a block."""
     try:
         yield
         sys.stdout.flush()

@@ -46,8 +46,8 @@ class Recommender:
     False
     >>> [ranking] = recommender.recommend_new([NewUser(texts=["quiet balcony, near the beach"])])
 
-    An unknown id is a `DataError` that names it; so are texts where the prepared folder has no
-    encoder to read them. There are fewer than k items where no more are left.
+    An unknown id raises a `DataError` that names it. So do texts if the prepared folder has no
+    encoder to read them. A ranking has fewer than k items if no more are left.
 
     Attributes:
         users: external ids of the users.
@@ -59,7 +59,7 @@ class Recommender:
         texts: reads further texts, where the prepared folder has an encoder for them.
         metadata: of the checkpoint.
         index: of the items, for approximate search; None: search is exact.
-        titles: of the items, `[n_items]` by row, None where unknown; None where none is known.
+        titles: of the items, `[n_items]` by row, None where unknown; None if all are unknown.
     """
 
     users: IdMap
@@ -244,6 +244,9 @@ class Recommender:
     def explain(self, user: str, item: str) -> Explanation:
         """What the score of a user for an item is the sum of; both by external id."""
         [row], [column] = self.users.rows([user]), self.items.rows([item])
+        if not self.retriever.known_users[row]:
+            score = float(self.mixture.popularity()[column])
+            return Explanation(user, item, score, [], 0.0, score)
         history = self.history.row(int(row))
         parts = decompose_score(self.embeddings, self.mixture, history, int(row), int(column))
         order = np.argsort(-parts.history, kind="stable")

@@ -17,7 +17,7 @@ class TextReader:
 
     Attributes:
         dataset: name of the data set.
-        encoder: of the prepared folder; None where no further text can be read.
+        encoder: of the prepared folder; None if no further text can be read.
     """
 
     dataset: str

@@ -283,6 +283,8 @@ def test_a_user_without_training_reviews_gets_what_is_popular(tmp_path):
     best = data.item_ids()[np.argsort(-counts, kind="stable")[:5]].tolist()
     for ranking in recommender.recommend(data.user_ids()[cold], k=5, exclude_seen=False):
         assert [item_id for item_id, _ in ranking] == best
+    parts = recommender.explain(data.user_ids()[cold[0]], best[0])
+    assert parts.score == parts.popularity == pytest.approx(ranking[0].score)
     evaluation, *_ = score_run(tmp_path / "run", data, "test")
     scored = evaluation.recommended[np.isin(evaluation.users, cold), :5]
     assert len(scored) and data.item_ids()[scored].tolist() == [best] * len(cold)
