@@ -113,7 +113,8 @@ def main() -> None:
         for flag in (_FILTER_ITEMS_FILE, _EXCLUDE_ITEMS_FILE)
     )
     choice: dict[str, Any] = {"filter_items": only, "exclude_items": excluded or ()}
-    key, values, texts = "user_id", list[Any](), list[str]()
+    key, texts = "user_id", list[str]()
+    values: Any
     rankings: Iterable[Ranking]
     if _SEARCH.value is not None:
         key, values, texts = "text", [_SEARCH.value], [_SEARCH.value]
@@ -132,7 +133,7 @@ def main() -> None:
             rows = recommender.users.rows(_user_ids(recommender))
         allowed = recommender.items.allowed(*choice.values())
         if _OUTPUT.value:
-            _write(recommender, rows, allowed)
+            _write(recommender, Path(_OUTPUT.value), rows, allowed)
             return
         values = recommender.users.ids[rows]
         rankings = _rankings(recommender, rows, allowed)
@@ -168,8 +169,10 @@ def _rankings(
         )
 
 
-def _write(recommender: "Recommender", rows: "np.ndarray", allowed: "np.ndarray | None") -> None:
-    """Writes the rankings of users to the file; exits with `PREEMPTED` if stopped."""
+def _write(
+    recommender: "Recommender", output: Path, rows: "np.ndarray", allowed: "np.ndarray | None"
+) -> None:
+    """Writes the rankings of users to a file; exits with `PREEMPTED` if stopped."""
     from symcere_jax.cli.progress import counting_bar
     from symcere_jax.recommend.bulk import write_recommendations
 
@@ -178,7 +181,7 @@ def _write(recommender: "Recommender", rows: "np.ndarray", allowed: "np.ndarray 
         is_complete = write_recommendations(
             recommender,
             rows,
-            Path(_OUTPUT.value),
+            output,
             k=_K.value,
             exclude_seen=_EXCLUDE_SEEN.value,
             allowed=allowed,
@@ -190,4 +193,4 @@ def _write(recommender: "Recommender", rows: "np.ndarray", allowed: "np.ndarray 
     if not is_complete:
         startup.say("stopped; the same command resumes")
         sys.exit(startup.PREEMPTED)
-    print(f"{len(rows):,} users: {_OUTPUT.value}")
+    print(f"{len(rows):,} users: {output}")
