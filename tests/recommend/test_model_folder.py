@@ -12,18 +12,8 @@ from symcere_jax import NewUser, Recommender
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.recommend.http import ServedModel, create_app
 from symcere_jax.recommend.model_folder import read_model, save_model
-from symcere_jax.settings import Settings
-from symcere_jax.training import train
 
 USERS = ["user-000", "user-017"]
-
-
-@pytest.fixture(scope="module")
-def mixed(dataset, tmp_path_factory):
-    """A recommender of several experts."""
-    workdir = tmp_path_factory.mktemp("mixed") / "run"
-    train(Settings(epochs=1, graph_seeds=2, propagation="segment"), dataset, workdir)
-    return Recommender.load(workdir, dataset)
 
 
 @pytest.fixture(scope="module")

@@ -272,11 +272,11 @@ def test_of_whom_nothing_is_known_gets_what_is_popular(recommender, dataset, wei
 
 
 def test_a_user_without_training_reviews_gets_what_is_popular(tmp_path):
-    options = {"synthetic_users": 60, "synthetic_items": 30, "text_width": 8}
+    options = {"synthetic_users": 60, "synthetic_items": 30, "text_encoder": "none"}
     data = prepare(PrepareSettings(
         source="synthetic", output=tmp_path / "data", split="cold_user", **options
     ))  # fmt: skip
-    train(Settings(**SETTINGS | {"epochs": 1}), data, tmp_path / "run")
+    train(Settings(**SETTINGS | {"epochs": 1, "experts": "graph"}), data, tmp_path / "run")
     recommender = Recommender.load(tmp_path / "run", data)
     counts = np.bincount(data.train[:, 1], minlength=data.n_items)
     cold = np.setdiff1d(data.test[:, 0], np.concatenate([data.train, data.valid])[:, 0])

@@ -4,23 +4,17 @@ import numpy as np
 import pytest
 
 from symcere_jax import NewUser, Recommender
-from symcere_jax.settings import Settings
-from symcere_jax.training import load_embeddings, train
-
-from .conftest import SETTINGS
+from symcere_jax.training import load_embeddings
 
 
 @pytest.fixture(scope="module")
-def run(dataset, tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("experts") / "run"
-    settings = SETTINGS | {"experts": "graph,aligned,neighbors", "expert_weights": "equal"}
-    train(Settings(**settings, graph_seeds=2), dataset, workdir)
-    return workdir
+def run(mixed_run):
+    return mixed_run
 
 
 @pytest.fixture(scope="module")
-def recommender(run, dataset):
-    return Recommender.load(run, dataset)
+def recommender(mixed):
+    return mixed
 
 
 @pytest.fixture(scope="module")
