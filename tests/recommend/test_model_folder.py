@@ -140,7 +140,7 @@ def test_a_service_answers_from_it_alone(mixed, folder):
     "file",
     [
         *("model.json", "embeddings.safetensors", "histories.safetensors", "users.parquet"),
-        "text/encoder.json",
+        "text/model.json",
     ],
 )
 @pytest.mark.parametrize("damage", ["missing", "cut", "other"])
@@ -152,9 +152,10 @@ def test_damage_is_one_error_that_names_the_folder(mixed, tmp_path, file, damage
         path.unlink()
     else:
         path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"x" * len(content))
-    remedy = "no model folder" if file == "model.json" and damage == "missing" else "export the mod"
-    with pytest.raises(DataError, match=rf"shop\.model.*{remedy}") as caught:
+    with pytest.raises(DataError, match=r"shop\.model") as caught:
         read_model(folder, checksums=True)
+    is_gone = file == "model.json" and damage == "missing"
+    assert ("no model folder" if is_gone else "export the model again") in str(caught.value)
     assert "prepare" not in str(caught.value)
     if damage != "other":
         with pytest.raises(DataError):
