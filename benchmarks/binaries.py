@@ -49,28 +49,12 @@ def run_with_train_flags(main: Callable[[list[str]], None]) -> None:
     )
 
 
-def train_and_score(
-    folder: Path, dataset: Path, n_seeds: int, *train_flags: str
-) -> list[dict[str, float]]:
-    """Trains and evaluates a model for each seed, unless that is done.
-
-    Args:
-        folder: of the runs, each in seed_N.
-        dataset: the prepared folder.
-        n_seeds: from 0.
-        *train_flags: for launch/train.py.
+def train_and_score(run_folder: Path, dataset: Path, *train_flags: str) -> dict[str, float]:
+    """Trains and evaluates a model, unless that is done.
 
     Returns:
-        For each seed the metrics of the test split, and the "seconds" that both took.
+        The metrics of the test split, and the "seconds" that both took.
     """
-    return [
-        train_and_score_seed(folder / f"seed_{seed}", dataset, *train_flags, f"--seed={seed}")
-        for seed in range(n_seeds)
-    ]
-
-
-def train_and_score_seed(run_folder: Path, dataset: Path, *train_flags: str) -> dict[str, float]:
-    """Trains and evaluates a model, unless that is done; metrics and seconds."""
     metrics, seconds = run_folder / "metrics_test.json", run_folder / "seconds.json"
     if not metrics.exists():
         places = [f"--dataset={dataset}", f"--workdir={run_folder}"]

@@ -8,27 +8,21 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
+from symcere_jax.evaluation import seed_std
 from symcere_jax.files import write_text
+from symcere_jax.report.tables import Table, plus_minus
 
 UPDATE = flags.DEFINE_multi_string("update", [], "Markdown file whose table is replaced")
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int = 1) -> str:
-    """A table in Markdown.
-
-    Args:
-        header: names of the columns.
-        rows: cells.
-        n_words: columns of words, which come first; all others are aligned to the right.
-    """
-    rule = ["---" if column < n_words else "---:" for column in range(len(header))]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
+    """A table in Markdown, whose first `n_words` columns are words."""
+    return Table(header, rows, n_words).markdown()
 
 
 def mean_and_spread(values: Sequence[float], digits: int = 4) -> str:
     """The mean and, of several values, ± their standard deviation."""
-    text = f"{np.mean(values):.{digits}f}"
-    return f"{text} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else text
+    return plus_minus(float(np.mean(values)), seed_std(values), f".{digits}f")
 
 
 def publish(text: str, label: str) -> None:

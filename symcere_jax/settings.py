@@ -34,9 +34,7 @@ MODEL_SETTINGS = (
     "item_text_weight",
     "user_text_weight",
     "min_rating",
-    "text_projection",
     "popularity_prior",
-    "learn_temperature",
 )
 
 
@@ -93,16 +91,8 @@ class Settings(SettingsBase):
         "of what is ranked high; 0: all are positives",
         minimum=0,
     )
-    text_projection: Literal["linear", "residual", "mlp"] = setting(
-        "linear",
-        "how text features become embeddings, starting at the identity: linear; residual: the "
-        "identity plus a learned correction; mlp: one hidden layer",
-    )
     popularity_prior: bool = setting(
         True, "learn one scalar: how much log(1 + training interactions) adds to an item's score"
-    )
-    learn_temperature: bool = setting(
-        False, "learn the temperature, starting at --temperature, instead of keeping it fixed"
     )
     propagation: Literal["bucketed", "segment"] = setting(
         "bucketed",
@@ -151,12 +141,6 @@ class Settings(SettingsBase):
         "the messages along it; review: these and its review's share of their texts; by default "
         "review where the text features of all interactions fit into 4 GiB, else edge",
     )
-    low_rated_weight: float = setting(
-        0.0,
-        "weight of ranking items that a user rated below --min_rating under those above: hard "
-        "negatives",
-        minimum=0,
-    )
     user_ranking_weight: float | None = setting(
         None,
         "weight of ranking users for an item, the other direction of the ranking loss; by default "
@@ -166,21 +150,11 @@ class Settings(SettingsBase):
     cross_modal_weight: float = setting(
         0.1, "weight of the symmetric SINCERE loss between graph and text embeddings", minimum=0
     )
-    cross_modal_view: Literal["item", "review"] = setting(
-        "item",
-        "text that graph embeddings are aligned with: item: all reviews of the item (or of the "
-        "user); review: each single review",
-    )
     cross_modal_direction: Literal["both", "graph_to_text", "text_to_graph"] = setting(
         "both", "anchors of the cross-modal loss: both (symmetric), or one modality alone"
     )
     cross_modal_labels: Literal["both", "user", "item"] = setting(
         "both", "what is aligned across modalities: users, items, or both"
-    )
-    cross_modal_average: Literal["anchor", "pair"] = setting(
-        "anchor",
-        "mean of the cross-modal loss: over the positives of an anchor, then over anchors; or over "
-        "all positive pairs",
     )
     cross_modal_batch: int = setting(
         512,
@@ -194,10 +168,6 @@ class Settings(SettingsBase):
         "with graph and text with text",
         minimum=0,
     )
-    embedding_l2: float = setting(
-        0.0, "weight of the squared norm of the graph embeddings of a batch", minimum=0
-    )
-
     # The training. JAX keeps the lower 32 bits of a seed: larger ones would repeat smaller ones.
     seed: int = setting(
         0, "decides initial weights, data order and dropout", minimum=0, maximum=2**32 - 1
@@ -216,7 +186,8 @@ class Settings(SettingsBase):
     micro_batch_size: int = setting(
         2048,
         "largest number of interactions whose losses are computed at once: a larger batch is cut "
-        "into equal micro-batches, which share one forward and backward pass through the model",
+        "into equal micro-batches, which share one forward and backward pass through the model; "
+        "the memory of losses over the batch grows with its square",
         minimum=1,
     )
     learning_rate: float = setting(
@@ -252,12 +223,6 @@ class Settings(SettingsBase):
     def expert_names(self) -> tuple[str, ...]:
         """The experts that are named."""
         return tuple(name.strip() for name in (self.experts or "").split(","))
-
-    @property
-    def reads_reviews(self) -> bool:
-        """Whether a loss needs the text of each single review."""
-        aligned = self.cross_modal_view == "review" and self.cross_modal_weight > 0
-        return aligned or self.exclude_target == "review"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

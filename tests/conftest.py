@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from absl import app
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from symcere_jax import hints
 from symcere_jax.data.dataset import ReviewDataset
@@ -26,7 +26,8 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # Programs of the tests run for less time than the compiler would take to make them fast.
 _quick = "--xla_backend_optimization_level=0"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_quick}".strip()
-settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
+# A busy machine is no defect.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 # absl defines them once, at the first start of a program; a test that restores the flags it found
 # would otherwise take them away from all later ones.

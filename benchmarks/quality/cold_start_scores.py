@@ -37,7 +37,7 @@ def run_seed(policy: str, seed: int, train_flags: list[str]) -> Scores:
             *("--source=table", f"--input={_INPUT.value}", f"--output={data}"),
             *(f"--split={policy}", f"--seed={seed}"),
         )
-    binaries.train_and_score_seed(workdir, data, *train_flags, f"--seed={seed}")
+    binaries.train_and_score(workdir, data, *train_flags, f"--seed={seed}")
     return json.loads((workdir / "cold_start_test.json").read_text())["tasks"]
 
 

@@ -20,11 +20,11 @@ import numpy as np
 from absl import flags
 
 from benchmarks import binaries, tables
-from symcere_jax.baselines import METHODS
-from symcere_jax.baselines.runs import BaselineRecord
+from symcere_jax.baselines import METHODS, BaselineRecord
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
+from symcere_jax.report.tables import plus_minus
 from symcere_jax.study.comparison import RunScores, compare_runs
 from symcere_jax.study.scoring import score_run
 from symcere_jax.training import EXPERTS_FOLDER
@@ -33,7 +33,7 @@ _DATASETS = flags.DEFINE_list("datasets", None, "prepared folders", required=Tru
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
 _CONFIGS = flags.DEFINE_string("configs", "configs", "folder of the data sets' own flag files")
 _METHODS = flags.DEFINE_list("methods", list(METHODS), "baselines to compare with")
-_BUDGET = flags.DEFINE_integer("budget", 12, "settings that each baseline tries", lower_bound=1)
+_TRIALS = flags.DEFINE_integer("trials", 12, "settings that each baseline tries", lower_bound=1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, from 0", lower_bound=1)
 _DETAILS = flags.DEFINE_string("details", None, "name of a data set to show more metrics of")
 
@@ -49,7 +49,7 @@ def run_baselines(dataset: Path, workdir: Path) -> dict[str, Path]:
     binaries.run(
         "launch/baselines.py",
         *(f"--dataset={dataset}", f"--workdir={workdir}", f"--methods={','.join(_METHODS.value)}"),
-        *(f"--budget={_BUDGET.value}", f"--seeds={_SEEDS.value}"),
+        *(f"--trials={_TRIALS.value}", f"--seeds={_SEEDS.value}"),
     )
     return {METHODS[name].title: workdir / name for name in _METHODS.value}
 
@@ -61,7 +61,12 @@ def run_ours(dataset: Path, name: str, workdir: Path) -> dict[str, list[dict[str
     if own_flags.exists():
         variants[OWN] = [f"--flagfile={own_flags}"]
     return {
-        title: binaries.train_and_score(workdir / FOLDERS[title], dataset, _SEEDS.value, *arguments)
+        title: [
+            binaries.train_and_score(
+                workdir / FOLDERS[title] / f"seed_{seed}", dataset, *arguments, f"--seed={seed}"
+            )
+            for seed in range(_SEEDS.value)
+        ]
         for title, arguments in variants.items()
     }
 
@@ -129,7 +134,7 @@ def _score(scores: Mapping[str, RunScores], title: str) -> str:
     run = scores.get(title)
     if run is None:
         return ""
-    text = f"{run.mean:.4f}" + ("" if run.seed_std is None else f" ± {run.seed_std:.4f}")
+    text = plus_minus(run.mean, run.seed_std)
     return f"**{text}**" if run.mean == max(other.mean for other in scores.values()) else text
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks import tables
-from benchmarks.speed import training_problem
+from benchmarks.speed import problem
 from symcere_jax.cli import startup
 from symcere_jax.data import Interactions
 from symcere_jax.models import Embeddings
@@ -39,7 +39,7 @@ def random_recommender(n_users: int, n_items: int, dim: int) -> Recommender:
     rng = np.random.default_rng(0)
     seen = np.sort(rng.integers(n_items, size=(n_users, 10), dtype=np.int32), axis=1)
     history = Interactions(np.arange(0, 10 * n_users + 1, 10), seen.ravel())
-    settings = ResolvedSettings(**training_problem.DEFAULTS, batch_size=1)
+    settings = ResolvedSettings(**problem.DEFAULTS, batch_size=1)
     popularity = np.zeros(n_items, np.float32)
     mixture: Any = SimpleNamespace(popularity=lambda: popularity)  # all else is for what is new
     return Recommender(

@@ -20,7 +20,7 @@ from absl import flags
 from threadpoolctl import threadpool_limits
 
 from benchmarks import tables
-from benchmarks.speed import graphs
+from benchmarks.speed import problem
 from symcere_jax.cli import startup
 from symcere_jax.models import Embeddings
 from symcere_jax.recommend import item_index
@@ -36,7 +36,7 @@ K, WIDTHS = 10, (32, 128, 512)
 
 def factored(folder: str) -> Embeddings:
     """Directions of items and users, and the items' bias."""
-    pairs = graphs.load_interactions(folder, 0)
+    pairs = problem.load_interactions(folder, 0)
     matrix = scipy.sparse.csr_array((np.ones(len(pairs)), tuple(pairs.T)))
     scales = [scipy.sparse.diags_array(1 / np.sqrt(np.maximum(matrix.sum(a), 1))) for a in (1, 0)]
     left, values, right = scipy.sparse.linalg.svds(scales[0] @ matrix @ scales[1], 64)

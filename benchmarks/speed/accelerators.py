@@ -26,7 +26,7 @@ from absl import flags
 from jax.experimental import topologies
 
 from benchmarks import binaries, tables
-from benchmarks.speed import graphs, training_problem
+from benchmarks.speed import problem
 from symcere_jax.cli import startup
 from symcere_jax.models.defaults import default_batch_size
 
@@ -75,9 +75,9 @@ def measure(kind: str, name: str, size: int) -> list[Any]:
     devices = find_devices(kind, name)
     jax.config.update("jax_num_cpu_devices", len(devices))  # for the shapes of what is shared
     jax.config.update("jax_enable_compilation_cache", False)  # it would not be compiled again
-    interactions = graphs.power_law_interactions(size)
-    inputs = training_problem.train_inputs(interactions)
-    training = training_problem.build(
+    interactions = problem.power_law_interactions(size)
+    inputs = problem.train_inputs(interactions)
+    training = problem.build(
         inputs, default_batch_size(len(interactions)), N_STEPS, devices, embedding_dim=_DIM.value
     )
     shapes = jax.eval_shape(training.arguments)

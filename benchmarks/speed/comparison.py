@@ -25,7 +25,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks import binaries, tables
-from benchmarks.speed import graphs, other_libraries, timing, training_problem
+from benchmarks.speed import other_libraries, problem
 from symcere_jax.cli import startup
 from symcere_jax.data import Interactions
 from symcere_jax.evaluation import top_k
@@ -33,7 +33,7 @@ from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import Embeddings, score_factors
 from symcere_jax.models.defaults import default_batch_size
 
-_DATA = flags.DEFINE_string("data", None, graphs.DATA_HELP)
+_DATA = flags.DEFINE_string("data", None, problem.DATA_HELP)
 _GENERATED = flags.DEFINE_integer("generated", 1_000_000, "interactions of the generated graph", 1)
 _DIM = flags.DEFINE_integer("embedding_dim", 64, "width of the embeddings", lower_bound=1)
 _N_LAYERS = flags.DEFINE_integer("n_layers", 3, "number of hops", lower_bound=1)
@@ -57,15 +57,8 @@ def passing_sides(interactions: np.ndarray) -> Sides:
     states = rng.standard_normal((n_users + n_items, _DIM.value), np.float32)
     n_layers, matrix = _N_LAYERS.value, other_libraries.normalized_matrix(graph)
 
-    def ours(method: str) -> Run:
-        return training_problem.message_passing(build_adjacency(graph, method), states, n_layers)
-
-    sides: Sides = {
-        OURS: lambda: ours("bucketed"),
-        "jraph.segment_sum": lambda: ours("segment"),
-        "SciPy CSR, one thread": lambda: other_libraries.scipy_passing(matrix, states, n_layers),
-    }
-    return sides | torch_sides(
+    ours = functools.partial(problem.message_passing, build_adjacency(graph), states, n_layers)
+    return {OURS: ours} | torch_sides(
         lambda layout: other_libraries.torch_passing(
             other_libraries.torch_layer(matrix, layout), states, n_layers
         )
@@ -93,7 +86,7 @@ def step_sides(interactions: np.ndarray) -> Sides:
         layer = other_libraries.torch_layer(other_libraries.normalized_matrix(graph), layout)
         return other_libraries.torch_step(layer, interactions, *shape)
 
-    ours = functools.partial(our_steps, interactions, _BATCH.value, **training_problem.LIGHTGCN)
+    ours = functools.partial(our_steps, interactions, _BATCH.value, **problem.LIGHTGCN)
     return {OURS: ours} | torch_sides(torch)
 
 
@@ -118,15 +111,15 @@ CASES = {"passing": passing_sides, "step": step_sides, "evaluation": ranking_sid
 
 def our_steps(interactions: np.ndarray, batch_size: int, **settings: object) -> Run:
     """Training steps of this library."""
-    inputs = training_problem.train_inputs(interactions)
+    inputs = problem.train_inputs(interactions)
     sizes = {"embedding_dim": _DIM.value, "n_layers": _N_LAYERS.value}
-    return training_problem.build(inputs, batch_size, STEPS_PER_CALL, **sizes, **settings).start()
+    return problem.build(inputs, batch_size, STEPS_PER_CALL, **sizes, **settings).start()
 
 
 def own_epoch(interactions: np.ndarray) -> float:
     """Seconds of an epoch with the default batch size, from some of its steps."""
     batch_size = default_batch_size(len(interactions))
-    seconds = timing.median_seconds(our_steps(interactions, batch_size), 2)
+    seconds = problem.median_seconds(our_steps(interactions, batch_size), 2)
     return seconds / STEPS_PER_CALL * math.ceil(len(interactions) / batch_size)
 
 
@@ -146,17 +139,17 @@ def print_memory(interactions: np.ndarray, case: str, side: str) -> None:
     """What `peak_memory` reads; Linux alone can forget an earlier peak."""
     run = CASES[case](interactions)[side]()
     Path("/proc/self/clear_refs").write_text("5")
-    before = timing.process_memory("VmRSS")
+    before = problem.process_memory("VmRSS")
     run()
-    print((timing.process_memory("VmHWM") - before) / 2**20)
+    print((problem.process_memory("VmHWM") - before) / 2**20)
 
 
 def describe(seconds: Mapping[str, Mapping[str, float]], interactions: np.ndarray) -> str:
     """Three tables in Markdown."""
     n_users, n_items = _sizes(interactions)
     adjacency = build_adjacency(bipartite_graph(interactions, n_users, n_items))
-    n_bytes = timing.propagation_bytes(adjacency, _DIM.value, _N_LAYERS.value)
-    bound = n_bytes / timing.copy_bandwidth()
+    n_bytes = problem.propagation_bytes(adjacency, _DIM.value, _N_LAYERS.value)
+    bound = n_bytes / problem.copy_bandwidth()
     base = seconds["passing"][OURS]
     rows = [
         [name, f"{1000 * value:.0f}", f"{value / base:.1f}", f"{bound / value:.0%}"]
@@ -199,7 +192,7 @@ def _sizes(interactions: np.ndarray) -> tuple[int, int]:
 
 def main() -> None:
     """Measures and shows the tables."""
-    interactions = graphs.load_interactions(_DATA.value, _GENERATED.value)
+    interactions = problem.load_interactions(_DATA.value, _GENERATED.value)
     if _MEMORY_OF.value:
         print_memory(interactions, *_MEMORY_OF.value.split("/", 1))
         return
@@ -208,7 +201,7 @@ def main() -> None:
         runs = {name: build() for name, build in sides(interactions).items()}
         if case == "passing":
             check_equal(runs)
-        seconds[case] = timing.medians(runs, _ROUNDS.value)
+        seconds[case] = problem.medians(runs, _ROUNDS.value)
     tables.publish(describe(seconds, interactions), "speed")
 
 

@@ -20,11 +20,11 @@ import numpy as np
 from absl import flags
 
 from benchmarks import tables
-from benchmarks.speed import graphs, training_problem
+from benchmarks.speed import problem
 from symcere_jax.cli import distributed, startup
 from symcere_jax.models.defaults import default_batch_size
 
-_DATA = flags.DEFINE_string("data", None, graphs.DATA_HELP)
+_DATA = flags.DEFINE_string("data", None, problem.DATA_HELP)
 _GENERATED = flags.DEFINE_integer("generated", 1_000_000, "interactions of the generated graph", 1)
 _DIM = flags.DEFINE_integer("embedding_dim", 64, "width of the embeddings", lower_bound=1)
 _BATCH = flags.DEFINE_integer("batch_size", 2048, "interactions of a BPR step", lower_bound=1)
@@ -40,19 +40,20 @@ CASES = {  # name -> processes, cores of each, devices of each
     "2 cores, 2 devices": (1, 2, 2),
     "2 processes of 1 core": (2, 1, 1),
 }
+_CASES = flags.DEFINE_multi_enum("case", list(CASES), list(CASES), "which, several times")
 
 
 def measure(interactions: np.ndarray) -> dict[str, float]:
     """Seconds a step of this process and those that it has joined."""
-    inputs = training_problem.train_inputs(interactions)
+    inputs = problem.train_inputs(interactions)
     default_size = default_batch_size(len(interactions))
     seconds = {}
     for name, batch_size, settings in (
-        ("LightGCN", _BATCH.value, training_problem.LIGHTGCN),
+        ("LightGCN", _BATCH.value, problem.LIGHTGCN),
         ("the defaults", default_size, {}),
     ):
         sizes = {"embedding_dim": _DIM.value, "n_layers": _N_LAYERS.value}
-        training = training_problem.build(inputs, batch_size, STEPS_PER_CALL, **sizes, **settings)
+        training = problem.build(inputs, batch_size, STEPS_PER_CALL, **sizes, **settings)
         advance = training.start()
         advance()
         calls = []
@@ -96,7 +97,7 @@ def table(turns: dict[str, list[dict[str, float]]]) -> str:
         case: {name: min(turn[name] for turn in seconds) for name in seconds[0]}
         for case, seconds in turns.items()
     }
-    base = best[next(iter(CASES))]
+    base = next(iter(best.values()))
     header = [""]
     for name in base:
         header += [f"ms a step of {name}", "times as fast"]
@@ -113,14 +114,14 @@ def main() -> None:
     if _DEVICES.value:
         jax.config.update("jax_num_cpu_devices", _DEVICES.value)
         distributed.join()
-        print(json.dumps(measure(graphs.load_interactions(_DATA.value, _GENERATED.value))))
+        print(json.dumps(measure(problem.load_interactions(_DATA.value, _GENERATED.value))))
         return
     if len(os.sched_getaffinity(0)) < max(count * cores for count, cores, _ in CASES.values()):
         sys.exit("error: this needs two cores")
-    turns: dict[str, list[dict[str, float]]] = {case: [] for case in CASES}
+    turns: dict[str, list[dict[str, float]]] = {case: [] for case in _CASES.value}
     for _ in range(_ROUNDS.value):
-        for case, sizes in CASES.items():
-            turns[case].append(run_case(*sizes))
+        for case in turns:
+            turns[case].append(run_case(*CASES[case]))
             print(case, turns[case][-1], file=sys.stderr)
     tables.publish(table(turns), "devices")
 

@@ -1,4 +1,4 @@
-"""LightGCN by SciPy, torch and PyTorch Geometric: message passing, a training step, ranking.
+"""LightGCN by torch and PyTorch Geometric: message passing, a training step, ranking.
 
 Torch's COO product is what LightGCN-PyTorch and RecBole run, CSR is its fastest.
 """
@@ -25,21 +25,6 @@ def normalized_matrix(graph: jraph.GraphsTuple) -> scipy.sparse.csr_array:
     n_nodes = int(graph.n_node.sum())
     ends = (np.asarray(graph.receivers), np.asarray(graph.senders))
     return scipy.sparse.coo_array((graph.edges, ends), shape=(n_nodes, n_nodes)).tocsr()
-
-
-def scipy_passing(
-    matrix: scipy.sparse.csr_array, states: np.ndarray, n_layers: int
-) -> Callable[[], np.ndarray]:
-    """Message passing, forward and backward, on one thread; the gradient of the sum of squares."""
-
-    def forward(states: np.ndarray) -> np.ndarray:
-        total = layer = states
-        for _ in range(n_layers):
-            layer = matrix @ layer
-            total = total + layer
-        return total / (n_layers + 1)
-
-    return lambda: forward(2 * forward(states))
 
 
 def torch_layer(matrix: scipy.sparse.csr_array, layout: str) -> Layer:

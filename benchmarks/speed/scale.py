@@ -18,7 +18,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks import binaries, tables
-from benchmarks.speed import graphs, timing, training_problem
+from benchmarks.speed import problem
 from symcere_jax.cli import startup
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models.defaults import default_batch_size
@@ -39,37 +39,37 @@ def measure_propagation(interactions: np.ndarray) -> dict[str, float]:
     adjacency = build_adjacency(bipartite_graph(interactions, n_users, n_items))
     build_seconds = time.perf_counter() - start
     states = np.ones((n_users + n_items, _DIM.value), np.float32)
-    run = training_problem.message_passing(adjacency, states, _N_LAYERS.value)
-    seconds = timing.median_seconds(run, _ROUNDS.value)
-    n_bytes = timing.propagation_bytes(adjacency, _DIM.value, _N_LAYERS.value)
+    run = problem.message_passing(adjacency, states, _N_LAYERS.value)
+    seconds = problem.median_seconds(run, _ROUNDS.value)
+    n_bytes = problem.propagation_bytes(adjacency, _DIM.value, _N_LAYERS.value)
     return {
         "interactions": len(interactions),
         "nodes": adjacency.n_nodes,
         "build_seconds": build_seconds,
         "padding_factor": adjacency.padding_factor,
         "propagation_seconds": seconds,
-        "roofline": n_bytes / timing.copy_bandwidth() / seconds,
+        "roofline": n_bytes / problem.copy_bandwidth() / seconds,
     }
 
 
 def measure(n: int) -> dict[str, float]:
     """Times, memory and sizes of a graph of about n interactions."""
-    interactions = graphs.power_law_interactions(n)
+    interactions = problem.power_law_interactions(n)
     propagation = measure_propagation(interactions)
-    inputs = training_problem.train_inputs(interactions)
+    inputs = problem.train_inputs(interactions)
     batch_size = default_batch_size(len(interactions))
     sizes = {"embedding_dim": _DIM.value, "n_layers": _N_LAYERS.value}
     calls = {}
     for n_steps in (1, FEW_STEPS):
-        training = training_problem.build(inputs, batch_size, n_steps, **sizes)
-        calls[n_steps] = timing.median_seconds(training.start(), _ROUNDS.value)
+        training = problem.build(inputs, batch_size, n_steps, **sizes)
+        calls[n_steps] = problem.median_seconds(training.start(), _ROUNDS.value)
     # A call draws the order of its epoch once, then takes its steps.
     step_seconds = (calls[FEW_STEPS] - calls[1]) / (FEW_STEPS - 1)
     order_seconds = max(calls[1] - step_seconds, 0.0)
     return propagation | {
         "steps": training.steps_per_epoch,
         "epoch_seconds": order_seconds + step_seconds * training.steps_per_epoch,
-        "peak_gib": timing.process_memory("VmHWM") / 2**30,
+        "peak_gib": problem.process_memory("VmHWM") / 2**30,
     }
 
 

@@ -1,27 +1,25 @@
-"""Baselines: other recommenders under the same evaluator, data and protocol.
+"""Baselines: other recommenders under the same evaluator, data and protocol."""
 
-A method is a file with its settings, its `fit` and, if need be, its scores; `methods.METHODS`
-lists them.
-"""
-
-from symcere_jax.baselines.methods import METHODS, Method
+from symcere_jax.baselines.base import Baseline, Popularity, Scorer
+from symcere_jax.baselines.methods import METHODS
 from symcere_jax.baselines.runs import (
     BaselineRecord,
+    BaselineSummary,
     BaselineTrial,
     run_baseline,
     sample_settings,
 )
-from symcere_jax.baselines.scorer import Scorer
-from symcere_jax.baselines.tuned_scores import BaselineSummary, summarize_baseline
+from symcere_jax.baselines.text_knn import EncoderKnn
 
 __all__ = [
     "METHODS",
+    "Baseline",
     "BaselineRecord",
     "BaselineSummary",
     "BaselineTrial",
-    "Method",
+    "EncoderKnn",
+    "Popularity",
     "Scorer",
     "run_baseline",
     "sample_settings",
-    "summarize_baseline",
 ]

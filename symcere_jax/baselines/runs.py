@@ -11,16 +11,24 @@ import itertools
 import json
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from symcere_jax.baselines.methods import METHODS, Method
+from symcere_jax.baselines.base import Baseline
+from symcere_jax.baselines.methods import METHODS
+from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
-from symcere_jax.evaluation import PRIMARY_METRIC, Evaluation, HeldOutSplit, evaluate
+from symcere_jax.evaluation import (
+    PRIMARY_METRIC,
+    Evaluation,
+    HeldOutSplit,
+    evaluate,
+    seed_std,
+    standard_error,
+)
 from symcere_jax.evaluation.stored_scores import write_scores
 from symcere_jax.files import write_json
 from symcere_jax.locking import LOCK, locked
@@ -30,13 +38,7 @@ _RECORD = "settings.json"
 
 @dataclasses.dataclass(frozen=True)
 class BaselineTrial:
-    """Settings that were tried.
-
-    Attributes:
-        settings: name -> value.
-        score: NDCG@10 on the validation split.
-        seconds: of fitting and scoring.
-    """
+    """Settings that were tried, NDCG@10 on the validation split, seconds of fitting and scoring."""
 
     settings: dict[str, Any]
     score: float
@@ -48,7 +50,6 @@ class BaselineRecord:
     """What is known of a baseline, as `settings.json` holds it.
 
     Attributes:
-        method: its name.
         fingerprint: of the data.
         trials: in the order they were made.
         test_seconds: seed -> seconds of fitting and scoring with the best settings.
@@ -106,24 +107,62 @@ class BaselineRecord:
         write_json(folder / _RECORD, content)
 
 
-def sample_settings(method: Method, budget: int) -> list[dict[str, Any]]:
+@dataclasses.dataclass(frozen=True)
+class BaselineSummary:
+    """How a baseline scores; scores are NDCG@10.
+
+    Attributes:
+        title: what tables call it.
+        valid: score of the chosen settings, with seed 0.
+        test: mean over seeds.
+        seed_std: standard deviation over seeds; None for one seed.
+        standard_error: of the mean over users, values averaged over seeds.
+    """
+
+    method: str
+    title: str
+    valid: float
+    test: float
+    seed_std: float | None
+    standard_error: float
+    n_seeds: int
+    n_trials: int
+    seconds: float
+
+    @classmethod
+    def read(cls, record: BaselineRecord, workdir: Path) -> "BaselineSummary":
+        """Summarizes the per-user values of a baseline's seeds."""
+        values = []
+        for seed in record.test_seconds:
+            path = workdir / record.method / f"seed_{seed}" / "per_user_test.npz"
+            with np.load(path, allow_pickle=False) as arrays:
+                values.append(arrays[PRIMARY_METRIC])
+        means = [float(of_seed.mean()) for of_seed in values]
+        fits = [*(trial.seconds for trial in record.trials), *record.test_seconds.values()]
+        return cls(
+            method=record.method,
+            title=METHODS[record.method].title,
+            valid=record.best.score,
+            test=float(np.mean(means)),
+            seed_std=seed_std(means),
+            standard_error=standard_error(np.mean(values, axis=0)),
+            n_seeds=len(means),
+            n_trials=len(record.trials),
+            seconds=sum(fits),
+        )
+
+
+def sample_settings(method: type[Baseline], trials: int) -> list[dict[str, Any]]:
     """The settings to try: the defaults, then others of the method's space in a random order.
 
-    Args:
-        method: whose space it is.
-        budget: how many at most; a larger one adds to those of a smaller one.
-
-    Returns:
-        Distinct settings, name -> value, fewer than `budget` where the space is smaller.
+    They are distinct, fewer than `trials` where the space is smaller; more trials add to fewer.
     """
-    defaults, space = method.settings(), method.settings.SPACE
+    defaults, space = dataclasses.asdict(method()), method.space
     combinations = list(itertools.product(*space.values()))
     order = np.random.default_rng(0).permutation(len(combinations))
-    sampled = (
-        defaults.replace(**dict(zip(space, combinations[place], strict=True))) for place in order
-    )
+    sampled = (defaults | dict(zip(space, combinations[place], strict=True)) for place in order)
     others = (settings for settings in sampled if settings != defaults)
-    return [each.as_dict() for each in (defaults, *itertools.islice(others, budget - 1))]
+    return [defaults, *itertools.islice(others, trials - 1)]
 
 
 def run_baseline(
@@ -131,9 +170,9 @@ def run_baseline(
     dataset: ReviewDataset,
     workdir: Path,
     *,
-    budget: int = 12,
+    trials: int = 12,
     seeds: int = 5,
-    progress: Callable[[int, int, str], None] = lambda done, total, words: None,
+    progress: CountCallback = lambda done, total: None,
 ) -> BaselineRecord:
     """Tunes a baseline and tests it, or resumes an earlier call.
 
@@ -141,10 +180,9 @@ def run_baseline(
         name: of the method, a key of `METHODS`.
         dataset: the prepared folder.
         workdir: its subfolder `name` gets the files.
-        budget: settings to try.
+        trials: settings to try.
         seeds: trainings to test, with seeds 0, 1, …; one for a method without randomness.
-        progress: called after each fit, also for those of an earlier call, with the number done, of
-            all, and what was done.
+        progress: called after each fit, also for those of an earlier call.
 
     Raises:
         BusyError: another process fits the method in the workdir.
@@ -155,7 +193,7 @@ def run_baseline(
     if name not in METHODS:
         raise ConfigError(f"no baseline is called {name!r}; there are: {', '.join(METHODS)}")
     method, folder = METHODS[name], workdir / name
-    tried = sample_settings(method, budget)
+    tried = sample_settings(method, trials)
     n_seeds = seeds if method.random else 1
     total = len(tried) + n_seeds
     folder.mkdir(parents=True, exist_ok=True)
@@ -163,31 +201,27 @@ def run_baseline(
         record = BaselineRecord.read(folder, dataset)
         for done, settings in enumerate(tried, start=1):
             if all(trial.settings != settings for trial in record.trials):
-                evaluation, seconds = _fit(method, settings, 0, dataset, "valid")
+                evaluation, seconds = _fit(method(**settings), 0, dataset, "valid")
                 score = evaluation.metrics[PRIMARY_METRIC]
                 record.add(BaselineTrial(settings, score, seconds), folder)
                 record.write(folder)
-            best = record.best.score
-            progress(done, total, f"{method.title}: best valid {PRIMARY_METRIC} {best:.4f}")
+            progress(done, total)
         for seed in range(n_seeds):
             if seed not in record.test_seconds:
-                evaluation, seconds = _fit(method, record.best.settings, seed, dataset, "test")
+                chosen = method(**record.best.settings)
+                evaluation, seconds = _fit(chosen, seed, dataset, "test")
                 write_scores(evaluation, folder / f"seed_{seed}", "test", dataset, step=0)
                 record.test_seconds[seed] = seconds
                 record.write(folder)
-            progress(len(tried) + seed + 1, total, f"{method.title}: seed {seed} tested")
+            progress(len(tried) + seed + 1, total)
     return record
 
 
 def _fit(
-    method: Method,
-    settings: dict[str, Any],
-    seed: int,
-    dataset: ReviewDataset,
-    split: HeldOutSplit,
+    method: Baseline, seed: int, dataset: ReviewDataset, split: HeldOutSplit
 ) -> tuple[Evaluation, float]:
     """Fits and scores; also the seconds that took."""
     started = time.monotonic()
-    scorer = method.fit(dataset, method.settings(**settings), seed)
+    scorer = method.fit(dataset, seed)
     evaluation = evaluate(scorer.score_block, scorer.params, dataset, split)
     return evaluation, time.monotonic() - started

@@ -6,7 +6,6 @@ import importlib
 import sys
 from pathlib import Path
 
-import symcere_jax
 from symcere_jax.cli import commands, startup
 
 
@@ -25,7 +24,7 @@ def run(name: str | None = None) -> None:
             print(_overview())
             sys.exit(0)
         if name in ("version", "--version"):
-            print(f"symcere_jax {symcere_jax.__version__}")
+            print(f"symcere_jax {importlib.import_module('symcere_jax').__version__}")
             sys.exit(0)
         known = [command for group in commands.GROUPS.values() for command in group]
         if name not in known:

@@ -11,7 +11,7 @@ from symcere_jax.cli import startup
 from symcere_jax.cli.tracking import Tracker
 from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.settings import ResolvedSettings, Settings
-from symcere_jax.study.observers import Epoch, RunsObserver
+from symcere_jax.study.workers import Epoch, RunsObserver
 from symcere_jax.training import Progress
 
 

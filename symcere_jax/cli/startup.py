@@ -100,6 +100,8 @@ def _one_line() -> Iterator[None]:
             _fail(problem, 1)
         raise
     except KeyboardInterrupt:
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # DuckDB replaces what _stop raises
+            sys.exit(PREEMPTED)
         say("interrupted")
         sys.exit(130)
 

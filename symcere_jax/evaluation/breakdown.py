@@ -8,12 +8,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Bucket:
-    """A range of a count, such as items of similar popularity.
-
-    Attributes:
-        low, high: smallest and largest count within.
-        members: int64 `[n_members]` positions of the members, ascending.
-    """
+    """Positions, ascending, of counts from `low` to `high`: items of similar popularity, say."""
 
     low: int
     high: int
@@ -23,14 +18,8 @@ class Bucket:
 def quantile_buckets(counts: np.ndarray, n_buckets: int) -> list[Bucket]:
     """Divides positions into buckets of ascending counts and of about equal numbers of members.
 
-    Equal counts stay together, so that there are fewer buckets where a count is frequent.
-
-    Args:
-        counts: int `[n]`, the count of each position.
-        n_buckets: how many at most.
-
-    Returns:
-        The buckets, none of them empty; each position is in exactly one.
+    Each position, of `[n]` counts, is in one bucket. Equal counts stay together, so that there are
+    fewer buckets where a count is frequent; none is empty.
     """
     if not len(counts):
         return []
@@ -75,13 +64,8 @@ def ndcg_by_bucket(
 
         ndcg_ub = Σ_{held-out items of u in b} gain / Σ_{r ≤ min(k, R_ub)} 1 / log2(r + 1)
 
-    With a single bucket this is ndcg@k.
-
-    Args:
-        gains: float `[n_held_out]`, as `find_gains` gives them, or their mean over several runs.
-        users: int `[n_held_out]`, whose interaction it is.
-        buckets: of the positions of `gains`.
-        k: of the gains.
+    With a single bucket this is ndcg@k. The gains are those of `find_gains`, or their mean over
+    several runs, of the users `[n_held_out]`; the buckets are of their positions.
 
     Returns:
         A bucket each, float64 `[n_users_in_bucket]`: users, ascending, with an item in the bucket.
@@ -95,17 +79,9 @@ def ndcg_by_bucket(
 def recall_by_bucket(
     hits: np.ndarray, users: np.ndarray, buckets: Sequence[Bucket]
 ) -> list[np.ndarray]:
-    """Recall of the held-out items of each bucket, a value a user.
+    """Recall of the held-out items of each bucket, a value a user, as `ndcg_by_bucket`.
 
     The mean of the hits of a user's held-out items in the bucket; with a single bucket, recall@k.
-
-    Args:
-        hits: bool or float `[n_held_out]`, or their mean over several runs.
-        users: int `[n_held_out]`, whose interaction it is.
-        buckets: of the positions of `hits`.
-
-    Returns:
-        As `ndcg_by_bucket`.
     """
     return [sums / totals for sums, totals in _by_user(hits, users, buckets)]
 

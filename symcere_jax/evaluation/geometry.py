@@ -15,12 +15,8 @@ def alignment(users: np.ndarray, items: np.ndarray) -> float:
     Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere",
     ICML 2020.
 
-    Args:
-        users: float `[n, d]`.
-        items: float `[n, d]`; row r is an item that the user of row r interacted with.
-
-    Returns:
-        From 0 to 4; NaN for no rows.
+    Row r of the items `[n, d]` is one that the user of row r of `[n, d]` interacted with; no rows
+    give NaN.
     """
     if not len(users):
         return float("nan")
@@ -31,11 +27,7 @@ def alignment(users: np.ndarray, items: np.ndarray) -> float:
 def uniformity(embeddings: np.ndarray) -> float:
     """`log mean_{i≠j} exp(−2 ‖x̂_i − x̂_j‖²)`: how evenly embeddings spread over the unit sphere.
 
-    Args:
-        embeddings: float `[n, d]`; memory is O(n²).
-
-    Returns:
-        From −8 to 0, which is all in one place; NaN for fewer than two rows.
+    From −8 to 0, which is all in one place; NaN for fewer than two rows. Memory is O(n²).
     """
     n = len(embeddings)
     if n < 2:
@@ -51,7 +43,7 @@ def uniformity(embeddings: np.ndarray) -> float:
 def alignment_and_uniformity(
     users: np.ndarray, items: np.ndarray, interactions: np.ndarray, *, sample: int = SAMPLE
 ) -> dict[str, float]:
-    """Both measures of a model, over evenly spaced rows where there are many.
+    """Both measures of a model, over evenly spaced rows where there are more than `sample`.
 
     Args:
         users: float `[n_users, d]`.
@@ -77,14 +69,9 @@ def _spaced(n: int, sample: int) -> np.ndarray:
 
 
 def norm_popularity_correlation(embeddings: np.ndarray, counts: np.ndarray) -> float:
-    """Spearman's rank correlation of the L2 norm of item embeddings with item popularity.
+    """Spearman's rank correlation of the norms of item embeddings with training interactions.
 
-    Args:
-        embeddings: float `[n_items, d]`.
-        counts: `[n_items]`, training interactions of each item.
-
-    Returns:
-        From −1 to 1; NaN where all norms, or all counts, are equal.
+    NaN where all norms, or all counts, are equal.
     """
     norms = np.linalg.norm(np.asarray(embeddings, np.float64), axis=1)
     if np.ptp(norms) <= EQUAL_NORMS * norms.max() or np.ptp(counts) == 0:

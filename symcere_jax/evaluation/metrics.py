@@ -83,7 +83,7 @@ def ranking_metrics(
 def popularity_metrics(
     recommended: np.ndarray, item_counts: np.ndarray, ks: Sequence[int]
 ) -> dict[str, np.ndarray]:
-    """How popular the items recommended to each user are.
+    """Mean training interactions of the items recommended to each user, 0 where there are none.
 
     Args:
         recommended: int32 `[n, k_max]` items, −1 for an empty rank.
@@ -91,8 +91,7 @@ def popularity_metrics(
         ks: cut-offs, 1 to k_max.
 
     Returns:
-        "popularity@k" -> float64 `[n]`: mean training interactions of the items that the user is
-        recommended, 0 where there are none.
+        "popularity@k" -> float64 `[n]`.
     """
     filled = recommended >= 0
     sums = np.cumsum(np.where(filled, item_counts[recommended], 0), axis=1)

@@ -19,20 +19,11 @@ def write_run_file(
     *,
     min_rating: float = 0.0,
 ) -> list[Path]:
-    """Writes the best items of each user, and beside them what is relevant.
+    """Writes the best items of each user, and beside them what is relevant; returns both paths.
 
     The run has lines "user Q0 item rank score tag", where the score falls with the rank; the file
-    `<path>.qrels` has lines "user 0 item 1", one for each held-out interaction.
-
-    Args:
-        path: of the run.
-        evaluation: of a model on the split.
-        dataset: the prepared folder.
-        split: "valid" or "test".
-        min_rating: as in the evaluation.
-
-    Returns:
-        The paths of both files.
+    `<path>.qrels` has lines "user 0 item 1", one for each held-out interaction rated at least
+    `min_rating`, which is that of the evaluation.
 
     Raises:
         DataError: an id has white space, which separates the columns of these formats.

@@ -1,6 +1,12 @@
 """Explanations: words of a text by LIME, decomposed recommendations, semantic anchoring."""
 
-from symcere_jax.explain.aligner import Aligner, Target
+from symcere_jax.explain.aligner import (
+    Aligner,
+    ReviewExplanation,
+    Target,
+    explain_reviews,
+    sample_reviews,
+)
 from symcere_jax.explain.anchoring import Anchoring, summarize_anchoring
 from symcere_jax.explain.lime_words import (
     LimeSettings,
@@ -13,7 +19,6 @@ from symcere_jax.explain.recommendation import (
     best_new_item,
     explain_recommendation,
 )
-from symcere_jax.explain.sampling import ReviewExplanation, explain_reviews, sample_reviews
 from symcere_jax.explain.word_classes import (
     CLASSES_FROM_DATA,
     classes_of_dataset,

@@ -143,15 +143,10 @@ def summarize_anchoring(
 
 @dataclasses.dataclass(frozen=True)
 class _ReviewShares:
-    """What each word of a review contributes, as a share of all contributions.
-
-    Attributes:
-        by_class: class -> word -> share.
-        significant: of the contributions of factual and sentiment words.
-    """
+    """What each word of a review contributes, class -> word -> share of all contributions."""
 
     by_class: dict[str, dict[str, float]]
-    significant: list[bool]
+    significant: list[bool]  # of the contributions of factual and sentiment words
 
     @classmethod
     def of(cls, explanation: TextExplanation, classes: Mapping[str, str]) -> "_ReviewShares":

@@ -18,11 +18,10 @@ DEFAULT_LIME = LimeSettings()
 
 @dataclasses.dataclass(frozen=True)
 class WordContribution:
-    """What a word adds to the score of a text, all its occurrences together.
+    """What a word, in lower case, adds to the score of a text, all its occurrences together.
 
     Attributes:
-        word: in lower case.
-        mean: contribution, mean over the repeats.
+        mean: over the repeats.
         std: standard deviation over the repeats; 0 for a single one.
         half_width: half the 95 % t interval of the mean; NaN for a single repeat.
     """

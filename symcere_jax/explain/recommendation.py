@@ -8,9 +8,8 @@ import numpy as np
 from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.explain.aligner import Aligner
+from symcere_jax.explain.aligner import Aligner, ReviewExplanation, explain_reviews
 from symcere_jax.explain.lime_words import DEFAULT_LIME, LimeSettings
-from symcere_jax.explain.sampling import ReviewExplanation, explain_reviews
 from symcere_jax.models import score_block
 from symcere_jax.models.decomposition import decompose_score, graph_messages
 from symcere_jax.training import TrainedModel

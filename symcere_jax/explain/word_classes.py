@@ -5,6 +5,7 @@ the rating, and a sentiment lexicon.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -32,14 +33,14 @@ RATING_Z = 4.0
 
 @dataclasses.dataclass(frozen=True)
 class WordStatistics:
-    """Statistics of words over the training reviews.
+    """Statistics of words over the training reviews, float64 `[n_words]`.
 
     Attributes:
-        item_information: float64 `[n_words]`, `(I(W; item) − E) / H(W)`: mutual information of a
-            word's presence in a review with the item of the review, minus what it is when reviews
-            are assigned to items at random, as a share of the entropy of its presence.
-        rating_z: float64 `[n_words]`, Fisher z-score of the correlation of a word's presence with
-            the rating; 0 without ratings.
+        item_information: `(I(W; item) − E) / H(W)`: mutual information of a word's presence in a
+            review with the item of the review, minus what it is when reviews are assigned to items
+            at random, as a share of the entropy of its presence.
+        rating_z: Fisher z-score of the correlation of a word's presence with the rating; 0 without
+            ratings.
     """
 
     words: tuple[str, ...]
@@ -93,15 +94,13 @@ def word_statistics(
 
 
 def mutual_information(presence: scipy.sparse.csr_matrix, classes: np.ndarray) -> np.ndarray:
-    """I(term; class) in nats, of each term by itself.
+    """I(term; class) in nats, float64 `[n_terms]`, of each term by itself.
+
+    Of few reviews it is too large: subtract what it is when classes are assigned at random.
 
     Args:
         presence: bool or 0 and 1, `[n, n_terms]`, reviews and terms.
         classes: int `[n]` from 0, such as the item of each review.
-
-    Returns:
-        float64 `[n_terms]`. Of few reviews it is too large: what it is when classes are dealt out
-        at random is to be taken off.
     """
     n, n_terms = presence.shape
     n_classes = int(classes.max()) + 1
@@ -121,10 +120,9 @@ def mutual_information(presence: scipy.sparse.csr_matrix, classes: np.ndarray) -
 def classify_words(statistics: WordStatistics, valence: Mapping[str, float]) -> dict[str, str]:
     """The class of each word.
 
-    - sentiment: of strong valence in the lexicon (|valence| ≥ 1); or correlated with the rating
+    - sentiment: of strong valence in the lexicon (|valence| ≥ 1), or correlated with the rating
       (|z| ≥ 4) without being item-specific;
-    - factual: item-specific, which is the third of the words with most item information, and not
-      sentiment;
+    - factual: item-specific, the third of the words with most item information, and not sentiment;
     - other: the rest.
     """
     specific = statistics.item_information >= np.quantile(
@@ -209,12 +207,7 @@ def drop_unknown_words(
     shares = {kind: float(known[kinds == kind].mean()) for kind in CLASSES if (kinds == kind).any()}
     if 0.0 in (shares.get(FACTUAL), shares.get(SENTIMENT)):
         return dict(classes), shares
-    kept = {
-        word: kind
-        for (word, kind), is_known in zip(classes.items(), known, strict=True)
-        if is_known
-    }
-    return kept, shares
+    return dict(itertools.compress(classes.items(), known)), shares
 
 
 def _rating_z(presence: scipy.sparse.csr_matrix, ratings: np.ndarray) -> np.ndarray:

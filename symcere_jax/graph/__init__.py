@@ -2,10 +2,7 @@
 
 from symcere_jax.graph.adjacency import Adjacency, build_adjacency
 from symcere_jax.graph.bipartite import bipartite_graph
-from symcere_jax.graph.propagation import (
-    propagate,
-    propagate_walks,
-)
+from symcere_jax.graph.propagation import propagate, propagate_walks
 
 __all__ = [
     "Adjacency",

@@ -9,8 +9,6 @@ import numpy as np
 
 from symcere_jax.graph.buckets import build_buckets
 
-_METHODS = ("bucketed", "segment")
-
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
@@ -33,16 +31,6 @@ class SegmentAdjacency:
     def n_edges(self) -> int:
         """Number of directed edges."""
         return self.senders.shape[0]
-
-    @property
-    def n_buckets(self) -> int:
-        """Number of buckets: none."""
-        return 0
-
-    @property
-    def padding_factor(self) -> float:
-        """Gathered states for each edge."""
-        return 1.0
 
 
 @jax.tree_util.register_dataclass
@@ -67,11 +55,6 @@ class BucketedAdjacency:
     n_edges: int = dataclasses.field(metadata={"static": True})
 
     @property
-    def n_buckets(self) -> int:
-        """Number of buckets, over all levels."""
-        return sum(bucket.size > 0 for level in self.levels for bucket in level)
-
-    @property
     def padding_factor(self) -> float:
         """Gathered states for each edge, 1 at best."""
         n_gathered = sum(bucket.size for level in self.levels for bucket in level)
@@ -90,16 +73,9 @@ def build_adjacency(graph: jraph.GraphsTuple, method: str = "bucketed") -> Adjac
     Args:
         graph: from `bipartite_graph`: symmetric, with weights `1 / sqrt(deg · deg)`.
         method: "bucketed", which takes the weights from the degrees; or "segment", the plain one.
-
-    Raises:
-        ValueError: an unknown method, or receivers that are not sorted.
     """
-    if method not in _METHODS:
-        raise ValueError(f"method is {method!r}, must be one of {', '.join(_METHODS)}")
     n_nodes = int(graph.n_node.sum())
     senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
-    if (receivers[1:] < receivers[:-1]).any():
-        raise ValueError("the receivers of the graph are not sorted; build it by bipartite_graph")
     if method == "segment":
         return SegmentAdjacency(
             jnp.asarray(senders), jnp.asarray(receivers), jnp.asarray(graph.edges), n_nodes

@@ -42,15 +42,8 @@ def propagate(adjacency: Adjacency, x: jax.Array, n_layers: int) -> jax.Array:
     Returns:
         Array of the shape and dtype of `x`.
 
-    Raises:
-        ValueError: `x` is not a float `[n_nodes, d]`, or `n_layers` is negative.
-
     Source: He et al., "LightGCN", SIGIR 2020, equations 3, 4 and 8.
     """
-    if x.ndim != 2 or x.shape[0] != adjacency.n_nodes or not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"x is {x.dtype} {x.shape}, must be floats [{adjacency.n_nodes}, d]")
-    if n_layers < 0:
-        raise ValueError(f"n_layers is {n_layers}, must not be negative")
     return propagate_walks(adjacency, x, n_layers)[0] if n_layers else x
 
 
@@ -70,12 +63,7 @@ def propagate_walks(
 
     Returns:
         `P(x)` and `y`, arrays of the shape and dtype of `x`; differentiable (reverse mode).
-
-    Raises:
-        ValueError: `n_layers` is less than 1.
     """
-    if n_layers < 1:
-        raise ValueError(f"n_layers is {n_layers}, must be at least 1")
     if isinstance(adjacency, SegmentAdjacency):
         return _propagate_segment(adjacency, x, n_layers)
     return _propagate_bucketed(adjacency, x, n_layers)

@@ -19,12 +19,12 @@ class ItemLists:
     items there are.
 
     Attributes:
-        items: int32 `[n]`, the items of all lists, maybe of others too.
+        items: int32 `[n]`, the items of all lists, and possibly others.
         start: int32 `[a]`, where the list of each anchor starts.
         length: int32 `[a]`, of the list.
         n_read: int32 `[a]`, how many of its items are read, at most the length.
-        first: int32 `[a]`, below the length (or 0), which one is read first; after the last one of
-            a list it goes on with its start.
+        first: int32 `[a]`, below the length (or 0), which one is read first; after the last item
+            of a list comes its first.
     """
 
     items: jax.Array

@@ -1,18 +1,10 @@
 """Log-sum-exp over negatives: masked, and over many candidates without their logits in memory."""
 
-from collections.abc import Callable
-
 import flax.struct
 import jax
 import jax.numpy as jnp
 
 from symcere_jax.losses.item_lists import ItemLists, ItemRows
-
-ExclusionMask = Callable[[jax.Array], jax.Array]
-"""`is_excluded(rows [k]) -> bool [a, k]`: which candidate rows are no negatives of an anchor.
-
-Rows may exceed the number of candidates: what is returned for them is not read.
-"""
 
 
 @flax.struct.dataclass
@@ -69,76 +61,6 @@ def masked_logsumexp(logits: jax.Array, keep: jax.Array) -> jax.Array:
     return jnp.where(empty, -jnp.inf, largest + jnp.log(jnp.where(empty, 1.0, total)))
 
 
-def lazy_logsumexp(
-    anchors: jax.Array,
-    candidates: jax.Array,
-    bias: jax.Array | None,
-    is_excluded: ExclusionMask,
-    *,
-    block_size: int,
-) -> jax.Array:
-    """Log-sum-exp of the anchors' logits over the candidates that a function does not exclude.
-
-    Like `blockwise_logsumexp`, for exclusions that a rule gives instead of lists: neither the
-    logits nor the mask of all candidates are ever in memory.
-
-    Args:
-        anchors: float `[a, d]`, already divided by the temperature.
-        candidates: float `[c, d]`.
-        bias: float `[c]` added to the logits, or None.
-        is_excluded: gives the mask of a block of candidates.
-        block_size: largest number of candidates whose logits are held at once.
-
-    Returns:
-        float32 `[a]`; −∞, with a gradient of 0, for an anchor that has no candidate left.
-    """
-    anchors = anchors.astype(jnp.float32)
-    n_candidates = candidates.shape[0]
-    bias = jnp.zeros(n_candidates) if bias is None else bias.astype(jnp.float32)
-    if n_candidates <= block_size:
-        logits = anchors @ candidates.astype(jnp.float32).T + bias
-        return masked_logsumexp(logits, ~is_excluded(jnp.arange(n_candidates)))
-
-    @jax.checkpoint
-    def step(mass: jax.Array, block: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
-        candidates, bias, rows = block
-        logits = anchors @ candidates.T + bias
-        block_logsumexp = masked_logsumexp(logits, ~is_excluded(rows) & (rows < n_candidates))
-        return _log_add_exp(mass, block_logsumexp), None
-
-    start = jnp.full(anchors.shape[0], -jnp.inf)
-    return jax.lax.scan(step, start, candidate_blocks(candidates, bias, block_size))[0]
-
-
-def candidate_blocks(
-    candidates: jax.Array, bias: jax.Array, block_size: int
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Cuts candidates into blocks of equal size, the last one padded with zeros.
-
-    Args:
-        candidates: float `[c, d]`.
-        bias: float32 `[c]`.
-        block_size: largest size of a block.
-
-    Returns:
-        Candidates float32 `[n_blocks, block, d]`, their bias `[n_blocks, block]` and their rows,
-        int32 `[n_blocks, block]`, ≥ c where they are padding.
-    """
-    n_candidates, width = candidates.shape
-    n_blocks = -(-n_candidates // block_size)
-    block = -(-n_candidates // n_blocks)
-    padding = n_blocks * block - n_candidates
-    rows = jnp.arange(n_blocks * block, dtype=jnp.int32).reshape(n_blocks, block)
-    candidates = jnp.pad(candidates.astype(jnp.float32), ((0, padding), (0, 0)))
-    bias = jnp.pad(bias, (0, padding))
-    return candidates.reshape(n_blocks, block, width), bias.reshape(n_blocks, block), rows
-
-
-def _log_add_exp(a: jax.Array, b: jax.Array) -> jax.Array:
-    """`log(exp a + exp b)`, where both may be −∞, with a gradient of 0."""
-    return masked_logsumexp(jnp.stack([a, b], axis=-1), jnp.ones((*a.shape, 2), bool))
-
-
 def blockwise_logsumexp(
     anchors: jax.Array,
     candidates: jax.Array,
@@ -163,12 +85,7 @@ def blockwise_logsumexp(
 
     Returns:
         float32 `[a]`; −∞, with a gradient of 0, for an anchor that has no candidate left.
-
-    Raises:
-        ValueError: `block_size` is less than 1.
     """
-    if block_size < 1:
-        raise ValueError(f"block_size is {block_size}, must be at least 1")
     n_candidates, width = candidates.shape
     anchors = anchors.astype(jnp.float32)
     candidates = candidates.astype(jnp.float32)

@@ -4,21 +4,16 @@ The score of user u and item i is `s_ui = z_u · z_i / τ + bias_i`. Losses come
 `(sum, count)`, to be added over devices before they are divided (see `losses.sincere`).
 """
 
-from typing import Literal, get_args
-
 import jax
 import jax.numpy as jnp
 
 from symcere_jax.losses.item_lists import ItemLists, ItemRows
 from symcere_jax.losses.logsumexp import (
     ExcludedCandidates,
-    ExclusionMask,
     blockwise_logsumexp,
-    lazy_logsumexp,
+    masked_logsumexp,
 )
 from symcere_jax.losses.sincere import Terms
-
-FalseNegatives = Literal["none", "same_item", "history"]
 
 
 def pair_scores(
@@ -92,17 +87,15 @@ def in_batch_sincere_terms(
     positive_scores: jax.Array,
     anchors: jax.Array,
     candidates: jax.Array,
-    is_excluded: ExclusionMask,
+    is_excluded: jax.Array,
     temperature: jax.Array | float,
     *,
     candidate_bias: jax.Array | None = None,
-    block_size: int,
 ) -> Terms:
     """SINCERE of each interaction against the other interactions of the batch.
 
     `ℓ(a) = −s_ap + log( exp(s_ap) + Σ_{j ∉ excluded_a} exp(s_aj) )` with the anchor's own
-    interaction p, and memory `O(b × block_size)`. Anchors are users and candidates items, or the
-    other way round.
+    interaction p. Anchors are users and candidates items, or the other way round.
 
     On several devices, anchors are this device's and candidates those of all devices.
 
@@ -110,61 +103,19 @@ def in_batch_sincere_terms(
         positive_scores: float32 `[b]`, s_ap of the interactions (see `pair_scores`).
         anchors: float `[b, d]`.
         candidates: float `[c, d]`, one for each interaction of the batch.
-        is_excluded: which candidates are no negatives, the anchor's own among them (see
-            `exclude_from_batch`).
+        is_excluded: bool `[b, c]`, which candidates are no negatives, the anchor's own among them.
         temperature: τ > 0.
         candidate_bias: float `[c]` added to the logits, or None.
-        block_size: number of candidates whose logits are held at once.
 
     Returns:
         float32 scalars (sum of the losses, number of interactions).
     """
     anchors = anchors.astype(jnp.float32) / temperature
-    negative_logsumexp = lazy_logsumexp(
-        anchors, candidates, candidate_bias, is_excluded, block_size=block_size
-    )
+    logits = anchors @ candidates.astype(jnp.float32).T
+    if candidate_bias is not None:
+        logits = logits + candidate_bias.astype(jnp.float32)
+    negative_logsumexp = masked_logsumexp(logits, ~is_excluded)
     return _mean_terms(jax.nn.softplus(negative_logsumexp - positive_scores))
-
-
-def exclude_from_batch(
-    false_negatives: FalseNegatives,
-    positive_columns: jax.Array,
-    positive_rows: jax.Array,
-    candidate_columns: jax.Array,
-    candidate_rows: jax.Array,
-    known: jax.Array | None = None,
-) -> jax.Array:
-    """Which of some candidates of a batch are no negatives of an anchor.
-
-    "none": the anchor's own interaction alone, so that repeats of its positive count as (false)
-    negatives; "same_item": all occurrences of its positive; "history": also all that it is known
-    to have interacted with in training.
-
-    Args:
-        false_negatives: what is taken out of the denominator.
-        positive_columns: int32 `[b]`, place in the batch of the anchor's interaction.
-        positive_rows: int32 `[b]`, item (or user) row of the anchor's positive.
-        candidate_columns: int32 `[c]`, place in the batch of each candidate.
-        candidate_rows: int32 `[c]`, item (or user) row of each candidate; repeats are expected.
-        known: bool `[b, c]`, candidates that an anchor interacted with; only read for "history".
-
-    Returns:
-        bool `[b, c]`.
-
-    Raises:
-        ValueError: `false_negatives` is unknown, or "history" without `known`.
-    """
-    if false_negatives not in get_args(FalseNegatives):
-        known_names = ", ".join(get_args(FalseNegatives))
-        raise ValueError(f"false_negatives is {false_negatives!r}, must be one of {known_names}")
-    if false_negatives == "none":
-        return candidate_columns == positive_columns[:, None]
-    is_excluded = candidate_rows == positive_rows[:, None]
-    if false_negatives == "same_item":
-        return is_excluded
-    if known is None:
-        raise ValueError("false_negatives is 'history', but it is not told what is `known`")
-    return is_excluded | known
 
 
 def bpr_terms(

@@ -30,7 +30,3 @@ class Columns:
     def gather(self, x: jax.Array) -> jax.Array:
         """All columns `[n, width]` of rows of which `x [n, share]` are this device's columns."""
         return x
-
-    def sum(self, x: jax.Array) -> jax.Array:
-        """The sum over all columns, from the sum `x` over this device's."""
-        return x

@@ -71,7 +71,7 @@ def decompose_score(
         n_layers, norm = expert.model.settings.n_layers, expert.user_norms[user]
         if n_layers and norm > 0:
             weights = expert.edge_weights(Interactions.from_rows([history]))
-            scale = mixture.shares[name].users / expert.temperature
+            scale = mixture.shares[name].users / expert.model.settings.temperature
             similar = expert.messages[history] @ own_columns
             messages += scale * weights * similar / ((n_layers + 1) * norm)
     if NEIGHBORS in mixture.neighbors:
@@ -82,13 +82,7 @@ def decompose_score(
 
 
 def graph_messages(model: SymCERE, params: Any, inputs: ModelInputs) -> np.ndarray:
-    """The graph tower's share of `FoldIn.messages`, float32 `[n_items, dim]`; the rest is text's.
-
-    Args:
-        model: the model.
-        params: its parameters.
-        inputs: what it was trained on.
-    """
+    """The graph tower's share of `FoldIn.messages`, float32 `[n_items, dim]`."""
     n_layers = model.settings.n_layers
     if not n_layers or not model.settings.graph_embeddings:
         return np.zeros((model.n_items, model.settings.embedding_dim), np.float32)

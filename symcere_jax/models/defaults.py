@@ -39,11 +39,6 @@ def resolve(settings: Settings, dataset: ReviewDataset) -> ResolvedSettings:
         ConfigError: nothing is left to learn from, or settings contradict each other.
         DataError: the folder was not prepared with the text encoder.
     """
-    if settings.low_rated_weight > 0 and settings.min_rating == 0:
-        raise ConfigError(
-            f"--low_rated_weight={settings.low_rated_weight} needs --min_rating, which says "
-            "what is rated low"
-        )
     encoder = _text_encoder(settings, dataset)
     names = _experts(settings, dataset, has_text=encoder != NONE)
     if names == (GRAPH,):
@@ -124,9 +119,6 @@ def default_batch_size(n_interactions: int) -> int:
 
     The last rule keeps the number of steps, and with it of message passings over all edges, from
     growing: the time of an epoch is linear in the interactions.
-
-    Args:
-        n_interactions: training interactions.
     """
     batch_size = min(max(_nearest_power_of_two(n_interactions / 8), 128), 8192)
     return max(batch_size, 2048 * round(n_interactions / MAX_STEPS_PER_EPOCH / 2048))
@@ -137,10 +129,6 @@ def default_temperature(n_interactions: int, *, has_text: bool) -> float:
 
     Text features tell items apart from the start. Embeddings that have to be learned first follow
     the noise of few interactions the more, the lower the temperature.
-
-    Args:
-        n_interactions: training interactions.
-        has_text: whether there are text features.
     """
     if has_text:
         return 0.1
@@ -148,12 +136,7 @@ def default_temperature(n_interactions: int, *, has_text: bool) -> float:
 
 
 def default_scalar_learning_rate(n_interactions: int, *, has_text: bool) -> float:
-    """Learning rate of the few scalars of the model.
-
-    Args:
-        n_interactions: training interactions.
-        has_text: whether there are text features.
-    """
+    """Learning rate of the few scalars of the model."""
     if not has_text:
         return 1e-2
     # What text weights gain on little training data is lost on other data.

@@ -51,13 +51,7 @@ class FoldIn:
 
     @classmethod
     def of(cls, model: SymCERE, params: Any, inputs: ModelInputs) -> "FoldIn":
-        """Passes the messages of a trained model once.
-
-        Args:
-            model: the model.
-            params: its parameters.
-            inputs: what it was trained on.
-        """
+        """Passes the messages of a trained model once."""
         messages, norms = (np.asarray(array) for array in _pass_messages(model)(params, inputs))
         return cls(model, params, messages, np.asarray(inputs.item_degree), norms)
 
@@ -65,11 +59,6 @@ class FoldIn:
     def dim(self) -> int:
         """Width of the embeddings."""
         return self.model.settings.embedding_dim
-
-    @functools.cached_property
-    def temperature(self) -> float:
-        """What the embeddings of users are divided by."""
-        return self.model.temperature_of(self.params)
 
     def edge_weights(self, items: Interactions) -> np.ndarray:
         """Weights `1 / sqrt(n_u · n_i)` of the edges from users to their items, float64 `[n]`.
@@ -107,7 +96,7 @@ class FoldIn:
         if own is not None:
             sums += own
         directions, norms = self._directions(sums)
-        return directions / np.float32(self.temperature), norms
+        return directions / np.float32(self.model.settings.temperature), norms
 
     def own_sums(self, users: np.ndarray, rows: np.ndarray, history: Interactions) -> np.ndarray:
         """What is known of users of the training data besides their items, x_u, float32 `[n, dim]`.
@@ -118,7 +107,7 @@ class FoldIn:
             history: training items of each.
         """
         n_layers = self.model.settings.n_layers
-        scales = self.user_norms[rows] * np.float32(self.model.temperature_of(self.params))
+        scales = self.user_norms[rows] * np.float32(self.model.settings.temperature)
         sums = users * scales[:, None] * np.float32(n_layers + 1)
         if n_layers:
             weights = self.edge_weights(history)

@@ -81,8 +81,8 @@ def column_shares(
 ) -> dict[str, Share]:
     """How weights of scores are shared by the columns of users and items.
 
-    Items have columns in proportion to the square root of what these add to the scores: cosines of
-    items heed the experts as scores do.
+    The columns of items are in proportion to the square root of what they add to the scores, so
+    that cosines of items weigh the experts as scores do.
 
     Args:
         experts: the embeddings of each.
@@ -108,12 +108,7 @@ def column_shares(
 
 
 def mix(experts: Mapping[str, Embeddings], shares: Mapping[str, Share]) -> Embeddings:
-    """Embeddings whose scores are the weighted sum of those of the experts.
-
-    Args:
-        experts: the embeddings of each.
-        shares: what the columns of each are multiplied by.
-    """
+    """Embeddings whose scores are the weighted sum of those of the experts."""
     columns: dict[str, jax.Array] = {}
     for field in ("users", "items", "user_neighbors", "item_neighbors"):
         side = "users" if field.startswith("user") else "items"
@@ -129,12 +124,7 @@ def mix(experts: Mapping[str, Embeddings], shares: Mapping[str, Share]) -> Embed
 
 
 def neighbor_embeddings(neighbors: ItemNeighbors, users: np.ndarray) -> Embeddings:
-    """Neighbors as an expert: columns without training.
-
-    Args:
-        neighbors: the items as neighbors of each other.
-        users: float32 `[n_users, r]`, columns of the users.
-    """
+    """Neighbors as an expert: no columns are trained; those of users are float32 `[n_users, r]`."""
     n_items = len(neighbors.features)
     return Embeddings(
         users=jnp.zeros((len(users), 0)),
@@ -146,12 +136,7 @@ def neighbor_embeddings(neighbors: ItemNeighbors, users: np.ndarray) -> Embeddin
 
 
 def popularity_embeddings(n_interactions: np.ndarray, n_users: int) -> Embeddings:
-    """Popularity as an expert: `log(1 + n)` for everyone.
-
-    Args:
-        n_interactions: `[n_items]`, training interactions of each item.
-        n_users: number of users.
-    """
+    """Popularity as an expert: `log(1 + n)` for everyone."""
     return Embeddings(
         users=jnp.zeros((n_users, 0)),
         items=jnp.zeros((len(n_interactions), 0)),
@@ -179,14 +164,7 @@ class Mixture:
         text: np.ndarray | None = None,
         own: Mapping[str, np.ndarray] | None = None,
     ) -> dict[str, np.ndarray]:
-        """The rows of new users in `Embeddings`, by the name of the field.
-
-        Args:
-            items: of each user.
-            text: float `[n, width]` features of each user's own reviews, of any length; 0 for a
-                user without; None where no user has any.
-            own: what else is known of each user, by expert, as `own_sums` returns it.
-        """
+        """The rows of new users in `Embeddings`, by field; see `FoldIn.users` of each expert."""
         own = own or {}
         columns = [
             expert.users(items, text, own.get(name))[0] * np.float32(self.shares[name].users)
@@ -204,13 +182,7 @@ class Mixture:
     def own_sums(
         self, users: np.ndarray, rows: np.ndarray, history: Interactions
     ) -> dict[str, np.ndarray]:
-        """What each expert knows of users of the training data besides their items.
-
-        Args:
-            users: float32 `[n, columns]`, their rows in `Embeddings.users`.
-            rows: int `[n]`, their rows.
-            history: training items of each.
-        """
+        """What each expert knows of users besides their items; see `FoldIn.own_sums`."""
         sums, start = {}, 0
         for name, expert in self.experts.items():
             columns = users[:, start : start + expert.dim]
@@ -220,11 +192,7 @@ class Mixture:
         return sums
 
     def items(self, text: np.ndarray) -> np.ndarray:
-        """The columns of new items, float32 `[n, dim]`.
-
-        Args:
-            text: float `[n, width]` features of reviews or descriptions, of any length.
-        """
+        """The columns of new items, float32 `[n, dim]`; see `FoldIn.items`."""
         columns = [
             expert.items(text) * np.float32(self.shares[name].items)
             for name, expert in self.experts.items()
@@ -232,12 +200,7 @@ class Mixture:
         return np.concatenate(columns, axis=1)
 
     def item_rows(self, text: np.ndarray, n_interactions: np.ndarray) -> dict[str, np.ndarray]:
-        """The rows of new items in `Embeddings`, by the name of the field.
-
-        Args:
-            text: as in `items`.
-            n_interactions: float `[n]`, how many are assumed of each.
-        """
+        """The rows of new items in `Embeddings`, by field; `n_interactions [n]` are assumed."""
         rows = {"items": self.items(text), "item_bias": self.item_bias(n_interactions)}
         near = [
             each.features_of(text) * np.float32(self.shares[name].items)
@@ -261,12 +224,7 @@ class Mixture:
         return bias
 
     def with_items(self, text: np.ndarray, n_interactions: np.ndarray) -> "Mixture":
-        """One that knows new items as well, behind the others.
-
-        Args:
-            text: as in `items`.
-            n_interactions: as in `item_rows`.
-        """
+        """One that knows new items as well, behind the others."""
         return dataclasses.replace(
             self,
             experts={

@@ -38,10 +38,6 @@ class ModelInputs:
     def from_dataset(cls, dataset: ReviewDataset, settings: ResolvedSettings) -> "ModelInputs":
         """Builds the graph and reads the text features of a prepared folder.
 
-        Args:
-            dataset: the prepared folder.
-            settings: name the text features, the lowest rating and how messages are passed.
-
         Raises:
             DataError: the folder has no such text features, or no rating reaches `min_rating`.
         """

@@ -1,8 +1,5 @@
 """SymCERE: graph and text towers, message passing, fusion and scores."""
 
-import math
-from typing import Any
-
 import flax.linen as nn
 import flax.struct
 import jax
@@ -17,7 +14,6 @@ from symcere_jax.settings import NONE, ResolvedSettings
 
 # The parameters with a row for each user, then one for each item. Devices share their columns.
 NODE_PARAMS = "graph_tower"
-MIN_TEMPERATURE = 0.01  # of a learned one; a float32 softmax is still exact there
 
 
 @flax.struct.dataclass
@@ -51,7 +47,7 @@ class SymCERE(nn.Module):
     Attributes:
         n_users: number of users.
         n_items: number of items.
-        settings: what the model is; a learned temperature starts at the one given there.
+        settings: what the model is.
         columns: of the embeddings, those that this device holds; None: all.
     """
 
@@ -67,16 +63,10 @@ class SymCERE(nn.Module):
             self.graph_tower = GraphTower(self.n_users + self.n_items, self.shard.share)
         if settings.text_encoder != NONE:
             self.text_tower = TextTower(
-                self.shard,
-                settings.user_text_weight,
-                settings.item_text_weight,
-                settings.text_projection,
+                self.shard, settings.user_text_weight, settings.item_text_weight
             )
         if settings.popularity_prior:
             self.popularity_weight = self.param("popularity_weight", nn.initializers.zeros, ())
-        if settings.learn_temperature:
-            start = nn.initializers.constant(math.log(settings.temperature))
-            self.log_temperature = self.param("log_temperature", start, ())
 
     @property
     def shard(self) -> Columns:
@@ -195,24 +185,9 @@ class SymCERE(nn.Module):
                 left[side] = left[side] - share / n_terms
         return self.shard.gather(left[0]), self.shard.gather(left[1])
 
-    def project_reviews(self, reviews: jax.Array) -> jax.Array:
-        """Text features of single reviews `[b, width]`, projected by the text tower, `[b, dim]`."""
-        return self.shard.gather(self.text_tower(reviews[:0], reviews))
-
     def direction(self, embeddings: jax.Array) -> jax.Array:
         """L2-normalizes embeddings `[n, dim]`, unless that is switched off."""
         return normalize_rows(embeddings) if self.settings.normalize else embeddings
-
-    def score_temperature(self) -> jax.Array | float:
-        """The temperature of the scores, fixed or learned (as its logarithm, at least 0.01)."""
-        if not self.settings.learn_temperature:
-            return self.settings.temperature
-        return jnp.exp(jnp.maximum(self.log_temperature, math.log(MIN_TEMPERATURE)))
-
-    def temperature_of(self, params: Any) -> float:
-        """The temperature of a trained model, outside of compiled functions."""
-        temperature: Any = self.apply({"params": params}, method="score_temperature")
-        return float(temperature)
 
     def popularity_bias(self, n_interactions: jax.Array) -> jax.Array:
         """The popularity prior `β log(1 + n)` of items with n training interactions, float32."""
@@ -224,7 +199,7 @@ class SymCERE(nn.Module):
         """Embeddings of all users and items, ready to score with."""
         fused = self.direction(self(inputs).fused)
         return Embeddings(
-            users=fused[: self.n_users] / self.score_temperature(),
+            users=fused[: self.n_users] / self.settings.temperature,
             items=fused[self.n_users :],
             item_bias=self.popularity_bias(inputs.item_degree),
         )

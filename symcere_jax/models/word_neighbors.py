@@ -46,7 +46,7 @@ def _eigenpairs(words: scipy.sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]
     mean = np.asarray(words.mean(axis=0)).ravel()
     squares = np.asarray(words.multiply(words).sum(axis=1)).ravel() - 2 * (words @ mean)
     norms = np.sqrt(np.maximum(squares + mean @ mean, 0))
-    # An item that has the words of all items, or none, is nobody's neighbor.
+    # An item that has the words of all items, or none, has no neighbors.
     scales = np.where((norms > 1e-6) & (words.getnnz(axis=1) > 0), 1 / np.maximum(norms, 1e-6), 0)
     transposed = words.T.tocsr()
 

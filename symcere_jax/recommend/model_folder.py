@@ -101,7 +101,8 @@ def save_model(
         else:
             aside.rename(folder)
     except OSError as error:
-        raise StorageError(f"cannot write {folder}: {error.strerror or error}") from None
+        reason = error.strerror or f"is the disk full? {error}"
+        raise StorageError(f"cannot write {folder}: {reason}") from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return folder

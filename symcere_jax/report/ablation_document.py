@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from symcere_jax.report.documents import Details, Document
 from symcere_jax.report.plots import COLORS, Plot, plain
 from symcere_jax.report.tables import Table, number, p_value, plus_minus
-from symcere_jax.study.ablation_scores import AblationScores, VariantScores
+from symcere_jax.study.ablation import AblationScores, VariantScores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

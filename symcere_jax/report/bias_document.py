@@ -7,16 +7,26 @@ import numpy as np
 
 from symcere_jax.report.documents import Document, Heading
 from symcere_jax.report.plots import Plot, line_style, note, plain
-from symcere_jax.report.tables import Table, count_range, number
-from symcere_jax.study.bias import PopularityBias, RunBias
+from symcere_jax.report.tables import Columns, Table, count_range, number
+from symcere_jax.study.bias import PopularityBias
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_HEADER = (
-    *("run", "L2", "ndcg@10", "± over seeds", "norm ~ degree", "β", "popularity@10", "gini@10"),
-    *("coverage@10", "alignment", "uniformity users", "uniformity items"),
-)
+_COLUMNS: Columns = [
+    ("run", lambda run: run.name),
+    ("L2", lambda run: {True: "on", False: "off", None: "–"}[run.normalize]),
+    ("ndcg@10", lambda run: f"{run.ndcg:.4f}"),
+    ("± over seeds", lambda run: number(run.seed_std)),
+    ("norm ~ degree", lambda run: number(run.norm_popularity, "+.2f")),
+    ("β", lambda run: number(run.popularity_weight, "+.2f")),
+    ("popularity@10", lambda run: f"{run.beyond_accuracy['popularity@10']:.1f}"),
+    ("gini@10", lambda run: f"{run.beyond_accuracy['gini@10']:.3f}"),
+    ("coverage@10", lambda run: f"{run.beyond_accuracy['coverage@10']:.3f}"),
+    ("alignment", lambda run: number(run.geometry.get("alignment"), ".3f")),
+    ("uniformity users", lambda run: number(run.geometry.get("uniformity_users"), ".2f")),
+    ("uniformity items", lambda run: number(run.geometry.get("uniformity_items"), ".2f")),
+]
 
 
 def bias_document(bias: PopularityBias) -> Document:
@@ -29,7 +39,7 @@ def bias_document(bias: PopularityBias) -> Document:
                 3,
                 "Each item's norm, and means of deciles; which items fill the ranks; scores.",
             ),
-            Table(_HEADER, [_bias_row(run) for run in bias.runs]),
+            Table.of(bias.runs, _COLUMNS),
             f"Of {bias.n_users:,} users. L2: whether embeddings are normalized. norm ~ degree: "
             "Spearman's correlation of the norm of an item's embedding, before normalization where "
             "there is any, with its training interactions. β: the learned popularity prior. "
@@ -43,23 +53,6 @@ def bias_document(bias: PopularityBias) -> Document:
             _decile_table(bias),
         ],
     )
-
-
-def _bias_row(run: RunBias) -> list[str]:
-    return [
-        run.name,
-        {True: "on", False: "off", None: "–"}[run.normalize],
-        f"{run.ndcg:.4f}",
-        number(run.seed_std),
-        number(run.norm_popularity, "+.2f"),
-        number(run.popularity_weight, "+.2f"),
-        f"{run.beyond_accuracy['popularity@10']:.1f}",
-        f"{run.beyond_accuracy['gini@10']:.3f}",
-        f"{run.beyond_accuracy['coverage@10']:.3f}",
-        number(run.geometry.get("alignment"), ".3f"),
-        number(run.geometry.get("uniformity_users"), ".2f"),
-        number(run.geometry.get("uniformity_items"), ".2f"),
-    ]
 
 
 def _decile_table(bias: PopularityBias) -> Table:

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 
 from symcere_jax.report.documents import Document, Heading
 from symcere_jax.report.plots import Plot, line_style, plain
-from symcere_jax.report.tables import Table, count_range, number, p_value, plus_minus
+from symcere_jax.report.tables import (
+    Columns,
+    Table,
+    count_range,
+    number,
+    p_value,
+    plus_minus,
+)
 from symcere_jax.study.comparison import BucketScore, Comparison, RunScores
 
 if TYPE_CHECKING:
@@ -17,23 +24,15 @@ Breakdown = list[list[BucketScore]]  # of each run
 def comparison_document(comparison: Comparison) -> Document:
     """Scores, paired tests, popularity of what is recommended, and scores by bucket."""
     metric, k, runs = comparison.metric, comparison.k, comparison.runs
-    scores = [
-        [
-            run.name,
-            plus_minus(run.mean, run.standard_error),
-            str(run.n_seeds),
-            number(run.seed_std),
-        ]
-        for run in runs
+    scores: Columns = [
+        ("run", lambda run: run.name),
+        (metric, lambda run: plus_minus(run.mean, run.standard_error)),
+        ("seeds", lambda run: str(run.n_seeds)),
+        ("std over seeds", lambda run: number(run.seed_std)),
     ]
+    digits = {key: 1 if key.startswith("popularity") else 4 for key in runs[0].beyond_accuracy}
     beyond_accuracy = [
-        [
-            run.name,
-            *(
-                f"{value:.1f}" if key.startswith("popularity") else f"{value:.4f}"
-                for key, value in run.beyond_accuracy.items()
-            ),
-        ]
+        [run.name, *(f"{run.beyond_accuracy[key]:.{n}f}" for key, n in digits.items())]
         for run in runs
     ]
     return Document(
@@ -46,7 +45,7 @@ def comparison_document(comparison: Comparison) -> Document:
             ),
             f"{comparison.n_users:,} users. ± is the standard error over users; with several "
             "seeds, a user's values are averaged over them first.",
-            Table(["run", metric, "seeds", "std over seeds"], scores),
+            Table.of(runs, scores),
             Heading(f"Difference to {comparison.reference}"),
             "Paired over users: bootstrap interval, sign-flip permutation test and Wilcoxon "
             "signed-rank test; Holm: corrected for the number of comparisons.",
@@ -67,22 +66,21 @@ def comparison_document(comparison: Comparison) -> Document:
 
 def _differences(comparison: Comparison) -> Table:
     (reference,) = (run.mean for run in comparison.runs if run.test is None)
-    rows = [
-        [
-            run.name,
-            f"{run.test.difference:+.4f}",
-            f"{run.test.difference / reference:+.1%}" if reference else "–",
-            f"[{run.test.low:+.4f}, {run.test.high:+.4f}]",
-            p_value(run.test.p_permutation),
-            p_value(run.test.p_permutation_holm),
-            p_value(run.test.p_wilcoxon),
-            p_value(run.test.p_wilcoxon_holm),
-        ]
-        for run in comparison.runs
-        if run.test is not None
+
+    def relative(run: RunScores) -> str:
+        return f"{run.test.difference / reference:+.1%}" if run.test and reference else "–"
+
+    columns: Columns = [
+        ("run", lambda run: run.name),
+        ("difference", lambda run: f"{run.test.difference:+.4f}"),
+        ("relative", relative),
+        ("95 % interval", lambda run: f"[{run.test.low:+.4f}, {run.test.high:+.4f}]"),
+        ("p permutation", lambda run: p_value(run.test.p_permutation)),
+        ("Holm", lambda run: p_value(run.test.p_permutation_holm)),
+        ("p Wilcoxon", lambda run: p_value(run.test.p_wilcoxon)),
+        ("Holm", lambda run: p_value(run.test.p_wilcoxon_holm)),
     ]
-    header = ["run", "difference", "relative", "95 % interval"]
-    return Table([*header, "p permutation", "Holm", "p Wilcoxon", "Holm"], rows)
+    return Table.of([run for run in comparison.runs if run.test is not None], columns)
 
 
 def _by_bucket(runs: list[RunScores], breakdown: Breakdown) -> Table:

@@ -10,9 +10,15 @@ from rich.table import Table as TerminalTable
 
 from symcere_jax.explain import RecommendationExplanation, ReviewExplanation, TextExplanation
 from symcere_jax.files import write_text
-from symcere_jax.report.documents import Block, ColoredText, Document, Heading, Span
-from symcere_jax.report.pages import render_page
-from symcere_jax.report.records import to_json
+from symcere_jax.report.documents import (
+    Block,
+    ColoredText,
+    Document,
+    Heading,
+    Span,
+    render_page,
+    to_json,
+)
 from symcere_jax.report.tables import Table, number
 
 NAME = "explanations"

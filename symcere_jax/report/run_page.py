@@ -1,30 +1,49 @@
 """A page about runs: data, settings, training, scores, bias, and what other commands wrote."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from symcere_jax import hints
 from symcere_jax.callbacks import MessageCallback
-from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.evaluation import HeldOutSplit
-from symcere_jax.evaluation.scored_runs import distinct_names
+from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS, HeldOutSplit
+from symcere_jax.evaluation.significance import bootstrap_interval
+from symcere_jax.evaluation.stored_scores import distinct_names, read_runs, seed_folders
 from symcere_jax.explain.anchoring import Anchoring
 from symcere_jax.report import ablation_document as ablation
 from symcere_jax.report import anchoring_document as anchoring
 from symcere_jax.report import explanation_document as explanation
-from symcere_jax.report import run_sections as sections
 from symcere_jax.report.bias_document import bias_document
 from symcere_jax.report.comparison_document import comparison_document
-from symcere_jax.report.documents import Document
-from symcere_jax.report.pages import render_page
-from symcere_jax.report.records import read_record
-from symcere_jax.study.ablation_scores import AblationScores
+from symcere_jax.report.documents import Block, Details, Document, read_record, render_page
+from symcere_jax.report.run_plots import dataset_plot, embedding_plot, training_plot
+from symcere_jax.report.tables import Table, interval
+from symcere_jax.settings import Settings
+from symcere_jax.study.ablation import AblationScores
 from symcere_jax.study.bias import measure_bias
 from symcere_jax.study.comparison import compare_runs
+from symcere_jax.training import Checkpoints, load_embeddings
+from symcere_jax.training.metric_log import FILE as LOG_FILE
+from symcere_jax.training.metric_log import read_metric_logs
 
 MAX_EXPLANATIONS = 10
+_EXTRAS: tuple[tuple[str, str, str, Any, Callable[[Any], Document]], ...] = (
+    (ablation.NAME, "Ablation", "ablate", AblationScores, ablation.ablation_document),
+    (anchoring.NAME, "Semantic anchoring", "anchoring", Anchoring, anchoring.anchoring_document),
+    (
+        explanation.NAME,
+        "Explanations",
+        "explain",
+        explanation.Explanations,
+        lambda explanations: explanation.explanation_document(explanations, MAX_EXPLANATIONS),
+    ),
+)
 
 
 def build_run_page(
@@ -53,27 +72,30 @@ def build_run_page(
     if not folders:
         raise ConfigError("a report needs at least one run: --runs=FOLDER")
     distinct_names(folders)  # refuses an ablation, too, that is given twice
-    ablations = [folder for folder in folders if _is_ablation(folder)]
-    runs = sections.find_runs([_run_folder(folder) for folder in folders])
-    run_folders = [run.folder for run in runs]
-    scored = not sections.unscored(runs, split)
-    steps: dict[str, Callable[[], Document | None]] = {
-        "Data": lambda: sections.data_section(dataset),
-        "Settings": lambda: sections.settings_section(runs),
-        "Training": lambda: sections.training_section(runs),
-        "Scores": lambda: sections.scores_section(runs, dataset, split),
+    run_folders = [_run_folder(folder) for folder in folders]
+    ablations = [folder for folder in folders if folder not in run_folders]
+    runs = find_runs(run_folders)
+    scored = not unscored(runs, split)
+    steps: dict[str, Callable[[], Sequence[Block]]] = {
+        "Data": lambda: data_section(dataset),
+        "Settings": lambda: settings_section(runs),
+        "Training": lambda: training_section(runs),
+        "Scores": lambda: scores_section(runs, dataset, split),
     }
     if scored and len(runs) > 1:
-        steps["Comparison"] = lambda: comparison_document(compare_runs(run_folders, dataset, split))
+        steps["Comparison"] = lambda: (
+            comparison_document(compare_runs(run_folders, dataset, split)).blocks
+        )
     if scored:
-        steps["Popularity bias"] = lambda: bias_document(measure_bias(run_folders, dataset, split))
-    steps["Map of the embeddings"] = lambda: sections.map_section(runs, dataset)
+        steps["Popularity bias"] = lambda: (
+            bias_document(measure_bias(run_folders, dataset, split)).blocks
+        )
+    steps["Map of the embeddings"] = lambda: map_section(runs, dataset)
     documents = []
     for title, make in steps.items():
         progress(title)
-        document = make()
-        if document is not None:
-            documents.append(dataclasses.replace(document, title=title))
+        if blocks := make():
+            documents.append(Document(title, blocks))
     extras = [*ablations, *extras]
     for folder in extras:
         progress(str(folder))
@@ -83,43 +105,167 @@ def build_run_page(
 
 
 def extra_sections(folder: Path, *, named: bool = False) -> list[Document]:
-    """Sections of what another command wrote to a folder, which titles name if that is asked for.
+    """Sections of what other commands wrote to a folder; `named`: titles name the folder.
 
     Raises:
         DataError: it holds none of them, or one is not readable.
     """
-    documents: list[tuple[str, Document]] = []
-    if _is_ablation(folder):
-        documents.append(("Ablation", ablation.ablation_document(_read_ablation(folder))))
-    if (path := folder / f"{anchoring.NAME}.json").exists():
-        record = read_record(path, Anchoring, f"run {hints.command('anchoring')} again")
-        documents.append(("Semantic anchoring", anchoring.anchoring_document(record)))
-    if (path := folder / f"{explanation.NAME}.json").exists():
-        explanations = read_record(
-            path, explanation.Explanations, f"run {hints.command('explain')} again"
-        )
-        document = explanation.explanation_document(explanations, MAX_EXPLANATIONS)
-        documents.append(("Explanations", document))
+    suffix = f" ({folder.name})" if named else ""
+    documents = []
+    for name, title, command, kind, make in _EXTRAS:
+        if (path := folder / f"{name}.json").exists():
+            document = make(read_record(path, kind, f"run {hints.command(command)} again"))
+            documents.append(dataclasses.replace(document, title=title + suffix))
     if not documents:
         raise DataError(
             f"{folder} holds no ablation.json, anchoring.json or explanations.json: give folders "
             "that an ablation, anchoring or explain wrote"
         )
-    suffix = f" ({folder.name})" if named else ""
-    return [dataclasses.replace(document, title=title + suffix) for title, document in documents]
-
-
-def _is_ablation(folder: Path) -> bool:
-    return (folder / f"{ablation.NAME}.json").exists()
-
-
-def _read_ablation(folder: Path) -> AblationScores:
-    remedy = f"run {hints.command('ablate')}, which resumes where it stopped"
-    return read_record(folder / f"{ablation.NAME}.json", AblationScores, remedy)
+    return documents
 
 
 def _run_folder(folder: Path) -> Path:
     """Of an ablation, the folder of the variant that the others are compared with."""
-    if not _is_ablation(folder):
+    path = folder / f"{ablation.NAME}.json"
+    if not path.exists():
         return folder
-    return folder / _read_ablation(folder).variants[0].name
+    remedy = f"run {hints.command('ablate')}, which resumes where it stopped"
+    return folder / read_record(path, AblationScores, remedy).variants[0].name
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportedRun:
+    """A run to report on: the folders of its trainings, and those with a checkpoint."""
+
+    name: str
+    folder: Path
+    seeds: list[Path]
+    trained: list[Path]
+
+
+def find_runs(folders: Sequence[Path]) -> list[ReportedRun]:
+    """Runs, each a workdir of a training, or a folder with a subfolder seed_* for each of several.
+
+    Raises:
+        ConfigError: a run is given twice.
+        DataError: a training has neither a log nor a checkpoint.
+    """
+    runs = []
+    for name, folder in zip(distinct_names(folders), folders, strict=True):
+        seeds = seed_folders(folder)
+        trained = [seed for seed in seeds if Checkpoints(seed).numbers()]
+        for seed in seeds:
+            if seed not in trained and not read_metric_logs(seed):
+                raise DataError(
+                    f"run {name}: {seed} has neither {LOG_FILE} nor a checkpoint; give the "
+                    "--workdir of a training"
+                )
+        runs.append(ReportedRun(name, folder, seeds, trained))
+    return runs
+
+
+def unscored(runs: Sequence[ReportedRun], split: HeldOutSplit) -> list[Path]:
+    """Trainings without scores on a split."""
+    metrics = f"metrics_{split}.json"
+    return [seed for run in runs for seed in run.seeds if not (seed / metrics).exists()]
+
+
+def data_section(dataset: ReviewDataset) -> list[Block]:
+    """What the runs learned from."""
+    manifest = dataset.manifest
+    table = dataset.reviews(["rating", "text"])
+    ratings = np.array(table["rating"].to_pylist(), dtype=np.float64)
+    n_words = np.array([len(text.split()) for text in table["text"].to_pylist()])
+    counts = manifest.n_interactions
+    encoders = [f"{name} ({entry['width']} wide)" for name, entry in manifest.text_encoders.items()]
+    facts = {
+        "name": manifest.name,
+        "fingerprint": manifest.fingerprint,
+        "source": str(manifest.source.get("kind", "–")),
+        "users": f"{manifest.n_users:,}",
+        "items": f"{manifest.n_items:,}",
+        "reviews": f"{manifest.n_reviews:,}",
+        "density": f"{manifest.n_reviews / manifest.n_users / manifest.n_items:.2%}",
+        "split": manifest.split_name,
+        "train, valid, test": ", ".join(f"{counts[split]:,}" for split in schema.SPLITS),
+        "k-core": str(manifest.k_core),
+        "words a review": f"{n_words.mean():.0f}",
+        "text features": ", ".join(encoders) or "none",
+    }
+    table_of_facts = Table(["fact", "value"], [[*fact] for fact in facts.items()], n_words=2)
+    return [table_of_facts, dataset_plot(dataset, ratings, n_words)]
+
+
+def settings_section(runs: Sequence[ReportedRun]) -> list[Block]:
+    """Where the runs differ from each other and from the defaults."""
+    stored: list[dict[str, Any]] = [
+        Checkpoints(run.trained[0]).metadata().settings.as_dict() if run.trained else {}
+        for run in runs
+    ]
+    names = [run.name for run in runs]
+    changed, every = [], []
+    for setting, default in Settings().as_dict().items():
+        values = [str(settings.get(setting, "–")) for settings in stored]
+        every.append([setting, *values])
+        if any(settings and settings.get(setting) != default for settings in stored):
+            changed.append([setting, str(default), *values])
+    return [
+        "Settings that are not the default in some run; where the default is None, the value "
+        "follows from the data.",
+        Table(["setting", "default", *names], changed),
+        Details("All settings", Table(["setting", *names], every)),
+    ]
+
+
+def training_section(runs: Sequence[ReportedRun]) -> list[Block]:
+    """The course of the training, if there are logs."""
+    logs: dict[str, list] = {}
+    for run in runs:
+        for seed in run.seeds:
+            for expert, log in read_metric_logs(seed).items():
+                logs.setdefault(", ".join(filter(None, [run.name, expert])), []).append(log)
+    return [training_plot(logs)] if logs else []
+
+
+def scores_section(
+    runs: Sequence[ReportedRun], dataset: ReviewDataset, split: HeldOutSplit
+) -> list[Block]:
+    """Metrics with intervals; or how to get them."""
+    missing = unscored(runs, split)
+    if missing:
+        commands = [
+            hints.command("evaluate", workdir=seed, dataset=dataset.folder, split=split)
+            for seed in missing
+        ]
+        why = f"Scores, comparison and bias need every run scored on the {split} split. Missing:"
+        return [why, *commands]
+    folders = [run.folder for run in runs]
+    read_runs(folders, dataset, split, PRIMARY_METRIC)  # refuses files that are damaged
+    stored = [
+        json.loads((seed / f"metrics_{split}.json").read_text(encoding="utf-8"))
+        for run in runs
+        for seed in run.seeds
+    ]
+    metrics = [metric for metric in SHOWN_METRICS if all(metric in scores for scores in stored)]
+    rows = [[run.name] for run in runs]
+    for metric in metrics:
+        for row, run in zip(rows, read_runs(folders, dataset, split, metric), strict=True):
+            values = run.values.mean(axis=0)
+            [low], [high] = bootstrap_interval(values[None], n_resamples=2000)
+            row.append(interval(values.mean(), low, high, ".4f"))
+    n_users = len(np.unique(dataset.interactions(split)[:, 0]))
+    note = (
+        f"{split} split, {n_users:,} users, full ranking of the catalog. In brackets: 95 % "
+        "bootstrap interval over users; values of several seeds are averaged first."
+    )
+    return [Table(["run", *metrics], rows), note]
+
+
+def map_section(runs: Sequence[ReportedRun], dataset: ReviewDataset) -> list[Block]:
+    """Users and items of the first run in two dimensions, if it has a checkpoint."""
+    if not runs[0].trained:
+        return []
+    embeddings = load_embeddings(runs[0].trained[0], dataset)[0]
+    users, items = np.asarray(embeddings.users), np.asarray(embeddings.items)
+    counts = dataset.user_counts(), dataset.item_counts()
+    return [embedding_plot(users, items, *counts, runs[0].name)]

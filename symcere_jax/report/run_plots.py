@@ -22,13 +22,7 @@ _COURSES = (
 
 
 def dataset_plot(dataset: ReviewDataset, ratings: np.ndarray, n_words: np.ndarray) -> Plot:
-    """How active users are and how popular items are; ratings; lengths of reviews.
-
-    Args:
-        dataset: the prepared folder.
-        ratings: float `[n_reviews]`, NaN where there is none.
-        n_words: int `[n_reviews]`, words of each review.
-    """
+    """How active users are and how popular items are; ratings; lengths of reviews in words."""
 
     def draw(panels: list["Axes"]) -> None:
         degrees, stars, lengths = panels
@@ -89,14 +83,9 @@ def embedding_plot(
     item_counts: np.ndarray,
     name: str = "",
 ) -> Plot:
-    """Items, and users, on the two principal axes of the items' embeddings.
+    """Items, and users, on the two principal axes of the items' embeddings `[n_items, d]`.
 
-    Args:
-        users: float `[n_users, d]`, as scored with.
-        items: float `[n_items, d]`.
-        user_counts: int `[n_users]` training interactions.
-        item_counts: int `[n_items]` training interactions.
-        name: of the run.
+    The counts are training interactions; `name` is that of the run.
     """
     lengths = np.linalg.norm(users, axis=1).mean()
     users = users * (np.linalg.norm(items, axis=1).mean() / max(float(lengths), 1e-12))

@@ -10,7 +10,7 @@ from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
 from symcere_jax.files import write_json
 from symcere_jax.report.documents import Document, write_document
-from symcere_jax.report.tables import Table, number
+from symcere_jax.report.tables import Columns, Table, number
 from symcere_jax.study.cold_start_scores import ColdStartResult
 
 
@@ -25,21 +25,19 @@ def metrics_table(metrics: Mapping[str, float]) -> Table:
     return Table(["metric", *(f"@{k}" for k in cutoffs)], rows)
 
 
+_BASELINES: Columns = [
+    ("method", lambda baseline: baseline.title),
+    ("valid", lambda baseline: f"{baseline.valid:.4f}"),
+    ("test", lambda baseline: f"{baseline.test:.4f}"),
+    ("± std over seeds", lambda baseline: number(baseline.seed_std)),
+    ("± error over users", lambda baseline: f"{baseline.standard_error:.4f}"),
+    ("seconds", lambda baseline: f"{baseline.seconds:.0f}"),
+]
+
+
 def baselines_table(baselines: Sequence[BaselineSummary]) -> Table:
     """A row a baseline."""
-    rows = [
-        [
-            baseline.title,
-            f"{baseline.valid:.4f}",
-            f"{baseline.test:.4f}",
-            number(baseline.seed_std),
-            f"{baseline.standard_error:.4f}",
-            f"{baseline.seconds:.0f}",
-        ]
-        for baseline in baselines
-    ]
-    header = ["method", "valid", "test", "± std over seeds", "± error over users", "seconds"]
-    return Table(header, rows)
+    return Table.of(baselines, _BASELINES)
 
 
 def write_baselines(

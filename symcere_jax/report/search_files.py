@@ -3,14 +3,14 @@
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symcere_jax.files import replacing, write_text
 from symcere_jax.report.plots import Plot, plain, png
 from symcere_jax.settings import Settings
-from symcere_jax.study.trials import SearchResult, Trial
+from symcere_jax.study.search import SearchResult, Trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,9 @@ def flag_lines(settings: Settings) -> list[str]:
     """Command line flags of the settings that differ from the defaults."""
     defaults = Settings().as_dict()
     return [
-        _flag(name, value) for name, value in settings.as_dict().items() if value != defaults[name]
+        f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}"
+        for name, value in settings.as_dict().items()
+        if value != defaults[name]
     ]
 
 
@@ -75,12 +77,6 @@ def history_plot(trials: tuple[Trial, ...], title: str) -> Plot:
             axes.legend()
 
     return Plot(draw, 1, "Validation scores by trial.", (7.0, 4.0))
-
-
-def _flag(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return f"--{name}" if value else f"--no{name}"
-    return f"--{name}={value}"
 
 
 def _table(trials: tuple[Trial, ...]) -> str:

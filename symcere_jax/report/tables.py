@@ -1,10 +1,13 @@
 """Tables, in Markdown and for the terminal, and their cells."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from rich import table as rich_table
 from rich.text import Text
+
+Columns = Sequence[tuple[str, Callable[[Any], str]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +21,12 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     n_words: int = 1
+
+    @classmethod
+    def of(cls, records: Iterable[Any], columns: Columns, n_words: int = 1) -> "Table":
+        """A row a record; the function of a column makes its cell."""
+        rows = [[cell(record) for _, cell in columns] for record in records]
+        return cls([name for name, _ in columns], rows, n_words)
 
     def markdown(self) -> str:
         """The table in Markdown, aligned so that it reads well as plain text, too."""

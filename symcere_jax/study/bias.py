@@ -21,7 +21,7 @@ from symcere_jax.evaluation import (
     seed_std,
     standard_error,
 )
-from symcere_jax.evaluation.scored_runs import ScoredRun, cutoff, read_runs
+from symcere_jax.evaluation.stored_scores import ScoredRun, cutoff, read_runs
 from symcere_jax.training import Checkpoints, load_model
 
 N_DECILES = 10
@@ -29,11 +29,9 @@ N_DECILES = 10
 
 @dataclasses.dataclass(frozen=True)
 class Decile:
-    """Items of similar popularity: about a tenth of the catalog.
+    """About a tenth of the catalog: items of `low` to `high` training interactions.
 
     Attributes:
-        low: fewest training interactions of an item in it.
-        high: most of them.
         train_share: their share of the training interactions.
         held_out_share: their share of the held-out interactions.
     """
@@ -49,12 +47,14 @@ class Decile:
 class RunBias:
     """How a run treats popularity; numbers are means over its seeds.
 
+    What a checkpoint says is None, or empty, for a run without one, such as a baseline.
+
     Attributes:
-        normalize: whether embeddings are normalized; None for a run without a checkpoint.
+        normalize: whether embeddings are normalized.
         ndcg: NDCG@10.
         seed_std: its standard deviation over seeds; None for one seed.
         norm_popularity: Spearman's correlation of the norm of an item's embedding before
-            normalization with its training interactions; None without a checkpoint.
+            normalization with its training interactions.
         popularity_weight: what a unit of log(1 + training interactions) adds to a score, β; None
             where there is no popularity prior.
         beyond_accuracy: "coverage@10", "gini@10", "popularity@10".
@@ -63,7 +63,7 @@ class RunBias:
         recommended_by_decile: share of the first 10 ranks that the items of a decile take.
         ndcg_by_decile: NDCG@10 of the held-out items of a decile.
         ndcg_error_by_decile: its standard error over users.
-        norms: float64 `[n_items]` of the first seed, for a plot; None without a checkpoint.
+        norms: float64 `[n_items]` of the first seed, for a plot.
     """
 
     name: str
@@ -123,7 +123,6 @@ def measure_bias(
     decile_of = np.empty(dataset.n_items, np.int64)
     for row, bucket in enumerate(item_deciles):
         decile_of[bucket.members] = row
-    train_counts = np.bincount(decile_of[dataset.train[:, 1]], minlength=len(item_deciles))
     held_out_deciles = [
         Bucket(bucket.low, bucket.high, np.flatnonzero(decile_of[held_out[:, 1]] == row))
         for row, bucket in enumerate(item_deciles)
@@ -133,12 +132,10 @@ def measure_bias(
             bucket.low,
             bucket.high,
             len(bucket.members),
-            float(n_train / len(dataset.train)),
+            float(np.mean(decile_of[dataset.train[:, 1]] == row)),
             len(positions.members) / len(held_out),
         )
-        for bucket, n_train, positions in zip(
-            item_deciles, train_counts, held_out_deciles, strict=True
-        )
+        for row, (bucket, positions) in enumerate(zip(item_deciles, held_out_deciles, strict=True))
     ]
     users, rows = np.unique(held_out[:, 0], return_inverse=True)
     sums = np.bincount(rows, weights=item_counts[held_out[:, 1]])
@@ -166,7 +163,6 @@ def _run_bias(
     ndcg = ndcg_by_bucket(gains, held_out[:, 0], held_out_deciles, k)
     shown = run.recommended[run.recommended >= 0]
     times_shown = np.bincount(shown, minlength=dataset.n_items)
-    # A run without a checkpoint, such as a baseline, has scores alone.
     trained = [folder for folder in run.folders if Checkpoints(folder).numbers()]
     models = [_model_bias(folder, dataset) for folder in trained]
     norm_by_decile = None
@@ -190,8 +186,8 @@ def _run_bias(
         recommended_by_decile=[
             float(times_shown[bucket.members].sum() / max(len(shown), 1)) for bucket in item_deciles
         ],
-        ndcg_by_decile=[float(x.mean()) if len(x) else float("nan") for x in ndcg],
-        ndcg_error_by_decile=[standard_error(x) if len(x) > 1 else float("nan") for x in ndcg],
+        ndcg_by_decile=[float(x.mean()) if len(x) else math.nan for x in ndcg],
+        ndcg_error_by_decile=[standard_error(x) if len(x) > 1 else math.nan for x in ndcg],
         norms=models[0].norms if models else None,
     )
 

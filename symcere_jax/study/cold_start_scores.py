@@ -8,9 +8,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.baselines.popularity import PopularitySettings, fit_popularity
-from symcere_jax.baselines.scorer import Scorer
-from symcere_jax.baselines.text_knn import TextKnnSettings, fit_feature_knn
+from symcere_jax.baselines import EncoderKnn, Popularity, Scorer
 from symcere_jax.data import Interactions, ReviewDataset, schema
 from symcere_jax.errors import DataError
 from symcere_jax.evaluation import (
@@ -21,7 +19,7 @@ from symcere_jax.evaluation import (
     compare_paired,
 )
 from symcere_jax.evaluation.cold_start_tasks import NEW_ITEMS, NEW_USERS, TOGETHER, ColdStartTasks
-from symcere_jax.models import Mixture, score_block
+from symcere_jax.models import score_block
 from symcere_jax.settings import NONE
 from symcere_jax.text import load_text_encoder
 from symcere_jax.training import TrainedModel, load_model
@@ -34,7 +32,7 @@ MIN_USERS = 20  # a task with fewer says nothing
 
 _BONUSES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # added to the scores of new items
 _KNN_SETTINGS = tuple(
-    TextKnnSettings(k, amplification)
+    EncoderKnn(k, amplification)
     for k, amplification in itertools.product((20, 100, 500), (1.0, 2.0, 4.0))
 )
 
@@ -129,7 +127,6 @@ class _Methods:
 
     tasks: ColdStartTasks
     trained: TrainedModel
-    mixture: Mixture
     features: np.ndarray
     user_features: np.ndarray
 
@@ -152,7 +149,7 @@ class _Methods:
         features = np.array(dataset.text_features(name, "items"))
         features[tasks.new_items] = encoder.encode_documents(tasks.item_texts)
         user_features = encoder.encode_documents(tasks.user_texts)
-        return cls(tasks, trained, trained.mixture, features, user_features)
+        return cls(tasks, trained, features, user_features)
 
     def ndcg(self, task: str, scorer: Scorer) -> float:
         """NDCG@10 of a method on a task."""
@@ -160,18 +157,18 @@ class _Methods:
         return evaluation.metrics[PRIMARY_METRIC]
 
     def popularity(self, task: str) -> Scorer:
-        scorer = fit_popularity(self.tasks.view(task), PopularitySettings(), 0)
+        scorer = Popularity().fit(self.tasks.view(task), 0)
         counts = scorer.params.at[self.tasks.new_items].add(self._n_known())
         return dataclasses.replace(scorer, params=counts)
 
-    def knn(self, task: str, settings: TextKnnSettings) -> Scorer:
-        return fit_feature_knn(self.tasks.view(task), self.features, settings)
+    def knn(self, task: str, settings: EncoderKnn) -> Scorer:
+        return settings.fit_features(self.tasks.view(task), self.features)
 
     def model(
         self, *, with_items: bool = True, with_texts: bool = True, bonus: float = 0.0
     ) -> Scorer:
         """The model, which may be given the items and the texts of new users."""
-        tasks, mixture = self.tasks, self.mixture
+        tasks, mixture = self.tasks, self.trained.mixture
         user_items = Interactions.empty(len(tasks.new_users))
         if with_items:
             user_items = Interactions.from_rows(tasks.user_items)

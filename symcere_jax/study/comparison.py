@@ -21,19 +21,16 @@ from symcere_jax.evaluation import (
     seed_std,
     standard_error,
 )
-from symcere_jax.evaluation.scored_runs import cutoff, read_runs
+from symcere_jax.evaluation.stored_scores import cutoff, read_runs
 
 N_BUCKETS = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class BucketScore:
-    """Mean of a metric over the users of a bucket.
+    """A metric, seeds averaged, over users or items of `low` to `high` training interactions.
 
     Attributes:
-        low: smallest count of training interactions in the bucket.
-        high: largest one.
-        mean: of the run, its seeds averaged.
         standard_error: of the mean, over users.
     """
 

@@ -1,14 +1,21 @@
-"""Scores of a trained run, in its workdir."""
+"""Scores of a trained run, and of each new best checkpoint of one that is being trained."""
 
-from collections.abc import Sequence
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import CheckpointError
 from symcere_jax.evaluation import CUTOFFS, Evaluation, HeldOutSplit, evaluate
 from symcere_jax.evaluation.stored_scores import write_scores
-from symcere_jax.models import score_factors
-from symcere_jax.training import load_factors
+from symcere_jax.locking import is_locked
+from symcere_jax.models import Factors, score_factors
+from symcere_jax.training import LOCK, Checkpoints, Metadata, load_factors
+
+Record = dict[str, float | str | None]
 
 
 def score_run(
@@ -32,3 +39,91 @@ def score_run(
     evaluation = evaluate(score_factors, factors, dataset, split, ks=ks, progress=progress)
     step = metadata.progress.best_step
     return evaluation, step, write_scores(evaluation, workdir, split, dataset, step)
+
+
+def follow(
+    workdir: Path,
+    dataset: ReviewDataset,
+    split: str,
+    evaluate: Callable[[Factors], Evaluation],
+    *,
+    every: float = 5.0,
+    max_wait: float = 600.0,
+) -> Iterator[Record]:
+    """Scores each new best checkpoint of a run as it appears, and appends it to a file.
+
+    The run has ended when its newest checkpoint says so (all epochs done, or no more gain), or
+    when for `max_wait` seconds no process has trained in the workdir, such as after a preemption.
+    What the file, `follow_<split>.jsonl` in the workdir, holds is not scored again. Checkpoints are
+    looked at `every` so many seconds.
+
+    Yields:
+        Each new record: "epoch", "step", "dataset", "split", and the metrics. The last one has
+        "end" alone: "complete" or "abandoned".
+
+    Raises:
+        CheckpointError: the run is on other data, or all its checkpoints are damaged.
+    """
+    path = workdir / f"follow_{split}.jsonl"
+    done = {(record["step"], record["valid_score"]) for record in read_records(path)}
+    checkpoints = Checkpoints(workdir)
+    seen_alive = time.monotonic()
+    # Also what was damaged, and an earlier one scored instead.
+    tried: set[tuple[Any, Any]] = set()
+    while True:
+        # In this order: what a run writes before it ends is read after it.
+        alive = is_locked(workdir / LOCK)
+        newest_metadata = _newest_metadata(checkpoints)
+        complete = newest_metadata is not None and newest_metadata.is_complete
+        newest = set() if newest_metadata is None else {_version(newest_metadata)}
+        if newest := newest - done - tried:
+            tried |= newest
+            factors, metadata = load_factors(workdir, dataset)
+            step, score = _version(metadata)
+            if (step, score) not in done:
+                done.add((step, score))
+                record: Record = {
+                    "epoch": step // metadata.steps_per_epoch,
+                    "step": step,
+                    "valid_score": score,
+                    "dataset": dataset.name,
+                    "split": split,
+                    **evaluate(factors).metrics,
+                }
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(record) + "\n")
+                yield record
+                continue
+        if complete and not alive:
+            yield {"end": "complete"}
+            return
+        if alive:
+            seen_alive = time.monotonic()
+        elif time.monotonic() - seen_alive >= max_wait:
+            yield {"end": "abandoned"}
+            return
+        time.sleep(every)
+
+
+def read_records(path: Path) -> list[Record]:
+    """The records of a file, if it is there; a last line that was cut off is removed."""
+    if not path.exists():
+        return []
+    complete, _, torn = path.read_text(encoding="utf-8").rpartition("\n")
+    if torn:
+        path.write_text(f"{complete}\n" if complete else "", encoding="utf-8")
+    return [json.loads(line) for line in complete.splitlines()]
+
+
+def _newest_metadata(checkpoints: Checkpoints) -> Metadata | None:
+    if not checkpoints.numbers():
+        return None
+    try:
+        return checkpoints.metadata()
+    except CheckpointError:  # being replaced, or damaged, which is said where it is read
+        return None
+
+
+def _version(metadata: Metadata) -> tuple[int, float | None]:
+    """What changes when a checkpoint scores differently."""
+    return metadata.progress.best_step, metadata.progress.best_score

@@ -8,8 +8,9 @@ One search at a time may work in a workdir.
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
@@ -23,10 +24,8 @@ from symcere_jax.folders import SEARCH, check_output_folder
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.models import resolve
 from symcere_jax.settings import ALIGNED, GRAPH, TEXT, Settings
-from symcere_jax.study.observers import SILENT, Epoch, EpochReporter, RunsObserver
-from symcere_jax.study.space import Space, describe_space, inside, settings_of
-from symcere_jax.study.trials import SearchResult, Trial, best_trial
-from symcere_jax.study.workers import run_tasks
+from symcere_jax.study.space import Space, inside, parse_space, settings_of
+from symcere_jax.study.workers import SILENT, Epoch, EpochReporter, RunsObserver, run_tasks
 from symcere_jax.training import Checkpoints, train
 
 JOURNAL = "study.log"
@@ -36,11 +35,51 @@ ERROR = "error"  # attribute of a trial that cannot be trained, such as one whos
 _STUDY = "search"
 
 
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """A trial that has ended; what failed has no score, epochs or seconds.
+
+    Attributes:
+        state: "complete"; "pruned": stopped as no match for the others; "failed": see `error`.
+        searched: those of the settings that were searched.
+        score: best validation NDCG@10; of a pruned trial: the last one.
+        seconds: time of training, since the last start.
+    """
+
+    number: int
+    state: str
+    settings: Settings
+    searched: Mapping[str, Any]
+    score: float | None
+    epochs: int | None
+    best_epoch: int | None
+    seconds: float | None
+    error: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchResult:
+    """The trials of a search that have ended, by number.
+
+    Attributes:
+        stopped: it was told to stop before all trials were done.
+    """
+
+    trials: tuple[Trial, ...]
+    stopped: bool
+
+    @property
+    def best(self) -> Trial | None:
+        """The complete trial of the highest score, the first of them; None if none is complete."""
+        complete = [trial for trial in self.trials if trial.state == "complete"]
+        return max(complete, key=lambda trial: trial.score or 0.0, default=None)
+
+
 def search(
     settings: Settings,
     dataset: ReviewDataset,
     workdir: str | Path,
-    space: Space,
+    space: str,
     *,
     trials: int,
     processes: int = 1,
@@ -59,7 +98,8 @@ def search(
 
     Raises:
         BusyError: another process searches in the workdir.
-        ConfigError: the workdir holds a search with other settings, data or space.
+        ConfigError: the workdir holds a search with other settings, data or space, or the space
+            is malformed; see `parse_space`.
         DataError: there is no validation split.
         SymcereError: a process was killed.
     """
@@ -68,15 +108,16 @@ def search(
             f"{dataset.folder / schema.pairs_file('valid')} has no interactions to choose by; "
             "prepare the data with a larger --valid_share"
         )
-    workdir = Path(workdir)
+    workdir, searched = Path(workdir), parse_space(space)
     check_output_folder(workdir, "workdir", SEARCH)
     workdir.mkdir(parents=True, exist_ok=True)
     with locked(workdir / LOCK, f"--workdir={workdir}", "choose another --workdir"):
         _drop_torn_line(workdir / JOURNAL)
         study = _open_study(workdir, settings.seed)
-        _check_identity(study, workdir, resolve(settings, dataset), dataset, space)
-        _queue_trials(study, workdir, inside(space, resolve(settings, dataset).as_dict()))
-        task = _TrialTask(settings, dataset.folder, workdir, space, prune)
+        first = resolve(settings, dataset)
+        _check_identity(study, workdir, first, dataset, space)
+        _queue_trials(study, workdir, inside(searched, first.as_dict()))
+        task = _TrialTask(settings, dataset.folder, workdir, searched, prune)
         ended = task.ended(study)
         observer.start(trials, len(ended))
         tasks = [
@@ -91,12 +132,13 @@ def search(
             should_stop=should_stop,
         ):
             ended = task.ended(study)
-            best = best_trial(ended)
+            best = SearchResult(ended, stopped=False).best
             for trial in ended:
-                if best is None or trial.number != best.number:
+                if trial != best:
                     Checkpoints(task.folder(trial.number)).clear()
-            observer.end(_describe(next(each for each in ended if each.number == number), best))
-        return SearchResult(tuple(ended), best_trial(ended), stopped=len(ended) < trials)
+                if trial.number == number:
+                    observer.end(_describe(trial, best))
+        return SearchResult(ended, stopped=len(ended) < trials)
 
 
 def searched_expert(settings: Settings, dataset: ReviewDataset) -> str:
@@ -128,26 +170,24 @@ class _TrialTask:
     def folder(self, number: int) -> Path:
         return self.workdir / f"trial_{number}"
 
-    def ended(self, study: optuna.Study) -> list[Trial]:
+    def ended(self, study: optuna.Study) -> tuple[Trial, ...]:
         """Trials that have ended, but for those that a defect of the program ended."""
-        return [
+        return tuple(
             self._trial(trial)
             for trial in study.get_trials(deepcopy=False)
             if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or ERROR in trial.user_attrs
-        ]
+        )
 
     def _trial(self, trial: FrozenTrial) -> Trial:
         searched = settings_of(self.space, trial.params)
+        names = ("epochs", "best_epoch", "seconds", ERROR)
         return Trial(
             number=trial.number,
             state="failed" if trial.state == TrialState.FAIL else trial.state.name.lower(),
             settings=self.settings.replace(**searched),
             searched=searched,
             score=trial.value,
-            epochs=trial.user_attrs.get("epochs"),
-            best_epoch=trial.user_attrs.get("best_epoch"),
-            seconds=trial.user_attrs.get("seconds"),
-            error=trial.user_attrs.get(ERROR),
+            **{name: trial.user_attrs.get(name) for name in names},
         )
 
 
@@ -214,13 +254,13 @@ def _open_study(workdir: Path, sampler_seed: int) -> optuna.Study:
 
 
 def _check_identity(
-    study: optuna.Study, workdir: Path, settings: Settings, dataset: ReviewDataset, space: Space
+    study: optuna.Study, workdir: Path, settings: Settings, dataset: ReviewDataset, space: str
 ) -> None:
     """Refuses the workdir of another search."""
     identity = {
         "settings": settings.as_dict(),
         "fingerprint": dataset.fingerprint,
-        "space": describe_space(space),
+        "space": " ".join(space.split()),
     }
     for name, value in identity.items():
         earlier = study.user_attrs.get(name)
@@ -256,5 +296,4 @@ def _drop_torn_line(journal: Path) -> None:
 
 def _describe(trial: Trial, best: Trial | None) -> str:
     score = trial.error if trial.score is None else f"valid ndcg@10 {trial.score:.4f}"
-    mark = " *" if best is not None and best.number == trial.number else ""
-    return f"trial {trial.number:3d} {trial.state:8} {score}{mark}"
+    return f"trial {trial.number:3d} {trial.state:8} {score}{' *' if trial == best else ''}"

@@ -27,7 +27,7 @@ LOG = ":log"
 SIGNIFICANT_DIGITS = 4
 
 
-def default_space(settings: ResolvedSettings) -> Space:
+def default_space(settings: ResolvedSettings) -> str:
     """The settings that matter most for the parts of this model; batch sizes around its own."""
     has_text = settings.text_encoder != NONE
     batch_sizes = sorted({max(1, int(settings.batch_size * by)) for by in (1 / 4, 1 / 2, 1, 2, 4)})
@@ -48,7 +48,7 @@ def default_space(settings: ResolvedSettings) -> Space:
         entries.append("cross_modal_weight=0,0.03,0.1,0.3,1")
     if has_text or settings.popularity_prior:
         entries.append("scalar_learning_rate=1e-3..1e-1:log")
-    return parse_space(" ".join(entries))
+    return " ".join(entries)
 
 
 def parse_space(text: str) -> Space:
@@ -71,11 +71,6 @@ def parse_space(text: str) -> Space:
     if not space:
         raise ConfigError("search space: no setting is given")
     return space
-
-
-def describe_space(space: Space) -> str:
-    """The text form of a search space, which `parse_space` reads."""
-    return " ".join(f"{name}={_describe_values(values)}" for name, values in space.items())
 
 
 def settings_of(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,13 +127,3 @@ def _parse_value(entry: str, name: str, text: str) -> Any:
     except ConfigError as error:
         raise ConfigError(f"search space: {entry!r}: {error}") from None
     return value
-
-
-def _describe_values(values: BaseDistribution) -> str:
-    if isinstance(values, CategoricalDistribution):
-        return ",".join(
-            str(value).lower() if isinstance(value, bool) else str(value)
-            for value in values.choices
-        )
-    assert isinstance(values, IntDistribution | FloatDistribution)
-    return f"{values.low}..{values.high}{LOG if values.log else ''}"

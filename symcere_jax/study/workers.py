@@ -1,14 +1,15 @@
-"""Tasks in worker processes: a standard pool, stopped by one event, reporting on one queue."""
+"""Many runs, in worker processes: a standard pool, stopped by one event, reporting on one queue."""
 
+import dataclasses
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, NamedTuple
 
 from symcere_jax.callbacks import ShouldStop
 from symcere_jax.errors import SymcereError
@@ -22,6 +23,49 @@ Work = Callable[[Any, Callable[[Any], None], ShouldStop], Any]
 
 _stop: Any = None  # of this worker: the event that all workers share
 _reports: Any = None  # and their queue
+
+
+class Epoch(NamedTuple):
+    """An epoch of one run of many; the score is NDCG@10 on the validation split."""
+
+    run: str
+    number: int
+    score: float
+
+
+class RunsObserver:
+    """Base of those who follow many runs; it does nothing itself."""
+
+    def start(self, total: int, done: int) -> None:
+        """The work starts, or resumes with `done` runs done."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """A run has done an epoch."""
+
+    def end(self, line: str) -> None:
+        """A run has ended; the line says how."""
+
+
+SILENT = RunsObserver()
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochReporter:
+    """Observes the training of a run, and passes on its epochs."""
+
+    run: str
+    report: Callable[[Epoch], None]
+
+    def start(self, *arguments: object, **options: object) -> None:
+        """Does nothing."""
+
+    steps = start
+
+    def epoch(self, record: Mapping[str, float], best: bool) -> None:
+        """Reports an epoch."""
+        from symcere_jax.evaluation import PRIMARY_METRIC  # JAX, which not all tasks need
+
+        self.report(Epoch(self.run, int(record["epoch"]), record[PRIMARY_METRIC]))
 
 
 def run_tasks(

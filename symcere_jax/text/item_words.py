@@ -19,9 +19,6 @@ def item_words(dataset: ReviewDataset) -> scipy.sparse.csr_matrix:
     Single words, all of them: without pairs and with stop words, items whose weights are alike are
     the better guide to what a user likes.
 
-    Args:
-        dataset: the prepared folder.
-
     Returns:
         float32 `[n_items, n_words]`, rows of norm 1; 0 without words.
 

@@ -2,8 +2,7 @@
 
 from symcere_jax.training.checkpoints import EXPERTS_FOLDER, Checkpoints, Metadata, Progress
 from symcere_jax.training.experts import train
-from symcere_jax.training.loop import LOCK, TrainResult
-from symcere_jax.training.observer import Observer
+from symcere_jax.training.loop import LOCK, Observer, TrainResult
 from symcere_jax.training.trained import (
     TrainedExpert,
     TrainedModel,

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.models import NODE_PARAMS, Columns, SymCERE
+from symcere_jax.models import NODE_PARAMS, Columns
 
 _AXIS = "data"
 
@@ -37,8 +37,6 @@ class ColumnShard(Columns):
 
     def slice(self, x: jax.Array) -> jax.Array:
         """This device's columns `[n, share]` of `x [n, width]`, which every device has."""
-        if self.n_devices == 1:
-            return x
         padded = jnp.pad(x, ((0, 0), (0, self.share * self.n_devices - self.width)))
         first = jax.lax.axis_index(_AXIS) * self.share
         return jax.lax.dynamic_slice_in_dim(padded, first, self.share, axis=1)
@@ -48,22 +46,13 @@ class ColumnShard(Columns):
 
         Backward, each device gets the gradient of its columns, summed over the losses of all.
         """
-        if self.n_devices == 1:
-            return x
         return jax.lax.all_gather(x, _AXIS, axis=1, tiled=True)[:, : self.width]
 
-    def sum(self, x: jax.Array) -> jax.Array:
-        """The sum over all columns, from the sum `x` over this device's."""
-        return x if self.n_devices == 1 else jax.lax.psum(x, _AXIS)
 
-
-def shard_columns(model: SymCERE, n_devices: int) -> SymCERE:
-    """The model as each of `n_devices` runs it inside `map_devices`.
-
-    Its parameters are those of the whole model, except that of `NODE_PARAMS` it has this device's
-    columns.
-    """
-    return model.clone(columns=ColumnShard(model.settings.embedding_dim, n_devices))
+@functools.cache  # its methods are keys of `_map_node_params`, which compares their objects by `is`
+def device_columns(width: int, n_devices: int) -> Columns:
+    """The columns that a device holds where some devices share `width` of them."""
+    return ColumnShard(width, n_devices) if n_devices > 1 else Columns(width)
 
 
 def map_devices(
@@ -93,21 +82,13 @@ def sum_over_devices(tree: Any) -> Any:
 
 
 def sum_gradients(gradients: dict[str, Any]) -> dict[str, Any]:
-    """Sums the devices' shares of gradients; of its own columns, a device has the whole already."""
+    """Sums gradients over the devices, except for the columns of which a device has the whole."""
     shared = {name: tree for name, tree in gradients.items() if name != NODE_PARAMS}
     return gradients | sum_over_devices(shared)
 
 
 def local_rows(rows: jax.Array, n_devices: int) -> jax.Array:
-    """This device's share of the rows of a batch that every device has; inside `map_devices`.
-
-    Args:
-        rows: `[batch, …]`; the batch is a multiple of `n_devices`.
-        n_devices: devices along the axis.
-
-    Returns:
-        `[batch // n_devices, …]`.
-    """
+    """This device's share `[b // n_devices, …]` of rows `[b, …]` that every device has."""
     share = rows.shape[0] // n_devices
     return jax.lax.dynamic_slice_in_dim(rows, jax.lax.axis_index(_AXIS) * share, share)
 
@@ -127,30 +108,27 @@ def distribute(tree: Any, width: int) -> Any:
         tree: parameters, or a state that contains them, such as that of the optimizer.
         width: columns of whole embeddings.
     """
-    shard = ColumnShard(width, jax.device_count())
-    return _map_node_params(shard, ColumnShard.slice)(np.arange(jax.local_device_count()), tree)
+    columns = device_columns(width, jax.device_count())
+    return _map_node_params(columns.slice)(np.arange(jax.local_device_count()), tree)
 
 
 def collect(tree: Any, width: int) -> Any:
     """The pytree that `distribute` has distributed, on the first device."""
-    shard = ColumnShard(width, jax.device_count())
-    if shard.n_devices > 1:
-        gather = _map_node_params(shard, ColumnShard.gather, tree_axis=0)
+    if jax.device_count() > 1:
+        gather = _map_node_params(device_columns(width, jax.device_count()).gather, tree_axis=0)
         tree = gather(np.arange(jax.local_device_count()), tree)
     return jax.tree.map(lambda leaf: leaf[0], tree)
 
 
 @functools.lru_cache(maxsize=8)  # each is compiled once
 def _map_node_params(
-    shard: ColumnShard,
-    function: Callable[[ColumnShard, jax.Array], jax.Array],
-    tree_axis: int | None = None,
+    function: Callable[[jax.Array], jax.Array], tree_axis: int | None = None
 ) -> Callable[[np.ndarray, Any], Any]:
     """Applies a function to the node parameters of a tree, on every device."""
 
     def map_leaf(path: tuple, leaf: jax.Array) -> jax.Array:
         names = {getattr(key, "key", None) for key in path}
-        return function(shard, leaf) if NODE_PARAMS in names else leaf
+        return function(leaf) if NODE_PARAMS in names else leaf
 
     return map_devices(
         lambda _, tree: jax.tree_util.tree_map_with_path(map_leaf, tree), (0, tree_axis)

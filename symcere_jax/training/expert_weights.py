@@ -18,7 +18,7 @@ import numpy as np
 
 from symcere_jax.callbacks import ShouldStop
 from symcere_jax.data import Interactions, ReviewDataset
-from symcere_jax.evaluation.best_columns import best_columns
+from symcere_jax.evaluation.ranking import best_columns
 from symcere_jax.models import Embeddings, score_block
 
 N_SAMPLES = 20  # of users

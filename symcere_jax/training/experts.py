@@ -4,13 +4,14 @@
     <workdir>/checkpoints/       the embeddings of all side by side and the parameters of each, at
                                  the end: all that evaluating and recommending need
 
-Experts are trained apart, and each until it gains no more. They cost what one step on all of them
-would, for message passing does not mix columns, and an expert that has learned enough does not have
-to go on for the sake of another. A run of a single expert has its checkpoints in the workdir.
+Each expert is trained by itself, until it gains no more. That costs no more than training all of
+them together, since message passing does not mix columns, and no expert trains longer than it has
+to. A run of a single expert has its checkpoints in the workdir.
 """
 
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,9 +31,8 @@ from symcere_jax.settings import (
 )
 from symcere_jax.training import multiprocess
 from symcere_jax.training.checkpoints import EXPERTS_FOLDER, Checkpoints
-from symcere_jax.training.loop import TrainResult, claimed, train_expert
-from symcere_jax.training.mixing import stored_weights, write_mixture
-from symcere_jax.training.observer import Observer
+from symcere_jax.training.loop import Observer, TrainResult, claimed, train_expert
+from symcere_jax.training.mixing import put_together
 
 
 def train(
@@ -73,31 +73,39 @@ def train(
     started = time.monotonic()
     workdir = Path(workdir)
     resolved = resolve(settings, dataset)
-    options: dict[str, Any] = {
-        "keep_checkpoints": keep_checkpoints,
-        "checkpoint_seconds": checkpoint_seconds,
-        "observer": observer,
-        "should_stop": should_stop,
-    }
-    if warm_start is not None and not _has_checkpoints(workdir, resolved):
+    train_one = functools.partial(
+        train_expert,
+        dataset=dataset,
+        keep_checkpoints=keep_checkpoints,
+        checkpoint_seconds=checkpoint_seconds,
+        observer=observer,
+        should_stop=should_stop,
+    )
+    folders = [workdir, *(workdir / EXPERTS_FOLDER / name for name in trained_experts(resolved))]
+    if any(Checkpoints(folder).numbers() for folder in folders):
+        if not resume:
+            raise CheckpointError(
+                f"{workdir} already holds a run: resume it with --resume, or choose another "
+                "--workdir"
+            )
+    elif warm_start is not None:
         _check_warm_start(Path(warm_start), resolved)
     if len(resolved.expert_names) == 1:
-        return train_expert(
-            settings, dataset, workdir, resume=resume, warm_start=warm_start, **options
-        )
+        return train_one(settings, workdir=workdir, warm_start=warm_start)
     results: dict[str, TrainResult] = {}
     with contextlib.ExitStack() as stack:
         multiprocess.run_on_primary(lambda: stack.enter_context(claimed(workdir)))
-        _check_workdir(workdir, resolved, dataset, resume)
+        _check_workdir(workdir, dataset)
         for name, changes in trained_experts(resolved).items():
             earlier = None if warm_start is None else Path(warm_start) / EXPERTS_FOLDER / name
-            expert = settings.replace(**changes)
-            folder = workdir / EXPERTS_FOLDER / name
-            result = train_expert(expert, dataset, folder, warm_start=earlier, **options)
-            results[name] = result
-            if result.stop == "request":
+            results[name] = train_one(
+                settings.replace(**changes),
+                workdir=workdir / EXPERTS_FOLDER / name,
+                warm_start=earlier,
+            )
+            if results[name].stop == "request":
                 return _joint_result(results, started)
-        weights = _put_together(resolved, dataset, workdir, list(results), should_stop)
+        weights = put_together(resolved, dataset, workdir, list(results), should_stop)
     joint = _joint_result(results, started)
     if weights is None:
         return dataclasses.replace(joint, stop="request")
@@ -119,12 +127,6 @@ def trained_experts(settings: ResolvedSettings) -> dict[str, dict[str, Any]]:
     return experts
 
 
-def _has_checkpoints(workdir: Path, settings: ResolvedSettings) -> bool:
-    """Whether a workdir holds a checkpoint of a run, or of one of its experts."""
-    folders = [workdir, *(workdir / EXPERTS_FOLDER / name for name in trained_experts(settings))]
-    return any(Checkpoints(folder).numbers() for folder in folders)
-
-
 def _check_warm_start(warm_start: Path, settings: ResolvedSettings) -> None:
     """Refuses an earlier run of one expert for a run of several, and the other way round."""
     checkpoints = Checkpoints(warm_start)
@@ -142,15 +144,9 @@ def _check_warm_start(warm_start: Path, settings: ResolvedSettings) -> None:
     )
 
 
-def _check_workdir(
-    workdir: Path, settings: ResolvedSettings, dataset: ReviewDataset, resume: bool
-) -> None:
+def _check_workdir(workdir: Path, dataset: ReviewDataset) -> None:
     """Refuses a workdir that holds another run, which the runs of the experts cannot see."""
     checkpoints = Checkpoints(workdir)
-    if not resume and _has_checkpoints(workdir, settings):
-        raise CheckpointError(
-            f"{workdir} already holds a run: resume it with --resume, or choose another --workdir"
-        )
     if checkpoints.numbers():
         metadata = checkpoints.metadata()
         metadata.check_dataset(dataset)
@@ -159,26 +155,6 @@ def _check_workdir(
                 f"{workdir} holds a run of --experts={metadata.settings.experts} alone; choose "
                 "another --workdir"
             )
-
-
-def _put_together(
-    settings: ResolvedSettings,
-    dataset: ReviewDataset,
-    workdir: Path,
-    trained: list[str],
-    should_stop: ShouldStop,
-) -> dict[str, float] | None:
-    """Chooses the weights of the experts and writes the embeddings of all, unless that is done.
-
-    Returns:
-        The weights by kind of expert; None if it was told to stop.
-    """
-    runs = {name: Checkpoints(workdir / EXPERTS_FOLDER / name).metadata() for name in trained}
-    if stored_weights(workdir, settings, runs) is None:
-        multiprocess.run_on_primary(
-            lambda: write_mixture(settings, dataset, workdir, runs, should_stop)
-        )
-    return stored_weights(workdir, settings, runs)
 
 
 def _joint_result(results: Mapping[str, TrainResult], started: float) -> TrainResult:

@@ -80,11 +80,8 @@ def read_metric_logs(workdir: Path) -> dict[str, list[dict[str, float]]]:
 class _EventFile:
     """A TensorBoard event file, written by TensorBoard's own code.
 
-    Its `SummaryWriter` belongs to TensorFlow or torch, which take seconds to import.
-
-    Args:
-        folder: gets the file.
-        first_step: what earlier files hold of this step and later ones is obsolete.
+    Its `SummaryWriter` belongs to TensorFlow or torch, which take seconds to import. What earlier
+    files hold of `first_step` and later ones is obsolete.
     """
 
     def __init__(self, folder: Path, first_step: int) -> None:

@@ -1,7 +1,7 @@
 """The experts of a run put together: weights, and the embeddings of all side by side."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from symcere_jax.models import (
 )
 from symcere_jax.models.review_times import time_neighbors
 from symcere_jax.models.word_neighbors import word_neighbors
-from symcere_jax.settings import COUNTED, NEIGHBORS, TIMES, ResolvedSettings
+from symcere_jax.settings import NEIGHBORS, TIMES, ResolvedSettings
 from symcere_jax.text.item_words import item_words
+from symcere_jax.training import multiprocess
 from symcere_jax.training.checkpoints import (
     EXPERTS_FOLDER,
     Checkpoints,
@@ -34,26 +35,31 @@ from symcere_jax.training.checkpoints import (
     Progress,
 )
 from symcere_jax.training.expert_weights import choose_weights
-from symcere_jax.training.trained import (
-    as_arrays,
-    id_files,
-    training_items,
-)
+from symcere_jax.training.trained import as_arrays, id_files, training_items
 
 
-def stored_weights(
-    workdir: Path, settings: ResolvedSettings, runs: Mapping[str, Metadata]
+def put_together(
+    settings: ResolvedSettings,
+    dataset: ReviewDataset,
+    workdir: Path,
+    trained: Sequence[str],
+    should_stop: ShouldStop,
 ) -> dict[str, float] | None:
-    """The weights by kind of expert, if the workdir has those of these runs.
-
-    Args:
-        workdir: of the whole run.
-        settings: of the whole run.
-        runs: what the newest checkpoint of each expert says.
+    """Chooses the weights of the experts and writes the embeddings of all, unless that is done.
 
     Returns:
-        Kind -> weight; None where experts have to be put together first.
+        The weights by kind of expert; None if it was told to stop.
     """
+    runs = {name: Checkpoints(workdir / EXPERTS_FOLDER / name).metadata() for name in trained}
+    if _stored_weights(workdir, settings, runs) is None:
+        multiprocess.run_on_primary(lambda: _write(settings, dataset, workdir, runs, should_stop))
+    return _stored_weights(workdir, settings, runs)
+
+
+def _stored_weights(
+    workdir: Path, settings: ResolvedSettings, runs: Mapping[str, Metadata]
+) -> dict[str, float] | None:
+    """The weights by kind of expert, if the workdir has those of these runs."""
     checkpoints = Checkpoints(workdir)
     if not checkpoints.numbers():
         return None
@@ -61,7 +67,7 @@ def stored_weights(
     stored = {
         name: (expert.best_step, expert.best_score, expert.settings)
         for name, expert in metadata.experts.items()
-        if name not in (*COUNTED, POPULARITY)
+        if expert.settings is not None
     }
     best = {
         name: (run.progress.best_step, run.progress.best_score, run.settings)
@@ -71,27 +77,17 @@ def stored_weights(
         return None
     weights: dict[str, float] = {}
     for name, expert in metadata.experts.items():
-        kind = _kind(name)
-        weights[kind] = weights.get(kind, 0.0) + expert.weight
+        weights[_kind(name)] = weights.get(_kind(name), 0.0) + expert.weight
     return weights
 
 
-def write_mixture(
+def _write(
     settings: ResolvedSettings,
     dataset: ReviewDataset,
     workdir: Path,
     runs: Mapping[str, Metadata],
     should_stop: ShouldStop,
 ) -> None:
-    """Chooses the weights of the experts, and writes the embeddings of all side by side.
-
-    Args:
-        settings: of the whole run.
-        dataset: the prepared folder.
-        workdir: of the whole run.
-        runs: what the newest checkpoint of each expert that is trained says.
-        should_stop: asked while weights are chosen; if true, nothing is written.
-    """
     experts, params, neighbors = _load_experts(settings, dataset, workdir, runs)
     kinds, scales = _equal_spreads(experts)
     weights = dict.fromkeys(kinds, 1 / (len(kinds) - 1)) | {POPULARITY: 0.0}
@@ -170,11 +166,7 @@ def _load_experts(
 def _equal_spreads(
     experts: Mapping[str, Embeddings],
 ) -> tuple[dict[str, Embeddings], dict[str, float]]:
-    """Experts of one kind as one, with scores of a spread of 1.
-
-    Returns:
-        Kind -> embeddings, and what the scores of each expert are multiplied by.
-    """
+    """Experts of one kind as one, with scores of a spread of 1, and the factor of each expert."""
     scales = {name: _inverse(score_spread(expert)) for name, expert in experts.items()}
     kinds: dict[str, Embeddings] = {}
     for kind in dict.fromkeys(map(_kind, experts)):

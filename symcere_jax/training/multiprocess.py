@@ -95,7 +95,7 @@ def run_on_primary_first(call: Callable[[], T]) -> T:
 
 
 def check_equal(text: str, what: str) -> None:
-    """Refuses to go on if a text differs between processes.
+    """Raises an error if a text differs between processes.
 
     Args:
         text: at most 4,096 bytes.

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -54,11 +55,6 @@ class Run:
     def build(cls, settings: ResolvedSettings, dataset: ReviewDataset, batch_size: int) -> "Run":
         """Builds model, inputs and steps.
 
-        Args:
-            settings: of the run.
-            dataset: the prepared folder.
-            batch_size: interactions a step that are asked for.
-
         Raises:
             ConfigError: there are more devices than interactions.
         """
@@ -107,47 +103,43 @@ class Run:
             progress=progress,
         )
 
-    def restore(
-        self, checkpoints: Checkpoints, resume: bool
-    ) -> tuple[Progress, TrainState, Any] | None:
+    def restore(self, checkpoints: Checkpoints) -> tuple[Progress, TrainState, Any] | None:
         """Progress, state and best parameters of the workdir's run; None if it has none.
 
         Raises:
-            CheckpointError: the run has other settings or data, or `resume` is off.
+            CheckpointError: the run has other settings or data.
         """
         workdir = checkpoints.folder.parent
         if not checkpoints.numbers():
             checkpoints.clear()
             return None
-        if not resume:
-            raise CheckpointError(
-                f"{workdir} already holds a run: resume it with --resume, or choose another "
-                "--workdir"
-            )
-
-        def check(metadata: Metadata) -> None:
-            metadata.check_dataset(self.dataset)
-            mine = self.settings.as_dict()
-            earlier = metadata.settings.as_dict() | {name: mine[name] for name in FREE_SETTINGS}
-            if difference := self.settings.difference(earlier):
-                raise CheckpointError(
-                    f"{workdir} holds a run with other settings: {difference}; use its settings or "
-                    "another --workdir"
-                )
-            earlier_steps = (metadata.steps_per_epoch, metadata.batch_size)
-            if earlier_steps != (self.steps_per_epoch, self.batch_size):
-                raise CheckpointError(
-                    f"{workdir} holds a run of {metadata.steps_per_epoch} steps of "
-                    f"{metadata.batch_size} interactions an epoch, but {jax.device_count()} "
-                    f"devices, which share a batch evenly, would make it {self.steps_per_epoch} "
-                    f"of {self.batch_size}: use as many devices as before, a number that divides "
-                    f"{metadata.batch_size}, or another --workdir"
-                )
-
-        metadata, state, best = checkpoints.restore(
-            self.initial_state, self.initial_state.kept, check
+        metadata, parts = checkpoints.read(
+            lambda metadata: self._parts_of(metadata, workdir), delete_damaged=True
         )
-        return metadata.progress, state, best
+        return metadata.progress, parts["state"], parts["best"]
+
+    def _parts_of(self, metadata: Metadata, workdir: Path) -> dict[str, Any]:
+        """What a checkpoint of this run has; refuses one of another run."""
+        metadata.check_dataset(self.dataset)
+        mine = self.settings.as_dict()
+        earlier = metadata.settings.as_dict() | {name: mine[name] for name in FREE_SETTINGS}
+        if difference := self.settings.difference(earlier):
+            raise CheckpointError(
+                f"{workdir} holds a run with other settings: {difference}; use its settings or "
+                "another --workdir"
+            )
+        if (metadata.steps_per_epoch, metadata.batch_size) != (
+            self.steps_per_epoch,
+            self.batch_size,
+        ):
+            raise CheckpointError(
+                f"{workdir} holds a run of {metadata.steps_per_epoch} steps of "
+                f"{metadata.batch_size} interactions an epoch, but {jax.device_count()} "
+                f"devices, which share a batch evenly, would make it {self.steps_per_epoch} "
+                f"of {self.batch_size}: use as many devices as before, a number that divides "
+                f"{metadata.batch_size}, or another --workdir"
+            )
+        return {"state": self.initial_state, "best": self.initial_state.average}
 
 
 def batch_size_of(checkpoints: Checkpoints, settings: ResolvedSettings) -> int:

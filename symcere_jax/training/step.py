@@ -1,6 +1,5 @@
 """Train steps: many of them in one call on the devices, without return to the host."""
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -31,29 +30,19 @@ class TrainState:
     """What changes from step to step.
 
     Random numbers and the order of the data follow from the seed and `step`, so that nothing else
-    has to be kept for a run to go on where it stopped.
+    has to be kept for a run to resume where it stopped.
 
     Attributes:
         step: int32 scalar, steps done.
         params: of the model.
         opt_state: of the optimizer.
-        average: moving average of the parameters; None where there is none.
+        average: moving average of the parameters, which is validated and kept.
     """
 
     step: jax.Array
     params: Any
     opt_state: Any
-    average: Any = None
-
-    @property
-    def kept(self) -> Any:
-        """The parameters to validate and to keep: their average, if there is one."""
-        return self.params if self.average is None else self.average
-
-    def starting_from(self, params: Any) -> "TrainState":
-        """The same state with other parameters."""
-        average = None if self.average is None else jax.tree.map(jnp.copy, params)
-        return dataclasses.replace(self, params=params, average=average)
+    average: Any
 
 
 def build_optimizer(settings: ResolvedSettings, batch_size: int) -> optax.GradientTransformation:
@@ -66,10 +55,6 @@ def build_optimizer(settings: ResolvedSettings, batch_size: int) -> optax.Gradie
     the averages of Adam reach as many interactions back as with a batch of 256, up to the limits.
     Without that, momentum would reach over ten steps, a sixth of an epoch of 64 steps, and squares
     over a thousand, which are many epochs.
-
-    Args:
-        settings: the learning rates.
-        batch_size: interactions a step, over all devices.
 
     Source: Malladi et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms",
     NeurIPS 2022 (the square root scaling rule); the limits of the averages are ours.
@@ -107,7 +92,7 @@ def initial_state(
 ) -> TrainState:
     """Parameters before the first step."""
     params = jax.jit(objective.model.init)(jax.random.key(settings.seed), inputs.model)["params"]
-    average = jax.tree.map(jnp.copy, params) if settings.parameter_average > 0 else None
+    average = jax.tree.map(jnp.copy, params)
     return TrainState(jnp.int32(0), params, optimizer.init(params), average)
 
 
@@ -163,9 +148,7 @@ def build_steps(
             )
             updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
             params = optax.apply_updates(state.params, updates)
-            average = state.average
-            if average is not None:
-                average = optax.incremental_update(params, average, 1 - kept_share)
+            average = optax.incremental_update(params, state.average, 1 - kept_share)
             return TrainState(state.step + 1, params, opt_state, average), terms
 
         return jax.lax.scan(step, state, first + jnp.arange(n_steps))

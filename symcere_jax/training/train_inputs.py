@@ -20,7 +20,6 @@ class TrainInputs:
         model: inputs of the model.
         interactions: int32 `[n, 2]`, the positives: training pairs (user, item).
         history: all training items of each user, including those rated below `min_rating`.
-        low_rated: the training items that a user rated below `min_rating`.
         review_text: float16 `[n, width]`, text features of the review of each interaction, rows of
             norm 1 or 0; None where no loss reads them.
     """
@@ -28,20 +27,14 @@ class TrainInputs:
     model: ModelInputs
     interactions: jax.Array
     history: Histories
-    low_rated: Histories
     review_text: jax.Array | None = None
 
     @classmethod
     def from_dataset(cls, dataset: ReviewDataset, settings: ResolvedSettings) -> "TrainInputs":
-        """Collects the training data of a prepared folder.
-
-        Args:
-            dataset: the prepared folder.
-            settings: which reviews are read.
-        """
+        """Collects the training data of a prepared folder."""
         positive = dataset.is_positive(settings.min_rating)
         review_text = None
-        if settings.text_encoder != NONE and settings.reads_reviews:
+        if settings.text_encoder != NONE and settings.exclude_target == "review":
             features = dataset.text_features(settings.text_encoder, "reviews")
             rows = dataset.review_rows("train")[positive]
             review_text = jnp.asarray(unit_rows(features[rows]), jnp.float16)
@@ -49,8 +42,5 @@ class TrainInputs:
             model=ModelInputs.from_dataset(dataset, settings),
             interactions=jnp.asarray(dataset.train[positive]),
             history=Histories.from_pairs(dataset.train, dataset.n_users, dataset.n_items),
-            low_rated=Histories.from_pairs(
-                dataset.train[~positive], dataset.n_users, dataset.n_items
-            ),
             review_text=review_text,
         )

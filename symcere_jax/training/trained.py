@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,7 @@ import numpy as np
 from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.data.interactions import Interactions
-from symcere_jax.errors import CheckpointError
 from symcere_jax.models import (
-    POPULARITY,
     Embeddings,
     Factors,
     ItemNeighbors,
@@ -94,10 +92,6 @@ class TrainedModel:
 def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
     """The best parameters of a workdir, with the model and its inputs.
 
-    Args:
-        workdir: of a training run.
-        dataset: the prepared folder that it was trained on.
-
     Raises:
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
     """
@@ -120,7 +114,7 @@ def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
         metadata.check_dataset(dataset)
         if not metadata.experts:
             return {"embeddings": None, "best": shapes(metadata.settings)}
-        best = {name: shapes(settings) for name, settings in _settings_of(metadata, workdir)}
+        best = {name: shapes(settings) for name, settings in _settings_of(metadata).items()}
         has_neighbors = not metadata.experts.keys().isdisjoint(COUNTED)
         return {"embeddings": None, "best": best} | ({"neighbors": None} if has_neighbors else {})
 
@@ -129,7 +123,7 @@ def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
     return TrainedModel(
         experts={
             name: TrainedExpert(model_of(settings), best[name], inputs_of(settings))
-            for name, settings in _settings_of(metadata, workdir)
+            for name, settings in _settings_of(metadata).items()
         },
         neighbors={
             name: ItemNeighbors(**jax.tree.map(np.asarray, each))
@@ -148,27 +142,16 @@ def _of_known_users(embeddings: Embeddings, dataset: ReviewDataset) -> Embedding
     return dataclasses.replace(embeddings, users=users)
 
 
-def _settings_of(metadata: Metadata, workdir: str | Path) -> Iterator[tuple[str, ResolvedSettings]]:
-    """The experts of a checkpoint that are trained, with their settings."""
+def _settings_of(metadata: Metadata) -> dict[str, ResolvedSettings]:
+    """The settings of the experts of a checkpoint that are trained."""
     if not metadata.experts:
-        yield metadata.settings.experts, metadata.settings
-    for name, expert in metadata.experts.items():
-        if name in (*COUNTED, POPULARITY):
-            continue
-        if expert.settings is None:
-            raise CheckpointError(
-                f"{workdir}: the checkpoint lacks the parameters of its experts, as an earlier "
-                "version wrote it: give the command of the training again, which adds them"
-            )
-        yield name, expert.settings
+        return {metadata.settings.experts: metadata.settings}
+    experts = metadata.experts.items()
+    return {name: expert.settings for name, expert in experts if expert.settings is not None}
 
 
 def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embeddings, Metadata]:
     """Embeddings of the best checkpoint of a workdir, ready to score with.
-
-    Args:
-        workdir: of a training run.
-        dataset: the prepared folder that it was trained on.
 
     Raises:
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.

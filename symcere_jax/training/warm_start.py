@@ -22,12 +22,6 @@ def warm_params(
     Rows of the graph tower follow their users and items; new ones keep their initial values, which
     are tiny, so that new users and items start from their text. All else is copied.
 
-    Args:
-        workdir: of the earlier run.
-        settings: of the run that starts.
-        dataset: the prepared folder of the earlier run, or what it became by appending reviews.
-        params: initial parameters of the run that starts.
-
     Raises:
         CheckpointError: the earlier run was on other data, or has no checkpoint.
         ConfigError: its model has other settings.

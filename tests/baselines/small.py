@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from symcere_jax.baselines.neural.graph_training import GraphInputs, Triplets
+from symcere_jax.baselines.graph_training import GraphInputs, Triplets
 from tests.evaluation import folders
 
 N_USERS, N_ITEMS = 9, 7

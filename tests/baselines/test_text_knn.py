@@ -1,5 +1,4 @@
 import collections
-import dataclasses
 import math
 
 import numpy as np
@@ -7,14 +6,7 @@ import pyarrow as pa
 import pytest
 
 from symcere_jax.baselines import text_knn
-from symcere_jax.baselines.text_knn import (
-    TextKnnSettings,
-    TfidfKnnSettings,
-    first_encoder,
-    fit_encoder_knn,
-    fit_tfidf_knn,
-    item_documents,
-)
+from symcere_jax.baselines.text_knn import EncoderKnn, TfidfKnn, item_documents
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
 
@@ -72,8 +64,8 @@ def test_documents_are_training_reviews_alone(written):
 
 
 def test_tfidf_equals_the_textbook(written):
-    settings = TfidfKnnSettings(k=3, amplification=2.0, words=1, max_item_share=0.7)
-    found = small.scores(fit_tfidf_knn(written, settings, 0), range(5))
+    method = TfidfKnn(k=3, amplification=2.0, words=1, max_item_share=0.7)
+    found = small.scores(method.fit(written, 0), range(5))
     counts = [collections.Counter(document.split()) for document in item_documents(written)]
     in_items = collections.Counter(term for count in counts for term in count)
     terms = sorted(term for term, n in in_items.items() if 2 <= n <= 0.7 * 5)
@@ -96,27 +88,13 @@ def test_tfidf_equals_the_textbook(written):
 
 def test_encoder_equals_loops(dataset):
     vectors = np.asarray(dataset.text_features("lsa", "items"), np.float64)
-    settings = TextKnnSettings(k=5, amplification=0.5)
-    found = small.scores(fit_encoder_knn(dataset, settings, 0), range(dataset.n_users))
+    scorer = EncoderKnn(k=5, amplification=0.5).fit(dataset, 0)
+    found = small.scores(scorer, range(dataset.n_users))
     expected = _scores(vectors, dataset.train.tolist(), dataset.n_users, k=5, amplification=0.5)
     np.testing.assert_allclose(found, expected, atol=1e-4)
-
-
-def test_the_first_encoder_of_the_folder_is_used(dataset):
-    assert first_encoder(dataset) == "lsa"
-
-
-def test_a_folder_without_text_features(dataset_without_text):
-    with pytest.raises(DataError, match=r"no text features; .* --text_encoder=lsa"):
-        fit_encoder_knn(dataset_without_text, TextKnnSettings(), 0)
 
 
 def test_texts_without_common_words(written, monkeypatch):
     monkeypatch.setattr(text_knn, "item_documents", lambda data: ["one", "two", "", "four", ""])
     with pytest.raises(DataError, match="share no words for TF-IDF"):
-        fit_tfidf_knn(written, TfidfKnnSettings(), 0)
-
-
-def test_the_space_has_only_settings():
-    for settings in (TextKnnSettings, TfidfKnnSettings):
-        assert set(settings.SPACE) == {field.name for field in dataclasses.fields(settings)}
+        TfidfKnn().fit(written, 0)

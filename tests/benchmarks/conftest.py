@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LABELS = ("all_users", "course", "data_prep", "devices", "results", "retrieval", "scale",
-          "serving", "small", "speed", "text quality")  # fmt: skip
+LABELS = ("all_users", "data_prep", "devices", "results", "retrieval", "scale",
+          "serving", "small", "speed")  # fmt: skip
 
 
 class Page:

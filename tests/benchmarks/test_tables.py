@@ -10,7 +10,7 @@ def test_a_table_takes_the_place_of_the_earlier_one(tmp_path):
     text = tables.markdown(("name", "n"), [["x", "1"], ["y", "2"]])
     for _ in range(2):
         tables.replace(path, "a", text)
-    table = "| name | n |\n| --- | ---: |\n| x | 1 |\n| y | 2 |"
+    table = "| name |   n |\n| ---- | --: |\n| x    |   1 |\n| y    |   2 |"
     assert path.read_text() == f"before\n<!-- a -->\n{table}\n<!-- /a -->\nafter\n"
 
 

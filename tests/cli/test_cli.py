@@ -49,6 +49,11 @@ def main():
         print("more", flush=True)
     if _END.value == "interrupt":
         raise KeyboardInterrupt
+    if _END.value == "stopped":  # as in a query of DuckDB
+        try:
+            os.kill(os.getpid(), 15)
+        except SystemExit:
+            raise KeyboardInterrupt from None
     if _END.value == "defect":
         raise ZeroDivisionError("a defect")
 
@@ -162,6 +167,12 @@ def test_ctrl_c(hello):
     assert (run.returncode, run.stderr) == (130, "interrupted\n")
 
 
+def test_sigterm_is_no_ctrl_c(hello):
+    run = hello("--end=stopped")
+    assert run.returncode == 75
+    assert "interrupted" not in run.stderr
+
+
 def test_a_defect_keeps_its_traceback(hello):
     run = hello("--end=defect")
     assert run.returncode == 1
@@ -251,21 +262,6 @@ def test_the_compiler_is_tuned_unless_the_user_has_done_so(monkeypatch, given, f
     monkeypatch.setattr(startup, "has_fast_wide_vectors", lambda: fast)
     startup.tune_compiler()
     assert os.environ["XLA_FLAGS"] == expected
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments", "status", "message"),
-    [
-        ("ablate", ["--dataset=.", "--variants=no.json"], 1, "no.json: not readable as JSON"),
-        ("ablate", ["--dataset=.", "--seeds=0"], 2, "flag --seeds=0"),
-        ("tune", ["--dataset=no"], 1, "make it with python data_prep/prepare.py --source=table"),
-        ("tune", ["--dataset=.", "--trials=0"], 2, "flag --trials=0"),
-    ],
-)
-def test_a_bad_command_line_of_many_runs(run_binary, tmp_path, name, arguments, status, message):
-    run = run_binary(name, *arguments, f"--workdir={tmp_path / 'runs'}")
-    assert (run.status, run.out) == (status, "") and message in run.error
-    assert not (tmp_path / "runs").exists()
 
 
 # Each in a process of its own, as their flags clash.

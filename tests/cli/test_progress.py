@@ -5,7 +5,7 @@ import pytest
 
 from symcere_jax.cli.progress import ProgressBar, RunsBar, counting_bar
 from symcere_jax.settings import ResolvedSettings, Settings
-from symcere_jax.study.observers import Epoch
+from symcere_jax.study.workers import Epoch
 from symcere_jax.training import Progress
 
 RESOLVED = ResolvedSettings(

@@ -87,7 +87,7 @@ def test_values_do_not_depend_on_the_users_beside(ks):
     rankings = [rng.permutation(90)[:60] for _ in range(40)]
     relevant = [rng.permutation(90)[:30] for _ in range(40)]
     together = measure(rankings, relevant, ks)
-    for n_users in (1, 3, 4, 17):
+    for n_users in (1, 3, 17):
         some = measure(rankings[:n_users], relevant[:n_users], ks)
         for name, values in some.items():
             np.testing.assert_array_equal(values, together[name][:n_users])

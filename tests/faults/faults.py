@@ -26,14 +26,14 @@ class Outcome:
     """What came of one kind of fault.
 
     Attributes:
-        binary: that it was injected into.
+        command: that it was injected into.
         fault: what was done.
         times: how often.
-        ends: how the binary ended at the fault -> how often.
+        ends: how the command ended at the fault -> how often.
         lost: what differs from a run without faults; empty: nothing.
     """
 
-    binary: str
+    command: str
     fault: str
     times: int = 0
     ends: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -52,8 +52,8 @@ def signals(program: Program, number: signal.Signals, times: int, say: Say) -> O
     """Sends a signal at moments spread over a run; then the same command runs again.
 
     Args:
-        program: the binary.
-        number: SIGKILL or SIGTERM.
+        program: the command.
+        number: SIGKILL, SIGTERM or SIGINT.
         times: how often it must hit a run at work.
         say: shows progress.
     """
@@ -73,6 +73,8 @@ def signals(program: Program, number: signal.Signals, times: int, say: Say) -> O
                 break
             left.pop(0)
             ends = {-number: "killed", 75: "exit status 75: preempted"}
+            if number == signal.SIGINT:
+                ends = {-number: "KeyboardInterrupt"}
             outcome.count(ends.get(status, f"status {status}"))
             if status not in ends:
                 outcome.lost.append(f"status {status}: {err.splitlines()[-1:]}")
@@ -88,7 +90,7 @@ def signals(program: Program, number: signal.Signals, times: int, say: Say) -> O
 def _interrupt(
     program: Program, folder: Path, number: signal.Signals, seconds: float
 ) -> tuple[int, str]:
-    """Starts a binary, and sends a signal unless it has ended by then; its status and stderr."""
+    """Starts a command, and sends a signal unless it has ended by then; its status and stderr."""
     with program.start(folder) as process:
         try:
             process.wait(seconds)
@@ -154,11 +156,11 @@ def _stopped_run(program: Program) -> Path:
 
 
 def full_disk(program: Program, shares: Sequence[float], say: Say) -> Outcome:
-    """Lets a binary work on a disk that is too small; then there is room, and it runs again.
+    """Lets a command work on a disk that is too small; then there is room, and it runs again.
 
     Args:
-        program: the binary.
-        shares: sizes of the disk, as shares of what the binary needs.
+        program: the command.
+        shares: sizes of the disk, as shares of what the command needs.
         say: shows progress.
     """
     outcome = Outcome(program.name, "full disk")
@@ -224,7 +226,7 @@ def moves(program: Program, fault: str, stages: Sequence[tuple[str, int]], say: 
     values = [[(record["ndcg@10"], record.get("loss", 0.0)) for record in log] for log in logs]
     same = np.shape(values[0]) == np.shape(values[1]) and np.allclose(*values, rtol=1e-3)
     for _ in stages[1:]:
-        outcome.count("went on, to the same scores" if same else "other scores")
+        outcome.count("resumed, to the same scores" if same else "other scores")
     if not same:
         outcome.lost.append(f"scores: {values}")
     return outcome

@@ -1,10 +1,10 @@
-"""Breaks every binary that works for long, again and again, and writes what came of it.
+"""Breaks every command that works for long, again and again, and writes what came of it.
 
   python tests/faults/kills.py --kills=20 --update=docs/faults.md
 
-Each fault is injected into a real process; then the same command is given again, until the run has
-ended, and its result is compared, byte by byte, with that of a run without faults. Takes about a
-quarter of an hour on two cores. Full disks need the right to mount a file system.
+Each fault is injected into a real process. Then the same command runs again until it finishes, and
+its result is compared, byte by byte, with that of a run without faults. Takes about half an hour on
+two cores. Full disks need the right to mount a file system.
 """
 
 import signal
@@ -22,26 +22,31 @@ from tests.faults import faults
 from tests.faults.faults import Outcome
 from tests.faults.programs import Program, programs
 
-BINARIES = ("prepare", "encode", "train", "recommend")
+COMMANDS = (
+    *("prepare", "encode", "train", "fit", "recommend", "export", "tune", "ablate", "baselines"),
+)
 
-_KILLS = flags.DEFINE_integer("kills", 20, "SIGKILLs of each binary, spread over its run", 1)
-_TERMS = flags.DEFINE_integer("terms", 5, "SIGTERMs of each binary", 0)
+_KILLS = flags.DEFINE_integer("kills", 20, "SIGKILLs of each command, spread over its run", 1)
+_TERMS = flags.DEFINE_integer("terms", 5, "SIGTERMs of each command; SIGINTs of Python's fit", 0)
 _DAMAGES = flags.DEFINE_integer("damages", 10, "damaged checkpoints of each kind", 0)
-_BINARIES = flags.DEFINE_list("binaries", list(BINARIES), "which")
+_COMMANDS = flags.DEFINE_list("commands", list(COMMANDS), "which")
 _OTHER_PYTHON = flags.DEFINE_string(
     "other_python", None, "another Python, with JAX: checkpoints are moved there and back"
 )
 
-HEADER = ("binary", "fault", "times", "how it ended, then went on", "anything lost")
+FILL_DISKS = ("prepare", "encode", "train", "recommend", "export")
+
+HEADER = ("command", "fault", "times", "how it ended at the fault", "anything lost")
 
 
 def inject(program: Program) -> list[Outcome]:
-    """Injects all faults into a binary."""
+    """Injects all faults into a command."""
     program.repeat()
     say(f"{program.name}: {program.seconds:.1f} s without faults")
     outcomes = [faults.signals(program, signal.SIGKILL, _KILLS.value, say)]
     if _TERMS.value:
-        outcomes.append(faults.signals(program, signal.SIGTERM, _TERMS.value, say))
+        stop = signal.SIGINT if program.name == "fit" else signal.SIGTERM
+        outcomes.append(faults.signals(program, stop, _TERMS.value, say))
     if program.name == "train" and _DAMAGES.value:
         for how in ("truncated", "flipped byte"):
             outcomes.append(faults.damaged_checkpoints(program, _DAMAGES.value, how, say))
@@ -52,7 +57,7 @@ def inject(program: Program) -> list[Outcome]:
             fault = f"Python, JAX: {' → '.join(map(version, pythons))}"
             stages = [(python, 1) for python in pythons]
             outcomes.append(faults.moves(program, fault, stages, say))
-    if faults.can_mount():
+    if program.name in FILL_DISKS and faults.can_mount():
         outcomes.append(faults.full_disk(program, (0.1, 0.5, 0.95), say))
     return outcomes
 
@@ -65,18 +70,18 @@ def version(python: str) -> str:
 def row(outcome: Outcome) -> list[str]:
     ends = ", ".join(f"{end} ({n})" for end, n in sorted(outcome.ends.items()))
     lost = "; ".join(outcome.lost) or "nothing"
-    return [outcome.binary, outcome.fault, str(outcome.times), ends, lost.replace("\n", " ")]
+    return [outcome.command, outcome.fault, str(outcome.times), ends, lost.replace("\n", " ")]
 
 
 def update_table(outcomes: list[Outcome]) -> None:
-    """Shows the rows of a binary; in files of --update, they replace its earlier rows."""
+    """Shows the rows of a command; in files of --update, they replace its earlier rows."""
     rows = [row(outcome) for outcome in outcomes]
     for path in map(Path, tables.UPDATE.value):
         table = path.read_text(encoding="utf-8").partition("<!-- faults -->")[2]
         lines = table.partition("<!-- /faults -->")[0].strip().splitlines()[2:]
         earlier = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-        rows += [cells for cells in earlier if cells[0] != outcomes[0].binary]
-    rows.sort(key=lambda cells: BINARIES.index(cells[0]))
+        rows += [cells for cells in earlier if cells[0] != outcomes[0].command]
+    rows.sort(key=lambda cells: COMMANDS.index(cells[0]))
     tables.publish(tables.markdown(HEADER, rows, n_words=5), "faults")
 
 
@@ -89,7 +94,7 @@ def main(_: list[str]) -> None:
     lost = False
     with tempfile.TemporaryDirectory() as folder:
         made = programs(Path(folder))
-        for name in _BINARIES.value:
+        for name in _COMMANDS.value:
             outcomes = inject(made[name])
             update_table(outcomes)
             lost |= any(outcome.lost for outcome in outcomes)

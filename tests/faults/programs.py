@@ -1,5 +1,6 @@
-"""What faults are injected into: each binary at work on a little data, and what it makes of it."""
+"""What faults are injected into: each command at work on a little data, and what it makes of it."""
 
+import csv
 import dataclasses
 import functools
 import hashlib
@@ -9,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -21,27 +22,28 @@ from tests.text.hub.models import make_model, write_sentence_settings
 
 ROOT = Path(__file__).parents[2]
 DATA = ("--source=synthetic", "--synthetic_users=400", "--synthetic_items=120", "--text_width=16")
-TRAIN = (
-    "--experts=aligned,neighbors",
-    *("--epochs=12", "--patience=12", "--batch_size=256", "--steps_per_call=2"),
-    *("--embedding_dim=8", "--n_layers=1", "--propagation=segment", "--cross_modal_weight=0"),
-    *("--user_ranking_weight=0", "--embedding_learning_rate=0.01", "--checkpoint_seconds=0.2"),
-)
-EXPERT = "experts/aligned"  # of a run, the folder with the run of its expert
+MODEL = {
+    **{"epochs": 6, "patience": 6, "batch_size": 256, "steps_per_call": 2, "embedding_dim": 8},
+    **{"n_layers": 1, "propagation": "segment", "cross_modal_weight": 0, "user_ranking_weight": 0},
+    **{"embedding_learning_rate": 0.01},
+}
+STUDY = MODEL | {"experts": "aligned", "epochs": 2}  # of each run of a study
+VARIANTS = {"full": {}, "no_text": {"text_encoder": "none", "experts": "graph", "graph_seeds": 1}}
+EXPERT = "experts/aligned"  # of a run, the folder with the run of its last trained expert
 
 
 @dataclasses.dataclass
 class Program:
-    """A binary at work.
+    """A command at work.
 
     Attributes:
-        script: of the binary.
+        script: that starts it.
         room: folder of the folders that it works in.
         arguments: of the folder to work in.
         result: what it made: name -> digest.
         leaves: names of what is in the folder at the end, besides locks.
         given: copied into a new folder, if there is such.
-        is_done: whether the output was complete when the binary was stopped.
+        is_done: whether the command, stopped, had finished an output that it refuses to make again.
         seconds: that the last run without faults took.
     """
 
@@ -74,7 +76,7 @@ class Program:
         assert self.differences(self._timed_run()) == [], f"{self.name}: two runs differ"
 
     def new_folder(self) -> Path:
-        """A folder with what the binary needs."""
+        """A folder with what the command needs."""
         self._n_folders += 1
         folder = self.room / f"{self.name}_{self._n_folders}"
         folder.mkdir(parents=True)
@@ -128,10 +130,22 @@ def digest_run(workdir: Path) -> dict[str, str]:
 
     Read by Orbax alone, since its files differ from run to run while the arrays must not.
     """
-    whole, expert = (_digest_checkpoint(folder) for folder in (workdir, workdir / EXPERT))
-    records = [{**record, "seconds": 0} for record in read_metric_log(workdir / EXPERT)]
-    digests = {f"expert {name}": digest for name, digest in expert.items()}
-    return whole | digests | {"metrics": repr(records)}
+    digests = _digest_checkpoint(workdir)
+    for expert in sorted((workdir / "experts").iterdir()):
+        parts = _digest_checkpoint(expert)
+        parts["metrics"] = repr([{**record, "seconds": 0} for record in read_metric_log(expert)])
+        digests |= {f"{expert.name} {name}": digest for name, digest in parts.items()}
+    return digests
+
+
+def digest_study(workdir: Path) -> dict[str, str]:
+    """Of the tables and scores of several runs, but for the seconds that they took."""
+    scores = ("metrics_test.json", "per_user_test.npz", "ablation.json", "best.flags")
+    digests = {name: part for name, part in digest_folder(workdir).items() if name.endswith(scores)}
+    if (workdir / "trials.csv").exists():
+        rows = csv.DictReader((workdir / "trials.csv").read_text().splitlines())
+        digests["trials"] = repr([row | {"seconds": 0} for row in rows])
+    return digests
 
 
 def _digest_checkpoint(workdir: Path) -> dict[str, str]:
@@ -147,12 +161,14 @@ def _digest_checkpoint(workdir: Path) -> dict[str, str]:
     return digests
 
 
-def programs(room: Path) -> dict[str, Program]:
-    """The binaries, on data that is made in a folder: a prepared folder, a language model, a run.
+def programs(room: Path, **train_settings: object) -> dict[str, Program]:
+    """The commands, on data that is made in a folder: a prepared folder, a language model, a run.
 
     Args:
         room: a new folder.
+        **train_settings: of training, besides the usual ones.
     """
+    settings = MODEL | {"checkpoint_seconds": 0.2} | train_settings
     prepare = Program(
         "data_prep/prepare.py",
         room,
@@ -177,22 +193,55 @@ def programs(room: Path) -> dict[str, Program]:
         given=data,
         is_done=lambda folder: '"transformer"' in (folder / "data/manifest.json").read_text(),
     )
-    train = Program(
-        "launch/train.py",
-        room,
-        lambda folder: [f"--dataset={data}", f"--workdir={folder / 'run'}", *TRAIN],
-        lambda folder: digest_run(folder / "run"),
-        frozenset({"run"}),
+
+    def run(script: str, result: Callable[[Path], dict[str, str]], *flags: str) -> Program:
+        return Program(
+            script,
+            room,
+            lambda folder: [f"--dataset={data}", f"--workdir={folder / 'run'}", *flags],
+            lambda folder: result(folder / "run"),
+            frozenset({"run"}),
+        )
+
+    train = run("launch/train.py", digest_run, *_flags(settings))
+    in_python = MODEL | {"experts": "aligned,neighbors", "epochs": 3}
+    fit = dataclasses.replace(
+        train,
+        script="tests/faults/fit.py",
+        arguments=lambda folder: [str(data), str(folder / "run"), json.dumps(in_python)],
     )
+
+    def trained() -> list[str]:
+        return [f"--dataset={data}", f"--workdir={train.reference / 'run'}"]
+
     recommend = Program(
         "launch/recommend.py",
         room,
-        lambda folder: [
-            *(f"--dataset={data}", f"--workdir={train.reference / 'run'}"),
-            *(f"--output={folder / 'all.csv'}", "--part_users=1"),
-        ],
+        lambda folder: [*trained(), f"--output={folder / 'all.csv'}", "--part_users=1"],
         digest_folder,
         frozenset({"all.csv"}),
         is_done=lambda folder: {path.name for path in folder.iterdir()} == {"all.csv"},
     )
-    return {program.name: program for program in (prepare, encode, train, recommend)}
+    export = Program(
+        "launch/export.py",
+        room,
+        lambda folder: [*trained(), f"--output={folder / 'model'}"],
+        digest_folder,
+        frozenset({"model"}),
+    )
+    tune = run(
+        "launch/tune.py", digest_study, "--trials=3", "--space=dropout=0.2..0.4", *_flags(STUDY)
+    )
+    variants = room / "variants.json"
+    variants.write_text(json.dumps(VARIANTS))
+    ablate = run(
+        "launch/ablate.py", digest_study, f"--variants={variants}", "--seeds=1", *_flags(STUDY)
+    )
+    methods = "--methods=popularity,ease,pure_svd"
+    baselines = run("launch/baselines.py", digest_study, methods, "--budget=3", "--seeds=2")
+    made = (prepare, encode, train, fit, recommend, export, tune, ablate, baselines)
+    return {program.name: program for program in made}
+
+
+def _flags(settings: Mapping[str, object]) -> list[str]:
+    return [f"--{name}={value}" for name, value in settings.items()]

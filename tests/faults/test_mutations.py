@@ -14,7 +14,7 @@ from symcere_jax.errors import CheckpointError, DataError
 from symcere_jax.text import load_text_encoder
 from symcere_jax.training import load_model
 
-N_PLACES = 4  # of each file, besides its first and last byte
+N_PLACES = 2  # of each file, besides its first and last byte
 
 
 def _digest(folder: Path) -> str:

@@ -59,21 +59,3 @@ def test_no_interactions_give_a_graph_without_edges(n_users, n_items):
     graph = bipartite_graph(np.empty((0, 2), np.int32), n_users, n_items)
     assert graph.n_node.tolist() == [n_users + n_items]
     assert len(graph.edges) == 0
-
-
-def test_repeated_pairs_are_refused():
-    pairs = np.array([[0, 1], [1, 1], [0, 1], [1, 1]], np.int32)
-    with pytest.raises(ValueError, match=r"repeat \(user 0, item 1\) and 1 other"):
-        bipartite_graph(pairs, 2, 2)
-
-
-@pytest.mark.parametrize("pair", [[-1, 0], [0, -1], [2, 0], [0, 3]])
-def test_pairs_out_of_range_are_refused(pair):
-    with pytest.raises(ValueError, match=r"interaction 1 is .* out of range for 2 users and 3"):
-        bipartite_graph(np.array([[0, 0], pair], np.int32), 2, 3)
-
-
-@pytest.mark.parametrize("array", [np.zeros((2, 3), int), np.zeros(2, int), np.zeros((2, 2))])
-def test_other_arrays_are_refused(array):
-    with pytest.raises(ValueError, match=r"must be integers \[n, 2\]"):
-        bipartite_graph(array, 2, 2)

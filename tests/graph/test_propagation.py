@@ -271,37 +271,3 @@ def test_padding_factor_and_sizes_are_reported():
     gathered = sum(bucket.size for level in bucketed.levels for bucket in level)
     assert bucketed.padding_factor == gathered / bucketed.n_edges
     assert 1 <= bucketed.padding_factor < 1.5
-    assert bucketed.n_buckets > 1
-    assert (segment.padding_factor, segment.n_buckets) == (1, 0)
-
-
-def test_unknown_method_is_refused():
-    with pytest.raises(ValueError, match="must be one of bucketed, segment"):
-        build_adjacency(star(2).graph(), "dense")
-
-
-def test_unsorted_receivers_are_refused():
-    graph = star(3).graph()
-    with pytest.raises(ValueError, match="not sorted"):
-        build_adjacency(graph._replace(receivers=graph.receivers[::-1]), "segment")
-
-
-@pytest.mark.parametrize(
-    "x", [np.zeros((4, 2), np.float32), np.zeros(3, np.float32), np.zeros((3, 2), np.int32)]
-)
-def test_states_of_another_shape_or_type_are_refused(x):
-    with pytest.raises(ValueError, match=r"must be floats \[3, d\]"):
-        propagate(build_adjacency(star(2).graph()), x, 1)
-
-
-def test_a_negative_number_of_layers_is_refused():
-    case = star(2)
-    with pytest.raises(ValueError, match="n_layers is -1"):
-        propagate(build_adjacency(case.graph()), case.states(1), -1)
-
-
-@both_methods
-def test_walks_need_a_layer(method):
-    case = random_case(4, 3, 0.5)
-    with pytest.raises(ValueError, match="n_layers is 0"):
-        propagate_walks(build_adjacency(case.graph(), method), case.states(2), 0)

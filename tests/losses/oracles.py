@@ -15,13 +15,11 @@ def logsumexp(values: Sequence[float]) -> float:
     return largest + math.log(sum(math.exp(value - largest) for value in values))
 
 
-def sincere(
-    logits: np.ndarray, positives: np.ndarray, negatives: np.ndarray, average: str = "anchor"
-) -> float:
+def sincere(logits: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> float:
     """SINCERE by a triple loop over anchors, positives and negatives."""
     logits = np.asarray(logits, np.float64)
     n_anchors, n_candidates = logits.shape
-    anchor_means, pair_losses = [], []
+    anchor_means = []
     for a in range(n_anchors):
         losses = []
         for b in range(n_candidates):
@@ -33,9 +31,7 @@ def sincere(
                 losses.append(logsumexp(terms) - logits[a, b])
         if losses:
             anchor_means.append(sum(losses) / len(losses))
-            pair_losses += losses
-    values = anchor_means if average == "anchor" else pair_losses
-    return sum(values) / len(values)
+    return sum(anchor_means) / len(anchor_means)
 
 
 def blockwise_logsumexp(

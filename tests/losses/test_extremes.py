@@ -11,33 +11,15 @@ WIDTH = 4
 TEMPERATURE = 0.01
 
 
-def _sincere(average):
-    def loss(anchors, candidates, labels):
-        logits = anchors.astype(jnp.float32) @ candidates.astype(jnp.float32).T / TEMPERATURE
-        positives = labels[:, None] == labels
-        return losses.sincere_terms(logits, positives, ~positives, average=average)
-
-    return loss
-
-
 def _without_positives(anchors, candidates, labels):
     logits = anchors.astype(jnp.float32) @ candidates.astype(jnp.float32).T / TEMPERATURE
     none = jnp.zeros(logits.shape, bool)
     return losses.sincere_terms(logits, none, labels[:, None] != labels)
 
 
-def _labels(block_size):
-    def loss(anchors, candidates, labels):
-        return losses.label_sincere_terms(
-            anchors, candidates, labels, labels, TEMPERATURE, block_size=block_size
-        )
-
-    return loss
-
-
 def _cross_modal(anchors, candidates, labels):
     sides = (anchors, candidates, anchors, candidates, labels, labels)
-    return losses.cross_modal_terms(*sides, TEMPERATURE, block_size=64)
+    return losses.cross_modal_terms(*sides, TEMPERATURE)
 
 
 def _catalog(n_excluded):
@@ -53,18 +35,11 @@ def _catalog(n_excluded):
     return loss
 
 
-def _in_batch(block_size):
-    def loss(anchors, candidates, labels):
-        scores = losses.pair_scores(anchors, candidates, TEMPERATURE)
-
-        def is_excluded(rows):
-            return labels[:, None] == labels[jnp.minimum(rows, len(labels) - 1)]
-
-        return losses.in_batch_sincere_terms(
-            scores, anchors, candidates, is_excluded, TEMPERATURE, block_size=block_size
-        )
-
-    return loss
+def _in_batch(anchors, candidates, labels):
+    scores = losses.pair_scores(anchors, candidates, TEMPERATURE)
+    return losses.in_batch_sincere_terms(
+        scores, anchors, candidates, labels[:, None] == labels, TEMPERATURE
+    )
 
 
 def _bpr(keeps):
@@ -78,16 +53,11 @@ def _bpr(keeps):
 
 
 LOSSES = {
-    "sincere, by anchor": _sincere("anchor"),
-    "sincere, by pair": _sincere("pair"),
     "sincere, without positives": _without_positives,
-    "labels": _labels(64),
-    "labels, in blocks": _labels(2),
     "cross-modal": _cross_modal,
     "catalog": _catalog(0),
     "catalog, all seen": _catalog(9),
-    "in batch": _in_batch(64),
-    "in batch, in blocks": _in_batch(2),
+    "in batch": _in_batch,
     "bpr": _bpr(False),
     "bpr, some pairs": _bpr(True),
 }

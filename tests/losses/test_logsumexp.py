@@ -13,7 +13,6 @@ from . import oracles
 
 # Compiled, as the training runs them.
 masked_logsumexp = jax.jit(logsumexp.masked_logsumexp)
-candidate_blocks = jax.jit(logsumexp.candidate_blocks, static_argnums=2)
 
 
 @functools.partial(jax.jit, static_argnames="block_size")
@@ -21,21 +20,6 @@ def blockwise_logsumexp(anchors, candidates, bias, excluded, *, block_size):
     """Of lists that are the rows of an array."""
     lists = ExcludedCandidates(ItemLists.from_rows(excluded))
     return logsumexp.blockwise_logsumexp(anchors, candidates, bias, lists, block_size=block_size)
-
-
-@functools.partial(jax.jit, static_argnames="block_size")
-def lazy_logsumexp(anchors, candidates, bias, excluded, *, block_size):
-    """Of the candidates that a list excludes, so that both functions have the same oracle."""
-
-    def is_excluded(rows):
-        return (jnp.asarray(excluded)[:, :, None] == rows).any(axis=1)
-
-    return logsumexp.lazy_logsumexp(anchors, candidates, bias, is_excluded, block_size=block_size)
-
-
-both = pytest.mark.parametrize(
-    "function", [blockwise_logsumexp, lazy_logsumexp], ids=["listed", "lazy"]
-)
 
 
 def _case(n_anchors=7, n_candidates=23, width=5, n_excluded=4, seed=0, scale=1.0):
@@ -61,23 +45,21 @@ def _gradients(function, case, weights):
     return total(anchors, candidates, bias)
 
 
-@both
 @pytest.mark.parametrize("block_size", [1, 4, 22, 23, 100])
-def test_matches_a_float64_loop(function, block_size):
+def test_matches_a_float64_loop(block_size):
     case = _case()
-    result = function(*case, block_size=block_size)
+    result = blockwise_logsumexp(*case, block_size=block_size)
     assert result.dtype == jnp.float32
     np.testing.assert_allclose(result, oracles.blockwise_logsumexp(*case), rtol=1e-5)
 
 
-@both
 @pytest.mark.parametrize("block_size", [1, 5, 23])
-def test_gradients_match_autodiff_of_the_dense_form(function, block_size):
+def test_gradients_match_autodiff_of_the_dense_form(block_size):
     case = _case()
     weights = np.linspace(-1.0, 2.0, len(case[0]), dtype=np.float32)
 
     def blockwise(*arrays):
-        return function(*arrays, block_size=block_size)
+        return blockwise_logsumexp(*arrays, block_size=block_size)
 
     for ours, dense in zip(
         _gradients(blockwise, case, weights),
@@ -87,7 +69,6 @@ def test_gradients_match_autodiff_of_the_dense_form(function, block_size):
         np.testing.assert_allclose(ours, dense, rtol=1e-4, atol=1e-6)
 
 
-@both
 @settings(max_examples=20, deadline=None)
 @given(
     n_candidates=st.sampled_from([1, 7, 12]),
@@ -95,21 +76,20 @@ def test_gradients_match_autodiff_of_the_dense_form(function, block_size):
     block_size=st.sampled_from([1, 3, 8, 12]),
     seed=st.integers(0, 1000),
 )
-def test_any_block_size_gives_the_loop_s_values(
-    function, n_candidates, n_excluded, block_size, seed
-):
+def test_any_block_size_gives_the_loop_s_values(n_candidates, n_excluded, block_size, seed):
     case = _case(3, n_candidates, 3, n_excluded, seed)
-    result = function(*case, block_size=block_size)
+    result = blockwise_logsumexp(*case, block_size=block_size)
     np.testing.assert_allclose(result, oracles.blockwise_logsumexp(*case), rtol=1e-4, atol=1e-5)
 
 
-@both
 @pytest.mark.parametrize("block_size", [4, 64])
-def test_excluded_candidates_get_no_probability_and_no_gradient(function, block_size):
+def test_excluded_candidates_get_no_probability_and_no_gradient(block_size):
     anchors, candidates, bias, _ = _case(n_anchors=1)
     excluded = np.array([[3, 3, 17, 99]], np.int32)  # a repeat and padding
     gradient = jax.grad(
-        lambda bias: function(anchors, candidates, bias, excluded, block_size=block_size).sum()
+        lambda bias: blockwise_logsumexp(
+            anchors, candidates, bias, excluded, block_size=block_size
+        ).sum()
     )(jnp.asarray(bias))
     # The gradient with respect to the bias is the softmax.
     assert set(np.flatnonzero(np.asarray(gradient) == 0.0)) == {3, 17}
@@ -128,54 +108,52 @@ def test_padding_excludes_nothing(padding, block_size):
     )
 
 
-@both
 @pytest.mark.parametrize("block_size", [3, 64])
-def test_an_anchor_with_nothing_left_is_minus_infinity_without_gradient(function, block_size):
+def test_an_anchor_with_nothing_left_is_minus_infinity_without_gradient(block_size):
     case = _case(n_anchors=3, n_candidates=8, n_excluded=8)
     case[3][1] = np.arange(8)
-    result = np.asarray(function(*case, block_size=block_size))
+    result = np.asarray(blockwise_logsumexp(*case, block_size=block_size))
     assert np.isneginf(result[1])
     assert np.isfinite(result[[0, 2]]).all()
     gradients = _gradients(
-        lambda *x: function(*x, block_size=block_size), case, np.float32([0, 1, 0])
+        lambda *x: blockwise_logsumexp(*x, block_size=block_size), case, np.float32([0, 1, 0])
     )
     for gradient in gradients:
         np.testing.assert_array_equal(gradient, 0.0)
 
 
-@both
 @pytest.mark.parametrize("block_size", [4, 64])
-def test_bias_none_is_a_bias_of_zero(function, block_size):
+def test_bias_none_is_a_bias_of_zero(block_size):
     anchors, candidates, bias, excluded = _case()
     np.testing.assert_array_equal(
-        function(anchors, candidates, None, excluded, block_size=block_size),
-        function(anchors, candidates, np.zeros_like(bias), excluded, block_size=block_size),
+        blockwise_logsumexp(anchors, candidates, None, excluded, block_size=block_size),
+        blockwise_logsumexp(
+            anchors, candidates, np.zeros_like(bias), excluded, block_size=block_size
+        ),
     )
 
 
-@both
 @pytest.mark.parametrize("block_size", [4, 64])
-def test_large_magnitudes_stay_finite(function, block_size):
+def test_large_magnitudes_stay_finite(block_size):
     case = _case(scale=1e4)
-    result = function(*case, block_size=block_size)
+    result = blockwise_logsumexp(*case, block_size=block_size)
     np.testing.assert_allclose(result, oracles.blockwise_logsumexp(*case), rtol=1e-5)
     gradients = _gradients(
-        lambda *x: function(*x, block_size=block_size), case, np.ones(7, np.float32)
+        lambda *x: blockwise_logsumexp(*x, block_size=block_size), case, np.ones(7, np.float32)
     )
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
-@both
 @pytest.mark.parametrize("block_size", [4, 64])
-def test_bfloat16_input_is_computed_in_float32(function, block_size):
+def test_bfloat16_input_is_computed_in_float32(block_size):
     anchors, candidates, bias, excluded = _case(width=64)
     low = [jnp.asarray(x, jnp.bfloat16) for x in (anchors, candidates, bias)]
     rounded = [np.asarray(x.astype(jnp.float32)) for x in low]
-    result = function(*low, excluded, block_size=block_size)
+    result = blockwise_logsumexp(*low, excluded, block_size=block_size)
     assert result.dtype == jnp.float32
     np.testing.assert_allclose(result, oracles.blockwise_logsumexp(*rounded, excluded), rtol=1e-5)
     gradients = _gradients(
-        lambda *x: function(*x, block_size=block_size),
+        lambda *x: blockwise_logsumexp(*x, block_size=block_size),
         (*low, excluded),
         np.ones(7, np.float32),
     )
@@ -192,13 +170,7 @@ def test_the_backward_pass_never_holds_all_logits():
 
     all_logits = 4 * n_anchors * n_candidates
     assert memory(_dense) >= all_logits
-    for function in (blockwise_logsumexp, lazy_logsumexp):
-        assert memory(functools.partial(function, block_size=block_size)) < all_logits
-
-
-def test_block_size_must_be_positive():
-    with pytest.raises(ValueError, match="block_size is 0"):
-        blockwise_logsumexp(*_case(), block_size=0)
+    assert memory(functools.partial(blockwise_logsumexp, block_size=block_size)) < all_logits
 
 
 def test_masked_logsumexp_of_rows_with_and_without_kept_logits():
@@ -208,32 +180,3 @@ def test_masked_logsumexp_of_rows_with_and_without_kept_logits():
     np.testing.assert_allclose(masked_logsumexp(logits, keep), [0.0, -inf, 1.0, -inf])
     gradient = jax.vmap(jax.grad(lambda row, keep: masked_logsumexp(row[None], keep[None])[0]))
     np.testing.assert_allclose(gradient(logits, keep), [[0, 0, 1], [0, 0, 0], [0, 1, 0], [0, 0, 0]])
-
-
-@pytest.mark.parametrize(("n_candidates", "block_size"), [(7, 3), (6, 3), (5, 64), (4, 1)])
-def test_blocks_hold_every_candidate_once(n_candidates, block_size):
-    _, candidates, bias, _ = _case(n_candidates=n_candidates)
-    blocks, of_bias, rows = candidate_blocks(candidates, bias, block_size)
-    assert blocks.shape[:2] == of_bias.shape == rows.shape
-    assert rows.shape[1] <= block_size
-    assert rows.size - n_candidates < rows.shape[0]  # less padding than blocks
-    np.testing.assert_array_equal(rows.ravel(), np.arange(rows.size))
-    np.testing.assert_array_equal(blocks.reshape(rows.size, -1)[:n_candidates], candidates)
-    np.testing.assert_array_equal(of_bias.ravel()[:n_candidates], bias)
-
-
-@pytest.mark.parametrize("block_size", [3, 64])
-def test_rows_behind_the_last_candidate_are_never_read(block_size):
-    """Whatever is returned for the padding of the last block."""
-    anchors, candidates, bias, _ = _case(n_candidates=7)
-    found = [
-        logsumexp.lazy_logsumexp(anchors, candidates, bias, mask, block_size=block_size)
-        for mask in (
-            lambda rows: jnp.zeros((len(anchors), len(rows)), bool),
-            lambda rows: jnp.broadcast_to(rows >= 7, (len(anchors), len(rows))),
-        )
-    ]
-    np.testing.assert_array_equal(*found)
-    none = np.zeros((len(anchors), 0), np.int32)
-    expected = oracles.blockwise_logsumexp(anchors, candidates, bias, none)
-    np.testing.assert_allclose(found[0], expected, rtol=1e-5)

@@ -12,13 +12,10 @@ from . import oracles
 # Compiled, as the training runs them.
 bpr_terms = jax.jit(ranking_losses.bpr_terms)
 catalog_sincere_terms = jax.jit(ranking_losses.catalog_sincere_terms, static_argnames="block_size")
-in_batch_sincere_terms = jax.jit(
-    ranking_losses.in_batch_sincere_terms, static_argnames=("is_excluded", "block_size")
-)
+in_batch_sincere_terms = jax.jit(ranking_losses.in_batch_sincere_terms)
 history_mask = jax.jit(
     lambda rows, lists: ranking_losses.history_mask(rows, ItemLists.from_rows(lists))
 )
-exclude_from_batch = ranking_losses.exclude_from_batch
 
 TEMPERATURE = 0.2
 N_ITEMS = 11
@@ -126,36 +123,29 @@ def _in_batch_oracle(false_negatives, users=USERS, bias=BIAS):
     return oracles.sincere(scores, positives, negatives)
 
 
-def _left_out(false_negatives, part=slice(None), rows=POSITIVES, histories=HISTORY):
-    """Which of the candidates at some places of the batch are no negatives."""
-    columns = np.arange(len(rows))[part]
-
-    def is_excluded(places):
-        candidates = jnp.asarray(rows)[places]
-        known = history_mask(candidates, histories[part])
-        return exclude_from_batch(false_negatives, columns, rows[part], places, candidates, known)
-
-    return is_excluded
+def _is_excluded(false_negatives, part=slice(None), rows=POSITIVES, histories=HISTORY):
+    """Which interactions of the batch are no negatives."""
+    if false_negatives == "none":
+        return np.eye(len(rows), dtype=bool)[part]
+    same = rows[part, None] == rows
+    return same | (history_mask(rows, histories[part]) & (false_negatives == "history"))
 
 
-def _in_batch(false_negatives, part=slice(None), users=USERS, bias=BIAS, block_size=64):
+def _in_batch(false_negatives, part=slice(None), users=USERS, bias=BIAS):
     return in_batch_sincere_terms(
         _pair_scores(users[part], rows=POSITIVES[part], bias=bias),
         users[part],
         ITEMS[POSITIVES],
-        _left_out(false_negatives, part),
+        _is_excluded(false_negatives, part),
         TEMPERATURE,
         candidate_bias=bias[POSITIVES],
-        block_size=block_size,
     )
 
 
 @pytest.mark.parametrize("false_negatives", ["none", "same_item", "history"])
 def test_in_batch_matches_a_float64_loop(false_negatives):
     expected = _in_batch_oracle(false_negatives)
-    for block_size in (2, 5):
-        terms = _in_batch(false_negatives, block_size=block_size)
-        np.testing.assert_allclose(_mean(terms), expected, rtol=1e-5)
+    np.testing.assert_allclose(_mean(_in_batch(false_negatives)), expected, rtol=1e-5)
     # Two devices, each with its own users and all items, add their terms.
     parts = [_in_batch(false_negatives, part) for part in (slice(0, 2), slice(2, 5))]
     total, count = (sum(values) for values in zip(*parts, strict=True))
@@ -167,10 +157,9 @@ def test_each_kind_of_false_negative_is_told_apart():
     assert losses[0] > losses[1] > losses[2]
 
 
-@pytest.mark.parametrize("block_size", [2, 64])
-def test_in_batch_history_gets_no_gradient(block_size):
+def test_in_batch_history_gets_no_gradient():
     def loss(bias):
-        return _mean(_in_batch("history", slice(0, 1), bias=bias, block_size=block_size))
+        return _mean(_in_batch("history", slice(0, 1), bias=bias))
 
     gradient = jax.grad(loss)(BIAS)
     # User 0: item 4 is the positive, 0 is history, 9 and 2 are negatives; the rest is elsewhere.
@@ -183,9 +172,8 @@ def test_in_batch_without_bias_has_a_bias_of_zero():
         _pair_scores(bias=None),
         USERS,
         ITEMS[POSITIVES],
-        _left_out("none"),
+        _is_excluded("none"),
         TEMPERATURE,
-        block_size=64,
     )
     np.testing.assert_array_equal(terms, _in_batch("none", bias=np.zeros_like(BIAS)))
 
@@ -197,9 +185,8 @@ def test_in_batch_serves_the_other_direction():
         _pair_scores(bias=None),
         ITEMS[POSITIVES],
         USERS,
-        _left_out("same_item", rows=user_rows),
+        _is_excluded("same_item", rows=user_rows),
         TEMPERATURE,
-        block_size=2,
     )
     scores = _scores(bias=0.0)[:, POSITIVES].T
     negatives = user_rows[:, None] != user_rows
@@ -223,14 +210,6 @@ def test_in_history_of_users_without_history():
     assert not history_mask(POSITIVES, np.zeros((3, 0), np.int32)).any()
 
 
-def test_false_negatives_unknown_or_incomplete_are_refused():
-    rows = np.arange(2)
-    with pytest.raises(ValueError, match="'all', must be one of none, same_item, history"):
-        exclude_from_batch("all", rows, rows, rows, rows)
-    with pytest.raises(ValueError, match="not told what is `known`"):
-        exclude_from_batch("history", rows, rows, rows, rows)
-
-
 def test_bpr_matches_a_float64_loop():
     negatives = np.array([1, 3, 5, 6, 7])
     terms = bpr_terms(_pair_scores(), _pair_scores(rows=negatives))
@@ -250,41 +229,6 @@ def test_bpr_counts_only_the_pairs_to_keep():
     alone = bpr_terms(*(of_pairs[keep] for of_pairs in scores))
     np.testing.assert_allclose(some, alone, rtol=1e-6)
     assert some[1] == 3.0
-
-
-def _catalog_loss(users, items):
-    rows, history = POSITIVES[: len(users)], ItemLists.from_rows(HISTORY[: len(users)])
-    scores = _pair_scores(users, items, rows, None, 0.01)
-    return catalog_sincere_terms(scores, users, rows, items, history, 0.01, block_size=4)
-
-
-def _in_batch_loss(users, items):
-    rows = POSITIVES[: len(users)]
-    scores = _pair_scores(users, items, rows, None, 0.01)
-    is_excluded = _left_out("same_item", rows=rows, histories=HISTORY[: len(users)])
-    return in_batch_sincere_terms(scores, users, items[rows], is_excluded, 0.01, block_size=2)
-
-
-def _bpr_loss(users, items):
-    rows = POSITIVES[: len(users)]
-    return bpr_terms(
-        _pair_scores(users, items, rows, None, 0.01),
-        _pair_scores(users, items, rows + 1, None, 0.01),
-    )
-
-
-@pytest.mark.parametrize("loss", [_catalog_loss, _in_batch_loss, _bpr_loss])
-@pytest.mark.parametrize(
-    ("n_users", "magnitude", "dtype"),
-    [(1, 1.0, jnp.float32), (5, 1e4, jnp.float32), (5, 1e4, jnp.bfloat16)],
-)
-def test_loss_and_gradient_are_finite_at_the_extremes(loss, n_users, dtype, magnitude):
-    users = jnp.asarray(USERS[:n_users] * magnitude, dtype)
-    items = jnp.asarray(ITEMS * magnitude, dtype)
-    value, gradients = jax.jit(jax.value_and_grad(lambda *x: _mean(loss(*x)), (0, 1)))(users, items)
-    assert value.dtype == jnp.float32
-    assert np.isfinite(value)
-    assert all(np.isfinite(np.asarray(gradient, np.float32)).all() for gradient in gradients)
 
 
 def test_a_user_who_has_seen_everything_has_a_loss_of_zero():

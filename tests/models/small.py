@@ -100,19 +100,12 @@ def dense_normalize(x: np.ndarray) -> np.ndarray:
     return np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)
 
 
-def dense_temperature(params, model: SymCERE) -> float:
-    """What similarities are divided by."""
-    if "log_temperature" not in params:
-        return model.settings.temperature
-    return max(float(np.exp(params["log_temperature"])), 0.01)
-
-
 def dense_scores(params, model: SymCERE, inputs: ModelInputs) -> np.ndarray:
     """Scores of every user for every item, float64 `[n_users, n_items]`."""
     towers = dense_towers(params, inputs)
     z = dense_propagate(dense_adjacency(), sum(towers.values()), model.settings.n_layers)
     if model.settings.normalize:
         z = dense_normalize(z)
-    scores = z[:N_USERS] @ z[N_USERS:].T / dense_temperature(params, model)
+    scores = z[:N_USERS] @ z[N_USERS:].T / model.settings.temperature
     n_interactions = np.array([(PAIRS[:, 1] == item).sum() for item in range(N_ITEMS)])
     return scores + float(params.get("popularity_weight", 0.0)) * np.log(1 + n_interactions)

@@ -119,13 +119,6 @@ def test_what_is_taken_out_of_a_target_follows_from_the_texts(dataset, chosen, m
         assert exclude_target(exclude_target=chosen) == chosen
 
 
-def test_low_ratings_need_to_be_told_from_high_ones(dataset):
-    with pytest.raises(ConfigError, match=r"--low_rated_weight=0.5 needs --min_rating"):
-        resolve(Settings(low_rated_weight=0.5), dataset)
-    settings = resolve(Settings(low_rated_weight=0.5, min_rating=4.0), dataset)
-    assert settings.low_rated_weight == 0.5
-
-
 def test_nothing_else_changes_and_nothing_changes_twice(dataset):
     rates = {"embedding_learning_rate": 0.01, "scalar_learning_rate": 0.02}
     settings = Settings(n_layers=2, temperature=0.3, user_ranking_weight=0.5, batch_size=7, **rates)
@@ -180,10 +173,6 @@ def test_the_model_is_as_the_settings_say(dataset):
         ({"graph_embeddings": False}, {"text_tower", "popularity_weight"}),
         ({"text_encoder": "none"}, {"graph_tower", "popularity_weight"}),
         ({"popularity_prior": False}, {"graph_tower", "text_tower"}),
-        (
-            {"learn_temperature": True},
-            {"graph_tower", "text_tower", "popularity_weight", "log_temperature"},
-        ),
     ],
 )
 def test_what_is_switched_on_or_off_has_parameters_or_none(dataset, switches, left):

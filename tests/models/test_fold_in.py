@@ -21,7 +21,7 @@ def folded(**settings) -> tuple[FoldIn, object, object]:
         {"n_layers": 0},
         {"n_layers": 1, "normalize": False},
         {"n_layers": 3},
-        {"n_layers": 1, "learn_temperature": True},
+        {"n_layers": 1},
     ],
 )
 def test_a_known_user_as_a_new_one_gets_the_trained_embedding(settings):

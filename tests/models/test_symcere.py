@@ -34,7 +34,6 @@ def _scores(model, params, inputs):
         {"propagation": "bucketed"},
         {"n_layers": 0},
         {"n_layers": 1, "temperature": 0.5},
-        {"learn_temperature": True},
         {"normalize": False},
         {"normalize": False, "popularity_prior": False, "text_encoder": "none"},
         {"text_encoder": "none"},
@@ -299,20 +298,6 @@ def test_reviews_are_projected_as_texts_of_items():
     )
     found = model.apply({"params": params}, _unit_reviews(), method="project_reviews")
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize(("log_temperature", "temperature"), [(-1.0, np.exp(-1)), (-9.0, 0.01)])
-def test_a_learned_temperature_has_a_floor(log_temperature, temperature):
-    model, inputs = small.build(learn_temperature=True, temperature=0.25)
-    params = small.initial_params(model, inputs)
-    read = lambda params: model.apply({"params": params}, method="score_temperature")  # noqa: E731
-    assert read(params) == pytest.approx(0.25)  # where learning starts
-    params["log_temperature"] = jnp.float32(log_temperature)
-    assert read(params) == pytest.approx(temperature)
-    found = _scores(model, params, inputs)
-    np.testing.assert_allclose(
-        found, small.dense_scores(params, model, inputs), rtol=1e-4, atol=1e-3
-    )
 
 
 def test_dropout_is_for_training_only():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.models import Columns
-from symcere_jax.models.towers import PROJECTIONS, GraphTower, TextTower
+from symcere_jax.models.towers import GraphTower, TextTower
 
 RNG = np.random.default_rng(0)
 USERS = RNG.standard_normal((3, 4), np.float32)
@@ -28,10 +28,9 @@ def test_graph_embeddings_are_small_and_random():
     assert (tables[0] != tables[2]).mean() > 0.99
 
 
-@pytest.mark.parametrize("projection", PROJECTIONS)
 @pytest.mark.parametrize("dim", [2, 4, 7])
-def test_text_starts_as_it_is_cut_or_padded_to_the_width(dim, projection):
-    tower = TextTower(Columns(dim), user_weight=0.25, item_weight=2.0, projection=projection)
+def test_text_starts_as_it_is_cut_or_padded_to_the_width(dim):
+    tower = TextTower(Columns(dim), user_weight=0.25, item_weight=2.0)
     found, _ = tower.init_with_output(jax.random.key(0), USERS, ITEMS)
     expected = np.zeros((8, dim), np.float32)
     width = min(dim, 4)
@@ -100,38 +99,3 @@ def test_no_text_is_zero():
     found, _ = tower.init_with_output(jax.random.key(0), np.zeros_like(USERS), ITEMS)
     assert not np.asarray(found[:3]).any()
     assert np.asarray(found[3:]).any()
-
-
-def _random_parameters(tower):
-    parameters = tower.init(jax.random.key(0), USERS, ITEMS)["params"]
-    rng = np.random.default_rng(1)
-    return jax.tree.map(lambda x: rng.standard_normal(x.shape).astype(np.float32), parameters)
-
-
-@pytest.mark.parametrize("projection", ["residual", "mlp"])
-def test_projections_of_two_layers(projection):
-    tower = TextTower(Columns(6), user_weight=1.0, item_weight=1.0, projection=projection)
-    parameters = _random_parameters(tower)
-    found = tower.apply({"params": parameters}, USERS, ITEMS)
-    weights = [np.exp(float(parameters[f"log_{side}_weight"])) for side in ("user", "item")]
-    x = np.concatenate([weights[0] * USERS.astype(float), weights[1] * ITEMS.astype(float)])
-    inner, outer = (parameters["projection"][name]["kernel"] for name in ("inner", "outer"))
-    expected = np.maximum(x @ inner, 0) @ outer
-    if projection == "residual":
-        expected[:, :4] += x
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-
-
-@pytest.mark.parametrize("projection", ["residual", "mlp"])
-def test_both_layers_learn_from_the_start_or_soon(projection):
-    tower = TextTower(Columns(4), user_weight=1.0, item_weight=1.0, projection=projection)
-    parameters = tower.init(jax.random.key(0), USERS, ITEMS)["params"]
-
-    def loss(parameters):
-        return (tower.apply({"params": parameters}, USERS, ITEMS) ** 3).sum()
-
-    for _ in range(2):
-        gradient = jax.grad(loss)(parameters)
-        parameters = jax.tree.map(lambda x, g: x - 1e-3 * g, parameters, gradient)
-    for layer in ("inner", "outer"):
-        assert np.abs(gradient["projection"][layer]["kernel"]).max() > 1e-5

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import math
+import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,36 @@ COLUMNS = ("user_id", "item_id", "rating", "timestamp", "text")
 Rows = list[dict[str, Any]]
 Writer = Callable[[Path, Rows], Path]  # takes a folder, returns what to read
 WRITERS: dict[str, Writer] = {}
+WORDS = ("good", "bad", "schön", "很好", "a,b", "x;y", "p|q", "5", "Ant", "–", "don't", "£5", "#1")
+MARKS = (
+    '"', '""', '"quoted"', "'", '5"', ",", ";", "|", "\\", "C:\\dir", '\\"', "\t", "\n", "\r\n",
+    "\n\n", "(a, b, c, d)", "=1+1", "{}", "[1]",
+)  # fmt: skip
+# Quotes escaped by backslashes, which is said where it cannot be told.
+ESCAPED = ("spark_csv", "r_write_table", "duckdb csv, escaped")
+# What a format cannot hold, or has in a way that cannot be told from another.
+CANNOT_HOLD = {"unquoted_tabs": "\t\n\r"} | dict.fromkeys(ESCAPED, "\\")
+
+
+def truth(seed: int, writer: str, n_rows: int = 40) -> Rows:
+    """Rows of different pairs, times and texts, as far as a writer can write them."""
+    rng = random.Random(seed)
+    without = CANNOT_HOLD.get(writer, "")
+    pairs = rng.sample([(user, item) for user in range(n_rows // 4) for item in range(7)], n_rows)
+    times = rng.sample(range(1_500_000_000, 1_700_000_000), n_rows)
+    rows = []
+    for row, ((user, item), time) in enumerate(zip(pairs, times, strict=True)):
+        words = rng.choices(WORDS, k=rng.randint(0, 30)) + rng.choices(MARKS, k=rng.randint(0, 2))
+        rng.shuffle(words)
+        text = "" if row == 5 else " ".join(words).strip()
+        for letter in without:
+            text = text.replace(letter, "/")
+        if writer == "unquoted_tabs":  # quotes around a whole text are taken for those of CSV
+            text = text.strip('"')
+        rating = rng.choice([1, 2, 3, 4, 5, None])
+        values = (f"u {user}", f"i{item}", rating, time, text)
+        rows.append(dict(zip(COLUMNS, values, strict=True)))
+    return rows
 
 
 def _writer(function: Writer) -> Writer:

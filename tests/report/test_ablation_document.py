@@ -1,10 +1,9 @@
 from symcere_jax.evaluation import PairedTest
 from symcere_jax.report.ablation_document import NAME, ablation_document
-from symcere_jax.report.documents import Details, write_document
+from symcere_jax.report.documents import Details, read_record, write_document
 from symcere_jax.report.plots import COLORS
-from symcere_jax.report.records import read_record
 from symcere_jax.report.tables import Table
-from symcere_jax.study.ablation_scores import AblationScores, VariantScores
+from symcere_jax.study.ablation import AblationScores, VariantScores
 
 WORSE = PairedTest(-0.1, -0.2, -0.05, 0.001, 0.002, 0.003, 0.004)
 ALIKE = PairedTest(0.0, -0.1, 0.1, 1.0, 1.0, 1.0, 1.0)

@@ -2,8 +2,7 @@ import pytest
 
 from symcere_jax.explain import Anchoring, classes_of_lists, summarize_anchoring
 from symcere_jax.report.anchoring_document import NAME, anchoring_document
-from symcere_jax.report.documents import write_document
-from symcere_jax.report.records import read_record
+from symcere_jax.report.documents import read_record, write_document
 from symcere_jax.report.tables import Table
 from tests.explain.test_anchoring import REVIEWS
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.report.bias_document import bias_document
-from symcere_jax.report.records import to_json
+from symcere_jax.report.documents import to_json
 from symcere_jax.report.tables import Table
 from symcere_jax.study.bias import Decile, PopularityBias, RunBias
 

@@ -12,6 +12,7 @@ from symcere_jax.explain import (
     WordContribution,
 )
 from symcere_jax.explain.recommendation import HistoryItem
+from symcere_jax.report.documents import read_record
 from symcere_jax.report.explanation_document import (
     Explanations,
     colored_text,
@@ -19,7 +20,6 @@ from symcere_jax.report.explanation_document import (
     terminal_tables,
     write_explanations,
 )
-from symcere_jax.report.records import read_record
 from tests.report.reader import Reader
 
 TEXT = 'A Gasket <b>that</b> "fits" & rattles'

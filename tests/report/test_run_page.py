@@ -13,10 +13,14 @@ from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.explain import summarize_anchoring
 from symcere_jax.report import ablation_document as ablation
 from symcere_jax.report import anchoring_document as anchoring
-from symcere_jax.report.documents import write_document
+from symcere_jax.report.documents import Document, write_document
 from symcere_jax.report.explanation_document import write_explanations
-from symcere_jax.report.run_page import build_run_page, extra_sections
-from symcere_jax.report.run_sections import find_runs, scores_section
+from symcere_jax.report.run_page import (
+    build_run_page,
+    extra_sections,
+    find_runs,
+    scores_section,
+)
 from tests.browser import browse, needs_chromium
 from tests.explain.test_anchoring import CLASSES, LABELS, REVIEWS
 from tests.report.reader import Reader
@@ -106,8 +110,7 @@ def test_images_say_what_they_show(built):
 
 
 def scores_text(runs, dataset):
-    document = scores_section(find_runs(runs), dataset, "test")
-    return document.markdown()
+    return Document("Scores", scores_section(find_runs(runs), dataset, "test")).markdown()
 
 
 def test_scores_have_intervals(trained_run, dataset):

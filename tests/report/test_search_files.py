@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from symcere_jax.fields import field_types
 from symcere_jax.report.search_files import flag_lines, history_plot, write_search
 from symcere_jax.settings import Settings
-from symcere_jax.study.trials import SearchResult, Trial, best_trial
+from symcere_jax.study.search import SearchResult, Trial
 
 BASE = Settings(epochs=7, normalize=False)
 
@@ -34,7 +34,7 @@ TRIALS = (
     trial(3, "pruned", 0.9, temperature=0.4, candidates="catalog"),
     trial(4, "complete", 0.31234, temperature=0.3, candidates="catalog"),
 )
-RESULT = SearchResult(TRIALS, best_trial(TRIALS), stopped=False)
+RESULT = SearchResult(TRIALS, stopped=False)
 
 
 def parse_flagfile(path):
@@ -56,7 +56,7 @@ def parse_flagfile(path):
 
 def test_the_best_is_the_first_of_the_complete_ones_with_the_highest_score():
     assert RESULT.best is TRIALS[2]
-    assert best_trial([TRIALS[1], TRIALS[3]]) is None
+    assert SearchResult((TRIALS[1], TRIALS[3]), stopped=True).best is None
 
 
 def test_the_flagfile_repeats_the_best_trial(tmp_path):
@@ -124,6 +124,6 @@ def test_files_are_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("trials", [(), TRIALS[1:2]])
 def test_without_a_complete_trial_there_is_no_flagfile(tmp_path, trials):
-    paths = write_search(SearchResult(trials, None, stopped=True), tmp_path, "shop")
+    paths = write_search(SearchResult(trials, stopped=True), tmp_path, "shop")
     assert [path.name for path in paths] == ["trials.csv", "history.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["history.png", "trials.csv"]

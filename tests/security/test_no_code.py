@@ -12,7 +12,7 @@ import pytest
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.data.dataset import load_array
 from symcere_jax.errors import DataError, SymcereError
-from symcere_jax.evaluation.scored_runs import read_runs
+from symcere_jax.evaluation.stored_scores import read_runs
 from symcere_jax.text.encoders.cache import VectorCache
 from symcere_jax.text.hub.checkpoint import Checkpoint
 from symcere_jax.text.hub.weights import weight_files

@@ -11,7 +11,7 @@ from symcere_jax.evaluation import evaluate
 from symcere_jax.models import ModelInputs, SymCERE, resolve, score_block
 from symcere_jax.settings import Settings
 from symcere_jax.study import ablation as module
-from symcere_jax.study.observers import Epoch, RunsObserver
+from symcere_jax.study.workers import Epoch, RunsObserver
 from symcere_jax.training import Checkpoints, load_embeddings
 from symcere_jax.training.metric_log import read_metric_log
 
@@ -220,8 +220,8 @@ def test_malformed_variants_are_refused(tmp_path, text, message):
 
 
 def test_the_variants_of_the_paper_are_different_models(request, dataset):
-    path = request.config.rootpath / "configs" / "ablations" / "paper.json"
-    variants = module.read_variants(path)
+    folder = request.config.rootpath / "configs" / "ablations"
+    variants = {path.stem: module.read_variants(path) for path in folder.glob("*.json")}["paper"]
     resolved = {resolve(Settings(**changes), dataset) for changes in variants.values()}
     assert len(resolved) == len(variants) >= 14
     assert next(iter(variants.items())) == ("full", {})

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.errors import DataError
-from symcere_jax.study.ablation import RECORD, Ablation
-from symcere_jax.study.ablation_scores import score_ablation
+from symcere_jax.study.ablation import RECORD, Ablation, score_ablation
 from tests.scored import score_at_random
 
 SKILLS = {"full": 0.5, "worse": 0.1, "alike": 0.5}

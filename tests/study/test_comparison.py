@@ -6,7 +6,7 @@ import pytest
 
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation import compare_paired
-from symcere_jax.evaluation.scored_runs import read_runs
+from symcere_jax.evaluation.stored_scores import read_runs
 from symcere_jax.study.comparison import compare_runs
 from tests.scored import score_at_random
 

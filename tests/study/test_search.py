@@ -9,11 +9,10 @@ from symcere_jax.errors import BusyError, ConfigError, DataError, SymcereError
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.settings import Settings
 from symcere_jax.study import search as module
-from symcere_jax.study.observers import RunsObserver
-from symcere_jax.study.space import parse_space
+from symcere_jax.study.workers import RunsObserver
 from symcere_jax.training import TrainResult
 
-SPACE = parse_space("temperature=0.05..1:log n_layers=1..4")
+SPACE = "temperature=0.05..1:log n_layers=1..4"
 BASE = Settings(temperature=0.1, n_layers=1, seed=3)
 EPOCHS = 8
 
@@ -183,7 +182,7 @@ def test_the_workdir_of_another_search_is_refused(machine, dataset, dataset_with
         return str(error.value)
 
     assert "settings: --dropout=0.1 (was 0.4);" in refusal(BASE.replace(dropout=0.1))
-    assert "space: n_layers=1..3, was temperature" in refusal(space=parse_space("n_layers=1..3"))
+    assert "space: n_layers=1..3, was temperature" in refusal(space="n_layers=1..3")
     no_text = BASE.replace(text_encoder="none", embedding_dim=16)
     other = tmp_path / "other"
     module.search(no_text, dataset, other, SPACE, trials=1)

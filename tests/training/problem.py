@@ -28,18 +28,16 @@ PAIRS = np.array(
     [[0, 0], [0, 1], [0, 2], [1, 0], [1, 3], [2, 1], [2, 3], [2, 4], [3, 0], [3, 5], [4, 2]],
     np.int32,
 )
-# Pairs that are no positives; user 0 rated nothing low.
+# Pairs that are no positives, but in the histories.
 LOW_RATED = np.array([[1, 5], [2, 0], [2, 6], [3, 1]], np.int32)
 # Rows of `PAIRS`: users and items repeat, pairs too; a multiple of 8 devices.
 BATCH = np.array([0, 1, 3, 8, 5, 6, 9, 1], np.int32)
 WHOLE = slice(None)
 
 ONLY_RANKING = {
-    "low_rated_weight": 0.0,
     "user_ranking_weight": 0.0,
     "cross_modal_weight": 0.0,
     "intra_modal_weight": 0.0,
-    "embedding_l2": 0.0,
 }
 
 
@@ -60,11 +58,9 @@ def resolved(**settings: Any) -> ResolvedSettings:
         "scalar_learning_rate": 1e-2,
         "min_rating": 3.0,
         "exclude_target": "review",
-        "low_rated_weight": 0.4,
         "cross_modal_weight": 0.3,
         "user_ranking_weight": 0.7,
         "intra_modal_weight": 0.2,
-        "embedding_l2": 0.05,
     }
     return ResolvedSettings(**{**every, **settings})
 
@@ -88,7 +84,6 @@ def inputs() -> TrainInputs:
         model=ModelInputs(adjacency, *text, *degrees, *n_reviews),
         interactions=PAIRS,
         history=Histories.from_pairs(np.concatenate([PAIRS, LOW_RATED]), N_USERS, N_ITEMS),
-        low_rated=Histories.from_pairs(LOW_RATED, N_USERS, N_ITEMS),
         review_text=reviews.astype(np.float16),
     )
 
@@ -150,15 +145,6 @@ def sampled_candidates(n: int, part: slice = WHOLE) -> list[int]:
     return [order[place % N_ITEMS] for place in range(n_before, n_before + n)]
 
 
-def drawn_low_rated() -> list[int | None]:
-    """The low-rated item that is drawn for each row of the batch; None where there is none."""
-    key = jax.random.fold_in(jax.random.split(jax.random.key(0))[1], 1)
-    lists = [sorted(i for u, i in LOW_RATED.tolist() if u == user) for user in PAIRS[BATCH, 0]]
-    lengths = np.array([max(len(items), 1) for items in lists])
-    drawn = jax.random.randint(key, (len(BATCH),), 0, lengths).tolist()
-    return [items[place] if items else None for items, place in zip(lists, drawn, strict=True)]
-
-
 @dataclasses.dataclass(frozen=True)
 class Nodes:
     """Node embeddings in float64."""
@@ -215,8 +201,6 @@ def terms(params: dict, settings: ResolvedSettings, part: slice = WHOLE) -> dict
         for pair, text in zip(PAIRS.tolist(), inputs().review_text, strict=True)
     }
     temperature = loss.temperature
-    if settings.learn_temperature:
-        temperature = max(math.exp(float(params["log_temperature"])), 0.01)
 
     def direction(vector: np.ndarray) -> np.ndarray:
         norm = math.sqrt(vector @ vector)
@@ -310,14 +294,6 @@ def terms(params: dict, settings: ResolvedSettings, part: slice = WHOLE) -> dict
                 losses.append(math.log1p(math.exp(difference)))
         return float(np.mean(losses))
 
-    def low_rated() -> float:
-        losses = []
-        for (user, item), low in zip(pairs, drawn_low_rated()[part], strict=True):
-            if low is not None:
-                difference = score(user, item, low) - positive_score(user, item)
-                losses.append(math.log1p(math.exp(difference)))
-        return float(np.mean(losses))
-
     def user_ranking() -> float:
         losses = []
         for place, (user, item) in enumerate(pairs):
@@ -331,11 +307,9 @@ def terms(params: dict, settings: ResolvedSettings, part: slice = WHOLE) -> dict
         labels = [pair[column] for pair in compared]
         graph = [direction(nodes.graph[column * N_USERS + label]) for label in labels]
         text = [direction(nodes.text[column * N_USERS + label]) for label in labels]
-        if loss.cross_modal_view == "review":
-            text = [direction(project(reviews[pair], "item")) for pair in compared]
         views = {"graph_to_text": [(graph, text)], "text_to_graph": [(text, graph)]}
         views["both"] = views["graph_to_text"] + views["text_to_graph"]
-        of_anchors, of_pairs = [], []
+        of_anchors = []
         for anchors, candidates in views[loss.cross_modal_direction]:
             for a, anchor in enumerate(anchors):
                 logits = [float(anchor @ other) / temperature for other in candidates]
@@ -345,8 +319,7 @@ def terms(params: dict, settings: ResolvedSettings, part: slice = WHOLE) -> dict
                     sincere(s, wrong) for s, is_same in zip(logits, same, strict=True) if is_same
                 ]
                 of_anchors.append(np.mean(found))
-                of_pairs += found
-        return float(np.mean(of_anchors if loss.cross_modal_average == "anchor" else of_pairs))
+        return float(np.mean(of_anchors))
 
     def intra_modal(table: np.ndarray) -> float:
         compared = pairs[: loss.cross_modal_batch]
@@ -362,14 +335,8 @@ def terms(params: dict, settings: ResolvedSettings, part: slice = WHOLE) -> dict
                 losses.append(sincere(logits[place], wrong))
         return float(np.mean(losses))
 
-    def embedding_l2() -> float:
-        table = np.asarray(params["graph_tower"]["embedding"], np.float64)
-        norms = [(table[user] ** 2).sum() + (table[N_USERS + i] ** 2).sum() for user, i in pairs]
-        return float(np.mean(norms)) / 2
-
     weighted: list[tuple[str, float, Callable[[], float]]] = [
         ("ranking", 1.0, bpr if loss.ranking_loss == "bpr" else item_ranking),
-        ("low_rated", loss.low_rated_weight, low_rated),
         ("user_ranking", loss.user_ranking_weight, user_ranking),
     ]
     if has_graph and has_text:
@@ -382,7 +349,6 @@ def terms(params: dict, settings: ResolvedSettings, part: slice = WHOLE) -> dict
     if has_graph:
         term = functools.partial(intra_modal, nodes.graph)
         weighted.append(("intra_modal_graph", loss.intra_modal_weight, term))
-        weighted.append(("embedding_l2", loss.embedding_l2, embedding_l2))
     if has_text:
         term = functools.partial(intra_modal, nodes.text)
         weighted.append(("intra_modal_text", loss.intra_modal_weight, term))

@@ -17,12 +17,8 @@ from .problem import ONLY_RANKING
 
 CASES = {
     "every_term": {},
-    "in_batch": {"candidates": "in_batch", "text_projection": "mlp"} | ONLY_RANKING,
-    "compared": {
-        "cross_modal_batch": 4,
-        "cross_modal_view": "review",
-        "text_projection": "residual",
-    },
+    "in_batch": {"candidates": "in_batch"} | ONLY_RANKING,
+    "compared": {"cross_modal_batch": 4},
     "micro_batches": {"candidates": "sampled", "n_micro_batches": 2},
     "bpr": {"ranking_loss": "bpr", "dropout": 0.5} | ONLY_RANKING,
 }

@@ -162,21 +162,6 @@ def test_the_checkpoints_alone_are_the_model(run, dataset, tmp_path):
         np.testing.assert_array_equal(copy.experts[name].nodes().fused, own.nodes().fused)
 
 
-def test_a_checkpoint_without_parameters_asks_for_the_training_command(run, dataset, tmp_path):
-    workdir = shutil.copytree(run[0], tmp_path / "run")
-    checkpoints = Checkpoints(workdir)
-    metadata, parts = checkpoints.read(lambda metadata: {"embeddings": None, "neighbors": None})
-    experts = {
-        name: dataclasses.replace(expert, settings=None)
-        for name, expert in metadata.experts.items()
-    }
-    checkpoints.save(parts, dataclasses.replace(metadata, experts=experts), keep=1)
-    with pytest.raises(CheckpointError, match="give the command of the training again"):
-        load_model(workdir, dataset)
-    train(SETTINGS, dataset, workdir)
-    assert load_model(workdir, dataset).experts.keys() == set(TRAINED)
-
-
 def test_other_runs_are_refused(run, dataset, dataset_without_text, tmp_path):
     workdir = run[0]
     with pytest.raises(CheckpointError, match="already holds a run: resume it"):

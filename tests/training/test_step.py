@@ -39,7 +39,7 @@ def _batches(
 def _run_batches(seed: int, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
     optimizer = optax.set_to_zero()
     params = jnp.zeros(1)
-    state = replicate(TrainState(jnp.int32(0), params, optimizer.init(params)))
+    state = replicate(TrainState(jnp.int32(0), params, optimizer.init(params), params))
     inputs = replicate(problem.inputs())
     run = build_steps(
         _BatchesObjective(),
@@ -148,7 +148,7 @@ def test_steps_of_one_call_equal_single_steps(training):
     )
     jax.tree.map(
         lambda leaf, expected: np.testing.assert_allclose(leaf, expected, rtol=1e-5, atol=1e-8),
-        state.kept,
+        state.average,
         average,
     )
     # All of it was trained: no leaf is where it started.
@@ -182,20 +182,16 @@ def test_initial_state_follows_from_the_seed(training):
     assert (np.asarray(table[0]) != np.asarray(table[1])).all()
 
 
-def test_the_average_starts_at_the_parameters_and_can_be_left_out(training):
+def test_the_average_starts_at_the_parameters(training):
     start, *_ = training
     state = start()
     jax.tree.map(np.testing.assert_array_equal, state.average, state.params)
-    assert state.kept is state.average
     # A step takes over the memory of both: they must not share it.
     pointers = [
         leaf.addressable_data(0).unsafe_buffer_pointer()
         for leaf in jax.tree.leaves((state.params, state.average))
     ]
     assert len(set(pointers)) == len(pointers)
-    plain = start(parameter_average=0.0)
-    assert plain.average is None
-    assert plain.kept is plain.params
 
 
 def test_what_is_compiled_for_a_seed_serves_all(caplog):
@@ -218,7 +214,7 @@ def test_each_group_of_parameters_has_its_learning_rate(batch_size, scale):
         "scalar_learning_rate": 0.125,
     }
     optimizer = build_optimizer(Settings(**rates), batch_size)
-    params = problem.params(problem.objective(problem.resolved(learn_temperature=True)).model)
+    params = problem.params(problem.objective(problem.resolved()).model)
     gradients = jax.tree.map(jnp.ones_like, params)
     updates, _ = optimizer.update(gradients, optimizer.init(params), params)
     # The first step of Adam has the length of the learning rate, whatever the gradient.
@@ -230,7 +226,6 @@ def test_each_group_of_parameters_has_its_learning_rate(batch_size, scale):
             "projection": {"kernel": 0.5},
         },
         "popularity_weight": 0.125,
-        "log_temperature": 0.125,
     }
     jax.tree.map(
         lambda rate, update: np.testing.assert_allclose(update, -scale * rate, rtol=1e-5),
@@ -295,7 +290,7 @@ def test_steps_are_made_of_what_gpus_and_tpus_have(monkeypatch, propagation, max
 
     monkeypatch.setattr(step, "_MAX_SORTED", max_sorted)
     monkeypatch.setattr(jax, "pmap", mapped)
-    settings = problem.resolved(candidates="sampled", dropout=0.5, learn_temperature=True)
+    settings = problem.resolved(candidates="sampled", dropout=0.5)
     graph = bipartite_graph(problem.PAIRS, problem.N_USERS, problem.N_ITEMS)
     inputs = problem.inputs()
     model = dataclasses.replace(inputs.model, adjacency=build_adjacency(graph, propagation))

@@ -25,8 +25,6 @@ def test_inputs_hold_the_training_interactions(dataset):
     for user, row in zip(users.tolist(), history.tolist(), strict=True):
         padding = inputs.history.longest - len(items[user])
         assert row == sorted(items[user]) + [99] * padding
-    assert inputs.low_rated.longest == len(inputs.low_rated.indices) == 0
-    assert inputs.low_rated.padded(users, fill=99).shape == (4, 0)
 
 
 def test_low_ratings_are_no_positives_and_stay_in_the_history(dataset):
@@ -41,13 +39,9 @@ def test_low_ratings_are_no_positives_and_stay_in_the_history(dataset):
     for column, degree in enumerate((inputs.model.user_degree, inputs.model.item_degree)):
         counts = np.bincount([pair[column] for pair in positives], minlength=len(degree))
         np.testing.assert_array_equal(degree, counts)
-    for lists, pairs in (
-        (inputs.history, {(user, item) for user, item, _ in train}),
-        (inputs.low_rated, {(user, item) for user, item, rating in train if rating < 3}),
-    ):
-        assert len(lists.indices) == len(pairs)
-        rows = lists.padded(jnp.arange(dataset.n_users), fill=-1).tolist()
-        assert {(user, i) for user, row in enumerate(rows) for i in row if i >= 0} == pairs
+    rows = inputs.history.padded(jnp.arange(dataset.n_users), fill=-1).tolist()
+    history = [(user, i) for user, row in enumerate(rows) for i in row if i >= 0]
+    assert sorted(history) == sorted((user, item) for user, item, _ in train)
 
     texts = dataset.text_features("lsa", "reviews")
     places = {(row["user"], row["item"]): place for place, row in enumerate(table)}
@@ -62,11 +56,6 @@ def test_low_ratings_are_no_positives_and_stay_in_the_history(dataset):
     [
         ({}, True),
         ({"exclude_target": "edge"}, False),
-        ({"exclude_target": "edge", "cross_modal_view": "review"}, True),
-        (
-            {"exclude_target": "none", "cross_modal_view": "review", "cross_modal_weight": 0.0},
-            False,
-        ),
         ({"text_encoder": "none"}, False),
     ],
     ids=str,

@@ -12,11 +12,13 @@ class RowError(DataError):
 
     Attributes:
         reason: a few words that group such rows in counts.
+        n_rows: rows that it stands for: two where a line end is lost.
     """
 
-    def __init__(self, message: str, reason: str) -> None:
+    def __init__(self, message: str, reason: str, n_rows: int = 1) -> None:
         super().__init__(message)
         self.reason = reason
+        self.n_rows = n_rows
 
 
 class BadRows:
@@ -40,7 +42,7 @@ class BadRows:
         """Counts a row, or raises its error where the policy is "fail"."""
         if self.policy == "fail":
             raise error
-        self.counts[f"bad row: {error.reason}"] += 1
+        self.counts[f"bad row: {error.reason}"] += error.n_rows
         if len(self._first) < _SHOWN:
             self._first.append(str(error))
 

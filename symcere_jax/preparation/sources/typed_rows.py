@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import difflib
 import functools
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -110,6 +111,13 @@ def read_typed_rows(
             yield from salvage(block, build, bad)
     if present is not None:
         check(required, present)
+        for column, way in way_out.items():
+            field = fields.get(column, "")
+            near = difflib.get_close_matches(field, present, 1, cutoff=0.82)
+            if near and near != [field]:
+                raise DataError(
+                    f"{label} has no field {field!r}, but {near[0]!r}; {hint(column)}, or {way}"
+                )
     elif may_be_empty:
         bad.note(f"{label} has no rows")
     elif bad.counts.total() == n_bad:

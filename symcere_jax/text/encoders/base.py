@@ -110,7 +110,6 @@ class FittedTextEncoder(Protocol):
     @property
     def width(self) -> int:
         """Width of the features."""
-        ...
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Features of texts, each by itself, as the rows of `reviews.npy` are made.
@@ -121,7 +120,6 @@ class FittedTextEncoder(Protocol):
         Returns:
             float32 `[n, width]`; 0 for a text without anything that the encoder knows.
         """
-        ...
 
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
         """Features of users or items, as the rows of `users.npy` and `items.npy` are made.
@@ -133,21 +131,15 @@ class FittedTextEncoder(Protocol):
         Returns:
             float32 `[n, width]`; 0 without any text.
         """
-        ...
 
     def unknown_words(self, text: str) -> list[str]:
         """Distinct words of a text that add nothing to its features, in the text's order.
 
         Common words, which no features are made of, are not among them.
-
-        Args:
-            text: any text.
         """
-        ...
 
     def save(self, folder: Path) -> None:
         """Writes what `load_text_encoder` needs into a folder that exists and is empty."""
-        ...
 
 
 class TextEncoder(Protocol):
@@ -156,13 +148,6 @@ class TextEncoder(Protocol):
     @property
     def name(self) -> str:
         """Names the folder of the features."""
-        ...
 
     def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
-        """Fits on the training reviews and encodes all of them.
-
-        Args:
-            reviews: texts, their users, items and splits.
-            progress: called with a few words at the start of each stage.
-        """
-        ...
+        """Fits on the training reviews and encodes all of them."""

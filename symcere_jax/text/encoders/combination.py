@@ -63,11 +63,7 @@ class CombinedEncoder:
 
 
 class FittedCombined:
-    """Fitted encoders side by side.
-
-    Args:
-        encoders: two or more.
-    """
+    """Fitted encoders side by side."""
 
     kind = "combined"
 
@@ -97,11 +93,7 @@ class FittedCombined:
 
 
 def join(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Rows of each part divided by their norm, side by side, divided by the root of their number.
-
-    Args:
-        parts: float `[n, …]` each.
-    """
+    """Unit rows of each part, side by side, divided by the root of the number of parts."""
     return np.concatenate([unit_rows(part) for part in parts], axis=1) / np.float32(
         math.sqrt(len(parts))
     )

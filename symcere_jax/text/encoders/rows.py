@@ -111,9 +111,6 @@ class StoredRows:
     def take(self, rows: np.ndarray) -> scipy.sparse.csr_matrix:
         """Copies rows.
 
-        Args:
-            rows: int `[m]`, in any order.
-
         Returns:
             float32 `[m, n_columns]`.
         """

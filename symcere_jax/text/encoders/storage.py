@@ -63,10 +63,6 @@ def read_text_encoder(folder: Path) -> FittedTextEncoder:
 def keep_vectors(fitted: FittedTextEncoder, folder: Path) -> None:
     """Makes the language models within an encoder cache their vectors, so that none reads twice.
 
-    Args:
-        fitted: any encoder.
-        folder: of caches.
-
     Raises:
         DataError: the folder cannot be made or read.
     """

@@ -170,9 +170,6 @@ class FittedTransformer:
     def use_cache(self, folder: Path) -> None:
         """Keeps vectors from now on, and takes those of earlier runs.
 
-        Args:
-            folder: of caches, one for each combination of all that a vector depends on.
-
         Raises:
             DataError: it cannot be made or read.
         """

@@ -1,11 +1,11 @@
-"""Known architectures: settings from a `config.json`, and which tensor is which parameter."""
+"""Known architectures: their shape from a `config.json`, and which tensor is which parameter."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any
 
 from symcere_jax.errors import DataError
-from symcere_jax.text.hub.language_model import ModelSettings
 from symcere_jax.text.hub.weights import ReadTensor, read_dense, read_norm
 
 _ENCODERS = ("bert", "roberta", "xlm-roberta", "mpnet")
@@ -13,11 +13,50 @@ _DECODERS = ("qwen3", "qwen2", "llama", "mistral")
 ARCHITECTURES = (*_ENCODERS, *_DECODERS)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """The shape of a language model.
+
+    Attributes:
+        is_decoder: of the Llama family: tokens see those before them alone, positions are rotary,
+            layers are gated and normalize their input by RMS norms; else of the BERT family: all
+            tokens see each other, positions are added, layers normalize their output.
+        n_tokens: size of the vocabulary.
+        n_groups: keys and values of a layer, each shared by `n_heads / n_groups` heads.
+        window: most tokens of a text.
+        activation: of the feed-forward layers, a name in `ACTIVATIONS`.
+        epsilon: of the norms.
+        first_position: row of a text's first token in the table of positions.
+        n_token_types: rows of the table of token types, of which the first is used; 0: no table.
+        n_relative: buckets of relative positions; 0: none.
+        rotation_base: of rotary positions; None: none.
+        has_bias: whether the projections to queries, keys and values have biases.
+        has_output_bias: whether the projection of the heads has biases.
+        has_head_norm: whether queries and keys are normalized.
+    """
+
+    is_decoder: bool
+    n_tokens: int
+    width: int
+    n_layers: int
+    n_heads: int
+    n_groups: int
+    head_width: int
+    inner_width: int
+    window: int
+    activation: str
+    epsilon: float
+    first_position: int = 0
+    n_token_types: int = 0
+    n_relative: int = 0
+    rotation_base: float | None = None
+    has_bias: bool = True
+    has_output_bias: bool = True
+    has_head_norm: bool = False
+
+
 def model_settings(config: Mapping[str, Any]) -> ModelSettings:
     """Reads the `config.json` of a checkpoint.
-
-    Args:
-        config: its content, of which `model_type` is one of `ARCHITECTURES`.
 
     Raises:
         DataError: the model stretches its rotary positions, which is not known here.

@@ -1,5 +1,6 @@
 """Self-attention of all model families."""
 
+import functools
 import math
 from typing import Any
 
@@ -8,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from symcere_jax.text.hub.architectures import ModelSettings
+
 MASKED = -1e9  # added to the score of a key that may not be seen; finite in float32
 
 
@@ -15,23 +18,11 @@ class Attention(nn.Module):
     """Self-attention: grouped heads, rotary positions, norms and biases as a model has them.
 
     Attributes:
-        n_heads: number of queries.
-        n_groups: number of keys and values; consecutive heads share one.
-        head_width: width of a head.
-        has_bias: whether the projections to queries, keys and values have biases.
-        has_output_bias: whether the projection of the heads has biases.
-        norm_epsilon: of the RMS norms of queries and keys; None: no norms.
-        rotation_base: of rotary positions; None: no rotation.
+        settings: the shape of the model.
         dtype: of the computation.
     """
 
-    n_heads: int
-    n_groups: int
-    head_width: int
-    has_bias: bool = True
-    has_output_bias: bool = True
-    norm_epsilon: float | None = None
-    rotation_base: float | None = None
+    settings: ModelSettings
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -46,19 +37,20 @@ class Attention(nn.Module):
         Returns:
             `[n, length, width]`, in `dtype`.
         """
-        n, length, width = x.shape
-        n_parts = self.n_heads + 2 * self.n_groups
-        total = n_parts * self.head_width
-        parts = nn.Dense(total, use_bias=self.has_bias, dtype=self.dtype, name="in")(x)
-        parts = parts.reshape(n, length, n_parts, self.head_width)
-        query, key, value = jnp.split(parts, [self.n_heads, self.n_heads + self.n_groups], axis=2)
-        if self.norm_epsilon is not None:
-            query = nn.RMSNorm(self.norm_epsilon, dtype=self.dtype, name="query_norm")(query)
-            key = nn.RMSNorm(self.norm_epsilon, dtype=self.dtype, name="key_norm")(key)
-        if self.rotation_base is not None:
-            query, key = (_rotate(part, self.rotation_base) for part in (query, key))
+        settings, (n, length, width) = self.settings, x.shape
+        n_heads, n_groups = settings.n_heads, settings.n_groups
+        n_parts = n_heads + 2 * n_groups
+        dense = functools.partial(nn.Dense, dtype=self.dtype)
+        parts = dense(n_parts * settings.head_width, use_bias=settings.has_bias, name="in")(x)
+        parts = parts.reshape(n, length, n_parts, settings.head_width)
+        query, key, value = jnp.split(parts, [n_heads, n_heads + n_groups], axis=2)
+        if settings.has_head_norm:
+            query = nn.RMSNorm(settings.epsilon, dtype=self.dtype, name="query_norm")(query)
+            key = nn.RMSNorm(settings.epsilon, dtype=self.dtype, name="key_norm")(key)
+        if settings.rotation_base is not None:
+            query, key = (_rotate(part, settings.rotation_base) for part in (query, key))
         mixed = _attend(query, key, value, bias, self.dtype)
-        return nn.Dense(width, use_bias=self.has_output_bias, dtype=self.dtype, name="out")(mixed)
+        return dense(width, use_bias=settings.has_output_bias, name="out")(mixed)
 
 
 def _attend(
@@ -68,16 +60,6 @@ def _attend(
 
     Heads come before positions here, and the sum of the softmax divides last: on a CPU, this takes
     a quarter of the time of the same in the order in which heads are stored.
-
-    Args:
-        query: `[n, length, n_heads, d]`.
-        key: `[n, length, n_groups, d]`.
-        value: `[n, length, n_groups, d]`.
-        bias: float32 `[n or 1, n_heads or 1, length or 1, length]`.
-        dtype: of the products.
-
-    Returns:
-        `[n, length, n_heads · d]`, in `dtype`.
     """
     n, length, n_heads, d = query.shape
     n_groups = key.shape[2]
@@ -95,10 +77,6 @@ def _rotate(x: jax.Array, base: float) -> jax.Array:
     """Turns each pair `(x_j, x_{j + d/2})` by an angle that grows with its position.
 
     RoFormer, arXiv 2104.09864; computed in float32.
-
-    Args:
-        x: `[n, length, n_heads, d]`.
-        base: of the frequencies.
     """
     _, length, _, d = x.shape
     frequencies = np.tile(1.0 / base ** (np.arange(0, d, 2, dtype=np.float32) / d), 2)

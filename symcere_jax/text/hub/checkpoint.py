@@ -11,8 +11,13 @@ import jax
 import jax.numpy as jnp
 
 from symcere_jax.errors import DataError
-from symcere_jax.text.hub.architectures import ARCHITECTURES, model_settings, read_parameters
-from symcere_jax.text.hub.language_model import ACTIVATIONS, LanguageModel, ModelSettings
+from symcere_jax.text.hub.architectures import (
+    ARCHITECTURES,
+    ModelSettings,
+    model_settings,
+    read_parameters,
+)
+from symcere_jax.text.hub.language_model import ACTIVATIONS, LanguageModel
 from symcere_jax.text.hub.pooling import SentenceSettings
 from symcere_jax.text.hub.weights import open_weights, weight_files
 
@@ -40,10 +45,6 @@ class Checkpoint:
     @classmethod
     def open(cls, folder: Path, *, bfloat16: bool = False) -> "Checkpoint":
         """Reads a model folder.
-
-        Args:
-            folder: as `model_folder` returns it.
-            bfloat16: compute, and hold the parameters, in bfloat16.
 
         Raises:
             DataError: a file is missing, malformed, or of a model that is not known here.
@@ -85,11 +86,7 @@ def model_folder(name: str) -> Path:
 
 
 def fingerprint(folder: Path) -> str:
-    """Hex digest of a model: of its weights, its tokenizer and its settings.
-
-    Args:
-        folder: of the model.
-    """
+    """Hex digest of a model: of its weights, its tokenizer and its settings."""
     digest = hashlib.sha256()
     texts = [path for path in folder.rglob("*") if path.suffix in (".json", ".txt", ".model")]
     for path in [*sorted(texts), *weight_files(folder)]:

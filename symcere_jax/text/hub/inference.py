@@ -24,7 +24,7 @@ class SentenceEncoder:
         bfloat16: compute in bfloat16.
         prefix: stands before each text; None: what the model folder says.
         tokens_per_device: most tokens of a batch on a device; 0: what suits the device, 2048 on a
-            CPU, where a batch had better stay in its cache, 65,536 elsewhere.
+            CPU, so that a batch stays in the cache, 65,536 elsewhere.
     """
 
     def __init__(

@@ -1,6 +1,5 @@
 """Language models in Flax: encoders of the BERT family, and decoders as embedders."""
 
-import dataclasses
 import functools
 import math
 from typing import Any
@@ -10,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from symcere_jax.text.hub.architectures import ModelSettings
 from symcere_jax.text.hub.attention import MASKED, Attention
 
 ACTIVATIONS = {
@@ -20,53 +20,6 @@ ACTIVATIONS = {
     "silu": nn.silu,
 }
 _MAX_DISTANCE = 128  # MPNet's farthest relative position
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ModelSettings:
-    """The shape of a language model.
-
-    Attributes:
-        is_decoder: of the Llama family: tokens see those before them alone, positions are rotary,
-            layers are gated and normalize their input by RMS norms; else of the BERT family: all
-            tokens see each other, positions are added, layers normalize their output.
-        n_tokens: size of the vocabulary.
-        n_groups: keys and values of a layer, each shared by `n_heads / n_groups` heads.
-        window: most tokens of a text.
-        activation: of the feed-forward layers, a name in `ACTIVATIONS`.
-        epsilon: of the norms.
-        first_position: row of a text's first token in the table of positions.
-        n_token_types: rows of the table of token types, of which the first is used; 0: no table.
-        n_relative: buckets of relative positions; 0: none.
-        rotation_base: of rotary positions; None: none.
-        has_bias: whether the projections to queries, keys and values have biases.
-        has_output_bias: whether the projection of the heads has biases.
-        has_head_norm: whether queries and keys are normalized.
-    """
-
-    is_decoder: bool
-    n_tokens: int
-    width: int
-    n_layers: int
-    n_heads: int
-    n_groups: int
-    head_width: int
-    inner_width: int
-    window: int
-    activation: str
-    epsilon: float
-    first_position: int = 0
-    n_token_types: int = 0
-    n_relative: int = 0
-    rotation_base: float | None = None
-    has_bias: bool = True
-    has_output_bias: bool = True
-    has_head_norm: bool = False
-
-    def norm(self, name: str, dtype: Any) -> nn.Module:
-        """A norm of the kind that the model has."""
-        kind = nn.RMSNorm if self.is_decoder else nn.LayerNorm
-        return kind(self.epsilon, dtype=dtype, name=name)
 
 
 class LanguageModel(nn.Module):
@@ -107,14 +60,14 @@ class LanguageModel(nn.Module):
             x += table("positions", first + settings.window)[first : first + length]
             if settings.n_token_types:
                 x += table("token_types", settings.n_token_types)[0]
-            x = settings.norm("norm", self.dtype)(x)
+            x = _norm(settings, self.dtype, "norm")(x)
             bias = jnp.where(jnp.arange(length) < lengths[:, None], 0.0, MASKED)[:, None, None, :]
         if settings.n_relative:
             relative = table("relative", settings.n_relative, settings.n_heads)
             bias += relative[_relative_buckets(length, settings.n_relative)].transpose(2, 0, 1)
         for number in range(settings.n_layers):
             x = _Layer(settings, self.dtype, name=f"layer_{number}")(x, bias)
-        return settings.norm("norm", self.dtype)(x) if settings.is_decoder else x
+        return _norm(settings, self.dtype, "norm")(x) if settings.is_decoder else x
 
 
 class _Layer(nn.Module):
@@ -126,19 +79,9 @@ class _Layer(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, bias: jax.Array) -> jax.Array:
         settings = self.settings
-        attention = Attention(
-            settings.n_heads,
-            settings.n_groups,
-            settings.head_width,
-            has_bias=settings.has_bias,
-            has_output_bias=settings.has_output_bias,
-            norm_epsilon=settings.epsilon if settings.has_head_norm else None,
-            rotation_base=settings.rotation_base,
-            dtype=self.dtype,
-            name="attention",
-        )
-        attention_norm = settings.norm("attention_norm", self.dtype)
-        outer_norm = settings.norm("outer_norm", self.dtype)
+        attention = Attention(settings, self.dtype, name="attention")
+        attention_norm = _norm(settings, self.dtype, "attention_norm")
+        outer_norm = _norm(settings, self.dtype, "outer_norm")
         if settings.is_decoder:
             x += attention(attention_norm(x), bias)
             return x + self._feed_forward(outer_norm(x))
@@ -153,6 +96,12 @@ class _Layer(nn.Module):
         gate, *up = jnp.split(inner, 1 + is_gated, axis=2)
         inner = ACTIVATIONS[settings.activation](gate)
         return dense(settings.width, name="outer")(inner * up[0] if up else inner)
+
+
+def _norm(settings: ModelSettings, dtype: Any, name: str) -> nn.Module:
+    """A norm of the kind that the model has."""
+    kind = nn.RMSNorm if settings.is_decoder else nn.LayerNorm
+    return kind(settings.epsilon, dtype=dtype, name=name)
 
 
 def _relative_buckets(length: int, n_buckets: int) -> np.ndarray:

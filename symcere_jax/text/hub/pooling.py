@@ -43,10 +43,6 @@ class SentenceSettings:
         The prefix is the prompt "document", "passage" or "corpus" of the folder, or its default
         prompt: reviews are what is searched, not queries.
 
-        Args:
-            folder: of the model.
-            default_pooling: where the folder says nothing.
-
         Raises:
             DataError: a file is malformed, or asks for what is not known here.
         """

@@ -46,13 +46,7 @@ class Contents:
 
     @classmethod
     def write(cls, folder: Path, metadata: Metadata, trees: Mapping[str, Any]) -> None:
-        """Lists all files of a folder; with that it is a complete checkpoint.
-
-        Args:
-            folder: holds all else.
-            metadata: of the run.
-            trees: the arrays, by the name of their part.
-        """
+        """Lists all files of a folder; with that it is a complete checkpoint."""
         files = {}
         for path in sorted(folder.rglob("*")):
             if path.is_file():

@@ -100,10 +100,6 @@ class Metadata:
     def from_dict(cls, content: Mapping[str, Any], where: str) -> "Metadata":
         """Reads what `as_dict` made.
 
-        Args:
-            content: maybe of another version of the program.
-            where: names the checkpoint, for messages.
-
         Raises:
             CheckpointError: it is of another version.
         """

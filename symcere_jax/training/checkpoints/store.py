@@ -19,7 +19,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -44,8 +44,6 @@ _NAME = re.compile(r"\d+(\.orbax-checkpoint-tmp.*)?")  # Orbax renames when all 
 _ATTEMPTS = 10  # to read a checkpoint before training deletes it
 
 _LOG = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 class Checkpoints:
@@ -91,40 +89,8 @@ class Checkpoints:
         self._write(number, parts, metadata, ids)
         self._delete_except([*numbers, number][-max(keep, 1) :])
 
-    def restore(
-        self, state: Any, params: Any, check: Callable[[Metadata], None] = lambda metadata: None
-    ) -> tuple[Metadata, Any, Any]:
-        """Reads the newest checkpoint that is whole, for training to resume from it.
-
-        Newer ones, which are damaged, are deleted: the run will write them again.
-
-        Args:
-            state: a tree of the structure of the state, of arrays or `jax.ShapeDtypeStruct`.
-            params: the same for the parameters.
-            check: raises an error where the run is another one.
-
-        Returns:
-            Metadata, state and best parameters, on this machine's first device.
-
-        Raises:
-            CheckpointError: there is none, all are damaged, or they are of another model.
-        """
-
-        def read(folder: Path, contents: Contents) -> tuple[int, Metadata, Any, Any]:
-            check(contents.metadata)
-            restored = (
-                _read_like(folder, contents, part, like)
-                for part, like in (("state", state), ("best", params))
-            )
-            return int(folder.name), contents.metadata, *restored
-
-        number, *restored = self._read_newest(read)
-        self._delete_except([kept for kept in self.numbers() if kept <= number])
-        metadata, state, params = restored
-        return metadata, state, params
-
     def read(
-        self, likes: Callable[[Metadata], Mapping[str, Any]]
+        self, likes: Callable[[Metadata], Mapping[str, Any]], *, delete_damaged: bool = False
     ) -> tuple[Metadata, dict[str, Any]]:
         """Reads parts of the newest checkpoint that is whole; training may continue meanwhile.
 
@@ -132,6 +98,8 @@ class Checkpoints:
             likes: the structure of each part that is wanted, of arrays or `jax.ShapeDtypeStruct`;
                 None: arrays by name, as they are. Raises an error where the checkpoint is not the
                 one that is wanted.
+            delete_damaged: delete newer ones, which are damaged, for a run that will write them
+                again.
 
         Returns:
             Metadata, and the parts, on this machine's first device.
@@ -139,17 +107,37 @@ class Checkpoints:
         Raises:
             CheckpointError: there is none, all are damaged, or they are of another model.
         """
-
-        def read(folder: Path, contents: Contents) -> tuple[Metadata, dict[str, Any]]:
-            parts = {
-                part: _read_arrays(folder, contents, part)
-                if like is None
-                else _read_like(folder, contents, part, like)
-                for part, like in likes(contents.metadata).items()
-            }
-            return contents.metadata, parts
-
-        return self._read_newest(read)
+        damages: list[DamagedError] = []
+        for _ in range(_ATTEMPTS):
+            damages = []
+            for number in reversed(self.numbers()):
+                folder = self._path(number)
+                try:
+                    contents = Contents.read(folder)
+                    parts = {
+                        part: _read_part(folder, contents, part, like)
+                        for part, like in likes(contents.metadata).items()
+                    }
+                except DamagedError as error:
+                    if not is_complete(folder):
+                        break  # training has deleted it: there is a newer one
+                    damages.append(error)
+                    continue
+                for damage in damages:
+                    _LOG.warning("%s; %s is used instead", damage, folder)
+                if delete_damaged:
+                    self._delete_except([kept for kept in self.numbers() if kept <= number])
+                return contents.metadata, parts
+            else:
+                break
+        if not damages:
+            raise CheckpointError(
+                f"no checkpoint in {self.folder}: train first, with "
+                + hints.command("train", dataset="DATASET", workdir=self.folder.parent)
+            )
+        raise CheckpointError(
+            f"{damages[0]}, and no other checkpoint is whole: train again in another workdir"
+        )
 
     def metadata(self) -> Metadata:
         """The metadata of the newest whole checkpoint.
@@ -157,7 +145,7 @@ class Checkpoints:
         Raises:
             CheckpointError: there is none, all are damaged, or of another format version.
         """
-        return self._read_newest(lambda folder, contents: contents.metadata)
+        return self.read(lambda metadata: {})[0]
 
     def clear(self) -> None:
         """Deletes what is left of a run whose first save was cut off."""
@@ -188,35 +176,6 @@ class Checkpoints:
                 "then give the same command again, and it resumes"
             ) from error
 
-    def _read_newest(self, read: Callable[[Path, Contents], T]) -> T:
-        """What a function reads of the newest checkpoint that is whole."""
-        damages: list[DamagedError] = []
-        for _ in range(_ATTEMPTS):
-            damages = []
-            for number in reversed(self.numbers()):
-                folder = self._path(number)
-                try:
-                    result = read(folder, Contents.read(folder))
-                except DamagedError as error:
-                    if not is_complete(folder):
-                        break  # training has deleted it: there is a newer one
-                    damages.append(error)
-                else:
-                    for damage in damages:
-                        _LOG.warning("%s; %s is used instead", damage, folder)
-                    return result
-            else:
-                break
-        workdir = self.folder.parent
-        if not damages:
-            raise CheckpointError(
-                f"no checkpoint in {self.folder}: train first, with "
-                + hints.command("train", dataset="DATASET", workdir=workdir)
-            )
-        raise CheckpointError(
-            f"{damages[0]}, and no other checkpoint is whole: train again in another workdir"
-        )
-
     def _delete_except(self, kept: list[int]) -> None:
         names = {str(number) for number in kept}
         for path in self._folders():
@@ -235,8 +194,14 @@ class Checkpoints:
             return []
 
 
-def _read_like(folder: Path, contents: Contents, part: str, like: Any) -> Any:
-    saved, wanted = contents.verify(folder, part), describe_arrays(like)
+def _read_part(folder: Path, contents: Contents, part: str, like: Any) -> Any:
+    saved = contents.verify(folder, part)
+    if like is None:
+        shapes = {
+            name: jax.ShapeDtypeStruct(shape, dtype) for name, (dtype, shape) in saved.items()
+        }
+        like = unflatten_dict(shapes, sep="/")
+    wanted = describe_arrays(like)
     for name in sorted(saved.keys() | wanted.keys()):
         if saved.get(name) != wanted.get(name):
             raise CheckpointError(
@@ -245,9 +210,3 @@ def _read_like(folder: Path, contents: Contents, part: str, like: Any) -> Any:
                 "again in another workdir"
             )
     return orbax_io.read_arrays(folder, part, like)
-
-
-def _read_arrays(folder: Path, contents: Contents, part: str) -> dict[str, Any]:
-    arrays = contents.verify(folder, part)
-    like = {name: jax.ShapeDtypeStruct(shape, dtype) for name, (dtype, shape) in arrays.items()}
-    return orbax_io.read_arrays(folder, part, unflatten_dict(like, sep="/"))

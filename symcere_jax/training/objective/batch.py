@@ -13,6 +13,7 @@ class Batch:
     """Interactions, the same on every device.
 
     Attributes:
+        rows: int32 `[b]`, of the interactions among all of them.
         users: int32 `[b]` user rows.
         items: int32 `[b]` item rows.
         history_start: int32 `[b]`, the item at which to start reading a history that is too long
@@ -21,6 +22,7 @@ class Batch:
             each micro-batch, which the cross-modal and intra-modal losses compare.
     """
 
+    rows: jax.Array
     users: jax.Array
     items: jax.Array
     history_start: jax.Array
@@ -35,15 +37,7 @@ class Batch:
         n_compared: int,
         n_micro_batches: int = 1,
     ) -> "Batch":
-        """Reads the interactions at some rows.
-
-        Args:
-            inputs: the interactions.
-            rows: int32 `[b]`.
-            key: decides where to start reading long histories.
-            n_compared: interactions of a micro-batch that are compared by modality.
-            n_micro_batches: equal parts of the batch.
-        """
+        """Reads the interactions at some rows."""
         users, items = inputs.interactions[rows].T
         start = jnp.zeros_like(users)
         if inputs.history.longest > MAX_HISTORY:
@@ -51,7 +45,7 @@ class Batch:
             start = jax.random.randint(key, rows.shape, 0, inputs.history.longest)
         starts = jnp.arange(n_micro_batches) * (rows.shape[0] // n_micro_batches)
         compared = (starts[:, None] + jnp.arange(n_compared)).reshape(-1)
-        return cls(users, items, start, compared)
+        return cls(rows, users, items, start, compared)
 
 
 @flax.struct.dataclass

@@ -39,33 +39,22 @@ class StepEmbeddings:
     """All nodes of a step, embedded once; inside `map_devices`, differentiable in `params`.
 
     Attributes:
-        model: as this device runs it (see `shard_columns`).
+        model: as this device runs it, with its columns of the embeddings.
         params: of the model.
         inputs: graph, features and interactions.
         nodes: embeddings of all nodes, this device's columns.
-        reviews: float32 `[b, width]`, text features of the reviews of the batch; None where no
-            loss reads them.
     """
 
     model: SymCERE
     params: dict
     inputs: TrainInputs
     nodes: NodeEmbeddings
-    reviews: jax.Array | None
 
     @classmethod
     def embed(
-        cls, model: SymCERE, params: dict, inputs: TrainInputs, rows: jax.Array, key: jax.Array
+        cls, model: SymCERE, params: dict, inputs: TrainInputs, key: jax.Array
     ) -> "StepEmbeddings":
-        """Passes messages once.
-
-        Args:
-            model: as this device runs it.
-            params: of the model.
-            inputs: graph, features and interactions.
-            rows: int32 `[b]` rows of the interactions of the batch.
-            key: of dropout, the same on every device.
-        """
+        """Passes messages once; the key, of dropout, is the same on every device."""
         settings = model.settings
         by_tower = model.has_both_towers and (
             settings.cross_modal_weight > 0 or settings.intra_modal_weight > 0
@@ -73,10 +62,7 @@ class StepEmbeddings:
         nodes = model.apply(
             {"params": params}, inputs.model, train=True, by_tower=by_tower, rngs={"dropout": key}
         )
-        reviews = None
-        if inputs.review_text is not None:
-            reviews = inputs.review_text[rows].astype(jnp.float32)
-        return cls(model, params, inputs, cast(NodeEmbeddings, nodes), reviews)
+        return cls(model, params, inputs, cast(NodeEmbeddings, nodes))
 
     def rows(self, table: jax.Array, rows: jax.Array | slice) -> jax.Array:
         """Directions of some nodes, `[n, d]`, all columns; unnormalized if `normalize` is off.
@@ -107,7 +93,9 @@ class StepEmbeddings:
             users = self.rows(table, batch.users)
             items = self.rows(table, model.n_users + batch.items)
             return PairEmbeddings(users, items, self.bias(degree))
-        reviews = self.reviews if exclude == "review" else None
+        reviews = None
+        if exclude == "review" and self.inputs.review_text is not None:
+            reviews = self.inputs.review_text[batch.rows].astype(jnp.float32)
         arguments = (self.nodes, self.inputs.model, batch.users, batch.items, reviews)
         ends = self._apply("without_target", *arguments)
         users, items = (model.direction(end) for end in ends)
@@ -120,18 +108,9 @@ class StepEmbeddings:
             return self.nodes.fused
         return cast(jax.Array, getattr(self.nodes, modality))
 
-    def project_reviews(self, places: jax.Array) -> jax.Array:
-        """Directions `[n, d]` of the reviews at some places of the batch, int32 `[n]`."""
-        reviews = cast(jax.Array, self.reviews)[places]
-        return self.model.direction(self._apply("project_reviews", reviews))
-
     def bias(self, degree: jax.Array) -> jax.Array:
         """Popularity prior of items with these numbers of interactions, float32 like `degree`."""
         return self._apply("popularity_bias", degree)
-
-    def temperature(self) -> jax.Array:
-        """Temperature of the scores, float32 scalar."""
-        return jnp.float32(self._apply("score_temperature"))
 
     def _apply(self, method: str, *arguments: Any) -> Any:
         return self.model.apply({"params": self.params}, *arguments, method=method)

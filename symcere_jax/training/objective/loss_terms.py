@@ -10,10 +10,9 @@ from typing import Any
 
 import flax.struct
 import jax
-import jax.numpy as jnp
 
 from symcere_jax import losses
-from symcere_jax.models import NODE_PARAMS, SymCERE
+from symcere_jax.models import SymCERE
 from symcere_jax.settings import NONE, ResolvedSettings
 from symcere_jax.training.objective.batch import Batch, ItemCycle
 from symcere_jax.training.objective.embeddings import Modality, StepEmbeddings
@@ -105,7 +104,6 @@ class InBatchRanking(Term):
             micro.exclude_items(micro.n_rows),
             micro.temperature,
             candidate_bias=bias - log_frequency,
-            block_size=micro.block_size,
         )
 
 
@@ -128,31 +126,10 @@ class BprRanking(Term):
         if micro.settings.false_negatives == "history":
             users = micro.local(micro.batch.users)
             is_positive |= micro.inputs.history.contains(users, negatives)
-        items, bias = gathered.rows
-        return micro.prefer(items, bias, ~is_positive)
-
-
-@dataclasses.dataclass(frozen=True)
-class LowRatedRanking(Term):
-    """An item that the user rated low, if any, ranks below each interaction's item."""
-
-    def draw(
-        self, inputs: TrainInputs, batch: Batch, key: jax.Array, n_micro_batches: int
-    ) -> Parts:
-        lists, n_items = inputs.low_rated, inputs.model.item_degree.shape[0]
-        counts = lists.counts(batch.users)
-        key = jax.random.fold_in(key, 1)
-        offsets = jax.random.randint(key, batch.users.shape, 0, jnp.maximum(counts, 1))
-        last = max(lists.indices.shape[0] - 1, 0)
-        places = jnp.minimum(lists.indptr[batch.users] + offsets, last)
-        return Parts(jnp.where(counts > 0, jnp.append(lists.indices, 0)[places], n_items))
-
-    def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
-        return Parts(step.items(jnp.minimum(drawn.rows, step.model.n_items - 1)))
-
-    def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
-        items, bias = gathered.rows
-        return micro.prefer(items, bias, micro.local(drawn.rows) < micro.n_items)
+        items, bias = map(micro.local, gathered.rows)
+        users = micro.local(micro.pairs.users)
+        scores = losses.pair_scores(users, items, micro.temperature, bias)
+        return losses.bpr_terms(micro.positive_scores(micro.pairs.item_bias), scores, ~is_positive)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +148,6 @@ class UserRanking(Term):
             micro.exclude_users(micro.n_rows),
             micro.temperature,
             candidate_bias=-log_frequency,
-            block_size=micro.block_size,
         )
 
 
@@ -184,8 +160,6 @@ class CrossModal(Term):
     def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
         nodes = (batch.users, step.model.n_users + batch.items)[self.column][batch.compared]
         graph = step.rows(step.table("graph"), nodes)
-        if step.model.settings.cross_modal_view == "review":
-            return Parts((graph, step.project_reviews(batch.compared)))
         return Parts((graph, step.rows(step.table("text"), nodes)))
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
@@ -199,9 +173,7 @@ class CrossModal(Term):
             micro.local(labels),
             labels,
             micro.temperature,
-            average=micro.settings.cross_modal_average,
             direction=micro.settings.cross_modal_direction,
-            block_size=micro.block_size,
         )
 
 
@@ -227,7 +199,6 @@ class IntraModal(Term):
                 candidates,
                 exclude(n_rows),
                 micro.temperature,
-                block_size=micro.block_size,
             )
             for anchors, candidates, exclude in (
                 (users, items, micro.exclude_items),
@@ -237,26 +208,10 @@ class IntraModal(Term):
         return (directions[0][0] + directions[1][0]) / 2, directions[0][1]
 
 
-@dataclasses.dataclass(frozen=True)
-class EmbeddingL2(Term):
-    """Half the squared norm of the graph embeddings of the batch's users and items."""
-
-    def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
-        table = step.params[NODE_PARAMS]["embedding"]
-        items = step.model.n_users + batch.items
-        squares = (table[batch.users] ** 2).sum(axis=1) + (table[items] ** 2).sum(axis=1)
-        return Parts(step.model.shard.sum(squares))
-
-    def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
-        squares = micro.local(gathered.rows)
-        return 0.5 * squares.sum(), jnp.float32(squares.shape[0])
-
-
 def build_terms(model: SymCERE) -> dict[str, tuple[float, Term]]:
     """Weight and term by name, of those that the settings of a model switch on."""
     settings = model.settings
     terms: dict[str, tuple[float, Term]] = {"ranking": (1.0, _ranking(settings, model.n_items))}
-    terms["low_rated"] = (settings.low_rated_weight, LowRatedRanking())
     terms["user_ranking"] = (settings.user_ranking_weight, UserRanking())
     if model.has_both_towers:
         both = settings.cross_modal_labels == "both"
@@ -272,8 +227,6 @@ def build_terms(model: SymCERE) -> dict[str, tuple[float, Term]]:
         if is_there:
             name = f"intra_modal_{modality}"
             terms[name] = (settings.intra_modal_weight, IntraModal(modality))
-    if settings.graph_embeddings:
-        terms["embedding_l2"] = (settings.embedding_l2, EmbeddingL2())
     return {name: (weight, term) for name, (weight, term) in terms.items() if weight > 0}
 
 

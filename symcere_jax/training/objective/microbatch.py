@@ -27,7 +27,6 @@ class MicroBatch:
         block_size: candidates whose logits are held at once.
         batch: the interactions, of all devices.
         pairs: their embeddings.
-        temperature: float32 scalar.
     """
 
     settings: ResolvedSettings
@@ -36,7 +35,11 @@ class MicroBatch:
     block_size: int
     batch: Batch
     pairs: PairEmbeddings
-    temperature: jax.Array
+
+    @property
+    def temperature(self) -> float:
+        """Of all losses."""
+        return self.settings.temperature
 
     @property
     def n_rows(self) -> int:
@@ -83,34 +86,26 @@ class MicroBatch:
             block_size=self.block_size,
         )
 
-    def prefer(self, others: jax.Array, bias: jax.Array, keep: jax.Array) -> losses.Terms:
-        """BPR of each interaction's item over one other item.
+    def exclude_items(self, n_rows: int) -> jax.Array:
+        """Which items of the first `n_rows` interactions are no negatives of this device's users.
 
-        Args:
-            others: float32 `[n_rows, d]`, embeddings of the other items.
-            bias: float32 `[n_rows]`, their popularity prior.
-            keep: bool `[b]`, which of this device's interactions count.
+        Returns:
+            bool `[b, n_rows]`.
         """
-        scores = losses.pair_scores(
-            self.local(self.pairs.users), self.local(others), self.temperature, self.local(bias)
-        )
-        return losses.bpr_terms(self.positive_scores(self.pairs.item_bias), scores, keep)
+        items = self.batch.items[:n_rows]
+        own = self.local(jnp.arange(n_rows))
+        return self._exclude(items, lambda: losses.history_mask(items, self._histories(own)))
 
-    def exclude_items(self, n_rows: int) -> losses.ExclusionMask:
-        """Which items of the first `n_rows` interactions are no negatives of their users."""
-        return self._exclude(
-            self.batch.items[:n_rows],
-            lambda places: losses.history_mask(
-                self.batch.items[places], self._histories(self.local(jnp.arange(n_rows)))
-            ),
-        )
+    def exclude_users(self, n_rows: int) -> jax.Array:
+        """Which users of the first `n_rows` interactions are no negatives of this device's items.
 
-    def exclude_users(self, n_rows: int) -> losses.ExclusionMask:
-        """Which users of the first `n_rows` interactions are no negatives of their items."""
-        items = self.local(self.batch.items[:n_rows])
+        Returns:
+            bool `[b, n_rows]`.
+        """
+        items = self.batch.items[:n_rows]
         return self._exclude(
             self.batch.users[:n_rows],
-            lambda places: losses.history_mask(items, self._histories(places)).T,
+            lambda: losses.history_mask(self.local(items), self._histories(jnp.arange(n_rows))).T,
         )
 
     def log_frequency(self, degree: jax.Array) -> jax.Array:
@@ -123,27 +118,18 @@ class MicroBatch:
             return jnp.zeros_like(degree)
         return jnp.log(degree / self.inputs.interactions.shape[0])
 
-    def _exclude(
-        self, candidates: jax.Array, find_known: Callable[[jax.Array], jax.Array]
-    ) -> losses.ExclusionMask:
-        """Excludes candidates of the batch by `false_negatives`.
+    def _exclude(self, candidates: jax.Array, find_known: Callable[[], jax.Array]) -> jax.Array:
+        """Excludes users or items of the batch by `false_negatives`.
 
-        Args:
-            candidates: int32 `[n_rows]`, users or items.
-            find_known: takes places among them, int32 `[c]`, and tells which of these each of this
-                device's anchors interacted with, bool `[b, c]`.
+        "none": the anchor's own interaction alone, so that repeats of its positive count as (false)
+        negatives; "same_item": all occurrences of its positive; "history": also all that it
+        interacted with in training.
         """
-        rule = self.settings.false_negatives
-        own_places = self.local(jnp.arange(candidates.shape[0]))
-        own = self.local(candidates)
-
-        def is_excluded(places: jax.Array) -> jax.Array:
-            known = find_known(places) if rule == "history" else None
-            return losses.exclude_from_batch(
-                rule, own_places, own, places, candidates[places], known
-            )
-
-        return is_excluded
+        rule, places = self.settings.false_negatives, jnp.arange(candidates.shape[0])
+        if rule == "none":
+            return places == self.local(places)[:, None]
+        is_excluded = candidates == self.local(candidates)[:, None]
+        return is_excluded | find_known() if rule == "history" else is_excluded
 
     def _histories(self, rows: jax.Array) -> losses.ItemLists:
         """Training items of the users of some rows, of long histories the drawn part."""

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from symcere_jax.models import SymCERE
-from symcere_jax.training.devices import shard_columns, sum_gradients, sum_over_devices
+from symcere_jax.training.devices import device_columns, sum_gradients, sum_over_devices
 from symcere_jax.training.objective.batch import Batch
 from symcere_jax.training.objective.embeddings import StepEmbeddings
 from symcere_jax.training.objective.loss_terms import Parts, Term, build_terms
@@ -63,7 +63,7 @@ class Objective:
             Gradients of the total, like `params`, and each term by name.
         """
         settings = self.model.settings
-        model = shard_columns(self.model, n_devices)
+        model = self.model.clone(columns=device_columns(settings.embedding_dim, n_devices))
         dropout_key, draw_key = jax.random.split(key)
         size = rows.shape[0] // n_micro_batches
         n_compared = max(min(settings.cross_modal_batch, size) // n_devices, 1) * n_devices
@@ -75,24 +75,21 @@ class Objective:
 
         def embed(params: dict) -> tuple[Any, Any]:
             """What the losses read: a part for each micro-batch, and what they share."""
-            step = StepEmbeddings.embed(model, params, inputs, rows, dropout_key)
+            step = StepEmbeddings.embed(model, params, inputs, dropout_key)
             gathered = {
                 name: term.gather(step, batch, drawn[name])
                 for name, (_, term) in self.terms.items()
             }
-            return (step.pairs(batch), _rows(gathered)), (step.temperature(), _shared(gathered))
+            return (step.pairs(batch), _rows(gathered)), _shared(gathered)
 
         def loss(row_values: Any, shared: Any, batch: Batch, drawn_rows: Any) -> tuple:
             pairs, gathered_rows = row_values
-            temperature, gathered_shared = shared
-            micro = MicroBatch(
-                settings, inputs, n_devices, self.block_size, batch, pairs, temperature
-            )
+            micro = MicroBatch(settings, inputs, n_devices, self.block_size, batch, pairs)
             terms = {
                 name: term.loss(
                     micro,
                     Parts(drawn_rows[name], drawn[name].shared),
-                    Parts(gathered_rows[name], gathered_shared[name]),
+                    Parts(gathered_rows[name], shared[name]),
                 )
                 for name, (_, term) in self.terms.items()
             }

@@ -3,7 +3,7 @@ import json
 import pytest
 
 
-def test_variants_are_trained_scored_and_compared(run_process, dataset, tmp_path, small_run):
+def test_variants_are_trained_scored_and_compared(run_binary, dataset, tmp_path, small_run):
     variants = tmp_path / "variants.json"
     variants.write_text('{"full": {}, "plain": {"normalize": false}, "same": {"epochs": 1}}')
     workdir = tmp_path / "runs"
@@ -16,10 +16,10 @@ def test_variants_are_trained_scored_and_compared(run_process, dataset, tmp_path
         "--seeds=1",
         "--processes=2",
     )
-    done = run_process(*command)
-    assert done.returncode == 0, done.stderr
+    done = run_binary(*command)
+    assert done.status == 0, done.err
     markdown = (workdir / "ablation.md").read_text(encoding="utf-8")
-    assert markdown in done.stdout
+    assert markdown in done.out
     assert "Not run: same, which is the same as full here." in markdown
     content = json.loads((workdir / "ablation.json").read_text(encoding="utf-8"))
     for variant in content["variants"]:
@@ -29,5 +29,11 @@ def test_variants_are_trained_scored_and_compared(run_process, dataset, tmp_path
     assert [variant["name"] for variant in content["variants"]] == ["full", "plain"]
     assert (workdir / "ablation.png").exists()
 
-    again = run_process(*command)  # nothing is left to do
-    assert (again.returncode, again.stdout, again.stderr) == (0, done.stdout, "")
+    again = run_binary(*command)  # nothing is left to do
+    assert (again.status, again.out, again.err) == (0, done.out, "")
+
+
+def test_help_shows_what_a_file_of_variants_is(run_binary):
+    done = run_binary("ablate", "--help")
+    assert '"no_text": {"text_encoder": "none"}' in done.out
+    assert "--seeds" in done.out

@@ -9,7 +9,7 @@ import pytest
 
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import CheckpointError, ConfigError, DataError
-from symcere_jax.evaluation.scored_runs import read_runs
+from symcere_jax.evaluation.stored_scores import read_runs
 from symcere_jax.preparation.check import CHECKS, problems_of
 from symcere_jax.preparation.check.text_leaks import check_text_leaks
 from symcere_jax.preparation.encode.add_features import EncodeSettings, add_text

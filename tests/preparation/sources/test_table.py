@@ -209,3 +209,13 @@ def test_any_file_with_a_separator_that_is_given(tmp_path):
     ]  # fmt: skip
     with pytest.raises(DataError, match="--delimiter"):
         read(path)
+
+
+@pytest.mark.parametrize("name", ["timestmp", "Timestamp"])
+def test_a_misspelled_column_is_not_left_out_in_silence(tmp_path, name):
+    path = tmp_path / "r.csv"
+    path.write_text(f"user_id,item_id,{name}\na,x,1600000000\n")
+    with pytest.raises(DataError, match=f"no field 'timestamp', but '{name}'; .*--time_field"):
+        read(path)
+    assert read(path, time_field="")[0]["timestamp"].null_count == 1
+    assert read(path, time_field=name)[0]["timestamp"].to_pylist() == [1_600_000_000]

@@ -52,7 +52,7 @@ def main() -> None:
     """Explains the reviews and prints the tables."""
     from symcere_jax import explain
     from symcere_jax.data import ReviewDataset
-    from symcere_jax.evaluation.scored_runs import distinct_names
+    from symcere_jax.evaluation.stored_scores import distinct_names
     from symcere_jax.report.anchoring_document import NAME, anchoring_document
     from symcere_jax.report.documents import write_document
     from symcere_jax.training import load_model

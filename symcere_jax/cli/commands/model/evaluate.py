@@ -141,7 +141,7 @@ def _cold_start(
 def _follow(workdir: Path, dataset: "ReviewDataset", split: "HeldOutSplit") -> None:
     from symcere_jax.evaluation import CUTOFFS, evaluate
     from symcere_jax.models import score_factors
-    from symcere_jax.study.following import follow
+    from symcere_jax.study.scoring import follow
 
     ks = sorted({*CUTOFFS, *_KS.value})
     for record in follow(

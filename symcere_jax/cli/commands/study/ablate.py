@@ -39,8 +39,7 @@ def main() -> None:
     from symcere_jax.cli.progress import RunsBar
     from symcere_jax.report import ablation_document
     from symcere_jax.report.documents import write_document
-    from symcere_jax.study.ablation import read_variants, run_ablation
-    from symcere_jax.study.ablation_scores import score_ablation
+    from symcere_jax.study.ablation import read_variants, run_ablation, score_ablation
 
     variants = read_variants(_VARIANTS.value)
     dataset = experiments.load_dataset()

@@ -2,25 +2,22 @@ r"""Tunes other recommenders and scores them, all by the same protocol.
 
   python launch/baselines.py --dataset=data/shop --workdir=runs/baselines/shop
 
-Each method tries as many settings on the validation split (--budget); the best ones are then
-scored on the test split, once a seed. Some of them only:
+Each method tries --trials settings on the validation split; the best are then scored on the test
+split, once per seed. To run some of the methods only:
 
   python launch/baselines.py --dataset=data/shop --workdir=runs/baselines/shop \
-    --methods=popularity,ease,lightgcn --budget=20
+    --methods=popularity,ease,lightgcn --trials=20
 
 The workdir gets baselines.md, baselines.json and, for each method, settings.json and the scores of
 each seed, which launch/compare.py reads. Stopped, the same command resumes.
 
 Methods: popularity, item_knn, tfidf_knn, encoder_knn, user_knn, rp3beta, ease, text_ease, slim,
 pure_svd, gf_cf, ials, mult_vae, lightgcn, simgcl, text_aligned, alpha_rec.
-iALS needs pip install 'symcere-jax[baselines]'. Methods that cannot run are left out of "all", with
-the reason.
+iALS needs pip install 'symcere-jax[baselines]'. Without --methods, methods that cannot run are
+left out, with the reason.
 """
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -28,27 +25,21 @@ from symcere_jax.cli import startup
 from symcere_jax.errors import ConfigError, SymcereError
 from symcere_jax.folders import BASELINES, check_output_folder
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-    from symcere_jax.baselines import BaselineSummary
-
-
 ALL = "all"
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the results", required=True)
 _METHODS = flags.DEFINE_list("methods", [ALL], f"which methods: {ALL}, or some of the above")
-_BUDGET = flags.DEFINE_integer("budget", 12, "settings that each method tries", 1)
+_TRIALS = flags.DEFINE_integer("trials", 12, "settings that each method tries", 1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "trainings of the chosen settings, if random", 1)
 
 
 def main() -> None:
     """Runs the methods, one after the other, and prints a table of them."""
     from rich.console import Console
-    from tqdm import tqdm
 
-    from symcere_jax.baselines import METHODS, run_baseline, summarize_baseline
+    from symcere_jax.baselines import METHODS, BaselineSummary, run_baseline
+    from symcere_jax.cli.progress import counting_bar
     from symcere_jax.data import ReviewDataset
     from symcere_jax.report.score_tables import baselines_table, write_baselines
 
@@ -64,14 +55,14 @@ def main() -> None:
     skipped: dict[str, str] = {}
     for name in asked_for or METHODS:
         try:
-            with tqdm(unit="fit", leave=False, disable=not sys.stderr.isatty()) as bar:
+            with counting_bar("fit", METHODS[name].title) as show:
                 record = run_baseline(
                     name,
                     dataset,
                     workdir,
-                    budget=_BUDGET.value,
+                    trials=_TRIALS.value,
                     seeds=_SEEDS.value,
-                    progress=_show_on(bar),
+                    progress=show,
                 )
         except SymcereError as error:
             if asked_for:
@@ -79,24 +70,13 @@ def main() -> None:
             skipped[name] = str(error)
             startup.say(f"{METHODS[name].title}: left out: {error}")
         else:
-            rows.append(summarize_baseline(record, workdir))
-            startup.say(_describe(rows[-1]))
+            rows.append(BaselineSummary.read(record, workdir))
+            row = rows[-1]
+            scores = f"valid {row.valid:.4f}, test {row.test:.4f}"
+            startup.say(f"{row.title}: {scores}, {row.seconds:.0f} s")
     if not rows:
         raise SymcereError(f"no method could run: {next(iter(skipped.values()))}")
     paths = write_baselines(rows, skipped, dataset, workdir)
     Console().print(baselines_table(rows).terminal(f"{dataset.name}, NDCG@10"))
     for path in paths:
         print(path)
-
-
-def _show_on(bar: "tqdm") -> Callable[[int, int, str], None]:
-    def show(done: int, total: int, words: str) -> None:
-        bar.total = total
-        bar.set_description(words, refresh=False)
-        bar.update(done - bar.n)
-
-    return show
-
-
-def _describe(row: "BaselineSummary") -> str:
-    return f"{row.title}: valid {row.valid:.4f}, test {row.test:.4f}, {row.seconds:.0f} s"

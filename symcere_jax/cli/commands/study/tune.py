@@ -39,17 +39,16 @@ def main() -> None:
     require("optuna", extra="tune")
     from symcere_jax.report.search_files import FLAGS, write_search
     from symcere_jax.study.search import search, searched_expert
-    from symcere_jax.study.space import default_space, describe_space, parse_space
+    from symcere_jax.study.space import default_space
 
     dataset = experiments.load_dataset()
     settings = field_flags.read(Settings, experiments.SETTINGS)
     settings = settings.replace(experts=searched_expert(settings, dataset))
     workdir = Path(experiments.WORKDIR.value)
-    if _SPACE.value is None:
+    space = _SPACE.value
+    if space is None:
         space = default_space(resolve(settings, dataset))
-    else:
-        space = parse_space(_SPACE.value)
-    print(f'--space="{describe_space(space)}"')
+    print(f'--space="{space}"')
     stop = training_runs.stop_on_signals()
     with contextlib.closing(RunsBar("trial")) as bar:
         result = search(

@@ -50,6 +50,7 @@ def read_delimited(
         records = Records(chain([line], rest), first, path, delimiter, quoting, bad)
         names: tuple[str, ...] = ()
         rows: list[tuple[int, list[str]]] = []
+        is_first = dialect.header
         for number, row in records:
             if problem := lines.problem(number, records.n_lines):
                 bad.add(RowError(problem, "encoding"))
@@ -61,15 +62,22 @@ def read_delimited(
                 if dialect.header:
                     continue
             if len(row) != len(names):
+                if is_first and len(names) >= 2 * len(row) - 1 > 1:
+                    raise DataError(
+                        f"{path}, line {number}: {len(row)} fields, the header has {len(names)}; "
+                        "is the line end after the header lost?"
+                    )
                 bad.add(
                     RowError(
                         f"{path}, line {number}: {len(row)} fields, the "
                         f"{'header' if dialect.header else 'first row'} has {len(names)}; quote "
                         f"fields that hold {delimiter!r}",
                         "number of fields",
+                        records.n_rows(row),
                     )
                 )
                 continue
+            is_first = False
             rows.append((number, row))
             if len(rows) == _BLOCK_ROWS:
                 yield _block(rows, names, wanted, path)

@@ -128,9 +128,11 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
             f"{where}: not UTF-8 ({error.reason}); convert the file to UTF-8", "not UTF-8"
         ) from None
     except (ValueError, RecursionError) as error:
+        extra = text[error.pos :] if isinstance(error, json.JSONDecodeError) else ""
         raise RowError(
             f"{where}: not valid JSON ({error}); every line must hold one whole JSON object",
             "not valid JSON",
+            n_rows=2 if extra.startswith("{") else 1,
         ) from None
     if not isinstance(row, dict):
         raise RowError(

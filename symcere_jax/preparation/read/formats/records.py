@@ -24,8 +24,8 @@ class Records:
     """Iterates over records, each as the line where it begins and its fields; skips blank lines.
 
     A quote that is opened, and not closed before a line that looks like a row, is no quotation. In
-    a tab-separated file, where fields are often not quoted, its line is read as it stands, and that
-    is noted; elsewhere it is a bad row. The next line begins a record, so no other row is lost.
+    a tab-separated file that seems not to quote fields, its line is read as it stands, and that is
+    noted; elsewhere it is a bad row. The next line begins a record, so no other row is lost.
     Quotes of a record are taken for escaped by backslashes where that alone makes a row of it.
 
     Attributes:
@@ -50,6 +50,7 @@ class Records:
         self._path, self._delimiter, self._quoting, self._bad = path, delimiter, quoting, bad
         self._numeric: set[int] | None = None  # columns that hold nothing but numbers
         self._n_learned_from = 0
+        self._is_quoted = False  # fields that need quotes have them
         self._unusual: dict[str, tuple[int, int]] = {}  # what -> number of records, first line
         self._escaped = 0  # line of the last record whose quotes are escaped
         csv.field_size_limit(_LONGEST_FIELD)
@@ -60,6 +61,18 @@ class Records:
             self._bad.note(
                 f"{self._path}: {n_rows:,} rows {what}, the first in line {first}; {_WAYS}"
             )
+
+    def n_rows(self, fields: list[str]) -> int:
+        """2 where the fields of a line are those of two rows, between which a line end is lost."""
+        if self.n_fields is None or len(fields) < 2 * self.n_fields - 1:
+            return 1
+        if not self._numeric:
+            return 1 + (len(fields) == 2 * self.n_fields - 1)
+        for first in range(self.n_fields - 1, len(fields) - self.n_fields + 1):
+            numbers = [fields[first + place].strip('"') for place in self._numeric]
+            if any(numbers) and all(map(_is_number, numbers)):
+                return 2
+        return 1
 
     def _split(self) -> Iterator[tuple[int, list[str]]]:
         self.n_lines = 1
@@ -88,8 +101,13 @@ class Records:
             if cause or (record and self.n_fields not in (None, len(record))):
                 reader = None
                 record = self._mended(record, cause)
-            elif record and self.n_fields and self._n_learned_from < _ROWS_LEARNED_FROM:
-                self._learn(record)
+            elif record and self.n_fields:
+                if self._n_learned_from < _ROWS_LEARNED_FROM:
+                    self._learn(record)
+                if self._delimiter == "\t" and not self._is_quoted and '"' in feed.taken[0]:
+                    self._is_quoted = record != self._fields(feed.taken[0]) and any(
+                        mark in field for field in record for mark in '"\t\n'
+                    )
             self.n_lines = len(feed.taken)
             if record:
                 yield self._line, record
@@ -112,6 +130,7 @@ class Records:
         literal = self._fields(feed.taken[0])
         if (
             (self._quoting, self._delimiter, self.n_fields) == (None, "\t", len(literal))
+            and not (self._is_quoted or '""' in feed.taken[0] or sum(map(_is_quoted, literal)) > 1)
             # A file that ends within a line, or a text of several, is cut off.
             and (not is_open or (len(feed.taken) == 1 and feed.taken[0].endswith("\n")))
         ):
@@ -127,7 +146,7 @@ class Records:
             if feed.is_cut:
                 cause = "the next lines look like rows of their own"
             message = f"{where} are not closed or not doubled ({cause}); {_WAYS}"
-            self._bad.add(RowError(message, "quotes"))
+            self._bad.add(RowError(message, "quotes", self.n_rows(literal)))
             return None
         return record
 

@@ -56,8 +56,8 @@ class TextLines:
         for number in range(first, first + n_lines) if self._undecodable else ():
             if reason := self._undecodable.pop(number, None):
                 return (
-                    f"{self._path}, line {number}: not {self._encoding.upper()} ({reason}); name "
-                    "the encoding by --encoding, or convert the file to UTF-8"
+                    f"{self._path}, line {number}: not {self._encoding.upper()} ({reason}); fetch "
+                    "the file again if it is damaged, or name its encoding by --encoding"
                 )
         return ""
 
@@ -68,12 +68,17 @@ class TextLines:
         while not is_end:
             content = stream.read(_CHUNK)
             is_end = not content
+            if is_end and decoder.getstate()[0]:  # what follows a lost byte is other letters
+                raise DataError(
+                    f"{self._path}: bytes are missing or too many, in line {number + 1} or before; "
+                    "fetch the file again"
+                )
             *lines, rest = (rest + decoder.decode(content, is_end)).split("\n")
             if len(rest) > _MAX_LINE_BYTES:
                 self._refuse_length(number + 1)
             for line in (*(line + "\n" for line in lines), *([rest] if is_end and rest else [])):
                 number += 1
-                if "\ufffd" in line:
+                if "\ufffd" in line or "\0" in line:
                     self._undecodable[number] = "invalid data"
                 yield line if number > 1 else line.removeprefix(_BOM)
 
@@ -103,6 +108,8 @@ class TextLines:
                 line = raw.decode(encoding, _C1 if errors == _C1 else "replace")
                 if errors == "strict":
                     self._undecodable[number] = error.reason
+            if "\0" in line:  # as a crash leaves them
+                self._undecodable[number] = "zero bytes"
             yield line if number > 1 else line.removeprefix(_BOM)
 
     def _refuse_length(self, number: int) -> NoReturn:

@@ -233,3 +233,62 @@ def test_a_file_cut_off_within_quotes(tmp_path):
     path.write_text(buffer.getvalue()[:-4])
     with pytest.raises(DataError, match="line 41: quotes are not closed"):
         read(path, "skip")
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+def test_two_rows_on_a_line_count_as_two(tmp_path, quoted):
+    path = tmp_path / "r.csv"
+    rows = [[f'"{field}"' for field in row] for row in ROWS] if quoted else ROWS
+    lines = joined(rows, ",").splitlines(keepends=True)
+    for place in (3, 20):
+        lines[place] = lines[place].removesuffix("\n")
+    path.write_text("".join(lines))
+    _, found, bad = read(path, "skip")
+    assert found == [row for n, row in enumerate(ROWS) if n not in (2, 3, 19, 20)]
+    assert bad.counts.total() == 4
+
+
+def test_a_long_bad_row_counts_as_one(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text(joined(with_texts({7: "a, b, c, d, e"}), ","))
+    assert read(path, "skip")[2].counts.total() == 1
+
+
+def test_zero_bytes_are_damage(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text(joined(with_texts({7: "te\0xt"}), ","))
+    with pytest.raises(DataError, match=r"line 9: .*zero bytes"):
+        read(path)
+    assert read(path, "skip")[1] == ROWS[:7] + ROWS[8:]
+
+
+@pytest.mark.parametrize("policy", ["fail", "skip"])
+def test_a_byte_lost_in_utf_16_is_not_taken_for_one_bad_row(tmp_path, policy):
+    path = tmp_path / "r.tsv"
+    content = joined(ROWS).encode("utf-16")
+    path.write_bytes(content[:301] + content[302:])
+    with pytest.raises(DataError, match="bytes are missing"):
+        read(path, policy)
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("policy", ["fail", "skip"])
+def test_a_lost_quote_in_a_quoted_tab_file_changes_no_text(tmp_path, quoting, policy):
+    path = tmp_path / "r.tsv"
+    rows = with_texts({3: 'a "good" one', 9: "two\ttabs", 20: 'the "best" ever'})
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter="\t", quoting=quoting).writerows([FIELDS, *rows])
+    path.write_text(buffer.getvalue().replace('ever"', "ever"), newline="")
+    if policy == "fail":
+        with pytest.raises(DataError, match=r"line 22: quotes are not closed"):
+            read(path)
+    else:
+        assert read(path, policy)[1] == rows[:20] + rows[21:]
+
+
+@pytest.mark.parametrize("policy", ["fail", "skip"])
+def test_a_header_that_runs_into_the_first_row(tmp_path, policy):
+    path = tmp_path / "r.csv"
+    path.write_text(joined(ROWS, ",").replace("\n", ",", 1))
+    with pytest.raises(DataError, match="line 2: 4 fields, the header has 8"):
+        read(path, policy)

@@ -92,3 +92,10 @@ def test_a_file_without_lines_is_given_up(tmp_path, monkeypatch):
     (tmp_path / "r.jsonl").write_bytes(bytes(300_000))
     with pytest.raises(DataError, match="a line is longer than"):
         read(tmp_path / "r.jsonl")
+
+
+def test_two_objects_on_a_line_count_as_two(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"id": "a"}\n{"id": "b"}{"id": "c"}\n{"id": "d"}}\n')
+    rows, counts = read(path)
+    assert ([row["id"] for _, row in rows], counts.total()) == (["a"], 3)

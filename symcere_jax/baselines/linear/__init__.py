@@ -1,1 +1,0 @@
-"""Linear models of the interactions, in closed form or nearly so."""

@@ -1,1 +1,0 @@
-"""Baselines that are trained by gradient steps over a graph."""

@@ -1,0 +1,39 @@
+import jax
+import numpy as np
+import pytest
+
+from symcere_jax.baselines import Popularity
+from symcere_jax.baselines.base import first_encoder, interaction_matrix, training_histories
+from symcere_jax.errors import DataError
+
+from . import small
+
+
+def test_histories():
+    users = np.array([7, 8, 0, 4, 0])  # the longest, none, repeats
+    histories = training_histories(small.dataset())
+    rows = np.asarray(jax.jit(lambda h, u: h.padded(u, 99))(histories, users))
+    assert rows.shape == (5, 6)
+    for user, row in zip(users.tolist(), rows.tolist(), strict=True):
+        items = sorted(small.history(user))
+        assert row == items + [99] * (6 - len(items))
+    assert histories.counts(users).tolist() == [6, 0, 3, 1, 3]
+
+
+def test_the_matrix_has_the_training_interactions():
+    found = interaction_matrix(small.dataset())
+    np.testing.assert_array_equal(found.toarray(), small.matrix())
+    assert found.dtype == np.float32
+
+
+def test_popularity_counts_for_everybody():
+    found = small.scores(Popularity().fit(small.dataset(), 0), [0, 8])
+    counts = [sum(1 for _, other in small.TRAIN if other == item) for item in range(small.N_ITEMS)]
+    np.testing.assert_array_equal(found, [counts, counts])
+    assert counts[6] == 0
+
+
+def test_the_first_encoder_of_the_folder_is_used(dataset, dataset_without_text):
+    assert first_encoder(dataset) == "lsa"
+    with pytest.raises(DataError, match=r"no text features; .* --text_encoder=lsa"):
+        first_encoder(dataset_without_text)
