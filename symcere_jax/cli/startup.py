@@ -166,9 +166,13 @@ def keep_compiled() -> None:
     folder = caches / "symcere_jax" / "compiled" / f"cores_{usable_cores()}"
     with contextlib.suppress(OSError):  # without a writable home, nothing is kept
         folder.mkdir(parents=True, exist_ok=True)
-        os.environ[name] = str(folder)  # which JAX reads when it is imported
+        # JAX reads these when it is imported. A training has a hundred small programs; JAX would
+        # keep those alone that take a second.
+        os.environ[name] = str(folder)
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
         if jax:
             jax.config.update("jax_compilation_cache_dir", str(folder))
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def _stop(number: int, frame: object) -> None:

@@ -29,6 +29,8 @@ UNROLL = 8
 # What a bucket has to save, as a share of all gathers: it takes 0.05 to 0.1 s to compile. Between
 # 0.5 % (21 buckets on Gowalla) and 4 % (10 buckets) the speed is the same.
 BUCKET_COST = 0.02
+# The least gathers that a bucket has to save: in a small graph, padding takes no time.
+MIN_BUCKET_COST = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,10 +70,9 @@ def build_buckets(senders: np.ndarray, receivers: np.ndarray, n_nodes: int) -> B
     layouts: list[_Layout] = []
     parts: list[np.ndarray] = []
     n_slots = 0
+    bucket_cost = max(BUCKET_COST * len(senders), MIN_BUCKET_COST)
     while len(lengths):
-        layout = _Layout(
-            lengths, groups, first_slot=n_slots, bucket_cost=BUCKET_COST * len(senders)
-        )
+        layout = _Layout(lengths, groups, first_slot=n_slots, bucket_cost=bucket_cost)
         whole = layout.n_rows == 1
         slot_of_owner[owners[whole]] = layout.slots[np.repeat(whole, layout.n_rows)]
         layouts.append(layout)

@@ -98,7 +98,12 @@ def replicate(tree: Any) -> Any:
     # pmap asks for a mapped argument; the device numbers serve as one. The axis has the name that
     # it has in the train steps: arrays of another sharding would have them compiled once more.
     numbers = np.arange(jax.local_device_count())
-    return map_devices(lambda number, tree: tree, (0, None))(numbers, tree)
+    return _copy_to_devices()(numbers, tree)
+
+
+@functools.cache
+def _copy_to_devices() -> jax.stages.Wrapped:
+    return map_devices(lambda _, tree: tree, (0, None))
 
 
 def distribute(tree: Any, width: int) -> Any:

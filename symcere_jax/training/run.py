@@ -2,18 +2,20 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 from pathlib import Path
 from typing import Any
 
 import jax
+import optax
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError
 from symcere_jax.models import ModelInputs, SymCERE
 from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.checkpoints import Checkpoints, Metadata, Progress
-from symcere_jax.training.devices import replicate
+from symcere_jax.training.devices import collect, distribute, replicate
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.step import TrainState, build_optimizer, build_steps, initial_state
 from symcere_jax.training.train_inputs import TrainInputs
@@ -66,24 +68,24 @@ class Run:
         n_steps = math.ceil(n_interactions / batch_size)
         n_calls = math.ceil(n_steps / settings.steps_per_call)
         steps_per_call = math.ceil(n_steps / n_calls)  # calls of equal length: one compilation
-        objective = Objective(SymCERE(dataset.n_users, dataset.n_items, settings))
-        optimizer = build_optimizer(settings, batch_size)
-        run_steps = build_steps(
-            objective,
-            optimizer,
-            settings,
+        objective, optimizer, run_steps = _programs(
+            settings.replace(seed=0),
+            (dataset.n_users, dataset.n_items),
             batch_size=batch_size,
             n_micro_batches=n_micro_batches,
             steps_per_epoch=n_calls * steps_per_call,
             n_steps=steps_per_call,
         )
+        state = initial_state(objective, optimizer, inputs, settings)
+        width = settings.embedding_dim
         return cls(
             settings=settings,
             dataset=dataset,
             model=objective.model,
             model_inputs=jax.device_put(inputs.model),
             train_inputs=replicate(inputs),
-            initial_state=initial_state(objective, optimizer, inputs, settings),
+            # Placed as the states after it are, so that what reads them is compiled once.
+            initial_state=collect(distribute(state, width), width),
             run_steps=run_steps,
             batch_size=batch_size,
             steps_per_epoch=n_calls * steps_per_call,
@@ -140,6 +142,17 @@ class Run:
                 f"{metadata.batch_size}, or another --workdir"
             )
         return {"state": self.initial_state, "best": self.initial_state.average}
+
+
+@functools.lru_cache(maxsize=4)
+def _programs(
+    settings: ResolvedSettings, shape: tuple[int, int], *, batch_size: int, **sizes: Any
+) -> tuple[Objective, optax.GradientTransformation, jax.stages.Wrapped]:
+    """Objective, optimizer and steps, which runs that differ in their seeds alone share."""
+    objective = Objective(SymCERE(*shape, settings))
+    optimizer = build_optimizer(settings, batch_size)
+    run_steps = build_steps(objective, optimizer, settings, batch_size=batch_size, **sizes)
+    return objective, optimizer, run_steps
 
 
 def batch_size_of(checkpoints: Checkpoints, settings: ResolvedSettings) -> int:

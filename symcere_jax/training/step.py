@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from symcere_jax.models import NODE_PARAMS
+from symcere_jax.models import NODE_PARAMS, SymCERE
 from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.devices import map_devices
 from symcere_jax.training.objective import Objective
@@ -91,9 +91,14 @@ def initial_state(
     settings: ResolvedSettings,
 ) -> TrainState:
     """Parameters before the first step."""
-    params = jax.jit(objective.model.init)(jax.random.key(settings.seed), inputs.model)["params"]
+    params = _init(objective.model)(jax.random.key(settings.seed), inputs.model)["params"]
     average = jax.tree.map(jnp.copy, params)
     return TrainState(jnp.int32(0), params, optimizer.init(params), average)
+
+
+@functools.lru_cache(maxsize=4)
+def _init(model: SymCERE) -> jax.stages.Wrapped:
+    return jax.jit(model.init)
 
 
 def build_steps(

@@ -4,10 +4,10 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.arrays import unit_rows
 from symcere_jax.data import Histories, ReviewDataset
 from symcere_jax.models import ModelInputs
 from symcere_jax.settings import NONE, ResolvedSettings
+from symcere_jax.training.mapped_reviews import MappedReviews
 
 MAX_HISTORY = 1024  # items of a user that are read at once
 
@@ -21,23 +21,23 @@ class TrainInputs:
         interactions: int32 `[n, 2]`, the positives: training pairs (user, item).
         history: all training items of each user, including those rated below `min_rating`.
         review_text: float16 `[n, width]`, text features of the review of each interaction, rows of
-            norm 1 or 0; None where no loss reads them.
+            norm 1 or 0; read for each batch where they are large; None where no loss reads them.
     """
 
     model: ModelInputs
     interactions: jax.Array
     history: Histories
-    review_text: jax.Array | None = None
+    review_text: jax.Array | MappedReviews | None = None
 
     @classmethod
     def from_dataset(cls, dataset: ReviewDataset, settings: ResolvedSettings) -> "TrainInputs":
         """Collects the training data of a prepared folder."""
         positive = dataset.is_positive(settings.min_rating)
-        review_text = None
+        review_text: jax.Array | MappedReviews | None = None
         if settings.text_encoder != NONE and settings.exclude_target == "review":
             features = dataset.text_features(settings.text_encoder, "reviews")
-            rows = dataset.review_rows("train")[positive]
-            review_text = jnp.asarray(unit_rows(features[rows]), jnp.float16)
+            reviews = MappedReviews(features, dataset.review_rows("train")[positive])
+            review_text = reviews if reviews.is_large else reviews.load()
         return cls(
             model=ModelInputs.from_dataset(dataset, settings),
             interactions=jnp.asarray(dataset.train[positive]),

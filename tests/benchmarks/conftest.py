@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LABELS = ("all_users", "data_prep", "devices", "results", "retrieval", "scale",
+LABELS = ("all_users", "data_prep", "devices", "pipelines", "results", "retrieval", "scale",
           "serving", "small", "speed")  # fmt: skip
 
 

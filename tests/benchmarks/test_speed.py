@@ -1,5 +1,6 @@
 import gzip
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -68,6 +69,42 @@ def test_preparing(page, start, tmp_path):
     assert (small[0], small[3]) == ("small", "20")
     assert generated[:2] == ["generated, 0.0 GB", "500"]
     assert list(tmp_path.iterdir()) == [page.path]
+
+
+def test_pipelines_beside_other_libraries(page, start, dataset, tmp_path):
+    """Of one library, in this environment instead of its own; the others are measured already."""
+    title, function = "implicit, iALS", "implicit_ials"
+    python = tmp_path / "environments" / "implicit" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    (python.parents[1] / "installed.txt").write_text("implicit==0.7.3")
+    others = ("symcere_jax", "rectools_ials", "cornac_ctr", "cornac_lightgcn", "recbole_lightgcn")
+    for name in others:
+        folder = tmp_path / "runs" / dataset.name / name
+        folder.mkdir(parents=True)
+        (folder / "measured.json").write_text('{"seconds": [1, 2, 3], "ndcg": 0.5}')
+    places = [f"--workdir={tmp_path / 'runs'}", f"--environments={tmp_path / 'environments'}"]
+    start("speed.pipelines", f"--datasets={dataset.folder}", *places)
+    rows = {row[1]: row for row in page.rows("pipelines")}
+    assert len(rows) == 6
+    assert rows["symcere_jax"][2:] == ["1.0", "2.0", "3.0", "6.0", "0.5000"]
+
+    lists = json.loads((tmp_path / "runs" / dataset.name / function / "output.json").read_text())
+    places = [
+        {name: row for row, name in enumerate(ids)}
+        for ids in (dataset.user_ids(), dataset.item_ids())
+    ]
+    known = {tuple(pair) for pair in np.concatenate([dataset.train, dataset.valid]).tolist()}
+    values = []
+    for user in np.unique(dataset.test[:, 0]):
+        wanted = set(dataset.test[dataset.test[:, 0] == user, 1].tolist())
+        items = [places[1][item] for item in lists["lists"][str(dataset.user_ids()[user])]]
+        assert not any((user, item) in known for item in items)
+        gains = 1 / np.log2(np.arange(2, 12))
+        hits = [item in wanted for item in items]
+        values.append(gains[: len(hits)] @ hits / gains[: min(len(wanted), 10)].sum())
+    assert rows[title][-1] == f"{np.mean(values):.4f}"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("libtpu") is not None, reason="libtpu is installed")

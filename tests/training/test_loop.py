@@ -10,7 +10,7 @@ import pytest
 
 from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
 from symcere_jax.evaluation import evaluate
-from symcere_jax.models import score_block
+from symcere_jax.models import resolve, score_block
 from symcere_jax.settings import Settings
 from symcere_jax.training import Checkpoints, load_embeddings, loop, run, train
 from symcere_jax.training.metric_log import read_metric_log
@@ -204,6 +204,16 @@ def test_a_finished_run_called_again_does_nothing(finished, dataset, copy, epoch
     _assert_same_end(result, finished.state, copy, finished)
 
 
+def test_runs_of_other_seeds_share_their_programs(dataset):
+    first, second = (
+        run.Run.build(resolve(_config(seed=seed), dataset), dataset, 16) for seed in (0, 1)
+    )
+    assert first.run_steps is second.run_steps
+    assert first.model is second.model
+    leaves = (jax.tree.leaves(each.initial_state.params)[0] for each in (first, second))
+    assert not np.array_equal(*leaves)
+
+
 def test_steps_draw_by_the_seed_of_the_settings(dataset, tmp_path, monkeypatch):
     build_steps, seeds = run.build_steps, []
 
@@ -216,6 +226,7 @@ def test_steps_draw_by_the_seed_of_the_settings(dataset, tmp_path, monkeypatch):
 
         return run_steps
 
+    monkeypatch.setattr(run, "_programs", run._programs.__wrapped__)  # not from the cache
     monkeypatch.setattr(run, "build_steps", noted)
     train(_config(seed=5, epochs=1), dataset, tmp_path)
     assert set(seeds) == {np.uint32(5)}
@@ -342,6 +353,7 @@ def test_parameters_that_are_not_finite_are_never_kept(dataset, tmp_path, monkey
 
         return run_steps
 
+    monkeypatch.setattr(run, "_programs", run._programs.__wrapped__)  # not into the cache
     monkeypatch.setattr(run, "build_steps", spoiled)
     with pytest.raises(
         SymcereError,

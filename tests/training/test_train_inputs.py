@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.models import resolve
+from symcere_jax.settings import Settings
+from symcere_jax.training import load_embeddings, mapped_reviews, train
 from symcere_jax.training.train_inputs import TrainInputs
 
 from . import problem
@@ -49,6 +52,24 @@ def test_low_ratings_are_no_positives_and_stay_in_the_history(dataset):
     for pair, found in zip(positives, np.asarray(inputs.review_text), strict=True):
         expected = texts[places[pair]] / max(np.linalg.norm(texts[places[pair]]), 1e-9)
         np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_large_review_texts_stay_in_their_file_and_train_the_same(dataset, tmp_path, monkeypatch):
+    settings = Settings(
+        **{"experts": "aligned", "exclude_target": "review"},
+        **{"text_encoder": "lsa", "epochs": 1, "n_layers": 1, "embedding_dim": 8},
+    )
+    inputs, embeddings = [], []
+    for share in (1.0, 0.0):
+        monkeypatch.setattr(mapped_reviews, "MAX_SHARE", share)
+        inputs.append(TrainInputs.from_dataset(dataset, resolve(settings, dataset)))
+        train(settings, dataset, tmp_path / str(share))
+        embeddings.append(load_embeddings(tmp_path / str(share), dataset)[0])
+    assert isinstance(inputs[1].review_text, mapped_reviews.MappedReviews)
+    assert isinstance(inputs[1].review_text.features, np.memmap)
+    np.testing.assert_array_equal(inputs[1].review_text.read(slice(None)), inputs[0].review_text)
+    for side in ("users", "items"):
+        np.testing.assert_allclose(*(getattr(each, side) for each in embeddings), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
