@@ -20,12 +20,14 @@ from symcere_jax.data import Manifest, ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.fields import field_types
 from symcere_jax.preparation.check.splits import against_policy
+from symcere_jax.preparation.encode.add_features import encode_into
 from symcere_jax.preparation.encode.encoders import configured_encoder
 from symcere_jax.preparation.encode.stored_encoder import stored_encoders
 from symcere_jax.preparation.encode.stored_reviews import stored_reviews
-from symcere_jax.preparation.read.rating_scale import STARS, normalize_ratings
-from symcere_jax.preparation.read.raw_reviews import RawCounts, read_prepared, read_reviews
+from symcere_jax.preparation.read.rating_scale import normalize_ratings
+from symcere_jax.preparation.read.raw_reviews import read_prepared, read_reviews
 from symcere_jax.preparation.read.review_store import ReviewStore
+from symcere_jax.preparation.read.rows import ReadingLog
 from symcere_jax.preparation.select.outside import add_outside
 from symcere_jax.preparation.select.selection import Selection, select
 from symcere_jax.preparation.settings import CleaningSettings, PrepareSettings
@@ -33,7 +35,6 @@ from symcere_jax.preparation.sources import SOURCES, Source, download
 from symcere_jax.preparation.sources.table import frame_source
 from symcere_jax.preparation.sources.typed_rows import DATA_FRAME
 from symcere_jax.preparation.split.assignment import cold_counts, split_appended, split_reviews
-from symcere_jax.preparation.write.features import encode_into
 from symcere_jax.preparation.write.output_folder import check_output, locked_output, new_folder
 from symcere_jax.preparation.write.prepared_tables import (
     file_entries,
@@ -114,18 +115,17 @@ def _fill(
     with contextlib.closing(store):
         generated = "generated reviews" if source.name == "synthetic" else DATA_FRAME
         announce(f"reading {settings.input or generated}")
-        raw = read_reviews(source, settings, store)
-        for note in raw.notes:
+        log = ReadingLog(settings.on_bad_row, settings.max_bad_share)
+        read_reviews(source, settings, store, log)
+        for note in log.notes:
             announce(f"note: {note}")
         if earlier is not None:
             read_prepared(earlier, store)
         store.finish()
-        known = None
-        if earlier is not None:
-            known = earlier.manifest.cleaning.get("rating_scale", STARS)
-        scale = normalize_ratings(store, settings, raw.dropped, raw.n_rows, known)
+        known = None if earlier is None else earlier.manifest.cleaning["rating_scale"]
+        scale = normalize_ratings(store, settings, log, known)
 
-        announce(f"filtering and splitting {raw.n_rows:,} rows")
+        announce(f"filtering and splitting {log.n_rows:,} rows")
         k = settings.k_core if earlier is None else earlier.manifest.k_core
         selection = select(
             store,
@@ -166,12 +166,11 @@ def _fill(
             folder, store, selection, metadata=metadata, earlier=earlier
         )
     # The engine has ended: its memory is free for the encoders.
-    encoders: Sequence[TextEncoder]
+    encoders: Sequence[TextEncoder | None]
     if earlier is not None:
         encoders = stored_encoders(earlier, scratch, settings.cache_folder)
     else:
-        encoder = encoder or configured_encoder(settings, scratch, folder)
-        encoders = [] if encoder is None else [encoder]
+        encoders = [encoder or configured_encoder(settings, scratch, folder)]
     text_encoders = _encode(folder, selection, encoders, scratch, announce)
 
     announce(f"writing {settings.output}")
@@ -184,18 +183,18 @@ def _fill(
         n_interactions=n_interactions,
         k_core=k,
         split=split,
-        source=_describe_source(source, raw, settings),
-        dropped=raw.dropped | selection.dropped,
+        source=_describe_source(source, log, settings),
+        dropped={**log.dropped, **selection.dropped},
         text_encoders=text_encoders,
         files=file_entries(folder),
         cleaning={
             "settings": {name: getattr(settings, name) for name in field_types(CleaningSettings)},
-            "changed_texts": raw.changed_texts,
+            "changed_texts": dict(log.changed_texts),
             "rating_scale": list(scale),
         },
         statistics={
-            "raw_rows": raw.n_rows,
-            "bad_rows_of_item_metadata": raw.n_bad_items,
+            "raw_rows": log.n_rows,
+            "bad_rows_of_item_metadata": log.n_bad_items,
             **counts,
             **extra,
             **cold_counts(selection),
@@ -207,41 +206,37 @@ def _fill(
 def _encode(
     folder: Path,
     selection: Selection,
-    encoders: Sequence[TextEncoder],
+    encoders: Sequence[TextEncoder | None],
     scratch: Path,
     announce: MessageCallback,
 ) -> dict[str, Any]:
     """Writes the features of each encoder; returns what the manifest states of them."""
-    if not encoders:
-        return {}
-    described = {}
+    described: dict[str, Any] = {}
+    used = [encoder for encoder in encoders if encoder is not None]
+    if not used:
+        return described
     with stored_reviews(folder, selection.n_users, selection.n_items, scratch) as reviews:
-        for encoder in encoders:
+        for encoder in used:
             announce(f"encoding {len(reviews.texts):,} texts by {encoder.name}")
             described[encoder.name] = encode_into(folder, encoder.name, encoder, reviews, announce)
     return described
 
 
-def _describe_source(source: Source, raw: RawCounts, settings: PrepareSettings) -> dict[str, Any]:
+def _describe_source(source: Source, log: ReadingLog, settings: PrepareSettings) -> dict[str, Any]:
     # Names within the input, not whole paths: a folder must not depend on where it was made.
     root = settings.input if settings.input is not None and settings.input.is_dir() else None
     entries = []
-    for path in raw.files:
+    for path in log.files:
         name = str(path.relative_to(root)) if root and path.is_relative_to(root) else path.name
         entries.append({"name": name} | schema.file_entry(path))
     options = dict(source.options(settings))
     if source.name == "table":
-        options["integer_ids"] = [x for x in ("user", "item") if x not in raw.text_ids]
+        options["integer_ids"] = [x for x in ("user", "item") if x not in log.text_ids]
     return {"kind": source.name, "options": options, "files": entries}
 
 
 def _grown(before: Manifest, after: Manifest) -> Manifest:
-    """The manifest of a folder that has grown.
-
-    Args:
-        before: of the folder that reviews were appended to.
-        after: of all reviews, with source, split and counts of what was appended.
-    """
+    """The manifest of a grown folder; `after` has source, split and counts of what is new."""
     entry = {
         "fingerprint": before.fingerprint,
         "n_users": before.n_users,
@@ -249,9 +244,9 @@ def _grown(before: Manifest, after: Manifest) -> Manifest:
         "n_reviews": before.n_reviews,
         "added": {**after.source, "split": after.split},
     }
-    changed = [manifest.cleaning.get("changed_texts", {}) for manifest in (before, after)]
+    changed = [manifest.cleaning["changed_texts"] for manifest in (before, after)]
     summed = ("raw_rows", "bad_rows_of_item_metadata")
-    totals = {name: before.statistics.get(name, 0) + after.statistics[name] for name in summed}
+    totals = {name: before.statistics[name] + after.statistics[name] for name in summed}
     return dataclasses.replace(
         after,
         name=before.name,
@@ -270,11 +265,10 @@ def _sum(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
 def _check_split(manifest: Manifest, folder: Path, announce: MessageCallback) -> None:
     """States in the manifest whether what was appended ended the split policy.
 
-    Where the folder was split by time, or so that items or users are cold, new reviews may do so: a
-    user's new training review is later than the held-out ones, or an item is cold no longer. The
-    folder grows all the same, as a service needs its new reviews. No held-out review goes to train,
-    so they choose and score models as honestly as before; but the scores do not compare with those
-    of before.
+    New reviews may do so where the folder was split by time, or has cold items or users. The folder
+    grows all the same, as a service needs its new reviews. No held-out review goes to train, so
+    they choose and score models as honestly as before; but the scores do not compare with those of
+    before.
     """
     if manifest.ended_split_policy:
         return

@@ -22,24 +22,23 @@ def summary(manifest: Manifest, seconds: float) -> Table:
     for change, n_texts in manifest.cleaning["changed_texts"].items():
         if n_texts:
             table.add_row(f"  texts: {change}", f"{n_texts:,}")
-    low, high = manifest.cleaning.get("rating_scale", STARS)
+    low, high = manifest.cleaning["rating_scale"]
     if (low, high) != STARS:
         table.add_row("  ratings: brought to 1 … 5", f"{low:g} … {high:g}")
-    table.add_row("users", f"{manifest.n_users:,}")
-    table.add_row("items", f"{manifest.n_items:,}")
-    table.add_row("reviews", f"{manifest.n_reviews:,}")
+    for name in ("users", "items", "reviews"):
+        table.add_row(name, f"{getattr(manifest, f'n_{name}'):,}")
     for name, n_rows in manifest.n_interactions.items():
         table.add_row(f"  {name}", f"{n_rows:,}  {n_rows / manifest.n_reviews:6.1%}")
     table.add_row("split", manifest.split_name)
     density = manifest.n_reviews / (manifest.n_users * manifest.n_items)
     table.add_row("density", f"{density:.4%}")
     table.add_row("words per review", f"{counts['words'] / manifest.n_reviews:.1f}")
-    for name, shown in (
-        ("reviews_without_text", "reviews without text"),
-        ("users_without_training_review", "users without training review"),
-        ("items_without_training_review", "items without training review"),
+    for name in (
+        "reviews_without_text",
+        "users_without_training_review",
+        "items_without_training_review",
     ):
-        table.add_row(shown, f"{counts[name]:,}")
+        table.add_row(name.replace("_", " "), f"{counts[name]:,}")
     for name, shown in (
         ("extra_users", "training users from outside the k-core"),
         ("extra_reviews", "training reviews from there"),

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from symcere_jax.preparation.read.review_store import ReviewStore
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.text.encoders.base import Reviews, TextFeatures
 from tests import binaries
+from tests.preparation.folders import row_of, write_json
 
 STORED_COLUMNS = ("user_id", "item_id", "rating", "timestamp", "text", "split")
 
@@ -85,13 +85,13 @@ def encoder() -> RecordingEncoder:
 def rows() -> list[dict[str, Any]]:
     """12 users with 1 … 12 reviews on 12 items, in no particular order."""
     rows = [
-        {
-            "user_id": f"u{user:02}",
-            "item_id": f"i{(user * 5 + place) % 12:02}",
-            "rating": 1 + (user + place) % 5,
-            "timestamp": 1000 * user + (place * 7) % 13,
-            "text": f"text by writer{user} number{place}",
-        }
+        row_of(
+            f"u{user:02}",
+            f"i{(user * 5 + place) % 12:02}",
+            f"text by writer{user} number{place}",
+            1000 * user + (place * 7) % 13,
+            rating=1 + (user + place) % 5,
+        )
         for user in range(12)
         for place in range(user + 1)
     ]
@@ -103,9 +103,7 @@ def write_rows(tmp_path: Path) -> Callable[..., Path]:
     """Writes rows as JSON lines."""
 
     def write(rows: list[dict[str, Any]], name: str = "reviews.jsonl") -> Path:
-        path = tmp_path / name
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        return path
+        return write_json(tmp_path / name, rows)
 
     return write
 
@@ -143,7 +141,7 @@ def grow(tmp_path):
         steps = [(first, {"overwrite": True, **(prepared or {})})] if first is not None else []
         for rows, step in [*steps, (more, {"append": True, **settings})]:
             assert preparation.input is not None
-            preparation.input.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            write_json(preparation.input, rows)
             dataset = prepare(dataclasses.replace(preparation, **step), announce=announce)
         return dataset
 

@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -7,12 +6,11 @@ import pytest
 
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.preparation.check import CHECKS, problems_of
-from symcere_jax.preparation.check.text_leaks import check_text_leaks
 from symcere_jax.preparation.encode.add_features import EncodeSettings, add_text
 from symcere_jax.preparation.pipeline import prepare
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.text import load_text_encoder
+from tests.preparation.folders import by_ids, problems, row_of, write_json
 
 WORDS = "pool beach lobby spa bar suite view metro garden terrace sauna gym".split()  # noqa: SIM905
 
@@ -20,13 +18,7 @@ WORDS = "pool beach lobby spa bar suite view metro garden terrace sauna gym".spl
 def make_rows(n_users, n_items, seed):
     rng = np.random.default_rng(seed)
     return [
-        {
-            "user_id": f"u{user:02}",
-            "item_id": f"i{item:02}",
-            "rating": 4,
-            "timestamp": 1000 + user,
-            "text": " ".join(rng.choice(WORDS, 6)),
-        }
+        row_of(f"u{user:02}", f"i{item:02}", " ".join(rng.choice(WORDS, 6)), 1000 + user)
         for user in range(n_users)
         for item in rng.choice(n_items, 5, replace=False)
     ]
@@ -47,7 +39,7 @@ def folders(tmp_path_factory):
     more.append({**more[-1], "user_id": "a new one", "item_id": "a new thing"})
     repeated = {**first[0], "text": "another text", "timestamp": 10**6}
     for name, rows in (("first", first), ("more", [*more, repeated])):
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_json(folder / f"{name}.jsonl", rows)
     settings = PrepareSettings(
         source="table", input=folder / "first.jsonl", output=folder / "data", text_width=8
     )
@@ -62,11 +54,6 @@ def folders(tmp_path_factory):
     return before, kept, prepare(again), more, again
 
 
-def named(dataset, rows):
-    users, items = dataset.user_ids(), dataset.item_ids()
-    return {(users[row["user"]], items[row["item"]]): row for row in rows}
-
-
 def test_ids_keep_their_rows_and_new_ones_follow_in_order(folders):
     _, kept, after, *_ = folders
     for old, new in zip(kept["ids"], (after.user_ids(), after.item_ids()), strict=True):
@@ -79,7 +66,7 @@ def test_what_was_there_stays_and_what_is_new_goes_to_train(folders):
     _, kept, after, more, _ = folders
     users, items = kept["ids"]
     old = {(users[row["user"]], items[row["item"]]): row for row in kept["tables"]}
-    new = named(after, after.reviews().to_pylist())
+    new = by_ids(after)
     for pair, row in old.items():
         assert {**new[pair], "user": 0, "item": 0} == {**row, "user": 0, "item": 0}
     added = {(row["user_id"], row["item_id"]): row["text"] for row in more}
@@ -100,8 +87,7 @@ def test_counts_and_where_it_came_from(folders):
 
 def test_the_folder_is_sound_down_to_its_text_features(folders):
     _, _, after, *_ = folders
-    for check in (*CHECKS.values(), check_text_leaks):
-        assert problems_of(after, check) == []
+    assert problems(after, encode=True) == []
 
 
 def test_the_encoder_is_the_one_that_was_fitted(folders):
@@ -128,9 +114,8 @@ def test_nothing_new_is_an_error_and_changes_nothing(folders):
 
 def test_a_share_of_the_new_may_be_held_out(folders, tmp_path):
     *_, after, _, again = folders
-    path = tmp_path / "third.jsonl"
     rows = [{**row, "user_id": "z" + row["user_id"]} for row in make_rows(20, 12, 3)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = write_json(tmp_path / "third.jsonl", rows)
     prepare(dataclasses.replace(again, input=path, split="ratio", test_share=0.4))
     data = ReviewDataset.load(after.folder)
     new = data.test[data.test[:, 0] >= after.n_users]
@@ -143,7 +128,7 @@ def two_encoders(tmp_path):
     """A folder with features of two encoders, and the settings to append to it."""
     for name, n_users, seed in (("first", 20, 0), ("more", 30, 1)):
         rows = make_rows(n_users, 12, seed)[5 * n_users - 100 :]
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_json(tmp_path / f"{name}.jsonl", rows)
     preparation = PrepareSettings(
         source="table", input=tmp_path / "first.jsonl", output=tmp_path / "data", text_width=8
     )
@@ -159,8 +144,7 @@ def test_every_encoder_of_the_folder_reads_what_is_new(two_encoders):
     after = ReviewDataset.load(two_encoders.output)
     assert after.manifest.grew_from(before.fingerprint)
     assert after.manifest.text_encoders == before.manifest.text_encoders
-    for check in (*CHECKS.values(), check_text_leaks):
-        assert problems_of(after, check) == []
+    assert problems(after, encode=True) == []
     for name, width in (("lsa", 8), ("narrow", 4)):
         features = after.text_features(name, "reviews")
         assert features.shape == (after.manifest.n_reviews, width)
@@ -183,15 +167,6 @@ def test_features_from_elsewhere_cannot_be_appended_to(two_encoders, tmp_path):
         prepare(two_encoders)
 
 
-def row_of(user, item, text="", time=1, **fields):
-    fields = {"user_id": user, "item_id": item, "rating": 4, "timestamp": time} | fields
-    return {**fields, "text": text}
-
-
-def problems(dataset):
-    return [problem for check in CHECKS.values() for problem in problems_of(dataset, check)]
-
-
 TWICE, NEW = "a text that comes twice or more", "a text that is new, but comes twice"
 
 
@@ -206,7 +181,7 @@ def test_copies_of_what_a_user_wrote_already_are_left_out(grow):
         row_of("v", "d", " "),
     ]
     dataset = grow(first, more, prepared={"drop_copies": False})
-    pairs = set(named(dataset, dataset.reviews().to_pylist()))
+    pairs = set(by_ids(dataset))
     assert pairs == {
         ("u", "a"), ("u", "b"), ("u", "e"), ("v", "a"), ("v", "b"), ("v", "c"), ("v", "d")
     }  # fmt: skip
@@ -226,12 +201,11 @@ def test_items_get_titles_where_they_have_none(grow, tmp_path):
         ("old", {"a": "A", "z": "?"}),
         ("new", {"a": "other", "b": "B", "d": "D"}),
     ):
-        (tmp_path / f"{name}.items.jsonl").write_text(
-            "".join(
-                json.dumps({"parent_asin": item, "title": title, "categories": [title]}) + "\n"
-                for item, title in titles.items()
-            )
-        )
+        write_json(
+            tmp_path / f"{name}.items.jsonl",
+            ({"parent_asin": item, "title": title, "categories": [title]}
+             for item, title in titles.items()),
+        )  # fmt: skip
     old, new = (tmp_path / f"{name}.items.jsonl" for name in ("old", "new"))
     steps = ({"item_metadata": old}, {"item_metadata": new})
     for before, after, titles, unknown in (

@@ -1,11 +1,8 @@
-import csv
 import dataclasses
-import gzip
 import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -14,18 +11,14 @@ from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.pipeline import prepare
 from symcere_jax.preparation.settings import PrepareSettings
+from tests.preparation.folders import by_ids
 
 SYNTHETIC = {"synthetic_users": 40, "synthetic_items": 20, "synthetic_reviews_per_user": 5.0}
 
 
 def preparation(tmp_path: Path, path: Path | None = None, **settings) -> PrepareSettings:
-    defaults = {
-        "source": "table",
-        "input": path,
-        "output": tmp_path / "out",
-        "text_encoder": "none",
-    }
-    return PrepareSettings(**(defaults | settings))
+    defaults = {"source": "table", "input": path, "output": tmp_path / "out"}
+    return PrepareSettings(**({"text_encoder": "none"} | defaults | settings))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -34,23 +27,16 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def split_of_pair(folder: Path) -> dict[tuple[str, str], str]:
-    dataset = ReviewDataset.load(folder)
-    users, items = dataset.user_ids(), dataset.item_ids()
-    rows = dataset.reviews(["user", "item", "split"]).to_pylist()
-    return {(users[row["user"]], items[row["item"]]): row["split"] for row in rows}
+    return {pair: row["split"] for pair, row in by_ids(ReviewDataset.load(folder)).items()}
 
 
 def test_the_folder_holds_what_the_rows_say(tmp_path, rows, write_rows, encoder):
     dataset = prepare(preparation(tmp_path, write_rows(rows)), encoder=encoder)
     table = dataset.reviews()
-    assert {field.name: str(field.type) for field in table.schema} == {
-        "user": "int32",
-        "item": "int32",
-        "rating": "float",
-        "timestamp": "int64",
-        "split": "string",
-        "text": "string",
-    }
+    names = ("user", "item", "rating", "timestamp", "split", "text")
+    kinds = ("int32", "int32", "float", "int64", "string", "string")
+    found = [(field.name, str(field.type)) for field in table.schema]
+    assert found == list(zip(names, kinds, strict=True))
     users, items = dataset.user_ids(), dataset.item_ids()
     found = table.to_pylist()
     by_pair = {(row["user_id"], row["item_id"]): row for row in rows}
@@ -123,39 +109,11 @@ def test_equal_input_gives_equal_bytes_in_any_order(tmp_path, rows, write_rows, 
     assert reordered == first
 
 
-def test_all_formats_give_the_same_folder(tmp_path, rows, write_rows):
-    folders = []
-    jsonl = write_rows(rows)
-    for name, opener, delimiter in (("r.csv", open, ","), ("r.tsv.gz", gzip.open, "\t")):
-        with opener(tmp_path / name, "wt", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
-            writer.writeheader()
-            writer.writerows(rows)
-    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "r.parquet")
-    for path in (jsonl, *(tmp_path / name for name in ("r.csv", "r.tsv.gz", "r.parquet"))):
-        prepare(preparation(tmp_path, path, overwrite=True))
-        folders.append(contents(tmp_path / "out"))
-        folders[-1].pop("manifest.json")
-    assert all(folder == folders[0] for folder in folders)
-
-
 def test_predefined_splits_are_kept_and_cold_users_and_items_counted(tmp_path, write_rows):
-    rows = [
-        {"user_id": u, "item_id": i, "split": s, "text": ""}
-        for u, i, s in [
-            ("a", "x", "train"),
-            ("a", "y", "dev"),
-            ("b", "x", "test"),
-            ("b", "z", "val"),
-        ]
-    ]
+    splits = {("a", "x"): "train", ("a", "y"): "dev", ("b", "x"): "test", ("b", "z"): "val"}
+    rows = [{"user_id": u, "item_id": i, "split": s, "text": ""} for (u, i), s in splits.items()]
     manifest = prepare(preparation(tmp_path, write_rows(rows))).manifest
-    assert split_of_pair(tmp_path / "out") == {
-        ("a", "x"): "train",
-        ("a", "y"): "valid",
-        ("b", "x"): "test",
-        ("b", "z"): "valid",
-    }
+    assert list(split_of_pair(tmp_path / "out").values()) == ["train", "valid", "test", "valid"]
     assert manifest.split_name == "predefined"
     assert manifest.statistics["users_without_training_review"] == 1
     assert manifest.statistics["items_without_training_review"] == 2
@@ -163,33 +121,6 @@ def test_predefined_splits_are_kept_and_cold_users_and_items_counted(tmp_path, w
     anew = prepare(preparation(tmp_path, write_rows(rows), split="ratio", overwrite=True)).manifest
     assert anew.split_name == "ratio"
     assert anew.statistics["users_without_training_review"] == 0
-
-
-def test_rows_without_a_train_split(tmp_path, write_rows):
-    path = write_rows([{"user_id": "a", "item_id": "x", "split": "test"}])
-    with pytest.raises(DataError, match="none of the 1 reviews is in split 'train'"):
-        prepare(preparation(tmp_path, path))
-
-
-def test_temporal_and_leave_one_out_go_by_time(tmp_path, write_rows):
-    rows = [{"user_id": "a", "item_id": f"i{t}", "timestamp": t} for t in (5, 3, 9, 1, 7)]
-    prepare(preparation(tmp_path, write_rows(rows), split="leave_one_out"))
-    by_time = [split for (_, _), split in sorted(split_of_pair(tmp_path / "out").items())]
-    assert by_time == ["train", "train", "train", "valid", "test"]
-    settings = {"split": "temporal", "valid_share": 0.4, "test_share": 0.2, "overwrite": True}
-    prepare(preparation(tmp_path, write_rows(rows), **settings))
-    by_time = [split for (_, _), split in sorted(split_of_pair(tmp_path / "out").items())]
-    assert by_time == ["train", "train", "valid", "valid", "test"]
-
-
-def test_missing_times(tmp_path, write_rows):
-    rows = [{"user_id": "a", "item_id": f"i{i}"} for i in range(4)]
-    for split in ("temporal", "leave_one_out"):
-        with pytest.raises(DataError, match=rf"line 1: no timestamp, but --split={split}"):
-            prepare(preparation(tmp_path, write_rows(rows), split=split))
-    rows[2]["timestamp"] = 3
-    with pytest.raises(DataError, match=r"3 of 4 reviews have none"):
-        prepare(preparation(tmp_path, write_rows(rows), split="leave_one_out"))
 
 
 def test_a_column_that_is_not_needed_is_left_out(tmp_path, write_rows):
@@ -209,15 +140,6 @@ def test_a_row_that_is_dropped_needs_no_time(tmp_path, write_rows):
     prepare(preparation(tmp_path, write_rows(rows), split="leave_one_out"))
     by_time = [split for _, split in sorted(split_of_pair(tmp_path / "out").items())]
     assert by_time == ["train", "valid", "test"]
-
-
-def test_of_duplicates_the_latest_stays(tmp_path, write_rows):
-    rows = [
-        {"user_id": "a", "item_id": "x", "timestamp": t, "text": text}
-        for t, text in [(5, "old"), (9, "late"), (9, "last"), (None, "timeless")]
-    ]
-    prepare(preparation(tmp_path, write_rows(rows)))
-    assert ReviewDataset.load(tmp_path / "out").reviews()["text"].to_pylist() == ["last"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, DataError])
@@ -275,38 +197,38 @@ def as_amazon(rows: list[dict]) -> list[dict]:
     ]  # fmt: skip
 
 
+@pytest.fixture
+def with_items(tmp_path, rows, write_rows):
+    """Settings for reviews on 12 items, and for a file of items."""
+
+    def settings(items, **others):
+        return preparation(
+            tmp_path, write_rows(as_amazon(rows)), source="amazon_2023",
+            item_metadata=write_rows(items, "items.jsonl"), **others,
+        )  # fmt: skip
+
+    return settings
+
+
 @pytest.mark.parametrize("n_known", [0, 1, 12])
-def test_items_of_which_the_metadata_has_nothing_are_counted(tmp_path, rows, write_rows, n_known):
+def test_items_of_which_the_metadata_has_nothing_are_counted(with_items, n_known):
     items = [{"parent_asin": f"i{n:02}", "title": f"title {n}"} for n in range(n_known)]
-    settings = PrepareSettings(
-        source="amazon_2023",
-        input=write_rows(as_amazon(rows)),
-        output=tmp_path / "out",
-        item_metadata=write_rows([*items, {"parent_asin": "none", "title": "x"}], "items.jsonl"),
-        text_encoder="none",
-    )
+    settings = with_items([*items, {"parent_asin": "none", "title": "x"}])
     dataset = prepare(settings)
     assert dataset.manifest.statistics["items_without_metadata"] == 12 - n_known
     table = pq.read_table(dataset.file(schema.ITEMS))
-    assert table["title"].to_pylist() == [f"title {n}" if n < n_known else None for n in range(12)]
+    expected = [f"title {n}" if n < n_known else None for n in range(12)]
+    assert table["title"].to_pylist() == expected
     assert table["categories"].to_pylist() == [None] * 12
     titles = dataset.item_titles()
-    assert (titles is None) == (n_known == 0)
-    assert titles is None or titles.tolist() == table["title"].to_pylist()
+    assert titles is None if n_known == 0 else titles.tolist() == expected
     unknown = prepare(dataclasses.replace(settings, item_metadata=None, overwrite=True))
     assert "items_without_metadata" not in unknown.manifest.statistics
 
 
-def test_bad_rows_of_item_metadata_are_counted_and_limited(tmp_path, rows, write_rows):
+def test_bad_rows_of_item_metadata_are_counted_and_limited(with_items, rows):
     items = [{"parent_asin": f"i{n:02}", "title": f"title {n}"} for n in range(9)]
-    settings = PrepareSettings(
-        source="amazon_2023",
-        input=write_rows(as_amazon(rows)),
-        output=tmp_path / "out",
-        item_metadata=write_rows([*items, {"title": "no id"}], "items.jsonl"),
-        text_encoder="none",
-        on_bad_row="skip",
-    )
+    settings = with_items([*items, {"title": "no id"}], on_bad_row="skip")
     with pytest.raises(DataError, match=r"1 of 10 rows are bad, more than --max_bad_share=0\.01"):
         prepare(settings)
     statistics = prepare(dataclasses.replace(settings, max_bad_share=0.1)).manifest.statistics
@@ -314,13 +236,10 @@ def test_bad_rows_of_item_metadata_are_counted_and_limited(tmp_path, rows, write
     assert statistics["raw_rows"] == len(rows)
 
 
-@pytest.mark.parametrize("setting", ["drop_empty_text", "on_bad_row"])
-def test_a_file_of_which_no_row_is_left(tmp_path, write_rows, setting):
+@pytest.mark.parametrize(
+    "settings", [{"drop_empty_text": True}, {"on_bad_row": "skip", "max_valid_rating": 5.0}]
+)
+def test_a_file_of_which_no_row_is_left(tmp_path, write_rows, settings):
     path = write_rows([{"user_id": "a", "item_id": "x", "rating": 9}])
-    settings = (
-        {"drop_empty_text": True}
-        if "empty" in setting
-        else {"on_bad_row": "skip", "max_valid_rating": 5.0}
-    )
     with pytest.raises(DataError, match=r"no review is left of 1 rows \(dropped: 1 "):
         prepare(preparation(tmp_path, path, **settings, max_bad_share=1.0))

@@ -48,36 +48,47 @@ def test_a_table_becomes_a_prepared_folder(tmp_path, rows, write_rows):
     assert list(output.parent.iterdir()) == [output]
 
 
-def test_an_error_is_one_line_and_leaves_nothing(tmp_path):
-    path = tmp_path / "r.csv"
-    path.write_text("user_id,item_id,rating\na,x,5\nb,y,700\n")
+@pytest.fixture
+def long_run(tmp_path):
+    """A program that generates reviews, for minutes unless it is stopped, into `made/out`."""
     program = start(
-        "--source=table", f"--input={path}", f"--output={tmp_path / 'out'}", "--text_encoder=none"
-    )
-    out, err = program.communicate()
-    assert (program.returncode, out) == (1, "")
-    errors = [line for line in err.splitlines() if not line.startswith("reading")]
-    assert errors == [
-        "error: ratings lie between 5 and 700, which is no scale that is known: give it by "
-        "--min_valid_rating and --max_valid_rating"
-    ]
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_ctrl_c_leaves_nothing(tmp_path):
-    program = start(
-        "--source=synthetic", f"--output={tmp_path / 'a' / 'out'}",
-        "--synthetic_users=20000", "--synthetic_items=50000",  # minutes, were it not interrupted
+        "--source=synthetic", f"--output={tmp_path / 'made' / 'out'}",
+        "--synthetic_users=20000", "--synthetic_items=50000",
     )  # fmt: skip
     assert program.stderr is not None
     try:
         assert program.stderr.readline().startswith("reading")
-        program.send_signal(signal.SIGINT)
-        _, err = program.communicate(timeout=30)
+        yield program
     finally:
         program.kill()
-    assert (program.returncode, err) == (130, "interrupted\n")
+        program.communicate()
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "words"),
+    [(signal.SIGINT, 130, ["interrupted\n"]), (signal.SIGTERM, 75, ["stopped", "same command"])],
+)
+def test_a_run_that_is_stopped_leaves_nothing(tmp_path, long_run, number, status, words):
+    long_run.send_signal(number)
+    _, err = long_run.communicate(timeout=30)
+    assert long_run.returncode == status
+    assert all(word in err for word in words)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_goes_at_the_next_start(
+    tmp_path, run_prepare, long_run, write_rows, rows
+):
+    output = tmp_path / "made" / "out"
+    refused = run_prepare("--source=synthetic", f"--output={output}")
+    assert refused.status == 1
+    assert "out is in use by another process" in refused.error
+    long_run.kill()
+    long_run.communicate()
+    assert {path.name for path in output.parent.iterdir()} == {".out.partial", ".out.lock"}
+    path = write_rows(rows)
+    run_prepare("--source=table", f"--input={path}", f"--output={output}", "--text_encoder=none")
+    assert list(output.parent.iterdir()) == [output]
 
 
 def test_all_flags_reach_the_settings(run_prepare, tmp_path):
@@ -106,14 +117,24 @@ def test_all_flags_reach_the_settings(run_prepare, tmp_path):
 
 
 BAD_FILES = {
+    "scale.csv": (b"user_id,item_id,rating\na,x,5\nb,y,700\n", "ratings lie between 5 and 700, wh"),
     "empty.jsonl": (b"", "empty.jsonl is empty"),
     "header.csv": (b"user_id,item_id\n", "header.csv has no rows"),
     "colons.csv": (b"user_id:item_id\na:x\n", "line 1: 'user_id:item_id' is a single field"),
     "fields.csv": (b"user,item_id\na,x\n", "has no field 'user_id'; it has: user, item_id; name"),
     "gbk.csv": ("user_id,item_id\na,x\n好看,y\n".encode("gbk"), "gbk.csv, line 3: not UTF-8"),
     "quote.csv": (b'user_id,item_id\na,"x\nb,y\n', "quote.csv, line 2: quotes are not closed"),
+    "inside.csv": (b'user_id,item_id\na,x\nc,"d" e\n', "inside.csv, line 3: quotes are not closed"),
+    "row.csv": (b'user_id,item_id\na,"x\nc,d"\n', "row.csv, line 2: quotes are not closed"),
+    "lines.csv": (b'user_id,item_id\na,"x\nx"\nc\n', "lines.csv, line 4: 1 fields, the header"),
+    "latin.csv": ("user_id,item_id\na,ü\nc,".encode() + b"\xe9\n", "latin.csv, line 3: not UTF-8"),
+    "more.csv": (b"user_id,item_id\na,b,c\n", "more.csv, line 2: 3 fields, the header has 2; q"),
+    "twice.csv": (b"user_id,item_id,user_id\na,b,c\n", "names 'user_id' more than once"),
     "ragged.csv": (b"user_id,item_id\na,x\nb\n", "ragged.csv, line 3: 1 fields"),
     "half.jsonl": (lines(ROW) + lines(ROW)[:30], "half.jsonl, line 2: not valid JSON"),
+    "array.jsonl": (lines(ROW, '["b"]'), "array.jsonl, line 2: ['b'] is not a JSON object"),
+    "whole.json": (b'[{"user_id": "a"},\n{"user_id": "b"}]', "whole.json, line 1: not valid JSON"),
+    "bytes.jsonl": (lines(ROW) + b'{"user_id": "\xff"}\n', "bytes.jsonl, line 2: not UTF-8"),
     "truncated.jsonl.gz": (gzip.compress(lines(ROW))[:-9], "truncated.jsonl.gz: cut off"),
     "word.jsonl": (lines(ROW, ROW | {"rating": "good"}), "word.jsonl, line 2: rating is 'good'"),
     "infinite.jsonl": (lines(ROW, ROW | {"rating": float("inf")}), "line 2: rating is inf, no num"),
@@ -126,6 +147,7 @@ BAD_FILES = {
     "list.jsonl": (lines(ROW | {"item_id": ["x"]}), "list.jsonl, line 1: item_id is ['x'], exp"),
     "train.jsonl": (lines(ROW | {"split": "test"}), "none of the 1 reviews is in split 'train'"),
     "bad.parquet": (b"PAR1", "bad.parquet: not a readable Parquet file"),
+    "packed.parquet.gz": (gzip.compress(b""), "packed.parquet.gz: not a readable Parquet file"),
     "reviews.xlsx": (b"PK", "reviews.xlsx: its name ends in one of"),
 }  # fmt: skip
 
@@ -146,12 +168,9 @@ def test_a_bad_file_is_named(run_prepare, tmp_path, name):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["--k_core=0"], 1, "--k_core is 0, must be at least 1"),
         (["--k_core=3"], 1, "the largest k that leaves something is 1"),
         (["--valid_share=0.6", "--test_share=0.4"], 1, "their sum must be below 1"),
-        (["--text_encoder=lsa", "--text_field=body"], 1, "has no field 'body'"),
         (["--input=nowhere.csv"], 1, "no input at nowhere.csv"),
-        (["--source=synthetic"], 1, "--input is given, but --source=synthetic"),
         (["--split=random"], 2, "--split=random"),
         (["--k_core=two"], 2, "--k_core=two"),
         (["--kcore=2"], 2, "unknown flag --kcore; did you mean --k_core?"),
@@ -225,46 +244,10 @@ def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_killed_run_left_goes_at_the_next_start(tmp_path, write_rows, rows):
-    program = start(
-        "--source=synthetic", f"--output={tmp_path / 'out'}",
-        "--synthetic_users=20000", "--synthetic_items=50000",
-    )  # fmt: skip
-    assert program.stderr is not None
-    assert program.stderr.readline().startswith("reading")
-    refused = start("--source=synthetic", f"--output={tmp_path / 'out'}")
-    _, err = refused.communicate()
-    assert refused.returncode == 1
-    assert "out is in use by another process" in err
-    program.kill()
-    program.communicate()
-    assert {path.name for path in tmp_path.iterdir()} == {".out.partial", ".out.lock"}
-    again = start(
-        "--source=table", f"--input={write_rows(rows)}", f"--output={tmp_path / 'out'}",
-        "--text_encoder=none",
-    )  # fmt: skip
-    again.communicate()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "reviews.jsonl"]
-
-
-def test_sigterm_leaves_nothing_and_says_that_it_was_preempted(tmp_path):
-    program = start(
-        "--source=synthetic", f"--output={tmp_path / 'a' / 'out'}",
-        "--synthetic_users=20000", "--synthetic_items=50000",
-    )  # fmt: skip
-    assert program.stderr is not None
-    assert program.stderr.readline().startswith("reading")
-    program.terminate()
-    _, err = program.communicate()
-    assert program.returncode == 75, err
-    assert "stopped" in err and "same command" in err
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-def test_threads_do_not_show(run_prepare, tmp_path, write_rows, rows, threads):
+def test_threads_do_not_show(run_prepare, tmp_path, write_rows, rows):
     outputs = []
-    for name, flags in (("a", []), ("b", [f"--threads={threads}", "--memory=900MiB"])):
+    choices = {"a": [], "b": ["--threads=3", "--memory=900MiB"], "c": ["--threads=1"]}
+    for name, flags in choices.items():
         run = run_prepare(
             "--source=table", f"--input={write_rows(rows)}", f"--output={tmp_path / name}",
             "--text_width=4", "--name=x", *flags,
@@ -272,7 +255,7 @@ def test_threads_do_not_show(run_prepare, tmp_path, write_rows, rows, threads):
         assert run.status == 0, run.err
         files = (path for path in (tmp_path / name).rglob("*") if path.is_file())
         outputs.append({str(f.relative_to(tmp_path / name)): f.read_bytes() for f in files})
-    assert outputs[0] == outputs[1]
+    assert outputs[0] == outputs[1] == outputs[2]
 
 
 def test_required_flags(run_prepare):

@@ -50,7 +50,3 @@ def test_a_bad_setting_is_named(settings, message):
 
 def test_the_sources_are_those_of_the_setting():
     assert set(SOURCES) == set(get_args(SourceName))
-
-
-def test_the_defaults_are_valid():
-    assert PrepareSettings(source="table", input=Path("x.csv"), output=Path("out")).k_core == 1

@@ -1,38 +1,24 @@
-"""Checks of the splits of a prepared folder: no held-out pair is in train, the policy holds."""
+"""Checks that nothing held out reaches training, and that the split is what its policy says."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from symcere_jax.data import ReviewDataset, schema
+from symcere_jax.errors import DataError
+from symcere_jax.preparation.encode.stored_encoder import StoredEncoder
+from symcere_jax.preparation.encode.stored_reviews import stored_reviews
 from symcere_jax.preparation.select.outside import held_out_runs, repeats
 from symcere_jax.preparation.split.split_settings import SPLIT_POLICIES
+from symcere_jax.text import LsaEncoder, TextEncoder
 
 _BATCH_ROWS = 1 << 16
-
-
-def check_near_copies(dataset: ReviewDataset) -> Iterator[str]:
-    """No text from outside the k-core has a run of twelve words of a held-out review."""
-    manifest = dataset.manifest
-    if not {"extra_texts", "extra_reviews"} & {k for k, n in manifest.statistics.items() if n}:
-        return
-    users = np.concatenate([dataset.interactions(name)[:, 0] for name in schema.SPLITS])
-    n_reviews = np.bincount(users, minlength=dataset.n_users)
-    held_out: list[str] = []
-    outside: list[str] = []
-    for batch in dataset.review_batches(_BATCH_ROWS, ["user", "split", "text"]):
-        in_train = batch["split"].to_numpy(zero_copy_only=False) == "train"
-        is_outside = in_train & (n_reviews[batch["user"].to_numpy()] < manifest.k_core)
-        held_out += batch["text"].filter(pa.array(~in_train)).to_pylist()
-        outside += batch["text"].filter(pa.array(is_outside)).to_pylist()
-    runs = held_out_runs(iter(held_out))
-    for batch in dataset.extra_texts(_BATCH_ROWS):
-        outside += batch["text"].to_pylist()
-    n_copies = sum(repeats(text, runs) for text in outside)
-    if n_copies:
-        yield f"{n_copies} texts from outside the k-core repeat twelve words of a held-out review"
+# Of the length of a row. Another machine rounds otherwise; a leaked review changes far more.
+_TOLERANCE = 1e-2
 
 
 def check_held_out_edges(dataset: ReviewDataset) -> Iterator[str]:
@@ -64,15 +50,14 @@ def check_policy(dataset: ReviewDataset) -> Iterator[str]:
 def against_policy(dataset: ReviewDataset) -> Iterator[str]:
     """What is not as the split policy has it, of the reviews that are there now."""
     policy = dataset.manifest.split.get("policy")
-    train, valid, test = (dataset.interactions(name) for name in schema.SPLITS)
+    held_out = {"valid": dataset.valid, "test": dataset.test}
     if dataset.manifest.has_cold_split and not dataset.manifest.split.get("warm_share"):
         place = int(policy == "cold_item")
-        known = set(train[:, place].tolist())
-        for name, pairs in (("valid", valid), ("test", test)):
-            if known & set(pairs[:, place].tolist()):
+        for name, pairs in held_out.items():
+            if len(np.intersect1d(dataset.train[:, place], pairs[:, place])):
                 yield f"--split={policy}, but one of {name} has training reviews"
     if policy == "leave_one_out":
-        for name, pairs in (("valid", valid), ("test", test)):
+        for name, pairs in held_out.items():
             if len(pairs) and np.bincount(pairs[:, 0]).max() > 1:
                 yield f"--split=leave_one_out, but a user has two reviews in {name}"
     if policy in ("global_time", "temporal"):
@@ -80,23 +65,86 @@ def against_policy(dataset: ReviewDataset) -> Iterator[str]:
 
 
 def _check_order_of_time(dataset: ReviewDataset, *, by_user: bool) -> Iterator[str]:
-    n = dataset.n_users if by_user else 1
-    latest = np.full((len(schema.SPLITS), n), np.iinfo(np.int64).min)
-    earliest = np.full((len(schema.SPLITS), n), np.iinfo(np.int64).max)
-    for batch in dataset.review_batches(_BATCH_ROWS, ["user", "timestamp", "split"]):
-        if batch.column("timestamp").null_count:
-            yield "the split goes by time, but a review has none"
-            return
-        user = batch.column("user").to_numpy() if by_user else np.zeros(len(batch), int)
-        time = batch.column("timestamp").to_numpy(zero_copy_only=False).astype(np.int64)
-        split = pc.index_in(batch.column("split"), pa.array(schema.SPLITS)).to_numpy()
-        np.maximum.at(latest, (split, user), time)
-        np.minimum.at(earliest, (split, user), time)
+    table = dataset.reviews(["user", "timestamp", "split"])
+    if table["timestamp"].null_count:
+        yield "the split goes by time, but a review has none"
+        return
+    user, time = (table[name].to_numpy() for name in ("user", "timestamp"))
+    user = user if by_user else np.zeros_like(user)
+    split = pc.index_in(table["split"], pa.array(schema.SPLITS)).to_numpy()
+    never = np.iinfo(np.int64)
+    latest = np.full((len(schema.SPLITS), user.max() + 1), never.min)
+    earliest = np.full_like(latest, never.max)
+    np.maximum.at(latest, (split, user), time)
+    np.minimum.at(earliest, (split, user), time)
     strictly = not by_user  # the time line of all is never cut between equal times
     for before, after in ((0, 1), (0, 2), (1, 2)):
-        wrong = latest[before] > earliest[after] - strictly
-        empty = (latest[before] == np.iinfo(np.int64).min) | (
-            earliest[after] == np.iinfo(np.int64).max
-        )
-        if (wrong & ~empty).any():
+        empty = (latest[before] == never.min) | (earliest[after] == never.max)
+        if ((latest[before] > earliest[after] - strictly) & ~empty).any():
             yield f"a review in {schema.SPLITS[before]} is later than one in {schema.SPLITS[after]}"
+
+
+def check_near_copies(dataset: ReviewDataset) -> Iterator[str]:
+    """No text from outside the k-core has a run of twelve words of a held-out review."""
+    manifest = dataset.manifest
+    if not {"extra_texts", "extra_reviews"} & {k for k, n in manifest.statistics.items() if n}:
+        return
+    users = np.concatenate([dataset.interactions(name)[:, 0] for name in schema.SPLITS])
+    n_reviews = np.bincount(users, minlength=dataset.n_users)
+    held_out: list[str] = []
+    outside: list[str] = []
+    for batch in dataset.review_batches(_BATCH_ROWS, ["user", "split", "text"]):
+        in_train = batch["split"].to_numpy(zero_copy_only=False) == "train"
+        is_outside = in_train & (n_reviews[batch["user"].to_numpy()] < manifest.k_core)
+        held_out += batch["text"].filter(pa.array(~in_train)).to_pylist()
+        outside += batch["text"].filter(pa.array(is_outside)).to_pylist()
+    runs = held_out_runs(iter(held_out))
+    for batch in dataset.extra_texts(_BATCH_ROWS):
+        outside += batch["text"].to_pylist()
+    n_copies = sum(repeats(text, runs) for text in outside)
+    if n_copies:
+        yield f"{n_copies} texts from outside the k-core repeat twelve words of a held-out review"
+
+
+def check_text_leaks(dataset: ReviewDataset) -> Iterator[str]:
+    """No text feature of a user or an item owes anything to a held-out review."""
+    for encoder, settings in dataset.manifest.text_encoders.items():
+        for place, rows in enumerate(("users", "items")):
+            features = dataset.text_features(encoder, rows)
+            n_reviews = np.bincount(dataset.train[:, place], minlength=len(features))
+            if rows == "items":
+                n_reviews += dataset.extra_counts()
+            n_leaked = int(np.any(features[n_reviews == 0] != 0, axis=1).sum())
+            if n_leaked:
+                yield f"{encoder}: {n_leaked} {rows} have features, but no training review"
+        if settings.get("encoder", encoder) == LsaEncoder.name:
+            yield from _check_again(dataset, encoder, dict(settings))
+
+
+def _check_again(dataset: ReviewDataset, name: str, settings: dict) -> Iterator[str]:
+    """Encodes reviews whose held-out texts are erased: what these had added would be missing."""
+    for entry in ("dtype", "n_terms", "encoder"):
+        settings.pop(entry, None)
+    with tempfile.TemporaryDirectory() as folder:
+        encoder: TextEncoder
+        try:
+            encoder = LsaEncoder(**settings, scratch=Path(folder))
+            if dataset.manifest.source.get("appended"):  # encoded by what was fitted before
+                encoder = StoredEncoder(dataset, name)
+        except TypeError as error:
+            raise DataError(f"{dataset.folder}: unknown settings of lsa ({error})") from None
+        dataset.file(schema.REVIEWS)  # is whole
+        with stored_reviews(
+            dataset.folder, dataset.n_users, dataset.n_items, Path(folder), erase_held_out=True
+        ) as reviews:
+            anew = encoder.encode(reviews)
+        for rows in ("users", "items"):
+            stored = np.asarray(dataset.text_features(name, rows))
+            made = getattr(anew, rows)
+            distance = np.linalg.norm(stored - made, axis=1)
+            n_other = int((distance > _TOLERANCE * (1e-3 + np.linalg.norm(made, axis=1))).sum())
+            if n_other:
+                yield (
+                    f"{name}: features of {n_other} {rows} are not those of the training "
+                    "reviews alone"
+                )

@@ -1,7 +1,7 @@
 """Checks that the files of a prepared folder are whole and agree with each other.
 
-Each check is a function from an opened folder to the problems that it finds. It relies on nothing
-about the content of the files, and may fail where one is too damaged to be read.
+Each check yields the problems that it finds in an opened folder, and may fail where a file is too
+damaged to be read.
 """
 
 from collections.abc import Iterator
@@ -105,34 +105,21 @@ def check_ids(dataset: ReviewDataset) -> Iterator[str]:
 
 def check_reviews(dataset: ReviewDataset) -> Iterator[str]:
     """Reviews are sorted by user and item without repeats, in range, and split as the pairs say."""
-    ends = dict.fromkeys(schema.SPLITS, 0)
-    last = -1
-    n_rows = 0
-    for batch in dataset.review_batches(_BATCH_ROWS, ["user", "item", "split"]):
-        user, item = (batch.column(name).to_numpy() for name in ("user", "item"))
-        n_rows += len(batch)
-        for rows, n, name in ((user, dataset.n_users, "user"), (item, dataset.n_items, "item")):
-            if len(rows) and not (rows.min() >= 0 and rows.max() < n):
-                yield f"{schema.REVIEWS}: a {name} is out of range 0 … {n - 1}"
-                return
-        key = np.concatenate([[last], user.astype(np.int64) * dataset.n_items + item])
-        if (np.diff(key) <= 0).any():
-            yield f"{schema.REVIEWS}: not sorted by user and item, or a pair occurs twice"
-        last = key[-1]
-        split = batch.column("split")
-        for name in schema.SPLITS:
-            mask = pc.equal(split, name).to_numpy(zero_copy_only=False)
-            pairs = np.stack([user[mask], item[mask]], axis=1)
-            expected = dataset.interactions(name)[ends[name] : ends[name] + len(pairs)]
-            ends[name] += len(pairs)
-            if not np.array_equal(pairs, expected):
-                yield f"{schema.pairs_file(name)} differs from the reviews of that split"
-                return
-    if n_rows != dataset.manifest.n_reviews or sum(ends.values()) != n_rows:
-        yield f"{schema.REVIEWS}: {n_rows} rows, or splits without a known name"
-    for name, end in ends.items():
-        if end != len(dataset.interactions(name)):
-            yield f"{schema.pairs_file(name)} has pairs without a review of that split"
+    table = dataset.reviews(["user", "item", "split"])
+    user, item = (table[name].to_numpy() for name in ("user", "item"))
+    for rows, n, name in ((user, dataset.n_users, "user"), (item, dataset.n_items, "item")):
+        if not (rows.min() >= 0 and rows.max() < n):
+            yield f"{schema.REVIEWS}: a {name} is out of range 0 … {n - 1}"
+            return
+    if (np.diff(user.astype(np.int64) * dataset.n_items + item) <= 0).any():
+        yield f"{schema.REVIEWS}: not sorted by user and item, or a pair occurs twice"
+    if not pc.all(pc.is_in(table["split"], pa.array(schema.SPLITS))).as_py():
+        yield f"{schema.REVIEWS}: splits without a known name"
+    pairs = np.stack([user, item], axis=1)
+    for name in schema.SPLITS:
+        of_split = pairs[pc.equal(table["split"], name).fill_null(False).to_numpy()]
+        if not np.array_equal(of_split, dataset.interactions(name)):
+            yield f"{schema.pairs_file(name)} differs from the reviews of that split"
 
 
 def check_core(dataset: ReviewDataset) -> Iterator[str]:

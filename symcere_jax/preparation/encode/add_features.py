@@ -1,8 +1,12 @@
 """Adding text features to a prepared folder."""
 
 import dataclasses
+import mmap
 import shutil
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import ReviewDataset, schema
@@ -10,10 +14,9 @@ from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.preparation.encode.encoders import configured_encoder
 from symcere_jax.preparation.encode.stored_reviews import stored_reviews
 from symcere_jax.preparation.settings import EncodeSettings
-from symcere_jax.preparation.write.features import encode_into
 from symcere_jax.preparation.write.output_folder import locked_output
 from symcere_jax.preparation.write.prepared_tables import file_entries
-from symcere_jax.text import TextEncoder
+from symcere_jax.text import Reviews, TextEncoder, save_text_encoder
 
 _PARTIAL = ".text.partial"
 
@@ -69,6 +72,26 @@ def add_text(
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return name, described["width"]
+
+
+def encode_into(
+    folder: Path, name: str, encoder: TextEncoder, reviews: Reviews, announce: MessageCallback
+) -> dict[str, Any]:
+    """Encodes reviews, writes the features under a name, and returns what the manifest states."""
+    features = encoder.encode(reviews, progress=lambda stage: announce(f"{encoder.name}: {stage}"))
+    (folder / schema.TEXT_FOLDER / name).mkdir(parents=True)
+    for rows in ("reviews", "users", "items"):
+        array = getattr(features, rows)
+        path = folder / schema.text_file(name, rows)
+        if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):  # a file of its own
+            array.flush()
+            Path(array.filename).replace(path)
+        else:
+            np.save(path, array)
+    if features.fitted is not None:
+        save_text_encoder(features.fitted, (folder / schema.text_model_file(name)).parent)
+    described = features.described()
+    return described if name == encoder.name else {**described, "encoder": encoder.name}
 
 
 def _install(dataset: ReviewDataset, name: str, described: dict, partial: Path) -> None:

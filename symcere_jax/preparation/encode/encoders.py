@@ -18,8 +18,8 @@ from symcere_jax.text import (
 def configured_encoder(settings: TextSettings, scratch: Path, folder: Path) -> TextEncoder | None:
     """The encoder that the settings name; None: no text is encoded.
 
-    What does not fit into memory goes to `scratch`. The ids of `folder`, which is the prepared
-    folder, are read when it is time to encode.
+    What does not fit into memory goes to `scratch`. `folder` is the prepared folder, whose ids are
+    read when it is time to encode.
     """
     encoders: list[TextEncoder] = []
     for name in settings.text_encoder_parts:

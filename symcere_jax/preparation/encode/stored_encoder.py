@@ -28,10 +28,10 @@ def stored_encoders(
 
 
 class StoredEncoder:
-    """Encodes reviews by a fitted encoder instead of fitting one; a `TextEncoder`.
+    """Encodes reviews by an encoder that a prepared folder keeps; a `TextEncoder`.
 
     Args:
-        dataset: the prepared folder that keeps the encoder.
+        dataset: the prepared folder.
         name: of the encoder.
         scratch: folder for the features, which are then mapped; None: in memory.
         cache: folder of the vectors of language models; None: the scratch folder.
@@ -67,13 +67,11 @@ class StoredEncoder:
             say(f"encoding {rows}")
             train = np.flatnonzero(np.asarray(reviews.is_train) & (owner >= 0))
             documents = _documents(reviews.texts, train, owner[train], n)
-            blocks = map(self._fitted.encode_documents, documents)
-            features[rows] = self._collect(rows, n, blocks)
+            features[rows] = self._collect(rows, n, map(self._fitted.encode_documents, documents))
         say("encoding reviews")
         n = reviews.n_own
         texts = (reviews.texts[start : min(start + _BLOCK, n)] for start in range(0, n, _BLOCK))
-        blocks = map(self._fitted.encode_texts, texts)
-        features["reviews"] = self._collect("reviews", n, blocks)
+        features["reviews"] = self._collect("reviews", n, map(self._fitted.encode_texts, texts))
         return TextFeatures(**features, settings=self._settings, fitted=self._fitted)
 
     def _collect(self, rows: str, n: int, blocks: Iterator[np.ndarray]) -> np.ndarray:

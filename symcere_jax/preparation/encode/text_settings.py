@@ -1,4 +1,4 @@
-"""The settings of text encoders; each is a flag of `prepare.py` and of `encode.py`."""
+"""Settings of the text encoder; each is a flag of `prepare.py` and of `encode.py`."""
 
 import dataclasses
 from pathlib import Path

@@ -1,7 +1,6 @@
 """The raw reviews on disk, in DuckDB.
 
-DuckDB was chosen because it joins, sorts and ranks more rows than memory holds within a limit that
-is one setting, and is one package without dependencies.
+DuckDB joins, sorts and ranks more rows than memory holds, within a limit that is one setting.
 """
 
 import contextlib
@@ -71,14 +70,12 @@ class ReviewStore:
         """Appends reviews with the columns of `raw`; split is an index into `SPLITS`."""
         self._raw.write_table(rows.select(_RAW_SCHEMA.names).cast(_RAW_SCHEMA))
 
-    def finish(self) -> None:
-        """Makes the reviews that were added the table `raw`."""
-        self._raw.close()
-        path = str(self._raw_path).replace("'", "''")
-        self.execute(f"CREATE VIEW raw AS FROM read_parquet('{path}')")
+    def finish(self, rating: str = "rating", where: str = "true") -> None:
+        """Makes the reviews that were added the table `raw`.
 
-    def replace_ratings(self, rating: str, *, where: str) -> None:
-        """Gives rows of `raw` other ratings, by an expression of SQL, and leaves out some."""
+        Called again, it gives rows other ratings, by an expression of SQL, and leaves out some.
+        """
+        self._raw.close()
         path = str(self._raw_path).replace("'", "''")
         self.execute(
             f"CREATE OR REPLACE VIEW raw AS SELECT * REPLACE ({rating} AS rating) "
@@ -107,6 +104,10 @@ class ReviewStore:
         with self._errors():
             (row,) = self._connection.execute(query).fetchall()
         return row
+
+    def count(self, rows: str) -> int:
+        """Number of rows of a table, or of some by a condition behind it."""
+        return self.fetch_row(f"SELECT count(*) FROM {rows}")[0]
 
     def stream(self, query: str) -> Iterator[pa.RecordBatch]:
         """Yields the rows of a query, batch by batch, without holding them all."""

@@ -7,8 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from symcere_jax.data.schema import EXTRA, SPLITS
-from symcere_jax.preparation.read.bad_rows import BadRows, RowError
-from symcere_jax.preparation.read.raw import RawBlock, shorten
+from symcere_jax.preparation.read.rows import RawBlock, ReadingLog, RowError, shorten
 from symcere_jax.preparation.read.typed_columns import PER_SECOND, other_unit
 from symcere_jax.preparation.settings import PrepareSettings
 
@@ -16,23 +15,22 @@ SPLIT_NAMES = {name: SPLITS.index(name) for name in SPLITS}
 SPLIT_NAMES |= dict.fromkeys(("validation", "dev", "val", "eval"), SPLITS.index("valid"))
 SPLIT_NAMES[EXTRA] = len(SPLITS)
 
+_KNOWN_SPLITS = pa.array(list(SPLIT_NAMES), pa.large_string())
 # Seconds of this size lie in the year 5138, milliseconds of it in 1973.
 _LARGEST_SECOND = 10**11
 
-_Problem = tuple[np.ndarray, str, Callable[[int], str]]
 
-
-def well_formed(block: RawBlock, settings: PrepareSettings, bad: BadRows) -> RawBlock:
-    """The rows of a block that are well-formed; `bad` takes the others.
+def well_formed(block: RawBlock, settings: PrepareSettings, log: ReadingLog) -> RawBlock:
+    """The rows of a block that are well-formed; `log` takes the others.
 
     Raises:
         RowError: a row is malformed, and that is not to be skipped.
     """
-    is_bad = np.zeros(len(block.table), bool)
+    is_bad = np.zeros(len(block.lines), bool)
     for mask, reason, describe in _problems(block, settings):
-        for row in np.flatnonzero(mask & ~is_bad).tolist():
-            bad.add(RowError(f"{block.where(row)}: {describe(row)}", reason))
-        is_bad |= mask
+        for row in np.flatnonzero(mask.to_numpy() & ~is_bad).tolist():
+            log.add(RowError(f"{block.where(row)}: {describe(row)}", reason))
+            is_bad[row] = True
     return block.filter(~is_bad) if is_bad.any() else block
 
 
@@ -41,53 +39,50 @@ def split_codes(names: pa.ChunkedArray) -> pa.Array:
 
     That of `EXTRA` is the number of `SPLITS`.
     """
-    known = pa.array(list(SPLIT_NAMES), pa.large_string())
-    places = pc.index_in(_plain(names), value_set=known)
     codes = pa.chunked_array([pa.array(list(SPLIT_NAMES.values()), pa.int8())])
-    return codes.take(places).combine_chunks()
+    return codes.take(_places(names)).combine_chunks()
 
 
-def _plain(names: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.utf8_lower(pc.utf8_trim_whitespace(names))
+def _places(names: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Places in `SPLIT_NAMES`; null for others."""
+    plain = pc.utf8_lower(pc.utf8_trim_whitespace(names))
+    return pc.index_in(plain, value_set=_KNOWN_SPLITS)
 
 
-def _problems(block: RawBlock, settings: PrepareSettings) -> Iterator[_Problem]:
+def _problems(
+    block: RawBlock, settings: PrepareSettings
+) -> Iterator[tuple[pa.ChunkedArray, str, Callable[[int], str]]]:
+    """Which rows are wrong, the reason for counts, and what to say of a row."""
     table = block.table
+    fields = {name: block.fields.get(name, name) for name in table.column_names}
     for column in ("user_id", "item_id"):
         blank = pc.equal(pc.utf8_trim_whitespace(table[column]), "").fill_null(True)
-        text = f"no {block.field(column)}; --on_bad_row=skip leaves such rows out"
-        yield blank.to_numpy(), f"no {column}", lambda row, text=text: text  # type: ignore[misc]
+        text = f"no {fields[column]}; --on_bad_row=skip leaves such rows out"
+        yield blank, f"no {column}", lambda row, text=text: text  # type: ignore[misc]
     rating = table["rating"]
     yield (
-        pc.invert(pc.is_finite(rating)).fill_null(False).to_numpy(),
+        pc.invert(pc.is_finite(rating)).fill_null(False),
         "rating out of range",
-        lambda row: f"{block.field('rating')} is {rating[row].as_py():g}, no number",
+        lambda row: f"{fields['rating']} is {rating[row].as_py():g}, no number",
     )
     time = table["timestamp"]
     far = pc.or_(pc.greater(time, _LARGEST_SECOND), pc.less(time, -_LARGEST_SECOND))
     yield (
-        far.fill_null(False).to_numpy(),
+        far.fill_null(False),
         "time out of range",
         lambda row: (
-            f"{block.field('timestamp')} is {time[row]} seconds, which lie beyond the year 5000"
+            f"{fields['timestamp']} is {time[row]} seconds, which lie beyond the year 5000"
             + other_unit(time[row].as_py() * PER_SECOND[settings.time_unit])
         ),
     )
     if settings.split in (None, "predefined"):
-        yield _split_problem(block, required=settings.split == "predefined")
-
-
-def _split_problem(block: RawBlock, *, required: bool) -> _Problem:
-    names = block.table["split"]
-    known = pc.is_in(_plain(names), value_set=pa.array(list(SPLIT_NAMES), pa.large_string()))
-    wrong = pc.invert(known)
-    if not required:
-        wrong = pc.and_(wrong, names.is_valid())
-    return (
-        wrong.to_numpy(),
-        "unknown split",
-        lambda row: (
-            f"{block.field('split')} is {shorten(names[row].as_py())}, must be one of "
-            f"{', '.join(SPLIT_NAMES)}; --split=ratio ignores it and splits anew"
-        ),
-    )
+        names = table["split"]
+        wrong = _places(names).is_null()
+        yield (
+            wrong if settings.split else pc.and_(wrong, names.is_valid()),
+            "unknown split",
+            lambda row: (
+                f"{fields['split']} is {shorten(names[row].as_py())}, must be one of "
+                f"{', '.join(SPLIT_NAMES)}; --split=ratio ignores it and splits anew"
+            ),
+        )

@@ -26,15 +26,16 @@ _NON_ASCII = r"\x{80}-\x{10ffff}"
 
 
 class TextCleaner:
-    """Cleans texts block by block, and counts what it changes.
+    """Cleans texts block by block.
 
-    Attributes:
-        counts: kind of change -> number of texts.
+    Args:
+        settings: what to clean.
+        counts: gets, for each kind of change, the number of texts that it changed.
     """
 
-    def __init__(self, settings: CleaningSettings) -> None:
+    def __init__(self, settings: CleaningSettings, counts: Counter[str]) -> None:
         self._settings = settings
-        self.counts: Counter[str] = Counter()
+        self.counts = counts
         characters = ""
         if settings.clean_html:
             self.counts["HTML taken out"] = 0

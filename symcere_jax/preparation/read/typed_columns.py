@@ -1,20 +1,13 @@
-"""Typed columns from the values of a raw file; an error names the row of a value that does not fit.
-
-All functions take the name of the field and `where`, which gives the file and line of a row, for
-messages, and return an array of the same length.
-"""
+"""Typed columns from the values of a raw file; a value that does not fit raises `MisfitError`."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from symcere_jax.preparation.read.bad_rows import RowError
-from symcere_jax.preparation.read.raw import shorten
-
-Where = Callable[[int], str]
+from symcere_jax.preparation.read.rows import Block, RowError, shorten
 
 # How pandas, R, Excel and databases write a missing value as text.
 MISSING = ("nan", "NaN", "None", "NaT", "NULL", "null", "<NA>", "NA", "#N/A", r"\N")
@@ -38,20 +31,48 @@ _DAY_FIRST = (
 _INEXACT = 2.0**53
 
 
-def as_array(values: Sequence[Any], field: str, where: Where) -> pa.Array:
+class MisfitError(Exception):
+    """A value does not fit its column.
+
+    Attributes:
+        row: of the value.
+        reason: groups such rows in counts; None: by the name of the field.
+    """
+
+    def __init__(self, row: int, problem: str, reason: str | None = None) -> None:
+        super().__init__(problem)
+        self.row = row
+        self.reason = reason
+
+
+@contextlib.contextmanager
+def naming(block: Block, field: str) -> Iterator[None]:
+    """Names the field of a block, and the row, where a value does not fit.
+
+    Raises:
+        RowError: that is so.
+    """
+    try:
+        yield
+    except MisfitError as error:
+        message = f"{block.where(error.row)}: {field} {error}"
+        raise RowError(message, error.reason or f"type of {field}") from None
+
+
+def as_array(values: Sequence[Any]) -> pa.Array:
     """An Arrow array of Python values, with the type that they have; NaN is null.
 
     A mix of strings and numbers becomes strings.
 
     Raises:
-        RowError: a value is a list, an object or a truth value among others.
+        MisfitError: a value is a list, an object or a truth value among others.
     """
     values = [value if value == value else None for value in values]
     with contextlib.suppress(pa.ArrowException, ValueError, OverflowError):
         array = pa.array(values)
         # Arrow takes True for 1 where other values are fractions.
         is_mixed = pa.types.is_floating(array.type) and bool in set(map(type, values))
-        if not (pa.types.is_nested(array.type) or is_mixed):
+        if not is_mixed:
             return array
     strings: list[str | None] = []
     for row, value in enumerate(values):
@@ -59,7 +80,7 @@ def as_array(values: Sequence[Any], field: str, where: Where) -> pa.Array:
             # JSON can escape half a surrogate pair, which no UTF-8 can hold.
             value = value.encode(errors="replace").decode()
         elif isinstance(value, bool) or not isinstance(value, int | float | None):
-            raise _error(value, field, where(row), "a string or a number")
+            raise _misfit(row, value, "a string or a number")
         elif value is not None:
             is_whole = isinstance(value, float) and value.is_integer()
             value = str(int(value) if is_whole else value)
@@ -67,15 +88,15 @@ def as_array(values: Sequence[Any], field: str, where: Where) -> pa.Array:
     return pa.array(strings, pa.string())
 
 
-def to_strings(array: pa.Array, field: str, where: Where) -> pa.Array:
+def to_strings(array: pa.Array) -> pa.Array:
     """A large_string column of ids, texts or split names, from strings or whole numbers.
 
     Words that stand for a missing value (`MISSING`) become null.
 
     Raises:
-        RowError: the values are of another type.
+        MisfitError: the values are of another type.
     """
-    array = _plain(array, field, where)
+    array = _plain(array)
     kind = array.type
     expected = "a string or a whole number"
     if pa.types.is_floating(kind):
@@ -83,70 +104,65 @@ def to_strings(array: pa.Array, field: str, where: Where) -> pa.Array:
         inexact = pc.greater_equal(pc.abs(array), _INEXACT)
         row = pc.index(inexact, True).as_py()
         if row >= 0:
-            value = array[row].as_py()
-            raise _error(value, field, where(row), f"{expected}; as a fraction it has lost digits")
-        array = _cast(array, pa.int64(), field, where, expected)
+            hint = f"{expected}; as a fraction it has lost digits"
+            raise _misfit(row, array[row].as_py(), hint)
+        array = _cast(array, pa.int64(), expected)
     elif pa.types.is_decimal(kind):
-        array = _cast(array, pa.decimal256(76, 0), field, where, expected)
+        array = _cast(array, pa.decimal256(76, 0), expected)
     elif not (_is_string(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
-        raise _type_error(array, field, where, expected)
+        raise _wrong_type(array, expected)
     strings = array.cast(pa.large_string())
     return _null_where(pc.is_in(strings, value_set=_MISSING[1:]), strings)
 
 
-def to_numbers(
-    array: pa.Array, field: str, where: Where, *, expected: str = "a number"
-) -> pa.Array:
+def to_numbers(array: pa.Array, *, expected: str = "a number") -> pa.Array:
     """A float64 column from numbers or strings of numbers; empty strings and NaN become null.
 
     Raises:
-        RowError: a value is no number.
+        MisfitError: a value is no number.
     """
-    array = _plain(array, field, where)
+    array = _plain(array)
     kind = array.type
     if _is_string(kind):
         texts = _replaced(_without_blanks(array), [_DECIMAL_COMMA])
-        return _cast(texts, pa.float64(), field, where, expected)
+        return _cast(texts, pa.float64(), expected)
     numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
     if not any(is_kind(kind) for is_kind in numeric):
-        raise _type_error(array, field, where, expected)
+        raise _wrong_type(array, expected)
     return _nan_to_null(array.cast(pa.float64(), safe=False))
 
 
-def to_seconds(array: pa.Array, field: str, where: Where, *, unit: str = "s") -> pa.Array:
+def to_seconds(array: pa.Array, *, unit: str = "s") -> pa.Array:
     """An int64 column of Unix seconds; fractions are cut off.
 
     Numbers, and strings of numbers, are of `unit`, a key of `PER_SECOND`, or "iso": then there are
     none. Strings may also be dates or times in ISO 8601. Times without an offset are UTC.
 
     Raises:
-        RowError: a value is no time, or so small a number that it must be of another unit.
+        MisfitError: a value is no time, or so small a number that it must be of another unit.
     """
-    array = _plain(array, field, where)
+    array = _plain(array)
     if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
         return array.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
     if unit == "iso":
-        texts = _without_blanks(to_strings(array, field, where))
-        return _iso_to_seconds(texts, field, where)
+        return _iso_to_seconds(_without_blanks(to_strings(array)))
     dates = None
     if _is_string(array.type):
         texts = _replaced(_without_blanks(array), _DAY_FIRST)
         is_date = pc.match_substring_regex(texts, r"^\d{4}-\d")
-        dates = _iso_to_seconds(_null_where(pc.invert(is_date), texts), field, where)
+        dates = _iso_to_seconds(_null_where(pc.invert(is_date), texts))
         array = _null_where(is_date, texts)
     if not (pa.types.is_integer(array.type) and array.type != pa.uint64()):
-        array = _floor(array, field, where)
+        array = _floor(array)
     numbers = array.cast(pa.int64())
     if unit != "s":
         # Numbers of today, taken for a smaller unit than theirs, lie in the first days of 1970.
         day, days = 10**4 * PER_SECOND[unit], 10**7 * PER_SECOND[unit]
         row = pc.index(pc.and_(pc.greater(numbers, day), pc.less(numbers, days)), True).as_py()
         if row >= 0:
-            raise RowError(
-                f"{where(row)}: {field} is {numbers[row]}, which in {unit} lies in early 1970"
-                f"{other_unit(numbers[row].as_py())}",
-                "time out of range",
-            )
+            problem = f"is {numbers[row]}, which in {unit} lies in early 1970"
+            hint = other_unit(numbers[row].as_py())
+            raise MisfitError(row, problem + hint, "time out of range")
         numbers = pc.divide(numbers, PER_SECOND[unit])
     return numbers if dates is None else pc.coalesce(dates, numbers)
 
@@ -159,14 +175,14 @@ def other_unit(number: float) -> str:
     return ""
 
 
-def _iso_to_seconds(texts: pa.Array, field: str, where: Where) -> pa.Array:
+def _iso_to_seconds(texts: pa.Array) -> pa.Array:
     parts = pc.extract_regex(texts, _ISO)
     row = pc.index(pc.and_(parts.is_null(), texts.is_valid()), True).as_py()
     if row >= 0:
-        raise _error(texts[row].as_py(), field, where(row), _TIME)
+        raise _misfit(row, texts[row].as_py(), _TIME)
     date, time, zone = (pc.struct_field(parts, name) for name in ("date", "time", "zone"))
     local = pc.utf8_rtrim_whitespace(pc.binary_join_element_wise(date, time, _BLANK))
-    seconds = _cast(local, pa.timestamp("s"), field, where, _TIME).cast(pa.int64())
+    seconds = _cast(local, pa.timestamp("s"), _TIME).cast(pa.int64())
     is_offset = pc.match_substring_regex(zone, r"^[+-]")
     zone = pc.replace_substring(pc.if_else(is_offset, zone, "+0000"), ":", "")
     hours, minutes = (
@@ -178,34 +194,30 @@ def _iso_to_seconds(texts: pa.Array, field: str, where: Where) -> pa.Array:
     return pc.if_else(is_west, pc.add(seconds, offset), pc.subtract(seconds, offset))
 
 
-def _floor(array: pa.Array, field: str, where: Where) -> pa.Array:
+def _floor(array: pa.Array) -> pa.Array:
     """Whole 64-bit numbers, from numbers and texts of numbers."""
-    numbers = to_numbers(array, field, where, expected=_TIME)
+    numbers = to_numbers(array, expected=_TIME)
     row = pc.index(pc.less(pc.abs(numbers), 2.0**62).fill_null(True), False).as_py()
     if row >= 0:
-        raise _error(numbers[row].as_py(), field, where(row), _TIME)
+        raise _misfit(row, numbers[row].as_py(), _TIME)
     return pc.floor(numbers)
 
 
-def _plain(array: pa.Array, field: str, where: Where) -> pa.Array:
+def _plain(array: pa.Array) -> pa.Array:
     """The values themselves, of categories and of other ways to store them; bytes are texts."""
     if isinstance(array, pa.ExtensionArray):
         is_uuid = array.type.extension_name == "arrow.uuid"
-        array = pa.array(map(_text, array.to_pylist())) if is_uuid else array.storage
+        ids = (value and str(value) for value in array.to_pylist()) if is_uuid else ()
+        array = pa.array(ids, pa.string()) if is_uuid else array.storage
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     kind = str(array.type)
     if kind.startswith(("binary", "large_binary", "fixed_size_binary")):
-        plain = array.cast(pa.binary())
-        return _cast(plain, pa.string(), field, where, "UTF-8")
+        return _cast(array.cast(pa.binary()), pa.string(), "UTF-8")
     return array.cast(pa.large_string()) if kind == "string_view" else array
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _cast(array: pa.Array, kind: pa.DataType, field: str, where: Where, expected: str) -> pa.Array:
+def _cast(array: pa.Array, kind: pa.DataType, expected: str) -> pa.Array:
     try:
         return array.cast(kind)
     except pa.ArrowInvalid:
@@ -213,7 +225,7 @@ def _cast(array: pa.Array, kind: pa.DataType, field: str, where: Where, expected
         with contextlib.suppress(pa.ArrowInvalid):  # ends at the first value that does not fit
             for row in range(len(array)):
                 array[row : row + 1].cast(kind)
-        raise _error(array[row].as_py(), field, where(row), expected) from None
+        raise _misfit(row, array[row].as_py(), expected) from None
 
 
 def _nan_to_null(numbers: pa.Array) -> pa.Array:
@@ -241,12 +253,10 @@ def _is_string(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
-def _type_error(array: pa.Array, field: str, where: Where, expected: str) -> RowError:
+def _wrong_type(array: pa.Array, expected: str) -> MisfitError:
     row = pc.index(array.is_valid(), True).as_py()
-    return _error(array[row].as_py(), field, where(row), expected)
+    return _misfit(row, array[row].as_py(), expected)
 
 
-def _error(value: object, field: str, where: str, expected: str) -> RowError:
-    return RowError(
-        f"{where}: {field} is {shorten(value)}, expected {expected}", f"type of {field}"
-    )
+def _misfit(row: int, value: object, expected: str) -> MisfitError:
+    return MisfitError(row, f"is {shorten(value)}, expected {expected}")

@@ -12,9 +12,7 @@ def k_core(
 ) -> np.ndarray:
     """The largest set of rows in which every user and every item occurs at least k times.
 
-    Leaving out a user takes rows from items and vice versa, so it repeats until nothing changes.
-    The arrays may lie on disk: they are read in blocks, and memory holds a byte per row and a count
-    per user and item.
+    The arrays may lie on disk: memory holds a byte per row and a count per user and item.
 
     Args:
         user: int `[n]`, not negative.
@@ -49,16 +47,7 @@ def largest_core(user: np.ndarray, item: np.ndarray) -> int:
 def counts(
     codes: np.ndarray, kept: np.ndarray | None = None, n_codes: int | None = None
 ) -> np.ndarray:
-    """Number of rows of each code, block by block.
-
-    Args:
-        codes: int `[n]`, not negative.
-        kept: bool `[n]`, the rows that are counted; None: all.
-        n_codes: number of codes; None: up to the largest.
-
-    Returns:
-        int64 `[n_codes]`.
-    """
+    """Number of rows of each code, int64 `[n_codes]`; `kept`, bool `[n]`, are the rows to count."""
     if n_codes is None:
         n_codes = 1 + max((int(codes[rows].max()) for rows in blocks(len(codes))), default=-1)
     total = np.zeros(n_codes, np.int64)

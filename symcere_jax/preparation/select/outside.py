@@ -25,10 +25,6 @@ _TEXTS = "SELECT row, text FROM raw JOIN {table} USING (row)"
 def add_outside(selection: Selection, store: ReviewStore) -> Outside:
     """Adds reviews outside the k-core to the training reviews, once the core is split.
 
-    Args:
-        selection: the reviews of the core, with their splits; gets more training reviews and users.
-        store: holds the raw rows.
-
     Returns:
         The reviews of which the text alone counts.
     """

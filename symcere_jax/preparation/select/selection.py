@@ -66,13 +66,9 @@ _COLUMNS = {
 
 @dataclasses.dataclass(frozen=True)
 class Outside:
-    """Reviews of items in the k-core that are not in it themselves.
+    """Reviews of items in the k-core that are not in it themselves, with columns as `Selection`.
 
-    Attributes:
-        row: int64 `[n]`, row of the raw table.
-        user: int64 `[n]`, place of the user among all users of the raw data.
-        item: int64 `[n]`, place of the item among all items of the raw data.
-        timestamp: int64 `[n]`.
+    Users and items are places among all of the raw data.
     """
 
     row: np.ndarray
@@ -165,35 +161,32 @@ def select(
     Raises:
         DataError: nothing is left.
     """
-    (n_rows,) = store.fetch_row("SELECT count(*) FROM raw")
     _number(store, "user", earlier.user_ids() if earlier else [])
     _number(store, "item", earlier.item_ids() if earlier else [])
     store.execute(_PAIRS)
-    (n_pairs,) = store.fetch_row("SELECT count(*) FROM pairs")
+    n_pairs = store.count("pairs")
     if earlier:
         known_pair = "review of a user and item that had one already"
         known_text = "copy of a review that its user had written already"
     else:
         known_pair = "earlier review of the same user and item"
         known_text = "copy of a later review by the same user"
-    dropped = {known_pair: n_rows - n_pairs}
+    dropped = {known_pair: store.count("raw") - n_pairs}
     table = "pairs"
     if drop_copies is None:
-        (n_split,) = store.fetch_row(
-            "SELECT count(*) FROM pairs WHERE row >= 0 AND split IS NOT NULL"
-        )
-        drop_copies = n_split == 0
+        drop_copies = not store.count("pairs WHERE row >= 0 AND split IS NOT NULL")
     if drop_copies:
         table = "distinct_texts"
         store.execute(_DISTINCT_TEXTS)
-        (n_distinct,) = store.fetch_row(f"SELECT count(*) FROM {table}")
-        dropped[known_text] = n_pairs - n_distinct
-    columns: dict[str, Any] = dict(_columns_on_disk(store, table, scratch))
+        dropped[known_text] = n_pairs - store.count(table)
+    n_users, n_items = store.count("user_codes"), store.count("item_codes")
+    selection = Selection(
+        **_columns_on_disk(store, table, scratch),
+        user_codes=np.arange(n_users),
+        item_codes=np.arange(n_items),
+        dropped=dropped,
+    )
     store.execute("DROP TABLE pairs")
-    (n_users,) = store.fetch_row("SELECT count(*) FROM user_codes")
-    (n_items,) = store.fetch_row("SELECT count(*) FROM item_codes")
-    columns |= {"user_codes": np.arange(n_users), "item_codes": np.arange(n_items)}
-    selection = Selection(**columns, dropped=dropped)
     is_extra = np.asarray(selection.split) == EXTRA
     if earlier and is_extra.any():
         raise DataError(
@@ -213,9 +206,8 @@ def select(
     if keep_dropped or is_extra.any():
         in_core = counts(selection.item, kept, n_items) > 0
         serves = ~kept & in_core[selection.item] & (keep_dropped | is_extra)
-        names = [field.name for field in dataclasses.fields(Outside)]
-        columns = {name: np.array(getattr(selection, name)[serves]) for name in names}
-        outside = Outside(**columns)
+        columns = (selection.row, selection.user, selection.item, selection.timestamp)
+        outside = Outside(*(np.array(column[serves]) for column in columns))
     selection.drop(kept, "outside the k-core")
     if outside is not None:
         selection.outside = outside
@@ -224,13 +216,7 @@ def select(
 
 
 def ids(store: ReviewStore, kind: str, codes: np.ndarray) -> pa.Array:
-    """The external ids of the users or items that stay, in the order of their rows.
-
-    Args:
-        store: holds the raw rows.
-        kind: "user" or "item".
-        codes: `Selection.user_codes` or `Selection.item_codes`.
-    """
+    """External ids, by row, of users or items, whose codes are those of a selection."""
     names: list[pa.Array] = []
     start = 0
     for batch in store.stream(f"SELECT {kind}_id FROM {kind}_codes ORDER BY {kind[0]}"):
@@ -258,7 +244,7 @@ def _number(store: ReviewStore, kind: str, known: np.ndarray | list) -> None:
     store.execute(_CODES.format(kind=kind, code=kind[0]))
 
 
-def _columns_on_disk(store: ReviewStore, table: str, scratch: Path) -> dict[str, np.ndarray]:
+def _columns_on_disk(store: ReviewStore, table: str, scratch: Path) -> dict[str, Any]:
     paths = {name: scratch / f"{name}.column" for name in _COLUMNS}
     files = {name: path.open("wb") for name, path in paths.items()}
     for batch in store.stream(_SORTED.format(table=table)):

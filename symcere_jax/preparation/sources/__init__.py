@@ -1,7 +1,7 @@
 """The kinds of raw data, one module each.
 
-A new one is a module with a `Source`, which yields `RawBlock`s: tables of six columns that know the
-file and line of every row. Its name joins `settings.SourceName`. Everything after that is shared.
+A new one is a module with a `Source`, which yields `RawBlock`s: tables that know the file and line
+of every row. Its name joins `settings.SourceName`. Everything after that is shared.
 """
 
 from symcere_jax.preparation.sources import (

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from symcere_jax.preparation.read.bad_rows import BadRows
-from symcere_jax.preparation.read.raw import RawBlocks
+from symcere_jax.preparation.read.formats import read_json_lines
+from symcere_jax.preparation.read.rows import RawBlocks, ReadingLog
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.item_metadata import read_items
 from symcere_jax.preparation.sources.source import Source
@@ -33,19 +33,19 @@ _FIELDS_2023 = {
 }
 
 
-def _read_2018(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
+def _read_2018(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
     assert settings.input is not None
-    return read_typed_rows(settings.input, _FIELDS_2018, bad, title="summary")
+    return read_typed_rows(settings.input, _FIELDS_2018, log, heading="summary")
 
 
-def _read_2023(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
+def _read_2023(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
     assert settings.input is not None
-    return read_typed_rows(settings.input, _FIELDS_2023, bad, title="title", time_unit="ms")
+    return read_typed_rows(settings.input, _FIELDS_2023, log, heading="title", time_unit="ms")
 
 
-def _items_2023(settings: PrepareSettings, bad: BadRows) -> Iterator[pa.Table]:
+def _items_2023(settings: PrepareSettings, log: ReadingLog) -> Iterator[pa.Table]:
     assert settings.item_metadata is not None
-    return read_items(settings.item_metadata, "parent_asin", "title", bad)
+    return read_items(settings.item_metadata, read_json_lines, "parent_asin", "title", log)
 
 
 _OBTAIN = "a category's reviews are at {}, for research"

@@ -10,9 +10,7 @@ import functools
 import numpy as np
 import pyarrow.compute as pc
 
-from symcere_jax.preparation.read.bad_rows import BadRows, RowError
-from symcere_jax.preparation.read.formats import Block
-from symcere_jax.preparation.read.raw import RawBlocks, shorten
+from symcere_jax.preparation.read.rows import Block, RawBlocks, ReadingLog, RowError, shorten
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import Source
 from symcere_jax.preparation.sources.typed_rows import Columns, read_typed_rows
@@ -27,11 +25,11 @@ _FIELDS = {
 _URL = r"-d(?P<hotel>\d+)-Reviews(?:-or\d+)?-(?:.*-)?(?P<place>[^-]*?)(?:\.html)?$"
 
 
-def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
+def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
     assert settings.input is not None
     adapt = functools.partial(_adapt, city=settings.city)
     return read_typed_rows(
-        settings.input, _FIELDS, bad, title="title", time_unit="iso", adapt=adapt
+        settings.input, _FIELDS, log, heading="title", time_unit="iso", adapt=adapt
     )
 
 

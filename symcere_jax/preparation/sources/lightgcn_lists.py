@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.read.bad_rows import BadRows, RowError
-from symcere_jax.preparation.read.raw import RawBlock, RawBlocks, open_raw, raw_table, shorten
+from symcere_jax.preparation.read.raw_files import open_raw
+from symcere_jax.preparation.read.rows import RawBlock, RawBlocks, ReadingLog, RowError, shorten
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import Source
 from symcere_jax.preparation.split.policies import VALID, split_by_ratio
@@ -21,19 +21,20 @@ from symcere_jax.preparation.split.policies import VALID, split_by_ratio
 _LINES_PER_BLOCK = 10_000
 
 
-def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
+def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
     """Reads both files; `valid_share` of each user's training items become validation."""
     assert settings.input is not None
     rng = np.random.default_rng(settings.seed)
     for split in ("train", "test"):
         path = _find(settings.input, split)
-        for users, items, lines in _blocks(path, bad):
+        log.files[path] = None
+        for users, items, lines in _blocks(path, log):
             splits = np.full(len(users), split, object)
             if split == "train" and len(users):
                 splits[_drawn_for_validation(users, settings.valid_share, rng)] = "valid"
             split_names = pa.array(splits, pa.string())
             columns = {"user_id": users, "item_id": items, "split": split_names}
-            yield RawBlock(raw_table(columns, len(users)), lines, f"{path}, line", path)
+            yield RawBlock.of(columns, lines, f"{path}, line")
 
 
 def _find(folder: Path, split: str) -> Path:
@@ -43,7 +44,7 @@ def _find(folder: Path, split: str) -> Path:
     raise DataError(f"{folder} must be a folder with {split}.txt or {split}.txt.gz; it has neither")
 
 
-def _blocks(path: Path, bad: BadRows) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _blocks(path: Path, log: ReadingLog) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Users, items and lines, int64 `[n]` each, of some lines at a time."""
     parts: list[np.ndarray] = []
     with open_raw(path) as file:
@@ -53,7 +54,7 @@ def _blocks(path: Path, bad: BadRows) -> Iterator[tuple[np.ndarray, np.ndarray, 
             try:
                 user, *items = map(int, line.split())
             except ValueError:
-                bad.add(
+                log.add(
                     RowError(
                         f"{path}, line {number}: {shorten(line.decode(errors='replace').strip())} "
                         "is not a user and items, as whole numbers separated by blanks",

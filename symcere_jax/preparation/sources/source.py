@@ -8,8 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from symcere_jax.errors import ConfigError
-from symcere_jax.preparation.read.bad_rows import BadRows
-from symcere_jax.preparation.read.raw import RawBlocks
+from symcere_jax.preparation.read.rows import RawBlocks, ReadingLog
 from symcere_jax.preparation.settings import PrepareSettings
 
 # item_id, title, categories: what is known of the items themselves.
@@ -35,11 +34,11 @@ class Source:
     """
 
     name: str
-    read: Callable[[PrepareSettings, BadRows], RawBlocks]
+    read: Callable[[PrepareSettings, ReadingLog], RawBlocks]
     obtain: str = ""
     may_download: bool = True
     filters: tuple[str, ...] = ()
-    items: Callable[[PrepareSettings, BadRows], Iterator[pa.Table]] | None = None
+    items: Callable[[PrepareSettings, ReadingLog], Iterator[pa.Table]] | None = None
     item_file: Callable[[PrepareSettings], Path | None] = lambda settings: None
     options: Callable[[PrepareSettings], Mapping[str, Any]] = lambda settings: {}
 

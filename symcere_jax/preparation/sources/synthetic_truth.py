@@ -14,8 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from symcere_jax.preparation.read.bad_rows import BadRows
-from symcere_jax.preparation.read.raw import RawBlock, RawBlocks, raw_table
+from symcere_jax.preparation.read.rows import RawBlock, RawBlocks, ReadingLog
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import Source
 
@@ -174,16 +173,14 @@ def _draw_texts(
     return pc.binary_join(pa.ListArray.from_arrays(offsets, words), " ")
 
 
-def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
-    """Generates the reviews; equal settings and seed give equal ones."""
-    del bad
+def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
+    del log
     reviews = generate(
         n_users=settings.synthetic_users,
         n_items=settings.synthetic_items,
         reviews_per_user=settings.synthetic_reviews_per_user,
         seed=settings.seed,
     )
-    n_reviews = len(reviews.user)
     columns = {
         "user_id": ids("user", settings.synthetic_users).take(reviews.user),
         "item_id": ids("item", settings.synthetic_items).take(reviews.item),
@@ -191,8 +188,7 @@ def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
         "timestamp": reviews.timestamp,
         "text": reviews.text,
     }
-    table = raw_table(columns, n_reviews)
-    yield RawBlock(table, np.arange(1, n_reviews + 1), "generated row", None)
+    yield RawBlock.of(columns, np.arange(1, len(reviews.user) + 1), "generated row")
 
 
 SOURCE = Source(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from symcere_jax.preparation.read.bad_rows import BadRows
-from symcere_jax.preparation.read.formats import Blocks, read_frame, read_json_lines, reader_of
-from symcere_jax.preparation.read.raw import RawBlocks
+from symcere_jax.preparation.read.formats import read_json_lines, reader_of
+from symcere_jax.preparation.read.formats.parquet import read_frame
+from symcere_jax.preparation.read.rows import Blocks, RawBlocks, ReadingLog
 from symcere_jax.preparation.settings import PrepareSettings
-from symcere_jax.preparation.sources.item_metadata import read_item_table, read_items
+from symcere_jax.preparation.sources.item_metadata import read_items
 from symcere_jax.preparation.sources.source import Source
 from symcere_jax.preparation.sources.table_files import table_files
 from symcere_jax.preparation.sources.typed_rows import DATA_FRAME, read_typed_rows
@@ -33,23 +33,18 @@ _WAYS_OUT = {
 }
 
 
-def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
-    files = table_files(settings, bad)
+def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
+    files = table_files(settings, log)
     for path, read in files:
-        yield from _rows(path, read, settings, bad, may_be_empty=len(files) > 1)
+        yield from _rows(path, read, settings, log, may_be_empty=len(files) > 1)
 
 
 def frame_source(frame: pa.Table, frames: str | None = None) -> Source:
-    """The source "table", which reads a table in memory.
+    """The source "table", which reads a table in memory; `frames` is the kind it was made of."""
 
-    Args:
-        frame: the table.
-        frames: kind of the frame that it was made of, for the manifest.
-    """
-
-    def read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
+    def read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
         return _rows(
-            None, lambda _, wanted, bad: read_frame(frame, DATA_FRAME, wanted), settings, bad
+            None, lambda _, wanted, log: read_frame(frame, DATA_FRAME, wanted), settings, log
         )
 
     def options(settings: PrepareSettings) -> dict[str, Any]:
@@ -62,14 +57,14 @@ def _rows(
     path: Path | None,
     read: Callable[..., Blocks],
     settings: PrepareSettings,
-    bad: BadRows,
+    log: ReadingLog,
     *,
     may_be_empty: bool = False,
 ) -> RawBlocks:
     return read_typed_rows(
         path,
         _fields(settings),
-        bad,
+        log,
         read=read,
         time_unit=settings.time_unit,
         required=_required(settings),
@@ -101,14 +96,11 @@ def _hint(column: str) -> str:
     return f"name the right one by --{_FLAGS[column]}{other}"
 
 
-def _items(settings: PrepareSettings, bad: BadRows) -> Iterator[pa.Table]:
+def _items(settings: PrepareSettings, log: ReadingLog) -> Iterator[pa.Table]:
     path = settings.item_metadata
     assert path is not None
-    item, title = settings.item_field, settings.title_field or "title"
-    read = reader_of(path, settings)
-    if read in (None, read_json_lines):
-        return read_items(path, item, title, bad)
-    return read_item_table(path, read, item, title, bad)
+    read = reader_of(path, settings) or read_json_lines
+    return read_items(path, read, settings.item_field, settings.title_field or "title", log)
 
 
 SOURCE = Source(

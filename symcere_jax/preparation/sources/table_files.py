@@ -10,10 +10,10 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.read.bad_rows import BadRows
-from symcere_jax.preparation.read.formats import FORMATS, Blocks, Reader, read_delimited, reader_of
-from symcere_jax.preparation.read.packed import bare_name, is_hidden
+from symcere_jax.preparation.read.formats import FORMATS, Reader, read_delimited, reader_of
+from symcere_jax.preparation.read.raw_files import bare_name, is_hidden
 from symcere_jax.preparation.read.row_checks import SPLIT_NAMES
+from symcere_jax.preparation.read.rows import Blocks, ReadingLog
 from symcere_jax.preparation.settings import PrepareSettings
 
 _PART = re.compile(r"-\d+-of-\d+$")  # of many files of one split
@@ -21,17 +21,13 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 _LOOSE = (".txt",)  # in a folder, such a file is as often no table
 
 
-def table_files(settings: PrepareSettings, bad: BadRows) -> list[tuple[Path, Reader]]:
+def table_files(settings: PrepareSettings, log: ReadingLog) -> list[tuple[Path, Reader]]:
     """The files of a table, each with its reader, in the order in which they are read.
 
     `settings.input` is a file, a folder, a pattern, or several of these with commas between them.
     Folders are searched for tables on all levels, but for hidden files. A folder named `key=value`
     gives the rows below it that column, and files or folders of several splits, such as train.csv
     and test.csv, give them a split, unless they have such columns of their own.
-
-    Args:
-        settings: name the input and the fields.
-        bad: is told of files of a folder that are no tables.
 
     Raises:
         DataError: there is no table, or some of several files belong to a split and some do not.
@@ -40,7 +36,7 @@ def table_files(settings: PrepareSettings, bad: BadRows) -> list[tuple[Path, Rea
     found: list[tuple[Path, Reader, PurePosixPath]] = []
     for path in _named(settings.input):
         if path.is_dir():
-            found += _in_folder(path, settings, bad)
+            found += _in_folder(path, settings, log)
         else:
             reader = reader_of(path, settings)
             if reader is None and settings.delimiter:
@@ -80,7 +76,7 @@ def _matches(pattern: Path) -> list[Path]:
 
 
 def _in_folder(
-    folder: Path, settings: PrepareSettings, bad: BadRows
+    folder: Path, settings: PrepareSettings, log: ReadingLog
 ) -> list[tuple[Path, Reader, PurePosixPath]]:
     places = {path: PurePosixPath(path.relative_to(folder)) for path in sorted(folder.rglob("*"))}
     files = [path for path, place in places.items() if path.is_file() and not is_hidden(place)]
@@ -94,7 +90,7 @@ def _in_folder(
     others = [str(places[path]) for path in files if path not in readers]
     if others:
         shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
-        bad.note(f"{folder}: {len(others)} files are no tables and are not read ({shown})")
+        log.notes.append(f"{folder}: {len(others)} files are no tables and are not read ({shown})")
     return [(path, reader, places[path]) for path, reader in readers.items()]
 
 
@@ -133,10 +129,10 @@ def _read_with(
     values: Mapping[str, str | None],
     path: Path,
     wanted: Collection[str],
-    bad: BadRows,
+    log: ReadingLog,
 ) -> Blocks:
     """Adds columns of one value each to those of a file."""
-    for block in read(path, wanted, bad):
+    for block in read(path, wanted, log):
         new = {name: value for name, value in values.items() if name not in block.fields}
         columns = {
             name: pa.array([value] * len(block), pa.large_string())

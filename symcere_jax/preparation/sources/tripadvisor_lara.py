@@ -18,7 +18,6 @@ import functools
 import json
 import re
 import tarfile
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,8 +26,8 @@ import numpy as np
 from tqdm import tqdm
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.read.bad_rows import BadRows, RowError
-from symcere_jax.preparation.read.raw import RawBlock, RawBlocks, open_raw, raw_table, shorten
+from symcere_jax.preparation.read.raw_files import open_raw
+from symcere_jax.preparation.read.rows import RawBlock, RawBlocks, ReadingLog, RowError, shorten
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import Source
 
@@ -60,48 +59,44 @@ class _Member(tarfile.TarInfo):
             raise tarfile.ReadError(f"cut off or damaged: {error}") from None
 
 
-def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
-    """Reads and cleans all hotel files."""
+def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
     assert settings.input is not None
     n_files = 0
-    for label, name, content, file in _hotel_files(settings.input):
+    for label, name, content in _hotel_files(settings.input, log):
         n_files += 1
-        yield _block(label, name, content, file, bad)
+        yield _block(label, name, content, log)
     if not n_files:
         raise DataError(f"{settings.input} has no files hotel_<number>_parsed.txt or <number>.json")
 
 
-def _block(label: str, name: str, content: bytes, file: Path, bad: BadRows) -> RawBlock:
+def _block(label: str, name: str, content: bytes, log: ReadingLog) -> RawBlock:
     match = _FILE_NAME.fullmatch(name)
     assert match
     parse, unit = (_text_reviews, "line") if match[1] else (_json_reviews, "review")
-    dropped: Counter[str] = Counter()
     kept: list[_Review] = []
-    for review in parse(label, content, bad):
-        reason = _why_dropped(review.author, review.text, review.rating)
+    for review in parse(label, content, log):
+        reason = _why_dropped(review)
         if reason:
-            dropped[reason] += 1
+            log.dropped[reason] += 1
         else:
             kept.append(review)
-    columns = {
-        "user_id": [review.author for review in kept],
-        "item_id": [match[1] or match[2]] * len(kept),
-        "rating": [float(review.rating) for review in kept],
-        "timestamp": [review.second for review in kept],
-        "text": [review.text for review in kept],
-    }
-    lines = np.array([review.line for review in kept], np.int64)
-    return RawBlock(raw_table(columns, len(kept)), lines, f"{label}, {unit}", file, dropped)
+    names = ("line", "user_id", "text", "timestamp", "rating")
+    columns = {name: [review[place] for review in kept] for place, name in enumerate(names)}
+    lines = np.array(columns.pop("line"), np.int64)
+    columns["item_id"] = [match[1] or match[2]] * len(kept)
+    return RawBlock.of(columns, lines, f"{label}, {unit}")
 
 
-def _hotel_files(path: Path) -> Iterator[tuple[str, str, bytes, Path]]:
-    """Label, name and content of each file, and the raw file that holds it."""
+def _hotel_files(path: Path, log: ReadingLog) -> Iterator[tuple[str, str, bytes]]:
+    """Label, name and content of each file."""
     if path.is_dir():
         files = (file for file in sorted(path.rglob("*")) if _FILE_NAME.fullmatch(file.name))
         for file in tqdm(list(files), desc=path.name, leave=False, disable=None):
+            log.files[file] = None
             _check_size(str(file), file.stat().st_size)
-            yield str(file), file.name, file.read_bytes(), file
+            yield str(file), file.name, file.read_bytes()
         return
+    log.files[path] = None
     with open_raw(path) as stream:
         try:
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive:
@@ -111,7 +106,7 @@ def _hotel_files(path: Path) -> Iterator[tuple[str, str, bytes, Path]]:
                     name = Path(member.name).name
                     if content and _FILE_NAME.fullmatch(name):
                         _check_size(f"{path}:{member.name}", member.size)
-                        yield f"{path}:{member.name}", name, content.read(), path
+                        yield f"{path}:{member.name}", name, content.read()
         except tarfile.TarError as error:
             raise DataError(f"{path}: not a whole tar archive ({error})") from None
 
@@ -121,7 +116,7 @@ def _check_size(label: str, n_bytes: int) -> None:
         raise DataError(f"{label}: {n_bytes:,} bytes, more than the reviews of a hotel can be")
 
 
-def _text_reviews(label: str, content: bytes, bad: BadRows) -> Iterator[_Review]:
+def _text_reviews(label: str, content: bytes, log: ReadingLog) -> Iterator[_Review]:
     """Yields the reviews of a file of tagged lines, read as UTF-8 with replacement.
 
     After a malformed record, reading resumes at the next author.
@@ -136,7 +131,7 @@ def _text_reviews(label: str, content: bytes, bad: BadRows) -> Iterator[_Review]
         tag = _TAGS[len(values)]
         if not line.startswith(tag):
             message = f"{label}, line {number}: expected {tag}, found {shorten(line)}"
-            bad.add(RowError(message, f"no {tag}"))
+            log.add(RowError(message, f"no {tag}"))
             values = []
             if not line.startswith(_TAGS[0]):
                 continue
@@ -148,32 +143,32 @@ def _text_reviews(label: str, content: bytes, bad: BadRows) -> Iterator[_Review]
             values = []
             try:
                 second = _seconds(date, "%b %d, %Y")
-                review = _Review(first, author, text, second, int(ratings.split("\t")[0]))
+                review = _Review(first, author, text, second, float(int(ratings.split("\t")[0])))
             except ValueError as error:
                 message = f"{label}, line {number}: bad date or rating ({error})"
-                bad.add(RowError(message, "date or rating"))
+                log.add(RowError(message, "date or rating"))
             else:
                 yield review
     if values:
         message = f"{label}, line {number}: the last record has no {_TAGS[len(values)]}"
-        bad.add(RowError(message, "record cut off"))
+        log.add(RowError(message, "record cut off"))
 
 
-def _json_reviews(label: str, content: bytes, bad: BadRows) -> Iterator[_Review]:
+def _json_reviews(label: str, content: bytes, log: ReadingLog) -> Iterator[_Review]:
     """Yields the reviews of a JSON file; the whole file is a bad row where it is no JSON."""
     try:
         hotel = json.loads(content.decode("utf-8-sig", "replace"))
         reviews = hotel["Reviews"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         message = f"{label}: not a hotel's JSON object with Reviews ({error})"
-        bad.add(RowError(message, "not valid JSON"))
+        log.add(RowError(message, "not valid JSON"))
         return
     for number, review in enumerate(reviews if isinstance(reviews, list) else [], start=1):
         try:
             yield _of_json(number, review)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             message = f"{label}, review {number}: bad date, rating or field ({error})"
-            bad.add(RowError(message, "date or rating"))
+            log.add(RowError(message, "date or rating"))
 
 
 def _of_json(number: int, review: dict[str, Any]) -> _Review:
@@ -199,14 +194,15 @@ def _seconds(date: str, pattern: str) -> int:
     return int(day.replace(tzinfo=datetime.UTC).timestamp())
 
 
-def _why_dropped(author: str, text: str, rating: float) -> str | None:
+def _why_dropped(review: _Review) -> str | None:
+    author, text = review.author, review.text
     # The shared names of reviewers who gave none would otherwise be one user with thousands of
     # reviews, around whom a k-core forms that is not there.
     if author.startswith("A TripAdvisor"):
         return "anonymous author"
     if author in ("", "lass=") or "</a>" in author:
         return "author missing or misread"
-    if not 1 <= rating <= 5:
+    if not 1 <= review.rating <= 5:
         return "no overall rating"
     if "showReview(" in text:
         return "text is cut off"

@@ -7,7 +7,6 @@ file lies beside the former, or is named by --item_metadata; it is needed to kee
 category.
 """
 
-import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.read.bad_rows import BadRows
-from symcere_jax.preparation.read.formats import Block
-from symcere_jax.preparation.read.raw import RawBlocks
+from symcere_jax.preparation.read.formats import read_json_lines
+from symcere_jax.preparation.read.rows import Block, RawBlocks, ReadingLog
 from symcere_jax.preparation.settings import PrepareSettings
-from symcere_jax.preparation.sources.item_metadata import objects, read_items
+from symcere_jax.preparation.sources.item_metadata import read_items
 from symcere_jax.preparation.sources.source import Source
-from symcere_jax.preparation.sources.typed_rows import Columns, read_typed_rows
+from symcere_jax.preparation.sources.typed_rows import Adapt, Columns, read_typed_rows
 
 _REVIEWS = "yelp_academic_dataset_review.json"
 _BUSINESSES = "yelp_academic_dataset_business.json"
@@ -36,12 +34,17 @@ _FIELDS = {
 }
 
 
-def _read(settings: PrepareSettings, bad: BadRows) -> RawBlocks:
-    keep = None
+def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
+    keep: Adapt | None = None
     if any(getattr(settings, name) for name in _FILTERS):
-        keep = functools.partial(_keep, businesses=_chosen_businesses(settings))
+        businesses = _chosen_businesses(settings)
+
+        def keep(block: Block, columns: Columns) -> tuple[np.ndarray, str]:
+            chosen = pc.is_in(columns["item_id"], value_set=businesses)
+            return chosen.to_numpy(zero_copy_only=False), "other city, state or category"
+
     return read_typed_rows(
-        _reviews(settings), _FIELDS, bad, time_unit="iso", adapt=keep, required=_FIELDS
+        _reviews(settings), _FIELDS, log, time_unit="iso", adapt=keep, required=_FIELDS
     )
 
 
@@ -57,12 +60,6 @@ def _businesses(settings: PrepareSettings) -> Path | None:
     return path if path.exists() else None
 
 
-def _keep(block: Block, columns: Columns, businesses: pa.Array) -> tuple[np.ndarray, str]:
-    del block
-    chosen = pc.is_in(columns["item_id"], value_set=businesses)
-    return chosen.to_numpy(zero_copy_only=False), "other city, state or category"
-
-
 def _chosen_businesses(settings: PrepareSettings) -> pa.Array:
     path = _businesses(settings)
     if path is None:
@@ -70,14 +67,14 @@ def _chosen_businesses(settings: PrepareSettings) -> pa.Array:
             f"--city, --state and --category need {_BUSINESSES} beside {_reviews(settings)}, "
             "or another file by --item_metadata"
         )
-    bad = BadRows(settings.on_bad_row, settings.max_bad_share)
+    log = ReadingLog(settings.on_bad_row, settings.max_bad_share)
     chosen = []
     n_rows = 0
-    for _, row in objects(path, bad):
-        n_rows += 1
-        if _fits(row, settings):
-            chosen.append(str(row.get("business_id")))
-    bad.check(n_rows + bad.counts.total())
+    for block in read_json_lines(path, ("business_id", "city", "state", "categories"), log):
+        n_rows += len(block)
+        rows = pa.table(block.columns).to_pylist()
+        chosen += [str(row.get("business_id")) for row in rows if _fits(row, settings)]
+    log.check(n_rows + log.n_bad)
     if not chosen:
         asked = ", ".join(f"--{name}={getattr(settings, name)}" for name in _FILTERS)
         raise DataError(f"{path}: no business fits {asked}")
@@ -88,22 +85,22 @@ def _fits(business: dict, settings: PrepareSettings) -> bool:
     categories = business.get("categories") or ""
     if not isinstance(categories, list):  # as in editions before 2018
         categories = str(categories).split(",")
-    return (
-        _same(settings.city, [business.get("city")])
-        and _same(settings.state, [business.get("state")])
-        and _same(settings.category, categories)
-    )
+    for asked, values in (
+        (settings.city, [business.get("city")]),
+        (settings.state, [business.get("state")]),
+        (settings.category, categories),
+    ):
+        # Cities are spelled in many cases.
+        known = (str(value).strip().casefold() for value in values)
+        if asked is not None and asked.casefold() not in known:
+            return False
+    return True
 
 
-def _same(asked: str | None, values: list) -> bool:
-    """Whether one of the values is the one asked for; cities are spelled in many cases."""
-    return asked is None or asked.casefold() in (str(value).strip().casefold() for value in values)
-
-
-def _items(settings: PrepareSettings, bad: BadRows) -> Iterator[pa.Table]:
+def _items(settings: PrepareSettings, log: ReadingLog) -> Iterator[pa.Table]:
     path = _businesses(settings)
     assert path is not None
-    return read_items(path, "business_id", "name", bad)
+    return read_items(path, read_json_lines, "business_id", "name", log)
 
 
 SOURCE = Source(

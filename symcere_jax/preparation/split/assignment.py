@@ -14,6 +14,7 @@ from symcere_jax.preparation.split.split_settings import SplitSettings
 
 _BY_USER = ("ratio", "leave_one_out", "temporal", "kfold")
 _BY_SHARES = ("ratio", "temporal", "global_time", "cold_item", "cold_user")
+_BY_TIME = ("temporal", "leave_one_out", "global_time")
 _COLD = ("cold_item", "cold_user")
 
 
@@ -78,8 +79,13 @@ def split_appended(
     policy = "train"
     if settings.split == "ratio":
         policy = "ratio"
-        least = 1 if min_history is None else min_history
-        selection.split[is_new] = _ratio_of_new(selection, is_new, settings, least)
+        user = selection.user[is_new]
+        in_train = ~is_new & (selection.split == TRAIN)
+        history = counts(selection.user, in_train, selection.n_users)[: user.max(initial=-1) + 1]
+        least = np.maximum((1 if min_history is None else min_history) - history, 0)
+        selection.split[is_new] = policies.split_by_ratio(
+            user, None, **_shares(settings), seed=settings.seed, min_history=least
+        )
     elif settings.split == "predefined" or (selection.split[is_new] != NO_SPLIT).any():
         policy = "predefined"
         _check_complete(selection, store)
@@ -87,34 +93,6 @@ def split_appended(
     else:
         selection.split[is_new] = TRAIN
     return _describe(policy, settings, min_history)
-
-
-def _describe(policy: str, settings: SplitSettings, min_history: int | None) -> dict[str, Any]:
-    described: dict[str, Any] = {"policy": policy}
-    if policy not in ("predefined", "global_time", "train"):
-        described["seed"] = settings.seed
-    if settings.cuts:
-        described |= {"valid_from": settings.valid_from, "test_from": settings.test_from}
-    elif policy in _BY_SHARES:
-        described |= {"valid_share": settings.valid_share, "test_share": settings.test_share}
-    if policy == "kfold":
-        names = ("folds", "fold", "valid_share")
-        described |= {name: getattr(settings, name) for name in names}
-    if policy in _COLD:
-        described["warm_share"] = settings.warm_share
-    if min_history is not None:
-        described["min_history"] = min_history
-    return described
-
-
-def _drop_short_histories(selection: Selection, min_history: int) -> None:
-    """Leaves out new held-out reviews of users with few training reviews."""
-    if not min_history:
-        return
-    in_train = selection.split == TRAIN
-    history = counts(selection.user, in_train, selection.n_users)
-    stays = in_train | (history[selection.user] >= min_history) | ~selection.is_new
-    selection.drop(stays, f"held out, by a user with under {min_history} training reviews")
 
 
 def cold_counts(selection: Selection) -> dict[str, int]:
@@ -126,6 +104,38 @@ def cold_counts(selection: Selection) -> dict[str, int]:
         "users_without_training_review": int((n_of_user == 0).sum()),
         "items_without_training_review": int((n_of_item == 0).sum()),
     }
+
+
+def _describe(policy: str, settings: SplitSettings, min_history: int | None) -> dict[str, Any]:
+    described: dict[str, Any] = {"policy": policy}
+    if policy not in ("predefined", "global_time", "train"):
+        described["seed"] = settings.seed
+    if settings.cuts:
+        described |= {"valid_from": settings.valid_from, "test_from": settings.test_from}
+    elif policy in _BY_SHARES:
+        described |= _shares(settings)
+    if policy == "kfold":
+        names = ("folds", "fold", "valid_share")
+        described |= {name: getattr(settings, name) for name in names}
+    if policy in _COLD:
+        described["warm_share"] = settings.warm_share
+    if min_history is not None:
+        described["min_history"] = min_history
+    return described
+
+
+def _shares(settings: SplitSettings) -> dict[str, float]:
+    return {"valid_share": settings.valid_share, "test_share": settings.test_share}
+
+
+def _drop_short_histories(selection: Selection, min_history: int) -> None:
+    """Leaves out new held-out reviews of users with few training reviews."""
+    if not min_history:
+        return
+    in_train = selection.split == TRAIN
+    history = counts(selection.user, in_train, selection.n_users)
+    stays = in_train | (history[selection.user] >= min_history) | ~selection.is_new
+    selection.drop(stays, f"held out, by a user with under {min_history} training reviews")
 
 
 def _check_complete(selection: Selection, store: ReviewStore) -> None:
@@ -144,47 +154,32 @@ def _split(
     store: ReviewStore,
     settings: SplitSettings,
 ) -> np.ndarray:
-    shares = {"valid_share": settings.valid_share, "test_share": settings.test_share}
-    seed = settings.seed
+    user, seed = selection.user, settings.seed
+    time = _timestamps(selection, store, policy) if policy in _BY_TIME else None
     if policy in _COLD:
-        codes, n_codes = (
-            (selection.user, selection.n_users)
-            if policy == "cold_user"
-            else (selection.item, selection.n_items)
-        )
-        split = policies.split_cold(codes, n_codes, **shares, seed=seed)
+        owner = user if policy == "cold_user" else selection.item
+        split = policies.split_cold(owner, **_shares(settings), seed=seed)
         warm = split == TRAIN
+        shares = dict.fromkeys(("valid_share", "test_share"), settings.warm_share)
         split[warm] = policies.split_by_ratio(
-            selection.user[warm],
-            None,
-            valid_share=settings.warm_share,
-            test_share=settings.warm_share,
-            seed=seed,
-            min_history=max(1, min_history),
+            user[warm], None, **shares, seed=seed, min_history=max(1, min_history)
         )
         return split
-    if policy == "global_time":
-        timestamps = _timestamps(selection, store, policy)
-        return policies.split_by_global_time(timestamps, **shares, cuts=settings.cuts)
-    if policy == "leave_one_out":
-        return policies.split_leave_one_out(
-            selection.user,
-            _timestamps(selection, store, policy),
-            seed=seed,
-            min_history=min_history,
-        )
     if policy == "kfold":
         return policies.split_by_fold(
-            selection.user,
+            user,
             n_folds=settings.folds,
             fold=settings.fold,
             valid_share=settings.valid_share,
             seed=seed,
             min_history=min_history,
         )
-    time = _timestamps(selection, store, policy) if policy == "temporal" else None
+    if time is not None and policy == "global_time":
+        return policies.split_by_global_time(time, **_shares(settings), cuts=settings.cuts)
+    if time is not None and policy == "leave_one_out":
+        return policies.split_leave_one_out(user, time, seed=seed, min_history=min_history)
     return policies.split_by_ratio(
-        selection.user, time, **shares, seed=seed, min_history=min_history
+        user, time, **_shares(settings), seed=seed, min_history=min_history
     )
 
 
@@ -197,20 +192,3 @@ def _timestamps(selection: Selection, store: ReviewStore, policy: str) -> np.nda
             "name --time_field"
         )
     return selection.timestamp
-
-
-def _ratio_of_new(
-    selection: Selection, is_new: np.ndarray, settings: SplitSettings, min_history: int
-) -> np.ndarray:
-    user = selection.user[is_new]
-    in_train = ~is_new & (selection.split == TRAIN)
-    history = counts(selection.user, in_train, selection.n_users)
-    n_users = len(counts(user))  # up to the last user with a new review
-    return policies.split_by_ratio(
-        user,
-        None,
-        valid_share=settings.valid_share,
-        test_share=settings.test_share,
-        seed=settings.seed,
-        min_history=np.maximum(min_history - history[:n_users], 0),
-    )

@@ -1,8 +1,11 @@
 """Policies that split reviews into train, valid and test.
 
 Three split the reviews of each user: put them in an order, then hold out the last ones, the very
-last for the test. They differ in the order and in how many are held out, and take users in blocks.
-The others split all reviews: by time, by items, or by users.
+last for the test. They differ in the order and in how many are held out, and take users in blocks;
+`user`, int `[n]`, holds the rows 0 … n_users − 1, sorted, and at least `min_history` reviews of a
+user stay in train. The others split all reviews: by time, by items, or by users.
+
+All return int8 `[n]`, an index into `SPLITS`. Shares are in [0, 1), and their sum is below 1.
 """
 
 import numpy as np
@@ -30,19 +33,8 @@ def split_by_ratio(
     these `min(⌊n·test + r⌋, held out)` for the test, where r is drawn from [0, 1) for each user. So
     a share that is no whole number is rounded up with the probability of its fraction, and over all
     users the shares hold however few reviews each has. Fixed rounding would give users with three
-    reviews a test share of 0.33, and never a review for validation.
-
-    Args:
-        user: int `[n]`, rows 0 … n_users − 1, sorted.
-        timestamp: int64 `[n]`, to hold out the latest (equal times in random order); None: random.
-        valid_share: in [0, 1).
-        test_share: in [0, 1), `valid_share + test_share < 1`.
-        seed: of the random numbers.
-        min_history: least number of reviews of a user that stay in train, one for all users or int
-            `[n_users]`.
-
-    Returns:
-        int8 `[n]`, an index into `SPLITS`.
+    reviews a test share of 0.33, and never a review for validation. Without timestamps, random
+    reviews are held out; equal times are in random order. `min_history` may differ among users.
     """
     rng = np.random.default_rng(seed)
     n_reviews = counts(user)
@@ -59,21 +51,12 @@ def split_leave_one_out(
     """Holds out the last review of each user for the test, the one before for validation.
 
     With `min_history` of 1, a user with two reviews has one for the test and none for validation, a
-    user with one has it in train.
-
-    Args:
-        user: int `[n]`, rows 0 … n_users − 1, sorted.
-        timestamp: int64 `[n]`; equal times are in random order.
-        seed: of the random numbers.
-        min_history: least number of reviews of a user that stay in train.
-
-    Returns:
-        int8 `[n]`, an index into `SPLITS`.
+    user with one has it in train. Equal times are in random order.
     """
-    rng = np.random.default_rng(seed)
     n_reviews = counts(user)
     n_free = np.maximum(n_reviews - min_history, 0)
     n_held_out, n_test = np.minimum(n_free, 2), np.minimum(n_free, 1)
+    rng = np.random.default_rng(seed)
     return _hold_out_last(user, timestamp, n_reviews, n_held_out, n_test, rng)
 
 
@@ -86,22 +69,11 @@ def split_by_fold(
     seed: int,
     min_history: int = 1,
 ) -> np.ndarray:
-    """Holds out one of `n_folds` parts of each user's reviews for the test.
+    """Holds out one of `n_folds` parts of each user's reviews, counted from 0, for the test.
 
     Over all folds of a seed, each review is in the test once, but for those that would leave a user
     with fewer than `min_history` reviews. Of the rest, a share of the n reviews of a user is for
     validation, rounded as in `split_by_ratio`.
-
-    Args:
-        user: int `[n]`, rows 0 … n_users − 1, sorted.
-        n_folds: number of parts.
-        fold: which of them, from 0.
-        valid_share: in [0, 1).
-        seed: of the random numbers.
-        min_history: least number of reviews of a user that stay in train.
-
-    Returns:
-        int8 `[n]`, an index into `SPLITS`.
     """
     rng = np.random.default_rng(seed)
     n_reviews = counts(user)
@@ -127,17 +99,9 @@ def split_by_global_time(
     """Holds out the end of the time line that all reviews share.
 
     Reviews at or after the time of the `⌈n·test⌉`-th latest are the test, those before it but at or
-    after the time of the `⌈n·(valid + test)⌉`-th latest are for validation. Equal times are never
-    separated, so that all of train is before valid, and valid before test.
-
-    Args:
-        timestamp: int64 `[n]`.
-        valid_share: in [0, 1).
-        test_share: in [0, 1), `valid_share + test_share < 1`.
-        cuts: times from which reviews are for validation and for the test, in place of shares.
-
-    Returns:
-        int8 `[n]`, an index into `SPLITS`.
+    after the time of the `⌈n·(valid + test)⌉`-th latest are for validation; or, in place of shares,
+    those from the two times of `cuts`. Equal times are never separated, so that all of train is
+    before valid, and valid before test.
     """
     if cuts is not None:
         return np.searchsorted(cuts, timestamp, side="right").astype(np.int8)
@@ -152,35 +116,27 @@ def split_by_global_time(
 
 
 def split_cold(
-    codes: np.ndarray, n_codes: int, *, valid_share: float, test_share: float, seed: int
+    owner: np.ndarray, *, valid_share: float, test_share: float, seed: int
 ) -> np.ndarray:
     """Holds out all reviews of some items, or of some users, which are chosen at random.
 
-    Of n items, `⌊n·test + ½⌋` are for the test, and more up to `⌊n·(valid + test) + ½⌋` for
-    validation; at least one stays in train.
-
-    Args:
-        codes: int `[n_reviews]`, the item (or user) of each review.
-        n_codes: number of items (or users).
-        valid_share: in [0, 1).
-        test_share: in [0, 1), `valid_share + test_share < 1`.
-        seed: of the choice.
-
-    Returns:
-        int8 `[n_reviews]`, an index into `SPLITS`.
+    `owner`, int `[n]`, is the item, or the user, of each review. Of m of them, `⌊m·test + ½⌋` are
+    for the test, and more up to `⌊m·(valid + test) + ½⌋` for validation; one at least stays in
+    train.
     """
-    n_held_out = min(int(n_codes * (valid_share + test_share) + 0.5), n_codes - 1)
-    n_test = min(int(n_codes * test_share + 0.5), n_held_out)
-    order = np.random.default_rng(seed).permutation(n_codes)
-    split_of_code = np.full(n_codes, TRAIN, np.int8)
-    split_of_code[order[:n_held_out]] = VALID
-    split_of_code[order[:n_test]] = TEST
-    return split_of_code[codes]
+    n_owners = int(owner.max()) + 1
+    n_held_out = min(int(n_owners * (valid_share + test_share) + 0.5), n_owners - 1)
+    n_test = min(int(n_owners * test_share + 0.5), n_held_out)
+    order = np.random.default_rng(seed).permutation(n_owners)
+    split_of_owner = np.full(n_owners, TRAIN, np.int8)
+    split_of_owner[order[:n_held_out]] = VALID
+    split_of_owner[order[:n_test]] = TEST
+    return split_of_owner[owner]
 
 
 def _hold_out_last(
     user: np.ndarray,
-    timestamp: np.ndarray | None,
+    key: np.ndarray | None,
     n_reviews: np.ndarray,
     n_held_out: np.ndarray,
     n_test: np.ndarray,
@@ -195,8 +151,8 @@ def _hold_out_last(
         stop = int(ends[last_user])
         block = user[start:stop]
         keys = [rng.random(stop - start)]
-        if timestamp is not None:
-            keys.append(timestamp[start:stop])
+        if key is not None:
+            keys.append(key[start:stop])
         order = np.lexsort((*keys, block))
         places = np.empty(stop - start, np.int64)
         # Places from the last; block[order] is block, as it is sorted.

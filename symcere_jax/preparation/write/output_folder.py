@@ -44,11 +44,10 @@ def locked_output(output: Path, flag: str = "output") -> Iterator[None]:
 
 
 def check_output(output: Path, *, overwrite: bool, source: Path | None) -> None:
-    """Refuses, before any work is done, an output that cannot or should not be written.
+    """Refuses, before any work is done, an output that should not be written.
 
     Raises:
-        ConfigError: the raw data is inside, or there is something at the output that is no prepared
-            folder or must not be overwritten.
+        ConfigError: it holds the raw data, is no prepared folder, or must not be overwritten.
     """
     if source is not None and source.resolve().is_relative_to(output.resolve()):
         raise ConfigError(f"--output={output} holds the input {source}; choose another folder")
@@ -66,8 +65,8 @@ def new_folder(output: Path, announce: MessageCallback = lambda message: None) -
     """A folder to write into, which takes the place of `output` when the block ends well.
 
     It lies beside `output`, so that the renaming is one step on one file system. When the block
-    ends by an exception, it is removed, and what was at `output` before is still there. Files that
-    a prepared folder does not list in its manifest, such as a user's notes, stay.
+    ends by an exception, it is removed, and `output` is as it was. Files that a prepared folder
+    does not list in its manifest, such as a user's notes, stay.
 
     Args:
         output: the final folder, which is locked; replaced if it is a prepared folder.
@@ -100,12 +99,9 @@ def new_folder(output: Path, announce: MessageCallback = lambda message: None) -
 
 
 def _keep_others(old: Path, new: Path) -> int:
-    """Gives a new folder all in the old one that its manifest does not list.
+    """Gives a new folder all files of the old one that its manifest does not list; counts them.
 
-    Files get a second link, so that a kill at any moment loses none of them.
-
-    Returns:
-        The number of files.
+    They get a second link, so that a kill at any moment loses none of them.
     """
     own = {old / name for name in (*_files_of(old), schema.MANIFEST)}
     own |= {parent for path in own for parent in path.parents}
@@ -126,19 +122,14 @@ def _keep_others(old: Path, new: Path) -> int:
 
 
 def _link(path: Path, target: Path) -> None:
-    """Links a file, or copies it where the file system has no links."""
     try:
         os.link(path, target, follow_symlinks=False)
-    except OSError:
+    except OSError:  # the file system has no links
         shutil.copy2(path, target, follow_symlinks=False)
 
 
 def _files_of(output: Path) -> Collection[str]:
-    """What the manifest of a prepared folder lists, of whatever version it is.
-
-    Raises:
-        ConfigError: the manifest is damaged: nobody knows which files are whose.
-    """
+    """What the manifest of a prepared folder lists; an error where it is damaged."""
     try:
         files = json.loads((output / schema.MANIFEST).read_text(encoding="utf-8"))["files"]
         return files.keys()

@@ -65,10 +65,15 @@ def write_tables(
     Returns:
         Number of interactions of each split, and further counts for the manifest.
     """
-    users = ids(store, "user", selection.user_codes)
-    _write(pa.table({"user": _rows(len(users)), "user_id": users}), folder / schema.USERS)
-    items = _items(store, selection, metadata, earlier)
-    _write(items, folder / schema.ITEMS)
+    users = _ids(store, "user", selection.user_codes)
+    items = _ids(store, "item", selection.item_codes)
+    if metadata:
+        items = _with_metadata(items, store, selection.item_codes)
+    if earlier is not None:
+        items = _with_earlier_metadata(items, pq.read_table(earlier.file(schema.ITEMS)))
+    for table, name in ((users, schema.USERS), (items, schema.ITEMS)):
+        # Without Arrow's own schema, 64-bit string offsets read back as plain strings.
+        pq.write_table(table, folder / name, compression="zstd", store_schema=False)
     n_interactions = _write_pairs(folder, selection)
     counts = _write_reviews(folder / schema.REVIEWS, store, selection)
     if {"title", "categories"} <= set(items.column_names):
@@ -80,14 +85,7 @@ def write_tables(
 def write_extra_texts(
     folder: Path, store: ReviewStore, selection: Selection, texts: Outside
 ) -> None:
-    """Writes the texts of reviews whose authors are no users, by item; no file for none.
-
-    Args:
-        folder: where to.
-        store: holds the raw rows.
-        selection: says which row an item has.
-        texts: the reviews.
-    """
+    """Writes the texts of reviews whose authors are no users, by item; no file for none."""
     if not len(texts.row):
         return
     item = np.searchsorted(selection.item_codes, texts.item).astype(np.int32)
@@ -137,11 +135,6 @@ def file_entries(folder: Path) -> Mapping[str, Mapping[str, object]]:
     return {path.relative_to(folder).as_posix(): schema.file_entry(path) for path in files}
 
 
-def _write(table: pa.Table, path: Path) -> None:
-    # Without Arrow's own schema, 64-bit string offsets read back as plain strings.
-    pq.write_table(table, path, compression="zstd", store_schema=False)
-
-
 def _kept_reviews(store: ReviewStore, selection: Selection) -> Iterator[pa.RecordBatch]:
     for start in range(0, len(selection), _BLOCK):
         row = np.array(selection.row[start : start + _BLOCK])
@@ -166,20 +159,9 @@ def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(pending)
 
 
-def _items(
-    store: ReviewStore, selection: Selection, metadata: bool, earlier: ReviewDataset | None
-) -> pa.Table:
-    names = ids(store, "item", selection.item_codes)
-    items = pa.table({"item": _rows(len(names)), "item_id": names})
-    if metadata:
-        items = _with_metadata(items, store, selection.item_codes)
-    if earlier is not None:
-        items = _with_earlier_metadata(items, pq.read_table(earlier.file(schema.ITEMS)))
-    return items
-
-
-def _rows(n: int) -> pa.Array:
-    return pa.array(np.arange(n, dtype=np.int32))
+def _ids(store: ReviewStore, kind: str, codes: np.ndarray) -> pa.Table:
+    names = ids(store, kind, codes)
+    return pa.table({kind: np.arange(len(names), dtype=np.int32), f"{kind}_id": names})
 
 
 def _with_metadata(items: pa.Table, store: ReviewStore, item_codes: np.ndarray) -> pa.Table:

@@ -1,6 +1,7 @@
 """The check binary finds nothing wrong with what prepare writes, and every kind of damage."""
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,19 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from symcere_jax.data import ReviewDataset, schema
-from symcere_jax.preparation.check import CHECKS, problems_of
-from symcere_jax.preparation.check.text_leaks import check_text_leaks
+from symcere_jax.preparation.check import CHECKS
+from symcere_jax.preparation.check.splits import check_text_leaks
 from symcere_jax.preparation.pipeline import prepare
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.split.split_settings import SPLIT_POLICIES
+from tests import binaries
+from tests.preparation.folders import problems
 
 CHECK = Path(__file__).parents[3] / "data_prep" / "check.py"
-
-
-def problems(folder: Path, encode: bool = False) -> list[str]:
-    dataset = ReviewDataset.load(folder)
-    checks = [*CHECKS.values(), *([check_text_leaks] if encode else [])]
-    return [problem for check in checks for problem in problems_of(dataset, check)]
 
 
 def edit_manifest(folder: Path, **entries: object) -> None:
@@ -33,29 +30,16 @@ def edit_manifest(folder: Path, **entries: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def preparation(tmp_path_factory) -> PrepareSettings:
-    return PrepareSettings(
-        source="synthetic",
-        output=tmp_path_factory.mktemp("prepared") / "out",
-        synthetic_users=60,
-        synthetic_items=25,
-        synthetic_reviews_per_user=6.0,
-        k_core=2,
-        text_width=6,
-    )
+def prepared(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared") / "out"
+    sizes = {"synthetic_users": 60, "synthetic_items": 25, "synthetic_reviews_per_user": 6.0}
+    prepare(PrepareSettings(source="synthetic", output=folder, k_core=2, text_width=6, **sizes))
+    return folder
 
 
 @pytest.fixture
-def folder(preparation, tmp_path) -> Path:
-    if not preparation.output.exists():
-        prepare(preparation)
-    copy = tmp_path / "copy"
-    for path in sorted(preparation.output.rglob("*")):
-        target = copy / path.relative_to(preparation.output)
-        if path.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(path.read_bytes())
-    return copy
+def folder(prepared, tmp_path) -> Path:
+    return shutil.copytree(prepared, tmp_path / "copy")
 
 
 def rewrite(folder: Path, name: str, array: np.ndarray | pa.Table) -> None:
@@ -107,26 +91,38 @@ def test_a_held_out_edge_in_train(folder):
     assert "train.npy differs from the reviews of that split" in found
 
 
-def test_ids_that_repeat(folder):
-    table = pq.read_table(folder / "items.parquet")
-    ids = table["item_id"].to_pylist()
-    table = table.set_column(1, "item_id", pa.array([ids[0], ids[0], *ids[2:]]))
-    rewrite(folder, "items.parquet", table)
-    assert problems(folder) == ["items.parquet: ids are missing, repeated or not sorted"]
+def with_column(folder: Path, name: str, column: str, change) -> None:
+    """Gives a table another column, or none of that name."""
+    table = pq.read_table(folder / name)
+    place = table.column_names.index(column)
+    values = change(table[column].to_pylist()) if change else None
+    table = table.remove_column(place)
+    rewrite(folder, name, table if values is None else table.add_column(place, column, values))
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda user: user[::-1], "not sorted by user and item"),
-        (lambda user: np.where(user == 3, 99, user), "a user is out of range 0 … "),
-    ],
-)
-def test_reviews_that_are_not_in_order_or_range(folder, change, message):
-    table = pq.read_table(folder / "reviews.parquet")
-    user = pa.array(change(table["user"].to_numpy()).astype(np.int32))
-    rewrite(folder, "reviews.parquet", table.set_column(0, "user", user))
-    assert any(message in problem for problem in problems(folder))
+CHANGES = [
+    ("items", "item_id", lambda ids: pa.array([ids[0], ids[0], *ids[2:]]), "missing, repeated or"),
+    ("reviews", "user", lambda x: pa.array(x[::-1], pa.int32()), "not sorted by user and item"),
+    (
+        "reviews",
+        "user",
+        lambda x: pa.array([99, *x[1:]], pa.int32()),
+        "a user is out of range 0 … ",
+    ),
+    ("reviews", "user", lambda x: pa.nulls(len(x), pa.int32()), "rows have no user"),
+    ("reviews", "split", lambda x: pa.nulls(len(x), pa.string()), "rows have no split"),
+    ("reviews", "split", lambda x: pa.array(["hidden"] * len(x)), "splits without a known name"),
+    ("reviews", "text", lambda x: pa.array(range(len(x))), "missing or of another type: text"),
+    ("reviews", "rating", None, "missing or of another type: rating"),
+]
+
+
+@pytest.mark.parametrize(("name", "column", "change", "message"), CHANGES)
+def test_a_table_with_other_values_or_columns(folder, name, column, change, message):
+    with_column(folder, f"{name}.parquet", column, change)
+    assert any(
+        f"{name}.parquet: " in problem and message in problem for problem in problems(folder)
+    )
 
 
 @pytest.mark.parametrize("rows", ["users", "items"])
@@ -146,6 +142,7 @@ def test_a_text_feature_that_owes_something_to_a_held_out_review(folder, rows):
 @pytest.mark.parametrize(
     ("split", "message"),
     [
+        (None, "the manifest says k-core 5"),
         ({"policy": "cold_item"}, "--split=cold_item, but one of test has training reviews"),
         ({"policy": "leave_one_out"}, "a user has two reviews in test"),
         ({"policy": "global_time"}, "a review in train is later than one in test"),
@@ -154,8 +151,8 @@ def test_a_text_feature_that_owes_something_to_a_held_out_review(folder, rows):
         ({"policy": "by_hand"}, "unknown split policy, 'by_hand'"),
     ],
 )
-def test_a_split_that_is_not_what_the_manifest_says(folder, split, message):
-    edit_manifest(folder, split=split)
+def test_a_split_or_a_core_that_is_not_what_the_manifest_says(folder, split, message):
+    edit_manifest(folder, **({"split": split} if split else {"k_core": 5}))
     assert any(message in problem for problem in problems(folder))
 
 
@@ -164,35 +161,28 @@ def test_an_ended_policy_is_not_checked_and_that_is_said(folder):
     source = {"appended": [{"fingerprint": "a", "ends_split_policy": ends}]}
     edit_manifest(folder, split={"policy": "temporal"}, source=source)
     assert problems(folder) == []
-    checked = run(str(folder), "--noencode")
-    assert (checked.returncode, checked.stderr) == (0, "")
+    with binaries.loaded("check") as check:
+        checked = binaries.run(check, f"--dataset={folder}", "--noencode")
+    assert (checked.status, checked.err) == (0, "")
     said = f"ok      split policy: temporal until reviews were appended, not checked ({ends})"
-    assert said in checked.stdout.splitlines()
+    assert said in checked.out.splitlines()
     edit_manifest(folder, split={"policy": "temporal", "min_history": 99})
     assert any("in train, fewer than 99" in problem for problem in problems(folder))
 
 
-def test_a_core_that_is_not_one(folder):
-    edit_manifest(folder, k_core=5)
-    assert any("the manifest says k-core 5" in problem for problem in problems(folder))
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(CHECK), *arguments]
-    environment = {"PYTHONPATH": str(CHECK.parents[1]), "PATH": ""}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-
-
 def test_the_exit_status_tells(folder):
-    sound = run(str(folder), "--noencode")
+    command = [sys.executable, str(CHECK), str(folder), "--noencode"]
+    environment = {"PYTHONPATH": str(CHECK.parents[1]), "PATH": ""}
+    sound = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert (sound.returncode, sound.stderr) == (0, "")
     assert sound.stdout.splitlines() == [f"ok      {name}" for name in CHECKS]
     (folder / "notes.txt").write_text("")
-    odd = run(f"--dataset={folder}", "--noencode")
-    assert odd.returncode == 1
-    assert odd.stderr == f"error: {folder}: 1 problems: notes.txt is not in the manifest\n"
-    assert "FAILED  checksums" in odd.stdout
-    assert run(str(folder / "nowhere")).returncode == 1
+    with binaries.loaded("check") as check:
+        odd = binaries.run(check, f"--dataset={folder}", "--noencode")
+        assert binaries.run(check, f"--dataset={folder / 'nowhere'}").status == 1
+    assert odd.status == 1
+    assert odd.error == f"{folder}: 1 problems: notes.txt is not in the manifest"
+    assert "FAILED  checksums" in odd.out
 
 
 @pytest.mark.parametrize("name", ["users.parquet", "items.parquet", "reviews.parquet"])
@@ -210,32 +200,10 @@ def test_a_damaged_table_is_found_and_never_a_traceback(folder, name, place, bit
         path.write_bytes(whole)
 
 
-@pytest.mark.parametrize(
-    ("column", "values", "message"),
-    [
-        ("user", lambda n: pa.nulls(n, pa.int32()), "rows have no user"),
-        ("split", lambda n: pa.nulls(n, pa.string()), "rows have no split"),
-        ("split", lambda n: pa.array(["hidden"] * n), "splits without a known name"),
-        ("text", lambda n: pa.array(range(n)), "missing or of another type: text"),
-        ("rating", None, "missing or of another type: rating"),
-    ],
-)
-def test_a_table_with_other_columns(folder, column, values, message):
-    table = pq.read_table(folder / "reviews.parquet")
-    place = table.column_names.index(column)
-    table = table.remove_column(place)
-    if values:
-        table = table.add_column(place, column, values(len(table)))
-    rewrite(folder, "reviews.parquet", table)
-    assert any(message in problem for problem in problems(folder))
-
-
 def test_a_split_by_time_of_reviews_without_time(folder):
-    table = pq.read_table(folder / "reviews.parquet")
-    times = [None, *table["timestamp"].to_pylist()[1:]]
-    place = table.column_names.index("timestamp")
-    table = table.set_column(place, "timestamp", pa.array(times, pa.int64()))
-    rewrite(folder, "reviews.parquet", table)
+    with_column(
+        folder, "reviews.parquet", "timestamp", lambda time: pa.array([None, *time[1:]], pa.int64())
+    )
     edit_manifest(folder, split={"policy": "temporal"})
     assert "the split goes by time, but a review has none" in problems(folder)
 

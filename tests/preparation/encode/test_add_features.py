@@ -1,7 +1,5 @@
 import dataclasses
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +8,16 @@ import pytest
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import CheckpointError, ConfigError, DataError
 from symcere_jax.evaluation.stored_scores import read_runs
-from symcere_jax.preparation.check import CHECKS, problems_of
-from symcere_jax.preparation.check.text_leaks import check_text_leaks
 from symcere_jax.preparation.encode.add_features import EncodeSettings, add_text
 from symcere_jax.text import load_text_encoder
 from symcere_jax.training import load_embeddings
-
-ENCODE = Path(__file__).parents[3] / "data_prep" / "encode.py"
+from tests import binaries
+from tests.preparation.folders import problems
 
 
 @pytest.fixture
 def folder(dataset, tmp_path) -> Path:
     return shutil.copytree(dataset.folder, tmp_path / "copy")
-
-
-def _problems(dataset):
-    checks = [*CHECKS.values(), check_text_leaks]
-    return [problem for check in checks for problem in problems_of(dataset, check)]
 
 
 def test_features_side_by_side_are_stored_with_their_encoders(dataset, folder):
@@ -44,7 +35,7 @@ def test_features_side_by_side_are_stored_with_their_encoders(dataset, folder):
     assert list(added.manifest.text_encoders) == ["lsa", "both"]
     assert added.text_features("both", "items").shape == (dataset.n_items, 19)
     assert not list(folder.glob(".*"))
-    assert _problems(added) == []
+    assert problems(added, encode=True) == []
     with pytest.raises(DataError, match="made elsewhere"):
         load_text_encoder(added, "both")
     before = dataset.text_features("lsa", "items").tobytes()
@@ -76,7 +67,9 @@ def test_features_that_a_held_out_review_changed_are_found(dataset, folder):
     files = {**dataset.manifest.files, name: schema.file_entry(folder / name)}
     manifest = dataclasses.replace(dataset.manifest, files=files)
     leaky = dataclasses.replace(dataset, folder=folder, manifest=manifest)
-    assert any("lsa: features of 1 items are not those" in text for text in _problems(leaky))
+    assert any(
+        "lsa: features of 1 items are not those" in text for text in problems(leaky, encode=True)
+    )
 
 
 def test_what_is_there_is_replaced_on_demand_alone(folder):
@@ -85,7 +78,7 @@ def test_what_is_there_is_replaced_on_demand_alone(folder):
     add_text(EncodeSettings(dataset=folder, text_width=5, overwrite=True))
     dataset = ReviewDataset.load(folder)
     assert dataset.text_features("lsa", "users").shape[1] == 5
-    assert _problems(dataset) == []
+    assert problems(dataset, encode=True) == []
 
 
 def test_a_folder_of_the_user_under_the_name_of_features_stays(folder):
@@ -97,19 +90,17 @@ def test_a_folder_of_the_user_under_the_name_of_features_stays(folder):
     assert mine.exists()
 
 
-def test_a_failure_leaves_the_folder_as_it_was(folder):
+def test_a_failure_leaves_the_folder_as_it_was(folder, encoder, monkeypatch):
     def contents():
         return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    class Failing:
-        name = "failing"
-
-        def encode(self, reviews, *, progress=None):
-            raise KeyboardInterrupt
+    def fail(reviews, progress):
+        raise KeyboardInterrupt
 
     before = contents()
+    monkeypatch.setattr(encoder, "encode", fail)
     with pytest.raises(KeyboardInterrupt):
-        add_text(EncodeSettings(dataset=folder), encoder=Failing())
+        add_text(EncodeSettings(dataset=folder), encoder=encoder)
     assert contents() == before
 
 
@@ -134,16 +125,13 @@ def test_a_bad_setting_is_named(settings, message):
 
 
 def test_the_binary(folder):
-    def run(*arguments):
-        command = [sys.executable, str(ENCODE), f"--dataset={folder}", *arguments]
-        environment = {"PYTHONPATH": str(ENCODE.parents[1]), "PATH": ""}
-        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-
-    done = run("--text_encoder=lsa", "--text_name=small", "--text_width=4")
-    assert (done.returncode, done.stdout) == (0, f"{folder}: text features 'small', 4 wide\n")
-    wrong = run("--text_encoder=transformer")
-    assert wrong.returncode == 1
-    assert wrong.stderr.startswith("error: --text_encoder=transformer needs --text_model")
+    with binaries.loaded("encode") as encode:
+        small = ("--text_encoder=lsa", "--text_name=small", "--text_width=4")
+        done = binaries.run(encode, f"--dataset={folder}", *small)
+        wrong = binaries.run(encode, f"--dataset={folder}", "--text_encoder=transformer")
+    assert (done.status, done.out) == (0, f"{folder}: text features 'small', 4 wide\n")
+    assert wrong.status == 1
+    assert wrong.error.startswith("--text_encoder=transformer needs --text_model")
 
 
 @pytest.mark.parametrize("kept", [0, 1, 2, 3])
@@ -174,4 +162,4 @@ def test_killed_while_features_are_replaced_the_folder_is_sound(folder, monkeypa
     if "lsa" in found.manifest.text_encoders:
         found.text_features("lsa", "users")
     assert add_text(settings) == ("lsa", 5)
-    assert _problems(ReviewDataset.load(folder)) == []
+    assert problems(folder, encode=True) == []

@@ -1,5 +1,6 @@
 import html
 import re
+from collections import Counter
 
 import pyarrow as pa
 import pytest
@@ -14,9 +15,9 @@ OFF = {"clean_html": False, "fix_mojibake": False, "drop_control": False}
 
 def clean(texts, **settings):
     """The cleaned texts, and how many were changed."""
-    cleaner = TextCleaner(CleaningSettings(**(OFF | settings)))
-    cleaned = cleaner.clean(pa.array(texts, pa.large_string())).to_pylist()
-    return cleaned, dict(cleaner.counts)
+    counts = Counter()
+    cleaner = TextCleaner(CleaningSettings(**(OFF | settings)), counts)
+    return cleaner.clean(pa.array(texts, pa.large_string())).to_pylist(), dict(counts)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Reviews outside the k-core that are learned from: in a file of their own, and in training."""
 
-import json
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,12 +9,12 @@ from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.models import ModelInputs, resolve
 from symcere_jax.preparation.check import CHECKS, problems_of
-from symcere_jax.preparation.check.text_leaks import check_text_leaks
 from symcere_jax.preparation.pipeline import prepare
 from symcere_jax.preparation.select.outside import held_out_runs, repeats
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.settings import Settings
 from symcere_jax.text.item_words import item_words
+from tests.preparation.folders import problems, row_of, write_json
 
 QUOTED = "the lobby smells of cedar and old books and nobody ever seems to hurry through it"
 
@@ -42,9 +40,8 @@ def rows():
 
 
 def prepared(folder, *, by_hand, **settings):
-    path = folder / "reviews.jsonl"
     kept = [row if by_hand else {k: v for k, v in row.items() if k != "split"} for row in rows()]
-    path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+    path = write_json(folder / "reviews.jsonl", kept)
     options = {"source": "table", "input": path, "output": folder / "data", "k_core": 3}
     return prepare(PrepareSettings(**options | {"text_width": 8} | settings))
 
@@ -72,9 +69,7 @@ def test_users_with_two_train_and_other_texts_count(dataset):
 
 
 def test_the_folder_passes_its_checks(dataset):
-    for name, check in CHECKS.items():
-        assert problems_of(dataset, check) == [], name
-    assert list(check_text_leaks(dataset)) == []
+    assert problems(dataset, encode=True) == []
 
 
 def test_a_near_copy_that_is_there_is_found(dataset, monkeypatch):
@@ -104,7 +99,7 @@ def test_without_a_split_the_same_reviews_are_outside(tmp_path):
     kept = prepared(tmp_path, by_hand=False, keep_dropped=True, seed=3)
     assert kept.manifest.statistics["extra_users"] >= 1
     assert kept.manifest.split_name == "ratio"
-    assert [p for check in CHECKS.values() for p in problems_of(kept, check)] == []
+    assert problems(kept) == []
     left = prepared(tmp_path, by_hand=False, overwrite=True, seed=3)
     assert "extra_texts" not in left.manifest.statistics
     assert left.n_users == 6 and left.manifest.dropped["outside the k-core"] == 7
@@ -116,15 +111,12 @@ def test_without_a_split_the_same_reviews_are_outside(tmp_path):
 def test_a_folder_with_extra_texts_grows(dataset, tmp_path):
     folder = tmp_path / "data"
     prepared(tmp_path, by_hand=True)
-    more = tmp_path / "more.jsonl"
-    more.write_text(json.dumps({"user_id": "two", "item_id": "i1", "text": "word1 word2"}) + "\n")
+    more = write_json(tmp_path / "more.jsonl", [row_of("two", "i1", "word1 word2")])
     options = {"source": "table", "output": folder, "append": True}
     grown = prepare(PrepareSettings(input=more, **options))
     np.testing.assert_array_equal(grown.extra_counts(), dataset.extra_counts())
-    assert [p for check in CHECKS.values() for p in problems_of(grown, check)] == []
-    more.write_text(
-        json.dumps({"user_id": "x", "item_id": "i0", "text": "", "split": "extra"}) + "\n"
-    )
+    assert problems(grown) == []
+    write_json(more, [row_of("x", "i0", split="extra")])
     with pytest.raises(DataError, match="split is 'extra', which --append does not know"):
         prepare(PrepareSettings(input=more, **options))
 

@@ -1,7 +1,6 @@
 """Titles and categories of the items of a table: in a column of its own, or in another table."""
 
 import csv
-import json
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,6 +9,7 @@ import pytest
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.preparation.pipeline import prepare
 from symcere_jax.preparation.settings import PrepareSettings
+from tests.preparation.folders import write_json
 
 REVIEWS = [
     {"user_id": f"u{user}", "sku": item, "name": name}
@@ -25,8 +25,7 @@ KNOWN = [
 
 
 def items(folder, **settings):
-    path = folder / "reviews.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in REVIEWS))
+    path = write_json(folder / "reviews.jsonl", REVIEWS)
     settings = {"item_field": "sku", "title_field": "name", "text_encoder": "none"} | settings
     settings = {"source": "table", "input": path, "output": folder / "out"} | settings
     dataset = prepare(PrepareSettings(**settings))
@@ -45,7 +44,7 @@ def test_a_table_of_items(tmp_path, name):
     path = tmp_path / name
     joined = [row | {"categories": " > ".join(row["categories"] or ())} for row in KNOWN]
     if name == "items.jsonl":
-        path.write_text("".join(json.dumps(row) + "\n" for row in KNOWN))
+        write_json(path, KNOWN)
     elif name == "items.parquet":
         pq.write_table(pa.Table.from_pylist(KNOWN), path)
     else:

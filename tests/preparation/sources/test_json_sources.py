@@ -2,22 +2,24 @@
 
 import datetime
 import gzip
-import json
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.read.bad_rows import BadRows, RowError
 from symcere_jax.preparation.read.formats import json_lines
+from symcere_jax.preparation.read.rows import ReadingLog, RowError
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources import SOURCES
+from tests.preparation.folders import write_json
+from tests.preparation.reading import read_source
 
 
 def write(path: Path, *rows: dict) -> Path:
-    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    write_json(path, rows)
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(path.read_bytes()))
     return path
 
 
@@ -36,25 +38,18 @@ def test_python_literals_are_read_and_no_code_is_run():
             json_lines.parse_line(line.encode(), "line")
 
 
-def preparation(source: str, path: Path, **settings) -> PrepareSettings:
-    return PrepareSettings(source=source, input=path, output=path.parent / "out", **settings)
+def read(source: str, path: Path, log: ReadingLog | None = None, **settings):
+    """User, item, rating, time and text of all rows, and what the reader dropped."""
+    rows, _, log = read_source(source, path, log, **settings)
+    return [tuple(row.values())[:5] for row in rows], log.dropped
 
 
-def read(source: str, path: Path, bad: BadRows | None = None, **settings):
-    """All rows without the split, and what the reader dropped."""
-    blocks = list(
-        SOURCES[source].read(preparation(source, path, **settings), bad or BadRows("fail", 0))
-    )
-    table = pa.concat_tables([block.table for block in blocks])
-    dropped = {reason: n for block in blocks for reason, n in block.dropped.items()}
-    return table.drop_columns("split").to_pylist(), dropped
-
-
-def items(source: str, path: Path, **settings) -> list[dict]:
+def items(source: str, path: Path, **settings) -> list[tuple]:
+    preparation = PrepareSettings(source=source, input=path, output=Path("out"), **settings)
     read_items = SOURCES[source].items
     assert read_items is not None
-    tables = read_items(preparation(source, path, **settings), BadRows("fail", 0))
-    return pa.concat_tables(tables).to_pylist()
+    rows = pa.concat_tables(read_items(preparation, ReadingLog("fail", 0))).to_pylist()
+    return [tuple(row.values()) for row in rows]
 
 
 def seconds(*moment: int) -> int:
@@ -62,19 +57,11 @@ def seconds(*moment: int) -> int:
 
 
 AMAZON_2018 = {
-    "overall": 5.0,
-    "verified": True,
-    "reviewTime": "09 1, 2016",
-    "reviewerID": "A3478QRKQDOPQ2",
-    "asin": "0001527665",
-    "reviewerName": "jacki",
-    "reviewText": "great",
-    "summary": "Five Stars",
-    "unixReviewTime": 1472688000,
-    "style": {"Format:": " VHS Tape"},
-    "image": ["https://x"],
+    "overall": 5.0, "verified": True, "reviewTime": "09 1, 2016", "reviewerID": "A3478QRKQDOPQ2",
+    "asin": "0001527665", "reviewerName": "jacki", "reviewText": "great", "summary": "Five Stars",
+    "unixReviewTime": 1472688000, "style": {"Format:": " VHS Tape"}, "image": ["https://x"],
     "vote": "3",
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("source", ["amazon_2014", "amazon_2018"])
@@ -83,41 +70,22 @@ def test_amazon_2014_and_2018(tmp_path, source):
     helpful = AMAZON_2018 | {"helpful": [2, 3], "summary": "", "reviewerID": "B"}
     path = write(tmp_path / "Movies_5.json.gz", AMAZON_2018, bare, helpful)
     rows, _ = read(source, path)
-    assert rows[0] == {
-        "user_id": "A3478QRKQDOPQ2",
-        "item_id": "0001527665",
-        "rating": 5.0,
-        "timestamp": 1472688000,
-        "text": "Five Stars. great",
-    }
-    assert [row["text"] for row in rows[1:]] == ["Five Stars", "great"]
+    assert rows[0] == ("A3478QRKQDOPQ2", "0001527665", 5.0, 1472688000, "Five Stars. great")
+    assert [text for *_, text in rows[1:]] == ["Five Stars", "great"]
 
 
 AMAZON_2023 = {
-    "rating": 4.0,
-    "title": "Nice",
-    "text": "Fits well",
-    "images": [],
-    "asin": "B07TJ9VVHK",
-    "parent_asin": "B08Z743RRD",
-    "user_id": "AGKHLEW2SOWHNMFQIJGBECAF7INQ",
-    "timestamp": 1588615855070,
-    "helpful_vote": 0,
-    "verified_purchase": True,
-}
+    "rating": 4.0, "title": "Nice", "text": "Fits well", "images": [], "asin": "B07TJ9VVHK",
+    "parent_asin": "B08Z743RRD", "user_id": "AGKHLEW2SOWHNMFQIJGBECAF7INQ",
+    "timestamp": 1588615855070, "helpful_vote": 0, "verified_purchase": True,
+}  # fmt: skip
 
 
 def test_amazon_2023(tmp_path):
     path = write(tmp_path / "All_Beauty.jsonl.gz", AMAZON_2023)
-    rows, _ = read("amazon_2023", path)
-    assert rows == [
-        {
-            "user_id": "AGKHLEW2SOWHNMFQIJGBECAF7INQ",
-            "item_id": "B08Z743RRD",
-            "rating": 4.0,
-            "timestamp": 1588615855,
-            "text": "Nice. Fits well",
-        }
+    user = AMAZON_2023["user_id"]
+    assert read("amazon_2023", path)[0] == [
+        (user, "B08Z743RRD", 4.0, 1588615855, "Nice. Fits well")
     ]
     meta = write(
         tmp_path / "meta.jsonl.gz",
@@ -125,9 +93,8 @@ def test_amazon_2023(tmp_path):
         {"parent_asin": "B1", "title": None, "categories": []},
     )
     assert items("amazon_2023", path, item_metadata=meta) == [
-        {"item_id": "B08Z743RRD", "title": "Brush", "categories": "Beauty > Tools"},
-        {"item_id": "B1", "title": None, "categories": ""},
-    ]
+        ("B08Z743RRD", "Brush", "Beauty > Tools"), ("B1", None, "")
+    ]  # fmt: skip
 
 
 def test_a_file_of_another_source_is_named(tmp_path):
@@ -140,33 +107,17 @@ def test_a_file_of_another_source_is_named(tmp_path):
 
 
 YELP = {
-    "review_id": "KU_O5udG6zpxOg-VcAEodg",
-    "user_id": "mh_-eMZ6K5RLWhZyISBhwA",
-    "business_id": "b1",
-    "stars": 3.0,
-    "useful": 0,
-    "funny": 0,
-    "cool": 0,
-    "text": "If you decide to eat here",
+    "review_id": "KU_O5udG6zpxOg-VcAEodg", "user_id": "mh_-eMZ6K5RLWhZyISBhwA", "business_id": "b1",
+    "stars": 3.0, "useful": 0, "funny": 0, "cool": 0, "text": "If you decide to eat here",
     "date": "2018-07-07 22:09:11",
-}
+}  # fmt: skip
 BUSINESSES = [
-    {
-        "business_id": "b1",
-        "name": "Turning Point",
-        "city": "Philadelphia",
-        "state": "PA",
-        "categories": "Restaurants, Breakfast & Brunch",
-    },
-    {
-        "business_id": "b2",
-        "name": "Zaika",
-        "city": "PHILADELPHIA ",
-        "state": "PA",
-        "categories": ["Shopping", "Bars"],
-    },
+    {"business_id": "b1", "name": "Turning Point", "city": "Philadelphia", "state": "PA",
+     "categories": "Restaurants, Breakfast & Brunch"},
+    {"business_id": "b2", "name": "Zaika", "city": "PHILADELPHIA ", "state": "PA",
+     "categories": ["Shopping", "Bars"]},
     {"business_id": "b3", "name": "Tap", "city": "Tampa", "state": "FL", "categories": None},
-]
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -179,19 +130,13 @@ def yelp(tmp_path) -> Path:
 
 def test_yelp(yelp):
     rows, dropped = read("yelp", yelp)
-    assert rows[0] == {
-        "user_id": "u1",
-        "item_id": "b1",
-        "rating": 3.0,
-        "timestamp": seconds(2018, 7, 7, 22, 9, 11),
-        "text": "If you decide to eat here",
-    }
+    assert rows[0] == ("u1", "b1", 3.0, seconds(2018, 7, 7, 22, 9, 11), YELP["text"])
     assert (len(rows), dropped) == (3, {})
-    assert items("yelp", yelp)[0] == {
-        "item_id": "b1",
-        "title": "Turning Point",
-        "categories": "Restaurants, Breakfast & Brunch",
-    }
+    assert items("yelp", yelp) == [
+        ("b1", "Turning Point", "Restaurants, Breakfast & Brunch"),
+        ("b2", "Zaika", "Shopping > Bars"),
+        ("b3", "Tap", None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +151,7 @@ def test_yelp(yelp):
 )
 def test_yelp_slices(yelp, settings, kept):
     rows, dropped = read("yelp", yelp, **settings)
-    assert [row["user_id"] for row in rows] == kept
+    assert [user for user, *_ in rows] == kept
     assert dropped == {"other city, state or category": 3 - len(kept)}
 
 
@@ -221,35 +166,22 @@ def test_yelp_slices_need_businesses(yelp):
 
 HOTELREC = {
     "hotel_url": "Hotel_Review-g194775-d1121769-Reviews-Hotel_Baltic-Giulianova_Abruzzo.html",
-    "author": "violettaf340",
-    "date": "2019-01-01T00:00:00",
-    "rating": 5.0,
-    "title": "Excellent",
-    "text": "I visited",
-    "property_dict": {"sleep quality": 5.0},
-}
+    "author": "violettaf340", "date": "2019-01-01T00:00:00", "rating": 5.0, "title": "Excellent",
+    "text": "I visited", "property_dict": {"sleep quality": 5.0},
+}  # fmt: skip
 
 
 def test_hotelrec(tmp_path):
     new_york = "Hotel_Review-g60763-d93-Reviews-or5-The_Inn-New_York_City_New_York.html"
     york = "Hotel_Review-g1-d94-Reviews-Inn-York_North_Yorkshire.html"
-    path = write(
-        tmp_path / "HotelRec.txt",
-        HOTELREC,
-        HOTELREC | {"hotel_url": new_york},
-        HOTELREC | {"hotel_url": york},
-    )
+    others = [HOTELREC | {"hotel_url": url} for url in (new_york, york)]
+    path = write(tmp_path / "HotelRec.txt", HOTELREC, *others)
     rows, _ = read("hotelrec", path)
-    assert rows[0] == {
-        "user_id": "violettaf340",
-        "item_id": "1121769",
-        "rating": 5.0,
-        "timestamp": seconds(2019, 1, 1),
-        "text": "Excellent. I visited",
-    }
+    text = "Excellent. I visited"
+    assert rows[0] == ("violettaf340", "1121769", 5.0, seconds(2019, 1, 1), text)
     for city, kept in (("New York City", "93"), ("new_york_city_new_york", "93"), ("York", "94")):
         rows, dropped = read("hotelrec", path, city=city)
-        assert [row["item_id"] for row in rows] == [kept]
+        assert [item for _, item, *_ in rows] == [kept]
         assert dropped == {"other city": 2}
     path = write(tmp_path / "bad.txt", HOTELREC, HOTELREC | {"hotel_url": "x"})
     with pytest.raises(DataError, match="line 2: hotel_url is 'x', expected Hotel_Review-g"):
@@ -273,9 +205,9 @@ def test_a_field_of_the_wrong_type_is_named_or_skipped(
     path = write(tmp_path / "r.json", row, row | {field: value}, row)
     with pytest.raises(DataError, match=message):
         read(source, path)
-    bad = BadRows("skip", 1)
-    assert len(read(source, path, bad)[0]) == 2
-    assert bad.counts == {f"bad row: type of {field}": 1}
+    log = ReadingLog("skip", 1)
+    assert len(read(source, path, log)[0]) == 2
+    assert log.dropped == {f"bad row: type of {field}": 1}
 
 
 @pytest.mark.parametrize("source", ["amazon_2014", "amazon_2018", "amazon_2023", "hotelrec"])
@@ -286,18 +218,18 @@ def test_a_review_with_neither_title_nor_text(tmp_path, source):
     changes = ({}, {title: "", text: ""}, {text: "only"}, {title: None, text: None}, {title: "it"})
     path = write(tmp_path / "r.json", *(bare | change for change in changes))
     rows, _ = read(source, path)
-    assert [row["text"] for row in rows] == [None, None, "only", None, "it"]
+    assert [text for *_, text in rows] == [None, None, "only", None, "it"]
 
 
 @pytest.mark.parametrize(
     ("source", "row", "field", "column"),
     [
-        ("amazon_2018", AMAZON_2018, "overall", "rating"),
-        ("amazon_2023", AMAZON_2023, "timestamp", "timestamp"),
-        ("yelp", YELP, "stars", "rating"),
-        ("yelp", YELP, "date", "timestamp"),
-        ("hotelrec", HOTELREC, "rating", "rating"),
-        ("hotelrec", HOTELREC, "date", "timestamp"),
+        ("amazon_2018", AMAZON_2018, "overall", 2),
+        ("amazon_2023", AMAZON_2023, "timestamp", 3),
+        ("yelp", YELP, "stars", 2),
+        ("yelp", YELP, "date", 3),
+        ("hotelrec", HOTELREC, "rating", 2),
+        ("hotelrec", HOTELREC, "date", 3),
     ],
 )
 def test_a_field_that_a_whole_block_lacks_is_null(
@@ -310,7 +242,7 @@ def test_a_field_that_a_whole_block_lacks_is_null(
     path = write(tmp_path / "r.json", row, without, row)
     rows, _ = read(source, path)
     assert [row[column] is None for row in rows] == [False, True, False]
-    assert rows[0] == rows[2] == {**rows[1], column: rows[0][column]}
+    assert rows[0] == rows[2]
 
 
 def test_bad_businesses_are_limited(yelp):

@@ -1,15 +1,13 @@
+import functools
 import gzip
-from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.pipeline import prepare
-from symcere_jax.preparation.read.bad_rows import BadRows
+from symcere_jax.preparation.read.rows import ReadingLog
 from symcere_jax.preparation.settings import PrepareSettings
-from symcere_jax.preparation.sources import SOURCES
+from tests.preparation.reading import read_source
 
 TRAIN = "".join(
     f"{user} {' '.join(str(user + item) for item in range(20))}\n" for user in range(50)
@@ -25,20 +23,11 @@ def folder(tmp_path):
     return tmp_path / "raw"
 
 
-def _config(folder: Path, **settings) -> PrepareSettings:
-    return PrepareSettings(
-        source="lightgcn", input=folder, output=folder.parent / "out", **settings
-    )
-
-
-def _read(folder: Path, bad: BadRows | None = None, **settings) -> list[dict]:
-    read = SOURCES["lightgcn"].read
-    blocks = list(read(_config(folder, **settings), bad or BadRows("fail", 0)))
-    return pa.concat_tables([block.table for block in blocks]).to_pylist()
+read = functools.partial(read_source, "lightgcn")
 
 
 def test_every_pair_is_read_once_and_a_tenth_of_training_validates(folder):
-    rows = _read(folder)
+    rows, _, _ = read(folder)
     pairs = {split: set() for split in ("train", "valid", "test")}
     for row in rows:
         assert row["rating"] is row["timestamp"] is row["text"] is None
@@ -52,35 +41,34 @@ def test_every_pair_is_read_once_and_a_tenth_of_training_validates(folder):
 
 
 def test_the_seed_decides_which(folder):
-    assert _read(folder, seed=1) == _read(folder, seed=1) != _read(folder, seed=2)
-    assert {row["split"] for row in _read(folder, valid_share=0.0)} == {"train", "test"}
+    first, again, other = (read(folder, seed=seed)[0] for seed in (1, 1, 2))
+    assert first == again != other
+    assert {row["split"] for row in read(folder, valid_share=0.0)[0]} == {"train", "test"}
 
 
 def test_it_becomes_a_prepared_folder(folder):
-    prepare(_config(folder, split="predefined", text_encoder="none"))
-    dataset = ReviewDataset.load(folder.parent / "out")
+    options = {"split": "predefined", "text_encoder": "none", "output": folder.parent / "out"}
+    dataset = prepare(PrepareSettings(source="lightgcn", input=folder, **options))
     assert (len(dataset.train), len(dataset.valid), len(dataset.test)) == (900, 100, 3)
 
 
 def test_a_malformed_line_is_named(folder):
     (folder / "train.txt").write_text("0 1 2\n1 2 x\n")
     with pytest.raises(DataError, match=r"train\.txt, line 2: '1 2 x' is not a user and items"):
-        _read(folder)
-    bad = BadRows("skip", 1.0)
-    assert len(_read(folder, bad, valid_share=0.0)) == 5
+        read(folder)
+    assert len(read(folder, ReadingLog("skip", 1.0), valid_share=0.0)[0]) == 5
 
 
 def test_blank_lines_are_skipped_and_counted(folder):
     (folder / "train.txt").write_text("\n0 1 2\n  \n1 2\n\n")
-    blocks = SOURCES["lightgcn"].read(_config(folder, valid_share=0.0), BadRows("fail", 0))
-    train = next(iter(blocks))
-    pairs = train.table.select(["user_id", "item_id"]).to_pylist()
-    assert [tuple(map(int, pair.values())) for pair in pairs] == [(0, 1), (0, 2), (1, 2)]
-    assert train.lines.tolist() == [2, 2, 4]
+    rows, places, _ = read(folder, valid_share=0.0)
+    pairs = [(int(row["user_id"]), int(row["item_id"])) for row in rows]
+    assert pairs[:3] == [(0, 1), (0, 2), (1, 2)]
+    assert [place[-6:] for place in places[:3]] == ["line 2", "line 2", "line 4"]
 
 
 @pytest.mark.parametrize("name", ["train.txt", "test.txt.gz"])
 def test_both_files_are_needed(folder, name):
     (folder / name).unlink()
     with pytest.raises(DataError, match="must be a folder with"):
-        _read(folder)
+        read(folder)

@@ -1,15 +1,13 @@
 import datetime
+import functools
 import json
 import tarfile
-from collections import Counter
 
 import pytest
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.read.bad_rows import BadRows
-from symcere_jax.preparation.read.raw import RawBlock
-from symcere_jax.preparation.settings import PrepareSettings
-from symcere_jax.preparation.sources import SOURCES
+from symcere_jax.preparation.read.rows import ReadingLog
+from tests.preparation.reading import read_source
 
 HOTELS = {
     7: [
@@ -28,17 +26,11 @@ HOTELS = {
 }
 
 
-def read(path, bad=None) -> list[RawBlock]:
-    settings = PrepareSettings(source="tripadvisor_lara", input=path, output=path / "out")
-    return list(SOURCES["tripadvisor_lara"].read(settings, bad or BadRows("fail", 0)))
+read = functools.partial(read_source, "tripadvisor_lara")
 
 
-def rows_of(blocks) -> list[dict]:
-    return [row for block in blocks for row in block.table.to_pylist()]
-
-
-def dropped_of(blocks) -> Counter:
-    return sum((Counter(block.dropped) for block in blocks), Counter())
+def texts_of(path, log=None) -> list[str]:
+    return [row["text"] for row in read(path, log)[0]]
 
 
 def seconds(*day: int) -> int:
@@ -57,31 +49,28 @@ def test_folder_and_archives(write_hotels, mode):
     path = write_hotels(HOTELS)
     if mode is not None:
         path = packed(path, mode)
-    blocks = read(path)
-    rows = {(row["user_id"], row["item_id"]): row for row in rows_of(blocks)}
-    assert {pair: (row["rating"], row["timestamp"], row["text"]) for pair, row in rows.items()} == {
-        ("ann", "7"): (4.0, seconds(2008, 12, 30), "Fine view"),
-        ("bob", "7"): (1.0, seconds(2003, 2, 3), "ÀÁÂ abcdef"),
-        ("ann", "12"): (5.0, seconds(2007, 7, 9), ""),
+    rows, places, log = read(path)
+    assert {tuple(row.values())[:5] for row in rows} == {
+        ("ann", "7", 4.0, seconds(2008, 12, 30), "Fine view"),
+        ("bob", "7", 1.0, seconds(2003, 2, 3), "ÀÁÂ abcdef"),
+        ("ann", "12", 5.0, seconds(2007, 7, 9), ""),
     }
-    assert dropped_of(blocks) == {
+    assert log.dropped == {
         "anonymous author": 1,
         "author missing or misread": 3,
         "no overall rating": 2,
         "text is cut off": 1,
         "text is over 30 % non-ASCII": 1,
     }
-    assert all(row["split"] is None for row in rows.values())
-    places = {r["text"]: b.where(n) for b in blocks for n, r in enumerate(b.table.to_pylist())}
-    assert places["ÀÁÂ abcdef"].endswith("hotel_7_parsed.txt, line 46")
-    assert len({block.file for block in blocks}) == (2 if mode is None else 1)
+    assert any(place.endswith("hotel_7_parsed.txt, line 46") for place in places)
+    assert len(log.files) == (2 if mode is None else 1)
 
 
 def test_bytes_that_are_not_utf8_and_other_line_ends_within_a_text(write_hotels):
     folder = write_hotels({1: [("ann", "caf# one\u2028two\x85three", "May 1, 2005", "2")]})
     path = folder / "Texts" / "hotel_1_parsed.txt"
     path.write_bytes(path.read_bytes().replace(b"#", b"\xe9"))
-    assert [row["text"] for row in rows_of(read(folder))] == ["caf\ufffd one\u2028two\x85three"]
+    assert texts_of(folder) == ["caf\ufffd one\u2028two\x85three"]
 
 
 @pytest.mark.parametrize(
@@ -128,8 +117,8 @@ def test_inputs_without_hotels(tmp_path, write_hotels):
 
 
 def test_nothing_but_dropped_rows(write_hotels):
-    blocks = read(write_hotels({1: [("lass=", "x", "May 1, 2005", "2")]}))
-    assert (rows_of(blocks), dropped_of(blocks).total()) == ([], 1)
+    rows, _, log = read(write_hotels({1: [("lass=", "x", "May 1, 2005", "2")]}))
+    assert (rows, log.dropped.total()) == ([], 1)
 
 
 def test_bad_records_are_skipped_and_counted(write_hotels):
@@ -141,9 +130,9 @@ def test_bad_records_are_skipped_and_counted(write_hotels):
         b"u3\r\n<Content>text 3  \r\n<Date>May", b"u3\r\n<Content>text 3\r\n<Date>"
     )
     path.write_bytes(content.removesuffix(b"\r\n\r\n")[:-30])
-    bad = BadRows("skip", 1)
-    assert [row["text"] for row in rows_of(read(folder, bad))] == ["text 0", "text 2"]
-    assert bad.counts.total() >= 3
+    log = ReadingLog("skip", 1)
+    assert texts_of(folder, log) == ["text 0", "text 2"]
+    assert log.n_bad >= 3
 
 
 JSON_HOTEL = {
@@ -166,22 +155,14 @@ def test_the_json_form(tmp_path):
     (tmp_path / "72572.json").write_text(json.dumps(JSON_HOTEL))
     with pytest.raises(DataError, match=r"72572\.json, review 3: bad date, rating or field"):
         read(tmp_path)
-    bad = BadRows("skip", 1)
-    blocks = read(tmp_path, bad)
-    (row,) = rows_of(blocks)
-    assert row == {
-        "user_id": "ann",
-        "item_id": "72572",
-        "rating": 5.0,
-        "timestamp": seconds(2012, 10, 20),
-        "text": "Fine. Great view",
-        "split": None,
-    }
-    assert dropped_of(blocks) == {"no overall rating": 1}
-    assert bad.counts == {"bad row: date or rating": 1}
+    log = ReadingLog("skip", 1)
+    (row,), _, _ = read(tmp_path, log)
+    expected = ("ann", "72572", 5.0, seconds(2012, 10, 20), "Fine. Great view", None, None)
+    assert tuple(row.values()) == expected
+    assert log.dropped == {"no overall rating": 1, "bad row: date or rating": 1}
     for content in ("{", "[]", '{"Reviews": 1}', '{"Reviews": [1]}'):
         (tmp_path / "72572.json").write_text(content)
-        read(tmp_path, bad)
+        read(tmp_path, log)
 
 
 @pytest.mark.parametrize("damage", ["header", "cut"])

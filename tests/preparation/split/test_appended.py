@@ -2,21 +2,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.preparation.check import CHECKS, problems_of
-
-
-def row_of(user, item, text="", time=1, **fields):
-    fields = {"user_id": user, "item_id": item, "rating": 4, "timestamp": time} | fields
-    return {**fields, "text": text}
-
-
-def problems(dataset):
-    return [problem for check in CHECKS.values() for problem in problems_of(dataset, check)]
-
-
-def named(dataset, rows):
-    users, items = dataset.user_ids(), dataset.item_ids()
-    return {(users[row["user"]], items[row["item"]]): row for row in rows}
+from tests.preparation.folders import by_ids, problems, row_of
 
 
 def test_a_history_counts_what_was_there(grow):
@@ -49,7 +35,7 @@ def test_the_history_that_the_folder_was_prepared_with_holds_on(grow):
         row_of("w", "i1", split="test"),
     ]
     dataset = grow(first, more, prepared={"min_history": 2})
-    rows = named(dataset, dataset.reviews().to_pylist())
+    rows = by_ids(dataset)
     assert ("w", "i1") not in rows and rows["v", "i0"]["split"] == "valid"
     assert rows["u", "j0"]["split"] == "test"
     assert dataset.manifest.dropped["held out, by a user with under 2 training reviews"] == 1

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from symcere_jax.errors import BusyError, ConfigError, DataError
-from symcere_jax.preparation.write import output_folder
+from symcere_jax.preparation.write.output_folder import check_output, locked_output, new_folder
 
 
 def tree(folder: Path) -> list[str]:
@@ -13,7 +13,7 @@ def tree(folder: Path) -> list[str]:
 
 def test_the_folder_appears_when_the_block_ends(tmp_path):
     output = tmp_path / "a" / "b"
-    with output_folder.locked_output(output), output_folder.new_folder(output) as folder:
+    with locked_output(output), new_folder(output) as folder:
         (folder / "x").write_text("new")
         assert not output.exists()
         assert folder.parent == output.parent
@@ -23,34 +23,46 @@ def test_the_folder_appears_when_the_block_ends(tmp_path):
 def test_the_working_directory_can_be_replaced(tmp_path, monkeypatch):
     (tmp_path / "b").mkdir()
     monkeypatch.chdir(tmp_path / "b")
-    with output_folder.new_folder(Path()) as folder:
+    with new_folder(Path()) as folder:
         (folder / "new").write_text("new")
     monkeypatch.undo()
     assert tree(tmp_path) == ["b", "b/new"]
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_nothing_is_left_when_the_block_fails(tmp_path, error):
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        *((error("stop"), "stop") for error in (ValueError, KeyboardInterrupt, SystemExit)),
+        (OSError("9 requested and 3 written"), r"cannot write .*b: is the disk full\? 9 requested"),
+    ],
+)
+def test_nothing_is_left_when_the_block_fails(tmp_path, error, message):
     output = tmp_path / "a" / "b"
+    expected = DataError if isinstance(error, OSError) else type(error)
     with (
-        pytest.raises(error),
-        output_folder.locked_output(output),
-        output_folder.new_folder(output) as folder,
+        pytest.raises(expected, match=message),
+        locked_output(output),
+        new_folder(output) as folder,
     ):
         (folder / "x").write_text("new")
         raise error
     assert tree(tmp_path) == []
 
 
-def test_the_old_folder_stays_until_the_new_one_is_complete(tmp_path):
-    output = tmp_path / "b"
+def earlier(output: Path, manifest: str = '{"files": {"old": {}}}') -> Path:
+    """A folder that is there already."""
     output.mkdir()
     (output / "old").write_text("old")
-    (output / "manifest.json").write_text('{"files": {"old": {}}}')
-    with pytest.raises(ValueError, match="stop"), output_folder.new_folder(output):
+    (output / "manifest.json").write_text(manifest)
+    return output
+
+
+def test_the_old_folder_stays_until_the_new_one_is_complete(tmp_path):
+    output = earlier(tmp_path / "b")
+    with pytest.raises(ValueError, match="stop"), new_folder(output):
         raise ValueError("stop")
     assert tree(tmp_path) == ["b", "b/manifest.json", "b/old"]
-    with output_folder.new_folder(output) as folder:
+    with new_folder(output) as folder:
         (folder / "new").write_text("new")
         assert (output / "old").exists()
     assert tree(tmp_path) == ["b", "b/new"]
@@ -71,7 +83,7 @@ def test_what_is_not_of_the_prepared_data_stays(tmp_path, monkeypatch, has_links
     manifest = '{"format_version": 1, "files": {"train.npy": {}, "text/lsa/items.npy": {}}}'
     (output / "manifest.json").write_text(manifest)
     said = []
-    with output_folder.new_folder(output, said.append) as folder:
+    with new_folder(output, said.append) as folder:
         (folder / "manifest.json").write_text("new")
     assert tree(output) == ["link", "manifest.json", "mine", "mine/empty", "mine/run", "text",
                             "text/notes"]  # fmt: skip
@@ -83,27 +95,23 @@ def test_what_is_not_of_the_prepared_data_stays(tmp_path, monkeypatch, has_links
 
 @pytest.mark.parametrize(
     ("manifest", "new", "message"),
-    [("{", "x", "delete the folder"), ('{"files": {}}', "mine", "mine has the name of")],
+    [("{", "x", "delete the folder"), ('{"files": {}}', "old", "old has the name of")],
 )
 def test_nothing_changes_where_it_is_unclear_what_is_whose(tmp_path, manifest, new, message):
-    output = tmp_path / "b"
-    output.mkdir()
-    for name, text in (("manifest.json", manifest), ("mine", "mine")):
-        (output / name).write_text(text)
+    output = earlier(tmp_path / "b", manifest)
     before = tree(tmp_path)
     with (
         pytest.raises(ConfigError, match=message),
-        output_folder.new_folder(output) as folder,
+        new_folder(output) as folder,
     ):
         (folder / new).write_text("")
     assert tree(tmp_path) == before
-    assert (output / "mine").read_text() == "mine"
+    assert (output / "old").read_text() == "old"
 
 
 def test_the_old_folder_comes_back_when_the_renaming_fails(tmp_path, monkeypatch):
-    output = tmp_path / "b"
-    output.mkdir()
-    (output / "old").write_text("old")
+    output = earlier(tmp_path / "b")
+    before = tree(tmp_path)
     rename = Path.rename
 
     def failing(path: Path, target: Path) -> Path:
@@ -114,34 +122,25 @@ def test_the_old_folder_comes_back_when_the_renaming_fails(tmp_path, monkeypatch
     monkeypatch.setattr(Path, "rename", failing)
     with (
         pytest.raises(DataError, match=r"cannot write .*b: No space left"),
-        output_folder.new_folder(output),
+        new_folder(output),
     ):
         pass
-    assert tree(tmp_path) == ["b", "b/old"]
+    assert tree(tmp_path) == before
 
 
 def test_an_output_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(DataError, match=r"cannot write .*: (Not a directory|File exists)"),
-        output_folder.locked_output(tmp_path / "file" / "b"),
+        locked_output(tmp_path / "file" / "b"),
     ):
         pass
-
-
-def test_an_error_without_a_system_message(tmp_path):
-    with (
-        pytest.raises(DataError, match=r"cannot write .*b: is the disk full\? 9 requested"),
-        output_folder.new_folder(tmp_path / "b"),
-    ):
-        raise OSError("9 requested and 3 written")
-    assert tree(tmp_path) == []
 
 
 def test_what_check_output_refuses(tmp_path):
     def check(name: str, *, overwrite: bool = False, source: str | None = None) -> None:
         path = tmp_path / source if source else None
-        output_folder.check_output(tmp_path / name, overwrite=overwrite, source=path)
+        check_output(tmp_path / name, overwrite=overwrite, source=path)
 
     check("new")
     (tmp_path / "other").mkdir()
@@ -170,7 +169,7 @@ def test_what_killed_runs_left_is_removed_and_nothing_else(tmp_path):
     output.mkdir()
     gone = [leftover(output, kind) for kind in ("partial", "replaced")]
     stays = [leftover(tmp_path / name, "partial") for name in ("c", "b.c")]
-    with output_folder.locked_output(output):
+    with locked_output(output):
         assert not any(folder.exists() for folder in gone)
     assert all(folder.exists() for folder in stays)
     assert output.exists()
@@ -180,7 +179,7 @@ def test_a_folder_whose_replacement_was_killed_halfway_comes_back(tmp_path):
     output = tmp_path / "b"
     for kind in ("partial", "replaced"):
         leftover(output, kind)
-    with output_folder.locked_output(output):
+    with locked_output(output):
         assert (output / "x").read_text() == "replaced"
     assert tree(tmp_path) == ["b", "b/x"]
 
@@ -188,12 +187,12 @@ def test_a_folder_whose_replacement_was_killed_halfway_comes_back(tmp_path):
 def test_an_output_is_written_by_one_program_at_a_time(tmp_path):
     output = tmp_path / "a" / "b"
     with (
-        output_folder.locked_output(output),
+        locked_output(output),
         pytest.raises(BusyError, match=r"--output=\S+b is in use by .*: wait for it, or ch"),
-        output_folder.locked_output(output),
+        locked_output(output),
     ):
         pass
     assert tree(tmp_path) == []
-    with output_folder.locked_output(output), output_folder.new_folder(output) as folder:
+    with locked_output(output), new_folder(output) as folder:
         (folder / "x").write_text("")
     assert tree(tmp_path) == ["a", "a/b", "a/b/x"]

@@ -1,13 +1,11 @@
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from symcere_jax.preparation.encode.add_features import encode_into
 from symcere_jax.preparation.select.selection import Selection
 from symcere_jax.preparation.write import prepared_tables
-from symcere_jax.preparation.write.features import write_features
 from symcere_jax.text.encoders.base import TextFeatures
 
 
@@ -90,11 +88,13 @@ def test_pairs_of_each_split(tmp_path, filled, selection):
         assert (pairs.tolist(), pairs.shape[1], pairs.dtype) == (expected, 2, np.int32)
 
 
-def test_text_features_in_memory_and_on_disk(tmp_path: Path):
+def test_text_features_in_memory_and_on_disk(tmp_path, encoder, monkeypatch):
     on_disk = np.lib.format.open_memmap(tmp_path / "scratch.npy", "w+", np.float32, (3, 2))
     on_disk[:] = 5
+
     features = TextFeatures(on_disk, *(np.full((n, 2), n, np.float32) for n in (2, 1)), {})
-    write_features(tmp_path, "letters", features)
+    monkeypatch.setattr(encoder, "encode", lambda reviews, progress: features)
+    encode_into(tmp_path, "letters", encoder, None, print)
     folder = tmp_path / "text" / "letters"
     assert np.load(folder / "items.npy").tolist() == [[1, 1]]
     assert np.load(folder / "reviews.npy").tolist() == [[5, 5]] * 3

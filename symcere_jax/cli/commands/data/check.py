@@ -22,7 +22,7 @@ def main() -> None:
     """Runs all checks and prints what each found."""
     from symcere_jax.data import ReviewDataset
     from symcere_jax.preparation.check import CHECKS, problems_of
-    from symcere_jax.preparation.check.text_leaks import check_text_leaks
+    from symcere_jax.preparation.check.splits import check_text_leaks
 
     dataset = ReviewDataset.load(Path(_DATASET.value))
     checks = dict(CHECKS)

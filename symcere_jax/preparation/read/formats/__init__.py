@@ -8,30 +8,17 @@ import functools
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from symcere_jax.preparation.read.bad_rows import BadRows
-from symcere_jax.preparation.read.formats.block import Block, Blocks, salvage
 from symcere_jax.preparation.read.formats.delimited import read_delimited
 from symcere_jax.preparation.read.formats.json_lines import read_json_lines
-from symcere_jax.preparation.read.formats.parquet import read_frame, read_parquet
-from symcere_jax.preparation.read.packed import bare_name
+from symcere_jax.preparation.read.formats.parquet import read_parquet
+from symcere_jax.preparation.read.raw_files import bare_name
+from symcere_jax.preparation.read.rows import Blocks, ReadingLog
 from symcere_jax.preparation.settings import DialectSettings
-
-__all__ = [
-    "FORMATS",
-    "Block",
-    "Blocks",
-    "Reader",
-    "read_delimited",
-    "read_frame",
-    "read_json_lines",
-    "reader_of",
-    "salvage",
-]
 
 _UNKNOWN = DialectSettings()
 
 # Takes the path of a file, the wanted fields, and what collects malformed rows.
-Reader = Callable[[Path, Collection[str], BadRows], Blocks]
+Reader = Callable[[Path, Collection[str], ReadingLog], Blocks]
 
 # Suffix -> what separates fields, where neither the user nor the header says so.
 _DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t", ".inter": "\t"}
@@ -46,18 +33,8 @@ FORMATS = (*_OTHERS, *_DELIMITED)
 
 
 def reader_of(path: Path, dialect: DialectSettings = _UNKNOWN) -> Reader | None:
-    """The reader for the suffix of a file, before that of how it is packed.
-
-    Args:
-        path: the file.
-        dialect: what is known of text tables.
-
-    Returns:
-        None where the name does not tell what is in the file.
-    """
+    """The reader for the suffix of a file, before that of how it is packed; None: it is unknown."""
     suffix = bare_name(path).suffix.lower()
-    if suffix in _OTHERS:
-        return _OTHERS[suffix]
-    if suffix not in _DELIMITED:
-        return None
-    return functools.partial(read_delimited, dialect=dialect, delimiter=_DELIMITED[suffix])
+    if suffix in _DELIMITED:
+        return functools.partial(read_delimited, dialect=dialect, delimiter=_DELIMITED[suffix])
+    return _OTHERS.get(suffix)

@@ -14,11 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.read.bad_rows import BadRows, RowError
-from symcere_jax.preparation.read.formats.block import Block, Blocks
 from symcere_jax.preparation.read.formats.records import Records
 from symcere_jax.preparation.read.formats.text_lines import TextLines
-from symcere_jax.preparation.read.raw import open_raw, shorten
+from symcere_jax.preparation.read.raw_files import open_raw
+from symcere_jax.preparation.read.rows import Block, Blocks, ReadingLog, RowError, shorten
 from symcere_jax.preparation.settings import DialectSettings
 
 _BLOCK_ROWS = 1 << 14
@@ -28,32 +27,28 @@ _RECBOLE = re.compile(r"(.+):(?:token|float)(?:_seq)?")
 
 
 def read_delimited(
-    path: Path, wanted: Collection[str], bad: BadRows, dialect: DialectSettings, delimiter: str
+    path: Path, wanted: Collection[str], log: ReadingLog, dialect: DialectSettings, delimiter: str
 ) -> Blocks:
     """Reads a table; quoted fields may hold separators and line breaks.
 
-    Args:
-        path: the file.
-        wanted: fields to keep; without a header, fields are called "1", "2", ….
-        bad: takes malformed rows, and what was found out.
-        dialect: what is known of the file.
-        delimiter: what separates fields, where nothing else is known or found out.
+    Without a header, fields are called "1", "2", …. `delimiter` separates them where nothing else
+    is known from `dialect` or found out.
     """
     with open_raw(path) as stream:
-        lines = TextLines(stream, path, dialect.encoding, bad)
+        lines = TextLines(stream, path, dialect.encoding, log)
         first, line, rest = _first_line(iter(lines))
         if excel := _EXCEL.fullmatch(line):
             delimiter = excel[1]
             first, line, rest = _first_line(rest, first)
-        delimiter = dialect.separator or _found_delimiter(line, wanted, delimiter, path, bad)
+        delimiter = dialect.separator or _found_delimiter(line, wanted, delimiter, path, log)
         quoting = "none" if len(delimiter) > 1 else dialect.quoting
-        records = Records(chain([line], rest), first, path, delimiter, quoting, bad)
+        records = Records(chain([line], rest), first, path, delimiter, quoting, log)
         names: tuple[str, ...] = ()
         rows: list[tuple[int, list[str]]] = []
         is_first = dialect.header
         for number, row in records:
             if problem := lines.problem(number, records.n_lines):
-                bad.add(RowError(problem, "encoding"))
+                log.add(RowError(problem, "encoding"))
                 continue
             if not names:
                 names = _names(row) if dialect.header else tuple(map(str, range(1, len(row) + 1)))
@@ -67,7 +62,7 @@ def read_delimited(
                         f"{path}, line {number}: {len(row)} fields, the header has {len(names)}; "
                         "is the line end after the header lost?"
                     )
-                bad.add(
+                log.add(
                     RowError(
                         f"{path}, line {number}: {len(row)} fields, the "
                         f"{'header' if dialect.header else 'first row'} has {len(names)}; quote "
@@ -112,7 +107,7 @@ def _names(header: list[str]) -> tuple[str, ...]:
 
 
 def _found_delimiter(
-    line: str, wanted: Collection[str], delimiter: str, path: Path, bad: BadRows
+    line: str, wanted: Collection[str], delimiter: str, path: Path, log: ReadingLog
 ) -> str:
     """The separator that most of the wanted names have between them, or that has most fields."""
 
@@ -127,7 +122,7 @@ def _found_delimiter(
 
     found = max((delimiter, *_DELIMITERS), key=fit)
     if found != delimiter:
-        bad.note(f"{path}: fields are separated by {found!r}, as its first line is")
+        log.notes.append(f"{path}: fields are separated by {found!r}, as its first line is")
     return found
 
 

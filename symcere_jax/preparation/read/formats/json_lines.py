@@ -8,6 +8,7 @@ which some files of 2014 were printed.
 
 import ast
 import contextlib
+import functools
 import io
 import json
 from collections.abc import Collection, Iterator
@@ -19,18 +20,25 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.read.bad_rows import BadRows, RowError
-from symcere_jax.preparation.read.formats.block import Block, Blocks, blocks_of_objects
-from symcere_jax.preparation.read.raw import open_raw, shorten
+from symcere_jax.preparation.read.raw_files import open_raw
+from symcere_jax.preparation.read.rows import (
+    Block,
+    Blocks,
+    ReadingLog,
+    RowError,
+    salvage,
+    shorten,
+)
+from symcere_jax.preparation.read.typed_columns import as_array, naming
 
 _HEAD_BYTES = 1 << 16  # parsed by Python, to learn the types of the fields
 _BLOCK_BYTES = 1 << 23
 _MAX_LINE_BYTES = 1 << 28
 _PYTHON = ("{'", "{u'")  # quotes that JSON does not have
-_FAST_TYPES = (pa.string(), pa.int64(), pa.float64())
+_FAST_TYPES = (pa.string(), pa.int64(), pa.float64(), pa.list_(pa.string()))
 
 
-def read_json_lines(path: Path, wanted: Collection[str], bad: BadRows) -> Blocks:
+def read_json_lines(path: Path, wanted: Collection[str], log: ReadingLog) -> Blocks:
     """Reads a file of one JSON object a line; blank lines are skipped."""
     label = f"{path}, line"
     schema: pa.Schema | None = None
@@ -45,9 +53,10 @@ def read_json_lines(path: Path, wanted: Collection[str], bad: BadRows) -> Blocks
                 fields |= dict.fromkeys(present)
                 yield Block(block.columns, block.lines, tuple(fields), label)
             else:
-                rows = _parse_carefully(content, first, label, bad)
+                rows = _parse_carefully(content, first, label, log)
                 fields |= dict.fromkeys(name for _, row in rows for name in row)
-                for block in blocks_of_objects(rows, wanted, tuple(fields), label, bad):
+                build = functools.partial(_block, wanted, tuple(fields), label)
+                for block in salvage(rows, build, log) if rows else ():
                     schema = _fast_schema(block, wanted)
                     yield block
             first += n_lines
@@ -99,8 +108,21 @@ def _parse_fast(
     return Block(columns, lines, (), label)
 
 
+def _block(
+    wanted: Collection[str],
+    fields: tuple[str, ...],
+    label: str,
+    rows: list[tuple[int, dict[str, Any]]],
+) -> Block:
+    block = Block({}, np.array([line for line, _ in rows], np.int64), fields, label)
+    for name in set(wanted) & set(fields):
+        with naming(block, name):
+            block.columns[name] = as_array([row.get(name) for _, row in rows])
+    return block
+
+
 def _parse_carefully(
-    content: bytes, first: int, label: str, bad: BadRows
+    content: bytes, first: int, label: str, log: ReadingLog
 ) -> list[tuple[int, dict[str, Any]]]:
     """Line and object of each row."""
     rows = []
@@ -110,7 +132,7 @@ def _parse_carefully(
         try:
             rows.append((number, parse_line(line, f"{label} {number}")))
         except RowError as error:
-            bad.add(error)
+            log.add(error)
     return rows
 
 

@@ -10,20 +10,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.read.bad_rows import BadRows
-from symcere_jax.preparation.read.formats.block import Block, Blocks
-from symcere_jax.preparation.read.raw import is_plain, open_raw
+from symcere_jax.preparation.read.raw_files import is_plain, open_raw
+from symcere_jax.preparation.read.rows import Block, Blocks, ReadingLog
 
 _BLOCK_ROWS = 1 << 14
 
 
-def read_parquet(path: Path, wanted: Collection[str], bad: BadRows) -> Blocks:
+def read_parquet(path: Path, wanted: Collection[str], log: ReadingLog) -> Blocks:
     """Reads a Parquet file, which may be packed as a whole.
 
     Raises:
         DataError: the file is missing, damaged, or no Parquet file.
     """
-    del bad  # a Parquet file is whole or it is not
+    del log  # a Parquet file is whole or it is not
     with open_raw(path) as stream, tempfile.TemporaryFile() as unpacked:
         source = stream
         if not is_plain(stream):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.read.bad_rows import BadRows, RowError
+from symcere_jax.preparation.read.rows import ReadingLog, RowError
 
 _LONGEST_FIELD = 1 << 28
 _ROWS_LEARNED_FROM = 100
@@ -41,13 +41,13 @@ class Records:
         path: Path,
         delimiter: str,
         quoting: str | None,
-        bad: BadRows,
+        log: ReadingLog,
     ) -> None:
         self.n_fields: int | None = None
         self.n_lines = 0
         self._feed = _Feed(lines, self._looks_like_row if quoting is None else lambda line: False)
         self._line = first
-        self._path, self._delimiter, self._quoting, self._bad = path, delimiter, quoting, bad
+        self._path, self._delimiter, self._quoting, self._log = path, delimiter, quoting, log
         self._numeric: set[int] | None = None  # columns that hold nothing but numbers
         self._n_learned_from = 0
         self._is_quoted = False  # fields that need quotes have them
@@ -58,7 +58,7 @@ class Records:
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         yield from self._parsed() if self._quoting != "none" else self._split()
         for what, (n_rows, first) in self._unusual.items():
-            self._bad.note(
+            self._log.notes.append(
                 f"{self._path}: {n_rows:,} rows {what}, the first in line {first}; {_WAYS}"
             )
 
@@ -146,7 +146,7 @@ class Records:
             if feed.is_cut:
                 cause = "the next lines look like rows of their own"
             message = f"{where} are not closed or not doubled ({cause}); {_WAYS}"
-            self._bad.add(RowError(message, "quotes", self.n_rows(literal)))
+            self._log.add(RowError(message, "quotes", self.n_rows(literal)))
             return None
         return record
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.read.bad_rows import BadRows
+from symcere_jax.preparation.read.rows import ReadingLog
 
 _MAX_LINE_BYTES = 1 << 28
 _CHUNK = 1 << 20
@@ -35,15 +35,15 @@ class TextLines:
     UTF-8, and letters beyond ASCII mostly stand alone, as they do in no script but Latin.
     """
 
-    def __init__(self, stream: BinaryIO, path: Path, encoding: str | None, bad: BadRows) -> None:
+    def __init__(self, stream: BinaryIO, path: Path, encoding: str | None, log: ReadingLog) -> None:
         self._path = path
-        self._bad = bad
+        self._log = log
         self._is_found_out = encoding is None
         self._encoding = encoding or _wide_encoding(stream) or "utf-8"
         self._undecodable: dict[int, str] = {}  # line -> why it is not decoded as a whole
         if codecs.lookup(self._encoding).name[:6] in ("utf-16", "utf-32"):
             if self._is_found_out:
-                bad.note(f"{path} is read as {self._encoding}")
+                log.notes.append(f"{path} is read as {self._encoding}")
             self._lines = self._wide_lines(stream)
         else:
             self._lines = self._narrow_lines(stream)
@@ -101,7 +101,7 @@ class TextLines:
                     lines = chain(ahead, lines)
                     if _is_latin([raw, *ahead], n_utf8):
                         encoding, errors = "cp1252", _C1
-                        self._bad.note(
+                        self._log.notes.append(
                             f"{self._path} is not UTF-8 (line {number}) but read as Windows-1252, "
                             "which contains Latin-1; --encoding names another one"
                         )

@@ -7,20 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.read.bad_rows import BadRows
 from symcere_jax.preparation.read.formats import json_lines
+from symcere_jax.preparation.read.rows import ReadingLog
 
 WANTED = ("id", "n", "text")
 
 
 def read(path, policy="skip"):
-    bad = BadRows(policy, 1)
+    log = ReadingLog(policy, 1)
     rows = []
-    for block in json_lines.read_json_lines(path, WANTED, bad):
+    for block in json_lines.read_json_lines(path, WANTED, log):
         columns = {name: column.to_pylist() for name, column in block.columns.items()}
         for place, line in enumerate(block.lines.tolist()):
             rows.append((line, {name: columns.get(name, [None] * 10**4)[place] for name in WANTED}))
-    return rows, bad.counts
+    return rows, log.dropped
 
 
 @pytest.fixture

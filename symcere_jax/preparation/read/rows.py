@@ -1,0 +1,192 @@
+"""Blocks of rows of raw files, and what becomes of rows that are malformed."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from symcere_jax.errors import DataError
+
+# Texts and ids of a large data set exceed the 2 GiB that 32-bit offsets can address.
+RAW_SCHEMA = pa.schema(
+    {
+        "user_id": pa.large_string(),
+        "item_id": pa.large_string(),
+        "rating": pa.float64(),
+        "timestamp": pa.int64(),  # Unix seconds
+        "text": pa.large_string(),
+        "split": pa.large_string(),
+        "title": pa.large_string(),  # of the item
+    }
+)
+_SHOWN = 3  # bad rows in a message
+
+T = TypeVar("T")
+
+
+class RowError(DataError):
+    """A row is malformed.
+
+    Attributes:
+        reason: a few words that group such rows in counts.
+        n_rows: rows that it stands for: two where a line end is lost.
+    """
+
+    def __init__(self, message: str, reason: str, n_rows: int = 1) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.n_rows = n_rows
+
+
+class ReadingLog:
+    """What is found while raw files are read; the first malformed row may end that.
+
+    Attributes:
+        n_rows: rows in the raw files, once they are read.
+        dropped: reason -> rows left out.
+        n_bad: malformed rows among these.
+        n_bad_items: malformed rows of the file of item metadata, which were skipped.
+        changed_texts: kind of change -> number of texts that were cleaned so.
+        notes: how files were read that could be read in several ways.
+        files: the raw files, in the order in which they were read.
+        text_ids: "user" and "item" where some ids are no numbers.
+    """
+
+    def __init__(self, policy: str, max_share: float) -> None:
+        self.n_rows = 0
+        self.dropped: Counter[str] = Counter()
+        self.n_bad = self.n_bad_items = 0
+        self.changed_texts: Counter[str] = Counter()
+        self.notes: list[str] = []
+        self.files: dict[Path, None] = {}
+        self.text_ids: set[str] = set()
+        self._policy, self._max_share = policy, max_share
+        self._first: list[str] = []
+
+    def add(self, error: RowError) -> None:
+        """Counts malformed rows, or raises their error where the policy is "fail"."""
+        if self._policy == "fail":
+            raise error
+        self.n_bad += error.n_rows
+        self.dropped[f"bad row: {error.reason}"] += error.n_rows
+        if len(self._first) < _SHOWN:
+            self._first.append(str(error))
+
+    def check(self, n_read: int) -> None:
+        """Refuses data of which too many of all `n_read` rows are malformed.
+
+        Raises:
+            DataError: that is so.
+        """
+        if self.n_bad > self._max_share * n_read:
+            raise DataError(
+                f"{self.n_bad:,} of {n_read:,} rows are bad, more than --max_bad_share="
+                f"{self._max_share:g}; the first: {' | '.join(self._first)}"
+            )
+
+    def nothing_left(self) -> DataError:
+        """The error where no row is left."""
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in self.dropped.items() if n)
+        return DataError(f"no review is left of {self.n_rows:,} rows (dropped: {reasons})")
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """Some consecutive rows of a file.
+
+    Attributes:
+        columns: field -> its values, for those of the wanted fields that the block has.
+        lines: int64 `[n_rows]`, where each row begins, from 1.
+        fields: names of the fields of the file, in order, as far as they are known.
+        label: what a message calls the file, such as "reviews.csv, line".
+    """
+
+    columns: dict[str, pa.Array]
+    lines: np.ndarray
+    fields: tuple[str, ...]
+    label: str
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def where(self, row: int) -> str:
+        """The file and line of a row, for a message."""
+        return f"{self.label} {self.lines[row]}"
+
+    def __getitem__(self, part: slice) -> "Block":
+        columns = {name: column[part] for name, column in self.columns.items()}
+        return dataclasses.replace(self, columns=columns, lines=self.lines[part])
+
+
+Blocks = Generator[Block, None, None]  # closed before its end, it closes the file
+
+
+@dataclasses.dataclass(frozen=True)
+class RawBlock:
+    """Some reviews of a raw file, typed but not yet checked.
+
+    Attributes:
+        table: the columns of `RAW_SCHEMA`; any value may be null.
+        lines: int64 `[n_rows]`, line or row within the file, from 1.
+        label: what a message calls the file, such as "reviews.csv, line".
+        fields: column -> name of its field in the file, for messages.
+    """
+
+    table: pa.Table
+    lines: np.ndarray
+    label: str
+    fields: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Any], lines: np.ndarray, label: str) -> "RawBlock":
+        """A block of some columns of `RAW_SCHEMA`; the others are null."""
+        arrays = {name: columns.get(name, pa.nulls(len(lines))) for name in RAW_SCHEMA.names}
+        return cls(pa.table(arrays).cast(RAW_SCHEMA), lines, label)
+
+    def where(self, row: int) -> str:
+        """The file and line of a row, for a message."""
+        return f"{self.label} {self.lines[row]}"
+
+    def filter(self, mask: np.ndarray) -> "RawBlock":
+        """The rows where the mask is true."""
+        table = self.table.filter(pa.array(mask))
+        return dataclasses.replace(self, table=table, lines=self.lines[mask])
+
+
+RawBlocks = Iterator[RawBlock]
+
+
+def salvage(rows: Any, build: Callable[[Any], T], log: ReadingLog) -> Iterator[T]:
+    """Builds pieces of rows, as few as the bad rows among them allow, and yields them in order.
+
+    Bad rows are found by bisection: b of them among n cost about b·log₂ n builds, and a block
+    without any costs one.
+
+    Args:
+        rows: a block or a list.
+        build: makes a piece of consecutive rows, or raises `RowError`.
+        log: collects the rows that cannot be built even alone.
+    """
+    parts = [rows]
+    while parts:
+        part = parts.pop()
+        try:
+            piece = build(part)
+        except RowError as error:
+            if len(part) == 1:
+                log.add(error)
+            else:
+                middle = len(part) // 2
+                parts += [part[middle:], part[:middle]]
+        else:
+            yield piece
+
+
+def shorten(value: object, width: int = 60) -> str:
+    """A value for a message: quoted and not too long."""
+    shown = repr(value)
+    return shown if len(shown) <= width else shown[: width - 1] + "…"
