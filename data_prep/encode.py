@@ -1,6 +1,6 @@
 """Adds text features to a prepared folder."""
 
-from symcere_jax.cli.commands.data.encode import run
+from symcere_jax.cli.main import run
 
 if __name__ == "__main__":
-    run()
+    run("encode")

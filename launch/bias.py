@@ -1,6 +1,6 @@
 """Measures popularity bias: what do embedding norms encode, and what is recommended?"""
 
-from symcere_jax.cli.commands.insight.bias import run
+from symcere_jax.cli.main import run
 
 if __name__ == "__main__":
-    run()
+    run("bias")

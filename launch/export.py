@@ -1,6 +1,6 @@
 """Exports a trained model for other programs."""
 
-from symcere_jax.cli.commands.model.export import run
+from symcere_jax.cli.main import run
 
 if __name__ == "__main__":
-    run()
+    run("export")

@@ -1,6 +1,6 @@
 """Writes a report of one or more runs: a single HTML file that needs no network."""
 
-from symcere_jax.cli.commands.insight.report import run
+from symcere_jax.cli.main import run
 
 if __name__ == "__main__":
-    run()
+    run("report")

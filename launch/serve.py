@@ -1,6 +1,6 @@
 """Serves a trained model over HTTP."""
 
-from symcere_jax.cli.commands.model.serve import run
+from symcere_jax.cli.main import run
 
 if __name__ == "__main__":
-    run()
+    run("serve")

@@ -1,6 +1,6 @@
 """Trains SymCERE on a prepared folder."""
 
-from symcere_jax.cli.commands.model.train import run
+from symcere_jax.cli.main import run
 
 if __name__ == "__main__":
-    run()
+    run("train")

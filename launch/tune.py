@@ -1,6 +1,6 @@
 """Searches for the settings that score best on the validation split."""
 
-from symcere_jax.cli.commands.study.tune import run
+from symcere_jax.cli.main import run
 
 if __name__ == "__main__":
-    run()
+    run("tune")

@@ -4,9 +4,16 @@ The binaries print such an error as a single line and end with a non-zero exit s
 exception is a defect of the program and keeps its traceback.
 """
 
+from symcere_jax import hints
+
 
 class SymcereError(Exception):
-    """Base of every error that the user, not the programmer, can mend."""
+    """Base of every error that the user, not the programmer, can fix."""
+
+    def __str__(self) -> str:
+        """The message: with flags if a command runs, else with keywords."""
+        message = super().__str__()
+        return message if hints.in_command else hints.in_python(message)
 
 
 class ConfigError(SymcereError):

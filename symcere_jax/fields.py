@@ -11,10 +11,12 @@ are made from the same fields by `symcere_jax.cli.field_flags`.
 """
 
 import dataclasses
+import difflib
 import math
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from symcere_jax.errors import ConfigError
@@ -99,15 +101,22 @@ class SettingsBase:
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Self:
-        """Settings by name; what is not named keeps its default.
+        """Settings by name; what is not named keeps its default. Paths may be strings.
 
         Raises:
             ConfigError: a name is unknown, or a value out of its limits.
         """
-        unknown = sorted(set(settings) - {field.name for field in dataclasses.fields(cls)})
-        if unknown:
-            raise ConfigError(f"unknown setting: {', '.join(unknown)}")
-        return cls(**settings)
+        types = field_types(cls)
+        if unknown := sorted(settings.keys() - types.keys()):
+            near = difflib.get_close_matches(unknown[0], types, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"unknown setting: {', '.join(unknown)}{hint}")
+        paths = {
+            name: Path(value)
+            for name, value in settings.items()
+            if types[name].kind is Path and isinstance(value, str)
+        }
+        return cls(**{**settings, **paths})
 
     def as_dict(self) -> dict[str, Any]:
         """All settings by name."""

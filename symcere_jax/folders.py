@@ -7,14 +7,13 @@ from pathlib import Path
 from symcere_jax.errors import ConfigError, StorageError
 
 PREPARED, RUN = "a prepared folder", "a training run"
-EXPORT, MODEL = "an export", "a model folder"
+MODEL = "a model folder"
 SEARCH, ABLATION, BASELINES = STUDIES = ("a search", "an ablation", "baselines")
 
 # What lies in a folder of each purpose, and in no other.
 _MARKS = {
     PREPARED: ("manifest.json",),
     RUN: ("checkpoints", "experts"),
-    EXPORT: ("export.json",),
     MODEL: ("model.json",),
     SEARCH: ("study.log",),
     ABLATION: ("ablation.json",),

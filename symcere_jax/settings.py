@@ -1,7 +1,9 @@
-"""The settings of a model and its training: one flat, frozen dataclass.
+"""The settings of a model and its training, as one flat, frozen dataclass, and those of LIME.
 
 Flags, checks and the stored settings of a run come from these fields, under the same names. None
 leaves the choice to the data: `models.resolve` makes it, and says what it chose.
+
+Modules of settings import neither JAX nor Flax, so that `--help` is quick.
 """
 
 import dataclasses
@@ -9,6 +11,9 @@ from typing import Literal
 
 from symcere_jax.fields import SettingsBase, setting
 
+KEEP = 2  # checkpoints
+TRACKERS = ("mlflow", "wandb")
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
 # No text features.
 NONE = "none"
 GRAPH, TEXT, ALIGNED, NEIGHBORS, TIMES = EXPERTS = (
@@ -234,3 +239,12 @@ class ResolvedSettings(Settings):
     batch_size: int
     embedding_learning_rate: float
     scalar_learning_rate: float
+
+
+@dataclasses.dataclass(frozen=True)
+class LimeSettings(SettingsBase):
+    """How LIME perturbs a text."""
+
+    samples: int = setting(500, "perturbed texts of a review in a repeat", minimum=2)
+    repeats: int = setting(3, "repeats, which show how stable LIME is", minimum=1)
+    seed: int = setting(0, "of the perturbations, and of the draw of reviews", minimum=0)

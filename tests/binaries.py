@@ -13,6 +13,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
+from symcere_jax import hints
 from symcere_jax.cli import startup
 from symcere_jax.cli.commands import module_of
 
@@ -68,6 +69,7 @@ def run(module: ModuleType, *arguments: object) -> Run:
         name = module.__name__.rpartition(".")[2]
         patch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
         patch.setattr(sys.modules["__main__"], "__doc__", None)
+        patch.setattr(hints, "in_command", hints.in_command)  # is restored
         try:
             startup.run(module.main)
         except SystemExit as end:

@@ -12,8 +12,11 @@ import pytest
 from absl import app
 from hypothesis import HealthCheck, settings
 
+from symcere_jax import hints
 from symcere_jax.data.dataset import ReviewDataset
 
+# Messages name flags, unless a test is about their form in Python.
+hints.in_command = True
 # Processes of the tests, and later runs of them, share what JAX compiled: most of their models
 # differ in data alone. JAX reads this at import.
 _compiled = Path(tempfile.gettempdir()) / f"symcere_jax_tests_{os.getuid()}"

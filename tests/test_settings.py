@@ -161,9 +161,11 @@ def test_difference_names_both_values():
 
 
 def test_unknown_settings_are_named():
-    with pytest.raises(ConfigError, match=r"^unknown setting: dropuot, layers$"):
+    with pytest.raises(
+        ConfigError, match=r"^unknown setting: dropuot, layers; did you mean dropout\?$"
+    ):
         Settings.from_dict({"layers": 3, "dropuot": 0.1, "n_layers": 2})
-    with pytest.raises(ConfigError, match=r"^unknown setting: layers$"):
+    with pytest.raises(ConfigError, match=r"^unknown setting: layers; did you mean n_layers\?$"):
         Settings().replace(layers=3)
 
 

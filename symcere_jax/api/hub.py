@@ -65,37 +65,36 @@ def _card(content: dict[str, Any], repo_id: str) -> str:
     rows = [
         f"| {name} | {scores[f'test {name}']:.4f} |" for name in _SHOWN if f"test {name}" in scores
     ]
-    table = ["| test, full ranking | |", "|---|---:|", *rows] if rows else ["Not scored."]
-    settings = [f"| {name} | {value} |" for name, value in metadata["settings"].items()]
-    return "\n".join(
-        [
-            "---",
-            "library_name: symcere_jax",
-            "tags: [recommender, collaborative-filtering, jax]",
-            "---",
-            f"# {repo_id}",
-            "",
-            "Recommendations from a user-item graph and review texts, by symcere_jax "
-            f"{__version__}.",
-            "",
-            "```python",
-            "import symcere_jax as sj",
-            "",
-            f'model = sj.from_hub("{repo_id}")',
-            "```",
-            "",
-            "## Data",
-            "",
-            f"{metadata['dataset']}: {metadata['n_users']:,} users, {metadata['n_items']:,} items "
-            f"(fingerprint {metadata['fingerprint']}).",
-            "",
-            "## Scores",
-            "",
-            *table,
-            "",
-            "## Settings",
-            "",
-            *["| setting | value |", "|---|---|", *settings],
-            "",
-        ]
+    table = "\n".join(
+        ["| test, full ranking | |", "|---|---:|", *rows] if rows else ["Not scored."]
     )
+    settings = "\n".join(f"| {name} | {value} |" for name, value in metadata["settings"].items())
+    return f"""---
+library_name: symcere_jax
+tags: [recommender, collaborative-filtering, jax]
+---
+# {repo_id}
+
+Recommendations from a user-item graph and review texts, by symcere_jax {__version__}.
+
+```python
+import symcere_jax as sj
+
+model = sj.from_hub("{repo_id}")
+```
+
+## Data
+
+{metadata["dataset"]}: {metadata["n_users"]:,} users, {metadata["n_items"]:,} items (fingerprint \
+{metadata["fingerprint"]}).
+
+## Scores
+
+{table}
+
+## Settings
+
+| setting | value |
+|---|---|
+{settings}
+"""

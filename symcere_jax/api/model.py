@@ -9,14 +9,15 @@ import numpy as np
 import pyarrow as pa
 
 from symcere_jax.api.frames import frame_kind, from_arrow
-from symcere_jax.api.python_words import python_errors
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
 from symcere_jax.evaluation import HeldOutSplit
 from symcere_jax.evaluation.stored_scores import stored_metrics
 from symcere_jax.recommend import Explanation, NewUser, Recommender
+from symcere_jax.recommend.formats import ranking_table
 from symcere_jax.recommend.model_folder import is_model_folder, read_content, save_model
 from symcere_jax.recommend.recommender import Ranking
+from symcere_jax.recommend.retrieval import TopItems
 from symcere_jax.study.scoring import score_run
 
 
@@ -76,10 +77,7 @@ class Model:
                 "load(workdir, data); `scores` has what was measured before"
             )
         cutoffs = [ks] if isinstance(ks, int) else ks
-        with python_errors():
-            evaluation, *_ = score_run(
-                self.workdir, self.data, cast(HeldOutSplit, split), ks=cutoffs
-            )
+        evaluation, *_ = score_run(self.workdir, self.data, cast(HeldOutSplit, split), ks=cutoffs)
         return dict(evaluation.metrics)
 
     def recommend(
@@ -107,9 +105,7 @@ class Model:
         rows = np.arange(len(model.users)) if users is None else model.users.rows(users)
         allowed = model.items.allowed(filter_items, exclude_items)
         top = model.recommend_rows(rows, k, exclude_seen=exclude_seen, allowed=allowed)
-        places, ranks = np.nonzero(top.items >= 0)
-        items, scores = top.items[places, ranks], top.scores[places, ranks]
-        return self._frame({"user_id": model.users.arrow(rows[places])}, items, ranks, scores)
+        return self._frame("user_id", model.users.arrow(rows), top)
 
     def recommend_new(
         self,
@@ -130,7 +126,7 @@ class Model:
             if isinstance(given, str):
                 raise TypeError(f"{name} must be a list, as [{given!r}]")
         user = NewUser([*map(str, items or ())], texts or ())
-        return self._rankings({}, self.recommender.recommend_new([user], k))
+        return self._rankings("", None, self.recommender.recommend_new([user], k))
 
     def similar_items(self, items: Iterable[str | int], k: int = 10) -> Any:
         """The nearest items of each: a frame of similar_to, item_id, rank, score.
@@ -139,11 +135,10 @@ class Model:
             items: ids.
             k: number of items.
         """
-        rows = self.recommender.items.rows(items)
-        ids = self.recommender.items.ids[rows].tolist()
-        rankings = self.recommender.similar_items(ids, k)
-        repeated = np.repeat(rows, [len(ranking) for ranking in rankings])
-        return self._rankings({"similar_to": self.recommender.items.arrow(repeated)}, rankings)
+        model = self.recommender
+        rows = model.items.rows(items)
+        rankings = model.similar_items(model.items.ids[rows], k)
+        return self._rankings("similar_to", model.items.arrow(rows), rankings)
 
     def search(self, text: str, k: int = 10) -> Any:
         """The items that fit some words best: a frame of item_id, rank, score.
@@ -152,7 +147,7 @@ class Model:
             text: any words.
             k: number of items.
         """
-        return self._rankings({}, [self.recommender.search(text, k)])
+        return self._rankings("", None, [self.recommender.search(text, k)])
 
     def explain(self, user: str | int, item: str | int) -> Explanation:
         """What a score is the sum of; shows itself in a notebook.
@@ -171,25 +166,17 @@ class Model:
         """
         return save_model(self.recommender, folder, self.scores)
 
-    def _rankings(self, columns: dict[str, pa.Array], rankings: Sequence[Ranking]) -> Any:
-        rows = self.recommender.items.rows(item for ranking in rankings for item, _ in ranking)
-        lengths = [len(ranking) for ranking in rankings]
-        ranks = np.concatenate([np.zeros(0, int), *map(np.arange, lengths)])
-        scores = np.array([score for ranking in rankings for _, score in ranking], np.float32)
-        return self._frame(columns, rows, ranks, scores)
+    def _rankings(self, key: str, ids: pa.Array | None, rankings: Sequence[Ranking]) -> Any:
+        shape = len(rankings), max(map(len, rankings), default=0)
+        top = TopItems(np.full(shape, -1), np.zeros(shape))
+        for place, ranking in enumerate(rankings):
+            names, scores = zip(*ranking, strict=True) if ranking else ((), ())
+            top.items[place, : len(ranking)] = self.recommender.items.rows(names)
+            top.scores[place, : len(ranking)] = scores
+        return self._frame(key, ids, top)
 
-    def _frame(
-        self, columns: dict[str, pa.Array], items: np.ndarray, ranks: np.ndarray, scores: np.ndarray
-    ) -> Any:
-        model = self.recommender
-        columns |= {
-            "item_id": model.items.arrow(items),
-            "rank": pa.array(ranks + 1, pa.int32()),
-            "score": pa.array(scores, pa.float32()),
-        }
-        if model.titles is not None:
-            columns["title"] = pa.array(model.titles[items], pa.string())
-        return from_arrow(pa.table(columns), self.frames)
+    def _frame(self, key: str, ids: pa.Array | None, top: TopItems) -> Any:
+        return from_arrow(ranking_table(self.recommender, key, ids, top), self.frames)
 
 
 def load(
@@ -212,8 +199,7 @@ def load(
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
     """
     if data is not None:
-        with python_errors():
-            return Model.of_run(path, open_data(data))
+        return Model.of_run(path, open_data(data))
     if not is_model_folder(path) and (Path(path) / "checkpoints").exists():
         raise ConfigError(
             f"{path} is a training run: load it with its data, load({str(path)!r}, data)"

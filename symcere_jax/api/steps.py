@@ -1,21 +1,25 @@
 """The steps to a model: prepare reviews, train."""
 
 import contextlib
+import dataclasses
+import inspect
 import signal
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from symcere_jax.api.frames import frame_kind, to_arrow
 from symcere_jax.api.model import Model, open_data
-from symcere_jax.api.python_words import python_errors, read_settings, takes
 from symcere_jax.cli import startup
 from symcere_jax.cli.progress import ProgressBar
+from symcere_jax.cli.tracking import Tracker
 from symcere_jax.cli.training_runs import stop_on_signals
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
+from symcere_jax.fields import SettingsBase
+from symcere_jax.hints import in_python
 from symcere_jax.preparation import pipeline
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.settings import Settings
@@ -26,7 +30,28 @@ _COLUMNS = ("user", "item", "rating", "text", "time")
 _SET_HERE = ("input", "download", *(f"{column}_field" for column in _COLUMNS))
 
 
-@takes(PrepareSettings, _SET_HERE)
+def _takes(settings: type[SettingsBase], leave_out: Collection[str] = ()) -> Callable:
+    """Names settings, except some, in the signature and the help of a function."""
+
+    def decorate(function: Callable) -> Callable:
+        signature = inspect.signature(function)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        others = {*leave_out, *signature.parameters}
+        lines = [inspect.getdoc(function) or "", "", "Settings:"]
+        for field in dataclasses.fields(settings):
+            if field.name not in others:
+                keyword = inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY)
+                own.append(keyword.replace(default=field.default, annotation=field.type))
+                text = in_python(field.metadata["help"])
+                lines.append(f"    {field.name} = {field.default!r}: {text}")
+        function.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+        function.__doc__ = "\n".join(lines)
+        return function
+
+    return decorate
+
+
+@_takes(PrepareSettings, _SET_HERE)
 def prepare(
     data: Any,
     output: str | Path,
@@ -70,29 +95,29 @@ def prepare(
     for name in _SET_HERE:
         if name in settings:
             raise ConfigError(f"prepare has no setting {name!r}: its own arguments decide that")
-    with python_errors():
-        frame = None
-        if isinstance(data, str | Path):
-            fields["input"] = Path(data)
-        elif isinstance(data, Sequence) and data and all(isinstance(p, str | Path) for p in data):
-            fields["input"] = Path(",".join(map(str, data)))
-        elif data is not None or source != "synthetic":
-            frame = to_arrow(data)
-        values = {"source": source, "output": Path(output)} | fields | settings
-        return pipeline.prepare(
-            read_settings(PrepareSettings, values, "prepare"),
-            frame=frame,
-            frames=frame_kind(data),
-            announce=startup.say if progress else lambda stage: None,
-        )
+    frame = None
+    if isinstance(data, str | Path):
+        fields["input"] = Path(data)
+    elif isinstance(data, Sequence) and data and all(isinstance(p, str | Path) for p in data):
+        fields["input"] = Path(",".join(map(str, data)))
+    elif data is not None or source != "synthetic":
+        frame = to_arrow(data)
+    values = {"source": source, "output": Path(output)} | fields | settings
+    return pipeline.prepare(
+        PrepareSettings.from_dict(values),
+        frame=frame,
+        frames=frame_kind(data),
+        announce=startup.say if progress else lambda stage: None,
+    )
 
 
-@takes(Settings)
+@_takes(Settings)
 def fit(
     data: ReviewDataset | str | Path,
     workdir: str | Path,
     *,
     warm_start: str | Path | None = None,
+    tracker: str | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> Model:
@@ -102,6 +127,7 @@ def fit(
         data: a prepared folder.
         workdir: folder of the run: checkpoints, logs and scores.
         warm_start: folder of an earlier run to start from, on data that has grown.
+        tracker: "mlflow" or "wandb", to log settings and metrics there, too.
         progress: show a bar on stderr.
         **settings: such as `epochs=20`, `experts="aligned"`; all are listed below.
 
@@ -109,35 +135,35 @@ def fit(
         The best model of the run.
 
     Raises:
-        ConfigError: a setting is unknown or out of its limits.
+        ConfigError: a setting is unknown or out of its limits, or the tracker is not installed.
         CheckpointError: the workdir holds a run of other settings or data.
         DataError: the prepared folder is missing or damaged.
         KeyboardInterrupt: training was interrupted; the same call resumes it.
     """
     startup.tune_compiler()
     startup.keep_compiled()
-    with python_errors():
-        dataset = open_data(data)
-        resolved = read_settings(Settings, settings, "fit")
-        bar = ProgressBar(resolved)
-        with _stopping() as stop, contextlib.closing(bar):
-            result = train(
-                resolved,
-                dataset,
-                Path(workdir),
-                warm_start=warm_start,
-                observer=bar if progress else None,
-                should_stop=stop.is_set,
-            )
-        if result.stop == "request":
-            raise KeyboardInterrupt("training was interrupted; the same call resumes it")
-        if result.epochs > resolved.epochs:
-            warnings.warn(
-                f"the run in {workdir} has {result.epochs} epochs already, more than "
-                f"{resolved.epochs}: choose another folder to train for fewer",
-                stacklevel=2,
-            )
-        return Model.of_run(workdir, dataset)
+    dataset = open_data(data)
+    chosen = Settings.from_dict(settings)
+    log = Tracker(tracker, Path(workdir), chosen) if tracker else None
+    bar = ProgressBar(chosen, tracker=log, silent=not progress)
+    with _stopping() as stop, contextlib.closing(bar):
+        result = train(
+            chosen,
+            dataset,
+            Path(workdir),
+            warm_start=warm_start,
+            observer=bar,
+            should_stop=stop.is_set,
+        )
+    if result.stop == "request":
+        raise KeyboardInterrupt("training was interrupted; the same call resumes it")
+    if result.epochs > chosen.epochs:
+        warnings.warn(
+            f"the run in {workdir} has {result.epochs} epochs already, more than "
+            f"{chosen.epochs}: choose another folder to train for fewer",
+            stacklevel=2,
+        )
+    return Model.of_run(workdir, dataset)
 
 
 @contextlib.contextmanager

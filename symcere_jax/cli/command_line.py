@@ -8,7 +8,7 @@ from pathlib import Path
 
 from absl import flags
 
-_WORDS = ("texts", "search")  # flags whose values are no paths, whatever they begin with
+_WORDS = ("texts", "search")  # flags whose values are never paths
 
 
 def show_help_of(main: Callable[[], None]) -> None:
@@ -31,7 +31,7 @@ def parse(arguments: Sequence[str]) -> list[str]:
     """Parses the flags. Those of the command line win over those of flag files, wherever they are.
 
     Returns:
-        The program's name, and what is no flag.
+        The program's name, and arguments that are no flags.
 
     Raises:
         flags.Error: a flag is unknown, missing, or has a bad value; its text is for the user.

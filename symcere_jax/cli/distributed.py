@@ -2,7 +2,6 @@
 
 import logging
 
-import jax
 from absl import flags
 
 from symcere_jax.errors import ConfigError
@@ -34,6 +33,8 @@ def join() -> None:
         raise ConfigError("--coordinator, --process_count and --process_index go together")
     elif not _DISTRIBUTED.value:
         return
+    import jax
+
     logging.getLogger("jax._src.distributed").setLevel(logging.WARNING)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     try:

@@ -1,12 +1,15 @@
 """Flags that the binaries of many runs share."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from symcere_jax.cli import field_flags, training_runs
-from symcere_jax.data import ReviewDataset
 from symcere_jax.settings import Settings
+
+if TYPE_CHECKING:
+    from symcere_jax.data import ReviewDataset
 
 DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of all the runs", required=True)
@@ -15,7 +18,7 @@ PREPARE = flags.DEFINE_string("prepare", training_runs.PREPARE_DEFAULT, training
 SETTINGS = field_flags.define(Settings)
 
 
-def load_dataset() -> ReviewDataset:
+def load_dataset() -> "ReviewDataset":
     """Opens the prepared folder.
 
     Raises:

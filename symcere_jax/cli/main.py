@@ -6,32 +6,36 @@ import importlib
 import sys
 from pathlib import Path
 
-from symcere_jax.cli import commands
-
-_TITLES = {"data": "data", "model": "models", "study": "experiments", "insight": "insight"}
+from symcere_jax.cli import commands, startup
 
 
-def run() -> None:
-    """The installed command.
+def run(name: str | None = None) -> None:
+    """Starts a command.
+
+    Args:
+        name: of the command; None: the first argument names it.
 
     Raises:
         SystemExit: always.
     """
-    name, *arguments = sys.argv[1:] or ["--help"]
-    if name in ("help", "-h", "--help", "-help", "--helpfull"):
-        print(_overview())
-        sys.exit(0)
-    if name in ("version", "--version"):
-        print(f"symcere_jax {importlib.import_module('symcere_jax').__version__}")
-        sys.exit(0)
-    known = [command for group in commands.GROUPS.values() for command in group]
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        print(f"error: no command {name!r}; {hint}symcere --help lists them", file=sys.stderr)
-        sys.exit(2)
-    sys.argv = [f"symcere {name}", *arguments]
-    importlib.import_module(commands.module_of(name)).run()
+    if name is None:
+        name, *arguments = sys.argv[1:] or ["--help"]
+        if name in ("help", "-h", "--help", "-help", "--helpfull"):
+            print(_overview())
+            sys.exit(0)
+        if name in ("version", "--version"):
+            print(f"symcere_jax {importlib.import_module('symcere_jax').__version__}")
+            sys.exit(0)
+        known = [command for group in commands.GROUPS.values() for command in group]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            print(f"error: no command {name!r}; {hint}symcere --help lists them", file=sys.stderr)
+            sys.exit(2)
+        sys.argv = [f"symcere {name}", *arguments]
+    if name == "check" and len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
+        sys.argv[1] = f"--dataset={sys.argv[1]}"
+    startup.run(importlib.import_module(commands.module_of(name)).main)
 
 
 def _overview() -> str:
@@ -41,7 +45,7 @@ def _overview() -> str:
         "usage: symcere COMMAND [--flag=value ...]; symcere COMMAND --help lists its flags"
     )
     for group, names in commands.GROUPS.items():
-        lines += ["", f"{_TITLES[group]}:"]
+        lines += ["", f"{group}:"]
         for name in names:
             # Importing it would take seconds.
             path = Path(commands.__path__[0], group, f"{name}.py")

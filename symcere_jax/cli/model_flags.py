@@ -11,6 +11,18 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run")
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder that the model was trained on")
 
 
+def define_index() -> flags.FlagHolder[str]:
+    """Defines --index."""
+    return flags.DEFINE_enum(
+        "index",
+        "exact",
+        ("exact", "hnsw"),
+        "how the best items are found: exact scores all of them; hnsw scores those that an "
+        "approximate index finds, which is built at the start (pip install 'symcere-jax[ann]'), "
+        "for very large catalogs",
+    )
+
+
 def model_location() -> tuple[str, str | None]:
     """The model folder and None, or the folder of a run and its prepared folder.
 

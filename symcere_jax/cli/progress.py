@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from tqdm import tqdm
 
-from symcere_jax.callbacks import CountCallback
+from symcere_jax.callbacks import CountCallback, MessageCallback
 from symcere_jax.cli import startup
+from symcere_jax.cli.tracking import Tracker
 from symcere_jax.evaluation import PRIMARY_METRIC
 from symcere_jax.settings import ResolvedSettings, Settings
 from symcere_jax.study.workers import Epoch, RunsObserver
@@ -22,15 +23,25 @@ class ProgressBar:
     Args:
         given: the settings as the user gave them.
         on_start: called when the run starts or resumes, before its first step.
+        tracker: logs the epochs, too.
+        silent: show nothing.
     """
 
-    def __init__(self, given: Settings, on_start: Callable[[], None] = lambda: None) -> None:
-        self._given, self._on_start = given, on_start
+    def __init__(
+        self,
+        given: Settings,
+        on_start: Callable[[], None] = lambda: None,
+        *,
+        tracker: Tracker | None = None,
+        silent: bool = False,
+    ) -> None:
+        self._given, self._on_start, self._tracker = given, on_start, tracker
         in_notebook = type(sys.stderr).__module__.startswith("ipykernel")  # which draws bars, too
-        self._live = sys.stderr.isatty() or in_notebook
+        self._live = (sys.stderr.isatty() or in_notebook) and not silent
+        self._say: MessageCallback = (lambda words: None) if silent else startup.say
         self._bar: tqdm | None = None
         self._shown: dict[str, str] = {}
-        self._started = False
+        self._started, self._expert = False, ""
 
     def start(
         self,
@@ -40,20 +51,22 @@ class ProgressBar:
         progress: Progress,
     ) -> None:
         """Shows where the run starts, and what the data has chosen."""
-        self.close()  # of the expert before
+        if self._bar is not None:
+            self._bar.close()  # of the expert before
+        self._expert = f"{settings.experts}_{settings.seed}"
         if not self._started:
             self._on_start()
         self._started, self._shown = True, {}
         if settings.experts != self._given.experts:
-            startup.say(f"expert {settings.experts}, seed {settings.seed}")
+            self._say(f"expert {settings.experts}, seed {settings.seed}")
         given = self._given.as_dict()
         chosen = [name for name in given if given[name] is None and name != "experts"]
         if chosen:
             values = (f"{name}={_short(getattr(settings, name))}" for name in chosen)
-            startup.say(f"chosen from the data: {', '.join(values)}")
+            self._say(f"chosen from the data: {', '.join(values)}")
         if progress.step:
-            startup.say(f"resumed at step {progress.step}")
-        startup.say(
+            self._say(f"resumed at step {progress.step}")
+        self._say(
             f"at most {settings.epochs} epochs of {steps_per_epoch} steps of {batch_size} "
             "interactions"
         )
@@ -74,6 +87,8 @@ class ProgressBar:
 
     def epoch(self, record: Mapping[str, float], best: bool) -> None:
         """Shows the score of an epoch."""
+        if self._tracker is not None:
+            self._tracker.log(self._expert, record)
         score = record.get(PRIMARY_METRIC)
         if score is not None:
             self._show(valid=f"{score:.4f}")
@@ -82,12 +97,14 @@ class ProgressBar:
         if not self._live:
             loss = f"  loss {record['loss']:.4f}" if "loss" in record else ""
             valid = "" if score is None else f"  valid ndcg@10 {score:.4f}{' *' if best else ''}"
-            startup.say(f"epoch {record['epoch']:3d}{loss}{valid}")
+            self._say(f"epoch {record['epoch']:3d}{loss}{valid}")
 
     def close(self) -> None:
-        """Leaves the bar as it is and ends its line."""
+        """Leaves the bar as it is and ends its line, and the run of the tracker."""
         if self._bar is not None:
             self._bar.close()
+        if self._tracker is not None:
+            self._tracker.close()
 
     def _show(self, **values: str) -> None:
         self._shown |= values

@@ -1,8 +1,5 @@
 """How every command starts, and how it ends when something is wrong.
 
-    def run() -> None:
-        startup.run(main)
-
 | what happens                                  | on stderr            | exit status |
 |-----------------------------------------------|----------------------|-------------|
 | `main` returns                                | nothing              | 0           |
@@ -31,6 +28,7 @@ from typing import NoReturn
 
 from absl import app, flags
 
+from symcere_jax import hints
 from symcere_jax.cli import command_line
 from symcere_jax.cores import has_fast_wide_vectors, usable_cores
 from symcere_jax.errors import SymcereError
@@ -58,25 +56,26 @@ def run(main: Callable[[], None]) -> None:
     def guarded(arguments: Sequence[str]) -> None:
         if len(arguments) > 1:
             _fail(f"unexpected argument {arguments[1]!r}: settings are given as --flag=value", 2)
+        tune_compiler()
+        keep_compiled()
         with _one_line():
             main()
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_ESCAPED)
+    hints.in_command = True
     command_line.show_help_of(main)
     with contextlib.suppress(ValueError):  # in another thread than the first one
         signal.signal(signal.SIGTERM, _stop)
     # JAX warns on machines without a TPU.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
-    tune_compiler()
-    keep_compiled()
     app.run(guarded, flags_parser=_parse)
 
 
 @contextlib.contextmanager
 def _one_line() -> Iterator[None]:
-    """Ends the process with one line where a user can mend what goes wrong in a block."""
+    """Ends the process with one line if a user can fix what goes wrong in a block."""
     try:
         yield
         sys.stdout.flush()
@@ -160,16 +159,20 @@ def keep_compiled() -> None:
     folder, separately for each number of cores: a program for a CPU is compiled into as many parts,
     and JAX would load one that was compiled for a single core.
     """
-    jax = sys.modules.get("jax")  # commands that do without it need not import it
-    if jax is None or jax.config.jax_compilation_cache_dir:
+    jax, name = sys.modules.get("jax"), "JAX_COMPILATION_CACHE_DIR"
+    if os.environ.get(name) or (jax and jax.config.jax_compilation_cache_dir):
         return
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = caches / "symcere_jax" / "compiled" / f"cores_{usable_cores()}"
     with contextlib.suppress(OSError):  # without a writable home, nothing is kept
         folder.mkdir(parents=True, exist_ok=True)
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        # A training has a hundred small ones. JAX would keep those alone that take a second.
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        # JAX reads these when it is imported. A training has a hundred small programs; JAX would
+        # keep those alone that take a second.
+        os.environ[name] = str(folder)
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        if jax:
+            jax.config.update("jax_compilation_cache_dir", str(folder))
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def _stop(number: int, frame: object) -> None:

@@ -3,17 +3,20 @@
 import signal
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from symcere_jax import hints
 from symcere_jax.cli import startup
-from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
+
+if TYPE_CHECKING:
+    from symcere_jax.data import ReviewDataset
 
 PREPARE_DEFAULT = "--source=table --input=REVIEWS.jsonl"
 PREPARE_HELP = "flags of prepare that make the dataset, for the message if it is missing"
 
 
-def open_dataset(folder: Path, prepare: str) -> ReviewDataset:
+def open_dataset(folder: Path, prepare: str) -> "ReviewDataset":
     """Opens a prepared folder.
 
     Args:
@@ -23,6 +26,8 @@ def open_dataset(folder: Path, prepare: str) -> ReviewDataset:
     Raises:
         DataError: it is missing or damaged.
     """
+    from symcere_jax.data import ReviewDataset  # not for --help
+
     if not folder.exists():
         raise DataError(
             f"no prepared folder at {folder}: make it with "

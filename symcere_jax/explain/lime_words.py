@@ -7,19 +7,10 @@ import numpy as np
 from scipy.special import stdtrit
 from threadpoolctl import threadpool_limits
 
-from symcere_jax.fields import SettingsBase, setting
+from symcere_jax.settings import LimeSettings
 
 ScoreTexts = Callable[[Sequence[str]], np.ndarray]
 """`score_texts(texts) -> [n]`: scores of n texts, all perturbations of one review in a call."""
-
-
-@dataclasses.dataclass(frozen=True)
-class LimeSettings(SettingsBase):
-    """How LIME perturbs a text."""
-
-    samples: int = setting(500, "perturbed texts of a review in a repeat", minimum=2)
-    repeats: int = setting(3, "repeats, which show how stable LIME is", minimum=1)
-    seed: int = setting(0, "of the perturbations, and of the draw of reviews", minimum=0)
 
 
 DEFAULT_LIME = LimeSettings()

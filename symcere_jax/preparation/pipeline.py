@@ -9,7 +9,7 @@ encoders that the folder keeps, so that a model that was trained on their featur
 import contextlib
 import dataclasses
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +183,7 @@ def _fill(
         n_interactions=n_interactions,
         k_core=k,
         split=split,
-        source=_describe_source(source, log.files, settings),
+        source=_describe_source(source, log, settings),
         dropped={**log.dropped, **selection.dropped},
         text_encoders=text_encoders,
         files=file_entries(folder),
@@ -222,16 +222,17 @@ def _encode(
     return described
 
 
-def _describe_source(
-    source: Source, files: Iterable[Path], settings: PrepareSettings
-) -> dict[str, Any]:
+def _describe_source(source: Source, log: ReadingLog, settings: PrepareSettings) -> dict[str, Any]:
     # Names within the input, not whole paths: a folder must not depend on where it was made.
     root = settings.input if settings.input is not None and settings.input.is_dir() else None
     entries = []
-    for path in files:
+    for path in log.files:
         name = str(path.relative_to(root)) if root and path.is_relative_to(root) else path.name
         entries.append({"name": name} | schema.file_entry(path))
-    return {"kind": source.name, "options": dict(source.options(settings)), "files": entries}
+    options = dict(source.options(settings))
+    if source.name == "table":
+        options["integer_ids"] = [x for x in ("user", "item") if x not in log.text_ids]
+    return {"kind": source.name, "options": options, "files": entries}
 
 
 def _grown(before: Manifest, after: Manifest) -> Manifest:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from symcere_jax.errors import ConfigError
 from symcere_jax.fields import SettingsBase, setting
-from symcere_jax.preparation.encode.encoders import TextSettings
+from symcere_jax.preparation.encode.text_settings import TextSettings
 from symcere_jax.preparation.split.split_settings import SplitSettings
 
 SourceName = Literal[
@@ -221,3 +221,22 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
             return int(float(match[1]) * _UNITS[match[2]])  # type: ignore[index]
         except (TypeError, KeyError, ValueError):
             raise ConfigError(f"--memory is {self.memory!r}, expected a size as 2GiB") from None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EncodeSettings(TextSettings):
+    """Which text features to add to which folder."""
+
+    dataset: Path = setting(dataclasses.MISSING, "Prepared folder to add to.")
+    text_name: str | None = setting(None, "Name of the features; default: that of --text_encoder.")
+    overwrite: bool = setting(False, "Replace features of that name.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.text_encoder_parts:
+            raise ConfigError("--text_encoder=none adds nothing")
+        name = self.text_name
+        if name is not None and (
+            not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name) or name in ("none", "auto")
+        ):
+            raise ConfigError(f"--text_name is {name!r}, must be a plain name of a folder")

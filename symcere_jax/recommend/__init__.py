@@ -1,8 +1,8 @@
 """Using a trained model: recommendations, similar items, search, new users and items."""
 
 from symcere_jax.recommend.explanation import Explanation
-from symcere_jax.recommend.ids import IdMap, read_ids
+from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.new_users import NewUser
 from symcere_jax.recommend.recommender import Recommender, ScoredItem
 
-__all__ = ["Explanation", "IdMap", "NewUser", "Recommender", "ScoredItem", "read_ids"]
+__all__ = ["Explanation", "IdMap", "NewUser", "Recommender", "ScoredItem"]

@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from symcere_jax.callbacks import CountCallback, ShouldStop
 from symcere_jax.errors import ConfigError, StorageError
 from symcere_jax.files import replacing, write_text
 from symcere_jax.locking import locked
-from symcere_jax.recommend.formats import FORMATS, SCHEMA, write_part
+from symcere_jax.recommend.formats import FORMATS, write_part
 from symcere_jax.recommend.item_index import EXACT, HNSW
 from symcere_jax.recommend.recommender import Recommender
 
@@ -47,7 +46,7 @@ def write_recommendations(
     | suffix | content |
     |---|---|
     | `.jsonl` | a line per user: `{"user_id": …, "items": [{"item_id": …, "score": …}, …]}` |
-    | `.csv` | columns user_id, item_id, rank (from 1), score; a row per item |
+    | `.csv` | columns user_id, item_id, rank (from 1), score, title if known; a row per item |
     | `.parquet` | the same columns |
 
     Args:
@@ -72,65 +71,53 @@ def write_recommendations(
     """
     if output.suffix not in FORMATS:
         raise ConfigError(f"--output={output} must end in one of {', '.join(FORMATS)}")
+    metadata = recommender.metadata
     run = {
-        **_describe_model(recommender),
+        "fingerprint": metadata.fingerprint,
+        "settings": metadata.settings.as_dict(),
+        "step": metadata.progress.best_step,
+        "score": metadata.progress.best_score,
+        "index": HNSW if recommender.index else EXACT,
         "users": _hash(rows),
         "items": None if allowed is None else _hash(np.sort(allowed)),
         "k": k,
         "exclude_seen": exclude_seen,
         "part_users": part_users,
     }
-    with _storage_errors(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-    lock = output.with_name(f"{output.name}.lock")
-    folder = output.with_name(f"{output.name}.parts")
-    parts = []
-    with locked(lock, f"--output={output}", "choose another --output"), _storage_errors(output):
-        if output.exists() and not overwrite and not (folder / _JOINED).exists():
-            raise ConfigError(
-                f"{output} exists; replace it by --overwrite, or choose another --output"
-            )
-        _open_parts(folder, run)
-        for start in range(0, len(rows), part_users):
-            parts.append(folder / f"{start:012}{output.suffix}")
-            if parts[-1].exists():
-                continue
-            if should_stop():
-                return False
-
-            def report(done: int, total: int, start: int = start) -> None:
-                if progress is not None:
-                    progress(start + done, len(rows))
-
-            part_rows = rows[start : start + part_users]
-            top = recommender.recommend_rows(
-                part_rows, k, exclude_seen=exclude_seen, allowed=allowed, progress=report
-            )
-            with replacing(parts[-1]) as aside:
-                write_part(aside, output.suffix, recommender, part_rows, top)
-        (folder / _JOINED).touch()
-        _join(parts, output)
-        _remove_parts(parts, folder)
-    return True
-
-
-@contextlib.contextmanager
-def _storage_errors(output: Path) -> Iterator[None]:
     try:
-        yield
+        output.parent.mkdir(parents=True, exist_ok=True)
+        lock = output.with_name(f"{output.name}.lock")
+        with locked(lock, f"--output={output}", "choose another --output"):
+            folder = output.with_name(f"{output.name}.parts")
+            if output.exists() and not overwrite and not (folder / _JOINED).exists():
+                raise ConfigError(
+                    f"{output} exists; replace it by --overwrite, or choose another --output"
+                )
+            _open_parts(folder, run)
+            parts = []
+            for start in range(0, max(len(rows), 1), part_users):
+                parts.append(folder / f"{start:012}{output.suffix}")
+                if parts[-1].exists():
+                    continue
+                if should_stop():
+                    return False
+
+                def report(done: int, total: int, start: int = start) -> None:
+                    if progress is not None:
+                        progress(start + done, len(rows))
+
+                some = rows[start : start + part_users]
+                top = recommender.recommend_rows(
+                    some, k, exclude_seen=exclude_seen, allowed=allowed, progress=report
+                )
+                with replacing(parts[-1]) as aside:
+                    write_part(aside, output.suffix, recommender, some, top, header=not start)
+            (folder / _JOINED).touch()
+            _join(parts, output)
+            _remove_parts(parts, folder)
     except OSError as error:
         raise StorageError(f"cannot write {output}: {error.strerror or error}") from None
-
-
-def _describe_model(recommender: Recommender) -> dict[str, Any]:
-    metadata = recommender.metadata
-    return {
-        "fingerprint": metadata.fingerprint,
-        "settings": metadata.settings.as_dict(),
-        "step": metadata.progress.best_step,
-        "score": metadata.progress.best_score,
-        "index": HNSW if recommender.index else EXACT,
-    }
+    return True
 
 
 def _hash(rows: np.ndarray) -> str:
@@ -165,13 +152,12 @@ def _join(parts: list[Path], output: Path) -> None:
     """Joins the parts, one at a time."""
     with replacing(output) as aside:
         if output.suffix == ".parquet":
-            with pq.ParquetWriter(aside, SCHEMA, compression="zstd") as writer:
+            schema = pq.read_schema(parts[0])
+            with pq.ParquetWriter(aside, schema, compression="zstd") as writer:
                 for part in parts:
                     writer.write_table(pq.read_table(part))
             return
         with aside.open("wb") as file:
-            if output.suffix == ".csv":
-                file.write(f"{','.join(SCHEMA.names)}\r\n".encode())
             for part in parts:
                 with part.open("rb") as source:
                     shutil.copyfileobj(source, file)

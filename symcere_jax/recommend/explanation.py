@@ -1,4 +1,4 @@
-"""Why an item is recommended: a score as the sum of what it comes from."""
+"""Why an item is recommended: the parts of its score."""
 
 import dataclasses
 import html

@@ -1,4 +1,4 @@
-"""Rankings as JSON lines, CSV and Parquet."""
+"""Files: ids and items that come in, rankings that go out as JSON lines, CSV and Parquet."""
 
 import csv
 import json
@@ -16,9 +16,6 @@ from symcere_jax.recommend.recommender import Recommender
 from symcere_jax.recommend.retrieval import TopItems
 
 FORMATS = (".jsonl", ".csv", ".parquet")
-SCHEMA = pa.schema(
-    {"user_id": pa.string(), "item_id": pa.string(), "rank": pa.int32(), "score": pa.float32()}
-)
 
 
 def item_entries(recommender: Recommender, ranking: Sequence[ScoredItem]) -> list[dict[str, Any]]:
@@ -51,6 +48,15 @@ def ranking_entries(
         yield {key: value, "items": item_entries(recommender, ranking)}
 
 
+def read_ids(path: Path) -> list[str]:
+    """The ids of a file, one a line; empty lines and a byte order mark are skipped.
+
+    Raises:
+        DataError: the file is missing, or not UTF-8.
+    """
+    return [line.removesuffix("\r") for _, line in _lines(path, "one id a line")]
+
+
 def read_items(path: Path) -> dict[str, list[str]]:
     """Texts by the id of the item, of a file of JSON lines `{"item_id": …, "texts": […]}`.
 
@@ -58,13 +64,7 @@ def read_items(path: Path) -> dict[str, list[str]]:
         DataError: the file is missing, or a line is something else.
     """
     items: dict[str, list[str]] = {}
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not readable ({error})") from None
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for number, line in _lines(path, "an item a line"):
         try:
             content = json.loads(line)
             item_id, texts = content["item_id"], content["texts"]
@@ -79,34 +79,78 @@ def read_items(path: Path) -> dict[str, list[str]]:
     return items
 
 
+def _lines(path: Path, expected: str) -> list[tuple[int, str]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable ({error}); {expected} is expected") from None
+    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
 def json_line(content: dict[str, Any]) -> str:
     """A line of JSON, with its line end."""
     return json.dumps(content, ensure_ascii=False) + "\n"
 
 
-def user_lines(recommender: Recommender, rows: np.ndarray, top: TopItems) -> Iterator[str]:
-    """The rankings of users, which are int `[n]` rows, as lines of JSON."""
-    rankings = recommender.name_items(top)
-    users = recommender.users.ids[rows]
-    return map(json_line, ranking_entries(recommender, "user_id", users, rankings))
+def ranking_table(
+    recommender: Recommender, key: str, ids: pa.Array | None, top: TopItems
+) -> pa.Table:
+    """Rankings as a table of what was asked, item_id, rank (from 1), score, and title if known.
+
+    Args:
+        recommender: that made the rankings.
+        key: name of the column of what was asked, such as "user_id".
+        ids: `[n]`, what was asked; None: there is no such column.
+        top: `[n, k]`.
+    """
+    places, ranks = np.nonzero(top.items >= 0)
+    items = top.items[places, ranks]
+    columns = {} if ids is None else {key: ids.take(places)}
+    columns |= {
+        "item_id": recommender.items.arrow(items),
+        "rank": pa.array(ranks + 1, pa.int32()),
+        "score": pa.array(top.scores[places, ranks], pa.float32()),
+    }
+    if recommender.titles is not None:
+        columns["title"] = pa.array(recommender.titles[items], pa.string())
+    return pa.table(columns)
 
 
 def write_part(
-    path: Path, suffix: str, recommender: Recommender, rows: np.ndarray, top: TopItems
+    path: Path,
+    suffix: str,
+    recommender: Recommender,
+    rows: np.ndarray,
+    top: TopItems,
+    *,
+    header: bool = True,
 ) -> None:
-    """Writes the rankings of users, int `[n]` rows, to a part of a file, in CSV without header."""
+    """Writes the rankings of users, int `[n]` rows, to a file of its own.
+
+    Args:
+        path: to write.
+        suffix: ".jsonl", ".csv" or ".parquet".
+        recommender: that made the rankings.
+        rows: int `[n]`, of the users.
+        top: `[n, k]`.
+        header: begin a CSV file with the names of its columns.
+    """
     if suffix == ".jsonl":
+        rankings = recommender.name_items(top)
+        users = recommender.users.ids[rows]
         with path.open("w", encoding="utf-8") as file:
-            file.writelines(user_lines(recommender, rows, top))
+            file.writelines(
+                map(json_line, ranking_entries(recommender, "user_id", users, rankings))
+            )
         return
-    places, ranks = np.nonzero(top.items >= 0)
-    users = recommender.users.ids[rows[places]]
-    items = recommender.items.ids[top.items[places, ranks]]
-    ranks, scores = (ranks + 1).astype(np.int32), top.scores[places, ranks]
+    table = ranking_table(recommender, "user_id", recommender.users.arrow(rows), top)
     if suffix == ".parquet":
-        table = pa.table([users, items, ranks, scores], schema=SCHEMA)
         pq.write_table(table, path, compression="zstd")
         return
+    columns = {name: table[name].to_pylist() for name in table.column_names}
+    columns["score"] = [f"{score:.6g}" for score in columns["score"]]
     with path.open("w", encoding="utf-8", newline="") as file:
-        written = (f"{score:.6g}" for score in scores)
-        csv.writer(file).writerows(zip(users, items, ranks, written, strict=True))
+        writer = csv.writer(file)
+        if header:
+            writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -96,19 +95,6 @@ class IdMap:
             known.add(name)
         ids = np.concatenate([self.ids, np.array(names, object)])
         return IdMap(self.kind, ids, is_integer=self.is_integer and all(map(_is_integer, names)))
-
-
-def read_ids(path: Path) -> list[str]:
-    """The ids of a file, one a line; empty lines and a byte order mark are skipped.
-
-    Raises:
-        DataError: the file is missing, or not UTF-8.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not readable ({error}); one id a line is expected") from None
-    return [line.removesuffix("\r") for line in lines if line.strip()]
 
 
 def _is_integer(name: str) -> bool:

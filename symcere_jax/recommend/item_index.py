@@ -22,11 +22,6 @@ from symcere_jax.models import Embeddings
 from symcere_jax.optional import require
 
 EXACT, HNSW = INDEXES = ("exact", "hnsw")
-INDEX_HELP = (
-    "how the best items are found: exact scores all of them; hnsw scores those that an approximate "
-    "index finds, which is built at the start (pip install 'symcere-jax[ann]'), for very large "
-    "catalogs"
-)
 CONNECTIVITY = 16  # neighbors that each item is linked with
 SEARCH_WIDTH = 128  # items that a query looks at, at least
 

@@ -7,6 +7,7 @@
     users.parquet            user_id, by row
     items.parquet            item_id, by row, and title where there are titles
     text/                    the text encoder, where there is one
+    score.stablehlo          the scoring function, on request (see `compiled_score.py`)
 
 Scores are those of the training run, to the bit. The encoder of latent semantic analysis is kept in
 8 bits a number: features of new texts differ in the third digit.
@@ -31,10 +32,11 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from symcere_jax.data import Interactions
 from symcere_jax.data.schema import file_entry
 from symcere_jax.data.stored_files import check_sizes, read_table, verify
-from symcere_jax.errors import CheckpointError, ConfigError, DataError, StorageError, SymcereError
+from symcere_jax.errors import ConfigError, DataError, StorageError, SymcereError
 from symcere_jax.models import Embeddings, ItemNeighbors, Mixture, Share, SymCERE
 from symcere_jax.models.fold_in import FoldIn
 from symcere_jax.models.symcere import NODE_PARAMS
+from symcere_jax.recommend.compiled_score import compile_score
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.text_reader import TextReader
 from symcere_jax.settings import COUNTED, ResolvedSettings
@@ -58,7 +60,11 @@ def is_model_folder(path: str | Path) -> bool:
 
 
 def save_model(
-    model: "Recommender", folder: str | Path, scores: Mapping[str, float] | None = None
+    model: "Recommender",
+    folder: str | Path,
+    scores: Mapping[str, float] | None = None,
+    *,
+    stablehlo: bool = False,
 ) -> Path:
     """Writes a model folder; one that is there is replaced, anything else is not.
 
@@ -68,12 +74,13 @@ def save_model(
         model: to write.
         folder: complete afterwards, or as it was.
         scores: metrics to keep with the model.
+        stablehlo: write the scoring function, too, for JAX without this package.
 
     Returns:
         The folder.
 
     Raises:
-        ConfigError: something else is at the path.
+        ConfigError: something else is at the path, or the extra `export` is not installed.
         StorageError: it cannot be written.
     """
     folder = Path(folder)
@@ -83,6 +90,8 @@ def save_model(
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
+        if stablehlo:
+            (aside / "score.stablehlo").write_bytes(compile_score(model.embeddings))
         _write(model, aside, dict(scores or {}))
         if folder.exists():
             earlier = folder.with_name(f".{folder.name}.{os.getpid()}.earlier")
@@ -100,31 +109,23 @@ def save_model(
 
 
 def _write(model: "Recommender", folder: Path, scores: dict[str, float]) -> None:
-    embeddings = {
-        name: np.asarray(value)
-        for name, value in vars(model.embeddings).items()
-        if value is not None
+    new_rows: dict[str, Any] = {
+        name: {
+            "params": {key: x for key, x in expert.params.items() if key != NODE_PARAMS},
+            **{
+                field: getattr(expert, field) for field in ("messages", "item_degree", "user_norms")
+            },
+        }
+        for name, expert in model.mixture.experts.items()
     }
-    histories = {
-        f"{name}/{field}": array
-        for name, items in (("history", model.history), ("seen", model.seen))
-        for field, array in vars(items).items()
-    }
-    new_rows: dict[str, np.ndarray] = {}
-    for name, expert in model.mixture.experts.items():
-        params = {key: value for key, value in expert.params.items() if key != NODE_PARAMS}
-        for key, value in flatten_dict(params, sep="/").items():
-            new_rows[f"{name}/params/{key}"] = np.asarray(value)
-        for field in ("messages", "item_degree", "user_norms"):
-            new_rows[f"{name}/{field}"] = getattr(expert, field)
-    for name, neighbors in model.mixture.neighbors.items():
-        new_rows |= {f"{name}/{field}": x for field, x in vars(neighbors).items() if x is not None}
-    for file, arrays in (
-        (_EMBEDDINGS, embeddings),
-        (_HISTORIES, histories),
+    new_rows |= {name: vars(neighbors) for name, neighbors in model.mixture.neighbors.items()}
+    for file, tree in (
+        (_EMBEDDINGS, vars(model.embeddings)),
+        (_HISTORIES, {"history": vars(model.history), "seen": vars(model.seen)}),
         (_NEW_ROWS, new_rows),
     ):
-        contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+        arrays = flatten_dict(tree, sep="/").items()
+        contiguous = {name: np.asarray(x, order="C") for name, x in arrays if x is not None}
         # Its `save_file` would keep other users, such as that of a service, from reading the file.
         (folder / file).write_bytes(safetensors.numpy.save(contiguous))
     for ids in (model.users, model.items):
@@ -164,13 +165,13 @@ def read_content(folder: str | Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise DataError(f"no model folder at {folder}: it has no {CONTENT}") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not readable ({error}); save the model again") from None
+        raise DataError(f"{path}: not readable ({error}); export the model again") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"{path} is not of a model folder")
     if content.get("format_version") != FORMAT_VERSION:
         raise DataError(
             f"{path}: format version {content.get('format_version')}, this program reads "
-            f"{FORMAT_VERSION}; save the model again"
+            f"{FORMAT_VERSION}; export the model again"
         )
     return content
 
@@ -194,16 +195,15 @@ def read_model(folder: str | Path, *, checksums: bool = False) -> dict[str, Any]
             for name, entry in content["files"].items():
                 verify(folder / name, entry)
         fields = _read(folder, content)
-        if read_content(folder) != content:
-            raise DataError(f"{folder} was replaced while it was read; load it again")
-        return fields
     except (
         *(OSError, ValueError, LookupError, TypeError, AttributeError),
-        *(safetensors.SafetensorError, CheckpointError, ConfigError),
+        *(safetensors.SafetensorError, SymcereError),
     ) as error:
-        if isinstance(error, SymcereError) and not isinstance(error, ConfigError):
-            raise
-        raise DataError(f"{folder}: damaged ({error}); save the model again") from None
+        reason = str(error).removesuffix("; prepare the data again")
+        raise DataError(f"{folder}: damaged ({reason}); export the model again") from None
+    if read_content(folder) != content:
+        raise DataError(f"{folder} was replaced while it was read; load it again")
+    return fields
 
 
 def _read(folder: Path, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,14 +219,11 @@ def _read(folder: Path, content: Mapping[str, Any]) -> dict[str, Any]:
         params = jax.tree.map(jnp.asarray, fields.pop("params", {}))
         experts[name] = FoldIn(model, params, **fields)
     shares = {name: Share(each.users, each.items) for name, each in metadata.experts.items()}
-    tables = {
-        kind: read_table(folder / f"{kind}s.parquet", None, n_rows)
-        for kind, n_rows in (("user", metadata.n_users), ("item", metadata.n_items))
-    }
-    ids = {
-        kind: IdMap(kind, table[f"{kind}_id"].to_numpy(), is_integer=kind in content["integer_ids"])
-        for kind, table in tables.items()
-    }
+    tables, ids = {}, {}
+    for kind, n_rows in (("user", metadata.n_users), ("item", metadata.n_items)):
+        tables[kind] = read_table(folder / f"{kind}s.parquet", None, n_rows)
+        names = tables[kind][f"{kind}_id"].to_numpy()
+        ids[kind] = IdMap(kind, names, is_integer=kind in content["integer_ids"])
     items = tables["item"]
     has_titles = "title" in items.column_names
     has_text = (folder / _TEXT).is_dir()

@@ -17,7 +17,7 @@ from symcere_jax.recommend.explanation import Explanation, ScoredItem
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.item_index import EXACT, ItemIndex, build_index
 from symcere_jax.recommend.model_folder import read_model
-from symcere_jax.recommend.new_users import NewUser, UserItems
+from symcere_jax.recommend.new_users import NewUser, embed_users
 from symcere_jax.recommend.retrieval import Retriever, TopItems
 from symcere_jax.recommend.text_reader import TextReader
 from symcere_jax.training import Metadata, load_model
@@ -46,8 +46,8 @@ class Recommender:
     False
     >>> [ranking] = recommender.recommend_new([NewUser(texts=["quiet balcony, near the beach"])])
 
-    An unknown id is a `DataError` that names it; so are texts where the prepared folder has no
-    encoder to read them. There are fewer than k items where no more are left.
+    An unknown id raises a `DataError` that names it. So do texts if the prepared folder has no
+    encoder to read them. A ranking has fewer than k items if no more are left.
 
     Attributes:
         users: external ids of the users.
@@ -59,7 +59,7 @@ class Recommender:
         texts: reads further texts, where the prepared folder has an encoder for them.
         metadata: of the checkpoint.
         index: of the items, for approximate search; None: search is exact.
-        titles: of the items, `[n_items]` by row, None where unknown; None where none is known.
+        titles: of the items, `[n_items]` by row, None where unknown; None if all are unknown.
     """
 
     users: IdMap
@@ -183,11 +183,9 @@ class Recommender:
         Raises:
             DataError: there are texts of a user of the prepared folder.
         """
-        found = UserItems.of(users, self.users, self.items, self.history, self.seen)
-        texts = [user.texts for user in users]
-        features = self.texts.documents(texts) if any(texts) else None
-        embedded = found.embed(self.mixture, self.embeddings, features)
-        seen = found.seen if exclude_seen else Interactions.empty(len(users))
+        embedded, seen = embed_users(users, self)
+        if not exclude_seen:
+            seen = Interactions.empty(len(users))
         allowed, rows = self.items.allowed(filter_items, exclude_items), np.arange(len(users))
         top = self.retriever.recommend(embedded, rows, seen, k, allowed=allowed)
         return list(self.name_items(top))
@@ -246,6 +244,9 @@ class Recommender:
     def explain(self, user: str, item: str) -> Explanation:
         """What the score of a user for an item is the sum of; both by external id."""
         [row], [column] = self.users.rows([user]), self.items.rows([item])
+        if not self.retriever.known_users[row]:
+            score = float(self.mixture.popularity()[column])
+            return Explanation(user, item, score, [], 0.0, score)
         history = self.history.row(int(row))
         parts = decompose_score(self.embeddings, self.mixture, history, int(row), int(column))
         order = np.argsort(-parts.history, kind="stable")

@@ -1,8 +1,8 @@
 """The best items for users and for queries: out of all items, or out of those that an index finds.
 
-Exact search scores every item, with the code that evaluation ranks with. With an index, the items
-that it finds are scored exactly and ranked; what it misses is missing. Search among some items only
-is always exact.
+Exact search scores every item, with the code that evaluation ranks with. An index finds candidates,
+which are scored exactly and ranked; what it does not find is left out. Search among some of the
+items is always exact.
 """
 
 import dataclasses
@@ -80,7 +80,7 @@ class Retriever:
             if allowed is not None:
                 bias = bias + self._penalty(allowed)
             top = self._exact(users, self.joined.items, bias, rows, seen, k, progress)
-        is_known = self._known_users if users is self.joined.users else _has_columns(users)
+        is_known = self.known_users if users is self.joined.users else _has_columns(users)
         unknown = np.flatnonzero(~is_known[rows])
         if self.popularity is not None and len(unknown):
             ones, columns = jnp.ones((len(is_known), 1)), jnp.asarray(self.popularity[:, None])
@@ -121,7 +121,8 @@ class Retriever:
         return self.embeddings.joined()
 
     @functools.cached_property
-    def _known_users(self) -> np.ndarray:
+    def known_users(self) -> np.ndarray:
+        """Which users have columns that are not all 0, bool `[n_users]`."""
         return _has_columns(self.joined.users)
 
     @functools.cached_property

@@ -17,7 +17,7 @@ class TextReader:
 
     Attributes:
         dataset: name of the data set.
-        encoder: of the prepared folder; None where no further text can be read.
+        encoder: of the prepared folder; None if no further text can be read.
     """
 
     dataset: str
@@ -51,15 +51,11 @@ class TextReader:
         return self._encoder().encode_documents(documents)
 
     def unknown_words(self, text: str) -> list[str]:
-        """Distinct words that the encoder does not know; common ones such as "the" are left out.
-
-        Raises:
-            DataError: there is no encoder.
-        """
+        """Distinct words that the encoder does not know, but for common ones such as "the"."""
         return self._encoder().unknown_words(text)
 
     def no_known_word(self, text: str) -> DataError:
-        """The error that says why nothing can be searched by a text."""
+        """Why nothing can be found by a text of which the encoder knows no word."""
         if not text.strip():
             return DataError("a search needs words")
         reason = "they are too common to tell items apart"

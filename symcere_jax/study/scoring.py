@@ -12,8 +12,8 @@ from symcere_jax.errors import CheckpointError
 from symcere_jax.evaluation import CUTOFFS, Evaluation, HeldOutSplit, evaluate
 from symcere_jax.evaluation.stored_scores import write_scores
 from symcere_jax.locking import is_locked
-from symcere_jax.models import Embeddings, score_factors
-from symcere_jax.training import LOCK, Checkpoints, Metadata, load_embeddings
+from symcere_jax.models import Factors, score_factors
+from symcere_jax.training import LOCK, Checkpoints, Metadata, load_factors
 
 Record = dict[str, float | str | None]
 
@@ -35,10 +35,8 @@ def score_run(
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
         DataError: the split has no interactions.
     """
-    embeddings, metadata = load_embeddings(workdir, dataset)
-    evaluation = evaluate(
-        score_factors, embeddings.factors(), dataset, split, ks=ks, progress=progress
-    )
+    factors, metadata = load_factors(workdir, dataset)
+    evaluation = evaluate(score_factors, factors, dataset, split, ks=ks, progress=progress)
     step = metadata.progress.best_step
     return evaluation, step, write_scores(evaluation, workdir, split, dataset, step)
 
@@ -47,7 +45,7 @@ def follow(
     workdir: Path,
     dataset: ReviewDataset,
     split: str,
-    evaluate: Callable[[Embeddings], Evaluation],
+    evaluate: Callable[[Factors], Evaluation],
     *,
     every: float = 5.0,
     max_wait: float = 600.0,
@@ -80,7 +78,7 @@ def follow(
         newest = set() if newest_metadata is None else {_version(newest_metadata)}
         if newest := newest - done - tried:
             tried |= newest
-            embeddings, metadata = load_embeddings(workdir, dataset)
+            factors, metadata = load_factors(workdir, dataset)
             step, score = _version(metadata)
             if (step, score) not in done:
                 done.add((step, score))
@@ -90,7 +88,7 @@ def follow(
                     "valid_score": score,
                     "dataset": dataset.name,
                     "split": split,
-                    **evaluate(embeddings).metrics,
+                    **evaluate(factors).metrics,
                 }
                 with path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(record) + "\n")

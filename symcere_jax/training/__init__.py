@@ -1,20 +1,19 @@
 """Training: state, steps, loop, checkpoints."""
 
-from symcere_jax.training.checkpoints import EXPERTS_FOLDER, KEEP, Checkpoints, Metadata, Progress
+from symcere_jax.training.checkpoints import EXPERTS_FOLDER, Checkpoints, Metadata, Progress
 from symcere_jax.training.experts import train
-from symcere_jax.training.loop import LOCK, SECONDS_BETWEEN_CHECKPOINTS, Observer, TrainResult
+from symcere_jax.training.loop import LOCK, Observer, TrainResult
 from symcere_jax.training.trained import (
     TrainedExpert,
     TrainedModel,
     load_embeddings,
+    load_factors,
     load_model,
 )
 
 __all__ = [
     "EXPERTS_FOLDER",
-    "KEEP",
     "LOCK",
-    "SECONDS_BETWEEN_CHECKPOINTS",
     "Checkpoints",
     "Metadata",
     "Observer",
@@ -23,6 +22,7 @@ __all__ = [
     "TrainedExpert",
     "TrainedModel",
     "load_embeddings",
+    "load_factors",
     "load_model",
     "train",
 ]

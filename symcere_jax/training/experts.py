@@ -21,16 +21,17 @@ from symcere_jax.callbacks import ShouldStop
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import CheckpointError, ConfigError
 from symcere_jax.models import resolve
-from symcere_jax.settings import COUNTED, GRAPH, ResolvedSettings, Settings
-from symcere_jax.training import multiprocess
-from symcere_jax.training.checkpoints import EXPERTS_FOLDER, KEEP, Checkpoints
-from symcere_jax.training.loop import (
+from symcere_jax.settings import (
+    COUNTED,
+    GRAPH,
+    KEEP,
     SECONDS_BETWEEN_CHECKPOINTS,
-    Observer,
-    TrainResult,
-    claimed,
-    train_expert,
+    ResolvedSettings,
+    Settings,
 )
+from symcere_jax.training import multiprocess
+from symcere_jax.training.checkpoints import EXPERTS_FOLDER, Checkpoints
+from symcere_jax.training.loop import Observer, TrainResult, claimed, train_expert
 from symcere_jax.training.mixing import put_together
 
 

@@ -28,7 +28,6 @@ from symcere_jax.training.step import TrainState
 from symcere_jax.training.trained import as_arrays, embed, id_files
 from symcere_jax.training.warm_start import warm_params
 
-SECONDS_BETWEEN_CHECKPOINTS = 60.0
 StopReason = Literal["patience", "epochs", "request"]
 
 

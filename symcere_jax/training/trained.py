@@ -15,6 +15,7 @@ from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.models import (
     Embeddings,
+    Factors,
     ItemNeighbors,
     Mixture,
     ModelInputs,
@@ -162,6 +163,34 @@ def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embedd
 
     metadata, arrays = Checkpoints(workdir).read(parts)
     return Embeddings(**arrays["embeddings"]), metadata
+
+
+def load_factors(workdir: str | Path, dataset: ReviewDataset) -> tuple[Factors, Metadata]:
+    """What ranks for all users as a `Recommender` does, as inner products.
+
+    Users of whom nothing was learned get popular items.
+
+    Args:
+        workdir: of a training run.
+        dataset: the prepared folder that it was trained on.
+
+    Raises:
+        CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
+    """
+    embeddings, metadata = load_embeddings(workdir, dataset)
+    joined = _of_known_users(embeddings, dataset).joined()
+    factors = joined.factors()
+    unknown = ~np.any(np.asarray(joined.users), axis=1)
+    if not unknown.any():
+        return factors, metadata
+    items = training_items(dataset, metadata.settings).indices
+    popularity = np.log1p(np.bincount(items, minlength=dataset.n_items), dtype=np.float32)
+    users = jnp.where(unknown[:, None], 0, factors.users)
+    factors = Factors(
+        users=jnp.column_stack([users, unknown.astype(np.float32)]),
+        items=jnp.column_stack([factors.items, popularity]),
+    )
+    return factors, metadata
 
 
 @functools.lru_cache(maxsize=8)

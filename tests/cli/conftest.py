@@ -1,12 +1,10 @@
 """What the tests of the binaries share: running one, and a run to look at."""
 
-import contextlib
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -38,12 +36,6 @@ SMALL_RUN = (
     "--cross_modal_weight=0.0",
     "--user_ranking_weight=0.0",
 )
-
-
-@pytest.fixture(scope="session")
-def load_binary() -> Callable[[str], contextlib.AbstractContextManager[ModuleType]]:
-    """Imports a binary of `launch` as a module, for the time of a `with` block."""
-    return binaries.loaded
 
 
 @pytest.fixture(scope="session")

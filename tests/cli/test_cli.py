@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from symcere_jax import hints
-from symcere_jax.cli import command_line
+from symcere_jax.cli import command_line, startup
 from symcere_jax.cli.commands import GROUPS
 from symcere_jax.cores import usable_cores
 
@@ -163,23 +162,6 @@ def test_the_home_folder_in_paths(monkeypatch):
         assert expand(argument) == argument
 
 
-@pytest.mark.parametrize(
-    ("program", "expected"),
-    [
-        ("launch/train.py", "python data_prep/prepare.py --append --output='my data'"),
-        ("symcere train", "symcere prepare --append --output='my data'"),
-    ],
-)
-def test_hints_name_commands_that_exist(monkeypatch, program, expected):
-    monkeypatch.setattr(sys, "argv", [program])
-    assert hints.command("prepare", "--append", output=Path("my data")) == expected
-    root = Path(__file__).parents[2]
-    monkeypatch.setattr(sys, "argv", ["x"])
-    for names in GROUPS.values():
-        for name in names:
-            assert (root / hints.command(name).removeprefix("python ")).exists()
-
-
 def test_ctrl_c(hello):
     run = hello("--end=interrupt")
     assert (run.returncode, run.stderr) == (130, "interrupted\n")
@@ -220,6 +202,12 @@ def test_a_bad_command_line_is_one_line(hello, argument, message):
         ("data_prep/prepare.py", ["source", "k_core", "text_encoder", "user_field"]),
         ("data_prep/encode.py", ["dataset", "text_width"]),
         ("launch/train.py", ["dataset", "temperature", "coordinator"]),
+        ("launch/evaluate.py", ["dataset", "workdir", "split", "k"]),
+        ("launch/recommend.py", ["model", "exclude_seen", "index"]),
+        ("launch/compare.py", ["runs", "metric", "reference"]),
+        ("launch/explain.py", ["samples"]),
+        ("launch/tune.py", ["trials", "space"]),
+        ("launch/ablate.py", ["seeds", "variants"]),
     ],
 )
 def test_help_of_a_script_shows_flags_that_other_modules_define(script, names):
@@ -241,26 +229,18 @@ def test_help_shows_the_docstring_and_the_flags(hello):
     [
         ({}, f"caches/symcere_jax/compiled/cores_{usable_cores()}"),
         ({"JAX_COMPILATION_CACHE_DIR": "elsewhere"}, "elsewhere"),
-        ({"XDG_CACHE_HOME": "/dev/null"}, "None"),
+        ({"XDG_CACHE_HOME": "/dev/null"}, None),
     ],
 )
-def test_what_is_compiled_is_kept(tmp_path, variables, expected):
-    program = (
-        "import jax\nfrom symcere_jax.cli import startup\n"
-        "startup.run(lambda: print(jax.config.jax_compilation_cache_dir))\n"
-    )
-    (tmp_path / "program.py").write_text(program)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_COMPILATION")}
-    run = subprocess.run(
-        [sys.executable, "program.py"],
-        cwd=tmp_path,
-        env={**environment, "XDG_CACHE_HOME": "caches", **variables},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert run.stdout.strip() == expected
-    assert run.stderr == ""
+def test_what_is_compiled_is_kept(tmp_path, monkeypatch, variables, expected):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    for name, value in ({"XDG_CACHE_HOME": "caches"} | variables).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setitem(sys.modules, "jax", None)  # as before its import
+    startup.keep_compiled()
+    assert os.environ.get("JAX_COMPILATION_CACHE_DIR") == expected
+    assert (tmp_path / "caches").exists() == (variables == {})
 
 
 WIDE = "--xla_cpu_prefer_vector_width=512"
@@ -277,15 +257,27 @@ LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=0"
         ("--xla_dump_to=x", False, f"--xla_dump_to=x {LOOPS}"),
     ],
 )
-def test_the_compiler_is_tuned_unless_the_user_has_done_so(tmp_path, given, fast, expected):
-    program = (
-        f"import os\nos.environ['XLA_FLAGS'] = {given!r}\nfrom symcere_jax.cli import startup\n"
-        f"startup.has_fast_wide_vectors = lambda: {fast}\n"
-        "startup.run(lambda: print(os.environ['XLA_FLAGS']))\n"
-    )
-    path = tmp_path / "program.py"
-    path.write_text(program)
-    assert subprocess.check_output([sys.executable, path], text=True).strip() == expected
+def test_the_compiler_is_tuned_unless_the_user_has_done_so(monkeypatch, given, fast, expected):
+    monkeypatch.setenv("XLA_FLAGS", given)
+    monkeypatch.setattr(startup, "has_fast_wide_vectors", lambda: fast)
+    startup.tune_compiler()
+    assert os.environ["XLA_FLAGS"] == expected
+
+
+# Each in a process of its own, as their flags clash.
+IMPORTS = """
+import importlib, os, sys
+from symcere_jax.cli.commands import GROUPS, module_of
+for name in (name for names in GROUPS.values() for name in names):
+    if not os.fork():
+        importlib.import_module(module_of(name))
+        os._exit(bool({"jax", "flax", "numpy"} & set(sys.modules)))
+    assert os.wait()[1] == 0, name
+"""
+
+
+def test_help_needs_no_import_of_jax():
+    subprocess.run([sys.executable, "-c", IMPORTS], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_one_command_starts_all(tmp_path):

@@ -1,10 +1,12 @@
 """A table in memory is prepared as the same rows in a file are."""
 
 import json
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
@@ -30,6 +32,29 @@ def test_it_gives_the_same_as_a_parquet_file(tmp_path, rows):
     grown = ReviewDataset.load(tmp_path / "framed")
     assert grown.manifest.n_reviews == len(rows) + 5
     assert json.dumps(grown.manifest.source)
+
+
+def test_ids_are_integers_where_the_data_says_so(tmp_path):
+    numbers = pa.table({"user_id": [7, 7, 8], "item_id": ["1", "2", "1"]})
+    some = numbers.set_column(0, "user_id", pa.array([7, None, 8]).cast(pa.float64()))
+    pq.write_table(numbers, tmp_path / "a.parquet")
+    pq.write_table(some, tmp_path / "b.parquet")
+    csv.write_csv(numbers, tmp_path / "c.csv")
+    lines = [json.dumps(row) for row in numbers.to_pylist()]
+    (tmp_path / "d.jsonl").write_text("\n".join(lines))
+    (tmp_path / "e.jsonl").write_text("\n".join([*lines, '{"user_id": "9", "item_id": "1"}']))
+    (tmp_path / "both").mkdir()
+    for name in ("a.parquet", "c.csv"):
+        shutil.copy(tmp_path / name, tmp_path / "both" / name)
+    for name, expected in (
+        *(("a.parquet", True), ("b.parquet", True), ("c.csv", False), ("d.jsonl", True)),
+        *(("e.jsonl", False), ("both", False), (None, True)),
+    ):
+        source = {"frame": numbers} if name is None else {"input": tmp_path / name}
+        options = {"on_bad_row": "skip", "max_bad_share": 0.5, "overwrite": True}
+        found = prepared(tmp_path, "out", **source, **options)
+        assert found.has_integer_ids("user") == expected and not found.has_integer_ids("item")
+        assert set(found.user_ids()) >= {"7", "8"}
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,20 @@ def recommender(workdir: Path, dataset: ReviewDataset) -> Recommender:
 
 
 @pytest.fixture(scope="session")
+def mixed_run(dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workdir of a short run of several experts; not to be changed."""
+    folder = tmp_path_factory.mktemp("experts") / "run"
+    settings = SETTINGS | {"experts": "graph,aligned,neighbors", "expert_weights": "equal"}
+    train(Settings(**settings, graph_seeds=2), dataset, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mixed(mixed_run: Path, dataset: ReviewDataset) -> Recommender:
+    return Recommender.load(mixed_run, dataset)
+
+
+@pytest.fixture(scope="session")
 def precomputed_run(
     dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, ReviewDataset]:

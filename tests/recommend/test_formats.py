@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from symcere_jax.errors import DataError
 from symcere_jax.recommend.explanation import ScoredItem
 from symcere_jax.recommend.formats import (
     FORMATS,
     json_line,
     ranking_entries,
-    user_lines,
+    read_ids,
     write_part,
 )
 from symcere_jax.recommend.ids import IdMap
@@ -20,10 +21,11 @@ from symcere_jax.recommend.retrieval import TopItems
 
 @pytest.fixture
 def named(recommender):
-    """A recommender with difficult ids."""
-    users = IdMap("user", np.array(["ann", 'b,"é', "nobody"], object))
+    """A recommender with difficult ids, integers among them, and titles."""
+    users = IdMap("user", np.array(["12", "-7", "0"], object), is_integer=True)
     items = IdMap("item", np.array(['x "y",\n', "z", "w"], object))
-    return dataclasses.replace(recommender, users=users, items=items)
+    titles = np.array(["Ä", None, "c"], object)
+    return dataclasses.replace(recommender, users=users, items=items, titles=titles)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -32,23 +34,28 @@ def test_every_format_has_the_same_content(named, suffix, tmp_path):
     items = np.int32([[2, -1], [0, 1], [-1, -1]])
     top = TopItems(items, np.where(items < 0, -np.inf, [[3.25, 0], [-1.5, 0.125], [0, 0]]))
     write_part(path, suffix, named, np.array([0, 1, 2]), top)
+    columns = ("user_id", "item_id", "rank", "score", "title")
     if suffix == ".parquet":
-        rows = [tuple(row.values()) for row in pq.read_table(path).to_pylist()]
+        table = pq.read_table(path)
+        assert table.column_names == [*columns]
+        rows = [tuple(row.values()) for row in table.to_pylist()]
     elif suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as file:
-            rows = [(u, i, int(rank), float(score)) for u, i, rank, score in csv.reader(file)]
+            header, *lines = csv.reader(file)
+        assert header == [*columns]
+        rows = [(int(u), i, int(rank), float(s), title or None) for u, i, rank, s, title in lines]
     else:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         assert [line["user_id"] for line in lines] == named.users.ids.tolist()
         rows = [
-            (line["user_id"], item["item_id"], rank, item["score"])
+            (int(line["user_id"]), item["item_id"], rank, item["score"], item["title"])
             for line in lines
             for rank, item in enumerate(line["items"], 1)
         ]
     assert rows == [
-        ("ann", "w", 1, 3.25),
-        ('b,"é', 'x "y",\n', 1, -1.5),
-        ('b,"é', "z", 2, 0.125),
+        (12, "w", 1, 3.25, "c"),
+        (-7, 'x "y",\n', 1, -1.5, "Ä"),
+        (-7, "z", 2, 0.125, None),
     ]
 
 
@@ -71,7 +78,21 @@ def test_items_have_titles_where_the_data_has_them(recommender):
     [entry] = ranking_entries(titled, "user_id", [None], [ranking])
     items = entry["items"]
     assert [item["title"] for item in items] == ["Titel 3 – Ä", None, None]
-    rows = np.arange(2)
-    for line in user_lines(titled, rows, titled.recommend_rows(rows, 3)):
-        for item in json.loads(line)["items"]:
-            assert item["title"] == titled.titles[titled.items.rows([item["item_id"]])[0]]
+    [ranking] = titled.recommend([titled.users.ids[0]], k=3)
+    [entry] = ranking_entries(titled, "user_id", [None], [ranking])
+    for item in entry["items"]:
+        assert item["title"] == titles[titled.items.rows([item["item_id"]])[0]]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_ids_of_a_file(tmp_path, mark):
+    path = tmp_path / "ids.txt"
+    path.write_bytes(mark + "anna\r\n\n bert, the 2nd\nçelik\n".encode())
+    assert read_ids(path) == ["anna", " bert, the 2nd", "çelik"]
+
+
+def test_a_file_that_is_not_utf_8(tmp_path):
+    path = tmp_path / "ids.txt"
+    path.write_bytes("çelik\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"ids\.txt: not readable .* one id a line is expected"):
+        read_ids(path)

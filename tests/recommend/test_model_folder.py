@@ -4,6 +4,7 @@ import json
 
 import jax
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
@@ -11,18 +12,8 @@ from symcere_jax import NewUser, Recommender
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.recommend.http import ServedModel, create_app
 from symcere_jax.recommend.model_folder import read_model, save_model
-from symcere_jax.settings import Settings
-from symcere_jax.training import train
 
 USERS = ["user-000", "user-017"]
-
-
-@pytest.fixture(scope="module")
-def mixed(dataset, tmp_path_factory):
-    """A recommender of several experts."""
-    workdir = tmp_path_factory.mktemp("mixed") / "run"
-    train(Settings(epochs=1, graph_seeds=2, propagation="segment"), dataset, workdir)
-    return Recommender.load(workdir, dataset)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +39,34 @@ def test_known_users_and_items_have_the_same_scores(mixed, loaded):
     mine, theirs = (model.explain("user-000", "item-03") for model in (loaded, mixed))
     assert mine == theirs
     assert (loaded.metadata, loaded.titles) == (mixed.metadata, mixed.titles)
+
+
+ALONE = """
+import sys
+import jax, numpy as np
+from safetensors.numpy import load_file
+folder, dtype = sys.argv[1], np.int32
+with open(f"{folder}/score.stablehlo", "rb") as file:
+    score = jax.export.deserialize(file.read()).call
+arrays = load_file(f"{folder}/embeddings.safetensors")
+for rows in ([0], [17, 0, 5]):
+    np.save(f"{folder}/{len(rows)}.npy", score(arrays, dtype(rows)))
+assert not any(name.startswith("symcere_jax") for name in sys.modules)
+"""
+
+
+def test_the_compiled_score_runs_without_this_package(mixed, tmp_path, run_on_devices):
+    folder = save_model(mixed, tmp_path / "shop.model", stablehlo=True)
+    run_on_devices(1, ALONE, folder)
+    e = {name: np.asarray(x, float) for name, x in vars(mixed.embeddings).items()}
+    expected = e["users"] @ e["items"].T + e["item_bias"]
+    expected += e["user_neighbors"] @ e["item_neighbors"].T
+    for rows in ([0], [17, 0, 5]):
+        found = np.load(folder / f"{len(rows)}.npy")
+        np.testing.assert_allclose(found, expected[rows], rtol=1e-3, atol=2e-3)
+    for kind, ids in (("user", mixed.users.ids), ("item", mixed.items.ids)):
+        table = pq.read_table(folder / f"{kind}s.parquet")
+        assert table[f"{kind}_id"].to_pylist() == ids.tolist()
 
 
 def test_texts_are_read_as_before_up_to_rounding(mixed, loaded):
@@ -118,7 +137,11 @@ def test_a_service_answers_from_it_alone(mixed, folder):
 
 
 @pytest.mark.parametrize(
-    "file", ["model.json", "embeddings.safetensors", "histories.safetensors", "users.parquet"]
+    "file",
+    [
+        *("model.json", "embeddings.safetensors", "histories.safetensors", "users.parquet"),
+        "text/model.json",
+    ],
 )
 @pytest.mark.parametrize("damage", ["missing", "cut", "other"])
 def test_damage_is_one_error_that_names_the_folder(mixed, tmp_path, file, damage):
@@ -129,8 +152,11 @@ def test_damage_is_one_error_that_names_the_folder(mixed, tmp_path, file, damage
         path.unlink()
     else:
         path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"x" * len(content))
-    with pytest.raises(DataError, match=r"shop\.model"):
+    with pytest.raises(DataError, match=r"shop\.model") as caught:
         read_model(folder, checksums=True)
+    is_gone = file == "model.json" and damage == "missing"
+    assert ("no model folder" if is_gone else "export the model again") in str(caught.value)
+    assert "prepare" not in str(caught.value)
     if damage != "other":
         with pytest.raises(DataError):
             Recommender.load(folder)

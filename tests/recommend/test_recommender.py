@@ -16,6 +16,7 @@ from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.recommend.item_index import build_index
 from symcere_jax.recommend.text_reader import TextReader
 from symcere_jax.settings import Settings
+from symcere_jax.study.scoring import score_run
 from symcere_jax.training import train
 
 from .conftest import SETTINGS
@@ -271,17 +272,22 @@ def test_of_whom_nothing_is_known_gets_what_is_popular(recommender, dataset, wei
 
 
 def test_a_user_without_training_reviews_gets_what_is_popular(tmp_path):
-    options = {"synthetic_users": 60, "synthetic_items": 30, "text_width": 8}
+    options = {"synthetic_users": 60, "synthetic_items": 30, "text_encoder": "none"}
     data = prepare(PrepareSettings(
         source="synthetic", output=tmp_path / "data", split="cold_user", **options
     ))  # fmt: skip
-    train(Settings(**SETTINGS | {"epochs": 1}), data, tmp_path / "run")
+    train(Settings(**SETTINGS | {"epochs": 1, "experts": "graph"}), data, tmp_path / "run")
     recommender = Recommender.load(tmp_path / "run", data)
     counts = np.bincount(data.train[:, 1], minlength=data.n_items)
-    [cold, *_] = np.setdiff1d(data.test[:, 0], data.train[:, 0])
-    [ranking] = recommender.recommend([data.user_ids()[cold]], k=5, exclude_seen=False)
-    best = data.item_ids()[np.argsort(-counts, kind="stable")[:5]]
-    assert [item_id for item_id, _ in ranking] == best.tolist()
+    cold = np.setdiff1d(data.test[:, 0], np.concatenate([data.train, data.valid])[:, 0])
+    best = data.item_ids()[np.argsort(-counts, kind="stable")[:5]].tolist()
+    for ranking in recommender.recommend(data.user_ids()[cold], k=5, exclude_seen=False):
+        assert [item_id for item_id, _ in ranking] == best
+    parts = recommender.explain(data.user_ids()[cold[0]], best[0])
+    assert parts.score == parts.popularity == pytest.approx(ranking[0].score)
+    evaluation, *_ = score_run(tmp_path / "run", data, "test")
+    scored = evaluation.recommended[np.isin(evaluation.users, cold), :5]
+    assert len(scored) and data.item_ids()[scored].tolist() == [best] * len(cold)
 
 
 def test_an_explanation_adds_up(recommender, dataset):

@@ -4,24 +4,17 @@ import numpy as np
 import pytest
 
 from symcere_jax import NewUser, Recommender
-from symcere_jax.recommend.export import export_model
-from symcere_jax.settings import Settings
-from symcere_jax.training import load_embeddings, train
-
-from .conftest import SETTINGS
+from symcere_jax.training import load_embeddings
 
 
 @pytest.fixture(scope="module")
-def run(dataset, tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("experts") / "run"
-    settings = SETTINGS | {"experts": "graph,aligned,neighbors", "expert_weights": "equal"}
-    train(Settings(**settings, graph_seeds=2), dataset, workdir)
-    return workdir
+def run(mixed_run):
+    return mixed_run
 
 
 @pytest.fixture(scope="module")
-def recommender(run, dataset):
-    return Recommender.load(run, dataset)
+def recommender(mixed):
+    return mixed
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +114,3 @@ def test_a_search_is_by_the_expert_that_reads(recommender):
     expected = items[rows][:, -len(query) :] @ query
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert (np.diff(found) <= 0).all()
-
-
-def test_an_export_scores_with_all_of_them(recommender, scores, tmp_path):
-    export_model(recommender, tmp_path / "export")
-    with np.load(tmp_path / "export" / "embeddings.npz") as arrays:
-        found = arrays["users"] @ arrays["items"].T + arrays["item_bias"]
-    np.testing.assert_allclose(found, scores, rtol=1e-3, atol=2e-3)

@@ -8,10 +8,10 @@ import pytest
 from symcere_jax.errors import CheckpointError
 from symcere_jax.evaluation import evaluate
 from symcere_jax.locking import locked
-from symcere_jax.models import score_block
+from symcere_jax.models import score_block, score_factors
 from symcere_jax.study import scoring
 from symcere_jax.study.scoring import follow, read_records, score_run
-from symcere_jax.training import LOCK, Metadata, load_embeddings
+from symcere_jax.training import LOCK, Metadata, load_embeddings, load_factors
 
 
 class Clock:
@@ -38,17 +38,17 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def score(dataset):
-    return lambda embeddings: evaluate(score_block, embeddings, dataset, "valid", ks=(10,))
+    return lambda factors: evaluate(score_factors, factors, dataset, "valid", ks=(10,))
 
 
 def test_a_run_that_has_ended_is_scored_once(trained_run, dataset, score, tmp_path):
     workdir = shutil.copytree(trained_run, tmp_path / "run")
     record, end = follow(workdir, dataset, "valid", score)
     assert end == {"end": "complete"}
-    embeddings, metadata = load_embeddings(workdir, dataset)
+    factors, metadata = load_factors(workdir, dataset)
     assert record["step"] == metadata.progress.best_step
     assert record["epoch"] == record["step"] // metadata.steps_per_epoch
-    expected = score(embeddings).metrics
+    expected = score(factors).metrics
     assert {name: record[name] for name in expected} == expected
     path = workdir / "follow_valid.jsonl"
     assert read_records(path) == [record]
@@ -63,13 +63,13 @@ def test_a_better_score_at_the_same_step_is_another_version(
     trained_run, dataset, score, tmp_path, monkeypatch, clock
 ):
     workdir = shutil.copytree(trained_run, tmp_path / "run")
-    embeddings, metadata = load_embeddings(workdir, dataset)
+    factors, metadata = load_factors(workdir, dataset)
     versions = [
         dataclasses.replace(metadata, progress=dataclasses.replace(metadata.progress, best_score=x))
         for x in (0.25, 0.5)
     ]
     monkeypatch.setattr(scoring, "_newest_metadata", lambda _: versions[0])
-    monkeypatch.setattr(scoring, "load_embeddings", lambda *_: (embeddings, versions[0]))
+    monkeypatch.setattr(scoring, "load_factors", lambda *_: (factors, versions[0]))
     clock.events = [lambda: versions.pop(0)]
     lock = locked(workdir / LOCK, "it", "go")
     with lock:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import mmap
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,33 +11,14 @@ import numpy as np
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.fields import setting
-from symcere_jax.preparation.encode.encoders import TextSettings, configured_encoder
+from symcere_jax.preparation.encode.encoders import configured_encoder
 from symcere_jax.preparation.encode.stored_reviews import stored_reviews
+from symcere_jax.preparation.settings import EncodeSettings
 from symcere_jax.preparation.write.output_folder import locked_output
 from symcere_jax.preparation.write.prepared_tables import file_entries
 from symcere_jax.text import Reviews, TextEncoder, save_text_encoder
 
 _PARTIAL = ".text.partial"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EncodeSettings(TextSettings):
-    """Which text features to add to which folder."""
-
-    dataset: Path = setting(dataclasses.MISSING, "Prepared folder to add to.")
-    text_name: str | None = setting(None, "Name of the features; default: that of --text_encoder.")
-    overwrite: bool = setting(False, "Replace features of that name.")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.text_encoder_parts:
-            raise ConfigError("--text_encoder=none adds nothing")
-        name = self.text_name
-        if name is not None and (
-            not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name) or name in ("none", "auto")
-        ):
-            raise ConfigError(f"--text_name is {name!r}, must be a plain name of a folder")
 
 
 def add_text(

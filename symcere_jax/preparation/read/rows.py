@@ -53,6 +53,7 @@ class ReadingLog:
         changed_texts: kind of change -> number of texts that were cleaned so.
         notes: how files were read that could be read in several ways.
         files: the raw files, in the order in which they were read.
+        text_ids: "user" and "item" where some ids are no numbers.
     """
 
     def __init__(self, policy: str, max_share: float) -> None:
@@ -62,6 +63,7 @@ class ReadingLog:
         self.changed_texts: Counter[str] = Counter()
         self.notes: list[str] = []
         self.files: dict[Path, None] = {}
+        self.text_ids: set[str] = set()
         self._policy, self._max_share = policy, max_share
         self._first: list[str] = []
 

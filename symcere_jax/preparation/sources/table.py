@@ -48,18 +48,9 @@ def frame_source(frame: pa.Table, frames: str | None = None) -> Source:
         )
 
     def options(settings: PrepareSettings) -> dict[str, Any]:
-        fields = _fields(settings)
-        integers = [kind for kind in ("user", "item") if _is_integer(frame, fields[f"{kind}_id"])]
-        return {"fields": fields, "frames": frames, "integer_ids": integers}
+        return {"fields": _fields(settings), "frames": frames}
 
     return dataclasses.replace(SOURCE, read=read, options=options)
-
-
-def _is_integer(frame: pa.Table, column: str) -> bool:
-    """Whether ids are whole numbers; those with a missing value are floats in pandas."""
-    kind = frame.schema.field(column).type
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
 def _rows(

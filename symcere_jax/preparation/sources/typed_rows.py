@@ -116,6 +116,10 @@ def read_typed_rows(
             # Ids first: who names them wrongly is not made to wait for the whole file.
             check({"user_id", "item_id"}, block.fields)
             present = block.fields
+            for kind in ("user", "item"):
+                ids = block.columns.get(fields[f"{kind}_id"])
+                if ids is not None and not _is_integer(ids.type):
+                    log.text_ids.add(kind)
             yield from salvage(block, build, log)
     if present is not None:
         check(required, present)
@@ -130,6 +134,12 @@ def read_typed_rows(
         log.notes.append(f"{label} has no rows")
     elif log.n_bad == n_bad:
         raise DataError(f"{label} has no rows")
+
+
+def _is_integer(kind: pa.DataType) -> bool:
+    """Whether ids are whole numbers; those of pandas with a missing value are floats."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)
 
 
 def _joined(heading: pa.Array, text: pa.Array) -> pa.Array:

@@ -1,7 +1,7 @@
 """Requests that arrive while the model works are answered together by its next call.
 
 A call for thirty users takes about as long as one for a single user. No request waits for a batch
-to fill: when the model is free, whoever gets it takes along all that wait.
+to fill: when the model is free, the next request takes along all that wait.
 """
 
 import dataclasses
@@ -22,6 +22,10 @@ class _Job:
     exclude_seen: bool
     rankings: list[Ranking] | None = None
 
+    def joins(self, first: "_Job") -> bool:
+        """Whether the same call can answer it."""
+        return self.recommender is first.recommender and self.exclude_seen == first.exclude_seen
+
 
 class Batcher:
     """Joins calls of `Recommender.recommend` from several threads."""
@@ -38,27 +42,21 @@ class Batcher:
         self._waiting.append(job)
         with self._model_is_free:
             if job.rankings is None:  # after an error, each job of a batch is tried by itself
-                _answer(self._take_batch(job))
+                self._answer(job)
         assert job.rankings is not None
         return job.rankings
 
-    def _take_batch(self, first: _Job) -> list[_Job]:
-        """A job, and those that wait and can be answered by the same call."""
+    def _answer(self, first: _Job) -> None:
+        """Answers a job, and those that wait and that the same call can answer."""
         batch, n_users = [first], len(first.rows)
         for job in list(self._waiting):
-            alike = job.recommender is first.recommender and job.exclude_seen == first.exclude_seen
-            if job is not first and alike and n_users + len(job.rows) <= MAX_USERS:
+            if job is not first and job.joins(first) and n_users + len(job.rows) <= MAX_USERS:
                 batch.append(job)
                 n_users += len(job.rows)
         self._waiting[:] = [job for job in self._waiting if job not in batch]
-        return batch
-
-
-def _answer(batch: list[_Job]) -> None:
-    first = batch[0]
-    rows = np.concatenate([job.rows for job in batch])
-    k = max(job.k for job in batch)
-    top = first.recommender.recommend_rows(rows, k, exclude_seen=first.exclude_seen)
-    rankings = first.recommender.name_items(top)
-    for job in batch:
-        job.rankings = [next(rankings)[: job.k] for _ in job.rows]
+        rows = np.concatenate([job.rows for job in batch])
+        k, exclude_seen = max(job.k for job in batch), first.exclude_seen
+        top = first.recommender.recommend_rows(rows, k, exclude_seen=exclude_seen)
+        rankings = first.recommender.name_items(top)
+        for job in batch:
+            job.rankings = [next(rankings)[: job.k] for _ in job.rows]

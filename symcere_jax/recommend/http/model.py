@@ -72,15 +72,13 @@ class ServedModel:
     def _newest_version(self) -> set[object]:
         """Changes with the best parameters of the run and with the prepared or model folder."""
         version: set[object] = set()
-        is_model_folder = self._dataset is None
         path = self._dataset / schema.MANIFEST if self._dataset else self._workdir / CONTENT
         with contextlib.suppress(OSError):  # absent, or just being replaced
             version.add(path.stat().st_mtime_ns)
-        if is_model_folder:
-            return version
-        with contextlib.suppress(CheckpointError):
-            progress = Checkpoints(self._workdir).metadata().progress
-            version.add((progress.best_step, progress.best_score))
+        if self._dataset is not None:
+            with contextlib.suppress(CheckpointError):
+                progress = Checkpoints(self._workdir).metadata().progress
+                version.add((progress.best_step, progress.best_score))
         return version
 
     def _load(self) -> Recommender:

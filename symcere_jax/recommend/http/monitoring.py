@@ -33,19 +33,14 @@ def add_metrics(app: FastAPI, model: ServedModel) -> None:
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
     paths = {route.path for route in app.routes if isinstance(route, Route)}
-    app.add_middleware(count_requests, registry=registry, paths=paths)
+    app.add_middleware(_count_requests, registry=registry, paths=paths)
 
 
-def count_requests(app: ASGIApp, registry: CollectorRegistry, paths: Collection[str]) -> ASGIApp:
-    """Counts answers and measures their latency.
+def _count_requests(app: ASGIApp, registry: CollectorRegistry, paths: Collection[str]) -> ASGIApp:
+    """Counts answers and measures their latency, by path.
 
-    A request that ends in an exception before its answer counts as a 500: that is how the framework
-    answers it, outside of all middleware.
-
-    Args:
-        app: what is called.
-        registry: of the metrics.
-        paths: that exist; others are counted together, or their labels would fill the memory.
+    Paths that do not exist count together: their labels would fill the memory. A request that ends
+    in an exception counts as a 500, as the framework answers it, outside of all middleware.
     """
     requests = Counter(
         "symcere_requests", "Requests answered.", ["path", "status"], registry=registry

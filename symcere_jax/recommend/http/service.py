@@ -1,23 +1,7 @@
-"""The service: recommend, new user, similar, search, explain; health, metrics, and a page.
+"""The HTTP service: recommend, new user, similar, search, explain; health, metrics, and a page.
 
-| method, path | body | answer |
-|---|---|---|
-| POST /recommend | users, k, exclude_seen, … | rankings |
-| POST /new_user | items, texts, user, k, exclude_seen, … | rankings |
-| POST /similar | items, k, … | rankings |
-| POST /search | text, k, … | rankings |
-| POST /explain | user, item | the parts of a score |
-| GET /health | | the model that is served |
-| GET /examples | | a few ids of users and items |
-| GET /metrics | | requests and latencies, for Prometheus |
-| GET / | | a page to try it |
-
-… stands for `filter_items` and `exclude_items`, lists of ids, and `new_items`, texts by the id of
-an item that is not in the data. With `user`, /new_user is for a user of the data, to whose
-interactions `items` are added.
-
-A malformed request, or a search of which no word is known, gets status 422, one with an unknown id
-404, each with `{"error": …}`. One that is too large gets 413.
+docs/serving.md lists the requests. A malformed one, or a search of which no word is known, gets
+status 422, one with an unknown id 404, each with `{"error": …}`; one that is too large gets 413.
 """
 
 import dataclasses
@@ -67,6 +51,8 @@ def create_app(model: ServedModel) -> FastAPI:
         title="symcere_jax",
         default_response_class=AsciiJSONResponse,
         max_body_size=MAX_BODY_BYTES,
+        docs_url=None,  # its scripts come from elsewhere on the web
+        redoc_url=None,
     )
     _add_errors(app)
     _add_pages(app, model)
@@ -83,16 +69,12 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
     @app.post("/recommend", response_model=list[schemas.Ranking])
     def recommend(request: schemas.RecommendRequest) -> Response:
         recommender, choice = _chosen(model, request)
-        exclude_seen = request.exclude_seen
+        users, k, unseen = request.users, request.k, request.exclude_seen
         if request.filter_items is None and not (request.exclude_items or request.new_items):
-            rankings = batcher.recommend(
-                recommender, request.users, request.k, exclude_seen=exclude_seen
-            )
+            rankings = batcher.recommend(recommender, users, k, exclude_seen=unseen)
         else:
-            rankings = recommender.recommend(
-                request.users, request.k, exclude_seen=exclude_seen, **choice
-            )
-        entries = ranking_entries(recommender, "user_id", request.users, rankings)
+            rankings = recommender.recommend(users, k, exclude_seen=unseen, **choice)
+        entries = ranking_entries(recommender, "user_id", users, rankings)
         return AsciiJSONResponse(list(entries))
 
     @app.post("/new_user", response_model=list[schemas.Ranking])

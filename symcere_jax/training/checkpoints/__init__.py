@@ -1,6 +1,6 @@
 """Checkpoints: what a run leaves to resume from, to score with, and to start others from."""
 
 from symcere_jax.training.checkpoints.metadata import Expert, Metadata, Progress
-from symcere_jax.training.checkpoints.store import EXPERTS_FOLDER, KEEP, Checkpoints
+from symcere_jax.training.checkpoints.store import EXPERTS_FOLDER, Checkpoints
 
-__all__ = ["EXPERTS_FOLDER", "KEEP", "Checkpoints", "Expert", "Metadata", "Progress"]
+__all__ = ["EXPERTS_FOLDER", "Checkpoints", "Expert", "Metadata", "Progress"]

@@ -27,6 +27,7 @@ from flax.traverse_util import unflatten_dict
 
 from symcere_jax import hints
 from symcere_jax.errors import CheckpointError, StorageError
+from symcere_jax.settings import KEEP
 from symcere_jax.training.checkpoints import orbax_io
 from symcere_jax.training.checkpoints.contents import (
     Contents,
@@ -39,7 +40,6 @@ from symcere_jax.training.checkpoints.metadata import Metadata
 
 FOLDER = "checkpoints"
 EXPERTS_FOLDER = "experts"  # of a workdir, with the run of each expert
-KEEP = 2
 _NAME = re.compile(r"\d+(\.orbax-checkpoint-tmp.*)?")  # Orbax renames when all is written
 _ATTEMPTS = 10  # to read a checkpoint before training deletes it
 

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -22,6 +23,11 @@ def done(baselines, dataset, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("baselines")
     arguments = ["--methods=popularity,ease,item_knn", "--trials=3", "--seeds=2"]
     return workdir, arguments, baselines(dataset, workdir, *arguments)
+
+
+def test_the_methods_are_listed(run_binary):
+    listed = re.search(r"\n *Methods: (.*?)\.\n", run_binary("baselines", "--help").out, re.S)[1]
+    assert re.split(r",\s+", listed) == [*METHODS]
 
 
 def test_tunes_and_tests(done, dataset):

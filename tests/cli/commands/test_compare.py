@@ -1,7 +1,4 @@
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,12 +93,3 @@ def test_errors_are_one_line_and_nothing_is_written(compare, dataset, runs, tmp_
         assert err.startswith("error: ") and message in err
         assert len(err.splitlines()) == 1
         assert not output.exists()
-
-
-def test_it_starts_as_a_script():
-    script = Path(__file__).parents[3] / "launch" / "compare.py"
-    command = [sys.executable, str(script), "--help"]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    for flag in ("--dataset", "--runs", "--split", "--metric", "--reference", "--output"):
-        assert flag in run.stdout
-    assert "Holm's correction" in run.stdout

@@ -168,14 +168,6 @@ def test_a_bad_command_line_is_one_line(trained, run_binary, dataset, arguments,
     assert message in run.error
 
 
-def test_help_names_the_flags(run_binary):
-    run = run_binary("evaluate", "--help")
-    assert (run.status, run.err) == (0, "")
-    assert "Scores a trained model" in run.out
-    for flag in ("--dataset", "--workdir", "--split", "--k"):
-        assert f"  {flag}: " in run.out
-
-
 def test_following_a_run_that_has_ended(trained, run_binary, dataset, tmp_path):
     workdir = shutil.copytree(trained[1], tmp_path / "run")
     where = (f"--workdir={workdir}", f"--dataset={dataset.folder}", "--k=10")

@@ -1,28 +1,20 @@
 import pytest
 
 
-def test_the_files_are_named_and_arrays_are_not_replaced(trained, run_binary, dataset, tmp_path):
-    _, workdir = trained
-    where = (f"--workdir={workdir}", f"--dataset={dataset.folder}", f"--output={tmp_path / 'out'}")
-    run = run_binary("export", *where, "--format=arrays")
-    assert (run.status, run.err) == (0, "")
-    files = sorted((tmp_path / "out").iterdir())
-    assert run.out.splitlines() == list(map(str, files)) and len(files) == 6
-    run = run_binary("export", *where, "--format=arrays")
-    assert run.status == 1 and "exists; choose another --output" in run.error
-    run = run_binary("export", *where)
-    assert run.status == 1 and "no model folder" in run.error
-
-
 def test_a_model_folder_recommends_without_the_data(trained, run_binary, dataset, tmp_path):
     _, workdir = trained
     where = (f"--workdir={workdir}", f"--dataset={dataset.folder}")
     model = tmp_path / "shop.model"
-    for _ in range(2):  # it is replaced
-        assert run_binary("export", *where, f"--output={model}").status == 0
+    for option in ("--stablehlo", "--nostablehlo"):  # it is replaced
+        run = run_binary("export", *where, f"--output={model}", option)
+        assert (run.status, run.err) == (0, "")
+        assert run.out.splitlines() == [str(path) for path in sorted(model.iterdir())]
+        assert ("score.stablehlo" in run.out) == (option == "--stablehlo")
     for what in (["--users=user-000"], ["--items=item-03"], ["--similar=item-03"]):
         runs = [run_binary("recommend", *w, *what) for w in (where, [f"--model={model}"])]
         assert runs[0].status == 0 and runs[0].out == runs[1].out
+    run = run_binary("export", *where, f"--output={workdir}")
+    assert run.status == 1 and "no model folder" in run.error
 
 
 @pytest.mark.parametrize(

@@ -156,9 +156,3 @@ def test_bad_command_lines(run_binary, where, arguments, message):
     run = run_binary("recommend", *where, *arguments)
     assert run.status == 1
     assert message in run.error
-
-
-def test_help(run_binary):
-    run = run_binary("recommend", "--help")
-    assert run.status == 0
-    assert "Recommends with a trained model" in run.out and "--[no]exclude_seen" in run.out

@@ -8,16 +8,11 @@ ended that), and no text feature depends on a held-out review. For the last, the
 again on the training reviews, which takes as long as in the preparation; --noencode skips it.
 """
 
-import sys
 from pathlib import Path
 
 from absl import flags
 
-from symcere_jax.cli import startup
-from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.check import CHECKS, problems_of
-from symcere_jax.preparation.check.splits import check_text_leaks
 
 _DATASET = flags.DEFINE_string("dataset", None, "Prepared folder to verify.", required=True)
 _ENCODE = flags.DEFINE_bool("encode", True, "Compute the text features again, to find leaks.")
@@ -25,6 +20,10 @@ _ENCODE = flags.DEFINE_bool("encode", True, "Compute the text features again, to
 
 def main() -> None:
     """Runs all checks and prints what each found."""
+    from symcere_jax.data import ReviewDataset
+    from symcere_jax.preparation.check import CHECKS, problems_of
+    from symcere_jax.preparation.check.splits import check_text_leaks
+
     dataset = ReviewDataset.load(Path(_DATASET.value))
     checks = dict(CHECKS)
     if _ENCODE.value:
@@ -39,10 +38,3 @@ def main() -> None:
         print(f"{'FAILED' if new_problems else 'ok    '}  {name}{notes.get(name, '')}")
     if problems:
         raise DataError(f"{dataset.folder}: {len(problems)} problems: {'; '.join(problems)}")
-
-
-def run() -> None:
-    """The installed command; the folder may stand without --dataset=."""
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
-        sys.argv[1] = f"--dataset={sys.argv[1]}"
-    startup.run(main)

@@ -17,18 +17,15 @@ replaced by --overwrite.
 """
 
 from symcere_jax.cli import field_flags, startup
-from symcere_jax.preparation.encode.add_features import EncodeSettings, add_text
+from symcere_jax.preparation.settings import EncodeSettings
 
 _SETTINGS = field_flags.define(EncodeSettings)
 
 
 def main() -> None:
     """Encodes the reviews and says what was added."""
+    from symcere_jax.preparation.encode.add_features import EncodeSettings, add_text
+
     settings = field_flags.read(EncodeSettings, _SETTINGS)
     name, width = add_text(settings, announce=startup.say)
     print(f"{settings.dataset}: text features {name!r}, {width} wide")
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

@@ -26,25 +26,21 @@ Generated reviews whose truth is known, to try things out:
 
 import time
 
-from rich.console import Console
-
 from symcere_jax.cli import field_flags, startup
-from symcere_jax.preparation.pipeline import prepare
 from symcere_jax.preparation.settings import PrepareSettings
-from symcere_jax.preparation.summary import summary
 
 _SETTINGS = field_flags.define(PrepareSettings)
 
 
 def main() -> None:
     """Prepares the data and prints the summary."""
+    from rich.console import Console
+
+    from symcere_jax.preparation.pipeline import prepare
+    from symcere_jax.preparation.summary import summary
+
     settings = field_flags.read(PrepareSettings, _SETTINGS)
     start = time.monotonic()
     dataset = prepare(settings, announce=startup.say)
     Console().print(summary(dataset.manifest, time.monotonic() - start))
     print(f"prepared folder: {dataset.folder}")
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

@@ -18,21 +18,19 @@ words take about two minutes a model on two cores.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from absl import flags
 
-from symcere_jax import explain
-from symcere_jax.cli import field_flags, startup
-from symcere_jax.cli.progress import counting_bar
-from symcere_jax.data import ReviewDataset
+from symcere_jax.cli import field_flags
 from symcere_jax.errors import ConfigError
-from symcere_jax.evaluation.stored_scores import distinct_names
 from symcere_jax.folders import STUDIES, check_output_folder
-from symcere_jax.preparation.sources import synthetic_truth as synthetic
-from symcere_jax.report.anchoring_document import NAME, anchoring_document
-from symcere_jax.report.documents import write_document
-from symcere_jax.training import load_model
+from symcere_jax.settings import LimeSettings
+
+if TYPE_CHECKING:
+    from symcere_jax import explain
+    from symcere_jax.data import ReviewDataset
+
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "prepared folder that the runs were trained on", required=True
@@ -45,16 +43,23 @@ _AGAINST = flags.DEFINE_enum(
 _TEXT_MODEL = flags.DEFINE_bool("text_model", True, "also explain the text features alone")
 _SPLIT = flags.DEFINE_enum("split", "test", ("train", "valid", "test"), "whose reviews")
 _REVIEWS = flags.DEFINE_integer("reviews", 100, "reviews to explain", 2)
-_LIME = field_flags.define(explain.LimeSettings)
+_LIME = field_flags.define(LimeSettings)
 _FACTUAL = flags.DEFINE_string("factual_words", None, "your own list of factual words")
 _SENTIMENT = flags.DEFINE_string("sentiment_words", None, "your own list of sentiment words")
 
 
 def main() -> None:
     """Explains the reviews and prints the tables."""
+    from symcere_jax import explain
+    from symcere_jax.data import ReviewDataset
+    from symcere_jax.evaluation.stored_scores import distinct_names
+    from symcere_jax.report.anchoring_document import NAME, anchoring_document
+    from symcere_jax.report.documents import write_document
+    from symcere_jax.training import load_model
+
     output = Path(_OUTPUT.value)
     check_output_folder(output, _OUTPUT.name, *STUDIES)
-    lime = field_flags.read(explain.LimeSettings, _LIME)
+    lime = field_flags.read(LimeSettings, _LIME)
     dataset = ReviewDataset.load(_DATASET.value)
     models = [load_model(run, dataset) for run in _RUNS.value]
     target = cast(explain.Target, _AGAINST.value)
@@ -86,16 +91,22 @@ def main() -> None:
 
 
 def _explain(
-    aligner: explain.Aligner, dataset: ReviewDataset, rows: list[int], lime: explain.LimeSettings
-) -> list[explain.TextExplanation]:
+    aligner: "explain.Aligner", dataset: "ReviewDataset", rows: list[int], lime: LimeSettings
+) -> "list[explain.TextExplanation]":
     """Explains the reviews under a progress bar."""
+    from symcere_jax import explain
+    from symcere_jax.cli.progress import counting_bar
+
     with counting_bar("review", aligner.name) as show:
         explanations = explain.explain_reviews(aligner, dataset, rows, lime=lime, progress=show)
     return [explanation.words for explanation in explanations]
 
 
-def _word_classes(dataset: ReviewDataset) -> tuple[Mapping[str, str], str]:
+def _word_classes(dataset: "ReviewDataset") -> tuple[Mapping[str, str], str]:
     """Classes of words, and where they come from."""
+    from symcere_jax import explain
+    from symcere_jax.preparation.sources import synthetic_truth as synthetic
+
     if _FACTUAL.value or _SENTIMENT.value:
         if not (_FACTUAL.value and _SENTIMENT.value):
             raise ConfigError("give both --factual_words and --sentiment_words, or neither")
@@ -105,8 +116,3 @@ def _word_classes(dataset: ReviewDataset) -> tuple[Mapping[str, str], str]:
         planted = explain.classes_of_lists(synthetic.FACTUAL_WORDS, synthetic.SENTIMENT_WORDS)
         return planted, "those that the reviews were generated from"
     return explain.classes_of_dataset(dataset), explain.CLASSES_FROM_DATA
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

@@ -20,13 +20,7 @@ from typing import cast
 
 from absl import flags
 
-from symcere_jax.cli import startup
-from symcere_jax.data import ReviewDataset
-from symcere_jax.evaluation import HeldOutSplit
 from symcere_jax.folders import STUDIES, check_output_folder
-from symcere_jax.report.bias_document import bias_document
-from symcere_jax.report.documents import write_document
-from symcere_jax.study.bias import measure_bias
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "prepared folder that the runs were scored on", required=True
@@ -38,6 +32,12 @@ _OUTPUT = flags.DEFINE_string("output", "bias", "folder to write the results to"
 
 def main() -> None:
     """Measures the runs and prints the tables."""
+    from symcere_jax.data import ReviewDataset
+    from symcere_jax.evaluation import HeldOutSplit
+    from symcere_jax.report.bias_document import bias_document
+    from symcere_jax.report.documents import write_document
+    from symcere_jax.study.bias import measure_bias
+
     output = Path(_OUTPUT.value)
     check_output_folder(output, _OUTPUT.name, *STUDIES)
     bias = measure_bias(
@@ -49,8 +49,3 @@ def main() -> None:
     print(document.markdown())
     for path in write_document(document, bias, output, "bias"):
         print(path)
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

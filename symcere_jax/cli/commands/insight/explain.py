@@ -16,24 +16,20 @@ an interval holds 0, a contribution says little.
 """
 
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import numpy as np
 from absl import flags
-from rich.console import Console
 
-from symcere_jax import explain
-from symcere_jax.cli import field_flags, startup
-from symcere_jax.cli.progress import counting_bar
-from symcere_jax.data import ReviewDataset
+from symcere_jax.cli import field_flags
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.folders import STUDIES, check_output_folder
-from symcere_jax.report.explanation_document import (
-    Explanations,
-    terminal_tables,
-    write_explanations,
-)
-from symcere_jax.training import load_model
+from symcere_jax.settings import LimeSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from symcere_jax.data import ReviewDataset
+
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the model", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
@@ -47,11 +43,23 @@ _AGAINST = flags.DEFINE_enum(
 _EVIDENCE = flags.DEFINE_integer(
     "evidence", 3, "reviews by the user, and of the item, that a recommendation is explained by", 1
 )
-_LIME = field_flags.define(explain.LimeSettings)
+_LIME = field_flags.define(LimeSettings)
 
 
 def main() -> None:
     """Explains, and prints tables."""
+    from rich.console import Console
+
+    from symcere_jax import explain
+    from symcere_jax.cli.progress import counting_bar
+    from symcere_jax.data import ReviewDataset
+    from symcere_jax.report.explanation_document import (
+        Explanations,
+        terminal_tables,
+        write_explanations,
+    )
+    from symcere_jax.training import load_model
+
     output = Path(_OUTPUT.value)
     check_output_folder(output, _OUTPUT.name, *STUDIES)
     if _USER.value and _REVIEWS.value:
@@ -60,7 +68,7 @@ def main() -> None:
         raise ConfigError("--item needs --user: whom is it recommended to?")
     dataset = ReviewDataset.load(_DATASET.value)
     trained = load_model(_WORKDIR.value, dataset)
-    lime = field_flags.read(explain.LimeSettings, _LIME)
+    lime = field_flags.read(LimeSettings, _LIME)
     reviews, recommendations = [], []
     if _USER.value:
         user = _row_of("user", dataset.user_ids(), _USER.value)
@@ -86,8 +94,10 @@ def main() -> None:
         print(path)
 
 
-def _review_rows(dataset: ReviewDataset, seed: int) -> list[int]:
+def _review_rows(dataset: "ReviewDataset", seed: int) -> list[int]:
     """Rows of --reviews, or of five test reviews; of training reviews where there is no test."""
+    from symcere_jax import explain
+
     if not _REVIEWS.value:
         split = "test" if len(dataset.test) else "train"
         return sorted(explain.sample_reviews(dataset, split, 5, seed=seed))
@@ -100,16 +110,13 @@ def _review_rows(dataset: ReviewDataset, seed: int) -> list[int]:
     return [int(row) for row in _REVIEWS.value]
 
 
-def _row_of(kind: str, ids: np.ndarray, wanted: str) -> int:
+def _row_of(kind: str, ids: "np.ndarray", wanted: str) -> int:
     """Row of an external id."""
+    import numpy as np
+
     rows = np.flatnonzero(ids == wanted)
     if not len(rows):
         raise DataError(
             f"the prepared folder has no {kind} {wanted!r}; its ids look like {ids[0]!r}"
         )
     return int(rows[0])
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

@@ -21,15 +21,10 @@ from pathlib import Path
 from typing import cast
 
 from absl import flags
-from tqdm import tqdm
 
-from symcere_jax.cli import startup
-from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
-from symcere_jax.evaluation import HeldOutSplit
 from symcere_jax.files import write_text
 from symcere_jax.folders import RUN, STUDIES, check_output_folder
-from symcere_jax.report.run_page import build_run_page
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
 _RUNS = flags.DEFINE_list(
@@ -44,6 +39,12 @@ _OUTPUT = flags.DEFINE_string("output", "report.html", "file to write")
 
 def main() -> None:
     """Builds the page and writes it."""
+    from tqdm import tqdm
+
+    from symcere_jax.data import ReviewDataset
+    from symcere_jax.evaluation import HeldOutSplit
+    from symcere_jax.report.run_page import build_run_page
+
     output = Path(_OUTPUT.value)
     if output.is_dir():
         raise ConfigError(f"{output} is a folder: choose a file as --output, such as report.html")
@@ -64,8 +65,3 @@ def main() -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     write_text(output, page)
     print(output)
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

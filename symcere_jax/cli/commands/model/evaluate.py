@@ -26,27 +26,18 @@ to be predicted. It is written to cold_start_<split>.json.
 """
 
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from absl import flags
-from rich.console import Console
 
 from symcere_jax.cli import startup
-from symcere_jax.cli.progress import counting_bar
-from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
-from symcere_jax.evaluation import CUTOFFS, HeldOutSplit, evaluate
-from symcere_jax.evaluation.run_files import write_run_file
-from symcere_jax.evaluation.stored_scores import write_scores
-from symcere_jax.models import score_factors
-from symcere_jax.report.score_tables import cold_start_table, metrics_table, write_cold_start
-from symcere_jax.study.cold_start_scores import (
-    ColdStartResult,
-    NoColdStartError,
-    evaluate_cold_start,
-)
-from symcere_jax.study.scoring import follow
-from symcere_jax.training import load_embeddings
+
+if TYPE_CHECKING:
+    from symcere_jax.data import ReviewDataset
+    from symcere_jax.evaluation import HeldOutSplit
+    from symcere_jax.study.cold_start_scores import ColdStartResult
+
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "prepared folder that the model was trained on", required=True
@@ -63,7 +54,7 @@ _FOLLOW_WAIT = flags.DEFINE_float(
     "follow_wait", 600.0, "seconds to wait for a run that no process trains", 0.0
 )
 _KS = flags.DEFINE_multi_integer(
-    "k", [], f"a further cut-off, beside {', '.join(map(str, CUTOFFS))}; may be repeated", 1
+    "k", [], "a further cut-off, beside 5, 10, 20, 50; may be repeated", 1
 )
 _RUN_FILE = flags.DEFINE_string(
     "run_file", None, "file to write the rankings to, in the format of TREC (ranx, ir_measures)"
@@ -78,6 +69,17 @@ _COLD_START = flags.DEFINE_bool(
 
 def main() -> None:
     """Scores the best checkpoint and prints the metrics."""
+    from rich.console import Console
+
+    from symcere_jax.cli.progress import counting_bar
+    from symcere_jax.data import ReviewDataset
+    from symcere_jax.evaluation import CUTOFFS, HeldOutSplit, evaluate
+    from symcere_jax.evaluation.run_files import write_run_file
+    from symcere_jax.evaluation.stored_scores import write_scores
+    from symcere_jax.models import score_factors
+    from symcere_jax.report.score_tables import cold_start_table, metrics_table, write_cold_start
+    from symcere_jax.training import load_factors
+
     dataset = ReviewDataset.load(_DATASET.value)
     workdir = Path(_WORKDIR.value)
     split = cast(HeldOutSplit, _SPLIT.value or ("valid" if _FOLLOW.value else "test"))
@@ -91,12 +93,12 @@ def main() -> None:
         _COLD_START.value is None and dataset.manifest.has_cold_split
     )
     cold_start = _cold_start(workdir, dataset, split) if wants_cold_start else None
-    embeddings, metadata = load_embeddings(workdir, dataset)
+    factors, metadata = load_factors(workdir, dataset)
     step, ks = metadata.progress.best_step, sorted({*CUTOFFS, *_KS.value})
     with counting_bar("user") as show:
         evaluation = evaluate(
             score_factors,
-            embeddings.factors(),
+            factors,
             dataset,
             split,
             ks=ks,
@@ -122,9 +124,11 @@ def main() -> None:
 
 
 def _cold_start(
-    workdir: Path, dataset: ReviewDataset, split: HeldOutSplit
-) -> list[ColdStartResult] | None:
+    workdir: Path, dataset: "ReviewDataset", split: "HeldOutSplit"
+) -> "list[ColdStartResult] | None":
     """Scores of new users and items; None where there can be none, and nobody asked for them."""
+    from symcere_jax.study.cold_start_scores import NoColdStartError, evaluate_cold_start
+
     try:
         return evaluate_cold_start(workdir, dataset, split)
     except NoColdStartError as error:
@@ -134,13 +138,17 @@ def _cold_start(
         return None
 
 
-def _follow(workdir: Path, dataset: ReviewDataset, split: HeldOutSplit) -> None:
+def _follow(workdir: Path, dataset: "ReviewDataset", split: "HeldOutSplit") -> None:
+    from symcere_jax.evaluation import CUTOFFS, evaluate
+    from symcere_jax.models import score_factors
+    from symcere_jax.study.scoring import follow
+
     ks = sorted({*CUTOFFS, *_KS.value})
     for record in follow(
         workdir,
         dataset,
         split,
-        lambda embeddings: evaluate(score_factors, embeddings.factors(), dataset, split, ks=ks),
+        lambda factors: evaluate(score_factors, factors, dataset, split, ks=ks),
         max_wait=_FOLLOW_WAIT.value,
     ):
         if "end" not in record:
@@ -152,8 +160,3 @@ def _follow(workdir: Path, dataset: ReviewDataset, split: HeldOutSplit) -> None:
             print("the run has ended")
         else:
             print(f"nobody has trained in {workdir} for {_FOLLOW_WAIT.value:.0f} s")
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

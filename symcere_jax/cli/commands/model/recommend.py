@@ -31,23 +31,23 @@ keeps them.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from absl import flags
 
 from symcere_jax.cli import startup, training_runs
-from symcere_jax.cli.model_flags import model_location
-from symcere_jax.cli.progress import counting_bar
+from symcere_jax.cli.model_flags import define_index, model_location
 from symcere_jax.errors import ConfigError
-from symcere_jax.folders import EXPORT, RUN, STUDIES, check_output_folder
-from symcere_jax.recommend import NewUser, Recommender, read_ids
-from symcere_jax.recommend.bulk import PART_USERS, write_recommendations
-from symcere_jax.recommend.formats import json_line, ranking_entries, read_items, user_lines
-from symcere_jax.recommend.item_index import EXACT, INDEX_HELP, INDEXES
-from symcere_jax.recommend.recommender import Ranking
+from symcere_jax.folders import RUN, STUDIES, check_output_folder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from symcere_jax.recommend import Recommender
+    from symcere_jax.recommend.recommender import Ranking
+
 
 _USERS = flags.DEFINE_list("users", None, "user ids, separated by commas")
 _USERS_FILE = flags.DEFINE_string("users_file", None, "file of user ids, one per line")
@@ -77,9 +77,9 @@ _EXCLUDE_ITEMS_FILE = flags.DEFINE_string(
 _NEW_ITEMS_FILE = flags.DEFINE_string(
     "new_items_file", None, "file of items that are not in the data: item_id and texts, JSON lines"
 )
-_INDEX = flags.DEFINE_enum("index", EXACT, INDEXES, INDEX_HELP)
+_INDEX = define_index()
 _PART_USERS = flags.DEFINE_integer(
-    "part_users", PART_USERS, "users per part of a file: bounds memory, and what a stop loses", 1
+    "part_users", 1 << 16, "users per part of a file: bounds memory, and what a stop loses", 1
 )
 
 _PRINTED_USERS = 1 << 12  # ranked at once
@@ -87,6 +87,11 @@ _PRINTED_USERS = 1 << 12  # ranked at once
 
 def main() -> None:
     """Recommends, on the terminal or into a file."""
+    import numpy as np
+
+    from symcere_jax.recommend import NewUser, Recommender
+    from symcere_jax.recommend.formats import json_line, ranking_entries, read_ids, read_items
+
     for_users = _USERS.value is not None or _USERS_FILE.value is not None
     for_new_user = _ITEMS.value is not None or _TEXTS.value is not None
     modes = [for_users or for_new_user, _SIMILAR.value is not None, _SEARCH.value is not None]
@@ -99,7 +104,7 @@ def main() -> None:
         raise ConfigError("--output is for users of the data; other results go to the terminal")
     location = model_location()
     if _OUTPUT.value:
-        check_output_folder(Path(_OUTPUT.value).parent, _OUTPUT.name, RUN, EXPORT, *STUDIES)
+        check_output_folder(Path(_OUTPUT.value).parent, _OUTPUT.name, RUN, *STUDIES)
     recommender = Recommender.load(*location, index=_INDEX.value)
     if _NEW_ITEMS_FILE.value:
         recommender = recommender.with_items(read_items(Path(_NEW_ITEMS_FILE.value)))
@@ -108,33 +113,39 @@ def main() -> None:
         for flag in (_FILTER_ITEMS_FILE, _EXCLUDE_ITEMS_FILE)
     )
     choice: dict[str, Any] = {"filter_items": only, "exclude_items": excluded or ()}
+    key, texts = "user_id", list[str]()
+    values: Any
+    rankings: Iterable[Ranking]
     if _SEARCH.value is not None:
-        ranking = recommender.search(_SEARCH.value, _K.value, **choice)
-        _note_unknown_words(recommender, [_SEARCH.value])
-        _print(recommender, "text", [_SEARCH.value], [ranking])
+        key, values, texts = "text", [_SEARCH.value], [_SEARCH.value]
+        rankings = [recommender.search(_SEARCH.value, _K.value, **choice)]
     elif _SIMILAR.value is not None:
-        rankings = recommender.similar_items(_SIMILAR.value, _K.value, **choice)
-        _print(recommender, "item_id", _SIMILAR.value, rankings)
+        key, values = "item_id", _SIMILAR.value
+        rankings = recommender.similar_items(values, _K.value, **choice)
     elif for_new_user:
-        texts = _TEXTS.value or []
-        users: Sequence[str | None] = _user_ids(recommender) if for_users else [None]
-        rankings = recommender.recommend_new(
-            [NewUser(_ITEMS.value or [], texts, user) for user in users],
-            _K.value,
-            exclude_seen=_EXCLUDE_SEEN.value,
-            **choice,
-        )
-        _note_unknown_words(recommender, texts)
-        _print(recommender, "user_id", users, rankings)
+        values, texts = _user_ids(recommender) if for_users else [None], _TEXTS.value or []
+        users = [NewUser(_ITEMS.value or [], texts, user) for user in values]
+        options = choice | {"exclude_seen": _EXCLUDE_SEEN.value}
+        rankings = recommender.recommend_new(users, _K.value, **options)
     else:
         rows = np.arange(len(recommender.users))
         if for_users:
             rows = recommender.users.rows(_user_ids(recommender))
-        _recommend(recommender, rows, recommender.items.allowed(*choice.values()))
+        allowed = recommender.items.allowed(*choice.values())
+        if _OUTPUT.value:
+            _write(recommender, Path(_OUTPUT.value), rows, allowed)
+            return
+        values = recommender.users.ids[rows]
+        rankings = _rankings(recommender, rows, allowed)
+    if unknown := [word for text in texts for word in recommender.unknown_words(text)]:
+        startup.say(f"note: words that the model does not know: {', '.join(unknown)}")
+    sys.stdout.writelines(map(json_line, ranking_entries(recommender, key, values, rankings)))
 
 
-def _user_ids(recommender: Recommender) -> list[str]:
+def _user_ids(recommender: "Recommender") -> list[str]:
     """The users that the flags name, without unknown ones if these are to be skipped."""
+    from symcere_jax.recommend.formats import read_ids
+
     ids = [*(_USERS.value or [])]
     if _USERS_FILE.value is not None:
         ids += read_ids(Path(_USERS_FILE.value))
@@ -145,21 +156,32 @@ def _user_ids(recommender: Recommender) -> list[str]:
     return [name for name in ids if name in recommender.users]
 
 
-def _recommend(recommender: Recommender, rows: np.ndarray, allowed: np.ndarray | None) -> None:
-    """Prints the rankings of users, or writes the file; exits with `PREEMPTED` if stopped."""
-    if not _OUTPUT.value:
-        for part in np.split(rows, range(_PRINTED_USERS, len(rows), _PRINTED_USERS)):
-            top = recommender.recommend_rows(
+def _rankings(
+    recommender: "Recommender", rows: "np.ndarray", allowed: "np.ndarray | None"
+) -> "Iterator[Ranking]":
+    """The rankings of users, some at a time."""
+    for start in range(0, len(rows), _PRINTED_USERS):
+        part = rows[start : start + _PRINTED_USERS]
+        yield from recommender.name_items(
+            recommender.recommend_rows(
                 part, _K.value, exclude_seen=_EXCLUDE_SEEN.value, allowed=allowed
             )
-            sys.stdout.writelines(user_lines(recommender, part, top))
-        return
+        )
+
+
+def _write(
+    recommender: "Recommender", output: Path, rows: "np.ndarray", allowed: "np.ndarray | None"
+) -> None:
+    """Writes the rankings of users to a file; exits with `PREEMPTED` if stopped."""
+    from symcere_jax.cli.progress import counting_bar
+    from symcere_jax.recommend.bulk import write_recommendations
+
     stop = training_runs.stop_on_signals("after this part")
     with counting_bar("user") as show:
         is_complete = write_recommendations(
             recommender,
             rows,
-            Path(_OUTPUT.value),
+            output,
             k=_K.value,
             exclude_seen=_EXCLUDE_SEEN.value,
             allowed=allowed,
@@ -171,21 +193,4 @@ def _recommend(recommender: Recommender, rows: np.ndarray, allowed: np.ndarray |
     if not is_complete:
         startup.say("stopped; the same command resumes")
         sys.exit(startup.PREEMPTED)
-    print(f"{len(rows):,} users: {_OUTPUT.value}")
-
-
-def _print(
-    recommender: Recommender, key: str, values: Sequence[str | None], rankings: Sequence[Ranking]
-) -> None:
-    sys.stdout.writelines(map(json_line, ranking_entries(recommender, key, values, rankings)))
-
-
-def _note_unknown_words(recommender: Recommender, texts: list[str]) -> None:
-    words = [word for text in texts for word in recommender.unknown_words(text)]
-    if words:
-        startup.say(f"note: words that the model does not know: {', '.join(words)}")
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)
+    print(f"{len(rows):,} users: {output}")

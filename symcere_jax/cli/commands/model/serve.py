@@ -7,10 +7,11 @@ From a model folder, which is all that a server needs (export.py writes one):
 
   python launch/serve.py --model=shop.model
 
-http://127.0.0.1:8000/ is a page to try it, /docs describes the API, and /health and /metrics are
-for monitoring. The service takes up a newer checkpoint in the workdir, or a newer model folder, by
-itself (--watch_seconds) or on `kill -HUP`, without losing a request. There is no authentication
-and no encryption: put a proxy that does both in front of it before it faces a network.
+http://127.0.0.1:8000/ is a page to try it, /openapi.json describes the API, and /health and
+/metrics are for monitoring. The service takes up a newer checkpoint in the workdir, or a newer
+model folder, by itself (--watch_seconds) or on `kill -HUP`, without losing a request. There is no
+authentication and no encryption: put a proxy that does both in front of it before it faces a
+network.
 """
 
 import asyncio
@@ -21,18 +22,16 @@ import socket
 
 from absl import flags
 
-from symcere_jax.cli import startup
-from symcere_jax.cli.model_flags import model_location
+from symcere_jax.cli.model_flags import define_index, model_location
 from symcere_jax.errors import ConfigError
 from symcere_jax.optional import require
-from symcere_jax.recommend.item_index import EXACT, INDEX_HELP, INDEXES
 
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "address to listen on; 0.0.0.0: all")
 _PORT = flags.DEFINE_integer("port", 8000, "port to listen on; 0: a free one", 0, 65535)
 _WATCH = flags.DEFINE_float(
     "watch_seconds", 10.0, "seconds between two looks for a newer model; 0: never look", 0.0
 )
-_INDEX = flags.DEFINE_enum("index", EXACT, INDEXES, INDEX_HELP)
+_INDEX = define_index()
 
 
 def main() -> None:
@@ -84,8 +83,3 @@ def _check_address(host: str, port: int) -> None:
             f"cannot listen on {host}:{port} ({error.strerror or error}): choose another --port or "
             "--host"
         ) from None
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

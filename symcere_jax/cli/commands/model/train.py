@@ -25,21 +25,29 @@ From an earlier model, after data_prep/prepare.py --append has added new reviews
   python launch/train.py --dataset=data/shop --workdir=runs/shop_2 --warm_start=runs/shop
 """
 
+import contextlib
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jax
 from absl import flags
 
 from symcere_jax import hints
 from symcere_jax.cli import distributed, field_flags, startup, training_runs
-from symcere_jax.cli.progress import ProgressBar
-from symcere_jax.data import ReviewDataset
 from symcere_jax.files import write_text
-from symcere_jax.models import defaults, resolve
-from symcere_jax.settings import NEIGHBORS, ResolvedSettings, Settings
-from symcere_jax.training import KEEP, SECONDS_BETWEEN_CHECKPOINTS, TrainResult, train
-from symcere_jax.training.multiprocess import run_on_all
+from symcere_jax.settings import (
+    KEEP,
+    NEIGHBORS,
+    SECONDS_BETWEEN_CHECKPOINTS,
+    TRACKERS,
+    ResolvedSettings,
+    Settings,
+)
+
+if TYPE_CHECKING:
+    from symcere_jax.data import ReviewDataset
+    from symcere_jax.training import TrainResult
+
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder to train on", required=True)
 _WORKDIR = flags.DEFINE_string(
@@ -70,6 +78,13 @@ _CHECKPOINT_SECONDS = flags.DEFINE_float(
     "seconds between two checkpoints: how much work a killed run repeats, at most",
     0.0,
 )
+_TRACKER = flags.DEFINE_enum(
+    "tracker",
+    None,
+    TRACKERS,
+    "log settings and metrics there, too (pip install 'symcere-jax[mlflow]' or '…[wandb]'); events "
+    "for TensorBoard are in the workdir anyway",
+)
 _PREPARE = flags.DEFINE_string("prepare", training_runs.PREPARE_DEFAULT, training_runs.PREPARE_HELP)
 _SETTINGS = field_flags.define(Settings)
 
@@ -78,6 +93,14 @@ FLAGS_FILE = "flags.txt"
 
 def main() -> None:
     """Trains, and prints how the run ended."""
+    import jax
+
+    from symcere_jax.cli.progress import ProgressBar
+    from symcere_jax.cli.tracking import Tracker
+    from symcere_jax.models import resolve
+    from symcere_jax.training import train
+    from symcere_jax.training.multiprocess import run_on_all
+
     folder, workdir = Path(_DATASET.value), Path(_WORKDIR.value)
     if _CPU_DEVICES.value > 1:
         jax.config.update("jax_num_cpu_devices", _CPU_DEVICES.value)
@@ -88,8 +111,9 @@ def main() -> None:
         _say_experts(resolve(settings, dataset), dataset)
     stop = training_runs.stop_on_signals()
     # Not before the run has begun: the workdir may be that of another one, or in use.
-    bar = ProgressBar(settings, on_start=lambda: _write_flags(workdir))
-    try:
+    tracker = Tracker(_TRACKER.value, workdir, settings) if _TRACKER.value else None
+    bar = ProgressBar(settings, on_start=lambda: _write_flags(workdir), tracker=tracker)
+    with contextlib.closing(bar):
         result = train(
             settings,
             dataset,
@@ -101,16 +125,16 @@ def main() -> None:
             observer=bar,
             should_stop=stop.is_set,
         )
-    finally:
-        bar.close()
     if jax.process_index() == 0:
         print(_describe(result, folder, workdir))
     if result.stop == "request":
         sys.exit(startup.PREEMPTED)
 
 
-def _say_experts(settings: ResolvedSettings, dataset: ReviewDataset) -> None:
+def _say_experts(settings: ResolvedSettings, dataset: "ReviewDataset") -> None:
     """Says which experts there are, if several, and why neighbors are not among them."""
+    from symcere_jax.models import defaults
+
     names = settings.expert_names
     if len(names) == 1:
         return
@@ -123,7 +147,7 @@ def _say_experts(settings: ResolvedSettings, dataset: ReviewDataset) -> None:
 def _write_flags(workdir: Path) -> None:
     """Writes what repeats the run, whatever flag files its settings came from."""
     names = ["dataset", "workdir", "prepare", "warm_start", "cpu_devices", "keep_checkpoints",
-             "checkpoint_seconds"]  # fmt: skip
+             "checkpoint_seconds", "tracker"]  # fmt: skip
     text = "".join(
         flags.FLAGS[name].serialize() + "\n"
         for name in [*names, *_SETTINGS]
@@ -132,7 +156,7 @@ def _write_flags(workdir: Path) -> None:
     write_text(workdir / FLAGS_FILE, text)
 
 
-def _describe(result: TrainResult, folder: Path, workdir: Path) -> str:
+def _describe(result: "TrainResult", folder: Path, workdir: Path) -> str:
     if result.stop == "request":
         return f"stopped after {result.epochs} epochs; the same command resumes"
     score = "" if result.best_score is None else f", valid ndcg@10 {result.best_score:.4f}"
@@ -145,8 +169,3 @@ def _describe(result: TrainResult, folder: Path, workdir: Path) -> str:
         f"checkpoints and logs: {workdir}\n"
         f"next: {hints.command('evaluate', workdir=workdir, dataset=folder, split='test')}"
     )
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

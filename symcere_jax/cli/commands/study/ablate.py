@@ -23,12 +23,8 @@ from pathlib import Path
 from absl import flags
 
 from symcere_jax.cli import experiments, field_flags, startup, training_runs
-from symcere_jax.cli.progress import RunsBar
 from symcere_jax.errors import ConfigError
-from symcere_jax.report import ablation_document
-from symcere_jax.report.documents import write_document
 from symcere_jax.settings import Settings
-from symcere_jax.study.ablation import read_variants, run_ablation, score_ablation
 
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, counted from --seed", 1)
 _VARIANTS = flags.DEFINE_string(
@@ -40,6 +36,11 @@ _VARIANTS = flags.DEFINE_string(
 
 def main() -> None:
     """Runs the variants and prints the table."""
+    from symcere_jax.cli.progress import RunsBar
+    from symcere_jax.report import ablation_document
+    from symcere_jax.report.documents import write_document
+    from symcere_jax.study.ablation import read_variants, run_ablation, score_ablation
+
     variants = read_variants(_VARIANTS.value)
     dataset = experiments.load_dataset()
     workdir = Path(experiments.WORKDIR.value)
@@ -65,8 +66,3 @@ def main() -> None:
     print(document.markdown())
     for path in write_document(document, scores, workdir, ablation_document.NAME):
         print(path)
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

@@ -11,6 +11,8 @@ split, once per seed. To run some of the methods only:
 The workdir gets baselines.md, baselines.json and, for each method, settings.json and the scores of
 each seed, which launch/compare.py reads. Stopped, the same command resumes.
 
+Methods: popularity, item_knn, tfidf_knn, encoder_knn, user_knn, rp3beta, ease, text_ease, slim,
+pure_svd, gf_cf, ials, mult_vae, lightgcn, simgcl, text_aligned, alpha_rec.
 iALS needs pip install 'symcere-jax[baselines]'. Without --methods, methods that cannot run are
 left out, with the reason.
 """
@@ -18,33 +20,29 @@ left out, with the reason.
 from pathlib import Path
 
 from absl import flags
-from rich.console import Console
 
-from symcere_jax.baselines import (
-    METHODS,
-    BaselineSummary,
-    run_baseline,
-)
 from symcere_jax.cli import startup
-from symcere_jax.cli.progress import counting_bar
-from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, SymcereError
 from symcere_jax.folders import BASELINES, check_output_folder
-from symcere_jax.report.score_tables import baselines_table, write_baselines
 
 ALL = "all"
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the results", required=True)
-_METHODS = flags.DEFINE_list(
-    "methods", [ALL], f"which methods: {ALL}, or some of {', '.join(METHODS)}"
-)
+_METHODS = flags.DEFINE_list("methods", [ALL], f"which methods: {ALL}, or some of the above")
 _TRIALS = flags.DEFINE_integer("trials", 12, "settings that each method tries", 1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "trainings of the chosen settings, if random", 1)
 
 
 def main() -> None:
     """Runs the methods, one after the other, and prints a table of them."""
+    from rich.console import Console
+
+    from symcere_jax.baselines import METHODS, BaselineSummary, run_baseline
+    from symcere_jax.cli.progress import counting_bar
+    from symcere_jax.data import ReviewDataset
+    from symcere_jax.report.score_tables import baselines_table, write_baselines
+
     dataset = ReviewDataset.load(_DATASET.value)
     workdir = Path(_WORKDIR.value)
     check_output_folder(workdir, _WORKDIR.name, BASELINES)
@@ -82,8 +80,3 @@ def main() -> None:
     Console().print(baselines_table(rows).terminal(f"{dataset.name}, NDCG@10"))
     for path in paths:
         print(path)
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

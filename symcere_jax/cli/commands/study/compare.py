@@ -18,22 +18,14 @@ from typing import Literal, cast
 
 from absl import flags
 
-from symcere_jax.cli import startup
-from symcere_jax.data import ReviewDataset
-from symcere_jax.evaluation import PRIMARY_METRIC, HeldOutSplit
 from symcere_jax.folders import STUDIES, check_output_folder
-from symcere_jax.report.comparison_document import comparison_document
-from symcere_jax.report.documents import write_document
-from symcere_jax.study.comparison import compare_runs
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "prepared folder that the runs were scored on", required=True
 )
 _RUNS = flags.DEFINE_list("runs", None, "folders of the runs, two or more", required=True)
 _SPLIT = flags.DEFINE_enum("split", "test", ("valid", "test"), "which scores to compare")
-_METRIC = flags.DEFINE_string(
-    "metric", PRIMARY_METRIC, "which metric, at a cut-off that was scored"
-)
+_METRIC = flags.DEFINE_string("metric", "ndcg@10", "which metric, at a cut-off that was scored")
 _REFERENCE = flags.DEFINE_enum(
     "reference",
     "first",
@@ -45,6 +37,12 @@ _OUTPUT = flags.DEFINE_string("output", "comparison", "folder to write the compa
 
 def main() -> None:
     """Compares the runs and prints the tables."""
+    from symcere_jax.data import ReviewDataset
+    from symcere_jax.evaluation import HeldOutSplit
+    from symcere_jax.report.comparison_document import comparison_document
+    from symcere_jax.report.documents import write_document
+    from symcere_jax.study.comparison import compare_runs
+
     output = Path(_OUTPUT.value)
     check_output_folder(output, _OUTPUT.name, *STUDIES)
     comparison = compare_runs(
@@ -58,8 +56,3 @@ def main() -> None:
     print(document.markdown())
     for path in write_document(document, comparison, output, "comparison"):
         print(path)
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

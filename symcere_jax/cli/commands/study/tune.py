@@ -23,8 +23,6 @@ from absl import flags
 
 from symcere_jax import hints
 from symcere_jax.cli import experiments, field_flags, startup, training_runs
-from symcere_jax.cli.progress import RunsBar
-from symcere_jax.models import resolve
 from symcere_jax.optional import require
 from symcere_jax.settings import Settings
 
@@ -35,6 +33,9 @@ _PRUNE = flags.DEFINE_bool("prune", True, "stop trials that are worse than most 
 
 def main() -> None:
     """Searches, and prints the best trial."""
+    from symcere_jax.cli.progress import RunsBar
+    from symcere_jax.models import resolve
+
     require("optuna", extra="tune")
     from symcere_jax.report.search_files import FLAGS, write_search
     from symcere_jax.study.search import search, searched_expert
@@ -74,8 +75,3 @@ def main() -> None:
     if result.stopped:
         print("stopped; the same command resumes")
         sys.exit(startup.PREEMPTED)
-
-
-def run() -> None:
-    """The installed command."""
-    startup.run(main)

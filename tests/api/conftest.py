@@ -1,0 +1,10 @@
+import pytest
+
+from symcere_jax import hints
+
+
+@pytest.fixture(autouse=True, scope="package")
+def _no_command_runs():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hints, "in_command", False)
+        yield
