@@ -7,7 +7,7 @@ OLDEST := tests/test_end_to_end.py tests/training/checkpoints tests/data \
   tests/preparation/read/formats --ignore=tests/text/encoders/test_transformer.py
 QUICKSTART ?= runs/quickstart
 
-.PHONY: quickstart test oldest wheel lint notebooks clean help
+.PHONY: quickstart test docs oldest wheel lint notebooks clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -44,6 +44,13 @@ wheel:  ## build the wheel, install it elsewhere, start every command from there
 	.venv-wheel/bin/python -m pip install --quiet .venv-wheel/*.whl
 	sh tests/wheel.sh .venv-wheel
 
+$(VENV)/docs: $(VENV)/installed
+	$(RUN) -m pip install --quiet --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/docs  ## build the website of the documentation in site/
+	$(RUN) docs/build.py
+
 lint: $(VENV)/installed  ## format check, lint, type check, order of layers
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
@@ -54,4 +61,4 @@ notebooks: $(VENV)/installed  ## run the notebooks and keep their outputs
 	$(VENV)/bin/jupyter-execute --coalesce_streams=True --inplace notebooks/*.ipynb
 
 clean:  ## remove what was built
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -26,16 +26,17 @@ def mean_and_spread(values: Sequence[float], digits: int = 4) -> str:
 
 
 def publish(text: str, label: str) -> None:
-    """Prints a table and puts it between the marks of a label in each file of --update."""
+    """Prints a table and puts it between the marks of a label in the files of --update."""
     print(text)
-    for path in UPDATE.value:
-        replace(Path(path), label, text)
+    replaced = [replace(Path(path), label, text) for path in UPDATE.value]
+    if replaced and not any(replaced):
+        files = ", ".join(map(str, UPDATE.value))
+        sys.exit(f"error: {files} needs the lines <!-- {label} --> and <!-- /{label} -->")
 
 
-def replace(path: Path, label: str, text: str) -> None:
-    """Puts a text between the marks of a label; ends the program where they are missing."""
+def replace(path: Path, label: str, text: str) -> bool:
+    """Puts a text between the marks of a label; returns whether the file has them."""
     pattern = re.compile(rf"(<!-- {re.escape(label)} -->\n).*?(<!-- /{re.escape(label)} -->)", re.S)
     content, n = pattern.subn(lambda match: f"{match[1]}{text}\n{match[2]}", path.read_text())
-    if n != 1:
-        sys.exit(f"error: {path} needs the lines <!-- {label} --> and <!-- /{label} --> once")
     write_text(path, content)
+    return n > 0

@@ -1,7 +1,9 @@
 r"""Writes the walk-through of the docs: calls of the Recommender with their real output.
 
   python -m benchmarks.service.walk_through --workdir=runs/tripadvisor \
-    --dataset=data/tripadvisor --update=docs/serving.md --update_short=README.md
+    --dataset=data/tripadvisor --update=docs/serving.md --pictures=docs/images
+
+--pictures also draws what goes in and what comes out, and the weights of the experts.
 
 Hotels have no names in the data: beside each id stand the words that set its training reviews
 apart.
@@ -17,18 +19,27 @@ from absl import flags
 from sklearn.feature_extraction.text import CountVectorizer
 
 from benchmarks import tables
+from benchmarks.service import pictures
 from symcere_jax import NewUser, Recommender
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
+from symcere_jax.files import write_text
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
-_UPDATE_SHORT = flags.DEFINE_string("update_short", None, "the same, for all of it in one table")
+_PICTURES = flags.DEFINE_string("pictures", None, "folder for in_out.svg and experts.svg")
 
 IMPORT = """from symcere_jax import NewUser, Recommender
 
 recommender = Recommender.load("runs/tripadvisor", "data/tripadvisor")"""
 QUERY = "quiet boutique hotel near the beach"
+READS = {
+    "graph": "interactions",
+    "aligned": "interactions and texts",
+    "text": "texts",
+    "neighbors": "rare words shared by items",
+    "popularity": "number of interactions",
+}
 
 
 def describe_items(dataset: ReviewDataset, n_words: int = 4) -> list[str]:
@@ -89,20 +100,30 @@ def main() -> None:
         table = tables.markdown(("its reviews say", "item", "score"), cells, 1)
         parts.append(f"\n```python\n{call}\n```\n\n{comment}{table}")
     tables.publish("\n".join(parts), "walk_through")
-    if _UPDATE_SHORT.value:
-        known = ", ".join(descriptions[item] for item in history[:2])
-        askers = [
-            f"a known user, who wrote of {known}, …",
-            f"somebody new, who likes {' and '.join(map(describe, liked))}",
-            f"“{QUERY}”",
+    if _PICTURES.value:
+        questions = [
+            "for this user",
+            f"for a newcomer who likes {' and '.join(map(describe, liked))}",
+            f"for the words “{QUERY}”",
         ]
-        cells = [
-            [asker, *(f"{item}: {describe(item)} ({score:.2f})" for item, score in ranking)]
-            for asker, ranking in zip(askers, calls.values(), strict=True)
+        counts = [
+            f"{len(dataset.train):,} training reviews",
+            f"{dataset.n_users:,} users, {dataset.n_items:,} hotels",
         ]
-        code = "\n".join(["```python", *calls, "```\n"])
-        table = tables.markdown(("asked by", "first", "second", "third"), cells, 4)
-        tables.replace(Path(_UPDATE_SHORT.value), "walk_through", f"{code}\n{table}")
+        answers = {
+            question: [(describe(item), f"{score:.2f}") for item, score in ranking]
+            for question, ranking in zip(questions, calls.values(), strict=True)
+        }
+        lines = [*(descriptions[item] for item in history[:6]), "…"]
+        folder = Path(_PICTURES.value)
+        write_text(folder / "in_out.svg", pictures.in_and_out(lines, counts, answers))
+        weights: dict[str, float] = {}
+        for name, expert in recommender.metadata.experts.items():
+            kind = name.split("_")[0]
+            weights[kind] = weights.get(kind, 0.0) + expert.weight
+        ordered = {kind: weights[kind] for kind in READS if kind in weights}
+        caption = f"weights chosen on validation ({dataset.name})"
+        write_text(folder / "experts.svg", pictures.experts(ordered, READS, caption))
 
 
 if __name__ == "__main__":

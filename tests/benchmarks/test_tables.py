@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -14,11 +16,16 @@ def test_a_table_takes_the_place_of_the_earlier_one(tmp_path):
     assert path.read_text() == f"before\n<!-- a -->\n{table}\n<!-- /a -->\nafter\n"
 
 
-def test_missing_marks_are_named(tmp_path):
-    path = tmp_path / "page.md"
-    path.write_text("nothing")
-    with pytest.raises(SystemExit, match="needs the lines <!-- a --> and <!-- /a --> once"):
-        tables.replace(path, "a", "text")
+def test_files_without_the_marks_stay(tmp_path, monkeypatch):
+    paths = [tmp_path / "page.md", tmp_path / "other.md"]
+    for path in paths:
+        path.write_text("nothing")
+    monkeypatch.setattr(tables, "UPDATE", SimpleNamespace(value=paths))
+    with pytest.raises(SystemExit, match="needs the lines <!-- a --> and <!-- /a -->"):
+        tables.publish("text", "a")
+    paths[1].write_text("<!-- a -->\n<!-- /a -->")
+    tables.publish("text", "a")
+    assert [path.read_text() for path in paths] == ["nothing", "<!-- a -->\ntext\n<!-- /a -->"]
 
 
 def test_the_spread_is_that_of_a_sample():

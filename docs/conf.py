@@ -1,0 +1,35 @@
+"""Settings of Sphinx; `build.py` starts it."""
+
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
+
+project = author = "symcere_jax"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+html_theme = "furo"
+html_title = project
+html_copy_source = False
+html_show_copyright = False
+html_math_renderer = "mathml"
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 4
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_typehints = "none"
+default_role = "code"  # docstrings have code in single backticks
+maximum_signature_line_length = 80
+napoleon_custom_sections = [("Settings", "params_style")]
+
+
+def setup(app: Sphinx) -> None:
+    """Renders formulas as MathML, which browsers show without a script."""
+
+    def inline(translator: HTML5Translator, node: nodes.math) -> None:
+        translator.body.append(convert(node.astext()))
+        raise nodes.SkipNode
+
+    def block(translator: HTML5Translator, node: nodes.math_block) -> None:
+        translator.body.append(convert(node.astext(), "block"))
+        raise nodes.SkipNode
+
+    app.add_html_math_renderer("mathml", (inline, None), (block, None))
