@@ -34,9 +34,7 @@ _OTHER_PYTHON = flags.DEFINE_string(
     "other_python", None, "another Python, with JAX: checkpoints are moved there and back"
 )
 
-FILL_DISKS = ("prepare", "encode", "train", "recommend", "export")
-
-HEADER = ("command", "fault", "times", "how it ended at the fault", "anything lost")
+HEADER = ("command", "fault", "times", "how it ended", "anything lost")
 
 
 def inject(program: Program) -> list[Outcome]:
