@@ -90,14 +90,14 @@ def main() -> None:
     known = "; ".join(descriptions[item] for item in history[:3])
     likes = ", ".join(f"{item} ({describe(item)})" for item in liked)
     comments = [
-        f"A known user, who wrote of {len(history)} hotels in training ({known}; …):\n\n",
-        f"Somebody new, of whom two liked hotels are known, {likes}:\n\n",
+        f"A user who reviewed {len(history)} hotels in training ({known}; …):\n\n",
+        f"A new user who likes two hotels, {likes}:\n\n",
         "",
     ]
     parts = [f"```python\n{IMPORT}\n```"]
     for (call, ranking), comment in zip(calls.items(), comments, strict=True):
         cells = [[describe(item), item, f"{score:.2f}"] for item, score in ranking]
-        table = tables.markdown(("its reviews say", "item", "score"), cells, 1)
+        table = tables.markdown(("words of its reviews", "item", "score"), cells, 1)
         parts.append(f"\n```python\n{call}\n```\n\n{comment}{table}")
     tables.publish("\n".join(parts), "walk_through")
     if _PICTURES.value:
