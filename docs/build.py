@@ -87,21 +87,32 @@ def command_page(name: str) -> str:
     for paragraph in help_text.strip().split("\n\n"):
         if paragraph.startswith("  ") and not paragraph.startswith("  - "):
             paragraph = "\n".join(["```sh", re.sub("^  ", "", paragraph, flags=re.M), "```"])
+        else:
+            paragraph = as_code(paragraph)
         lines += [paragraph, ""]
-    lines += ["## Flags", "", "| flag | meaning | default |", "|---|---|---|"]
+    lines += ["## Flags", ""]
     for flag_name in sorted(set(flags.FLAGS) - before):
         flag = flags.FLAGS[flag_name]
+        if not flags.FLAGS.find_module_defining_flag(flag_name).startswith("symcere_jax."):
+            continue
         values = getattr(flag.parser, "enum_values", None)
-        title = f"--[no]{flag_name}" if flag.boolean else f"--{flag_name}"
-        title += f"={'|'.join(values)}" if values else ""
-        default = "" if flag.default is None else f"`{flag.default_as_str.strip(chr(39))}`"
-        cells = [f"`{title}`", " ".join((flag.help or "").split()).replace("<", "&lt;"), default]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        title = f"`--[no]{flag_name}`" if flag.boolean else f"`--{flag_name}`"
+        title += " = " + ", ".join(f"`{value}`" for value in values) if values else ""
+        title += (
+            "" if flag.default is None else f" (default: `{flag.default_as_str.strip(chr(39))}`)"
+        )
+        text = re.sub(r"^<[\w|+]+>: ", "", " ".join((flag.help or "").split()))
+        lines += [title, f": {as_code(text).replace('<', '&lt;')}", ""]
         delattr(flags.FLAGS, flag_name)  # the flags of two commands clash in one process
     for loaded in [key for key in sys.modules if key.startswith("symcere_jax.cli.")]:
         if loaded != commands.__name__:
             del sys.modules[loaded]
     return "\n".join(lines) + "\n"
+
+
+def as_code(text: str) -> str:
+    """A text whose flags are marked as code."""
+    return re.sub(r"(?<![`\w])(--\w+(?:=[\w./+]+)?)", r"`\1`", text)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from symcere_jax.data import ReviewDataset
     from symcere_jax.recommend import NewUser, Recommender
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 _HOMES = {
     "Model": "api",
     "NewUser": "recommend",
