@@ -45,19 +45,20 @@ class Settings(SettingsBase):
     # The experts.
     experts: str | None = setting(
         None,
-        "models whose scores are added, comma-separated: graph: the graph tower alone; text: the "
-        "text tower alone; aligned: both towers, fused, and aligned by the cross-modal loss; "
-        "neighbors: items whose reviews share words, in catalogs of up to 16,384 items; times: "
-        "items that were reviewed in the same periods; by default graph, aligned, neighbors and "
-        "times, as far as the data allows; without text graph",
+        "models whose scores are added, separated by commas: graph: the graph tower alone; text: "
+        "the text tower alone; aligned: both towers, fused, and aligned by the cross-modal loss; "
+        "neighbors: items whose reviews share words, for catalogs of up to 16,384 items; by "
+        "default graph, aligned and neighbors, as far as the data allows",
     )
     graph_seeds: int = setting(
-        3, "graph experts of different seeds, whose mean stands beside other experts", minimum=1
+        3,
+        "number of graph experts with different seeds; their mean counts as one expert",
+        minimum=1,
     )
     expert_weights: Literal["validation", "equal"] = setting(
         "validation",
-        "what an expert's scores, of equal spread, are multiplied by: validation: what ranks best "
-        "in samples of the validation users, on average; equal: 1",
+        "weights of the experts' scores, after scaling to equal spread: those that rank best in "
+        "samples of the validation users (validation), or 1 (equal)",
     )
 
     # The model.
@@ -66,7 +67,9 @@ class Settings(SettingsBase):
         "width of the embeddings; by default that of the text features, 64 without text",
         minimum=1,
     )
-    n_layers: int = setting(3, "message passing steps over the user-item graph", minimum=0)
+    n_layers: int = setting(
+        3, "number of message passing steps over the user-item graph", minimum=0
+    )
     normalize: bool = setting(
         True, "L2-normalize embeddings, so that their magnitude cannot encode popularity"
     )
@@ -75,20 +78,22 @@ class Settings(SettingsBase):
     )
     text_encoder: str | None = setting(
         None,
-        "text features of the prepared folder to use; by default the first it has; none: no text",
+        "text features of the prepared folder to use; by default the first; none: no text",
     )
     item_text_weight: float = setting(
-        1.0, "initial weight of item text in the text tower; it is learned; 0: left out", minimum=0
+        1.0,
+        "initial weight of item text in the text tower, which is learned; 0: no item text",
+        minimum=0,
     )
     user_text_weight: float = setting(
         0.1,
-        "initial weight of users' own reviews in the text tower; it is learned; 0: left out",
+        "initial weight of users' own reviews in the text tower, which is learned; 0: no user text",
         minimum=0,
     )
     min_rating: float = setting(
         0.0,
-        "lowest rating of a positive: training interactions rated lower stay out of the graph and "
-        "of what is ranked high; 0: all are positives",
+        "lowest rating of a positive; training interactions with a lower rating are neither edges "
+        "of the graph nor positives; 0: all are positives",
         minimum=0,
     )
     popularity_prior: bool = setting(
@@ -101,8 +106,8 @@ class Settings(SettingsBase):
     )
     message_dtype: Literal["float32", "bfloat16"] = setting(
         "float32",
-        "type of messages between layers; sums are float32 either way. bfloat16 halves the memory "
-        "traffic of message passing, which pays on accelerators",
+        "type of messages between layers; sums are float32 in both cases. bfloat16 halves the "
+        "memory traffic of message passing, which pays on accelerators",
     )
 
     # The losses.
@@ -111,35 +116,35 @@ class Settings(SettingsBase):
     )
     candidates: Literal["catalog", "sampled", "in_batch"] | None = setting(
         None,
-        "items that a positive competes with: catalog: all; sampled: items drawn for each "
-        "micro-batch; in_batch: those of the micro-batch; by default catalog up to 16,384 items, "
-        "else sampled",
+        "items that a positive competes with: all (catalog), items sampled for each micro-batch "
+        "(sampled), or those of the micro-batch (in_batch); by default catalog up to 16,384 "
+        "items, else sampled",
     )
     sampled_candidates: int = setting(
         2048, "items drawn for each micro-batch with --candidates=sampled", minimum=1
     )
     false_negatives: Literal["none", "same_item", "history"] = setting(
         "history",
-        "what is excluded from the negatives: none; same_item: other occurrences of the positive; "
-        "history: all training items of the user",
+        "items to exclude from the negatives: none, other occurrences of the positive "
+        "(same_item), or all training items of the user (history)",
     )
     temperature: float | None = setting(
         None,
         "temperature of all contrastive losses and of the scores; by default 0.1 with text; "
-        "without text 3 over the fourth root of the number of training interactions, at most 0.5: "
-        "the fewer interactions, the softer",
+        "without text 3 over the fourth root of the number of training interactions, at most 0.5",
         above=0,
     )
     logq_correction: bool = setting(
         False,
-        "with in-batch candidates, subtract the log of how often a candidate is drawn, so that "
+        "with in-batch candidates, subtract the log of a candidate's sampling frequency, so that "
         "frequent items are not pushed away for being frequent",
     )
     exclude_target: Literal["none", "edge", "review"] | None = setting(
         None,
-        "what is removed from a user and an item while their interaction is predicted: none; edge: "
-        "the messages along it; review: these and its review's share of their texts; by default "
-        "review where the text features of all interactions fit into 4 GiB, else edge",
+        "what to remove from a user and an item while the model predicts their interaction: none, "
+        "the messages along the edge (edge), or these and the review's share of their texts "
+        "(review); by default review if the text features of all interactions fit into 4 GiB, "
+        "else edge",
     )
     user_ranking_weight: float | None = setting(
         None,
@@ -158,8 +163,8 @@ class Settings(SettingsBase):
     )
     cross_modal_batch: int = setting(
         512,
-        "interactions of a micro-batch, at most, that the cross-modal and intra-modal losses "
-        "compare, at least one a device: their cost grows with its square",
+        "largest number of interactions of a micro-batch that the cross-modal and intra-modal "
+        "losses compare, at least one per device; their cost grows with its square",
         minimum=1,
     )
     intra_modal_weight: float = setting(
@@ -178,31 +183,35 @@ class Settings(SettingsBase):
     )
     batch_size: int | None = setting(
         None,
-        "interactions a step, over all devices; by default the power of two nearest to an eighth "
-        "of the training interactions, from 128 to 8192, or a 64th of them where that is more: "
-        "message passing runs once a step, so an epoch takes time in proportion to the data",
+        "interactions per step, over all devices; by default the power of two nearest to an "
+        "eighth of the training interactions, from 128 to 8192, or a 64th of them if that is "
+        "more. Message passing runs once per step, so an epoch takes time in proportion to the "
+        "data",
         minimum=1,
     )
     micro_batch_size: int = setting(
         2048,
-        "largest number of interactions whose losses are computed at once: a larger batch is cut "
-        "into equal micro-batches, which share one forward and backward pass through the model; "
-        "the memory of losses over the batch grows with its square",
+        "largest number of interactions whose losses are computed at once; a larger batch is "
+        "split into equal micro-batches that share one forward and backward pass through the model",
         minimum=1,
     )
     learning_rate: float = setting(
         1e-3,
-        "of the text projection, at a batch of 256; all learning rates grow with the square root "
-        "of the batch size; above 256, Adam's averages reach over fewer steps in proportion",
+        "learning rate of the text projection, at a batch of 256; all learning rates grow with "
+        "the square root of the batch size; above 256, Adam averages over fewer steps in "
+        "proportion",
         above=0,
     )
     embedding_learning_rate: float | None = setting(
-        None, "of the graph embeddings; by default 1e-5 with text, 1e-3 without", above=0
+        None,
+        "learning rate of the graph embeddings; by default 1e-5 with text, 1e-3 without",
+        above=0,
     )
     scalar_learning_rate: float | None = setting(
         None,
-        "of the text weights, the popularity prior and the temperature; by default 1e-2; with text "
-        "and fewer than 12,000 training interactions proportionally less, at least 1e-3",
+        "learning rate of the text weights, the popularity prior and the temperature; by default "
+        "1e-2; with text and fewer than 12,000 training interactions proportionally less, at "
+        "least 1e-3",
         above=0,
     )
     parameter_average: float = setting(

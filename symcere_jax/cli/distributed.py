@@ -9,8 +9,8 @@ from symcere_jax.errors import ConfigError
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed",
     False,
-    "this is one of several processes that train together; on Cloud TPU and under Slurm they find "
-    "each other; elsewhere, give --coordinator, --process_count and --process_index",
+    "train together with other processes; on Cloud TPU and under Slurm they find each other; "
+    "elsewhere, give --coordinator, --process_count and --process_index",
 )
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", None, "host:port of the first process, the same for all; implies --distributed"

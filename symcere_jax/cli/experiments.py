@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of all the runs", required=True)
-PROCESSES = flags.DEFINE_integer("processes", 1, "runs at a time, each in a process", 1)
+PROCESSES = flags.DEFINE_integer(
+    "processes", 1, "number of runs at a time, each in a process of its own", 1
+)
 PREPARE = flags.DEFINE_string("prepare", training_runs.PREPARE_DEFAULT, training_runs.PREPARE_HELP)
 SETTINGS = field_flags.define(Settings)
 

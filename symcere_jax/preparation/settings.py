@@ -33,8 +33,8 @@ class CleaningSettings(SettingsBase):
 
     min_valid_rating: float | None = setting(
         None,
-        "Lowest rating of the scale, from which ratings are brought to 1 … 5; a lower one is an "
-        "error. Default: that of the scale that fits, of 0 … 1, 1 … 5, 0 … 10, −5 … 5 and others.",
+        "Lowest rating of the scale, which is mapped to 1 … 5; a lower rating is an error. "
+        "Default: detected, such as 0 … 1, 1 … 5, 0 … 10, −5 … 5.",
     )
     max_valid_rating: float | None = setting(
         None, "Highest rating of the scale; a higher one is an error."
@@ -54,15 +54,15 @@ class CleaningSettings(SettingsBase):
     drop_empty_text: bool = setting(False, "Leave out reviews without text.")
     drop_copies: bool | None = setting(
         None,
-        "Of a user's reviews of the same text, such as copies at variants of a product, keep the "
-        "latest. Texts are compared by letters and digits, of which there must be 20; default: on, "
-        "unless rows carry a split.",
+        "Keep only the latest of a user's reviews with the same text, such as copies at variants "
+        "of a product. Texts with fewer than 20 letters and digits stay; default: on, unless rows "
+        "carry a split.",
     )
     keep_dropped: bool = setting(
         False,
-        "Learn from reviews outside the k-core, too: those of users with two or more train, the "
-        "texts of the others count for their items. Runs of twelve words that are held out, and "
-        "who is evaluated, stay as they are. Rows of split 'extra' are such reviews as well.",
+        "Also learn from reviews outside the k-core: those of users with two or more train, the "
+        "texts of the others describe their items. The evaluated users stay the same. Rows of "
+        "split 'extra' are treated the same way.",
     )
     max_words: int | None = setting(
         None, "Cut texts to that many words; default: keep them whole.", minimum=1
@@ -83,10 +83,10 @@ class DialectSettings(SettingsBase):
     """How CSV, TSV and their like are written, where that is not to be found out."""
 
     delimiter: str | None = setting(
-        None, "What separates the fields of a text table, such as ';' or '\\t'; default: found out."
+        None, "Separator of a text table, such as ';' or '\\t'; default: detected."
     )
     encoding: str | None = setting(
-        None, "Encoding of a text table, such as latin-1 or gbk; default: UTF-8, or found out."
+        None, "Encoding of a text table, such as latin-1 or gbk; default: UTF-8, or detected."
     )
     header: bool = setting(
         True,
@@ -94,8 +94,8 @@ class DialectSettings(SettingsBase):
     )
     quoting: Literal["doubled", "escaped", "none"] | None = setting(
         None,
-        "How text tables have quotes: around fields, and within them doubled or escaped by "
-        "backslashes, or as letters like all others. Default: found out, record by record.",
+        "Quotes of text tables: none, or around fields, where inner quotes are doubled or escaped "
+        "by backslashes. Default: detected, record by record.",
     )
 
     def __post_init__(self) -> None:
@@ -127,8 +127,8 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
     output: Path = setting(dataclasses.MISSING, "Folder to write.")
     input: Path | None = setting(
         None,
-        "Raw file, folder or archive. For a table also a pattern, as 'part-*.csv', and several "
-        "files with commas between them.",
+        "Raw file, folder or archive. For a table also a pattern, such as 'part-*.csv', or "
+        "several files separated by commas.",
     )
     name: str | None = setting(None, "Short name of the data; default: the name of --output.")
     overwrite: bool = setting(False, "Replace the prepared folder at --output.")
@@ -147,20 +147,22 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
     user_field: str = setting("user_id", "Field of user ids (every --…_field is for a table).")
     item_field: str = setting("item_id", "Field of item ids.")
     rating_field: str | None = setting(
-        None, 'Field of ratings; default: "rating", if any. Empty: none; so are those below.'
+        None,
+        'Field of ratings; default: "rating", if it exists. Empty: none; the same holds for '
+        "the fields below.",
     )
     text_field: str | None = setting(None, 'Field of review texts; default: "text".')
-    time_field: str | None = setting(None, 'Field of times; default: "timestamp", if any.')
+    time_field: str | None = setting(None, 'Field of times; default: "timestamp", if it exists.')
     split_field: str | None = setting(
-        None, 'Field of train, valid or test; default: "split", if any.'
+        None, 'Field of train, valid or test; default: "split", if it exists.'
     )
     title_field: str | None = setting(
         None,
-        'Field of item titles: of --item_metadata, if that is given (default: "title"), or of the '
-        "reviews, where an item has the first title that is not empty.",
+        'Field of item titles, in --item_metadata (default: "title") or in the reviews; the first '
+        "title of an item counts.",
     )
     time_unit: Literal["s", "ms", "us", "ns"] = setting(
-        "s", "Unit of the times of a table that are numbers; dates in ISO 8601 are read as well."
+        "s", "Unit of times that are numbers; dates are read, too."
     )
     item_metadata: Path | None = setting(
         None,
@@ -171,15 +173,16 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
     state: str | None = setting(None, "Keep items of one state, such as PA (Yelp).")
     category: str | None = setting(None, "Keep items of one category, such as Restaurants (Yelp).")
 
-    k_core: int = setting(1, "Least reviews of every user and item; 1 keeps all.", minimum=1)
+    k_core: int = setting(
+        1, "Smallest number of reviews of every user and item; 1 keeps all.", minimum=1
+    )
 
     memory: str = setting(
         "2GiB",
-        "Memory to stay within; what does not fit goes to disk. --text_encoder=lsa runs when the "
-        "engine has ended and has a limit of its own: 2 GiB in all with up to 100,000 items, and "
-        "4 KiB for each item above that.",
+        "Memory limit; data that does not fit goes to disk. --text_encoder=lsa has its own limit: "
+        "2 GiB for up to 100,000 items, and 4 KiB for each further item.",
     )
-    threads: int | None = setting(None, "Threads of the engine; default: one per core.", minimum=1)
+    threads: int | None = setting(None, "Threads of DuckDB; default: one per core.", minimum=1)
 
     synthetic_users: int = setting(2000, "Number of generated users.", minimum=1)
     synthetic_items: int = setting(500, "Number of generated items.", minimum=1)

@@ -26,7 +26,7 @@ class SplitSettings(SettingsBase):
     """How reviews are split into train, valid and test."""
 
     split: SplitPolicy | None = setting(
-        None, "How to split; default: predefined where rows carry a split, otherwise ratio."
+        None, "How to split; default: predefined if rows carry a split, else ratio."
     )
     valid_share: float = setting(
         0.1,
@@ -34,32 +34,32 @@ class SplitSettings(SettingsBase):
         minimum=0,
         below=1,
     )
-    test_share: float = setting(0.2, "Share for the test, of the same.", minimum=0, below=1)
+    test_share: float = setting(0.2, "Share for the test, likewise.", minimum=0, below=1)
     valid_from: str | None = setting(
         None,
-        "With --split=global_time: date from which reviews are for validation, such as 2018-07-01 "
-        "or 2018-07-01T12:00+02:00 (without a zone: UTC), in place of --valid_share.",
+        "With --split=global_time: first date of validation, such as 2018-07-01 or "
+        "2018-07-01T12:00+02:00 (UTC without a zone), instead of --valid_share.",
     )
     test_from: str | None = setting(
-        None, "The same for the test, in place of --test_share; give both."
+        None, "The same for the test, instead of --test_share; give both."
     )
     folds: int = setting(
         5,
-        "With --split=kfold: parts of each user's reviews, each of which is once the test.",
+        "With --split=kfold: number of parts of each user's reviews.",
         minimum=2,
     )
-    fold: int = setting(0, "With --split=kfold: the part that is the test, from 0.", minimum=0)
+    fold: int = setting(0, "With --split=kfold: number of the part to test on, from 0.", minimum=0)
     warm_share: float = setting(
         0.1,
         "With --split=cold_item or cold_user: share of each user's other reviews that is held out "
-        "for validation, and the same for the test. Training needs some to choose the epoch by.",
+        "for validation, and the same for the test. Training chooses its epoch by them.",
         minimum=0,
         below=0.5,
     )
     min_history: int | None = setting(
         None,
-        "Hold out reviews only of users with that many training reviews; default: 1 where each "
-        "user's reviews are split, otherwise 0.",
+        "Hold out reviews only of users with that many training reviews; default: 1 if each "
+        "user's reviews are split, else 0.",
         minimum=0,
     )
     seed: int = setting(0, "Seed of everything random.", minimum=0)

@@ -41,7 +41,10 @@ _AGAINST = flags.DEFINE_enum(
     "against", "graph", ("graph", "fused", "text"), "embedding of the item that reviews align with"
 )
 _EVIDENCE = flags.DEFINE_integer(
-    "evidence", 3, "reviews by the user, and of the item, that a recommendation is explained by", 1
+    "evidence",
+    3,
+    "number of reviews by the user, and of the item, that explain a recommendation",
+    1,
 )
 _LIME = field_flags.define(LimeSettings)
 

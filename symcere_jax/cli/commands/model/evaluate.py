@@ -60,10 +60,15 @@ _RUN_FILE = flags.DEFINE_string(
     "run_file", None, "file to write the rankings to, in the format of TREC (ranx, ir_measures)"
 )
 _MIN_RATING = flags.DEFINE_float(
-    "min_rating", 0.0, "lowest rating of a held-out interaction that is a hit; 0: all are", 0.0
+    "min_rating",
+    0.0,
+    "lowest rating of a held-out interaction that counts as a hit; 0: all count",
+    0.0,
 )
 _COLD_START = flags.DEFINE_bool(
-    "cold_start", None, "score new users and items apart; default: where the split is a cold one"
+    "cold_start",
+    None,
+    "score new users and items separately; default: on for the splits cold_item and cold_user",
 )
 
 

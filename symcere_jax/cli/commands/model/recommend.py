@@ -60,8 +60,8 @@ _ITEMS = flags.DEFINE_list(
 _TEXTS = flags.DEFINE_multi_string(
     "texts", None, "a review by a new user, or other words of theirs; may be repeated"
 )
-_SIMILAR = flags.DEFINE_list("similar", None, "ids of items to find similar items of")
-_SEARCH = flags.DEFINE_string("search", None, "words to find items by")
+_SIMILAR = flags.DEFINE_list("similar", None, "ids of items whose similar items are wanted")
+_SEARCH = flags.DEFINE_string("search", None, "words that items should fit")
 _K = flags.DEFINE_integer("k", 10, "number of items for each user, item or search", 1)
 _OUTPUT = flags.DEFINE_string(
     "output", None, "file to write (.jsonl, .csv, .parquet); by default the terminal"
@@ -79,7 +79,10 @@ _NEW_ITEMS_FILE = flags.DEFINE_string(
 )
 _INDEX = define_index()
 _PART_USERS = flags.DEFINE_integer(
-    "part_users", 1 << 16, "users per part of a file: bounds memory, and what a stop loses", 1
+    "part_users",
+    PART_USERS,
+    "users per part of a file: limits memory, and the work lost in an interrupt",
+    1,
 )
 
 _PRINTED_USERS = 1 << 12  # ranked at once

@@ -29,7 +29,7 @@ from symcere_jax.optional import require
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "address to listen on; 0.0.0.0: all")
 _PORT = flags.DEFINE_integer("port", 8000, "port to listen on; 0: a free one", 0, 65535)
 _WATCH = flags.DEFINE_float(
-    "watch_seconds", 10.0, "seconds between two looks for a newer model; 0: never look", 0.0
+    "watch_seconds", 10.0, "seconds between checks for a newer model; 0: never check", 0.0
 )
 _INDEX = define_index()
 

@@ -59,8 +59,8 @@ _RESUME = flags.DEFINE_bool(
 _CPU_DEVICES = flags.DEFINE_integer(
     "cpu_devices",
     1,
-    "devices to make of a CPU's cores, which share each step; one device uses all cores, so "
-    "more are seldom faster",
+    "number of devices that a CPU pretends to be; one device uses all cores, so more are seldom "
+    "faster",
     1,
 )
 _WARM_START = flags.DEFINE_string(
@@ -69,13 +69,13 @@ _WARM_START = flags.DEFINE_string(
 _KEEP_CHECKPOINTS = flags.DEFINE_integer(
     "keep_checkpoints",
     KEEP,
-    "checkpoints to keep; where the newest is damaged, the run resumes from the one before",
+    "number of checkpoints to keep; if the newest is damaged, the run resumes from the one before",
     1,
 )
 _CHECKPOINT_SECONDS = flags.DEFINE_float(
     "checkpoint_seconds",
     SECONDS_BETWEEN_CHECKPOINTS,
-    "seconds between two checkpoints: how much work a killed run repeats, at most",
+    "seconds between checkpoints: a killed run repeats no more work than that",
     0.0,
 )
 _TRACKER = flags.DEFINE_enum(

@@ -29,8 +29,10 @@ ALL = "all"
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the results", required=True)
-_METHODS = flags.DEFINE_list("methods", [ALL], f"which methods: {ALL}, or some of the above")
-_TRIALS = flags.DEFINE_integer("trials", 12, "settings that each method tries", 1)
+_METHODS = flags.DEFINE_list(
+    "methods", [ALL], f"which methods: {ALL}, or some of {', '.join(METHODS)}"
+)
+_BUDGET = flags.DEFINE_integer("budget", 12, "number of settings that each method tries", 1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "trainings of the chosen settings, if random", 1)
 
 
