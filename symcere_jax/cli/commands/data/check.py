@@ -1,11 +1,11 @@
-"""Verifies a prepared folder; the exit status is 0 if nothing is wrong with it.
+"""Verifies a prepared folder; the exit status is 0 if the folder is sound.
 
   python data_prep/check.py data/shop
 
-It checks that files have their checksums, tables their columns, counts add up, ids and reviews are
-in order, no held-out pair is in train, the split is what its policy says (unless appended reviews
-ended that), and no text feature depends on a held-out review. For the last, the text encoder runs
-again on the training reviews, which takes as long as in the preparation; --noencode skips it.
+It checks checksums, columns, counts and the order of ids and reviews. No held-out pair may be in
+train, the split must follow its policy (unless appended reviews ended it), and no text feature may
+depend on a held-out review. For the last check the text encoder runs again on the training reviews,
+which takes as long as in the preparation; --noencode skips it.
 """
 
 from pathlib import Path

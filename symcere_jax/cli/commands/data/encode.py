@@ -1,6 +1,6 @@
-r"""Adds text features to a prepared folder: of another encoder, or of the same with other settings.
+r"""Adds text features to a prepared folder, by another encoder or with other settings.
 
-By a sentence encoder, from a folder or the Hugging Face hub:
+With a sentence encoder, from a folder or the Hugging Face Hub:
 
   python data_prep/encode.py --dataset=data/shop --text_encoder=transformer \
     --text_model=sentence-transformers/all-MiniLM-L6-v2
@@ -10,10 +10,9 @@ Two encoders side by side, under another name:
   python data_prep/encode.py --dataset=data/shop --text_encoder=lsa+transformer --text_name=both \
     --text_model=models/bge-small-en-v1.5 --text_bfloat16
 
-`launch/train.py --text_encoder=NAME` then trains with them. Encoded reviews are kept in
---text_cache: a run that was stopped resumes there, and only new reviews are encoded when the data
-is prepared again. Runs that were trained before, and their scores, stay valid, unless features are
-replaced by --overwrite.
+Then train with --text_encoder=NAME. Encoded reviews are cached in --text_cache: an interrupted run
+resumes from there, and only new reviews are encoded when the data is prepared again. Earlier runs
+and their scores stay valid, unless --overwrite replaces their features.
 """
 
 from symcere_jax.cli import field_flags, startup

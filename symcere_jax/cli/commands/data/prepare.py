@@ -1,25 +1,25 @@
 r"""Turns raw reviews into a prepared folder, which training and evaluation read.
 
-Reviews in a table (JSON lines, CSV, TSV or Parquet; also gzipped, also a folder of such files):
+From a table: CSV, TSV, JSON lines or Parquet, also compressed, also a folder of such files:
 
   python data_prep/prepare.py --source=table --input=reviews.csv.gz --output=data/shop \
     --user_field=customer --item_field=sku --text_field=body --k_core=5
 
-A known data set, by its flag file (see configs/prepare/); docs/data.md says where to get each:
+From a known data set, by its flag file in configs/prepare/ (docs/data.md says where to get it):
 
   python data_prep/prepare.py --flagfile=configs/prepare/amazon_automotive.flags --download \
     --input=raw/Automotive.jsonl.gz --output=data/amazon_automotive
 
-Dirty data with up to two malformed rows in a hundred, on a small machine:
+With up to 2 % malformed rows, on a machine with little memory:
 
   python data_prep/prepare.py --source=amazon_2018 --input=raw/Books.json.gz --output=data/books \
     --on_bad_row=skip --max_bad_share=0.02 --memory=1GiB
 
-Reviews that came in since, under the same users and items (then train with --warm_start):
+Append new reviews to a folder (then train with --warm_start):
 
   python data_prep/prepare.py --append --source=table --input=new.csv.gz --output=data/shop
 
-Generated reviews whose truth is known, to try things out:
+Generate reviews with a known truth, to try things out:
 
   python data_prep/prepare.py --source=synthetic --output=data/synthetic
 """

@@ -3,11 +3,11 @@ r"""Semantic anchoring: does the similarity of reviews and items rest on facts o
   python launch/anchoring.py --dataset=data/shop --output=runs/anchoring \
     --runs=runs/shop,runs/shop_without_cross_modal
 
-LIME explains a sample of reviews for each run, and for the text features alone, without any
-training (--notext_model leaves that out). Then factual words are compared with words of sentiment,
-within each model and between models. Classes of words come from the training reviews (information
-about the item, correlation with the rating) and the VADER lexicon; for generated reviews, from how
-they were generated; or from your own lists, one word per line:
+LIME explains a sample of reviews for each run, and for the text features without training (unless
+--notext_model). Then factual words are compared with words of sentiment, within each model and
+between models. Classes of words come from the training reviews (information about the item,
+correlation with the rating) and the VADER lexicon; for generated reviews, from the generator. Or
+give your own lists, one word per line:
 
   python launch/anchoring.py --dataset=data/shop --runs=runs/shop \
     --factual_words=facts.txt --sentiment_words=sentiment.txt

@@ -3,16 +3,16 @@ r"""Measures popularity bias: what do embedding norms encode, and what is recomm
   python launch/bias.py --dataset=data/shop --runs=runs/shop,runs/unnormalized --output=runs/bias
 
 A run is a workdir that evaluate.py has scored, the folder of a baseline, or a folder with a
-subfolder seed_* for each of several trainings, whose numbers are averaged. Prints the tables;
+subfolder seed_* per training, whose numbers are averaged. Prints the tables;
 writes bias.md, bias.json and bias.png:
 
   - Spearman's correlation of the norm of an item's embedding with its training interactions,
-    before normalization where there is any;
+    before normalization;
   - popularity of what is recommended, Gini coefficient and coverage of the catalog;
   - by decile of the catalog: share of the ranks, NDCG@10, mean norm;
   - alignment and uniformity of the embeddings on the unit sphere.
 
-Their course over training is in metrics.jsonl of a workdir; launch/report.py plots it.
+metrics.jsonl of a workdir has their course over training; launch/report.py plots it.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-r"""Explains by words and interactions: why a review fits its item, why an item is recommended.
+r"""Explains why a review fits its item, or why an item is recommended, by words and interactions.
 
 Why do these reviews align with their items? Rows are those of reviews.parquet; without --reviews,
 five reviews are drawn from the test split:
@@ -10,9 +10,9 @@ Why is an item recommended to a user? Without --item: the best one that is new t
   python launch/explain.py --dataset=data/shop --workdir=runs/shop --user=user-0042 --item=item-007
 
 Prints tables; writes explanations.json and explanations.html, a page without network or scripts.
-Words are weighted by LIME: a linear model of the scores of the review with some words left out. Its
-fit (R²) and the 95 % interval of each contribution over repeats are given: where the fit is low or
-an interval holds 0, a contribution says little.
+LIME weights words by a linear model of the scores of the review with some words removed. The output
+shows its fit (R²) and a 95 % interval of each contribution over repeats. If the fit is low or the
+interval contains 0, do not rely on the contribution.
 """
 
 from pathlib import Path

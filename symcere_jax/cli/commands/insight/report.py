@@ -2,18 +2,18 @@ r"""Writes a report of one or more runs: a single HTML file that needs no networ
 
   python launch/report.py --dataset=data/shop --runs=runs/shop --output=report.html
 
-With several runs, scored by evaluate.py, and what other binaries wrote:
+Of several runs that evaluate.py has scored, with the results of other commands:
 
   python launch/report.py --dataset=data/shop --runs=runs/shop,runs/unnormalized \
     --extras=runs/anchoring,explanations --output=report.html
 
-Of an ablation, the variant that the others are compared with, beside the tables of all:
+Of an ablation:
 
   python launch/report.py --dataset=data/shop --runs=runs/ablation/shop
 
 The data, the settings, training curves, metrics with intervals, paired comparisons, popularity
 bias, a map of the embeddings; the ablation, semantic anchoring and explanations from --extras.
-It loads nothing and runs no scripts. Explanations show review texts: choose who sees the file.
+The page makes no requests and runs no scripts. Explanations show review texts: choose who sees it.
 """
 
 import sys

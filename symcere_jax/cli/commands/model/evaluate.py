@@ -1,10 +1,10 @@
-r"""Scores a trained model: full ranking of the whole catalog for every user.
+r"""Scores a trained model by ranking the whole catalog for each user.
 
   python launch/evaluate.py --workdir=runs/shop --dataset=data/shop --split=test
 
-It needs the checkpoint and the prepared folder, nothing else of the run. Items that a user
-interacted with in training (for the test also in validation) are not recommended again. Prints a
-table; writes metrics_<split>.json and per_user_<split>.npz into the workdir.
+It needs only the checkpoint and the prepared folder. Items that a user interacted with in training
+(for the test also in validation) are left out of the ranking. Prints a table; writes
+metrics_<split>.json and per_user_<split>.npz into the workdir.
 
 With --min_rating=4 only held-out interactions rated 4 or more are hits, and users without one are
 left out; the scores go to files of their own, metrics_<split>_rated_4.json and so on.
@@ -12,17 +12,16 @@ left out; the scores go to files of their own, metrics_<split>_rated_4.json and 
 recall@k divides by all R held-out items of a user, map@k (average precision) and ndcg@k by what the
 best ranking could reach: min(k, R) precisions, and the discounts of min(k, R) ranks.
 
-With --follow it watches a run that is being trained, scores each new best checkpoint, on the
-validation split unless told otherwise, and appends a line to follow_<split>.jsonl. It ends when the
-run has ended, or when nobody has gone on with it for --follow_wait seconds; started again, it goes
-on after the checkpoints that it has scored:
+With --follow it watches a run during training, scores each new best checkpoint, by default on the
+validation split, and appends a line to follow_<split>.jsonl. It ends when the run ends, or when no
+process has trained it for --follow_wait seconds. The same command resumes:
 
   python launch/evaluate.py --workdir=runs/shop --dataset=data/shop --follow
 
-With --cold_start (by itself where the data was prepared with --split=cold_item or cold_user, and
-the model can read new texts) a second table scores new users, new items and warm interactions,
-beside popularity and text kNN: of the reviews of each new user or item, half are known and half are
-to be predicted. It is written to cold_start_<split>.json.
+With --cold_start, a second table compares the model with popularity and text kNN on new users, new
+items and warm interactions: half of the reviews of each new user or item are known, and half are to
+be predicted. It goes to cold_start_<split>.json. This is on if the data was prepared with
+--split=cold_item or cold_user and the model can read new texts.
 """
 
 from pathlib import Path

@@ -1,17 +1,17 @@
 r"""Recommends with a trained model.
 
-To some users, as JSON lines on the terminal, or to all users into a file (.jsonl, .csv, .parquet);
-if that is stopped, the same command resumes it:
+To some users, as JSON lines on the terminal, or to all users, into a file (.jsonl, .csv, .parquet).
+After an interrupt, the same command resumes:
 
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --users=anna,bert --k=5
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --output=all.parquet
 
-To a new user, who is not in the data, by items, by words, or by both:
+To a new user, by items, by words, or by both:
 
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop \
     --items=item_1,item_2 --texts="quiet, near the beach"
 
-Of a model folder (export.py writes one), which needs neither run nor data:
+From a model folder (see export.py), without run and data:
 
   python launch/recommend.py --model=shop.model --users=anna
 
@@ -20,14 +20,13 @@ Items that fit some words, and items that are similar to others:
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --search="boutique hotel"
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --similar=item_1,item_2
 
-To users of the data, with items that they liked since the training, and among items that are new,
-by a file of JSON lines {"item_id": …, "texts": […]}:
+To a known user who liked another item after the training, with new items among the candidates, from
+a file of JSON lines {"item_id": …, "texts": […]}:
 
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --users=anna --items=item_1 \
     --new_items_file=new.jsonl
 
-Items that a user interacted with are left out, held-out interactions included; --noexclude_seen
-keeps them.
+Items that a user interacted with in any split are left out; --noexclude_seen keeps them.
 """
 
 import sys

@@ -4,23 +4,23 @@ With the defaults, on any prepared folder:
 
   python launch/train.py --dataset=data/shop --workdir=runs/shop
 
-That trains several experts one after another, and adds their scores with weights that are chosen
-on the validation split. A single model, such as the fused and aligned one of the paper:
+This trains several experts one after another and adds their scores, with weights chosen on the
+validation split. To train the model of the paper alone:
 
   python launch/train.py --dataset=data/shop --workdir=runs/aligned --experts=aligned
 
-With the settings of a file, one of them overridden:
+With the settings of a file, and one of them changed:
 
   python launch/train.py --flagfile=configs/tripadvisor.flags --seed=1 --workdir=runs/seed_1
 
 Ctrl-C or SIGTERM writes a checkpoint and ends with status 75. The same command then resumes; a
 killed run resumes from its last checkpoint (--checkpoint_seconds). With more --epochs or --patience
-a complete run trains on. The workdir gets checkpoints, metrics.jsonl and TensorBoard events (if
+a complete run continues. The workdir gets checkpoints, metrics.jsonl and TensorBoard events (if
 TensorBoard is installed), those of each expert in experts/, and flags.txt, which repeats the run:
 
   python launch/train.py --flagfile=runs/shop/flags.txt --workdir=runs/shop_again
 
-From an earlier model, after data_prep/prepare.py --append has added new reviews:
+From an earlier model, after prepare.py --append has added new reviews:
 
   python launch/train.py --dataset=data/shop --workdir=runs/shop_2 --warm_start=runs/shop
 """

@@ -1,17 +1,16 @@
-r"""Trains and scores variants of the model that lack a part, over seeds, and makes a table.
+r"""Trains and scores variants of the model that lack a part, over several seeds.
 
   python launch/ablate.py --dataset=data/shop --workdir=runs/ablation/shop --seeds=5
 
-Every run is trained in WORKDIR/VARIANT/seed_N with the settings given here, changed as the file of
-variants says, and scored once on the test split. Stopped or killed, the same command resumes;
-runs that are complete are not repeated. It writes ablation.md, ablation.json and
-ablation.png into the workdir:
+Each run is trained in WORKDIR/VARIANT/seed_N with the settings given here and the changes of its
+variant, and scored once on the test split. After an interrupt, the same command resumes; complete
+runs are not repeated. It writes ablation.md, ablation.json and ablation.png into the workdir:
 
   - test NDCG@10, mean ± standard deviation over seeds;
   - the difference to the first variant, by a paired test over users with Holm's correction;
   - popularity of what is recommended, and whether the norm of an embedding encodes it.
 
-A file of variants is JSON, the one to compare with first:
+The file of variants is JSON; the others are compared with the first one:
 
   {"full": {}, "no_text": {"text_encoder": "none"}, "one_layer": {"n_layers": 1}}
 """

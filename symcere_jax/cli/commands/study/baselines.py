@@ -1,20 +1,17 @@
-r"""Tunes other recommenders and scores them, all by the same protocol.
+r"""Tunes and scores other recommenders by the same protocol.
 
   python launch/baselines.py --dataset=data/shop --workdir=runs/baselines/shop
 
-Each method tries --trials settings on the validation split; the best are then scored on the test
-split, once per seed. To run some of the methods only:
+Each method tries the same number of settings on the validation split (--budget). The best ones are
+scored on the test split, once per seed. To run only some methods:
 
   python launch/baselines.py --dataset=data/shop --workdir=runs/baselines/shop \
     --methods=popularity,ease,lightgcn --trials=20
 
 The workdir gets baselines.md, baselines.json and, for each method, settings.json and the scores of
-each seed, which launch/compare.py reads. Stopped, the same command resumes.
+each seed, which launch/compare.py reads. After an interrupt, the same command resumes.
 
-Methods: popularity, item_knn, tfidf_knn, encoder_knn, user_knn, rp3beta, ease, text_ease, slim,
-pure_svd, gf_cf, ials, mult_vae, lightgcn, simgcl, text_aligned, alpha_rec.
-iALS needs pip install 'symcere-jax[baselines]'. Without --methods, methods that cannot run are
-left out, with the reason.
+iALS needs pip install 'symcere-jax[baselines]'. "all" skips methods that cannot run, and says why.
 """
 
 from pathlib import Path

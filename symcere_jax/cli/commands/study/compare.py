@@ -1,12 +1,12 @@
-r"""Compares scored runs on one data set: which is better, by how much, for whom?
+r"""Compares scored runs on one data set: which is better, by how much, and for whom?
 
   python launch/compare.py --dataset=data/shop --runs=runs/plain,runs/text --output=runs/compared
 
 A run is a workdir that evaluate.py has scored, the folder of a baseline, or a folder with a
-subfolder seed_* for each of several trainings. The runs must be of the same data, split and users.
+subfolder seed_* per training. The runs must have the same data, split and users.
 Prints the tables; writes comparison.md, comparison.json and comparison.png:
 
-  - the metric ± its standard error over users, and its spread over seeds;
+  - the metric, its standard error over users, and its spread over seeds;
   - the difference to the reference: 95 % paired bootstrap interval, sign-flip permutation test and
     Wilcoxon signed-rank test, with Holm's correction;
   - catalog coverage, Gini coefficient and popularity of what is recommended;

@@ -2,14 +2,14 @@ r"""Searches for the settings that score best on the validation split.
 
   python launch/tune.py --dataset=data/shop --workdir=runs/tune/shop --trials=40
 
-Each trial is a training run in WORKDIR/trial_N; the first one has the settings given here, and the
-test split is never read. Stopped or killed, the same command resumes; more
---trials add to the search. It writes best.flags, trials.csv and history.png into the workdir:
+Each trial is a training run in WORKDIR/trial_N; the first one has the settings given here. The test
+split is never read. After an interrupt, the same command resumes; a larger --trials continues the
+search. It writes best.flags, trials.csv and history.png into the workdir:
 
   python launch/train.py --flagfile=runs/tune/shop/best.flags --dataset=data/shop \
     --workdir=runs/shop
 
-What is searched follows from the data, and is printed; --space replaces it. Its entries are
+The data decides which settings are searched; the command prints them. --space replaces them by
 intervals, intervals on a logarithmic scale, and lists of values:
 
   --space="n_layers=1..4 temperature=0.05..0.5:log batch_size=256,512,1024"
