@@ -18,8 +18,7 @@ import scipy.sparse
 from absl import flags
 from sklearn.feature_extraction.text import CountVectorizer
 
-from benchmarks import tables
-from benchmarks.service import pictures
+from benchmarks import pictures, tables
 from symcere_jax import NewUser, Recommender
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset

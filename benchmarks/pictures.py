@@ -1,13 +1,15 @@
-"""Pictures of a model in SVG, legible on light and dark pages."""
+"""Pictures in SVG, legible on light and dark pages."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
 
 _STYLE = """text { font: 13px system-ui, sans-serif; fill: #24292f }
 .title { font-weight: 600 } .faint { fill: #57606a } .end { text-anchor: end }
-.card { fill: #f6f8fa; stroke: #d0d7de } .bar { fill: #0d9488 } .arrow { stroke: #57606a }
+.card { fill: #f6f8fa; stroke: #d0d7de } .bar { fill: #0d9488 } .arrow, .axis { stroke: #57606a }
+.range { stroke: #0d9488; stroke-width: 2 } .axis { stroke-dasharray: 2 3 }
 @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .faint { fill: #9da7b3 }
-.card { fill: #161b22; stroke: #30363d } .bar { fill: #2dd4bf } .arrow { stroke: #9da7b3 } }"""
+.card { fill: #161b22; stroke: #30363d } .bar { fill: #2dd4bf } .range { stroke: #2dd4bf }
+.arrow, .axis { stroke: #9da7b3 } }"""
 _LINE = 20
 
 
@@ -67,6 +69,41 @@ def experts(weights: Mapping[str, float], reads: Mapping[str, str], caption: str
         _text(440, y + 44, caption, "faint"),
     ]
     return _svg(800, height, parts)
+
+
+def intervals(
+    groups: Mapping[str, Mapping[str, tuple[float, float, float]]], form: str, caption: str
+) -> str:
+    """Values with their intervals, a line each, on a common axis with a mark at 0.
+
+    Args:
+        groups: title -> name -> value and the ends of its interval.
+        form: of each value, such as "{:.1f} %".
+        caption: what is shown.
+    """
+    every = [value for rows in groups.values() for ends in rows.values() for value in ends]
+    low, high = min(0.0, *every), max(0.0, *every)
+
+    def place(value: float) -> float:
+        return 250 + 460 * (value - low) / (high - low)
+
+    parts, y = [], 0
+    for title, rows in groups.items():
+        y += 2 * _LINE
+        parts.append(_text(0, y - 14, title, "title"))
+        top = y - _LINE // 2
+        for name, (value, *ends) in rows.items():
+            start, end = map(place, ends)
+            parts += [
+                _text(14, y + 4, name),
+                f'<path class="range" d="M{start:.1f} {y}H{end:.1f}"/>',
+                f'<circle class="bar" cx="{place(value):.1f}" cy="{y}" r="4"/>',
+                _text(800, y + 4, form.format(value), "end"),
+            ]
+            y += _LINE
+        parts.append(f'<path class="axis" d="M{place(0):.1f} {top}V{y - _LINE // 2}"/>')
+    parts.append(_text(14, y + _LINE, caption, "faint"))
+    return _svg(800, y + 2 * _LINE, parts)
 
 
 def _svg(width: int, height: int, parts: Sequence[str]) -> str:
