@@ -1,5 +1,6 @@
 """The documentation does what it says: commands parse, the tutorial and the examples run."""
 
+import configparser
 import contextlib
 import json
 import math
@@ -83,6 +84,17 @@ def test_links_lead_to_files():
         for target in re.findall(r"\]\(([^)#\s]+)", text):
             generated = target.startswith("commands/")
             assert "://" in target or generated or (path.parent / target).exists(), (path, target)
+
+
+def test_the_architecture_page_names_files_and_layers_that_exist():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for path in set(re.findall(r"`([\w/]+(?:/|\.py))`", text)):
+        assert (ROOT / path).exists() or (ROOT / "symcere_jax" / path).exists(), path
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    layers = config["importlinter:contract:layers"]["layers"].strip().splitlines()
+    shown = re.search(r"```\n(api\n.*?)```", text, re.S)[1].splitlines()
+    assert shown[:-1] == layers[: len(shown) - 1]
 
 
 @pytest.fixture(scope="module")
