@@ -47,8 +47,9 @@ class Settings(SettingsBase):
         None,
         "models whose scores are added, separated by commas: graph: the graph tower alone; text: "
         "the text tower alone; aligned: both towers, fused, and aligned by the cross-modal loss; "
-        "neighbors: items whose reviews share words, for catalogs of up to 16,384 items; by "
-        "default graph, aligned and neighbors, as far as the data allows",
+        "neighbors: items whose reviews share words, for catalogs of up to 16,384 items; times: "
+        "items that were reviewed in the same periods; by default graph, aligned, neighbors and "
+        "times, as far as the data allows; without text graph",
     )
     graph_seeds: int = setting(
         3,
@@ -192,7 +193,8 @@ class Settings(SettingsBase):
     micro_batch_size: int = setting(
         2048,
         "largest number of interactions whose losses are computed at once; a larger batch is "
-        "split into equal micro-batches that share one forward and backward pass through the model",
+        "split into equal micro-batches that share one forward and backward pass through the "
+        "model; the memory of losses over the batch grows with its square",
         minimum=1,
     )
     learning_rate: float = setting(

@@ -37,6 +37,7 @@ READS = {
     "aligned": "interactions and texts",
     "text": "texts",
     "neighbors": "rare words shared by items",
+    "times": "times of reviews",
     "popularity": "number of interactions",
 }
 

@@ -174,7 +174,7 @@ def test_the_example_of_a_baseline_beats_popularity(dataset):
         METHODS.update(before)
     scores = {}
     for each in (method, METHODS["popularity"]):
-        scorer = each.fit(dataset, each.settings(), 0)
+        scorer = each().fit(dataset, 0)
         found = evaluate(scorer.score_block, scorer.params, dataset, "test", ks=(10,))
         scores[each.title] = found.metrics["ndcg@10"]
     assert scores["co-occurrence"] > scores["popularity"]

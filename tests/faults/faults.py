@@ -226,7 +226,7 @@ def moves(program: Program, fault: str, stages: Sequence[tuple[str, int]], say: 
     values = [[(record["ndcg@10"], record.get("loss", 0.0)) for record in log] for log in logs]
     same = np.shape(values[0]) == np.shape(values[1]) and np.allclose(*values, rtol=1e-3)
     for _ in stages[1:]:
-        outcome.count("resumed, same scores" if same else "other scores")
+        outcome.count("resumed, to the same scores" if same else "other scores")
     if not same:
         outcome.lost.append(f"scores: {values}")
     return outcome

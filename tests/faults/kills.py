@@ -34,7 +34,9 @@ _OTHER_PYTHON = flags.DEFINE_string(
     "other_python", None, "another Python, with JAX: checkpoints are moved there and back"
 )
 
-HEADER = ("command", "fault", "times", "how it ended", "anything lost")
+FILL_DISKS = ("prepare", "encode", "train", "recommend", "export")
+
+HEADER = ("command", "fault", "times", "how it ended at the fault", "anything lost")
 
 
 def inject(program: Program) -> list[Outcome]:

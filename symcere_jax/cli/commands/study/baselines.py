@@ -2,8 +2,8 @@ r"""Tunes and scores other recommenders by the same protocol.
 
   python launch/baselines.py --dataset=data/shop --workdir=runs/baselines/shop
 
-Each method tries the same number of settings on the validation split (--budget). The best ones are
-scored on the test split, once per seed. To run only some methods:
+Each method tries --trials settings on the validation split. The best ones are scored on the test
+split, once per seed. To run only some methods:
 
   python launch/baselines.py --dataset=data/shop --workdir=runs/baselines/shop \
     --methods=popularity,ease,lightgcn --trials=20
@@ -11,7 +11,8 @@ scored on the test split, once per seed. To run only some methods:
 The workdir gets baselines.md, baselines.json and, for each method, settings.json and the scores of
 each seed, which launch/compare.py reads. After an interrupt, the same command resumes.
 
-iALS needs pip install 'symcere-jax[baselines]'. "all" skips methods that cannot run, and says why.
+iALS needs pip install 'symcere-jax[baselines]'. Without --methods, methods that cannot run are
+skipped, with the reason.
 """
 
 from pathlib import Path
@@ -29,7 +30,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the results", require
 _METHODS = flags.DEFINE_list(
     "methods", [ALL], f"which methods: {ALL}, or some of {', '.join(METHODS)}"
 )
-_BUDGET = flags.DEFINE_integer("budget", 12, "number of settings that each method tries", 1)
+_TRIALS = flags.DEFINE_integer("trials", 12, "number of settings that each method tries", 1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "trainings of the chosen settings, if random", 1)
 
 
