@@ -100,7 +100,7 @@ def _projection(expert: TrainedExpert) -> Callable[[np.ndarray], np.ndarray]:
     """What the text tower makes of features, without message passing."""
     tower = jax.jit(
         lambda params, features: expert.model.apply(
-            {"params": params}, features, method="project_reviews"
+            {"params": params}, features, method=lambda module, x: module.text_tower(x[:0], x)
         )
     )
 
