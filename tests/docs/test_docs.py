@@ -39,7 +39,7 @@ SETTINGS = {
 }
 # Less work for the same lines.
 QUICK = {
-    "baselines": ["--seeds=1"],
+    "baselines": ["--trials=2"],
     "explain": ["--samples=50", "--repeats=2", "--evidence=1"],
     "train": [f"--{name}={value}" for name, value in SETTINGS.items()],
 }
