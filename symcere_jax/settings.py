@@ -45,9 +45,9 @@ class Settings(SettingsBase):
     # The experts.
     experts: str | None = setting(
         None,
-        "models whose scores are added, separated by commas: graph: the graph tower alone; text: "
-        "the text tower alone; aligned: both towers, fused, and aligned by the cross-modal loss; "
-        "neighbors: items whose reviews share words, for catalogs of up to 16,384 items; times: "
+        "models whose scores are added, comma-separated: graph: the graph tower alone; text: the "
+        "text tower alone; aligned: both towers, fused, and aligned by the cross-modal loss; "
+        "neighbors: items whose reviews share words, in catalogs of up to 16,384 items; times: "
         "items that were reviewed in the same periods; by default graph, aligned, neighbors and "
         "times, as far as the data allows; without text graph",
     )
@@ -192,9 +192,9 @@ class Settings(SettingsBase):
     )
     micro_batch_size: int = setting(
         2048,
-        "largest number of interactions whose losses are computed at once; a larger batch is "
-        "split into equal micro-batches that share one forward and backward pass through the "
-        "model; the memory of losses over the batch grows with its square",
+        "largest number of interactions whose losses are computed at once: a larger batch is cut "
+        "into equal micro-batches, which share one forward and backward pass through the model; "
+        "the memory of losses over the batch grows with its square",
         minimum=1,
     )
     learning_rate: float = setting(
@@ -258,4 +258,4 @@ class LimeSettings(SettingsBase):
 
     samples: int = setting(500, "perturbed texts of a review in a repeat", minimum=2)
     repeats: int = setting(3, "repeats, which show how stable LIME is", minimum=1)
-    seed: int = setting(0, "of the perturbations, and of the draw of reviews", minimum=0)
+    seed: int = setting(0, "seed of the perturbations and of the sample of reviews", minimum=0)

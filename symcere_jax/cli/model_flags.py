@@ -17,9 +17,8 @@ def define_index() -> flags.FlagHolder[str]:
         "index",
         "exact",
         ("exact", "hnsw"),
-        "how the best items are found: exact scores all of them; hnsw scores those that an "
-        "approximate index finds, which is built at the start (pip install 'symcere-jax[ann]'), "
-        "for very large catalogs",
+        "search for the best items: exact scores all items; hnsw scores those that an approximate "
+        "index finds, for very large catalogs (pip install 'symcere-jax[ann]')",
     )
 
 

@@ -13,15 +13,6 @@ ScoreTexts = Callable[[Sequence[str]], np.ndarray]
 """`score_texts(texts) -> [n]`: scores of n texts, all perturbations of one review in a call."""
 
 
-@dataclasses.dataclass(frozen=True)
-class LimeSettings(SettingsBase):
-    """How LIME perturbs a text."""
-
-    samples: int = setting(500, "perturbed texts of a review in a repeat", minimum=2)
-    repeats: int = setting(3, "repeats, which show how stable LIME is", minimum=1)
-    seed: int = setting(0, "seed of the perturbations and of the sample of reviews", minimum=0)
-
-
 DEFAULT_LIME = LimeSettings()
 
 

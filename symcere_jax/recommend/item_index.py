@@ -22,10 +22,6 @@ from symcere_jax.models import Embeddings
 from symcere_jax.optional import require
 
 EXACT, HNSW = INDEXES = ("exact", "hnsw")
-INDEX_HELP = (
-    "search for the best items: exact scores all items; hnsw scores those that an approximate "
-    "index finds, for very large catalogs (pip install 'symcere-jax[ann]')"
-)
 CONNECTIVITY = 16  # neighbors that each item is linked with
 SEARCH_WIDTH = 128  # items that a query looks at, at least
 

@@ -14,66 +14,6 @@ from symcere_jax.text import (
     TransformerEncoder,
 )
 
-TEXT_ENCODERS = ("lsa", "transformer", "precomputed")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TextSettings(SettingsBase):
-    """Which text encoder, and its settings."""
-
-    text_encoder: str = setting(
-        "lsa",
-        f"What encodes texts: {', '.join(TEXT_ENCODERS)}, several as lsa+transformer, or none.",
-    )
-    text_width: int = setting(256, "Width of the lsa features.", minimum=1)
-    text_model: str | None = setting(
-        None, "Language model for transformer: a folder, or a name on the Hugging Face Hub."
-    )
-    text_prefix: str | None = setting(
-        None, 'Text to put before each review, such as "passage: "; default: that of the model.'
-    )
-    text_bfloat16: bool = setting(False, "Run the language model in bfloat16.")
-    text_batch_tokens: int | None = setting(
-        None,
-        "Tokens in a batch of the language model per device; default: what suits the device.",
-        minimum=1,
-    )
-    text_cache: Path | None = setting(
-        Path("~/.cache/symcere_jax/text"),
-        "Folder that caches encoded reviews for the next run and after an interrupt; empty: no "
-        "cache.",
-    )
-    text_embeddings: Path | None = setting(
-        None,
-        "Vectors for precomputed: .npy in the order of reviews.parquet, or .parquet with user_id, "
-        "item_id and embedding.",
-    )
-
-    seed: int = setting(0, "Seed of everything random.", minimum=0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        parts = self.text_encoder_parts
-        known = f"must be {NONE}, or of {', '.join(TEXT_ENCODERS)}, joined by +"
-        fits = set(parts) <= set(TEXT_ENCODERS) and len(set(parts)) == len(parts)
-        if not fits:
-            raise ConfigError(f"--text_encoder is {self.text_encoder!r}, {known}")
-        for encoder, flag in (("transformer", "text_model"), ("precomputed", "text_embeddings")):
-            if getattr(self, flag) and encoder not in parts:
-                raise ConfigError(
-                    f"--{flag} is given, but --text_encoder={self.text_encoder} has no use for it"
-                )
-
-    @property
-    def text_encoder_parts(self) -> list[str]:
-        """The encoders that are joined; none for `none`."""
-        return [] if self.text_encoder == NONE else self.text_encoder.split("+")
-
-    @property
-    def cache_folder(self) -> Path | None:
-        """Folder of encoded reviews; None: they are not kept."""
-        return self.text_cache and self.text_cache.expanduser()
-
 
 def configured_encoder(settings: TextSettings, scratch: Path, folder: Path) -> TextEncoder | None:
     """The encoder that the settings name; None: no text is encoded.

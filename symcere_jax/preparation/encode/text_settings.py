@@ -18,23 +18,23 @@ class TextSettings(SettingsBase):
         "lsa",
         f"What encodes texts: {', '.join(TEXT_ENCODERS)}, several as lsa+transformer, or none.",
     )
-    text_width: int = setting(256, "Width of the features of lsa.", minimum=1)
+    text_width: int = setting(256, "Width of the lsa features.", minimum=1)
     text_model: str | None = setting(
-        None, "Language model of transformer: a folder, or a name on the Hugging Face hub."
+        None, "Language model for transformer: a folder, or a name on the Hugging Face Hub."
     )
     text_prefix: str | None = setting(
-        None, 'What the model reads before each review, such as "passage: "; default: its own.'
+        None, 'Text to put before each review, such as "passage: "; default: that of the model.'
     )
     text_bfloat16: bool = setting(False, "Run the language model in bfloat16.")
     text_batch_tokens: int | None = setting(
         None,
-        "Tokens that the language model takes at once on a device; default: what suits the device.",
+        "Tokens in a batch of the language model per device; default: what suits the device.",
         minimum=1,
     )
     text_cache: Path | None = setting(
         Path("~/.cache/symcere_jax/text"),
-        "Folder where encoded reviews are kept, for the next run and after an interrupt; empty: "
-        "nowhere.",
+        "Folder that caches encoded reviews for the next run and after an interrupt; empty: no "
+        "cache.",
     )
     text_embeddings: Path | None = setting(
         None,

@@ -53,7 +53,7 @@ _FOLLOW_WAIT = flags.DEFINE_float(
     "follow_wait", 600.0, "seconds to wait for a run that no process trains", 0.0
 )
 _KS = flags.DEFINE_multi_integer(
-    "k", [], "a further cut-off, beside 5, 10, 20, 50; may be repeated", 1
+    "k", [], "a further cut-off besides 5, 10, 20, 50; may be repeated", 1
 )
 _RUN_FILE = flags.DEFINE_string(
     "run_file", None, "file to write the rankings to, in the format of TREC (ranx, ir_measures)"

@@ -2,8 +2,8 @@ r"""Exports a trained model: a folder to deploy, and for other programs.
 
   python launch/export.py --workdir=runs/shop --dataset=data/shop --output=shop.model
 
-This writes a model folder, which recommend.py and serve.py take as --model. It needs neither run
-nor reviews. An existing model folder is replaced; a service that uses it loads the new model.
+recommend.py and serve.py take this model folder as --model; they then need neither the run nor the
+reviews. An existing model folder is replaced, and a running service loads the new one.
 
 Other programs read the embeddings (embeddings.safetensors) and the ids of their rows
 (users.parquet, items.parquet). --stablehlo adds the scoring function, which JAX runs on CPU, GPU

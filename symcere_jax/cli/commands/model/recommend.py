@@ -79,7 +79,7 @@ _NEW_ITEMS_FILE = flags.DEFINE_string(
 _INDEX = define_index()
 _PART_USERS = flags.DEFINE_integer(
     "part_users",
-    PART_USERS,
+    1 << 16,
     "users per part of a file: limits memory, and the work lost in an interrupt",
     1,
 )

@@ -7,10 +7,11 @@ From a model folder (see export.py), which is all that a server needs:
 
   python launch/serve.py --model=shop.model
 
-http://127.0.0.1:8000/ is a page to try it, /docs describes the API, and /health and /metrics are
-for monitoring. The service loads a newer checkpoint in the workdir, or a newer model folder, when
-it finds one (--watch_seconds) or on `kill -HUP`, without losing a request. It has no authentication
-and no encryption: put it behind a proxy that does both.
+http://127.0.0.1:8000/ is a page to try it, /openapi.json describes the API, and /health and
+/metrics are for monitoring. The service takes up a newer checkpoint in the workdir, or a newer
+model folder, by itself (--watch_seconds) or on `kill -HUP`, without losing a request. There is no
+authentication and no encryption: put a proxy that does both in front of it before it faces a
+network.
 """
 
 import asyncio

@@ -11,8 +11,10 @@ split, once per seed. To run only some methods:
 The workdir gets baselines.md, baselines.json and, for each method, settings.json and the scores of
 each seed, which launch/compare.py reads. After an interrupt, the same command resumes.
 
+Methods: popularity, item_knn, tfidf_knn, encoder_knn, user_knn, rp3beta, ease, text_ease, slim,
+pure_svd, gf_cf, ials, mult_vae, lightgcn, simgcl, text_aligned, alpha_rec.
 iALS needs pip install 'symcere-jax[baselines]'. Without --methods, methods that cannot run are
-skipped, with the reason.
+left out, with the reason.
 """
 
 from pathlib import Path
@@ -27,9 +29,7 @@ ALL = "all"
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the results", required=True)
-_METHODS = flags.DEFINE_list(
-    "methods", [ALL], f"which methods: {ALL}, or some of {', '.join(METHODS)}"
-)
+_METHODS = flags.DEFINE_list("methods", [ALL], f"which methods: {ALL}, or some of the above")
 _TRIALS = flags.DEFINE_integer("trials", 12, "number of settings that each method tries", 1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "trainings of the chosen settings, if random", 1)
 
