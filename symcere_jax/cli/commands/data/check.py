@@ -1,6 +1,6 @@
 """Verifies a prepared folder; the exit status is 0 if the folder is sound.
 
-  python data_prep/check.py data/shop
+  python data_prep/check.py --dataset=data/shop
 
 It checks checksums, columns, counts and the order of ids and reviews. No held-out pair may be in
 train, the split must follow its policy (unless appended reviews ended it), and no text feature may
