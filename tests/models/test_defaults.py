@@ -124,7 +124,7 @@ def test_nothing_else_changes_and_nothing_changes_twice(dataset):
     settings = Settings(n_layers=2, temperature=0.3, user_ranking_weight=0.5, batch_size=7, **rates)
     resolved = resolve(settings, dataset)
     expected = {"text_encoder": "lsa", "embedding_dim": 16, "exclude_target": "review"}
-    expected |= {"candidates": "catalog", "experts": "graph,aligned,neighbors"}
+    expected |= {"candidates": "catalog", "experts": "graph,aligned,neighbors,times"}
     assert resolved.as_dict() == settings.as_dict() | expected
     assert resolve(resolved, dataset) == resolved
 

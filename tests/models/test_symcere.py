@@ -287,19 +287,6 @@ def test_dropout_takes_the_review_s_share_too():
         )
 
 
-def test_reviews_are_projected_as_texts_of_items():
-    model, inputs = small.build(embedding_dim=3)
-    params = small.random_params(model, inputs)
-    tower = params["text_tower"]
-    expected = (
-        np.exp(float(tower["log_item_weight"]))
-        * _unit_reviews()
-        @ np.asarray(tower["projection"]["kernel"])
-    )
-    found = model.apply({"params": params}, _unit_reviews(), method="project_reviews")
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-
-
 def test_dropout_is_for_training_only():
     settings = {"graph_embeddings": False, "embedding_dim": 400, "n_layers": 1}
     model, inputs = small.build(dropout=0.25, **settings)

@@ -198,7 +198,7 @@ def test_a_known_user_with_new_items_is_moved_by_their_messages(recommender, dat
     history = recommender.history.row(user)
     assert fresh not in recommender.seen.row(user)
     n_layers, n = expert.model.settings.n_layers, len(history)
-    temperature = expert.model.temperature_of(expert.params)
+    temperature = expert.model.settings.temperature
     z = np.asarray(recommender.embeddings.users[user], float) * temperature
     z *= float(expert.user_norms[user]) * (n_layers + 1)
     messages, degree = expert.messages.astype(float), np.maximum(expert.item_degree, 1)
@@ -313,7 +313,7 @@ def test_a_share_is_what_is_lost_without_the_item(recommender, dataset):
         item = recommender.items.rows([name])[0]
         message = fold_in.messages[item] / np.sqrt(len(history) * fold_in.item_degree[item])
         lost = message @ target / (fold_in.model.settings.n_layers + 1)
-        expected = lost / fold_in.user_norms[row] / fold_in.model.temperature_of(fold_in.params)
+        expected = lost / fold_in.user_norms[row] / fold_in.model.settings.temperature
         assert share == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 

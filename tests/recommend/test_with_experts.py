@@ -63,7 +63,7 @@ def test_a_share_is_what_is_lost_without_the_item(recommender, dataset):
         columns, target = np.split(target, [expert.dim])
         degree = expert.item_degree[history]
         sent = expert.messages[history] @ columns / np.sqrt(len(history) * degree)
-        norm = expert.user_norms[user] * expert.model.temperature_of(expert.params)
+        norm = expert.user_norms[user] * expert.model.settings.temperature
         layers = expert.model.settings.n_layers + 1
         expected = expected + mixture.shares[name].users * sent / norm / layers
     found = dict(recommender.explain(dataset.user_ids()[user], dataset.item_ids()[item]).history)
