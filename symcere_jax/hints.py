@@ -16,7 +16,8 @@ _DATA = ("prepare", "encode", "check")
 # A command line stays as it is. A path such as a--b has no flag.
 _FLAG = re.compile(
     r"(?P<line>(?:python (?:launch|data_prep)/\w+\.py|symcere \w+)(?: --\S+)+)"
-    r"|(?<![\w/.-])--(?P<name>\w+)(?P<value>=[^\s;,)]*[^\s;,):]|= \(with nothing behind it\))?"
+    r"|(?<![\w/.-])--(?P<name>\w+)"
+    r"(?P<value>=(?:[^\s;,)]|,(?=\S))*[^\s;,):]|= \(with nothing behind it\))?"
 )
 _BARE = ("overwrite", "append", "keep_dropped")  # flags that messages give without a value
 
