@@ -66,7 +66,7 @@ def score_spread(embeddings: Embeddings) -> float:
         item_gram += rows.T @ rows
     squares = np.vdot(user_gram / n_users, item_gram / n_items)
     cross = user_sum / n_users @ (item_bias / n_items)
-    return float(np.sqrt(max(squares + 2 * cross + (bias**2).mean(), 0.0)))
+    return float(np.sqrt(max(float(squares + 2 * cross + (bias**2).mean()), 0.0)))
 
 
 def _blocks(columns: Sequence[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
