@@ -225,3 +225,12 @@ def test_the_variants_of_the_paper_are_different_models(request, dataset):
     resolved = {resolve(Settings(**changes), dataset) for changes in variants.values()}
     assert len(resolved) == len(variants) >= 14
     assert next(iter(variants.items())) == ("full", {})
+
+
+def test_each_expert_of_the_defaults_is_left_out_once(request, dataset):
+    folder = request.config.rootpath / "configs" / "ablations"
+    variants = module.read_variants(folder / "experts.json")
+    runs = [resolve(Settings(**changes), dataset).expert_names for changes in variants.values()]
+    full = resolve(Settings(), dataset).expert_names
+    for expert in full:
+        assert tuple(name for name in full if name != expert) in runs, expert
