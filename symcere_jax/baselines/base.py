@@ -1,5 +1,6 @@
 """What baselines share: their base class, the training interactions; and the simplest of them."""
 
+import abc
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -29,7 +30,7 @@ class Scorer:
 
 
 @dataclasses.dataclass(frozen=True)
-class Baseline:
+class Baseline(abc.ABC):
     """A method to compare with; its fields are its settings.
 
     Attributes:
@@ -42,6 +43,7 @@ class Baseline:
     space: ClassVar[Mapping[str, tuple]] = {}
     random: ClassVar[bool] = False
 
+    @abc.abstractmethod
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
         """Fits the method to the training interactions.
 
@@ -50,7 +52,6 @@ class Baseline:
             DataError: there are no text features or texts, or no validation split to stop by.
             SymcereError: the training diverges.
         """
-        raise NotImplementedError
 
 
 class Popularity(Baseline):

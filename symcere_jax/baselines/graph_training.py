@@ -1,5 +1,6 @@
 """What the graph models share: the graph, triplets, node embeddings."""
 
+import abc
 import dataclasses
 import functools
 from typing import NamedTuple
@@ -100,9 +101,9 @@ class GraphModel(StepModel):
     def sample(self, inputs: GraphInputs, key: Array) -> Triplets:
         return sample_triplets(inputs, self.batch_size, key)
 
+    @abc.abstractmethod
     def embed(self, params: Params, inputs: GraphInputs) -> Array:
         """The embeddings to score with, float32 `[n_nodes, d]`."""
-        raise NotImplementedError
 
     def scorer(self, params: Params, inputs: GraphInputs) -> Scorer:
         return Scorer(score_factors, _node_factors(self, params, inputs))

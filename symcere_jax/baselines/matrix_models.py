@@ -1,5 +1,6 @@
 """Linear models and factorizations of the interaction matrix X, in closed form or nearly so."""
 
+import abc
 import dataclasses
 from typing import ClassVar
 
@@ -39,9 +40,9 @@ class ItemItemModel(Baseline):
         weights = jnp.asarray(self.weights(dataset, seed), jnp.float32)
         return Scorer(score_item_item, (training_histories(dataset), weights))
 
+    @abc.abstractmethod
     def weights(self, dataset: ReviewDataset, seed: int) -> np.ndarray:
         """B, float `[n_items, n_items]`."""
-        raise NotImplementedError
 
 
 def score_item_item(params: tuple[Histories, jax.Array], users: jax.Array) -> jax.Array:

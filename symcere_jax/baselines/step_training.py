@@ -1,5 +1,6 @@
 """Training by steps of Adam, with early stopping on the validation split."""
 
+import abc
 import dataclasses
 import functools
 from typing import Any, ClassVar
@@ -57,25 +58,25 @@ class StepModel(Baseline):
         """Steps before each validation."""
         return STEPS_PER_ROUND
 
+    @abc.abstractmethod
     def inputs(self, dataset: ReviewDataset) -> Any:
         """What the steps read."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def initial_params(self, inputs: Any, key: Array) -> Params:
         """Parameters before the first step."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def sample(self, inputs: Any, key: Array) -> Any:
         """Draws the batch of a step."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def loss(self, params: Params, inputs: Any, batch: Any, key: Array) -> Array:
         """What a step minimizes, a scalar; `key` is for noise."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def scorer(self, params: Params, inputs: Any) -> Scorer:
         """Scores by parameters."""
-        raise NotImplementedError
 
 
 @functools.partial(jax.jit, static_argnames=("model", "n_steps"))
