@@ -28,7 +28,7 @@ class Histories:
     def from_pairs(cls, pairs: np.ndarray, n_users: int, n_items: int) -> "Histories":
         """Groups distinct int32 pairs `[n, 2]` (user, item) by user."""
         lists = Interactions.from_pairs(pairs, n_users)
-        indptr, indices = jnp.asarray(lists.indptr, jnp.int32), jnp.asarray(lists.indices)
+        indptr, indices = jax.device_put((lists.indptr.astype(np.int32), lists.indices))
         return cls(indptr, indices, n_items, int(lists.counts().max(initial=0)))
 
     def counts(self, users: jax.Array) -> jax.Array:

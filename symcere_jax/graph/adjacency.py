@@ -3,7 +3,6 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import jraph
 import numpy as np
 
@@ -77,17 +76,16 @@ def build_adjacency(graph: jraph.GraphsTuple, method: str = "bucketed") -> Adjac
     n_nodes = int(graph.n_node.sum())
     senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
     if method == "segment":
-        return SegmentAdjacency(
-            jnp.asarray(senders), jnp.asarray(receivers), jnp.asarray(graph.edges), n_nodes
-        )
+        arrays = {"senders": senders, "receivers": receivers, "weights": np.asarray(graph.edges)}
+        return SegmentAdjacency(**jax.device_put(arrays), n_nodes=n_nodes)
 
     degree = np.maximum(np.bincount(receivers, minlength=n_nodes), 1).astype(np.float32)
     buckets = build_buckets(senders, receivers, n_nodes)
     return BucketedAdjacency(
-        levels=jax.tree.map(jnp.asarray, buckets.levels),
-        slot_of_node=jnp.asarray(buckets.slot_of_node),
-        node_of_slot=jnp.asarray(buckets.node_of_slot),
-        degree=jnp.asarray(degree),
+        levels=jax.device_put(buckets.levels),
+        slot_of_node=jax.device_put(buckets.slot_of_node),
+        node_of_slot=jax.device_put(buckets.node_of_slot),
+        degree=jax.device_put(degree),
         n_nodes=n_nodes,
         n_edges=len(senders),
     )

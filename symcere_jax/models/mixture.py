@@ -13,7 +13,6 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.data.interactions import Interactions
@@ -109,39 +108,37 @@ def column_shares(
 
 def mix(experts: Mapping[str, Embeddings], shares: Mapping[str, Share]) -> Embeddings:
     """Embeddings whose scores are the weighted sum of those of the experts."""
-    columns: dict[str, jax.Array] = {}
+    columns: dict[str, np.ndarray] = {}
     for field in ("users", "items", "user_neighbors", "item_neighbors"):
         side = "users" if field.startswith("user") else "items"
         scaled = [
-            array * getattr(shares[name], side)
+            np.asarray(array) * np.float32(getattr(shares[name], side))
             for name, embeddings in experts.items()
             if (array := getattr(embeddings, field)) is not None
         ]
         if scaled:
-            columns[field] = jnp.concatenate(scaled, axis=1)
-    biases = [shares[name].weight * each.item_bias for name, each in experts.items()]
-    return Embeddings(**columns, item_bias=jnp.stack(biases).sum(axis=0))
+            columns[field] = np.concatenate(scaled, axis=1)
+    bias = sum(
+        np.float32(shares[name].weight) * np.asarray(each.item_bias)
+        for name, each in experts.items()
+    )
+    return Embeddings(**jax.device_put({**columns, "item_bias": bias}))
 
 
 def neighbor_embeddings(neighbors: ItemNeighbors, users: np.ndarray) -> Embeddings:
     """Neighbors as an expert: no columns are trained; those of users are float32 `[n_users, r]`."""
     n_items = len(neighbors.features)
-    return Embeddings(
-        users=jnp.zeros((len(users), 0)),
-        items=jnp.zeros((n_items, 0)),
-        item_bias=jnp.zeros(n_items),
-        user_neighbors=jnp.asarray(users),
-        item_neighbors=jnp.asarray(neighbors.features),
-    )
+    return _untrained(len(users), np.zeros(n_items, np.float32), users, neighbors.features)
 
 
 def popularity_embeddings(n_interactions: np.ndarray, n_users: int) -> Embeddings:
     """Popularity as an expert: `log(1 + n)` for everyone."""
-    return Embeddings(
-        users=jnp.zeros((n_users, 0)),
-        items=jnp.zeros((len(n_interactions), 0)),
-        item_bias=jnp.log1p(jnp.asarray(n_interactions, jnp.float32)),
-    )
+    return _untrained(n_users, np.log1p(n_interactions, dtype=np.float32))
+
+
+def _untrained(n_users: int, item_bias: np.ndarray, *neighbors: np.ndarray) -> Embeddings:
+    empty = (np.zeros((n, 0), np.float32) for n in (n_users, len(item_bias)))
+    return Embeddings(*jax.device_put((*empty, item_bias, *neighbors)))
 
 
 @dataclasses.dataclass(frozen=True)

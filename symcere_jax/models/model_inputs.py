@@ -2,7 +2,6 @@
 
 import flax.struct
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.arrays import unit_rows
@@ -45,17 +44,17 @@ class ModelInputs:
         graph = bipartite_graph(interactions, dataset.n_users, dataset.n_items)
         degrees, reviews = (
             [
-                jnp.asarray(np.bincount(pairs[:, column], minlength=n), jnp.float32)
+                np.bincount(pairs[:, column], minlength=n).astype(np.float32)
                 for column, n in enumerate((dataset.n_users, dataset.n_items))
             ]
             for pairs in (interactions, dataset.train)
         )
-        reviews[1] += jnp.asarray(dataset.extra_counts(), jnp.float32)
+        reviews[1] += dataset.extra_counts()
         user_text = item_text = None
         if settings.text_encoder != NONE:
             user_text, item_text = (
-                jnp.asarray(unit_rows(dataset.text_features(settings.text_encoder, rows)))
+                jax.device_put(unit_rows(dataset.text_features(settings.text_encoder, rows)))
                 for rows in ("users", "items")
             )
         adjacency = build_adjacency(graph, settings.propagation)
-        return cls(adjacency, user_text, item_text, *degrees, *reviews)
+        return cls(adjacency, user_text, item_text, *jax.device_put([*degrees, *reviews]))

@@ -45,6 +45,7 @@ class Embeddings:
     user_neighbors: jax.Array | None = None
     item_neighbors: jax.Array | None = None
 
+    @jax.jit
     def joined(self) -> "Embeddings":
         """The same scores, with all columns in `users` and `items`."""
         if self.user_neighbors is None or self.item_neighbors is None:
@@ -55,6 +56,7 @@ class Embeddings:
             item_bias=self.item_bias,
         )
 
+    @jax.jit
     def factors(self) -> Factors:
         """The same scores as inner products alone: the bias is a column, too.
 

@@ -249,8 +249,7 @@ class _Training:
 
     def _check_finite(self, state: TrainState) -> None:
         """Refuses a state that is not finite, which the loss would show a step later."""
-        leaves = jax.tree.leaves((state.params, state.opt_state, state.average))
-        if not all(bool(jnp.isfinite(leaf).all()) for leaf in leaves):
+        if not _all_finite((state.params, state.opt_state, state.average)):
             raise self._diverged(f"the parameters are not finite after step {self.progress.step}")
 
     def _diverged(self, what: str) -> SymcereError:
@@ -262,3 +261,8 @@ class _Training:
             f"{what}; {kept}: train again in another --workdir with a lower --learning_rate and "
             "--embedding_learning_rate, or a higher --temperature"
         )
+
+
+@jax.jit
+def _all_finite(tree: Any) -> jax.Array:
+    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()

@@ -8,9 +8,10 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
-from symcere_jax.models import NODE_PARAMS, SymCERE
+from symcere_jax.models import NODE_PARAMS, ModelInputs, SymCERE
 from symcere_jax.settings import ResolvedSettings
 from symcere_jax.training.devices import map_devices
 from symcere_jax.training.objective import Objective
@@ -91,14 +92,18 @@ def initial_state(
     settings: ResolvedSettings,
 ) -> TrainState:
     """Parameters before the first step."""
-    params = _init(objective.model)(jax.random.key(settings.seed), inputs.model)["params"]
-    average = jax.tree.map(jnp.copy, params)
-    return TrainState(jnp.int32(0), params, optimizer.init(params), average)
+    return _init(objective.model, optimizer)(np.uint32(settings.seed), inputs.model)
 
 
 @functools.lru_cache(maxsize=4)
-def _init(model: SymCERE) -> jax.stages.Wrapped:
-    return jax.jit(model.init)
+def _init(
+    model: SymCERE, optimizer: optax.GradientTransformation
+) -> Callable[[np.uint32, ModelInputs], TrainState]:
+    def init(seed: jax.Array, inputs: ModelInputs) -> TrainState:
+        params = model.init(jax.random.key(seed), inputs)["params"]
+        return TrainState(jnp.int32(0), params, optimizer.init(params), params)
+
+    return jax.jit(init)
 
 
 def build_steps(

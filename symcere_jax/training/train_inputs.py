@@ -2,7 +2,6 @@
 
 import flax.struct
 import jax
-import jax.numpy as jnp
 
 from symcere_jax.data import Histories, ReviewDataset
 from symcere_jax.models import ModelInputs
@@ -40,7 +39,7 @@ class TrainInputs:
             review_text = reviews if reviews.is_large else reviews.load()
         return cls(
             model=ModelInputs.from_dataset(dataset, settings),
-            interactions=jnp.asarray(dataset.train[positive]),
+            interactions=jax.device_put(dataset.train[positive]),
             history=Histories.from_pairs(dataset.train, dataset.n_users, dataset.n_items),
             review_text=review_text,
         )
