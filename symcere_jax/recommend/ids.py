@@ -55,7 +55,8 @@ class IdMap:
             more = f" (and {len(unknown) - 1} more unknown ids)" if len(unknown) > 1 else ""
             raise UnknownIdError(
                 f"no {self.kind} {keys[unknown[0]]!r} among the {len(self):,} {self.kind}s of the "
-                f"prepared folder{more}; {_REMEDIES[self.kind]}"
+                f"prepared folder{more}, whose ids look like {self.ids[0]!r}; "
+                f"{_REMEDIES[self.kind]}"
             )
         return rows
 

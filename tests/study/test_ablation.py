@@ -129,13 +129,25 @@ def test_every_variant_is_run_with_every_seed_and_none_twice(worked, dataset, tm
         for normalize in (True, False)
     ]
     assert result.variants == {name: VARIANTS[name] for name in ("full", "no_normalization")}
-    assert result.same == {"one_epoch": "full"}
+    assert result.not_run == {"one_epoch": "the same as full here"}
     assert (result.seeds, result.complete) == ((5, 6), True)
     worked.clear()
     assert module.run_ablation(base, dataset, tmp_path, VARIANTS, seeds=2) == result
     assert worked == []
     module.run_ablation(base, dataset, tmp_path, VARIANTS, seeds=3)
     assert names(worked) == ["full/seed_7", "no_normalization/seed_7"]
+
+
+def test_variants_do_without_experts_that_the_data_cannot_have(
+    worked, dataset_without_text, request, tmp_path
+):
+    variants = module.read_variants(request.config.rootpath / "configs/ablations/experts.json")
+    result = module.run_ablation(Settings(), dataset_without_text, tmp_path, variants, seeds=1)
+    assert result.not_run["text_alone"] == "text needs text features"
+    assert result.not_run["no_neighbors"] == "the same as no_aligned here"
+    assert worked[0].settings == Settings()
+    [graph_and_times] = {job.settings.experts for job in worked} - {None}
+    assert graph_and_times == "graph,times"
 
 
 def test_an_ablation_that_was_stopped_goes_on(worked, dataset, tmp_path):

@@ -20,7 +20,7 @@ def test_variants_are_trained_scored_and_compared(run_binary, dataset, tmp_path,
     assert done.status == 0, done.err
     markdown = (workdir / "ablation.md").read_text(encoding="utf-8")
     assert markdown in done.out
-    assert "Not run: same, which is the same as full here." in markdown
+    assert "Not run: same (the same as full here)." in markdown
     content = json.loads((workdir / "ablation.json").read_text(encoding="utf-8"))
     for variant in content["variants"]:
         metrics = json.loads((workdir / variant["name"] / "seed_0/metrics_test.json").read_text())

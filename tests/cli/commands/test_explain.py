@@ -64,8 +64,8 @@ def test_errors_are_one_line_and_nothing_is_written(explain, tmp_path):
     file = tmp_path / "file"
     file.touch()
     for arguments, message in (
-        (["--user=nobody"], "the prepared folder has no user 'nobody'; its ids look like 'user-"),
-        (["--user=user-001", "--item=none"], "the prepared folder has no item 'none'"),
+        (["--user=nobody"], "no user 'nobody' among the"),
+        (["--user=user-001", "--item=none"], "whose ids look like 'item-"),
         (["--item=item-01"], "--item needs --user"),
         (["--user=user-001", "--reviews=1"], "not both"),
         (["--reviews=1,x"], "--reviews has 'x': rows are whole numbers from 0 to"),

@@ -98,7 +98,6 @@ def test_flags_txt_names_every_setting_and_repeats_the_run(
     names = [
         "dataset",
         "workdir",
-        "prepare",
         "cpu_devices",
         "keep_checkpoints",
         "checkpoint_seconds",
@@ -164,20 +163,14 @@ def test_a_workdir_of_another_run_is_refused(trained, run_binary, arguments, mes
 
 
 @pytest.mark.parametrize(
-    ("prepare", "words"),
-    [
-        ([], "--source=table --input=REVIEWS.jsonl"),
-        (["--prepare=--source=synthetic --seed=1"], "--source=synthetic --seed=1"),
-    ],
+    ("name", "source"),
+    [("data", "--source=table"), ("gowalla", "--flagfile=configs/prepare/gowalla.flags")],
 )
-def test_a_missing_dataset_names_the_command_that_makes_it(run_binary, tmp_path, prepare, words):
-    folder, workdir = tmp_path / "data", tmp_path / "run"
-    run = run_binary("train", f"--dataset={folder}", f"--workdir={workdir}", *prepare)
+def test_a_missing_dataset_names_the_command_that_makes_it(run_binary, tmp_path, name, source):
+    folder, workdir = tmp_path / name, tmp_path / "run"
+    run = run_binary("train", f"--dataset={folder}", f"--workdir={workdir}")
     assert run.status == 1
-    assert run.error == (
-        f"no prepared folder at {folder}: make it with "
-        f"python data_prep/prepare.py {words} --output={folder}"
-    )
+    assert f"prepare.py {source} --input=REVIEWS --output={folder}" in run.error
     assert not workdir.exists()
 
 
@@ -228,7 +221,7 @@ def test_help_names_every_setting(run_binary):
     run = run_binary("train", "--help")
     assert (run.status, run.err) == (0, "")
     assert "Trains SymCERE on a prepared folder." in run.out
-    for name in ("dataset", "workdir", "resume", "prepare", *Settings().as_dict()):
+    for name in ("dataset", "workdir", "resume", *Settings().as_dict()):
         assert re.search(rf"^  --(\[no\])?{name}: ", run.out, re.MULTILINE), name
 
 

@@ -85,7 +85,6 @@ _TRACKER = flags.DEFINE_enum(
     "log settings and metrics there, too (pip install 'symcere-jax[mlflow]' or '…[wandb]'); events "
     "for TensorBoard are in the workdir anyway",
 )
-_PREPARE = flags.DEFINE_string("prepare", training_runs.PREPARE_DEFAULT, training_runs.PREPARE_HELP)
 _SETTINGS = field_flags.define(Settings)
 
 FLAGS_FILE = "flags.txt"
@@ -106,7 +105,7 @@ def main() -> None:
         jax.config.update("jax_num_cpu_devices", _CPU_DEVICES.value)
     distributed.join()
     settings = field_flags.read(Settings, _SETTINGS)
-    dataset = run_on_all(lambda: training_runs.open_dataset(folder, _PREPARE.value))
+    dataset = run_on_all(lambda: training_runs.open_dataset(folder))
     if jax.process_index() == 0:
         _say_experts(resolve(settings, dataset), dataset)
     stop = training_runs.stop_on_signals()
@@ -146,7 +145,7 @@ def _say_experts(settings: ResolvedSettings, dataset: "ReviewDataset") -> None:
 
 def _write_flags(workdir: Path) -> None:
     """Writes what repeats the run, whatever flag files its settings came from."""
-    names = ["dataset", "workdir", "prepare", "warm_start", "cpu_devices", "keep_checkpoints",
+    names = ["dataset", "workdir", "warm_start", "cpu_devices", "keep_checkpoints",
              "checkpoint_seconds", "tracker"]  # fmt: skip
     text = "".join(
         flags.FLAGS[name].serialize() + "\n"

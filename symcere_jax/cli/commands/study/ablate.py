@@ -41,7 +41,7 @@ def main() -> None:
     from symcere_jax.study.ablation import read_variants, run_ablation, score_ablation
 
     variants = read_variants(_VARIANTS.value)
-    dataset = experiments.load_dataset()
+    dataset = training_runs.open_dataset(Path(experiments.DATASET.value))
     workdir = Path(experiments.WORKDIR.value)
     stop = training_runs.stop_on_signals()
     with contextlib.closing(RunsBar("run")) as bar:

@@ -43,7 +43,7 @@ def main() -> None:
     from symcere_jax.study.search import search, searched_expert
     from symcere_jax.study.space import default_space
 
-    dataset = experiments.load_dataset()
+    dataset = training_runs.open_dataset(Path(experiments.DATASET.value))
     settings = field_flags.read(Settings, experiments.SETTINGS)
     settings = settings.replace(experts=searched_expert(settings, dataset))
     workdir = Path(experiments.WORKDIR.value)
