@@ -19,10 +19,7 @@ from symcere_jax.evaluation import ScoreBlock
 class Scorer:
     """A fitted model, as `evaluation.evaluate` takes it.
 
-    Attributes:
-        score_block: `score_block(params, users [b]) -> [b, n_items]`; a function of a module, so
-            that it is compiled once for all settings.
-        params: any pytree of arrays.
+    `score_block` is a function of a module, so that it is compiled once for all settings.
     """
 
     score_block: ScoreBlock

@@ -117,11 +117,7 @@ def _short(value: object) -> str:
 
 
 class RunsBar(RunsObserver):
-    """Shows a bar of many runs on stderr, if that is a terminal, and a line for each that ends.
-
-    Args:
-        unit: what a run is called.
-    """
+    """Shows a bar of many runs on stderr, if that is a terminal, and a line for each that ends."""
 
     def __init__(self, unit: str) -> None:
         self._unit = unit
@@ -151,15 +147,7 @@ class RunsBar(RunsObserver):
 
 @contextlib.contextmanager
 def counting_bar(unit: str, name: str | None = None) -> Iterator[CountCallback]:
-    """Shows a bar on stderr, if that is a terminal; yields what moves it.
-
-    Args:
-        unit: what is counted.
-        name: stands before the bar.
-
-    Yields:
-        A function of the number done and of all.
-    """
+    """Shows a bar on stderr, if that is a terminal; yields what moves it."""
     with tqdm(desc=name, unit=unit, disable=not sys.stderr.isatty()) as bar:
 
         def show(done: int, total: int) -> None:

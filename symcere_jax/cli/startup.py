@@ -46,9 +46,6 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def run(main: Callable[[], None]) -> None:
     """Parses the command line, calls `main`, and ends the process.
 
-    Args:
-        main: takes its settings from the flags.
-
     Raises:
         SystemExit: always, with the exit status of the table above.
     """

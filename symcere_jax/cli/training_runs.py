@@ -30,11 +30,7 @@ def open_dataset(folder: Path) -> "ReviewDataset":
 
 
 def stop_on_signals(when: str = "after a checkpoint") -> threading.Event:
-    """An event that the first SIGINT or SIGTERM sets; the second one acts as usual.
-
-    Args:
-        when: the program will stop, for the message.
-    """
+    """An event that the first SIGINT or SIGTERM sets; the second one acts as usual."""
     stop = threading.Event()
 
     def request(number: int, frame: object) -> None:

@@ -7,7 +7,13 @@ from symcere_jax.evaluation.breakdown import (
     quantile_buckets,
     recall_by_bucket,
 )
-from symcere_jax.evaluation.evaluate import CUTOFFS, Evaluation, HeldOutSplit, evaluate
+from symcere_jax.evaluation.evaluate import (
+    CUTOFFS,
+    Evaluation,
+    HeldOutSplit,
+    evaluate,
+    held_out_pairs,
+)
 from symcere_jax.evaluation.geometry import (
     alignment_and_uniformity,
     norm_popularity_correlation,
@@ -29,6 +35,7 @@ __all__ = [
     "compare_paired",
     "evaluate",
     "find_gains",
+    "held_out_pairs",
     "ndcg_by_bucket",
     "norm_popularity_correlation",
     "quantile_buckets",

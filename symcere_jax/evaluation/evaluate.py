@@ -73,12 +73,7 @@ def evaluate(
     """
     if split not in _KNOWN_SPLITS:
         raise ValueError(f"split is {split!r}, must be one of {', '.join(_KNOWN_SPLITS)}")
-    held_out = dataset.interactions(split)
-    if not len(held_out):
-        raise DataError(
-            f"{dataset.folder / schema.pairs_file(split)} has no interactions to evaluate on; "
-            f"prepare the data with a larger --{split}_share"
-        )
+    held_out = held_out_pairs(dataset, split)
     if min_rating:
         held_out = held_out[dataset.is_positive(min_rating, split)]
     relevant = Interactions.from_pairs(held_out, dataset.n_users)
@@ -101,3 +96,18 @@ def evaluate(
     metrics = {name: float(values.mean()) for name, values in per_user.items()}
     metrics |= catalog_metrics(recommended, dataset.n_items, ks)
     return Evaluation(users, per_user, metrics, recommended)
+
+
+def held_out_pairs(dataset: ReviewDataset, split: HeldOutSplit) -> np.ndarray:
+    """The interactions of a split, int32 `[n, 2]` pairs (user, item).
+
+    Raises:
+        DataError: there are none.
+    """
+    pairs = dataset.interactions(split)
+    if not len(pairs):
+        raise DataError(
+            f"{dataset.folder / schema.pairs_file(split)} has no interactions; prepare the data "
+            f"with a larger --{split}_share"
+        )
+    return pairs

@@ -43,16 +43,10 @@ def uniformity(embeddings: np.ndarray) -> float:
 def alignment_and_uniformity(
     users: np.ndarray, items: np.ndarray, interactions: np.ndarray, *, sample: int = SAMPLE
 ) -> dict[str, float]:
-    """Both measures of a model, over evenly spaced rows where there are more than `sample`.
+    """The measures alignment, uniformity_users and uniformity_items, without undefined ones.
 
-    Args:
-        users: float `[n_users, d]`.
-        items: float `[n_items, d]`.
-        interactions: int `[n, 2]` training pairs (user, item).
-        sample: pairs, users and items at most.
-
-    Returns:
-        "alignment", "uniformity_users" and "uniformity_items", without what is not defined.
+    Of `[n_users, d]` and `[n_items, d]` embeddings and `[n, 2]` training pairs (user, item); of
+    more than `sample` rows, some at even distances.
     """
     pairs = interactions[_spaced(len(interactions), sample)]
     measures = {

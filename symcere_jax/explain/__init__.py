@@ -14,11 +14,7 @@ from symcere_jax.explain.lime_words import (
     WordContribution,
     explain_words,
 )
-from symcere_jax.explain.recommendation import (
-    RecommendationExplanation,
-    best_new_item,
-    explain_recommendation,
-)
+from symcere_jax.explain.recommendation import RecommendationExplanation, explain_recommendation
 from symcere_jax.explain.word_classes import (
     CLASSES_FROM_DATA,
     classes_of_dataset,
@@ -37,7 +33,6 @@ __all__ = [
     "Target",
     "TextExplanation",
     "WordContribution",
-    "best_new_item",
     "classes_of_dataset",
     "classes_of_lists",
     "drop_unknown_words",

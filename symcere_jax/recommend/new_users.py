@@ -36,10 +36,6 @@ def embed_users(
 ) -> tuple[jax.Array, Interactions]:
     """Embeds described users as `Embeddings.joined` has them, and looks up what they have seen.
 
-    Args:
-        described: the users.
-        model: whose items they like.
-
     Returns:
         float32 `[n, columns]`, and the items of each that are no news.
 

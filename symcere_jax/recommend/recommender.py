@@ -148,15 +148,7 @@ class Recommender:
         allowed: np.ndarray | None = None,
         progress: CountCallback | None = None,
     ) -> TopItems:
-        """`recommend` by rows, for many users.
-
-        Args:
-            rows: int `[n]` user rows.
-            k: number of items.
-            exclude_seen: as in `recommend`.
-            allowed: int `[m]` item rows to choose from; None: all.
-            progress: called with the number of users done and of all users.
-        """
+        """`recommend` by rows, int `[n]`, among the item rows `allowed`, int `[m]`; None: all."""
         seen = self.seen if exclude_seen else Interactions.empty(len(self.users))
         return self.retriever.recommend(
             self.retriever.joined.users, rows, seen, k, allowed=allowed, progress=progress

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from symcere_jax.callbacks import ShouldStop
-from symcere_jax.data import ReviewDataset, schema
+from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.evaluation import PRIMARY_METRIC, norm_popularity_correlation
+from symcere_jax.evaluation import PRIMARY_METRIC, held_out_pairs, norm_popularity_correlation
 from symcere_jax.files import write_json
 from symcere_jax.folders import ABLATION, check_output_folder
 from symcere_jax.models import resolve
@@ -110,12 +110,8 @@ def run_ablation(
         DataError: there is no validation or no test split.
         SymcereError: a run cannot be trained, or its process was killed.
     """
-    for split in ("valid", "test"):
-        if not len(dataset.interactions(split)):
-            raise DataError(
-                f"{dataset.folder / schema.pairs_file(split)} has no interactions; "
-                f"prepare the data with a larger --{split}_share"
-            )
+    held_out_pairs(dataset, "valid")
+    held_out_pairs(dataset, "test")
     check_output_folder(Path(workdir), "workdir", ABLATION)
     chosen, not_run = _distinct(settings, dataset, variants)
     all_seeds = tuple(range(settings.seed, settings.seed + seeds))
@@ -151,13 +147,12 @@ def run_variant(
         Its name; None where it was told to stop.
     """
     dataset = ReviewDataset.load(run.dataset)
-    reporter = EpochReporter(run.name, report)
     result = train(
         run.settings,
         dataset,
         run.workdir,
         keep_checkpoints=1,  # there are many runs
-        observer=reporter,
+        observer=EpochReporter(run.name, report),
         should_stop=should_stop,
     )
     if result.stop == "request":

@@ -46,7 +46,6 @@ class ColdStartResult:
     """The scores on one task.
 
     Attributes:
-        task: a name of `evaluation.cold_start_tasks`.
         evaluations: method -> its evaluation, of the same users.
         tests: baseline -> the model's NDCG@10 minus the baseline's, user by user.
     """
@@ -57,26 +56,26 @@ class ColdStartResult:
 
 
 def evaluate_cold_start(
-    workdir: str | Path, dataset: ReviewDataset, split: HeldOutSplit, *, seed: int = 0
+    workdir: str | Path, dataset: ReviewDataset, split: HeldOutSplit
 ) -> list[ColdStartResult]:
     """Scores a model, popularity and text kNN on new items, new users and warm interactions.
 
-    A `Mixture` embeds what is new, without training. Popularity counts the known reviews of new
-    items; text kNN reads the same features as the model. The settings of text kNN and the
-    bonus of "new items favored" are chosen on the validation split, the first for each task.
+    The model embeds what is new without training. Popularity counts the known reviews of new items;
+    text kNN reads the same features as the model. The settings of text kNN, for each task, and the
+    bonus of "new items favored" are chosen on the validation split.
 
     Raises:
         NoColdStartError: nothing in the split is new, or the model has no text encoder that can
             read further texts.
     """
     trained = load_model(workdir, dataset)
-    test = _Methods.create(trained, dataset, split, seed)
+    test = _Methods.create(trained, dataset, split)
     if not (len(test.tasks.new_items) or len(test.tasks.new_users)):
         raise NoColdStartError(
             f"no user or item of {split} is new; prepare the data with --split=cold_item or "
             "--split=cold_user"
         )
-    valid = test if split == "valid" else _Methods.create(trained, dataset, "valid", seed)
+    valid = test if split == "valid" else _Methods.create(trained, dataset, "valid")
     results = []
     for task, pairs in test.tasks.predicted.items():
         if len(np.unique(pairs[:, 0])) < MIN_USERS:
@@ -86,9 +85,7 @@ def evaluate_cold_start(
             method: test.tasks.evaluate(task, scorer.score_block, scorer.params)
             for method, scorer in scorers.items()
         }
-        values = {
-            name: evaluation.per_user[PRIMARY_METRIC] for name, evaluation in evaluations.items()
-        }
+        values = {name: each.per_user[PRIMARY_METRIC] for name, each in evaluations.items()}
         tests = {
             name: compare_paired(values[MODEL][None], values[name])[0]
             for name in (POPULARITY, TEXT_KNN)
@@ -132,7 +129,7 @@ class _Methods:
 
     @classmethod
     def create(
-        cls, trained: TrainedModel, dataset: ReviewDataset, split: HeldOutSplit, seed: int
+        cls, trained: TrainedModel, dataset: ReviewDataset, split: HeldOutSplit
     ) -> "_Methods":
         name = trained.metadata.settings.text_encoder
         if name == NONE:
@@ -145,20 +142,23 @@ class _Methods:
                 "cannot be read: train with text features that are made here"
             )
         encoder = load_text_encoder(dataset, name)
-        tasks = ColdStartTasks.from_split(dataset, split, seed=seed)
+        tasks = ColdStartTasks.from_split(dataset, split)
         features = np.array(dataset.text_features(name, "items"))
         features[tasks.new_items] = encoder.encode_documents(tasks.item_texts)
-        user_features = encoder.encode_documents(tasks.user_texts)
-        return cls(tasks, trained, features, user_features)
+        return cls(tasks, trained, features, encoder.encode_documents(tasks.user_texts))
+
+    @property
+    def n_known(self) -> np.ndarray:
+        """Number of known reviews of each new item."""
+        return np.array([len(texts) for texts in self.tasks.item_texts], np.float32)
 
     def ndcg(self, task: str, scorer: Scorer) -> float:
-        """NDCG@10 of a method on a task."""
         evaluation = self.tasks.evaluate(task, scorer.score_block, scorer.params, ks=(10,))
         return evaluation.metrics[PRIMARY_METRIC]
 
     def popularity(self, task: str) -> Scorer:
         scorer = Popularity().fit(self.tasks.view(task), 0)
-        counts = scorer.params.at[self.tasks.new_items].add(self._n_known())
+        counts = scorer.params.at[self.tasks.new_items].add(self.n_known)
         return dataclasses.replace(scorer, params=counts)
 
     def knn(self, task: str, settings: EncoderKnn) -> Scorer:
@@ -172,9 +172,8 @@ class _Methods:
         user_items = Interactions.empty(len(tasks.new_users))
         if with_items:
             user_items = Interactions.from_rows(tasks.user_items)
-        item_features, counts = self.features[tasks.new_items], self._n_known()
         new = mixture.user_rows(user_items, self.user_features if with_texts else None)
-        new |= mixture.item_rows(item_features, counts)
+        new |= mixture.item_rows(self.features[tasks.new_items], self.n_known)
         new["item_bias"] += np.float32(bonus)
         embeddings = self.trained.embeddings
         rows = {"user": jnp.asarray(tasks.new_users), "item": jnp.asarray(tasks.new_items)}
@@ -183,7 +182,3 @@ class _Methods:
             for name, values in new.items()
         }
         return Scorer(score_block, dataclasses.replace(embeddings, **columns))
-
-    def _n_known(self) -> np.ndarray:
-        """Number of known reviews of each new item."""
-        return np.array([len(texts) for texts in self.tasks.item_texts], np.float32)

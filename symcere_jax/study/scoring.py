@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import ReviewDataset
@@ -26,10 +25,7 @@ def score_run(
     ks: Sequence[int] = CUTOFFS,
     progress: CountCallback | None = None,
 ) -> tuple[Evaluation, int, list[Path]]:
-    """Scores the best checkpoint of a run, and writes the scores into its workdir.
-
-    Returns:
-        The evaluation, the step of the checkpoint, and the files written.
+    """Scores the best checkpoint of a run; returns the evaluation, its step and the files written.
 
     Raises:
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
@@ -68,20 +64,17 @@ def follow(
     done = {(record["step"], record["valid_score"]) for record in read_records(path)}
     checkpoints = Checkpoints(workdir)
     seen_alive = time.monotonic()
-    # Also what was damaged, and an earlier one scored instead.
-    tried: set[tuple[Any, Any]] = set()
     while True:
         # In this order: what a run writes before it ends is read after it.
         alive = is_locked(workdir / LOCK)
-        newest_metadata = _newest_metadata(checkpoints)
-        complete = newest_metadata is not None and newest_metadata.is_complete
-        newest = set() if newest_metadata is None else {_version(newest_metadata)}
-        if newest := newest - done - tried:
-            tried |= newest
+        newest = _newest_metadata(checkpoints)
+        if newest is not None and _version(newest) not in done:
             factors, metadata = load_factors(workdir, dataset)
             step, score = _version(metadata)
-            if (step, score) not in done:
-                done.add((step, score))
+            is_new = (step, score) not in done
+            # Also the newest, which may be damaged, and an earlier one read instead.
+            done |= {(step, score), _version(newest)}
+            if is_new:
                 record: Record = {
                     "epoch": step // metadata.steps_per_epoch,
                     "step": step,
@@ -94,7 +87,7 @@ def follow(
                     file.write(json.dumps(record) + "\n")
                 yield record
                 continue
-        if complete and not alive:
+        if newest is not None and newest.is_complete and not alive:
             yield {"end": "complete"}
             return
         if alive:
@@ -116,11 +109,9 @@ def read_records(path: Path) -> list[Record]:
 
 
 def _newest_metadata(checkpoints: Checkpoints) -> Metadata | None:
-    if not checkpoints.numbers():
-        return None
     try:
         return checkpoints.metadata()
-    except CheckpointError:  # being replaced, or damaged, which is said where it is read
+    except CheckpointError:  # none yet, being replaced, or damaged, as reading it will say
         return None
 
 

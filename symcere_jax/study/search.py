@@ -18,8 +18,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from symcere_jax.callbacks import ShouldStop
-from symcere_jax.data import ReviewDataset, schema
-from symcere_jax.errors import ConfigError, DataError, SymcereError
+from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import ConfigError, SymcereError
+from symcere_jax.evaluation import held_out_pairs
 from symcere_jax.folders import SEARCH, check_output_folder
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.models import resolve
@@ -103,11 +104,7 @@ def search(
         DataError: there is no validation split.
         SymcereError: a process was killed.
     """
-    if not len(dataset.valid):
-        raise DataError(
-            f"{dataset.folder / schema.pairs_file('valid')} has no interactions to choose by; "
-            "prepare the data with a larger --valid_share"
-        )
+    held_out_pairs(dataset, "valid")
     workdir, searched = Path(workdir), parse_space(space)
     check_output_folder(workdir, "workdir", SEARCH)
     workdir.mkdir(parents=True, exist_ok=True)

@@ -73,17 +73,6 @@ def test_seen_items_on_request(recommender, dataset):
     assert len(ranking) == dataset.n_items
 
 
-def test_filtered_items_alone_are_recommended(recommender, dataset):
-    allowed = dataset.item_ids()[[4, 9, 30]]
-    [ranking] = recommender.recommend(
-        [dataset.user_ids()[3]], k=10, exclude_seen=False, filter_items=allowed
-    )
-    assert ids(recommender, ranking) == [
-        item for item in best(scores_of(recommender, 3), [], 100) if item in (4, 9, 30)
-    ]
-    assert recommender.recommend([dataset.user_ids()[3]], filter_items=[]) == [[]]
-
-
 def test_similar_items_by_cosine(recommender, dataset):
     items = np.asarray(recommender.embeddings.items, float)
     unit = items / np.linalg.norm(items, axis=1, keepdims=True)
@@ -91,10 +80,6 @@ def test_similar_items_by_cosine(recommender, dataset):
     assert ids(recommender, first) == best(unit @ unit[8], [8], 5)
     assert ids(recommender, second) == best(unit @ unit[1], [1], 5)
     assert first[0].score == pytest.approx(np.sort(unit @ unit[8])[-2], abs=1e-5)
-    allowed = [20, 8, 3]
-    options = {"filter_items": dataset.item_ids()[allowed]}
-    [found] = recommender.similar_items(dataset.item_ids()[[8]], **options)
-    assert ids(recommender, found) == best(unit @ unit[8], set(range(50)) - {20, 3}, 5)
 
 
 def test_search_finds_items_of_the_words(recommender, dataset):
@@ -288,19 +273,6 @@ def test_a_user_without_training_reviews_gets_what_is_popular(tmp_path):
     evaluation, *_ = score_run(tmp_path / "run", data, "test")
     scored = evaluation.recommended[np.isin(evaluation.users, cold), :5]
     assert len(scored) and data.item_ids()[scored].tolist() == [best] * len(cold)
-
-
-def test_an_explanation_adds_up(recommender, dataset):
-    users, items = dataset.user_ids(), dataset.item_ids()
-    for row, column in ((0, 3), (17, 40), (80, 5)):
-        found = recommender.explain(users[row], items[column])
-        assert found.score == pytest.approx(scores_of(recommender, row)[column], rel=1e-4)
-        total = sum(share for _, share in found.history) + found.own + found.popularity
-        assert total == pytest.approx(found.score, rel=1e-6)
-        history = dataset.train[dataset.train[:, 0] == row, 1]
-        assert {name for name, _ in found.history} == set(items[history])
-        shares = [share for _, share in found.history]
-        assert shares == sorted(shares, reverse=True)
 
 
 def test_a_share_is_what_is_lost_without_the_item(recommender, dataset):

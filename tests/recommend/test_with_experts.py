@@ -49,6 +49,8 @@ def test_a_score_is_the_sum_of_its_parts(recommender, dataset, scores):
         assert total == pytest.approx(scores[user, item], abs=2e-3)
         history = dataset.train[dataset.train[:, 0] == user, 1]
         assert {name for name, _ in parts.history} == set(dataset.item_ids()[history])
+        shares = [share for _, share in parts.history]
+        assert shares == sorted(shares, reverse=True)
 
 
 def test_a_share_is_what_is_lost_without_the_item(recommender, dataset):

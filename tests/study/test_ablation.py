@@ -11,9 +11,10 @@ from symcere_jax.evaluation import evaluate
 from symcere_jax.models import ModelInputs, SymCERE, resolve, score_block
 from symcere_jax.settings import Settings
 from symcere_jax.study import ablation as module
-from symcere_jax.study.workers import Epoch, RunsObserver
+from symcere_jax.study.workers import Epoch
 from symcere_jax.training import Checkpoints, load_embeddings
 from symcere_jax.training.metric_log import read_metric_log
+from tests.study.observer import NotingObserver
 
 # Little to compile: what is trained matters less here than what is done with it.
 BASE = Settings(
@@ -151,29 +152,17 @@ def test_variants_do_without_experts_that_the_data_cannot_have(
 
 
 def test_an_ablation_that_was_stopped_goes_on(worked, dataset, tmp_path):
-    told = []
-
-    class Observer(RunsObserver):
-        def start(self, total, done):
-            told.append((total, done))
-
-        def epoch(self, epoch):
-            told.append((epoch.run, epoch.number))
-
-        def end(self, line):
-            told.append(line)
-
-    def stopping():
-        return len(worked) == 1
-
-    result = module.run_ablation(
-        BASE, dataset, tmp_path, VARIANTS, seeds=1, observer=Observer(), should_stop=stopping
-    )
-    assert not result.complete
-    result = module.run_ablation(BASE, dataset, tmp_path, VARIANTS, seeds=1, observer=Observer())
-    assert result.complete
+    observer = NotingObserver()
+    for should_stop in (lambda: len(worked) == 1, lambda: False):
+        result = module.run_ablation(
+            *(BASE, dataset, tmp_path, VARIANTS),
+            seeds=1,
+            observer=observer,
+            should_stop=should_stop,
+        )
+        assert result.complete != (len(worked) == 1)
     full, other = "full/seed_0", "no_normalization/seed_0"
-    assert told == [
+    assert observer.told == [
         *((2, 0), (full, 1), f"{full} done"),
         *((2, 1), (other, 1), f"{other} done"),
     ]

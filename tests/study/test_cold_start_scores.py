@@ -74,7 +74,7 @@ def test_new_ones_get_more_than_popularity_gives(scored):
 def test_what_is_new_has_neighbors(scored):
     _, folder, dataset, _ = scored
     trained = load_model(folder / "run", dataset)
-    methods = _Methods.create(trained, dataset, "test", 0)
+    methods = _Methods.create(trained, dataset, "test")
     new_items, new_users = methods.tasks.new_items, methods.tasks.new_users
     found, known, neighbors = (
         methods.model().params,

@@ -42,11 +42,7 @@ class AsciiJSONResponse(JSONResponse):
 
 
 def create_app(model: ServedModel) -> FastAPI:
-    """The service of a model.
-
-    Args:
-        model: may be reloaded while the service runs.
-    """
+    """The service of a model, which may be reloaded meanwhile."""
     app = FastAPI(
         title="symcere_jax",
         default_response_class=AsciiJSONResponse,

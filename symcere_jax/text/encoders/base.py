@@ -75,14 +75,7 @@ class TextFeatures:
         settings: Mapping[str, Any],
         fitted: "FittedTextEncoder | None" = None,
     ) -> "TextFeatures":
-        """Features of which users and items have the mean of their training reviews.
-
-        Args:
-            rows: float32 `[n_reviews, width]`.
-            reviews: what each row is of.
-            settings: what the manifest states of the encoder.
-            fitted: encodes further texts as these.
-        """
+        """Features of which users and items have the mean of their training reviews."""
         users, items = (
             owner_means(rows, np.asarray(reviews.is_train) & (owner >= 0), owner, n)
             for owner, n in (
@@ -114,22 +107,14 @@ class FittedTextEncoder(Protocol):
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Features of texts, each by itself, as the rows of `reviews.npy` are made.
 
-        Args:
-            texts: n texts.
-
-        Returns:
-            float32 `[n, width]`; 0 for a text without anything that the encoder knows.
+        float32 `[n, width]`; 0 for a text without anything that the encoder knows.
         """
 
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
         """Features of users or items, as the rows of `users.npy` and `items.npy` are made.
 
-        Args:
-            documents: the texts of all training reviews of each of n users or items, in the order
-                of the stored reviews.
-
-        Returns:
-            float32 `[n, width]`; 0 without any text.
+        A document holds the texts of all training reviews of one, in the order of the stored
+        reviews. float32 `[n, width]`; 0 without any text.
         """
 
     def unknown_words(self, text: str) -> list[str]:

@@ -98,14 +98,7 @@ class FittedLsa:
         return [term for term in dict.fromkeys(terms) if " " not in term and term not in known]
 
     def weigh(self, counts: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
-        """Weights of the terms of documents, in rows of norm 1.
-
-        Args:
-            counts: float32 `[n, N_BUCKETS]`.
-
-        Returns:
-            float32 `[n, n_terms]`.
-        """
+        """Weights `[n, n_terms]` of counted terms `[n, N_BUCKETS]`, in rows of norm 1."""
         return self._tfidf.transform(self._kept_counts(counts), copy=False)
 
     def save(self, folder: Path) -> None:

@@ -55,10 +55,7 @@ class LsaEncoder:
     name = "lsa"
 
     def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
-        """Fits on the training reviews and encodes all reviews, users and items.
-
-        Returns:
-            Features whose width is min(`width`, n_items − 1, n_terms − 1).
+        """Fits on the training reviews; features are min(`width`, n_items − 1, n_terms − 1) wide.
 
         Raises:
             DataError: the training reviews share no words to build features from.

@@ -20,13 +20,7 @@ _PART = "encoder_{}"
 
 
 def save_text_encoder(fitted: FittedTextEncoder, folder: Path, *, compact: bool = False) -> None:
-    """Writes a fitted encoder into a new folder, such as `text/<encoder>/model` of a prepared one.
-
-    Args:
-        fitted: any encoder.
-        folder: to make.
-        compact: keep a latent semantic analysis in a quarter of the space, in 8 bits a number.
-    """
+    """Writes a fitted encoder into a new folder; a compact LSA takes a quarter of the space."""
     folder.mkdir(parents=True)
     parts = fitted.encoders if isinstance(fitted, FittedCombined) else []
     for number, encoder in enumerate(parts):
@@ -72,13 +66,9 @@ def keep_vectors(fitted: FittedTextEncoder, folder: Path) -> None:
 
 
 def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
-    """The encoder that made the text features of a prepared folder, for further texts.
+    """The encoder that made the text features `name` of a prepared folder, for further texts.
 
     Its large arrays are mapped, so that loading is fast and one text takes milliseconds.
-
-    Args:
-        dataset: the prepared folder.
-        name: of a text encoder that it was prepared with.
 
     Raises:
         DataError: the folder has no such encoder, the features were made elsewhere, or a file is

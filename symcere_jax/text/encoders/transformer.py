@@ -91,17 +91,10 @@ class TransformerEncoder:
 
 @dataclasses.dataclass
 class FittedTransformer:
-    """Encodes any texts by a language model.
+    """Encodes any texts by a language model, with settings as those of `TransformerEncoder`.
 
-    The model is read when the first text is encoded. Its files are not copied.
-
-    Attributes:
-        model: folder of the model, or its name on the hub.
-        fingerprint: of the files of the model.
-        width: of a vector.
-        bfloat16: compute in bfloat16.
-        prefix: stands before each text; None: what the model's own folder says.
-        tokens_per_device: most tokens of a batch on a device; 0: what suits the device.
+    The model is read when the first text is encoded. Its files are not copied; the fingerprint
+    tells whether they are still the same.
     """
 
     model: str
@@ -142,14 +135,9 @@ class FittedTransformer:
     def encode_texts(
         self, texts: Sequence[str], count: Callable[[int], None] = lambda n: None
     ) -> np.ndarray:
-        """Vectors of texts, each by itself.
+        """Vectors of texts, float32 `[n, width]`; none of equal or cached ones is encoded again.
 
-        Args:
-            texts: n texts; of equal ones, and those that the cache has, none is encoded again.
-            count: called with the number of texts that are done, as they are.
-
-        Returns:
-            float32 `[n, width]`.
+        `count` is called with the number of texts that are newly done.
         """
         vectors = self._cache.get(texts) if self._cache else {}
         missing = [text for text in dict.fromkeys(texts) if text not in vectors]

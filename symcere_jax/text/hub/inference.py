@@ -57,11 +57,8 @@ class SentenceEncoder:
         """Encodes texts batch by batch, the longest ones first.
 
         A text that is longer than the model's window is encoded in chunks, of whose vectors it gets
-        the mean, weighed by their tokens. The order of the texts, and what else is encoded at the
-        same time, change results by rounding alone.
-
-        Args:
-            texts: n texts; one of white space alone gets 0.
+        the mean, weighed by their tokens; one of white space alone gets 0. The order of the texts,
+        and what else is encoded at the same time, change results by rounding alone.
 
         Yields:
             Which texts are done, int64 `[m]`, and their vectors of norm 1, float32 `[m, width]`.

@@ -99,15 +99,12 @@ def _read(path: Path, default: Any) -> Any:
 
 
 def pool(hidden: jax.Array, lengths: jax.Array, pooling: str) -> jax.Array:
-    """One vector of each text.
+    """One vector of each text, float32 `[n, width]`; 0 for one without tokens.
 
     Args:
         hidden: `[n, length, width]`.
-        lengths: int32 `[n]`, tokens of each text; 0 gives 0.
+        lengths: int32 `[n]`, tokens of each text.
         pooling: "mean" or "max" of the tokens, or the token "cls" (the first) or "lasttoken".
-
-    Returns:
-        float32 `[n, width]`.
     """
     hidden = hidden.astype(jnp.float32)
     counts = (jnp.arange(hidden.shape[1]) < lengths[:, None])[:, :, None]

@@ -71,10 +71,9 @@ def main() -> None:
     reviews, recommendations = [], []
     if _USER.value:
         [user] = IdMap("user", dataset.user_ids()).rows([_USER.value]).tolist()
+        item = None
         if _ITEM.value:
             [item] = IdMap("item", dataset.item_ids()).rows([_ITEM.value]).tolist()
-        else:
-            item = explain.best_new_item(trained, dataset, user)
         recommendations.append(
             explain.explain_recommendation(
                 trained, dataset, user, item, n_reviews=_EVIDENCE.value, lime=lime
