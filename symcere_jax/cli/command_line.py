@@ -1,6 +1,7 @@
 """The command line of a command: flags, flag files, help."""
 
 import difflib
+import itertools
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -52,17 +53,14 @@ def parse(arguments: Sequence[str]) -> list[str]:
 
 def _files_first(arguments: Sequence[str]) -> list[str]:
     program, *rest = arguments
-    files, others = [], []
-    while rest:
-        argument = rest.pop(0)
+    files, others, left = list[str](), list[str](), iter(rest)
+    for argument in left:
         if argument in ("--flagfile", "-flagfile"):
-            files += [argument, *rest[:1]]
-            rest = rest[1:]
+            files += [argument, *itertools.islice(left, 1)]
         elif re.match("--?flagfile=", argument):
             files.append(argument)
         elif argument == "--":
-            others += [argument, *rest]
-            break
+            others += [argument, *left]
         else:
             others.append(argument)
     return [program, *files, *others]

@@ -29,27 +29,17 @@ TOGETHER = "new items and warm together"
 
 @dataclasses.dataclass(frozen=True)
 class ColdStartTasks:
-    """The tasks of a held-out split.
-
-    Attributes:
-        new_items: int `[m]`, items without training interactions, of which reviews are known.
-        item_texts: the known reviews of each.
-        new_users: int `[n]`, users without training interactions, of whom reviews are known.
-        user_items: int arrays, the items of the known reviews of each.
-        user_texts: their texts.
-        known: int32 `[·, 2]` pairs (user, item) of all known reviews.
-        predicted: task -> int32 `[·, 2]` pairs to predict; only tasks that have any.
-    """
+    """The tasks of a held-out split."""
 
     dataset: ReviewDataset
     split: HeldOutSplit
-    new_items: np.ndarray
-    item_texts: Sequence[Sequence[str]]
-    new_users: np.ndarray
-    user_items: Sequence[np.ndarray]
-    user_texts: Sequence[Sequence[str]]
-    known: np.ndarray
-    predicted: Mapping[str, np.ndarray]
+    new_items: np.ndarray  # int [m], without training interactions, of which reviews are known
+    item_texts: Sequence[Sequence[str]]  # the known reviews of each
+    new_users: np.ndarray  # int [n], without training interactions, of whom reviews are known
+    user_items: Sequence[np.ndarray]  # the items of the known reviews of each
+    user_texts: Sequence[Sequence[str]]  # their texts
+    known: np.ndarray  # int32 [·, 2] pairs (user, item) of all known reviews
+    predicted: Mapping[str, np.ndarray]  # task -> pairs to predict; only tasks that have any
 
     @classmethod
     def from_split(

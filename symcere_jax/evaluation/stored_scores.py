@@ -21,23 +21,15 @@ from symcere_jax.files import replacing, write_json
 
 @dataclasses.dataclass(frozen=True)
 class ScoredRun:
-    """The scores of a run: a training, or several with different seeds.
-
-    Attributes:
-        values: float64 `[n_seeds, n_users]` of a metric, users ascending.
-        hits: float64 `[n_held_out]`, share of the seeds that recommend each held-out item among the
-            first k.
-        beyond_accuracy: "coverage@k", "gini@k" and "popularity@k", averaged over seeds.
-        recommended: int32 `[n_seeds, n_users, k]` items, best first, −1 for an empty rank.
-        folders: of the seeds.
-    """
+    """The scores of a run: a training, or several with different seeds."""
 
     name: str
-    values: np.ndarray
+    values: np.ndarray  # float64 [n_seeds, n_users] of a metric, users ascending
+    # float64 [n_held_out], share of the seeds that recommend each held-out item by rank k.
     hits: np.ndarray
-    beyond_accuracy: dict[str, float]
-    recommended: np.ndarray
-    folders: tuple[Path, ...]
+    beyond_accuracy: dict[str, float]  # "coverage@k", "gini@k", "popularity@k", mean over seeds
+    recommended: np.ndarray  # int32 [n_seeds, n_users, k] items, −1 for an empty rank
+    folders: tuple[Path, ...]  # of the seeds
 
 
 def cutoff(metric: str) -> int:

@@ -17,18 +17,12 @@ from symcere_jax.training import TrainedModel
 
 @dataclasses.dataclass(frozen=True)
 class HistoryItem:
-    """What an item of the user's history adds to the score.
-
-    Attributes:
-        graph: by the graph embeddings that message passing brings from it.
-        text: by the texts.
-        nearness: as a neighbor of the recommended item (see `models/word_neighbors.py`).
-    """
+    """What an item of the user's history adds to the score."""
 
     item_id: str
-    graph: float
-    text: float
-    nearness: float
+    graph: float  # by the graph embeddings that message passing brings from it
+    text: float  # by the texts
+    nearness: float  # as a neighbor of the recommended item (see models/word_neighbors.py)
 
     @property
     def total(self) -> float:
@@ -38,27 +32,17 @@ class HistoryItem:
 
 @dataclasses.dataclass(frozen=True)
 class RecommendationExplanation:
-    """A score as an exact sum, `Σ_history (graph + text + nearness) + own + popularity`.
-
-    Attributes:
-        score: as the model ranks by.
-        rank: of the item among those that the user has not interacted with in any split, from 1.
-        history: the user's training items, the largest contribution by size first.
-        own: what the user's own reviews and learned embedding add.
-        popularity: the popularity prior of the item.
-        by_user: training reviews by the user; words by their cosine with the item's embedding.
-        about_item: training reviews of the item; words by their cosine with the user's embedding.
-    """
+    """A score as an exact sum, `Σ_history (graph + text + nearness) + own + popularity`."""
 
     user_id: str
     item_id: str
     score: float
-    rank: int
-    history: list[HistoryItem]
-    own: float
-    popularity: float
-    by_user: list[ReviewExplanation]
-    about_item: list[ReviewExplanation]
+    rank: int  # among the items that the user has not interacted with in any split, from 1
+    history: list[HistoryItem]  # training items, the largest contribution by size first
+    own: float  # what the user's own reviews and learned embedding add
+    popularity: float  # the popularity prior of the item
+    by_user: list[ReviewExplanation]  # by their cosine with the item's embedding
+    about_item: list[ReviewExplanation]  # by their cosine with the user's embedding
 
 
 def explain_recommendation(

@@ -165,12 +165,7 @@ class Recommender:
     ) -> list[Ranking]:
         """The best items of users who are not in the prepared folder, without training.
 
-        Args:
-            users: what is known of each; a user of whom nothing is known gets popular items.
-            k: number of items.
-            exclude_seen: leave out the items that the user is known to like.
-            filter_items: as in `recommend`.
-            exclude_items: as in `recommend`.
+        A user of whom nothing is known gets popular items. The options are those of `recommend`.
 
         Raises:
             DataError: there are texts of a user of the prepared folder.
@@ -190,14 +185,7 @@ class Recommender:
         filter_items: Iterable[str] | None = None,
         exclude_items: Iterable[str] = (),
     ) -> list[Ranking]:
-        """The items nearest to each item, by the cosine of their embeddings.
-
-        Args:
-            items: external ids.
-            k: number of items.
-            filter_items: as in `recommend`.
-            exclude_items: as in `recommend`.
-        """
+        """The items nearest to each item, by the cosine of their embeddings; see `recommend`."""
         rows, allowed = self.items.rows(items), self.items.allowed(filter_items, exclude_items)
         itself = Interactions.from_rows(list(rows[:, None]))
         queries = self.retriever.directions[rows]
@@ -213,11 +201,7 @@ class Recommender:
     ) -> Ranking:
         """The items that fit some words best, by the cosine with the text tower's output.
 
-        Args:
-            text: any words; `unknown_words` names those that do not count.
-            k: number of items.
-            filter_items: as in `recommend`.
-            exclude_items: as in `recommend`.
+        `unknown_words` names the words that do not count. The options are those of `recommend`.
 
         Raises:
             DataError: the text encoder knows no word of the text.

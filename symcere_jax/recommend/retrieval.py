@@ -35,13 +35,10 @@ class TopItems(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Retriever:
-    """Finds the best items of a model.
+    """Finds the best items of a model; without an index, search is exact.
 
-    Attributes:
-        embeddings: of the model.
-        index: of its items; None: search is exact.
-        popularity: float32 `[n_items]`, which ranks for users of whom nothing is known, whose
-            columns are all 0; None: the bias of the items does.
+    The popularity, float32 `[n_items]`, ranks for users of whom nothing is known, whose columns are
+    all 0; where it is None, the bias of the items does.
     """
 
     embeddings: Embeddings

@@ -34,19 +34,12 @@ Variants = Mapping[str, Mapping[str, Any]]
 
 @dataclasses.dataclass(frozen=True)
 class Ablation:
-    """What was run.
+    """What was run."""
 
-    Attributes:
-        variants: those that were run, the reference first; name -> settings that it changes.
-        not_run: those that were not; name -> why.
-        seeds: the seeds of each.
-        complete: every run is done.
-    """
-
-    variants: Variants
-    not_run: Mapping[str, str]
+    variants: Variants  # the reference first
+    not_run: Mapping[str, str]  # name of another variant -> why
     seeds: tuple[int, ...]
-    complete: bool
+    complete: bool  # every run is done
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,19 +168,12 @@ def run_variant(
 
 @dataclasses.dataclass(frozen=True)
 class VariantScores(RunScores):
-    """How a variant scores on the test split, and against the reference.
-
-    Attributes:
-        norm_popularity: Spearman's correlation of the norm of an item's embedding, before
-            normalization, with its training interactions, averaged over seeds; None where all norms
-            are equal.
-        valid_mean: of the metric on the validation split, over users and seeds.
-    """
+    """How a variant scores on the test split, and against the reference."""
 
     changes: Mapping[str, Any]
     seed_means: tuple[float, ...]
-    norm_popularity: float | None
-    valid_mean: float
+    norm_popularity: float | None  # as in `RunBias`
+    valid_mean: float  # of the metric on the validation split, over users and seeds
 
 
 @dataclasses.dataclass(frozen=True)

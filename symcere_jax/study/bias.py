@@ -43,56 +43,38 @@ class RunBias:
     """How a run treats popularity; numbers are means over its seeds.
 
     What is measured on a checkpoint is None, or empty, for a run without one, such as a baseline.
-
-    Attributes:
-        normalize: whether embeddings are normalized.
-        ndcg: NDCG@10.
-        seed_std: its standard deviation over seeds; None for one seed.
-        norm_popularity: Spearman's correlation of the norm of an item's embedding before
-            normalization with its training interactions.
-        popularity_weight: what a unit of log(1 + training interactions) adds to a score, β; None
-            where there is no popularity prior.
-        beyond_accuracy: "coverage@10", "gini@10", "popularity@10".
-        geometry: "alignment", "uniformity_users", "uniformity_items" of the best checkpoint.
-        norm_by_decile: mean norm of the items of a decile over the mean norm of all items.
-        recommended_by_decile: share of the first 10 ranks that the items of a decile take.
-        ndcg_by_decile: NDCG@10 of the held-out items of a decile.
-        ndcg_error_by_decile: its standard error over users.
-        norms: float64 `[n_items]` of the first seed, for a plot.
     """
 
     name: str
     n_seeds: int
-    normalize: bool | None
-    ndcg: float
-    seed_std: float | None
+    normalize: bool | None  # whether embeddings are normalized
+    ndcg: float  # NDCG@10
+    seed_std: float | None  # of NDCG@10; None for one seed
+    # Spearman's correlation of the norm of an item's embedding before normalization with its
+    # training interactions; None where all norms are equal.
     norm_popularity: float | None
+    # β, what a unit of log(1 + training interactions) adds to a score; None without a prior.
     popularity_weight: float | None
-    beyond_accuracy: dict[str, float]
-    geometry: dict[str, float]
-    norm_by_decile: list[float] | None
-    recommended_by_decile: list[float]
-    ndcg_by_decile: list[float]
-    ndcg_error_by_decile: list[float]
+    beyond_accuracy: dict[str, float]  # "coverage@10", "gini@10", "popularity@10"
+    geometry: dict[str, float]  # "alignment", "uniformity_users", "uniformity_items"
+    norm_by_decile: list[float] | None  # mean norm of items over that of all items
+    recommended_by_decile: list[float]  # share of the first 10 ranks that the items take
+    ndcg_by_decile: list[float]  # NDCG@10 of the held-out items
+    ndcg_error_by_decile: list[float]  # its standard error over users
+    # float64 [n_items] of the first seed, for a plot.
     norms: np.ndarray | None = dataclasses.field(default=None, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
 class PopularityBias:
-    """The bias of runs on the same data and split.
-
-    Attributes:
-        held_out_popularity: mean training interactions of a held-out item, for a user first.
-        item_counts: int64 `[n_items]`, training interactions of each item.
-        deciles: of the catalog, least popular first; items of equal popularity stay together.
-    """
+    """The bias of runs on the same data and split."""
 
     dataset: str
     split: str
     n_users: int
-    held_out_popularity: float
-    item_counts: np.ndarray
-    deciles: list[Decile]
+    held_out_popularity: float  # mean training interactions of a held-out item, for a user first
+    item_counts: np.ndarray  # int64 [n_items], training interactions of each item
+    deciles: list[Decile]  # least popular first; items of equal popularity stay together
     runs: list[RunBias]
 
 

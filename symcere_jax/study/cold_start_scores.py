@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from symcere_jax.baselines import EncoderKnn, Popularity, Scorer
-from symcere_jax.data import Interactions, ReviewDataset, schema
+from symcere_jax.data import Interactions, ReviewDataset
 from symcere_jax.errors import DataError
 from symcere_jax.evaluation import (
     PRIMARY_METRIC,
@@ -43,16 +43,11 @@ class NoColdStartError(DataError):
 
 @dataclasses.dataclass(frozen=True)
 class ColdStartResult:
-    """The scores on one task.
-
-    Attributes:
-        evaluations: method -> its evaluation, of the same users.
-        tests: baseline -> the model's NDCG@10 minus the baseline's, user by user.
-    """
+    """The scores on one task."""
 
     task: str
-    evaluations: Mapping[str, Evaluation]
-    tests: Mapping[str, PairedTest]
+    evaluations: Mapping[str, Evaluation]  # by method, of the same users
+    tests: Mapping[str, PairedTest]  # by baseline, the model's NDCG@10 minus the baseline's
 
 
 def evaluate_cold_start(
@@ -115,17 +110,12 @@ def _models(task: str, test: "_Methods", valid: "_Methods") -> dict[str, Scorer]
 
 @dataclasses.dataclass(frozen=True)
 class _Methods:
-    """What the methods score a split with.
-
-    Attributes:
-        features: of all items, float `[n_items, width]`, those of new ones from what is known.
-        user_features: of the new users, from what is known.
-    """
+    """What the methods score a split with."""
 
     tasks: ColdStartTasks
     trained: TrainedModel
-    features: np.ndarray
-    user_features: np.ndarray
+    features: np.ndarray  # of all items, [n_items, width], those of new ones from what is known
+    user_features: np.ndarray  # of the new users, from what is known
 
     @classmethod
     def create(
@@ -136,12 +126,10 @@ class _Methods:
             raise NoColdStartError(
                 "the model was trained without text, and cannot read what is new: train with text"
             )
-        if schema.text_model_file(name) not in dataset.manifest.files:
-            raise NoColdStartError(
-                f"the text features {name!r} were made elsewhere, and the texts of what is new "
-                "cannot be read: train with text features that are made here"
-            )
-        encoder = load_text_encoder(dataset, name)
+        try:
+            encoder = load_text_encoder(dataset, name)
+        except DataError as error:
+            raise NoColdStartError(f"the texts of what is new cannot be read: {error}") from None
         tasks = ColdStartTasks.from_split(dataset, split)
         features = np.array(dataset.text_features(name, "items"))
         features[tasks.new_items] = encoder.encode_documents(tasks.item_texts)

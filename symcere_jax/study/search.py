@@ -38,36 +38,25 @@ _STUDY = "search"
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """A trial that has ended; what failed has no score, epochs or seconds.
-
-    Attributes:
-        state: "complete"; "pruned": stopped as no match for the others; "failed": see `error`.
-        searched: those of the settings that were searched.
-        score: best validation NDCG@10; of a pruned trial: the last one.
-        seconds: time of training, since the last start.
-    """
+    """A trial that has ended; what failed has no score, epochs or seconds."""
 
     number: int
-    state: str
+    state: str  # "complete"; "pruned": stopped as no match for the others; "failed"
     settings: Settings
-    searched: Mapping[str, Any]
-    score: float | None
+    searched: Mapping[str, Any]  # those of the settings that were searched
+    score: float | None  # best validation NDCG@10; of a pruned trial: the last one
     epochs: int | None
     best_epoch: int | None
-    seconds: float | None
+    seconds: float | None  # of training, since the last start
     error: str | None
 
 
 @dataclasses.dataclass(frozen=True)
 class SearchResult:
-    """The trials of a search that have ended, by number.
-
-    Attributes:
-        stopped: it was told to stop before all trials were done.
-    """
+    """The trials of a search that have ended, by number."""
 
     trials: tuple[Trial, ...]
-    stopped: bool
+    stopped: bool  # before all trials were done
 
     @property
     def best(self) -> Trial | None:
@@ -151,18 +140,14 @@ def searched_expert(settings: Settings, dataset: ReviewDataset) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _TrialTask:
-    """What a worker needs to run a trial.
-
-    Attributes:
-        sampler_seed: another one for each trial, or all would be the same.
-    """
+    """What a worker needs to run a trial."""
 
     settings: Settings
     dataset: Path
     workdir: Path
     space: Space
     prune: bool
-    sampler_seed: int = 0
+    sampler_seed: int = 0  # another one for each trial, or all would be the same
 
     def folder(self, number: int) -> Path:
         return self.workdir / f"trial_{number}"

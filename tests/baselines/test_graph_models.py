@@ -13,7 +13,6 @@ from symcere_jax.baselines.graph_models import (
     distinct,
     infonce,
 )
-from symcere_jax.errors import DataError
 
 from . import small
 
@@ -128,12 +127,6 @@ def test_alpha_rec_passes_texts_on_and_ranks_the_items_of_the_batch():
         others = sum(score(item) for item in batch.positives if item != positive)
         losses.append(-math.log(score(positive) / (score(positive) + others)))
     assert _loss(model, params, TEXT) == pytest.approx(np.mean(losses), rel=1e-5)
-
-
-@pytest.mark.parametrize("model", [TextAligned(), AlphaRec()])
-def test_a_folder_without_text_features(dataset_without_text, model):
-    with pytest.raises(DataError, match="no text features"):
-        model.fit(dataset_without_text, 0)
 
 
 @pytest.mark.parametrize("n_rows", [4, 6, 99])

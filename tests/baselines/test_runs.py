@@ -97,25 +97,6 @@ def test_chooses_on_valid_and_tests_each_seed(toy, tmp_path):
             assert arrays["users"].tolist() == [0, 1, 3, 5]
 
 
-def test_what_is_done_is_not_repeated(toy, tmp_path):
-    first = run_baseline("toy", small.dataset(), tmp_path, trials=4, seeds=2)
-    toy.clear()
-    told = []
-    second = run_baseline(
-        "toy",
-        small.dataset(),
-        tmp_path,
-        trials=4,
-        seeds=2,
-        progress=lambda *what: told.append(what),
-    )
-    assert toy == []
-    assert second == first
-    assert len(told) == 6
-    run_baseline("toy", small.dataset(), tmp_path, trials=4, seeds=3)
-    assert [seed for _, seed in toy] == [2]
-
-
 def test_goes_on_after_an_interrupt(toy, tmp_path, monkeypatch):
     whole = run_baseline("toy", small.dataset(), tmp_path / "whole", trials=5, seeds=1)
 
@@ -130,6 +111,8 @@ def test_goes_on_after_an_interrupt(toy, tmp_path, monkeypatch):
         )
     record = run_baseline("toy", small.dataset(), tmp_path / "cut", trials=5, seeds=1)
     assert len(toy) == 6
+    assert run_baseline("toy", small.dataset(), tmp_path / "cut", trials=5, seeds=1) == record
+    assert len(toy) == 6  # nothing is repeated
     assert [(t.settings, t.score) for t in record.trials] == (
         [(t.settings, t.score) for t in whole.trials]
     )
@@ -207,8 +190,3 @@ def test_seeds_and_users_are_summarized(record, tmp_path):
     users = [0.5, 1.0, 0.5, 1 / 12]
     spread = sum((user - sum(users) / 4) ** 2 for user in users) / 3
     assert summary.standard_error == pytest.approx((spread / 4) ** 0.5)
-
-
-def test_one_seed_has_no_spread(record, tmp_path):
-    record.test_seconds = {0: 3.0}
-    assert BaselineSummary.read(record, tmp_path).seed_std is None

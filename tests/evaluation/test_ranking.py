@@ -118,15 +118,6 @@ def test_metrics_are_those_of_the_ranking(k):
                 assert metrics[f"{name}@{cut}"][user] == pytest.approx(value, abs=1e-12)
 
 
-def test_metrics_do_not_depend_on_blocks():
-    expected_items, expected = _measured(30, block_users=30)
-    for block_users in (1, 4, 7, 64, None):
-        items, metrics = _measured(30, block_users=block_users)
-        np.testing.assert_array_equal(items, expected_items)
-        for name, values in expected.items():
-            np.testing.assert_array_equal(metrics[name], values)
-
-
 def test_metrics_of_a_block_are_compiled_once_and_from_the_block_alone(monkeypatch):
     shapes = []
 

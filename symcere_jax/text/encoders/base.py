@@ -13,21 +13,12 @@ from symcere_jax.text.encoders.rows import owner_means
 
 @dataclasses.dataclass(frozen=True)
 class Reviews:
-    """The reviews of a data set, as a text encoder sees them.
+    """The reviews of a data set, as a text encoder sees them; arrays are `[n_reviews]`."""
 
-    Attributes:
-        texts: the review texts, `n_reviews` of them, then those of authors who are no users.
-        user: int32 `[n_reviews]`, row of the user who wrote it; −1: no user.
-        item: int32 `[n_reviews]`, row of the item that it is about.
-        is_train: bool `[n_reviews]`; nothing may be fitted on, or aggregated from, other reviews.
-        n_users: number of users.
-        n_items: number of items.
-    """
-
-    texts: Sequence[str]
-    user: np.ndarray
-    item: np.ndarray
-    is_train: np.ndarray
+    texts: Sequence[str]  # last, those of authors who are no users
+    user: np.ndarray  # int32, row of the user who wrote it; −1: no user
+    item: np.ndarray  # int32, row of the item that it is about
+    is_train: np.ndarray  # nothing may be fitted on, or aggregated from, other reviews
     n_users: int
     n_items: int
 
@@ -51,21 +42,13 @@ class Reviews:
 
 @dataclasses.dataclass(frozen=True)
 class TextFeatures:
-    """What a text encoder made of the reviews.
+    """What a text encoder made of the reviews: float32 rows of `width` columns."""
 
-    Attributes:
-        reviews: float32 `[n_reviews, width]`, a row a review by a user, held-out ones too.
-        users: float32 `[n_users, width]`, from each user's training reviews; 0 without any.
-        items: float32 `[n_items, width]`, from each item's training reviews; 0 without any.
-        settings: what the manifest states of the encoder, besides width and dtype.
-        fitted: encodes further texts as these; None: no text but these has features.
-    """
-
-    reviews: np.ndarray
-    users: np.ndarray
-    items: np.ndarray
-    settings: Mapping[str, Any]
-    fitted: "FittedTextEncoder | None" = None
+    reviews: np.ndarray  # a row a review by a user, held-out ones too
+    users: np.ndarray  # from each user's training reviews; 0 without any
+    items: np.ndarray  # from each item's training reviews; 0 without any
+    settings: Mapping[str, Any]  # what the manifest states, besides width and dtype
+    fitted: "FittedTextEncoder | None" = None  # encodes further texts as these, if it can
 
     @classmethod
     def from_rows(

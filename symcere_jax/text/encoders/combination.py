@@ -26,14 +26,10 @@ class CombinedEncoder:
 
     Each part is divided by its norm, and the whole by the square root of their number: a similarity
     is the mean of the parts' cosines.
-
-    Attributes:
-        encoders: two or more.
-        scratch: folder for the features of reviews, which are then mapped; None: in memory.
     """
 
     encoders: tuple[TextEncoder, ...]
-    scratch: Path | None = None
+    scratch: Path | None = None  # as in LsaEncoder
 
     @property
     def name(self) -> str:

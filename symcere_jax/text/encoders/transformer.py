@@ -22,25 +22,15 @@ _SETTINGS = "settings.json"
 
 @dataclasses.dataclass(frozen=True)
 class TransformerEncoder:
-    """Encodes reviews by a pretrained language model; nothing is fitted.
+    """Encodes reviews by a pretrained language model; nothing is fitted."""
 
-    Attributes:
-        model: folder of the model, or its name on the hub.
-        bfloat16: compute in bfloat16: half the memory, and on accelerators twice the speed.
-        prefix: stands before each review; None: what the model's own folder says.
-        tokens_per_device: most tokens of a batch on a device; 0: what suits the device.
-        cache: folder of vectors of earlier runs; None: none.
-        scratch: folder for the features of reviews, which are then mapped; None: in memory.
-        count: called with the number of reviews that are done, and of all, while it runs.
-    """
-
-    model: str
-    bfloat16: bool = False
-    prefix: str | None = None
-    tokens_per_device: int = 0
-    cache: Path | None = None
-    scratch: Path | None = None
-    count: CountCallback = lambda done, total: None
+    model: str  # its folder, or its name on the hub
+    bfloat16: bool = False  # half the memory, and on accelerators twice the speed
+    prefix: str | None = None  # stands before each review; None: what the model's folder says
+    tokens_per_device: int = 0  # most tokens of a batch on a device; 0: what suits the device
+    cache: Path | None = None  # folder of vectors of earlier runs
+    scratch: Path | None = None  # as in LsaEncoder
+    count: CountCallback = lambda done, total: None  # of reviews, while it runs
 
     name = "transformer"
 

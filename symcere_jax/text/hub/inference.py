@@ -17,14 +17,10 @@ _IN_FLIGHT = 2  # batches that the devices have, while the host reads and makes 
 
 
 class SentenceEncoder:
-    """Vectors of texts by a language model.
+    """Vectors of texts by a language model, of a folder as `model_folder` returns it.
 
-    Args:
-        folder: of the model, as `model_folder` returns it.
-        bfloat16: compute in bfloat16.
-        prefix: stands before each text; None: what the model folder says.
-        tokens_per_device: most tokens of a batch on a device; 0: what suits the device, 2048 on a
-            CPU, so that a batch stays in the cache, 65,536 elsewhere.
+    The other arguments are those of `TransformerEncoder`. 2,048 tokens suit a CPU, as a batch then
+    stays in the cache; 65,536 suit other devices.
     """
 
     def __init__(

@@ -22,19 +22,12 @@ _FLAGS = {
 
 @dataclasses.dataclass(frozen=True)
 class SentenceSettings:
-    """What sentence-transformers keeps in a model folder, besides the model.
+    """What sentence-transformers keeps in a model folder, besides the model."""
 
-    Attributes:
-        pooling: a name in `POOLINGS`.
-        max_length: most tokens of a text, special ones included; None: as many as the model takes.
-        prefix: stands before each text.
-        lower_case: whether texts are put into lower case.
-    """
-
-    pooling: str
-    max_length: int | None = None
-    prefix: str = ""
-    lower_case: bool = False
+    pooling: str  # a name in `POOLINGS`
+    max_length: int | None = None  # most tokens of a text; None: as many as the model takes
+    prefix: str = ""  # stands before each text
+    lower_case: bool = False  # texts are put into lower case
 
     @classmethod
     def read(cls, folder: Path, default_pooling: str) -> "SentenceSettings":

@@ -31,9 +31,3 @@ def test_variants_are_trained_scored_and_compared(run_binary, dataset, tmp_path,
 
     again = run_binary(*command)  # nothing is left to do
     assert (again.status, again.out, again.err) == (0, done.out, "")
-
-
-def test_help_shows_what_a_file_of_variants_is(run_binary):
-    done = run_binary("ablate", "--help")
-    assert '"no_text": {"text_encoder": "none"}' in done.out
-    assert "--seeds" in done.out

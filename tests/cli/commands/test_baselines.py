@@ -54,16 +54,6 @@ def test_can_be_compared(done, dataset):
     assert [run.name for run in found.runs] == ["popularity", "ease"]
 
 
-def test_the_same_command_repeats_nothing(baselines, done, dataset):
-    workdir, arguments, first = done
-    settings = workdir / "ease" / "settings.json"
-    before = settings.stat().st_mtime_ns, settings.read_text()
-    second = baselines(dataset, workdir, *arguments)
-    assert second.status == 0, second.err
-    assert second.out == first.out
-    assert (settings.stat().st_mtime_ns, settings.read_text()) == before
-
-
 def test_all_leaves_out_what_cannot_run(baselines, dataset_without_text, tmp_path, monkeypatch):
     for name in METHODS.keys() - {"popularity", "encoder_knn"}:
         monkeypatch.delitem(METHODS, name)

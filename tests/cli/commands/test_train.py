@@ -217,14 +217,6 @@ def test_required_flags(run_binary, tmp_path, missing):
     assert run.error == f"--{missing} must be given; --help lists the flags"
 
 
-def test_help_names_every_setting(run_binary):
-    run = run_binary("train", "--help")
-    assert (run.status, run.err) == (0, "")
-    assert "Trains SymCERE on a prepared folder." in run.out
-    for name in ("dataset", "workdir", "resume", *Settings().as_dict()):
-        assert re.search(rf"^  --(\[no\])?{name}: ", run.out, re.MULTILINE), name
-
-
 def test_sigterm_leaves_a_checkpoint_and_the_same_command_goes_on(
     trained, command, dataset, settings_flags, tmp_path
 ):

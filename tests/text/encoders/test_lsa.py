@@ -238,14 +238,6 @@ def test_words_of_held_out_reviews_are_not_usable():
         LsaEncoder(max_item_share=1.0).encode(small)
 
 
-def test_progress_names_each_stage(reviews):
-    stages = []
-    LsaEncoder(width=4).encode(reviews, progress=stages.append)
-    assert stages[0].startswith("counting")
-    assert sum(stage.endswith("terms to 4 dimensions") for stage in stages) == 1
-    assert stages[-2:] == ["encoding users", "encoding reviews"]
-
-
 @pytest.mark.parametrize("words", [["早餐", "海滩", "电池"], ["breakfast", "beach", "battery"]])
 def test_a_word_within_running_text_finds_its_items(words):
     joint = "" if words[0] == "早餐" else " "

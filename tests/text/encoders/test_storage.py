@@ -70,16 +70,6 @@ def test_words_that_add_nothing(dataset):
         np.testing.assert_allclose(fitted.encode_texts([words]), expected, atol=1e-6)
 
 
-def test_every_file_of_the_encoder_is_in_the_manifest(dataset):
-    names = {
-        path.relative_to(dataset.folder).as_posix()
-        for path in (dataset.folder / "text").rglob("*")
-        if path.is_file()
-    }
-    assert schema.text_model_file("lsa") in names
-    assert names <= set(dataset.manifest.files)
-
-
 def test_a_folder_without_text(dataset_without_text):
     with pytest.raises(DataError, match=r"no text encoder 'lsa', only none; prepare the"):
         load_text_encoder(dataset_without_text, "lsa")
