@@ -18,6 +18,13 @@ from symcere_jax.graph import propagate
 from symcere_jax.losses import bpr_terms, pair_scores
 from symcere_jax.models import normalize_rows
 
+# Of the models that add a contrast to LightGCN.
+_SPACE = {
+    "n_layers": (2, 3),
+    "batch_size": (512, 2048),
+    "learning_rate": (3e-4, 1e-3, 3e-3),
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class LightGcn(GraphModel):
@@ -69,9 +76,7 @@ class SimGcl(LightGcn):
 
     title = "SimGCL"
     space: ClassVar = {
-        "n_layers": (2, 3),
-        "batch_size": (512, 2048),
-        "learning_rate": (3e-4, 1e-3, 3e-3),
+        **_SPACE,
         "contrast": (0.003, 0.01, 0.03, 0.1, 0.3),
         "noise": (0.05, 0.1, 0.2),
         "temperature": (0.1, 0.2, 0.5),
@@ -132,9 +137,7 @@ class TextAligned(LightGcn):
 
     title = "LightGCN, text-aligned"
     space: ClassVar = {
-        "n_layers": (2, 3),
-        "batch_size": (512, 2048),
-        "learning_rate": (3e-4, 1e-3, 3e-3),
+        **_SPACE,
         "alignment": (0.01, 0.03, 0.1, 0.3, 1.0),
         "temperature": (0.1, 0.2, 0.5),
     }

@@ -19,12 +19,7 @@ class ProgressBar:
     """Shows a bar of the steps, with loss, speed and validation score, on stderr.
 
     Where stderr is no terminal, a line an epoch is printed instead, so that logs stay readable.
-
-    Args:
-        given: the settings as the user gave them.
-        on_start: called when the run starts or resumes, before its first step.
-        tracker: logs the epochs, too.
-        silent: show nothing.
+    `given` are the settings as the user gave them; `on_start` is called before the first step.
     """
 
     def __init__(

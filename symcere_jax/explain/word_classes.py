@@ -37,17 +37,14 @@ N_SHUFFLES = 3  # random assignments of reviews to items, which show what inform
 class WordStatistics:
     """Statistics of words over the training reviews, float64 `[n_words]`.
 
-    Attributes:
-        item_information: `(I(W; item) − E) / H(W)`: mutual information of a word's presence in a
-            review with the item of the review, minus what it is when reviews are assigned to items
-            at random, as a share of the entropy of its presence.
-        rating_z: Fisher z-score of the correlation of a word's presence with the rating; 0 without
-            ratings.
+    The item information is `(I(W; item) − E) / H(W)`: mutual information of a word's presence in a
+    review with the item of the review, minus what it is when reviews are assigned to items at
+    random, as a share of the entropy of its presence.
     """
 
     words: tuple[str, ...]
     item_information: np.ndarray
-    rating_z: np.ndarray
+    rating_z: np.ndarray  # Fisher's, of the correlation with the rating; 0 without ratings
 
 
 def word_statistics(

@@ -14,12 +14,9 @@ class UnknownIdError(DataError):
 
 
 class IdMap:
-    """The external ids of users, or of items, by row.
+    """The external ids of users, or of items (the kind), by row: `[n]` distinct strings.
 
-    Args:
-        kind: "user" or "item", for messages.
-        ids: `[n]` distinct strings.
-        is_integer: the data has them as integers.
+    The data may have them as integers.
     """
 
     def __init__(self, kind: str, ids: np.ndarray, *, is_integer: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from symcere_jax.callbacks import CountCallback
@@ -11,7 +11,7 @@ from symcere_jax.errors import CheckpointError
 from symcere_jax.evaluation import CUTOFFS, Evaluation, HeldOutSplit, evaluate
 from symcere_jax.evaluation.stored_scores import write_scores
 from symcere_jax.locking import is_locked
-from symcere_jax.models import Factors, score_factors
+from symcere_jax.models import score_factors
 from symcere_jax.training import LOCK, Checkpoints, Metadata, load_factors
 
 Record = dict[str, float | str | None]
@@ -40,9 +40,9 @@ def score_run(
 def follow(
     workdir: Path,
     dataset: ReviewDataset,
-    split: str,
-    evaluate: Callable[[Factors], Evaluation],
+    split: HeldOutSplit,
     *,
+    ks: Sequence[int] = CUTOFFS,
     every: float = 5.0,
     max_wait: float = 600.0,
 ) -> Iterator[Record]:
@@ -81,7 +81,7 @@ def follow(
                     "valid_score": score,
                     "dataset": dataset.name,
                     "split": split,
-                    **evaluate(factors).metrics,
+                    **evaluate(score_factors, factors, dataset, split, ks=ks).metrics,
                 }
                 with path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(record) + "\n")

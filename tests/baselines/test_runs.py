@@ -5,16 +5,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import (
-    METHODS,
-    Baseline,
-    BaselineRecord,
-    BaselineSummary,
-    BaselineTrial,
-    Scorer,
-    run_baseline,
-    sample_settings,
-)
+from symcere_jax.baselines import METHODS, BaselineRecord, BaselineSummary, Scorer, run_baseline
+from symcere_jax.baselines.base import Baseline
+from symcere_jax.baselines.runs import BaselineTrial, sample_settings
 from symcere_jax.errors import BusyError, ConfigError
 from symcere_jax.locking import LOCK, locked
 

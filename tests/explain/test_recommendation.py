@@ -4,8 +4,9 @@ import pytest
 from symcere_jax import Recommender
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.explain import Aligner, LimeSettings, explain_recommendation
+from symcere_jax.explain import Aligner, explain_recommendation
 from symcere_jax.models import score_block
+from symcere_jax.settings import LimeSettings
 
 USER, ITEM = 7, 11
 LIME = LimeSettings(samples=40, repeats=2)

@@ -66,13 +66,6 @@ def test_recommendations_are_a_sort_of_the_scores(recommender, dataset):
         assert type(ranking[0].score) is float and type(ranking[0].item_id) is str
 
 
-def test_seen_items_on_request(recommender, dataset):
-    name = dataset.user_ids()[3]
-    [ranking] = recommender.recommend([name], k=100, exclude_seen=False)
-    assert ids(recommender, ranking) == best(scores_of(recommender, 3), [], 100)
-    assert len(ranking) == dataset.n_items
-
-
 def test_similar_items_by_cosine(recommender, dataset):
     items = np.asarray(recommender.embeddings.items, float)
     unit = items / np.linalg.norm(items, axis=1, keepdims=True)

@@ -1,9 +1,10 @@
 """What a text encoder takes and gives."""
 
+import abc
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -74,25 +75,20 @@ class TextFeatures:
         return {**self.settings, "width": width, "dtype": dtype}
 
 
-class FittedTextEncoder(Protocol):
-    """Encodes any texts the way in which the reviews of a prepared folder were encoded.
+class FittedTextEncoder(abc.ABC):
+    """Encodes any texts the way in which the reviews of a prepared folder were encoded."""
 
-    Attributes:
-        kind: names the class among those that `load_text_encoder` knows.
-    """
+    kind: ClassVar[str]  # names the class in the files of an encoder
+    width: int  # of the features
 
-    kind: str
-
-    @property
-    def width(self) -> int:
-        """Width of the features."""
-
+    @abc.abstractmethod
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Features of texts, each by itself, as the rows of `reviews.npy` are made.
 
         float32 `[n, width]`; 0 for a text without anything that the encoder knows.
         """
 
+    @abc.abstractmethod
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
         """Features of users or items, as the rows of `users.npy` and `items.npy` are made.
 
@@ -103,9 +99,12 @@ class FittedTextEncoder(Protocol):
     def unknown_words(self, text: str) -> list[str]:
         """Distinct words of a text that add nothing to its features, in the text's order.
 
-        Common words, which no features are made of, are not among them.
+        Common words, which no features are made of, are not among them. A language model reads any
+        word by its parts.
         """
+        return []
 
+    @abc.abstractmethod
     def save(self, folder: Path) -> None:
         """Writes what `load_text_encoder` needs into a folder that exists and is empty."""
 

@@ -58,7 +58,7 @@ class CombinedEncoder:
         )
 
 
-class FittedCombined:
+class FittedCombined(FittedTextEncoder):
     """Fitted encoders side by side."""
 
     kind = "combined"
@@ -67,25 +67,21 @@ class FittedCombined:
         self.encoders = list(encoders)
 
     @property
-    def width(self) -> int:
-        """Width of the features."""
+    def width(self) -> int:  # type: ignore[override]
         return sum(encoder.width for encoder in self.encoders)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Features of texts, each by itself."""
         return join([encoder.encode_texts(texts) for encoder in self.encoders])
 
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
-        """Features of users or items."""
         return join([encoder.encode_documents(documents) for encoder in self.encoders])
 
     def unknown_words(self, text: str) -> list[str]:
-        """What none of the encoders knows."""
         first, *others = (encoder.unknown_words(text) for encoder in self.encoders)
         return [word for word in first if all(word in other for other in others)]
 
     def save(self, folder: Path) -> None:
-        """Has nothing of its own to write; the encoders within are stored beside."""
+        """Has nothing of its own to write; `save_text_encoder` stores the parts."""
 
 
 def join(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from symcere_jax.callbacks import CountCallback, MessageCallback
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.text.encoders.base import Reviews, TextFeatures
+from symcere_jax.text.encoders.base import FittedTextEncoder, Reviews, TextFeatures
 from symcere_jax.text.encoders.cache import VectorCache
 from symcere_jax.text.encoders.rows import collect_rows, owner_means
 from symcere_jax.text.hub import SentenceEncoder, fingerprint, model_folder, vector_width
@@ -80,7 +80,7 @@ class TransformerEncoder:
 
 
 @dataclasses.dataclass
-class FittedTransformer:
+class FittedTransformer(FittedTextEncoder):
     """Encodes any texts by a language model, with settings as those of `TransformerEncoder`.
 
     The model is read when the first text is encoded. Its files are not copied; the fingerprint
@@ -132,17 +132,13 @@ class FittedTransformer:
         vectors = self._cache.get(texts) if self._cache else {}
         missing = [text for text in dict.fromkeys(texts) if text not in vectors]
         count(len(texts) - len(missing))
-        try:
-            # Without a text, the model is not read.
-            for places, rows in self.sentence_encoder.encode_as_done(missing) if missing else ():
-                done = [missing[place] for place in places]
-                vectors.update(zip(done, rows, strict=True))
-                if self._cache:
-                    self._cache.add(done, rows)
-                count(len(places))
-        finally:
+        # Without a text, the model is not read.
+        for places, rows in self.sentence_encoder.encode_as_done(missing) if missing else ():
+            done = [missing[place] for place in places]
+            vectors.update(zip(done, rows, strict=True))
             if self._cache:
-                self._cache.save()
+                self._cache.add(done, rows)
+            count(len(places))
         return np.array([vectors[text] for text in texts], np.float32).reshape(-1, self.width)
 
     def use_cache(self, folder: Path) -> None:
@@ -156,25 +152,15 @@ class FittedTransformer:
         self._cache = VectorCache(folder / name, self.width)
 
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
-        """Vectors of users or items, the mean of their reviews."""
         rows = self.encode_texts([text for texts in documents for text in texts])
         owner = np.repeat(np.arange(len(documents)), [len(texts) for texts in documents])
         return owner_means(rows, np.ones(len(rows), bool), owner, len(documents))
 
-    def unknown_words(self, text: str) -> list[str]:
-        """None: a language model reads any word by its parts."""
-        return []
-
     def save(self, folder: Path) -> None:
-        """Writes which model it is into a folder that exists."""
         content = self.settings() | {"width": self.width}
         (folder / _SETTINGS).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "FittedTransformer":
-        """Reads what `save` wrote.
-
-        Raises:
-            OSError, ValueError, TypeError: the file is missing or malformed.
-        """
+        """Reads what `save` wrote, which model it is."""
         return cls(**json.loads((folder / _SETTINGS).read_text(encoding="utf-8")))

@@ -26,14 +26,10 @@ class LanguageModel(nn.Module):
     """Hidden states of texts.
 
     BERT (Devlin et al., NAACL 2019), MPNet (Song et al., NeurIPS 2020), Qwen3 (arXiv 2505.09388).
-
-    Attributes:
-        settings: the shape.
-        dtype: of the computation; parameters stay as they are.
     """
 
     settings: ModelSettings
-    dtype: Any = jnp.float32
+    dtype: Any = jnp.float32  # of the computation; parameters stay as they are
 
     @nn.compact
     def __call__(self, tokens: jax.Array, lengths: jax.Array) -> jax.Array:

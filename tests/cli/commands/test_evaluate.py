@@ -113,15 +113,6 @@ def test_without_a_checkpoint_it_names_the_command_that_makes_one(run_binary, da
     assert not (tmp_path / "run").exists()
 
 
-def test_another_prepared_folder_is_refused(trained, run_binary, dataset, dataset_without_text):
-    _, workdir = trained
-    where = (f"--workdir={workdir}", f"--dataset={dataset_without_text.folder}")
-    run = run_binary("evaluate", *where)
-    assert run.status == 1
-    for fingerprint in (dataset.fingerprint, dataset_without_text.fingerprint):
-        assert f"(fingerprint {fingerprint})" in run.error
-
-
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [

@@ -99,25 +99,18 @@ def main() -> None:
     cold_start = _cold_start(workdir, dataset, split) if wants_cold_start else None
     factors, metadata = load_factors(workdir, dataset)
     step, ks = metadata.progress.best_step, sorted({*CUTOFFS, *_KS.value})
+    min_rating = _MIN_RATING.value
     with counting_bar("user") as show:
         evaluation = evaluate(
-            score_factors,
-            factors,
-            dataset,
-            split,
-            ks=ks,
-            min_rating=_MIN_RATING.value,
-            progress=show,
+            score_factors, factors, dataset, split, ks=ks, min_rating=min_rating, progress=show
         )
-    rated = f"_rated_{_MIN_RATING.value:g}" if _MIN_RATING.value else ""
+    rated = f"_rated_{min_rating:g}" if min_rating else ""
     title = f"{dataset.name}, {split}{rated}: {len(evaluation.users):,} users"
     Console().print(metrics_table(evaluation.metrics).terminal(title))
     # After the table: it is worth something also where the workdir cannot be written.
     paths = write_scores(evaluation, workdir, split + rated, dataset, step)
     if _RUN_FILE.value:
-        paths += write_run_file(
-            Path(_RUN_FILE.value), evaluation, dataset, split, min_rating=_MIN_RATING.value
-        )
+        paths += write_run_file(Path(_RUN_FILE.value), evaluation, dataset, split, min_rating)
     for path in paths:
         print(path)
     if cold_start is not None:
@@ -143,18 +136,11 @@ def _cold_start(
 
 
 def _follow(workdir: Path, dataset: "ReviewDataset", split: "HeldOutSplit") -> None:
-    from symcere_jax.evaluation import CUTOFFS, evaluate
-    from symcere_jax.models import score_factors
+    from symcere_jax.evaluation import CUTOFFS
     from symcere_jax.study.scoring import follow
 
     ks = sorted({*CUTOFFS, *_KS.value})
-    for record in follow(
-        workdir,
-        dataset,
-        split,
-        lambda factors: evaluate(score_factors, factors, dataset, split, ks=ks),
-        max_wait=_FOLLOW_WAIT.value,
-    ):
+    for record in follow(workdir, dataset, split, ks=ks, max_wait=_FOLLOW_WAIT.value):
         if "end" not in record:
             shown = sorted(set(_KS.value)) or CUTOFFS
             names = [f"{metric}@{k}" for metric in ("ndcg", "recall") for k in shown]
