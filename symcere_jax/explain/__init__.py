@@ -8,7 +8,7 @@ from symcere_jax.explain.aligner import (
     sample_reviews,
 )
 from symcere_jax.explain.anchoring import summarize_anchoring
-from symcere_jax.explain.lime_words import TextExplanation
+from symcere_jax.explain.lime_words import LimeSettings, TextExplanation
 from symcere_jax.explain.recommendation import RecommendationExplanation, explain_recommendation
 from symcere_jax.explain.word_classes import (
     CLASSES_FROM_DATA,
@@ -21,6 +21,7 @@ from symcere_jax.explain.word_classes import (
 __all__ = [
     "CLASSES_FROM_DATA",
     "Aligner",
+    "LimeSettings",
     "RecommendationExplanation",
     "ReviewExplanation",
     "Target",

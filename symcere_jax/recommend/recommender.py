@@ -213,9 +213,9 @@ class Recommender:
         nearest = self.retriever.nearest(query, Interactions.empty(1), k, allowed=allowed)
         return next(self.name_items(nearest))
 
-    def unknown_words(self, text: str) -> list[str]:
-        """Distinct words that do not count in a search or in what a new user says."""
-        return self.texts.unknown_words(text)
+    def unknown_words(self, *texts: str) -> list[str]:
+        """Words that do not count in a search or in what a new user says, distinct in each text."""
+        return [word for text in texts for word in self.texts.unknown_words(text)]
 
     def explain(self, user: str, item: str) -> Explanation:
         """What the score of a user for an item is the sum of; both by external id."""

@@ -13,6 +13,7 @@ def test_variants_are_trained_scored_and_compared(run_binary, dataset, tmp_path,
         f"--workdir={workdir}",
         f"--variants={variants}",
         *small_run,
+        "--experts=aligned",
         "--seeds=1",
         "--processes=2",
     )

@@ -30,7 +30,7 @@ Items that a user interacted with in any split are left out; --noexclude_seen ke
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,13 +78,8 @@ _NEW_ITEMS_FILE = flags.DEFINE_string(
 )
 _INDEX = define_index()
 _PART_USERS = flags.DEFINE_integer(
-    "part_users",
-    1 << 16,
-    "users per part of a file: limits memory, and the work lost in an interrupt",
-    1,
+    "part_users", 1 << 16, "users per part: limits memory, and the work lost in an interrupt", 1
 )
-
-_PRINTED_USERS = 1 << 12  # ranked at once
 
 
 def main() -> None:
@@ -138,8 +133,10 @@ def main() -> None:
             _write(recommender, Path(_OUTPUT.value), rows, allowed)
             return
         values = recommender.users.ids[rows]
-        rankings = _rankings(recommender, rows, allowed)
-    if unknown := [word for text in texts for word in recommender.unknown_words(text)]:
+        unseen = _EXCLUDE_SEEN.value
+        top = recommender.recommend_rows(rows, _K.value, exclude_seen=unseen, allowed=allowed)
+        rankings = recommender.name_items(top)
+    if unknown := recommender.unknown_words(*texts):
         startup.say(f"note: words that the model does not know: {', '.join(unknown)}")
     sys.stdout.writelines(map(json_line, ranking_entries(recommender, key, values, rankings)))
 
@@ -156,19 +153,6 @@ def _user_ids(recommender: "Recommender") -> list[str]:
     if unknown := [name for name in ids if name not in recommender.users]:
         startup.say(f"note: users who are not in the data: {', '.join(unknown)}")
     return [name for name in ids if name in recommender.users]
-
-
-def _rankings(
-    recommender: "Recommender", rows: "np.ndarray", allowed: "np.ndarray | None"
-) -> "Iterator[Ranking]":
-    """The rankings of users, some at a time."""
-    for start in range(0, len(rows), _PRINTED_USERS):
-        part = rows[start : start + _PRINTED_USERS]
-        yield from recommender.name_items(
-            recommender.recommend_rows(
-                part, _K.value, exclude_seen=_EXCLUDE_SEEN.value, allowed=allowed
-            )
-        )
 
 
 def _write(
