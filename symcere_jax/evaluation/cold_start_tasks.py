@@ -42,14 +42,12 @@ class ColdStartTasks:
     predicted: Mapping[str, np.ndarray]  # task -> pairs to predict; only tasks that have any
 
     @classmethod
-    def from_split(
-        cls, dataset: ReviewDataset, split: HeldOutSplit, *, seed: int = 0
-    ) -> "ColdStartTasks":
+    def from_split(cls, dataset: ReviewDataset, split: HeldOutSplit) -> "ColdStartTasks":
         """Divides a held-out split, at random, into what is known and what is predicted."""
         pairs = np.asarray(dataset.interactions(split))
         user_is_new = dataset.user_counts()[pairs[:, 0]] == 0
         item_is_new = dataset.item_counts()[pairs[:, 1]] == 0
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(0)
         describes_item = _choose_half(pairs[:, 1], item_is_new, rng)
         # A new user's items must be known ones, or nothing would pass messages.
         describes_user = _choose_half(pairs[:, 0], user_is_new & ~item_is_new, rng)

@@ -96,15 +96,6 @@ def test_texts_are_those_of_the_known_pairs(problem):
         assert [f"{user} on {item}" for item in items] == list(texts)
 
 
-def test_the_same_seed_gives_the_same_task(data, problem):
-    again, other = (
-        ColdStartTasks.from_split(data, "test"),
-        ColdStartTasks.from_split(data, "test", seed=5),
-    )
-    assert again.known.tolist() == problem.known.tolist()
-    assert other.known.tolist() != problem.known.tolist()
-
-
 def test_a_view_never_shows_what_is_predicted(problem):
     hidden = set.union(*(pairs(rows) for rows in problem.predicted.values()))
     for task in list(problem.predicted):

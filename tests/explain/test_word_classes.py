@@ -2,7 +2,6 @@ import math
 
 import numpy as np
 import pytest
-import scipy.sparse
 from sklearn.metrics import mutual_info_score
 
 from symcere_jax.errors import DataError
@@ -16,7 +15,6 @@ from symcere_jax.explain.word_classes import (
     classes_of_lists,
     classify_words,
     drop_unknown_words,
-    mutual_information,
     read_words,
     sentiment_lexicon,
     word_statistics,
@@ -153,15 +151,3 @@ def test_words_that_the_encoder_does_not_know_are_dropped(dataset):
     assert drop_unknown_words(words, encoder) == ({known: FACTUAL}, {FACTUAL: 0.5, OTHER: 0.0})
     emptied = {known: FACTUAL, "zzz": SENTIMENT}
     assert drop_unknown_words(emptied, encoder) == (emptied, {FACTUAL: 1.0, SENTIMENT: 0.0})
-
-
-def test_information_is_that_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    classes = rng.integers(0, 5, 200)
-    presence = rng.random((200, 7)) < 0.2
-    presence[:, 0] = classes == 2  # tells all
-    presence[:, 1] = False
-    presence[:, 2] = True
-    found = mutual_information(scipy.sparse.csr_matrix(presence), classes)
-    expected = [mutual_info_score(column, classes) for column in presence.T]
-    np.testing.assert_allclose(found, expected, atol=1e-12)

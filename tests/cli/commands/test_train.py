@@ -118,19 +118,6 @@ def test_flags_txt_names_every_setting_and_repeats_the_run(
     assert (again / "flags.txt").read_text().splitlines() == lines
 
 
-def test_flags_after_a_flagfile_override_it(trained, run_binary, tmp_path):
-    _, workdir = trained
-    overrides = ("--epochs=0", "--nonormalize", "--learning_rate=0.5", f"--workdir={tmp_path}")
-    run = run_binary("train", f"--flagfile={workdir / 'flags.txt'}", *overrides)
-    assert run.status == 0, run.err
-    assert len(_records(tmp_path)) == 1
-    assert set(overrides) <= set((tmp_path / "flags.txt").read_text().splitlines())
-    settings = Checkpoints(tmp_path).metadata().settings
-    assert (settings.epochs, settings.normalize) == (0, False)
-    assert settings.learning_rate == 0.5
-    assert settings.batch_size == 256
-
-
 def test_a_run_goes_on_with_more_epochs(trained, run_binary, tmp_path):
     _, original = trained
     workdir = shutil.copytree(original, tmp_path / "run")

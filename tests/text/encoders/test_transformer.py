@@ -147,6 +147,9 @@ def test_a_model_folder_without_its_files(model, reviews, tmp_path):
     (folder / "model.safetensors").unlink()
     with pytest.raises(DataError, match=r"has no model\.safetensors"):
         TransformerEncoder(str(folder)).encode(reviews)
+    (folder / "model.safetensors.index.json").write_text("[]")
+    with pytest.raises(DataError, match="malformed"):
+        TransformerEncoder(str(folder)).encode(reviews)
     (folder / "config.json").unlink()
     with pytest.raises(DataError, match=r"it has no config\.json"):
         TransformerEncoder(str(folder)).encode(reviews)
