@@ -184,19 +184,6 @@ def test_scores_that_are_not_finite_are_an_error(n_items, above):
         top_k(_divided, params, np.arange(5), _seen([], 5), n_items, 2)
 
 
-def test_scores_of_minus_infinity_leave_no_item():
-    scores = np.full((2, 6), -np.inf, np.float32)
-    scores[0, 4] = 1.0
-    items, *_ = top_k(lookup, scores, np.arange(2), _seen([], 2), 6, 2)
-    assert items.tolist() == [[4, -1], [-1, -1]]
-
-
-def test_a_large_catalog_is_ranked_as_a_small_one_is():
-    scores = _scores(6, 3000)  # five values: hundreds of ties for each rank
-    seen = [(user, item) for user in range(6) for item in range(user, 3000, 7)]
-    _check(scores, seen, np.arange(6), 10, block_users=4)
-
-
 def test_scores_of_a_wrong_shape_are_an_error():
     with pytest.raises(ValueError, match=r"shape \(2, 6\), expected \(2, 7\)"):
         top_k(lookup, _scores(5, 6), np.arange(5), _seen([], 5), 7, 2, block_users=2)

@@ -73,16 +73,6 @@ def test_a_share_is_what_is_lost_without_the_item(recommender, dataset):
         assert found[name] == pytest.approx(share, rel=1e-3, abs=1e-4)
 
 
-def test_a_new_user_with_the_items_of_a_known_one_ranks_alike(recommender, dataset, scores):
-    """The graph experts know more of the known one; the others no more than the items."""
-    user = int(dataset.train[0, 0])
-    liked = dataset.item_ids()[dataset.train[dataset.train[:, 0] == user, 1]]
-    [ranking] = recommender.recommend_new([NewUser(items=liked)], k=60, exclude_seen=False)
-    rows, found = scores_of(recommender, ranking)
-    assert len(rows) == dataset.n_items
-    assert np.corrcoef(found, scores[user][rows])[0, 1] > 0.8
-
-
 def test_a_new_item_with_the_texts_of_a_known_one_is_like_it(recommender, dataset):
     reviews = dataset.reviews(["item", "split", "text"]).to_pylist()
     texts = [r["text"] for r in reviews if r["item"] == 12 and r["split"] == "train"]

@@ -84,15 +84,6 @@ def test_a_long_text_is_the_mean_of_its_chunks(bert, tmp_path):
     assert np.abs(cut - expected).max() > 1e-3
 
 
-def test_batches_of_several_lengths_equal_torch(bert):
-    folder, model = bert
-    encoder = SentenceEncoder(folder, tokens_per_device=128)
-    texts = random_texts(20, 40, seed=2)
-    tokens = encoder._checkpoint.tokenizer(texts)["input_ids"]
-    expected = torch_vectors(model, tokens, "mean")
-    np.testing.assert_allclose(encoded(encoder, texts), expected, atol=1e-4)
-
-
 def test_bfloat16_is_close_to_float32(bert):
     folder, _ = bert
     texts = random_texts(20, 13)

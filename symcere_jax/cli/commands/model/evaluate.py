@@ -35,7 +35,7 @@ from symcere_jax.errors import ConfigError
 if TYPE_CHECKING:
     from symcere_jax.data import ReviewDataset
     from symcere_jax.evaluation import HeldOutSplit
-    from symcere_jax.study.cold_start_scores import ColdStartResult
+    from symcere_jax.study.cold_start import ColdStartResult
 
 
 _DATASET = flags.DEFINE_string(
@@ -124,7 +124,7 @@ def _cold_start(
     workdir: Path, dataset: "ReviewDataset", split: "HeldOutSplit"
 ) -> "list[ColdStartResult] | None":
     """Scores of new users and items; None where there can be none, and nobody asked for them."""
-    from symcere_jax.study.cold_start_scores import NoColdStartError, evaluate_cold_start
+    from symcere_jax.study.cold_start import NoColdStartError, evaluate_cold_start
 
     try:
         return evaluate_cold_start(workdir, dataset, split)
