@@ -32,9 +32,7 @@ if TYPE_CHECKING:
     from symcere_jax.data import ReviewDataset
 
 
-_DATASET = flags.DEFINE_string(
-    "dataset", None, "prepared folder that the runs were trained on", required=True
-)
+_DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
 _RUNS = flags.DEFINE_list("runs", None, "workdirs of the runs, one or more", required=True)
 _OUTPUT = flags.DEFINE_string("output", "anchoring", "folder to write the results to")
 _AGAINST = flags.DEFINE_enum(

@@ -38,15 +38,10 @@ if TYPE_CHECKING:
     from symcere_jax.study.cold_start import ColdStartResult
 
 
-_DATASET = flags.DEFINE_string(
-    "dataset", None, "prepared folder that the model was trained on", required=True
-)
+_DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the model", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
 _SPLIT = flags.DEFINE_enum(
-    "split",
-    None,
-    ("valid", "test"),
-    "which held-out interactions to score; default: test, with --follow valid",
+    "split", None, ("valid", "test"), "which split to score; default: test, with --follow valid"
 )
 _FOLLOW = flags.DEFINE_bool("follow", False, "score each new best checkpoint as it appears")
 _FOLLOW_WAIT = flags.DEFINE_float(
@@ -59,15 +54,10 @@ _RUN_FILE = flags.DEFINE_string(
     "run_file", None, "file to write the rankings to, in the format of TREC (ranx, ir_measures)"
 )
 _MIN_RATING = flags.DEFINE_float(
-    "min_rating",
-    0.0,
-    "lowest rating of a held-out interaction that counts as a hit; 0: all count",
-    0.0,
+    "min_rating", 0.0, "lowest rating of a held-out interaction that is a hit; 0: all are", 0.0
 )
 _COLD_START = flags.DEFINE_bool(
-    "cold_start",
-    None,
-    "score new users and items separately; default: on for the splits cold_item and cold_user",
+    "cold_start", None, "score new users and items, too; default: on for cold_item and cold_user"
 )
 
 

@@ -50,9 +50,7 @@ if TYPE_CHECKING:
 
 _USERS = flags.DEFINE_list("users", None, "user ids, separated by commas")
 _USERS_FILE = flags.DEFINE_string("users_file", None, "file of user ids, one per line")
-_SKIP_UNKNOWN = flags.DEFINE_bool(
-    "skip_unknown", False, "leave out users who are not in the data, and name them on stderr"
-)
+_SKIP_UNKNOWN = flags.DEFINE_bool("skip_unknown", False, "leave out users who are not in the data")
 _ITEMS = flags.DEFINE_list(
     "items", None, "ids of items that a new user likes; with --users: that they liked since"
 )
@@ -62,17 +60,13 @@ _TEXTS = flags.DEFINE_multi_string(
 _SIMILAR = flags.DEFINE_list("similar", None, "ids of items whose similar items are wanted")
 _SEARCH = flags.DEFINE_string("search", None, "words that items should fit")
 _K = flags.DEFINE_integer("k", 10, "number of items for each user, item or search", 1)
-_OUTPUT = flags.DEFINE_string(
-    "output", None, "file to write (.jsonl, .csv, .parquet); by default the terminal"
-)
+_OUTPUT = flags.DEFINE_string("output", None, "file to write: .jsonl, .csv or .parquet")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace --output if it exists")
 _EXCLUDE_SEEN = flags.DEFINE_bool("exclude_seen", True, "leave out what the user interacted with")
 _FILTER_ITEMS_FILE = flags.DEFINE_string(
     "filter_items_file", None, "file of the ids of the only items to choose from, one per line"
 )
-_EXCLUDE_ITEMS_FILE = flags.DEFINE_string(
-    "exclude_items_file", None, "file of the ids of items to leave out, one per line"
-)
+_EXCLUDE_ITEMS_FILE = flags.DEFINE_string("exclude_items_file", None, "the same, to leave out")
 _NEW_ITEMS_FILE = flags.DEFINE_string(
     "new_items_file", None, "file of items that are not in the data: item_id and texts, JSON lines"
 )

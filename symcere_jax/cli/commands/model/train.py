@@ -50,27 +50,18 @@ if TYPE_CHECKING:
 
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder to train on", required=True)
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "folder of the run: checkpoints and logs", required=True
-)
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run", required=True)
 _RESUME = flags.DEFINE_bool(
     "resume", True, "resume the run of the workdir; --noresume refuses a workdir that holds a run"
 )
 _CPU_DEVICES = flags.DEFINE_integer(
-    "cpu_devices",
-    1,
-    "number of devices that a CPU pretends to be; one device uses all cores, so more are seldom "
-    "faster",
-    1,
+    "cpu_devices", 1, "devices that a CPU pretends to be; one device uses all cores", 1
 )
 _WARM_START = flags.DEFINE_string(
     "warm_start", None, "workdir of an earlier run to start from, after prepare.py --append"
 )
 _KEEP_CHECKPOINTS = flags.DEFINE_integer(
-    "keep_checkpoints",
-    KEEP,
-    "number of checkpoints to keep; if the newest is damaged, the run resumes from the one before",
-    1,
+    "keep_checkpoints", KEEP, "checkpoints to keep; if one is damaged, the one before is used", 1
 )
 _CHECKPOINT_SECONDS = flags.DEFINE_float(
     "checkpoint_seconds",

@@ -27,9 +27,7 @@ from symcere_jax.settings import Settings
 
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, counted from --seed", 1)
 _VARIANTS = flags.DEFINE_string(
-    "variants",
-    "configs/ablations/paper.json",
-    "JSON of the variants; the default is in the repository",
+    "variants", "configs/ablations/paper.json", "JSON of the variants; the default is in a checkout"
 )
 
 
