@@ -19,11 +19,7 @@ from symcere_jax.losses import bpr_terms, pair_scores
 from symcere_jax.models import normalize_rows
 
 # Of the models that add a contrast to LightGCN.
-_SPACE = {
-    "n_layers": (2, 3),
-    "batch_size": (512, 2048),
-    "learning_rate": (3e-4, 1e-3, 3e-3),
-}
+_SPACE = {"n_layers": (2, 3), "batch_size": (512, 2048), "learning_rate": (3e-4, 1e-3, 3e-3)}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,11 +39,7 @@ class ProgressBar:
         self._started, self._expert = False, ""
 
     def start(
-        self,
-        settings: ResolvedSettings,
-        steps_per_epoch: int,
-        batch_size: int,
-        progress: Progress,
+        self, settings: ResolvedSettings, steps_per_epoch: int, batch_size: int, progress: Progress
     ) -> None:
         """Shows where the run starts, and what the data has chosen."""
         if self._bar is not None:

@@ -14,10 +14,7 @@ from symcere_jax.evaluation.evaluate import (
     evaluate,
     held_out_pairs,
 )
-from symcere_jax.evaluation.geometry import (
-    alignment_and_uniformity,
-    norm_popularity_correlation,
-)
+from symcere_jax.evaluation.geometry import alignment_and_uniformity, norm_popularity_correlation
 from symcere_jax.evaluation.metrics import PRIMARY_METRIC, SHOWN_METRICS
 from symcere_jax.evaluation.ranking import ScoreBlock, top_k
 from symcere_jax.evaluation.significance import PairedTest, compare_paired, seed_std, standard_error

@@ -47,11 +47,7 @@ class WordStatistics:
     rating_z: np.ndarray  # Fisher's, of the correlation with the rating; 0 without ratings
 
 
-def word_statistics(
-    texts: Sequence[str],
-    items: np.ndarray,
-    ratings: np.ndarray,
-) -> WordStatistics:
+def word_statistics(texts: Sequence[str], items: np.ndarray, ratings: np.ndarray) -> WordStatistics:
     """Measures words over reviews.
 
     Args:

@@ -119,11 +119,7 @@ def run_ablation(
     done = len(runs) - len(waiting)
     observer.start(len(runs), done)
     for name in run_tasks(
-        run_variant,
-        waiting,
-        processes=processes,
-        on_report=observer.epoch,
-        should_stop=should_stop,
+        run_variant, waiting, processes=processes, on_report=observer.epoch, should_stop=should_stop
     ):
         done += 1
         observer.end(f"{name} done")

@@ -111,11 +111,7 @@ def search(
             for place in range(len(ended), trials)
         ]
         for number in run_tasks(
-            run_trial,
-            tasks,
-            processes=processes,
-            on_report=observer.epoch,
-            should_stop=should_stop,
+            run_trial, tasks, processes=processes, on_report=observer.epoch, should_stop=should_stop
         ):
             ended = task.ended(study)
             best = SearchResult(ended, stopped=False).best
@@ -227,10 +223,7 @@ def _open_study(workdir: Path, sampler_seed: int) -> optuna.Study:
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(RANDOM_TRIALS, EPOCHS_BEFORE_PRUNING, n_min_trials=3),
         sampler=optuna.samplers.TPESampler(
-            n_startup_trials=RANDOM_TRIALS,
-            multivariate=True,
-            constant_liar=True,
-            seed=sampler_seed,
+            n_startup_trials=RANDOM_TRIALS, multivariate=True, constant_liar=True, seed=sampler_seed
         ),
     )
 

@@ -7,12 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from symcere_jax.evaluation.breakdown import (
-    Bucket,
-    find_gains,
-    ndcg_by_bucket,
-    quantile_buckets,
-)
+from symcere_jax.evaluation.breakdown import Bucket, find_gains, ndcg_by_bucket, quantile_buckets
 from symcere_jax.evaluation.evaluate import evaluate
 
 from . import folders
@@ -36,10 +31,7 @@ def test_equal_counts_stay_together():
     assert quantile_buckets(np.array([], int), 3) == []
 
 
-@given(
-    hnp.arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 30)),
-    st.integers(1, 7),
-)
+@given(hnp.arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 30)), st.integers(1, 7))
 def test_buckets_are_an_ordered_partition(counts, n_buckets):
     buckets = quantile_buckets(counts, n_buckets)
     assert 1 <= len(buckets) <= n_buckets

@@ -100,10 +100,7 @@ def test_a_comparison_puts_all_of_it_together():
         compare_paired(values[:, :1], reference[:1])
 
 
-@given(
-    st.lists(st.floats(0, 1), min_size=2, max_size=20),
-    st.permutations(range(3)),
-)
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=20), st.permutations(range(3)))
 def test_identical_runs_do_not_differ(values, order):
     # The same three seeds, summed in another order: equal but for rounding.
     seeds = np.stack([np.array(values) * factor for factor in (0.1, 0.2, 0.7)])

@@ -44,12 +44,7 @@ def test_each_format_in_parts(recommender, tmp_path, expected, suffix):
     output = tmp_path / f"found{suffix}"
     done = []
     assert write_recommendations(
-        recommender,
-        ROWS,
-        output,
-        k=4,
-        part_users=2,
-        progress=lambda *counts: done.append(counts),
+        recommender, ROWS, output, k=4, part_users=2, progress=lambda *counts: done.append(counts)
     )
     assert read(output) == expected
     assert [path.name for path in tmp_path.iterdir()] == [output.name]

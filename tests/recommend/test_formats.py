@@ -8,13 +8,7 @@ import pytest
 
 from symcere_jax.errors import DataError
 from symcere_jax.recommend.explanation import ScoredItem
-from symcere_jax.recommend.formats import (
-    FORMATS,
-    json_line,
-    ranking_entries,
-    read_ids,
-    write_part,
-)
+from symcere_jax.recommend.formats import FORMATS, json_line, ranking_entries, read_ids, write_part
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.retrieval import TopItems
 

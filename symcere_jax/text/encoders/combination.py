@@ -9,12 +9,7 @@ import numpy as np
 
 from symcere_jax.arrays import unit_rows
 from symcere_jax.callbacks import MessageCallback
-from symcere_jax.text.encoders.base import (
-    FittedTextEncoder,
-    Reviews,
-    TextEncoder,
-    TextFeatures,
-)
+from symcere_jax.text.encoders.base import FittedTextEncoder, Reviews, TextEncoder, TextFeatures
 from symcere_jax.text.encoders.rows import collect_rows
 
 _BLOCK = 1 << 14

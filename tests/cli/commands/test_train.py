@@ -95,13 +95,7 @@ def test_flags_txt_names_every_setting_and_repeats_the_run(
 ):
     _, workdir = trained
     lines = (workdir / "flags.txt").read_text().splitlines()
-    names = [
-        "dataset",
-        "workdir",
-        "cpu_devices",
-        "keep_checkpoints",
-        "checkpoint_seconds",
-    ]
+    names = ["dataset", "workdir", "cpu_devices", "keep_checkpoints", "checkpoint_seconds"]
     given = {flag.removeprefix("--").partition("=")[0] for flag in settings_flags}
     defaults = Settings().as_dict()
     names += [name for name in defaults if name in given or defaults[name] is not None]
