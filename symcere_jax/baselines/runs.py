@@ -160,15 +160,10 @@ def run_baseline(
     seeds: int = 5,
     progress: CountCallback = lambda done, total: None,
 ) -> BaselineRecord:
-    """Tunes a baseline and tests it, or resumes an earlier call.
+    """Tunes a baseline and tests it in the subfolder `name`, or resumes an earlier call.
 
-    Args:
-        name: of the method, a key of `METHODS`.
-        dataset: the prepared folder.
-        workdir: its subfolder `name` gets the files.
-        trials: settings to try.
-        seeds: trainings to test, with seeds 0, 1, …; one for a method without randomness.
-        progress: called after each fit, also for those of an earlier call.
+    The best of so many trials is trained with seeds 0, 1, …, once if the method is not random.
+    `progress` is called after each fit, also for those of an earlier call.
 
     Raises:
         BusyError: another process fits the method in the workdir.

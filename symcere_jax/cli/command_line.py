@@ -29,10 +29,7 @@ def show_help_of(main: Callable[[], None]) -> None:
 
 
 def parse(arguments: Sequence[str]) -> list[str]:
-    """Parses the flags. Those of the command line win over those of flag files, wherever they are.
-
-    Returns:
-        The program's name, and arguments that are no flags.
+    """Parses the flags, and returns the other arguments; flag files never win over flags.
 
     Raises:
         flags.Error: a flag is unknown, missing, or has a bad value; its text is for the user.

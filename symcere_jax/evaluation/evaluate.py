@@ -23,20 +23,13 @@ _KNOWN_SPLITS: Mapping[str, tuple[str, ...]] = {"valid": ("train",), "test": ("t
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """The scores of a model on a split.
+    """The scores of a model on a split."""
 
-    Attributes:
-        users: int32 `[n]`, the users with a held-out item, ascending.
-        per_user: "metric@k" -> float64 `[n]`.
-        metrics: "metric@k" -> mean over the users; also coverage@k and gini@k, which belong to
-            all users together.
-        recommended: int32 `[n, max(ks)]` items, best first, −1 for an empty rank.
-    """
-
-    users: np.ndarray
-    per_user: Mapping[str, np.ndarray]
+    users: np.ndarray  # int32 [n], the users with a held-out item, ascending
+    per_user: Mapping[str, np.ndarray]  # "metric@k" -> float64 [n]
+    # "metric@k" -> mean over the users; also coverage@k and gini@k, of all users together.
     metrics: Mapping[str, float]
-    recommended: np.ndarray
+    recommended: np.ndarray  # int32 [n, max(ks)] items, best first, −1 for an empty rank
 
 
 def evaluate(

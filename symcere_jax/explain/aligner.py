@@ -29,19 +29,13 @@ Target = Literal["graph", "text", "fused"]
 
 @dataclasses.dataclass(frozen=True)
 class Aligner:
-    """Embeds texts in the space of users and items; rows have norm 1, or 0 for nothing known.
-
-    Attributes:
-        project: float32 `[n, width]` features to float32 `[n, d]`.
-        users: float32 `[n_users, d]`.
-        items: float32 `[n_items, d]`.
-    """
+    """Embeds texts in the space of users and items; rows have norm 1, or 0 for nothing known."""
 
     name: str
     encoder: FittedTextEncoder
-    project: Callable[[np.ndarray], np.ndarray]
-    users: np.ndarray
-    items: np.ndarray
+    project: Callable[[np.ndarray], np.ndarray]  # float32 [n, width] features to float32 [n, d]
+    users: np.ndarray  # float32 [n_users, d]
+    items: np.ndarray  # float32 [n_items, d]
 
     @classmethod
     def from_model(

@@ -48,12 +48,7 @@ class WordStatistics:
 
 
 def word_statistics(texts: Sequence[str], items: np.ndarray, ratings: np.ndarray) -> WordStatistics:
-    """Measures words over reviews.
-
-    Args:
-        texts: `n` training reviews.
-        items: int `[n]`, what each is about.
-        ratings: float `[n]`, NaN where there is none.
+    """Measures words over n reviews, with the item of each and its rating, NaN for none.
 
     Raises:
         DataError: no word is in enough reviews.
@@ -82,13 +77,10 @@ def word_statistics(texts: Sequence[str], items: np.ndarray, ratings: np.ndarray
 
 
 def mutual_information(presence: scipy.sparse.csr_matrix, classes: np.ndarray) -> np.ndarray:
-    """I(term; class) in nats, float64 `[n_terms]`, of each term by itself.
+    """I(term; class) in nats, float64 `[n_terms]`, of the presence of each term, `[n, n_terms]`.
 
-    It is too large for few reviews: subtract what it is when classes are assigned at random.
-
-    Args:
-        presence: bool or 0 and 1, `[n, n_terms]`, reviews and terms.
-        classes: int `[n]` from 0, such as the item of each review.
+    Classes are int `[n]` from 0, such as the item of each review. It is too large for few reviews:
+    subtract what it is when classes are assigned at random.
     """
     n, n_terms = presence.shape
     n_classes = int(classes.max()) + 1
@@ -180,14 +172,11 @@ def read_words(path: Path) -> list[str]:
 def drop_unknown_words(
     classes: Mapping[str, str], encoder: FittedTextEncoder
 ) -> tuple[dict[str, str], dict[str, float]]:
-    """Takes words that the text encoder does not know out of their classes.
+    """Leaves out words that the text encoder does not know; also the known share of each class.
 
     They cannot contribute, whatever the model: latent semantic analysis drops words that are in
     most items' reviews, sentiment above all, and counting these would prove the point by default.
     If no factual, or no sentiment, word were left, all are kept.
-
-    Returns:
-        Classes of the words to count, and the share of each class that is known.
     """
     known = np.abs(encoder.encode_texts(list(classes))).sum(axis=1) > 0
     kinds = np.array(list(classes.values()))

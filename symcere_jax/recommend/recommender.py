@@ -48,30 +48,18 @@ class Recommender:
 
     An unknown id raises a `DataError` that names it. So do texts if the prepared folder has no
     encoder to read them. A ranking has fewer than k items if no more are left.
-
-    Attributes:
-        users: external ids of the users.
-        items: external ids of the items.
-        embeddings: of all of them.
-        mixture: embeds new users and items.
-        history: positive training items of each user.
-        seen: items of each user in any split.
-        texts: reads further texts, where the prepared folder has an encoder for them.
-        metadata: of the checkpoint.
-        index: of the items, for approximate search; None: search is exact.
-        titles: of the items, `[n_items]` by row, None where unknown; None if all are unknown.
     """
 
     users: IdMap
     items: IdMap
-    embeddings: Embeddings
-    mixture: Mixture
-    history: Interactions
-    seen: Interactions
-    texts: TextReader
-    metadata: Metadata
-    index: ItemIndex | None = None
-    titles: np.ndarray | None = None
+    embeddings: Embeddings  # of all of them
+    mixture: Mixture  # embeds new users and items
+    history: Interactions  # positive training items of each user
+    seen: Interactions  # items of each user in any split
+    texts: TextReader  # reads further texts, where the prepared folder has an encoder for them
+    metadata: Metadata  # of the checkpoint
+    index: ItemIndex | None = None  # for approximate search; None: search is exact
+    titles: np.ndarray | None = None  # of the items, by row, None where unknown; None: all are
 
     @classmethod
     def load(

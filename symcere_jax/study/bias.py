@@ -81,10 +81,7 @@ class PopularityBias:
 def measure_bias(
     folders: Sequence[Path], dataset: ReviewDataset, split: HeldOutSplit = "test"
 ) -> PopularityBias:
-    """Measures the popularity bias of scored runs; those without a checkpoint have no norms.
-
-    A folder is a run that launch/evaluate.py has scored, or has a subfolder seed_* for each of
-    several trainings.
+    """Measures the popularity bias of scored runs, of folders as in `compare_runs`.
 
     Raises:
         ConfigError: a run is given twice.

@@ -48,10 +48,9 @@ def follow(
 ) -> Iterator[Record]:
     """Scores each new best checkpoint of a run as it appears, and appends it to a file.
 
-    The run has ended when its newest checkpoint says so (all epochs done, or no more gain), or
-    when for `max_wait` seconds no process has trained in the workdir, such as after a preemption.
-    What the file, `follow_<split>.jsonl` in the workdir, holds is not scored again. Checkpoints are
-    looked at `every` so many seconds.
+    It looks at checkpoints `every` so many seconds, until the newest one says that the run has
+    ended, or no process has trained in the workdir for `max_wait` seconds. What the file,
+    `follow_<split>.jsonl` in the workdir, holds is not scored again.
 
     Yields:
         Each new record: "epoch", "step", "dataset", "split", and the metrics. The last one has

@@ -31,13 +31,9 @@ def collect_rows(
 
 
 def owner_means(rows: np.ndarray, kept: np.ndarray, owner: np.ndarray, n: int) -> np.ndarray:
-    """The mean row of each of n users or items, divided by its norm.
+    """The mean row of each of n owners, users or items, divided by its norm.
 
-    Args:
-        rows: float32 `[m, width]`, one for each review.
-        kept: bool `[m]`, the reviews that count; an owner without any gets 0.
-        owner: int `[m]`, the user or item of each review.
-        n: number of users or items.
+    Of the m rows, those that are kept count, bool `[m]`; an owner, int `[m]`, without any gets 0.
     """
     sums = np.zeros((n, rows.shape[1]))
     for start in range(0, len(rows), _BLOCK):

@@ -11,10 +11,7 @@ from symcere_jax.text.encoders.combination import FittedCombined
 from symcere_jax.text.encoders.fitted_lsa import FittedLsa
 from symcere_jax.text.encoders.transformer import FittedTransformer
 
-_CLASSES: dict[str, type[FittedLsa] | type[FittedTransformer]] = {
-    FittedLsa.kind: FittedLsa,
-    FittedTransformer.kind: FittedTransformer,
-}
+_CLASSES = {each.kind: each for each in (FittedLsa, FittedTransformer)}
 _KIND = "model.json"
 _PART = "encoder_{}"
 
@@ -32,14 +29,6 @@ def save_text_encoder(fitted: FittedTextEncoder, folder: Path, *, compact: bool 
     (folder / _KIND).write_text(content + "\n", encoding="utf-8")
 
 
-def _load(folder: Path) -> FittedTextEncoder:
-    content = json.loads((folder / _KIND).read_text(encoding="utf-8"))
-    if content["kind"] == FittedCombined.kind:
-        parts = range(content["encoders"])
-        return FittedCombined([_load(folder / _PART.format(number)) for number in parts])
-    return _CLASSES[content["kind"]].load(folder)
-
-
 def read_text_encoder(folder: Path) -> FittedTextEncoder:
     """The encoder that `save_text_encoder` wrote; large arrays are mapped.
 
@@ -47,7 +36,11 @@ def read_text_encoder(folder: Path) -> FittedTextEncoder:
         DataError: a file is missing or malformed.
     """
     try:
-        return _load(folder)
+        content = json.loads((folder / _KIND).read_text(encoding="utf-8"))
+        if content["kind"] == FittedCombined.kind:
+            parts = [folder / _PART.format(number) for number in range(content["encoders"])]
+            return FittedCombined([*map(read_text_encoder, parts)])
+        return _CLASSES[content["kind"]].load(folder)
     except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
         raise DataError(
             f"{folder}: not a readable text encoder ({error}); prepare the data again"

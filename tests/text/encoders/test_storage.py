@@ -7,8 +7,7 @@ import pytest
 
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
-from symcere_jax.text import load_text_encoder, save_text_encoder
-from symcere_jax.text.encoders import storage
+from symcere_jax.text import load_text_encoder, read_text_encoder, save_text_encoder
 from symcere_jax.text.encoders.combination import FittedCombined, join
 
 
@@ -122,7 +121,7 @@ def test_an_unknown_kind_and_another_width(folder):
 def test_encoders_side_by_side_are_stored_with_their_parts(dataset, tmp_path):
     lsa = load_text_encoder(dataset, "lsa")
     save_text_encoder(FittedCombined([lsa, lsa]), tmp_path / "text/both/model")
-    both = storage._load((tmp_path / schema.text_model_file("both")).parent)
+    both = read_text_encoder((tmp_path / schema.text_model_file("both")).parent)
     assert both.width == 2 * lsa.width
     texts = ["quiet pool", "qqqzzz"]
     np.testing.assert_allclose(both.encode_texts(texts), join([lsa.encode_texts(texts)] * 2))
