@@ -11,12 +11,9 @@ EQUAL_NORMS = 1e-4  # relative spread below which norms differ by rounding alone
 def alignment(users: np.ndarray, items: np.ndarray) -> float:
     """`mean ‖x̂ − ŷ‖²` with `x̂ = x / ‖x‖`: how near interacting users and items are to each other.
 
-    0 is the best, 2 that of random directions. Source: T. Wang, P. Isola, "Understanding
-    Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere",
-    ICML 2020.
-
-    Row r of the items `[n, d]` is one that the user of row r of `[n, d]` interacted with; no rows
-    give NaN.
+    0 is the best, 2 that of random directions. The user and the item of a row `[n, d]` interacted;
+    no rows give NaN. Source: T. Wang, P. Isola, "Understanding Contrastive Representation Learning
+    through Alignment and Uniformity on the Hypersphere", ICML 2020.
     """
     if not len(users):
         return float("nan")

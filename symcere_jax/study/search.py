@@ -81,15 +81,12 @@ def search(
 
     Samples by a tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011), the first trial
     with the given settings; prunes trials that are worse than the median of the others at the same
-    epoch. Trials that were cut off resume from their checkpoints. The test split is not read.
-
-    `trials` includes those of earlier calls. Once `should_stop` is true, running trials write a
-    checkpoint and the search ends, to be resumed later.
+    epoch. `trials` includes those of earlier calls; those that were cut off resume. Once
+    `should_stop` is true, running trials write a checkpoint and the search ends.
 
     Raises:
         BusyError: another process searches in the workdir.
-        ConfigError: the workdir holds a search with other settings, data or space, or the space
-            is malformed; see `parse_space`.
+        ConfigError: the workdir holds another search, or the space is malformed.
         DataError: there is no validation split.
         SymcereError: a process was killed.
     """

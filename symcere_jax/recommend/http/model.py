@@ -17,9 +17,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class ServedModel:
-    """Holds a recommender that can be replaced; a request keeps the one that it began with.
-
-    The arguments are those of `Recommender.load`.
+    """A recommender, loaded with the same arguments, that can be replaced while it is in use.
 
     Raises:
         SymcereError: the first load fails; later failures keep the model that is there.

@@ -76,7 +76,7 @@ class FittedCombined(FittedTextEncoder):
         return [word for word in first if all(word in other for other in others)]
 
     def save(self, folder: Path) -> None:
-        """Has nothing of its own to write; `save_text_encoder` stores the parts."""
+        """Writes nothing: `save_text_encoder` stores the parts."""
 
 
 def join(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -51,14 +51,8 @@ class TransformerEncoder:
         say(f"reading {self.model}")
         folder = model_folder(self.model)
         width = vector_width(folder)
-        fitted = FittedTransformer(
-            self.model,
-            fingerprint(folder),
-            width,
-            self.bfloat16,
-            self.prefix,
-            tokens_per_device=self.tokens_per_device,
-        )
+        options = self.bfloat16, self.prefix, self.tokens_per_device
+        fitted = FittedTransformer(self.model, fingerprint(folder), width, *options)
         if self.cache is not None:
             fitted.use_cache(self.cache)
         n = len(reviews.texts)
@@ -92,7 +86,7 @@ class FittedTransformer(FittedTextEncoder):
     width: int
     bfloat16: bool = False
     prefix: str | None = None
-    tokens_per_device: int = dataclasses.field(default=0, kw_only=True)
+    tokens_per_device: int = 0
 
     kind = "transformer"
     _cache: VectorCache | None = dataclasses.field(default=None, init=False)

@@ -83,10 +83,7 @@ def main() -> None:
         _follow(workdir, dataset, split)
         return
     # First, so that what cannot be measured is said before the work.
-    wants_cold_start = _COLD_START.value or (
-        _COLD_START.value is None and dataset.manifest.has_cold_split
-    )
-    cold_start = _cold_start(workdir, dataset, split) if wants_cold_start else None
+    cold_start = _cold_start(workdir, dataset, split)
     factors, metadata = load_factors(workdir, dataset)
     step, ks = metadata.progress.best_step, sorted({*CUTOFFS, *_KS.value})
     min_rating = _MIN_RATING.value
@@ -104,9 +101,8 @@ def main() -> None:
     for path in paths:
         print(path)
     if cold_start is not None:
-        Console().print(
-            cold_start_table(cold_start).terminal(f"{dataset.name}, {split}: cold start")
-        )
+        title = f"{dataset.name}, {split}: cold start"
+        Console().print(cold_start_table(cold_start).terminal(title))
         print(write_cold_start(cold_start, workdir, split, dataset, step))
 
 
@@ -116,6 +112,8 @@ def _cold_start(
     """Scores of new users and items; None where there can be none, and nobody asked for them."""
     from symcere_jax.study.cold_start import NoColdStartError, evaluate_cold_start
 
+    if not (dataset.manifest.has_cold_split if _COLD_START.value is None else _COLD_START.value):
+        return None
     try:
         return evaluate_cold_start(workdir, dataset, split)
     except NoColdStartError as error:
