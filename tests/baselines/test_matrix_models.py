@@ -1,13 +1,10 @@
 import sys
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet
 
 from symcere_jax.baselines import matrix_models
-from symcere_jax.baselines.base import training_histories
 from symcere_jax.baselines.matrix_models import (
     Ease,
     GfCf,
@@ -15,7 +12,6 @@ from symcere_jax.baselines.matrix_models import (
     PureSvd,
     Slim,
     TextEase,
-    score_item_item,
 )
 from symcere_jax.errors import ConfigError
 
@@ -55,14 +51,6 @@ def _elastic_net(x, l1, l2):
         max_iter=100_000,
     )
     return _columns(x, lambda others, item: net.fit(x[:, others], x[:, item]).coef_)
-
-
-def test_item_item_scores_are_a_product():
-    users = np.array([7, 8, 0, 4, 0])  # the longest, none, repeats
-    weights = np.random.default_rng(0).standard_normal((small.N_ITEMS, small.N_ITEMS))
-    params = training_histories(small.dataset()), jnp.asarray(weights)
-    found = jax.jit(score_item_item)(params, users)
-    np.testing.assert_allclose(found, small.matrix()[users] @ weights, atol=1e-5)
 
 
 @pytest.mark.parametrize("l2", [0.5, 10.0])

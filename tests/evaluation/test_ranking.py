@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from symcere_jax.data.interactions import Interactions
 from symcere_jax.errors import SymcereError
 from symcere_jax.evaluation import ranking
-from symcere_jax.evaluation.metrics import RANKING_METRICS
 from symcere_jax.evaluation.ranking import best_columns, top_k
 
 from . import folders
@@ -95,21 +94,6 @@ def _measured(n_users, k=5, block_users=4, **options):
     options |= {"relevant": relevant, "ks": (1, k)}
     items, _, metrics = top_k(lookup, scores, users, seen, 40, k, **options)
     return items, metrics
-
-
-@pytest.mark.parametrize("k", [3, 45])
-def test_metrics_are_those_of_the_ranking(k):
-    items, metrics = _measured(30, k)
-    expected, *_ = top_k(
-        lookup, _scores(30, 40), np.arange(30), _seen([(0, 1), (1, 39)], 30), 40, k
-    )
-    np.testing.assert_array_equal(items, expected)
-    assert list(metrics) == [f"{name}@{cut}" for cut in (1, k) for name in RANKING_METRICS]
-    for user, ranked in enumerate(items):
-        relevant = set(range(user % 7, 40, 1 if user == 2 else 9))
-        for cut in (1, k):
-            for name, value in folders.user_metrics(ranked, relevant, cut).items():
-                assert metrics[f"{name}@{cut}"][user] == pytest.approx(value, abs=1e-12)
 
 
 def test_metrics_of_a_block_are_compiled_once_and_from_the_block_alone(monkeypatch):

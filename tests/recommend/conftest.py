@@ -1,14 +1,11 @@
 """A small trained model, shared by the tests of serving."""
 
-import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from symcere_jax import Recommender
 from symcere_jax.data import ReviewDataset
-from symcere_jax.preparation.encode.add_features import EncodeSettings, add_text
 from symcere_jax.settings import Settings
 from symcere_jax.training import train
 
@@ -48,25 +45,3 @@ def mixed_run(dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="session")
 def mixed(mixed_run: Path, dataset: ReviewDataset) -> Recommender:
     return Recommender.load(mixed_run, dataset)
-
-
-@pytest.fixture(scope="session")
-def precomputed_run(
-    dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, ReviewDataset]:
-    """A model on text features that were made elsewhere: its workdir and its prepared folder."""
-    folder = tmp_path_factory.mktemp("precomputed")
-    shutil.copytree(dataset.folder, folder / "data")
-    vectors = np.random.default_rng(0).normal(size=(dataset.manifest.n_reviews, 6))
-    np.save(folder / "vectors.npy", vectors)
-    add_text(
-        EncodeSettings(
-            dataset=folder / "data",
-            text_encoder="precomputed",
-            text_embeddings=folder / "vectors.npy",
-        )
-    )
-    changed = ReviewDataset.load(folder / "data")
-    settings = SETTINGS | {"epochs": 1, "text_encoder": "precomputed"}
-    train(Settings(**settings), changed, folder / "run")
-    return folder / "run", changed

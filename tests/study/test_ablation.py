@@ -1,18 +1,17 @@
 import json
 import shutil
 
-import jax
 import numpy as np
 import pytest
 from scipy import stats
 
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation import evaluate
-from symcere_jax.models import ModelInputs, SymCERE, resolve, score_block
+from symcere_jax.models import resolve, score_block
 from symcere_jax.settings import Settings
 from symcere_jax.study import ablation as module
 from symcere_jax.study.workers import Epoch
-from symcere_jax.training import Checkpoints, load_embeddings
+from symcere_jax.training import Checkpoints, load_embeddings, load_model
 from symcere_jax.training.metric_log import read_metric_log
 from tests.study.observer import NotingObserver
 
@@ -68,13 +67,7 @@ def test_the_record_has_the_norms_before_normalization(scored, dataset):
     assert record["settings"] == resolve(BASE, dataset).as_dict()
     assert record["fingerprint"] == dataset.fingerprint
     assert record["valid_ndcg@10"] == max(epoch.score for epoch in reports)
-    # Without normalization, what scores are made of are the fused embeddings themselves.
-    settings = resolve(BASE.replace(normalize=False), dataset)
-    model = SymCERE(dataset.n_users, dataset.n_items, settings)
-    inputs = ModelInputs.from_dataset(dataset, settings)
-    like = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
-    _, parts = Checkpoints(job.workdir).read(lambda _: {"best": like})
-    items = model.apply({"params": parts["best"]}, inputs, method="embed").items
+    items = load_model(job.workdir, dataset).main.nodes().fused[dataset.n_users :]
     norms = np.linalg.norm(np.float64(items), axis=1)
     counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
     expected = stats.spearmanr(norms, counts).statistic

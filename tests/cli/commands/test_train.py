@@ -183,13 +183,6 @@ def test_a_bad_setting_is_one_line(run_binary, dataset, tmp_path, argument, stat
     assert message in run.error
 
 
-def test_nothing_to_learn_from_is_an_error(run_binary, dataset_without_text, tmp_path):
-    where = (f"--dataset={dataset_without_text.folder}", f"--workdir={tmp_path / 'run'}")
-    run = run_binary("train", *where, "--nograph_embeddings")
-    assert run.status == 1
-    assert run.error.startswith("nothing to learn from: ")
-
-
 @pytest.mark.parametrize("missing", ["dataset", "workdir"])
 def test_required_flags(run_binary, tmp_path, missing):
     given = {"dataset", "workdir"} - {missing}

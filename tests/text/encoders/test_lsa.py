@@ -65,20 +65,6 @@ def test_equals_an_exact_decomposition(reviews):
             np.testing.assert_allclose(left @ right.T, exact_left @ exact_right.T, atol=2e-4)
 
 
-def test_fewer_dimensions_keep_the_most(reviews):
-    width = 8
-    features = LsaEncoder(width=width).encode(reviews)
-    assert [part.shape for part in _parts(features)] == [
-        (len(reviews.texts), width),
-        (reviews.n_users, width),
-        (reviews.n_items, width),
-    ]
-    _, _, exact = _oracle(reviews, width)
-    kept = (features.items**2).sum() / (exact**2).sum()
-    assert 0.995 < kept < 1.0001
-    assert (exact[:, 1:] ** 2).sum() / (exact**2).sum() > 0.3  # not all of it is one dimension
-
-
 def test_settings_choose_the_terms(reviews):
     encoder = LsaEncoder(width=4, min_items=3, max_item_share=0.3, seed=1)
     features = encoder.encode(reviews)
