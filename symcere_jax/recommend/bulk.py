@@ -38,7 +38,7 @@ def write_recommendations(
     allowed: np.ndarray | None = None,
     overwrite: bool = False,
     part_users: int = PART_USERS,
-    progress: CountCallback | None = None,
+    progress: CountCallback = lambda done, total: None,
     should_stop: ShouldStop = lambda: False,
 ) -> bool:
     """Writes the k best items of users to a file; resumes a run that was stopped.
@@ -94,8 +94,7 @@ def write_recommendations(
                     return False
 
                 def report(done: int, total: int, start: int = start) -> None:
-                    if progress is not None:
-                        progress(start + done, len(rows))
+                    progress(start + done, len(rows))
 
                 some = rows[start : start + part_users]
                 top = recommender.recommend_rows(

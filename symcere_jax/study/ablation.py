@@ -105,13 +105,12 @@ def run_ablation(
     """
     held_out_pairs(dataset, "valid")
     held_out_pairs(dataset, "test")
-    check_output_folder(Path(workdir), "workdir", ABLATION)
+    workdir = Path(workdir)
+    check_output_folder(workdir, "workdir", ABLATION)
     chosen, not_run = _distinct(settings, dataset, variants)
     all_seeds = tuple(range(settings.seed, settings.seed + seeds))
     runs = [
-        VariantRun(
-            changed.replace(seed=seed), dataset.folder, Path(workdir) / name / f"seed_{seed}"
-        )
+        VariantRun(changed.replace(seed=seed), dataset.folder, workdir / name / f"seed_{seed}")
         for seed in all_seeds  # a seed of all variants before the next seed
         for name, changed in chosen.items()
     ]

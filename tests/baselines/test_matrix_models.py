@@ -5,14 +5,7 @@ import pytest
 from sklearn.linear_model import ElasticNet
 
 from symcere_jax.baselines import matrix_models
-from symcere_jax.baselines.matrix_models import (
-    Ease,
-    GfCf,
-    Ials,
-    PureSvd,
-    Slim,
-    TextEase,
-)
+from symcere_jax.baselines.matrix_models import Ease, GfCf, Ials, PureSvd, Slim, TextEase
 from symcere_jax.errors import ConfigError
 
 from . import small

@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.baselines import neighbors
-from symcere_jax.baselines.neighbors import (
-    ItemKnn,
-    Rp3Beta,
-    UserKnn,
-    nearest_neighbors,
-)
+from symcere_jax.baselines.neighbors import ItemKnn, Rp3Beta, UserKnn, nearest_neighbors
 
 from . import small
 

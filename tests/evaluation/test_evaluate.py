@@ -5,12 +5,9 @@ from symcere_jax.errors import DataError
 from symcere_jax.evaluation.evaluate import evaluate
 
 from . import folders
+from .folders import lookup
 
 KS = (2, 5)
-
-
-def lookup(params, users):
-    return params[users]
 
 
 def _scores(data):

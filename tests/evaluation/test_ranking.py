@@ -13,11 +13,7 @@ from symcere_jax.evaluation import ranking
 from symcere_jax.evaluation.ranking import best_columns, top_k
 
 from . import folders
-
-
-def lookup(params, users):
-    """Scores that are read from a table."""
-    return params[users]
+from .folders import lookup
 
 
 def _seen(pairs, n_users):
@@ -126,12 +122,6 @@ def test_float64_is_that_of_the_metrics_alone():
     assert {values.dtype for values in metrics.values()} == {np.dtype(np.float64)}
 
 
-def test_a_user_without_relevant_items_is_refused():
-    one = _seen([(0, 0)], 2)
-    with pytest.raises(ValueError, match="no relevant item"):
-        top_k(lookup, _scores(2, 6), np.arange(2), _seen([], 2), 6, 2, relevant=one, ks=(2,))
-
-
 def test_blocks_are_limited_by_the_bytes_of_their_scores():
     shapes = []
 
@@ -168,15 +158,18 @@ def test_scores_that_are_not_finite_are_an_error(n_items, above):
         top_k(_divided, params, np.arange(5), _seen([], 5), n_items, 2)
 
 
-def test_scores_of_a_wrong_shape_are_an_error():
-    with pytest.raises(ValueError, match=r"shape \(2, 6\), expected \(2, 7\)"):
-        top_k(lookup, _scores(5, 6), np.arange(5), _seen([], 5), 7, 2, block_users=2)
-
-
-@pytest.mark.parametrize("options", [{"k": 0}, {"k": 1, "block_users": 0}])
-def test_sizes_below_one_are_refused(options):
-    with pytest.raises(ValueError, match="must be at least 1"):
-        top_k(lookup, _scores(2, 6), np.arange(2), _seen([], 2), 6, **options)
+@pytest.mark.parametrize(
+    ("n_items", "k", "options", "message"),
+    [
+        (6, 0, {}, "must be at least 1"),
+        (6, 1, {"block_users": 0}, "must be at least 1"),
+        (7, 2, {"block_users": 2}, r"shape \(2, 6\), expected \(2, 7\)"),
+        (6, 2, {"relevant": _seen([(0, 0)], 2), "ks": (2,)}, "no relevant item"),
+    ],
+)
+def test_what_does_not_fit_is_refused(n_items, k, options, message):
+    with pytest.raises(ValueError, match=message):
+        top_k(lookup, _scores(2, 6), np.arange(2), _seen([], 2), n_items, k, **options)
 
 
 # Runs in a process of its own: the number of devices is fixed once JAX has started.

@@ -19,6 +19,7 @@ from symcere_jax.explain.word_classes import (
     sentiment_lexicon,
     word_statistics,
 )
+from symcere_jax.preparation.sources.synthetic_truth import FACTUAL_WORDS, SENTIMENT_WORDS
 
 N_ITEMS, N_REVIEWS = 6, 240
 
@@ -96,8 +97,6 @@ def test_classes():
 
 def test_planted_words_are_found(dataset):
     classes = classes_of_dataset(dataset)
-    from symcere_jax.preparation.sources.synthetic_truth import FACTUAL_WORDS, SENTIMENT_WORDS
-
     factual = [classes.get(word) for word in FACTUAL_WORDS if word in classes]
     assert sum(kind == FACTUAL for kind in factual) > 5
     assert not any(classes.get(word) == FACTUAL for word in SENTIMENT_WORDS)
@@ -143,8 +142,6 @@ def test_bad_lists(tmp_path, content, message):
 
 
 def test_words_that_the_encoder_does_not_know_are_dropped(dataset):
-    from symcere_jax.preparation.sources.synthetic_truth import FACTUAL_WORDS
-
     encoder = Aligner.from_text_features("text", dataset, "lsa").encoder
     [known, *_] = [word for word in FACTUAL_WORDS if encoder.encode_texts([word]).any()]
     words = {known: FACTUAL, "zzz": FACTUAL, "of": OTHER}

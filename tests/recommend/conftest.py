@@ -1,7 +1,10 @@
 """A small trained model, shared by the tests of serving."""
 
+import csv
+import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from symcere_jax import Recommender
@@ -18,6 +21,27 @@ SETTINGS = {
     "cross_modal_weight": 0.0,
     "user_ranking_weight": 0.0,
 }
+
+
+def read(path: Path, columns: tuple[str, ...] = ("user_id", "item_id", "rank", "score")) -> list:
+    """The rows of a file of recommendations, whose columns these must be."""
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        assert table.column_names == [*columns]
+        return [tuple(row.values()) for row in table.to_pylist()]
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        assert header == [*columns]
+        return [
+            (user, item, int(rank), float(score), *(title or None for title in titles))
+            for user, item, rank, score, *titles in rows
+        ]
+    return [
+        (line["user_id"], item["item_id"], rank, item["score"], *(item[c] for c in columns[4:]))
+        for line in map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        for rank, item in enumerate(line["items"], 1)
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,12 @@
-import csv
-import json
-
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from symcere_jax.errors import BusyError, ConfigError, StorageError
 from symcere_jax.locking import locked
 from symcere_jax.recommend import bulk
 from symcere_jax.recommend.bulk import write_recommendations
+
+from .conftest import read
 
 ROWS = np.array([7, 3, 50, 2, 9])
 
@@ -20,22 +18,6 @@ def expected(recommender):
         (user, item_id, rank, pytest.approx(score, rel=1e-4))
         for user, ranking in zip(names, recommender.recommend(names, k=4), strict=True)
         for rank, (item_id, score) in enumerate(ranking, start=1)
-    ]
-
-
-def read(path):
-    """(user_id, item_id, rank, score) of each row of a file."""
-    if path.suffix == ".parquet":
-        return [tuple(row.values()) for row in pq.read_table(path).to_pylist()]
-    if path.suffix == ".csv":
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
-        assert header == ["user_id", "item_id", "rank", "score"]
-        return [(user, item, int(rank), float(score)) for user, item, rank, score in rows]
-    return [
-        (line["user_id"], found["item_id"], rank, found["score"])
-        for line in map(json.loads, path.read_text(encoding="utf-8").splitlines())
-        for rank, found in enumerate(line["items"], start=1)
     ]
 
 

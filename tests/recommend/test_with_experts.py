@@ -76,15 +76,13 @@ def test_a_share_is_what_is_lost_without_the_item(recommender, dataset):
 def test_a_new_item_with_the_texts_of_a_known_one_is_like_it(recommender, dataset):
     reviews = dataset.reviews(["item", "split", "text"]).to_pylist()
     texts = [r["text"] for r in reviews if r["item"] == 12 and r["split"] == "train"]
-    larger = recommender.with_items({"new": texts})
-    [similar] = larger.similar_items(["new"], k=3)
-    known = str(dataset.item_ids()[12])
-    assert known in [item_id for item_id, _ in similar]
+    larger, known = recommender.with_items({"new": texts}), str(dataset.item_ids()[12])
     [ranking] = larger.recommend([dataset.user_ids()[5]], k=100)
     parts = larger.explain(dataset.user_ids()[5], "new")
     total = sum(share for _, share in parts.history) + parts.own + parts.popularity
     assert total == pytest.approx(dict(ranking)["new"], abs=2e-3)
-    assert known in [item_id for item_id, _ in larger.recommend_new([NewUser(["new"])], k=5)[0]]
+    for [found] in (larger.similar_items(["new"]), larger.recommend_new([NewUser(["new"])])):
+        assert known in [item_id for item_id, _ in found[:5]]
 
 
 def test_similar_items_are_by_the_trained_experts(run, recommender, dataset):

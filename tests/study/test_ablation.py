@@ -213,18 +213,15 @@ def test_malformed_variants_are_refused(tmp_path, text, message):
     assert "\n" not in str(error.value)
 
 
-def test_the_variants_of_the_paper_are_different_models(request, dataset):
+def test_the_variants_that_come_with_the_program(request, dataset):
     folder = request.config.rootpath / "configs" / "ablations"
-    variants = {path.stem: module.read_variants(path) for path in folder.glob("*.json")}["paper"]
-    resolved = {resolve(Settings(**changes), dataset) for changes in variants.values()}
-    assert len(resolved) == len(variants) >= 14
-    assert next(iter(variants.items())) == ("full", {})
-
-
-def test_each_expert_of_the_defaults_is_left_out_once(request, dataset):
-    folder = request.config.rootpath / "configs" / "ablations"
-    variants = module.read_variants(folder / "experts.json")
-    runs = [resolve(Settings(**changes), dataset).expert_names for changes in variants.values()]
-    full = resolve(Settings(), dataset).expert_names
-    for expert in full:
-        assert tuple(name for name in full if name != expert) in runs, expert
+    variants = {path.stem: module.read_variants(path) for path in folder.glob("*.json")}
+    assert next(iter(variants["paper"].items())) == ("full", {})
+    paper, experts = (
+        {resolve(Settings(**changes), dataset) for changes in variants[name].values()}
+        for name in ("paper", "experts")
+    )
+    assert len(paper) == len(variants["paper"]) >= 14  # all are different
+    names, full = {each.expert_names for each in experts}, resolve(Settings(), dataset)
+    for expert in full.expert_names:  # each is left out once
+        assert tuple(name for name in full.expert_names if name != expert) in names, expert

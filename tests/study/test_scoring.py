@@ -131,9 +131,3 @@ def test_scores_are_those_of_the_best_checkpoint(trained_run, dataset, tmp_path)
     assert json.loads(paths[0].read_text())["step"] == step
     n_users = len(evaluation.users)
     assert shown[-1] == (n_users, n_users)
-
-
-def test_a_workdir_without_a_run_gets_no_scores(dataset, tmp_path):
-    with pytest.raises(CheckpointError, match="train first"):
-        score_run(tmp_path, dataset, "test")
-    assert list(tmp_path.iterdir()) == []

@@ -71,9 +71,7 @@ def test_it_starts_from_the_given_settings_and_finds_better_ones(machine, datase
     assert result.best.settings == BASE.replace(**result.best.searched)
     assert not result.stopped
     assert folders_with_checkpoints(tmp_path) == [f"trial_{result.best.number}"]
-    assert (
-        len({settings for _, settings in machine.trained}) == 30
-    )  # no trial is wasted on a repetition
+    assert len({settings for _, settings in machine.trained}) == 30  # none is repeated
 
 
 def test_more_trials_add_to_a_search(machine, dataset, tmp_path):
