@@ -133,14 +133,12 @@ def test_a_run_goes_on_with_more_epochs(trained, run_binary, tmp_path):
 )
 def test_a_workdir_of_another_run_is_refused(trained, run_binary, arguments, message):
     _, workdir = trained
-    before = (workdir / "flags.txt").read_bytes(), (workdir / "metrics.jsonl").read_bytes()
+    files = [workdir / name for name in ("flags.txt", "metrics.jsonl")]
+    before = [path.read_bytes() for path in files]
     run = run_binary("train", f"--flagfile={workdir / 'flags.txt'}", *arguments)
     assert run.status == 1
     assert re.search(message, run.error)
-    assert before == (
-        (workdir / "flags.txt").read_bytes(),
-        (workdir / "metrics.jsonl").read_bytes(),
-    )
+    assert [path.read_bytes() for path in files] == before
 
 
 @pytest.mark.parametrize(
