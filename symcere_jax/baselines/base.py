@@ -19,10 +19,7 @@ from symcere_jax.evaluation import ScoreBlock
 class Scorer:
     """A fitted model, as `evaluation.evaluate` takes it.
 
-    Attributes:
-        score_block: `score_block(params, users [b]) -> [b, n_items]`; a function of a module, so
-            that it is compiled once for all settings.
-        params: any pytree of arrays.
+    `score_block` is a function of a module, so that it is compiled once for all settings.
     """
 
     score_block: ScoreBlock
@@ -31,17 +28,11 @@ class Scorer:
 
 @dataclasses.dataclass(frozen=True)
 class Baseline(abc.ABC):
-    """A method to compare with; its fields are its settings.
+    """A method to compare with; its fields are its settings."""
 
-    Attributes:
-        title: what tables call it.
-        space: name of a setting -> the values to choose from.
-        random: whether the seed matters.
-    """
-
-    title: ClassVar[str]
-    space: ClassVar[Mapping[str, tuple]] = {}
-    random: ClassVar[bool] = False
+    title: ClassVar[str]  # what tables call it
+    space: ClassVar[Mapping[str, tuple]] = {}  # name of a setting -> the values to choose from
+    random: ClassVar[bool] = False  # whether the seed matters
 
     @abc.abstractmethod
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:

@@ -18,6 +18,9 @@ from symcere_jax.graph import propagate
 from symcere_jax.losses import bpr_terms, pair_scores
 from symcere_jax.models import normalize_rows
 
+# Of the models that add a contrast to LightGCN.
+_SPACE = {"n_layers": (2, 3), "batch_size": (512, 2048), "learning_rate": (3e-4, 1e-3, 3e-3)}
+
 
 @dataclasses.dataclass(frozen=True)
 class LightGcn(GraphModel):
@@ -69,9 +72,7 @@ class SimGcl(LightGcn):
 
     title = "SimGCL"
     space: ClassVar = {
-        "n_layers": (2, 3),
-        "batch_size": (512, 2048),
-        "learning_rate": (3e-4, 1e-3, 3e-3),
+        **_SPACE,
         "contrast": (0.003, 0.01, 0.03, 0.1, 0.3),
         "noise": (0.05, 0.1, 0.2),
         "temperature": (0.1, 0.2, 0.5),
@@ -132,9 +133,7 @@ class TextAligned(LightGcn):
 
     title = "LightGCN, text-aligned"
     space: ClassVar = {
-        "n_layers": (2, 3),
-        "batch_size": (512, 2048),
-        "learning_rate": (3e-4, 1e-3, 3e-3),
+        **_SPACE,
         "alignment": (0.01, 0.03, 0.1, 0.3, 1.0),
         "temperature": (0.1, 0.2, 0.5),
     }
@@ -228,11 +227,7 @@ def _distinct_nodes(
 
 
 def distinct(rows: Array, n_rows: int) -> tuple[Array, Array]:
-    """The distinct rows of a batch, in an array of fixed size.
-
-    Args:
-        rows: int32 `[b]`, with repeats, out of `n_rows` possible ones.
-        n_rows: how many distinct rows there can be at most.
+    """The distinct ones of b rows, out of `n_rows` possible ones, in an array of fixed size.
 
     Returns:
         int32 `[min(b, n_rows)]`, ascending, padded with repeats of the smallest one; and bool of
@@ -244,13 +239,9 @@ def distinct(rows: Array, n_rows: int) -> tuple[Array, Array]:
 
 
 def infonce(anchors: Array, candidates: Array, counts: Array, temperature: Array | float) -> Array:
-    """`mean_a −log( exp(s_aa/τ) / Σ_b exp(s_ab/τ) )`, with s the cosine.
+    """`mean_a −log( exp(s_aa/τ) / Σ_b exp(s_ab/τ) )`, with s the cosine of `[n, d]` views.
 
-    Args:
-        anchors: float `[n, d]`, one view.
-        candidates: float `[n, d]`, the other one; row a is the positive of anchor a.
-        counts: bool `[n]`, which rows count, as anchors and as candidates.
-        temperature: τ > 0.
+    `counts`, bool `[n]`, tells which rows are anchors and candidates.
     """
     logits = normalize_rows(anchors) @ normalize_rows(candidates).T / temperature
     mass = jax.nn.logsumexp(logits, axis=1, where=counts)

@@ -22,28 +22,20 @@ INITIAL_SCALE = 0.1  # of the embeddings, as in LightGCN's own code
 
 @flax.struct.dataclass
 class GraphInputs:
-    """What training reads, the same at every step.
+    """What training reads, the same at every step."""
 
-    Attributes:
-        adjacency: of users, then items; training interactions only.
-        interactions: int32 `[n, 2]`, training pairs (user, item).
-        histories: the same, by user.
-        text: float32 `[n_users + n_items, width]`, rows of norm 1 or 0; None where it is not read.
-    """
-
-    adjacency: Adjacency
-    interactions: Array
-    histories: Histories
+    adjacency: Adjacency  # of users, then items
+    interactions: Array  # int32 [n, 2], training pairs (user, item)
+    histories: Histories  # the same, by user
+    # float32 [n_users + n_items, width], rows of norm 1 or 0; None where it is not read.
     text: Array | None = None
 
     @property
     def n_users(self) -> int:
-        """Number of users, which is where the items start."""
         return self.adjacency.n_nodes - self.n_items
 
     @property
     def n_items(self) -> int:
-        """Number of items."""
         return self.histories.n_items
 
     @classmethod
@@ -59,19 +51,12 @@ class GraphInputs:
 
 
 class Triplets(NamedTuple):
-    """Training interactions with a sampled item each.
-
-    Attributes:
-        users: int32 `[b]`.
-        positives: int32 `[b]`, items that the users interacted with.
-        negatives: int32 `[b]`, items that they did not interact with.
-        keep: bool `[b]`, False where a user has interacted with every item.
-    """
+    """Training interactions with a sampled item each; arrays `[b]`."""
 
     users: Array
     positives: Array
-    negatives: Array
-    keep: Array
+    negatives: Array  # items that the users did not interact with
+    keep: Array  # False where a user has interacted with every item
 
 
 @dataclasses.dataclass(frozen=True)

@@ -107,10 +107,7 @@ def _score_similar_users(
 
 
 def fit_similar_items(
-    dataset: ReviewDataset,
-    similarities: Similarities,
-    k: int,
-    amplification: float = 1.0,
+    dataset: ReviewDataset, similarities: Similarities, k: int, amplification: float = 1.0
 ) -> Scorer:
     """A scorer by the k nearest items of each item; `amplification` is a power of similarities."""
     items, weights = nearest_neighbors(similarities, dataset.n_items, k)

@@ -47,18 +47,12 @@ class BaselineTrial:
 
 @dataclasses.dataclass
 class BaselineRecord:
-    """What is known of a baseline, as `settings.json` holds it.
-
-    Attributes:
-        fingerprint: of the data.
-        trials: in the order they were made.
-        test_seconds: seed -> seconds of fitting and scoring with the best settings.
-    """
+    """What is known of a baseline, as `settings.json` holds it."""
 
     method: str
-    fingerprint: str
+    fingerprint: str  # of the data
     trials: list[BaselineTrial]
-    test_seconds: dict[int, float]
+    test_seconds: dict[int, float]  # seed -> seconds of fitting and scoring the best settings
 
     @property
     def best(self) -> BaselineTrial:
@@ -109,22 +103,14 @@ class BaselineRecord:
 
 @dataclasses.dataclass(frozen=True)
 class BaselineSummary:
-    """How a baseline scores; scores are NDCG@10.
-
-    Attributes:
-        title: what tables call it.
-        valid: score of the chosen settings, with seed 0.
-        test: mean over seeds.
-        seed_std: standard deviation over seeds; None for one seed.
-        standard_error: of the mean over users, values averaged over seeds.
-    """
+    """How a baseline scores, by NDCG@10."""
 
     method: str
     title: str
-    valid: float
-    test: float
-    seed_std: float | None
-    standard_error: float
+    valid: float  # of the chosen settings, with seed 0
+    test: float  # mean over seeds
+    seed_std: float | None  # None for one seed
+    standard_error: float  # of the mean over users, whose values are averaged over seeds
     n_seeds: int
     n_trials: int
     seconds: float
@@ -174,15 +160,10 @@ def run_baseline(
     seeds: int = 5,
     progress: CountCallback = lambda done, total: None,
 ) -> BaselineRecord:
-    """Tunes a baseline and tests it, or resumes an earlier call.
+    """Tunes a baseline and tests it in the subfolder `name`, or resumes an earlier call.
 
-    Args:
-        name: of the method, a key of `METHODS`.
-        dataset: the prepared folder.
-        workdir: its subfolder `name` gets the files.
-        trials: settings to try.
-        seeds: trainings to test, with seeds 0, 1, …; one for a method without randomness.
-        progress: called after each fit, also for those of an earlier call.
+    The best of so many trials is trained with seeds 0, 1, …, once if the method is not random.
+    `progress` is called after each fit, also for those of an earlier call.
 
     Raises:
         BusyError: another process fits the method in the workdir.

@@ -18,10 +18,7 @@ class EncoderKnn(Baseline):
     """Text kNN by the cosine of features of the folder's first text encoder, LSA by default."""
 
     title = "text kNN, text encoder"
-    space: ClassVar = {
-        "k": (5, 10, 20, 50, 100, 200, 500),
-        "amplification": (0.5, 1.0, 2.0, 4.0),
-    }
+    space: ClassVar = {"k": (5, 10, 20, 50, 100, 200, 500), "amplification": (0.5, 1.0, 2.0, 4.0)}
     k: int = 50  # neighbors of each item
     amplification: float = 1.0  # power of the similarities; above 1, near neighbors outvote many
 

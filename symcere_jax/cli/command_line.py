@@ -1,6 +1,7 @@
 """The command line of a command: flags, flag files, help."""
 
 import difflib
+import itertools
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -28,10 +29,7 @@ def show_help_of(main: Callable[[], None]) -> None:
 
 
 def parse(arguments: Sequence[str]) -> list[str]:
-    """Parses the flags. Those of the command line win over those of flag files, wherever they are.
-
-    Returns:
-        The program's name, and arguments that are no flags.
+    """Parses the flags, and returns the other arguments; flag files never win over flags.
 
     Raises:
         flags.Error: a flag is unknown, missing, or has a bad value; its text is for the user.
@@ -52,17 +50,14 @@ def parse(arguments: Sequence[str]) -> list[str]:
 
 def _files_first(arguments: Sequence[str]) -> list[str]:
     program, *rest = arguments
-    files, others = [], []
-    while rest:
-        argument = rest.pop(0)
+    files, others, left = list[str](), list[str](), iter(rest)
+    for argument in left:
         if argument in ("--flagfile", "-flagfile"):
-            files += [argument, *rest[:1]]
-            rest = rest[1:]
+            files += [argument, *itertools.islice(left, 1)]
         elif re.match("--?flagfile=", argument):
             files.append(argument)
         elif argument == "--":
-            others += [argument, *rest]
-            break
+            others += [argument, *left]
         else:
             others.append(argument)
     return [program, *files, *others]

@@ -15,11 +15,7 @@ S = TypeVar("S", bound=SettingsBase)
 
 
 def define(settings: type[SettingsBase]) -> Holders:
-    """Defines a flag for each field that has a help text.
-
-    Returns:
-        name -> holder, in the order of the fields.
-    """
+    """Defines a flag for each field that has a help text."""
     types = field_types(settings)
     return {
         field.name: _define(field, types[field.name])
@@ -29,12 +25,7 @@ def define(settings: type[SettingsBase]) -> Holders:
 
 
 def read(settings: type[S], holders: Holders, **others: Any) -> S:
-    """The settings that the command line asks for.
-
-    Args:
-        settings: the class.
-        holders: as `define` returned them.
-        **others: values of further fields.
+    """The settings that the command line asks for; `others` are values of further fields.
 
     Raises:
         ConfigError: a value is out of its limits.

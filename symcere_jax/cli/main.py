@@ -10,10 +10,7 @@ from symcere_jax.cli import commands, startup
 
 
 def run(name: str | None = None) -> None:
-    """Starts a command.
-
-    Args:
-        name: of the command; None: the first argument names it.
+    """Starts a command; the first argument names it if `name` is None.
 
     Raises:
         SystemExit: always.

@@ -29,15 +29,8 @@ def model_location() -> tuple[str, str | None]:
         ConfigError: neither or both are given.
     """
     model, workdir, dataset = _MODEL.value, _WORKDIR.value, _DATASET.value
-    if model and (workdir or dataset):
-        raise ConfigError("give either --model, or --workdir and --dataset")
-    if model:
+    if model and not (workdir or dataset):
         return model, None
-    if not (workdir and dataset):
-        missing = "--dataset" if workdir else "--workdir" if dataset else None
-        raise ConfigError(
-            f"{missing} must be given, too"
-            if missing
-            else "give --model=MODEL_FOLDER, or --workdir and --dataset"
-        )
-    return workdir, dataset
+    if workdir and dataset and not model:
+        return workdir, dataset
+    raise ConfigError("give either --model=MODEL_FOLDER, or both --workdir and --dataset")

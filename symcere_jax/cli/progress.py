@@ -19,12 +19,7 @@ class ProgressBar:
     """Shows a bar of the steps, with loss, speed and validation score, on stderr.
 
     Where stderr is no terminal, a line an epoch is printed instead, so that logs stay readable.
-
-    Args:
-        given: the settings as the user gave them.
-        on_start: called when the run starts or resumes, before its first step.
-        tracker: logs the epochs, too.
-        silent: show nothing.
+    `given` are the settings as the user gave them; `on_start` is called before the first step.
     """
 
     def __init__(
@@ -39,20 +34,15 @@ class ProgressBar:
         in_notebook = type(sys.stderr).__module__.startswith("ipykernel")  # which draws bars, too
         self._live = (sys.stderr.isatty() or in_notebook) and not silent
         self._say: MessageCallback = (lambda words: None) if silent else startup.say
-        self._bar: tqdm | None = None
+        self._bar = tqdm(disable=True)
         self._shown: dict[str, str] = {}
         self._started, self._expert = False, ""
 
     def start(
-        self,
-        settings: ResolvedSettings,
-        steps_per_epoch: int,
-        batch_size: int,
-        progress: Progress,
+        self, settings: ResolvedSettings, steps_per_epoch: int, batch_size: int, progress: Progress
     ) -> None:
         """Shows where the run starts, and what the data has chosen."""
-        if self._bar is not None:
-            self._bar.close()  # of the expert before
+        self._bar.close()  # of the expert before
         self._expert = f"{settings.experts}_{settings.seed}"
         if not self._started:
             self._on_start()
@@ -80,10 +70,9 @@ class ProgressBar:
 
     def steps(self, epoch: int, steps: int, loss: float) -> None:
         """Moves the bar."""
-        if self._bar is not None:
-            self._bar.set_description(f"epoch {epoch}", refresh=False)
-            self._show(loss=f"{loss:.4f}")
-            self._bar.update(steps)
+        self._bar.set_description(f"epoch {epoch}", refresh=False)
+        self._show(loss=f"{loss:.4f}")
+        self._bar.update(steps)
 
     def epoch(self, record: Mapping[str, float], best: bool) -> None:
         """Shows the score of an epoch."""
@@ -101,15 +90,13 @@ class ProgressBar:
 
     def close(self) -> None:
         """Leaves the bar as it is and ends its line, and the run of the tracker."""
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
         if self._tracker is not None:
             self._tracker.close()
 
     def _show(self, **values: str) -> None:
         self._shown |= values
-        if self._bar is not None:
-            self._bar.set_postfix(self._shown, refresh=False)
+        self._bar.set_postfix(self._shown, refresh=False)
 
 
 def _short(value: object) -> str:
@@ -117,49 +104,33 @@ def _short(value: object) -> str:
 
 
 class RunsBar(RunsObserver):
-    """Shows a bar of many runs on stderr, if that is a terminal, and a line for each that ends.
-
-    Args:
-        unit: what a run is called.
-    """
+    """Shows a bar of many runs on stderr, if that is a terminal, and a line for each that ends."""
 
     def __init__(self, unit: str) -> None:
-        self._unit = unit
-        self._bar: tqdm | None = None
+        self._unit, self._bar = unit, tqdm(disable=True)
 
     def start(self, total: int, done: int) -> None:
         """Shows where the work starts."""
-        live = sys.stderr.isatty()
-        self._bar = tqdm(total=total, initial=done, unit=self._unit, disable=not live)
+        disable = not sys.stderr.isatty()
+        self._bar = tqdm(total=total, initial=done, unit=self._unit, disable=disable)
 
     def epoch(self, epoch: Epoch) -> None:
         """Shows a run that has done an epoch."""
-        if self._bar is not None:
-            self._bar.set_postfix_str(f"{epoch.run}, epoch {epoch.number}: {epoch.score:.4f}")
+        self._bar.set_postfix_str(f"{epoch.run}, epoch {epoch.number}: {epoch.score:.4f}")
 
     def end(self, line: str) -> None:
         """Shows that a run has ended."""
         tqdm.write(line, file=sys.stderr)
-        if self._bar is not None:
-            self._bar.update()
+        self._bar.update()
 
     def close(self) -> None:
         """Leaves the bar as it is and ends its line."""
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
 
 
 @contextlib.contextmanager
 def counting_bar(unit: str, name: str | None = None) -> Iterator[CountCallback]:
-    """Shows a bar on stderr, if that is a terminal; yields what moves it.
-
-    Args:
-        unit: what is counted.
-        name: stands before the bar.
-
-    Yields:
-        A function of the number done and of all.
-    """
+    """Shows a bar on stderr, if that is a terminal; yields what moves it."""
     with tqdm(desc=name, unit=unit, disable=not sys.stderr.isatty()) as bar:
 
         def show(done: int, total: int) -> None:

@@ -46,9 +46,6 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def run(main: Callable[[], None]) -> None:
     """Parses the command line, calls `main`, and ends the process.
 
-    Args:
-        main: takes its settings from the flags.
-
     Raises:
         SystemExit: always, with the exit status of the table above.
     """
@@ -155,9 +152,8 @@ def tune_compiler() -> None:
 def keep_compiled() -> None:
     """Turns on JAX's cache of compiled programs, so that the next start need not compile.
 
-    It lies in the folder that JAX_COMPILATION_CACHE_DIR names, by default in the user's cache
-    folder, separately for each number of cores: a program for a CPU is compiled into as many parts,
-    and JAX would load one that was compiled for a single core.
+    It is in JAX_COMPILATION_CACHE_DIR, by default in the user's cache folder, separately for each
+    number of cores: a program for a CPU has as many parts, and JAX would load one of a single core.
     """
     jax, name = sys.modules.get("jax"), "JAX_COMPILATION_CACHE_DIR"
     if os.environ.get(name) or (jax and jax.config.jax_compilation_cache_dir):

@@ -10,12 +10,7 @@ from symcere_jax.settings import TRACKERS, Settings
 
 
 class Tracker:
-    """A run of training, as a tracker of experiments shows it.
-
-    Args:
-        kind: one of `TRACKERS`.
-        workdir: names the run.
-        settings: of the run.
+    """A run of training, as a tracker of experiments shows it; the workdir names it.
 
     Raises:
         ConfigError: the tracker is unknown, or its extra is not installed.

@@ -12,16 +12,9 @@ from symcere_jax.errors import DataError
 if TYPE_CHECKING:
     from symcere_jax.data import ReviewDataset
 
-PREPARE_DEFAULT = "--source=table --input=REVIEWS.jsonl"
-PREPARE_HELP = "flags of prepare that make the dataset, for the message if it is missing"
 
-
-def open_dataset(folder: Path, prepare: str) -> "ReviewDataset":
+def open_dataset(folder: Path) -> "ReviewDataset":
     """Opens a prepared folder.
-
-    Args:
-        folder: where it should lie.
-        prepare: flags of data_prep/prepare.py that make it.
 
     Raises:
         DataError: it is missing or damaged.
@@ -29,19 +22,15 @@ def open_dataset(folder: Path, prepare: str) -> "ReviewDataset":
     from symcere_jax.data import ReviewDataset  # not for --help
 
     if not folder.exists():
-        raise DataError(
-            f"no prepared folder at {folder}: make it with "
-            + hints.command("prepare", prepare, output=folder)
-        )
+        known = Path("configs/prepare", f"{folder.name}.flags")
+        source = f"--flagfile={known}" if known.exists() else "--source=table"
+        command = hints.command("prepare", source, input="REVIEWS", output=folder)
+        raise DataError(f"no prepared folder at {folder}: make it with {command}")
     return ReviewDataset.load(folder)
 
 
 def stop_on_signals(when: str = "after a checkpoint") -> threading.Event:
-    """An event that the first SIGINT or SIGTERM sets; the second one acts as usual.
-
-    Args:
-        when: the program will stop, for the message.
-    """
+    """An event that the first SIGINT or SIGTERM sets; the second one acts as usual."""
     stop = threading.Event()
 
     def request(number: int, frame: object) -> None:

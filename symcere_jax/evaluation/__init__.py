@@ -7,11 +7,14 @@ from symcere_jax.evaluation.breakdown import (
     quantile_buckets,
     recall_by_bucket,
 )
-from symcere_jax.evaluation.evaluate import CUTOFFS, Evaluation, HeldOutSplit, evaluate
-from symcere_jax.evaluation.geometry import (
-    alignment_and_uniformity,
-    norm_popularity_correlation,
+from symcere_jax.evaluation.evaluate import (
+    CUTOFFS,
+    Evaluation,
+    HeldOutSplit,
+    evaluate,
+    held_out_pairs,
 )
+from symcere_jax.evaluation.geometry import alignment_and_uniformity, norm_popularity_correlation
 from symcere_jax.evaluation.metrics import PRIMARY_METRIC, SHOWN_METRICS
 from symcere_jax.evaluation.ranking import ScoreBlock, top_k
 from symcere_jax.evaluation.significance import PairedTest, compare_paired, seed_std, standard_error
@@ -29,6 +32,7 @@ __all__ = [
     "compare_paired",
     "evaluate",
     "find_gains",
+    "held_out_pairs",
     "ndcg_by_bucket",
     "norm_popularity_correlation",
     "quantile_buckets",

@@ -44,9 +44,6 @@ def find_gains(
         users: int32 `[n]`, the user of each row, ascending.
         held_out: int32 `[n_held_out, 2]` pairs (user, item), each user one of `users`.
         k: number of ranks, at most k_max.
-
-    Returns:
-        float64 `[n_held_out]`.
     """
     rows = np.searchsorted(users, held_out[:, 0])
     gains = np.zeros(len(held_out))
@@ -65,10 +62,8 @@ def ndcg_by_bucket(
         ndcg_ub = Σ_{held-out items of u in b} gain / Σ_{r ≤ min(k, R_ub)} 1 / log2(r + 1)
 
     With a single bucket this is ndcg@k. The gains are those of `find_gains`, or their mean over
-    several runs, of the users `[n_held_out]`; the buckets are of their positions.
-
-    Returns:
-        A bucket each, float64 `[n_users_in_bucket]`: users, ascending, with an item in the bucket.
+    several runs, of the users `[n_held_out]`; the buckets are of their positions. The values of a
+    bucket are those of the users, ascending, who have an item in it.
     """
     ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))
     return [

@@ -23,20 +23,13 @@ _KNOWN_SPLITS: Mapping[str, tuple[str, ...]] = {"valid": ("train",), "test": ("t
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """The scores of a model on a split.
+    """The scores of a model on a split."""
 
-    Attributes:
-        users: int32 `[n]`, the users with a held-out item, ascending.
-        per_user: "metric@k" -> float64 `[n]`.
-        metrics: "metric@k" -> mean over the users; also coverage@k and gini@k, which belong to
-            all users together.
-        recommended: int32 `[n, max(ks)]` items, best first, −1 for an empty rank.
-    """
-
-    users: np.ndarray
-    per_user: Mapping[str, np.ndarray]
+    users: np.ndarray  # int32 [n], the users with a held-out item, ascending
+    per_user: Mapping[str, np.ndarray]  # "metric@k" -> float64 [n]
+    # "metric@k" -> mean over the users; also coverage@k and gini@k, of all users together.
     metrics: Mapping[str, float]
-    recommended: np.ndarray
+    recommended: np.ndarray  # int32 [n, max(ks)] items, best first, −1 for an empty rank
 
 
 def evaluate(
@@ -73,12 +66,7 @@ def evaluate(
     """
     if split not in _KNOWN_SPLITS:
         raise ValueError(f"split is {split!r}, must be one of {', '.join(_KNOWN_SPLITS)}")
-    held_out = dataset.interactions(split)
-    if not len(held_out):
-        raise DataError(
-            f"{dataset.folder / schema.pairs_file(split)} has no interactions to evaluate on; "
-            f"prepare the data with a larger --{split}_share"
-        )
+    held_out = held_out_pairs(dataset, split)
     if min_rating:
         held_out = held_out[dataset.is_positive(min_rating, split)]
     relevant = Interactions.from_pairs(held_out, dataset.n_users)
@@ -101,3 +89,18 @@ def evaluate(
     metrics = {name: float(values.mean()) for name, values in per_user.items()}
     metrics |= catalog_metrics(recommended, dataset.n_items, ks)
     return Evaluation(users, per_user, metrics, recommended)
+
+
+def held_out_pairs(dataset: ReviewDataset, split: HeldOutSplit) -> np.ndarray:
+    """The interactions of a split, int32 `[n, 2]` pairs (user, item).
+
+    Raises:
+        DataError: there are none.
+    """
+    pairs = dataset.interactions(split)
+    if not len(pairs):
+        raise DataError(
+            f"{dataset.folder / schema.pairs_file(split)} has no interactions; prepare the data "
+            f"with a larger --{split}_share"
+        )
+    return pairs

@@ -11,12 +11,9 @@ EQUAL_NORMS = 1e-4  # relative spread below which norms differ by rounding alone
 def alignment(users: np.ndarray, items: np.ndarray) -> float:
     """`mean ‖x̂ − ŷ‖²` with `x̂ = x / ‖x‖`: how near interacting users and items are to each other.
 
-    0 is the best, 2 that of random directions. Source: T. Wang, P. Isola, "Understanding
-    Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere",
-    ICML 2020.
-
-    Row r of the items `[n, d]` is one that the user of row r of `[n, d]` interacted with; no rows
-    give NaN.
+    0 is the best, 2 that of random directions. The user and the item of a row `[n, d]` interacted;
+    no rows give NaN. Source: T. Wang, P. Isola, "Understanding Contrastive Representation Learning
+    through Alignment and Uniformity on the Hypersphere", ICML 2020.
     """
     if not len(users):
         return float("nan")
@@ -43,16 +40,10 @@ def uniformity(embeddings: np.ndarray) -> float:
 def alignment_and_uniformity(
     users: np.ndarray, items: np.ndarray, interactions: np.ndarray, *, sample: int = SAMPLE
 ) -> dict[str, float]:
-    """Both measures of a model, over evenly spaced rows where there are more than `sample`.
+    """The measures alignment, uniformity_users and uniformity_items, without undefined ones.
 
-    Args:
-        users: float `[n_users, d]`.
-        items: float `[n_items, d]`.
-        interactions: int `[n, 2]` training pairs (user, item).
-        sample: pairs, users and items at most.
-
-    Returns:
-        "alignment", "uniformity_users" and "uniformity_items", without what is not defined.
+    Of `[n_users, d]` and `[n_items, d]` embeddings and `[n, 2]` training pairs (user, item); of
+    more than `sample` rows, some at even distances.
     """
     pairs = interactions[_spaced(len(interactions), sample)]
     measures = {

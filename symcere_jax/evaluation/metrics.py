@@ -83,15 +83,12 @@ def ranking_metrics(
 def popularity_metrics(
     recommended: np.ndarray, item_counts: np.ndarray, ks: Sequence[int]
 ) -> dict[str, np.ndarray]:
-    """Mean training interactions of the items recommended to each user, 0 where there are none.
+    """Mean training interactions of the items recommended to each user, 0 for none: popularity@k.
 
     Args:
         recommended: int32 `[n, k_max]` items, −1 for an empty rank.
         item_counts: int `[n_items]`, training interactions of each item.
         ks: cut-offs, 1 to k_max.
-
-    Returns:
-        "popularity@k" -> float64 `[n]`.
     """
     filled = recommended >= 0
     sums = np.cumsum(np.where(filled, item_counts[recommended], 0), axis=1)
@@ -100,12 +97,7 @@ def popularity_metrics(
 
 
 def catalog_metrics(recommended: np.ndarray, n_items: int, ks: Sequence[int]) -> dict[str, float]:
-    """How the recommendations to all users together spread over the catalog.
-
-    Args:
-        recommended: int32 `[n, k_max]` items, −1 for an empty rank.
-        n_items: size of the catalog.
-        ks: cut-offs, 1 to k_max.
+    """How the recommendations to all users, as in `popularity_metrics`, spread over the catalog.
 
     Returns:
         "coverage@k": share of the catalog that is recommended to anyone;

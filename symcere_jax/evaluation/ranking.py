@@ -248,18 +248,11 @@ def _pairs(
 
 
 def best_columns(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
-    """The k largest scores of each row: `jax.lax.top_k` in about one pass over the scores.
+    """The k largest of each row's n ≥ k scores, `jax.lax.top_k` in about one pass; and columns.
 
     None of the k best is outside of the k groups of columns with the largest maxima: one pass finds
-    the maxima, and the search is among them and the columns of the best groups.
-
-    Args:
-        scores: float32 `[b, n]`, no NaN.
-        k: at most n.
-
-    Returns:
-        float32 `[b, k]` scores, descending, equal ones (0 and −0 among them) by ascending column,
-        and int32 `[b, k]` columns.
+    the maxima, and the search is among them and the columns of the best groups. Equal scores, 0 and
+    −0 among them, are by ascending column; there is no NaN.
     """
     n_rows, n_columns = scores.shape
     # A power of two near the size at which there are as many maxima as columns in the best groups.

@@ -12,12 +12,7 @@ from symcere_jax.files import replacing
 
 
 def write_run_file(
-    path: Path,
-    evaluation: Evaluation,
-    dataset: ReviewDataset,
-    split: str,
-    *,
-    min_rating: float = 0.0,
+    path: Path, evaluation: Evaluation, dataset: ReviewDataset, split: str, min_rating: float = 0.0
 ) -> list[Path]:
     """Writes the best items of each user, and beside them what is relevant; returns both paths.
 

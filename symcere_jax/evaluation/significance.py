@@ -14,21 +14,14 @@ _BATCH_VALUES = 2**17  # resampled values held at once: what fits a cache is fas
 
 @dataclasses.dataclass(frozen=True)
 class PairedTest:
-    """How a model differs from the reference, over the same users.
+    """How a model differs from the reference, over the same users; p-values are two-sided."""
 
-    Attributes:
-        difference: mean over users of its value minus that of the reference.
-        low, high: 95 % bootstrap interval of the difference.
-        p_permutation, p_wilcoxon: two-sided, of the sign-flip permutation test and of the Wilcoxon
-            signed-rank test; `…_holm`: corrected for the number of models compared.
-    """
-
-    difference: float
-    low: float
+    difference: float  # mean over users of its value minus that of the reference
+    low: float  # of the 95 % bootstrap interval of the difference
     high: float
-    p_permutation: float
-    p_permutation_holm: float
-    p_wilcoxon: float
+    p_permutation: float  # of the sign-flip permutation test
+    p_permutation_holm: float  # corrected for the number of models compared
+    p_wilcoxon: float  # of the Wilcoxon signed-rank test
     p_wilcoxon_holm: float
 
 

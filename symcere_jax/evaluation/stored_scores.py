@@ -21,23 +21,15 @@ from symcere_jax.files import replacing, write_json
 
 @dataclasses.dataclass(frozen=True)
 class ScoredRun:
-    """The scores of a run: a training, or several with different seeds.
-
-    Attributes:
-        values: float64 `[n_seeds, n_users]` of a metric, users ascending.
-        hits: float64 `[n_held_out]`, share of the seeds that recommend each held-out item among the
-            first k.
-        beyond_accuracy: "coverage@k", "gini@k" and "popularity@k", averaged over seeds.
-        recommended: int32 `[n_seeds, n_users, k]` items, best first, −1 for an empty rank.
-        folders: of the seeds.
-    """
+    """The scores of a run: a training, or several with different seeds."""
 
     name: str
-    values: np.ndarray
+    values: np.ndarray  # float64 [n_seeds, n_users] of a metric, users ascending
+    # float64 [n_held_out], share of the seeds that recommend each held-out item by rank k.
     hits: np.ndarray
-    beyond_accuracy: dict[str, float]
-    recommended: np.ndarray
-    folders: tuple[Path, ...]
+    beyond_accuracy: dict[str, float]  # "coverage@k", "gini@k", "popularity@k", mean over seeds
+    recommended: np.ndarray  # int32 [n_seeds, n_users, k] items, −1 for an empty rank
+    folders: tuple[Path, ...]  # of the seeds
 
 
 def cutoff(metric: str) -> int:
@@ -86,13 +78,8 @@ def read_runs(
 ) -> list[ScoredRun]:
     """Reads the scores of runs.
 
-    Args:
-        folders: each with the files of `write_scores`, or with a subfolder seed_* for each of
-            several trainings.
-        dataset: the prepared folder that all of them were scored on.
-        split: that they were scored on.
-        metric: "metric@k", one of those that are kept for each user.
-        seeds: trainings to read; None: all that a folder has.
+    A folder has the files of `write_scores`, or a subfolder seed_* for each of several trainings,
+    of which `seeds` chooses some.
 
     Raises:
         ConfigError: a run is given twice, or `metric` is malformed.
@@ -111,13 +98,12 @@ def read_runs(
             values.append(seed_values)
             rankings.append(recommended)
             hits.append(find_gains(recommended, users, held_out, k) > 0)
-            popularity = popularity_metrics(recommended, item_counts, [k])
             beyond_accuracy.append(
                 catalog_metrics(recommended, dataset.n_items, [k])
-                | {key: float(per_user.mean()) for key, per_user in popularity.items()}
+                | popularity_metrics(recommended, item_counts, [k])
             )
         means = {
-            key: float(np.mean([seed_metrics[key] for seed_metrics in beyond_accuracy]))
+            key: float(np.mean([np.mean(of_seed[key]) for of_seed in beyond_accuracy]))
             for key in beyond_accuracy[0]
         }
         run_hits = np.mean(hits, axis=0)

@@ -7,18 +7,9 @@ from symcere_jax.explain.aligner import (
     explain_reviews,
     sample_reviews,
 )
-from symcere_jax.explain.anchoring import Anchoring, summarize_anchoring
-from symcere_jax.explain.lime_words import (
-    LimeSettings,
-    TextExplanation,
-    WordContribution,
-    explain_words,
-)
-from symcere_jax.explain.recommendation import (
-    RecommendationExplanation,
-    best_new_item,
-    explain_recommendation,
-)
+from symcere_jax.explain.anchoring import summarize_anchoring
+from symcere_jax.explain.lime_words import LimeSettings, TextExplanation
+from symcere_jax.explain.recommendation import RecommendationExplanation, explain_recommendation
 from symcere_jax.explain.word_classes import (
     CLASSES_FROM_DATA,
     classes_of_dataset,
@@ -30,20 +21,16 @@ from symcere_jax.explain.word_classes import (
 __all__ = [
     "CLASSES_FROM_DATA",
     "Aligner",
-    "Anchoring",
     "LimeSettings",
     "RecommendationExplanation",
     "ReviewExplanation",
     "Target",
     "TextExplanation",
-    "WordContribution",
-    "best_new_item",
     "classes_of_dataset",
     "classes_of_lists",
     "drop_unknown_words",
     "explain_recommendation",
     "explain_reviews",
-    "explain_words",
     "read_words",
     "sample_reviews",
     "summarize_anchoring",

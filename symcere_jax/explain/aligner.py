@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-import jax
 import numpy as np
 
 from symcere_jax.arrays import unit_rows
@@ -20,37 +19,29 @@ from symcere_jax.explain.lime_words import (
     explain_words,
 )
 from symcere_jax.explain.word_classes import FACTUAL, SENTIMENT
+from symcere_jax.models.fold_in import text_rows
 from symcere_jax.settings import NONE
 from symcere_jax.text import FittedTextEncoder, load_text_encoder
-from symcere_jax.training import TrainedExpert, TrainedModel
+from symcere_jax.training import TrainedModel
 
 Target = Literal["graph", "text", "fused"]
-_BLOCK = 512  # texts projected at once: one shape, one compilation
 
 
 @dataclasses.dataclass(frozen=True)
 class Aligner:
-    """Embeds texts in the space of users and items; rows have norm 1, or 0 for nothing known.
-
-    Attributes:
-        project: float32 `[n, width]` features of norm 1 to float32 `[n, d]`.
-        users: float32 `[n_users, d]`.
-        items: float32 `[n_items, d]`.
-    """
+    """Embeds texts in the space of users and items; rows have norm 1, or 0 for nothing known."""
 
     name: str
     encoder: FittedTextEncoder
-    project: Callable[[np.ndarray], np.ndarray]
-    users: np.ndarray
-    items: np.ndarray
+    project: Callable[[np.ndarray], np.ndarray]  # float32 [n, width] features to float32 [n, d]
+    users: np.ndarray  # float32 [n_users, d]
+    items: np.ndarray  # float32 [n_items, d]
 
     @classmethod
     def from_model(
         cls, name: str, trained: TrainedModel, dataset: ReviewDataset, target: Target = "graph"
     ) -> "Aligner":
-        """The text tower of a trained model, and its embeddings of users and items.
-
-        Of several experts, the aligned one's, else the text expert's.
+        """The text tower of a model's main expert, and its embeddings of users and items.
 
         These are the graph tower's, with which cross-modal training aligns text; the text tower's;
         or the fused ones, which recommend.
@@ -72,8 +63,9 @@ class Aligner:
         if target != "fused" and expert.model.has_both_towers:
             embeddings = getattr(nodes, target)
         users, items = np.split(unit_rows(np.asarray(embeddings)), [dataset.n_users])
+        model, params = expert.model, expert.params
         encoder = load_text_encoder(dataset, settings.text_encoder)
-        return cls(name, encoder, _projection(expert), users, items)
+        return cls(name, encoder, lambda x: text_rows(model, params, items=x), users, items)
 
     @classmethod
     def from_text_features(cls, name: str, dataset: ReviewDataset, encoder: str) -> "Aligner":
@@ -89,40 +81,16 @@ class Aligner:
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Embeddings of texts, float32 `[n, d]`, of norm 1; 0 without a known word."""
-        return unit_rows(self.project(unit_rows(self.encoder.encode_texts(list(texts)))))
+        return unit_rows(self.project(self.encoder.encode_texts(list(texts))))
 
     def scorer(self, target: np.ndarray) -> ScoreTexts:
         """The cosine of texts with one embedding, float `[d]` of norm 1."""
         return lambda texts: self.embed(texts) @ target
 
 
-def _projection(expert: TrainedExpert) -> Callable[[np.ndarray], np.ndarray]:
-    """What the text tower makes of features, without message passing."""
-    tower = jax.jit(
-        lambda params, features: expert.model.apply(
-            {"params": params}, features, method=lambda module, x: module.text_tower(x[:0], x)
-        )
-    )
-
-    def project(features: np.ndarray) -> np.ndarray:
-        blocks = [np.zeros((0, expert.model.settings.embedding_dim), np.float32)]
-        for start in range(0, len(features), _BLOCK):
-            block = features[start : start + _BLOCK]
-            padded = np.zeros((_BLOCK, features.shape[1]), np.float32)
-            padded[: len(block)] = block
-            blocks.append(np.asarray(tower(expert.params, padded))[: len(block)])
-        return np.concatenate(blocks)
-
-    return project
-
-
 @dataclasses.dataclass(frozen=True)
 class ReviewExplanation:
-    """Which words make a review similar to an item or a user.
-
-    Attributes:
-        words: their contributions to the cosine.
-    """
+    """Which words make a review similar to an item or a user: what they add to the cosine."""
 
     row: int
     user_id: str

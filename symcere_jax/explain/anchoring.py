@@ -15,14 +15,10 @@ N_TOP_WORDS = 15
 
 @dataclasses.dataclass(frozen=True)
 class TopWord:
-    """A word and what it contributes where it occurs.
-
-    Attributes:
-        share: of a review's total contribution, mean over the reviews with the word.
-    """
+    """A word and what it contributes where it occurs."""
 
     word: str
-    share: float
+    share: float  # of a review's total contribution, mean over the reviews with the word
     n_reviews: int
 
 
@@ -30,58 +26,40 @@ class TopWord:
 class ClassContribution:
     """What the words of a class contribute.
 
-    Attributes:
-        share: contribution of a word over the sum of the sizes of all contributions in its review,
-            mean over the words of a review, then reviews: comparable between models.
-        share_error: its standard error over reviews.
-        top: the words of the largest mean share.
+    The share is a word's contribution over the sum of the sizes of all contributions in its review,
+    mean over the words of a review, then reviews: comparable between models.
     """
 
     share: float
-    share_error: float
-    top: list[TopWord]
+    share_error: float  # its standard error over reviews
+    top: list[TopWord]  # those of the largest mean share
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelAnchoring:
-    """What the similarities of a model rest on.
-
-    Attributes:
-        fit: R² of the linear models, mean over reviews.
-        stability: share of the contributions of factual and sentiment words whose 95 % interval
-            over the repeats excludes 0.
-        gap: factual minus sentiment share, paired over reviews, against 0.
-        gap_to_first: the same minus that of the first model; None for the first.
-        auc: probability that a factual word contributes more than a sentiment word of the same
-            review, mean over reviews.
-        auc_error: its standard error over reviews.
-    """
+    """What the similarities of a model rest on."""
 
     name: str
-    fit: float
+    fit: float  # R² of the linear models, mean over reviews
+    # Share of the contributions of factual and sentiment words whose 95 % interval excludes 0.
     stability: float
     classes: dict[str, ClassContribution]
-    gap: PairedTest
-    gap_to_first: PairedTest | None
+    gap: PairedTest  # factual minus sentiment share, paired over reviews, against 0
+    gap_to_first: PairedTest | None  # the same minus that of the first model
+    # Probability that a factual word contributes more than a sentiment word of the same review.
     auc: float
-    auc_error: float
+    auc_error: float  # its standard error over reviews
 
 
 @dataclasses.dataclass(frozen=True)
 class Anchoring:
-    """The analysis of a sample of reviews.
-
-    Attributes:
-        word_classes: where the classes come from, in words.
-        known: class -> share of its words that the text encoder knows.
-        n_reviews: explained reviews with a factual and a sentiment word.
-    """
+    """The analysis of a sample of reviews, each with a factual and a sentiment word."""
 
     dataset: str
     split: str
     against: str
-    word_classes: str
-    known: dict[str, float]
+    word_classes: str  # where the classes come from, in words
+    known: dict[str, float]  # class -> share of its words that the text encoder knows
     n_reviews: int
     n_samples: int
     n_repeats: int

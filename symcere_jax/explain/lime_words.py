@@ -18,18 +18,12 @@ DEFAULT_LIME = LimeSettings()
 
 @dataclasses.dataclass(frozen=True)
 class WordContribution:
-    """What a word, in lower case, adds to the score of a text, all its occurrences together.
-
-    Attributes:
-        mean: over the repeats.
-        std: standard deviation over the repeats; 0 for a single one.
-        half_width: half the 95 % t interval of the mean; NaN for a single repeat.
-    """
+    """What a word, in lower case, adds to the score of a text, all its occurrences together."""
 
     word: str
-    mean: float
-    std: float
-    half_width: float
+    mean: float  # over the repeats
+    std: float  # over the repeats; 0 for a single one
+    half_width: float  # half the 95 % t interval of the mean; NaN for a single repeat
 
     @property
     def is_significant(self) -> bool:
@@ -41,19 +35,16 @@ class WordContribution:
 class TextExplanation:
     """The words of a text in a linear model of its score around the text.
 
-    Attributes:
-        score: of the whole text.
-        fit: R² of the linear model, weighted by nearness to the text; mean over the repeats. Where
-            it is low, the contributions say little. NaN for a text without words.
-        words: each different word once, the largest contribution by size first.
+    The fit is the R² of the linear model, weighted by nearness to the text; mean over the repeats.
+    Where it is low, the contributions say little. It is NaN for a text without words.
     """
 
     text: str
-    score: float
+    score: float  # of the whole text
     fit: float
     n_samples: int
     n_repeats: int
-    words: tuple[WordContribution, ...]
+    words: tuple[WordContribution, ...]  # distinct, the largest contribution by size first
 
 
 def explain_words(

@@ -17,18 +17,12 @@ from symcere_jax.training import TrainedModel
 
 @dataclasses.dataclass(frozen=True)
 class HistoryItem:
-    """What an item of the user's history adds to the score.
-
-    Attributes:
-        graph: by the graph embeddings that message passing brings from it.
-        text: by the texts.
-        nearness: as a neighbor of the recommended item (see `models/word_neighbors.py`).
-    """
+    """What an item of the user's history adds to the score."""
 
     item_id: str
-    graph: float
-    text: float
-    nearness: float
+    graph: float  # by the graph embeddings that message passing brings from it
+    text: float  # by the texts
+    nearness: float  # as a neighbor of the recommended item (see models/word_neighbors.py)
 
     @property
     def total(self) -> float:
@@ -38,51 +32,24 @@ class HistoryItem:
 
 @dataclasses.dataclass(frozen=True)
 class RecommendationExplanation:
-    """A score as an exact sum, `Σ_history (graph + text + nearness) + own + popularity`.
-
-    Attributes:
-        score: as the model ranks by.
-        rank: of the item among those that the user has not interacted with in any split, from 1.
-        history: the user's training items, the largest contribution by size first.
-        own: what the user's own reviews and learned embedding add.
-        popularity: the popularity prior of the item.
-        by_user: training reviews by the user; words by their cosine with the item's embedding.
-        about_item: training reviews of the item; words by their cosine with the user's embedding.
-    """
+    """A score as an exact sum, `Σ_history (graph + text + nearness) + own + popularity`."""
 
     user_id: str
     item_id: str
     score: float
-    rank: int
-    history: list[HistoryItem]
-    own: float
-    popularity: float
-    by_user: list[ReviewExplanation]
-    about_item: list[ReviewExplanation]
-
-
-def best_new_item(trained: TrainedModel, dataset: ReviewDataset, user: int) -> int:
-    """Row of the best item that a user has not interacted with in any split.
-
-    Raises:
-        DataError: the user has interacted with every item.
-    """
-    scores = np.array(score_block(trained.embeddings, jnp.array([user]))[0])
-    known = _known_items(dataset, user)
-    if len(known) == len(scores):
-        raise DataError(
-            f"user {str(dataset.user_ids()[user])!r} has interacted with every item: there is none "
-            "to recommend; name the item to explain"
-        )
-    scores[known] = -np.inf
-    return int(scores.argmax())
+    rank: int  # among the items that the user has not interacted with in any split, from 1
+    history: list[HistoryItem]  # training items, the largest contribution by size first
+    own: float  # what the user's own reviews and learned embedding add
+    popularity: float  # the popularity prior of the item
+    by_user: list[ReviewExplanation]  # by their cosine with the item's embedding
+    about_item: list[ReviewExplanation]  # by their cosine with the user's embedding
 
 
 def explain_recommendation(
     trained: TrainedModel,
     dataset: ReviewDataset,
     user: int,
-    item: int,
+    item: int | None = None,
     *,
     n_reviews: int = 3,
     lime: LimeSettings = DEFAULT_LIME,
@@ -90,13 +57,24 @@ def explain_recommendation(
     """Decomposes a score, and finds the words of training reviews that speak for it.
 
     These are the `n_reviews` by the user, and of the item, that are most similar; with 0, the model
-    may be one without text.
+    may be one without text. Without `item`, the best one that is new to the user is explained.
 
     Raises:
         ConfigError: reviews are asked for, and the model has no text.
+        DataError: the user has interacted with every item, and none is named.
     """
     embeddings = trained.embeddings
     user_ids, item_ids = dataset.user_ids(), dataset.item_ids()
+    scores = np.asarray(score_block(embeddings, jnp.array([user]))[0])
+    splits = [dataset.interactions(split) for split in schema.SPLITS]
+    known = np.unique(np.concatenate([pairs[pairs[:, 0] == user, 1] for pairs in splits]))
+    new = np.delete(np.arange(len(scores)), known)
+    if item is None and not len(new):
+        raise DataError(
+            f"user {str(user_ids[user])!r} has interacted with every item: there is none to "
+            "recommend; name the item to explain"
+        )
+    item = int(new[scores[new].argmax()]) if item is None else item
     history = trained.items.flat(np.array([user]))[1]
     mixture = trained.mixture
     parts = decompose_score(embeddings, mixture, history, user, item)
@@ -110,8 +88,6 @@ def explain_recommendation(
     }
     graph_alone = dataclasses.replace(mixture, experts=from_graph)
     graph = decompose_score(embeddings, graph_alone, history, user, item).messages
-    scores = np.asarray(score_block(embeddings, jnp.array([user]))[0])
-    others = np.delete(scores, _known_items(dataset, user))
     by_user: list[ReviewExplanation] = []
     about_item: list[ReviewExplanation] = []
     if n_reviews:
@@ -126,7 +102,7 @@ def explain_recommendation(
         user_id=str(user_ids[user]),
         item_id=str(item_ids[item]),
         score=parts.score,
-        rank=1 + int((others > scores[item]).sum()),
+        rank=1 + int((scores[new] > scores[item]).sum()),
         history=[
             HistoryItem(
                 item_id=str(item_ids[history[row]]),
@@ -156,9 +132,3 @@ def _explain_nearest(
     similarities = aligner.scorer(target)(texts)
     nearest = rows[np.argsort(-similarities, kind="stable")[:n]].tolist()
     return explain_reviews(aligner, dataset, nearest, target, lime=lime)
-
-
-def _known_items(dataset: ReviewDataset, user: int) -> np.ndarray:
-    """Rows of the items that a user has interacted with in any split, int `[n]`, distinct."""
-    splits = [dataset.interactions(split) for split in schema.SPLITS]
-    return np.unique(np.concatenate([pairs[pairs[:, 0] == user, 1] for pairs in splits]))

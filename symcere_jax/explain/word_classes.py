@@ -29,62 +29,45 @@ CLASSES_FROM_DATA = (
 FACTUAL_QUANTILE = 2 / 3  # of item information
 STRONG_VALENCE = 1.0  # of −4 to 4 in the lexicon
 RATING_Z = 4.0
+MIN_REVIEWS = 10  # words in fewer are left out
+N_SHUFFLES = 3  # random assignments of reviews to items, which show what information is chance
 
 
 @dataclasses.dataclass(frozen=True)
 class WordStatistics:
     """Statistics of words over the training reviews, float64 `[n_words]`.
 
-    Attributes:
-        item_information: `(I(W; item) − E) / H(W)`: mutual information of a word's presence in a
-            review with the item of the review, minus what it is when reviews are assigned to items
-            at random, as a share of the entropy of its presence.
-        rating_z: Fisher z-score of the correlation of a word's presence with the rating; 0 without
-            ratings.
+    The item information is `(I(W; item) − E) / H(W)`: mutual information of a word's presence in a
+    review with the item of the review, minus what it is when reviews are assigned to items at
+    random, as a share of the entropy of its presence.
     """
 
     words: tuple[str, ...]
     item_information: np.ndarray
-    rating_z: np.ndarray
+    rating_z: np.ndarray  # Fisher's, of the correlation with the rating; 0 without ratings
 
 
-def word_statistics(
-    texts: Sequence[str],
-    items: np.ndarray,
-    ratings: np.ndarray,
-    *,
-    min_reviews: int = 10,
-    n_shuffles: int = 3,
-    seed: int = 0,
-) -> WordStatistics:
-    """Measures words over reviews.
-
-    Args:
-        texts: `n` review texts; training reviews, so that held-out ones stay unseen.
-        items: int `[n]`, what each is about.
-        ratings: float `[n]`, NaN where there is none.
-        min_reviews: words in fewer reviews are left out.
-        n_shuffles: random assignments of reviews to items that E is the mean of.
-        seed: of the shuffles.
+def word_statistics(texts: Sequence[str], items: np.ndarray, ratings: np.ndarray) -> WordStatistics:
+    """Measures words over n reviews, with the item of each and its rating, NaN for none.
 
     Raises:
-        DataError: no word is in so many reviews.
+        DataError: no word is in enough reviews.
     """
     from sklearn.feature_extraction.text import CountVectorizer  # takes a second to import
 
-    vectorizer = CountVectorizer(binary=True, stop_words="english", min_df=min_reviews)
+    vectorizer = CountVectorizer(binary=True, stop_words="english", min_df=MIN_REVIEWS)
     try:
         presence = vectorizer.fit_transform(texts)
     except ValueError as error:
         raise DataError(
-            f"no word is in {min_reviews} of {len(texts)} training reviews ({error}): give word "
+            f"no word is in {MIN_REVIEWS} of {len(texts)} training reviews ({error}): give word "
             "lists of your own by --factual_words and --sentiment_words"
         ) from None
     share = np.asarray(presence.sum(axis=0)).ravel() / len(texts)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     _, items = np.unique(items, return_inverse=True)
     information = mutual_information(presence, items)
-    by_chance = [mutual_information(presence, rng.permutation(items)) for _ in range(n_shuffles)]
+    by_chance = [mutual_information(presence, rng.permutation(items)) for _ in range(N_SHUFFLES)]
     entropy = entr(share) + entr(1 - share)
     return WordStatistics(
         words=tuple(vectorizer.get_feature_names_out().tolist()),
@@ -94,13 +77,10 @@ def word_statistics(
 
 
 def mutual_information(presence: scipy.sparse.csr_matrix, classes: np.ndarray) -> np.ndarray:
-    """I(term; class) in nats, float64 `[n_terms]`, of each term by itself.
+    """I(term; class) in nats, float64 `[n_terms]`, of the presence of each term, `[n, n_terms]`.
 
-    Of few reviews it is too large: subtract what it is when classes are assigned at random.
-
-    Args:
-        presence: bool or 0 and 1, `[n, n_terms]`, reviews and terms.
-        classes: int `[n]` from 0, such as the item of each review.
+    Classes are int `[n]` from 0, such as the item of each review. It is too large for few reviews:
+    subtract what it is when classes are assigned at random.
     """
     n, n_terms = presence.shape
     n_classes = int(classes.max()) + 1
@@ -138,11 +118,11 @@ def classify_words(statistics: WordStatistics, valence: Mapping[str, float]) -> 
     return classes
 
 
-def classes_of_dataset(dataset: ReviewDataset, *, min_reviews: int = 10) -> dict[str, str]:
+def classes_of_dataset(dataset: ReviewDataset) -> dict[str, str]:
     """The class of each word of the training reviews, by `classify_words`.
 
     Raises:
-        DataError: no word is in so many reviews.
+        DataError: no word is in enough reviews.
     """
     table = dataset.reviews(["item", "rating", "split", "text"])
     rows = np.flatnonzero(table["split"].to_numpy() == "train")
@@ -150,7 +130,6 @@ def classes_of_dataset(dataset: ReviewDataset, *, min_reviews: int = 10) -> dict
         table["text"].take(rows).to_pylist(),
         table["item"].to_numpy()[rows],
         table["rating"].to_numpy(zero_copy_only=False).astype(np.float64)[rows],
-        min_reviews=min_reviews,
     )
     return classify_words(statistics, sentiment_lexicon())
 
@@ -193,14 +172,11 @@ def read_words(path: Path) -> list[str]:
 def drop_unknown_words(
     classes: Mapping[str, str], encoder: FittedTextEncoder
 ) -> tuple[dict[str, str], dict[str, float]]:
-    """Takes words that the text encoder does not know out of their classes.
+    """Leaves out words that the text encoder does not know; also the known share of each class.
 
     They cannot contribute, whatever the model: latent semantic analysis drops words that are in
     most items' reviews, sentiment above all, and counting these would prove the point by default.
     If no factual, or no sentiment, word were left, all are kept.
-
-    Returns:
-        Classes of the words to count, and the share of each class that is known.
     """
     known = np.abs(encoder.encode_texts(list(classes))).sum(axis=1) > 0
     kinds = np.array(list(classes.values()))

@@ -40,7 +40,7 @@ def resolve(settings: Settings, dataset: ReviewDataset) -> ResolvedSettings:
         DataError: the folder was not prepared with the text encoder.
     """
     encoder = _text_encoder(settings, dataset)
-    names = _experts(settings, dataset, has_text=encoder != NONE)
+    names = _experts(settings, dataset)
     if names == (GRAPH,):
         encoder = NONE
     has_text = encoder != NONE
@@ -65,18 +65,9 @@ def resolve(settings: Settings, dataset: ReviewDataset) -> ResolvedSettings:
     return ResolvedSettings.from_dict(chosen | given | decided)
 
 
-def _experts(settings: Settings, dataset: ReviewDataset, *, has_text: bool) -> tuple[str, ...]:
+def _experts(settings: Settings, dataset: ReviewDataset) -> tuple[str, ...]:
     """The experts of a run, in the order of `EXPERTS`."""
-    impossible: dict[str, str] = {}
-    if not settings.graph_embeddings:
-        impossible |= dict.fromkeys((GRAPH, ALIGNED), "is not possible with --nograph_embeddings")
-    if not has_text:
-        impossible |= dict.fromkeys((TEXT, ALIGNED, NEIGHBORS), "needs text features")
-    elif dataset.n_items > MAX_ITEMS:
-        limit = f"is for catalogs of up to {MAX_ITEMS:,} items, this one has {dataset.n_items:,}"
-        impossible[NEIGHBORS] = limit
-    if not dataset.has_times():
-        impossible[TIMES] = "needs reviews of different times"
+    impossible = impossible_experts(settings, dataset)
     if settings.experts is None:
         # The aligned expert knows what the text expert does; without text, one graph is enough.
         left_out = {TEXT} if ALIGNED not in impossible else {TIMES}
@@ -92,6 +83,26 @@ def _experts(settings: Settings, dataset: ReviewDataset, *, has_text: bool) -> t
     if set(names) <= set(COUNTED):
         raise ConfigError(f"--experts={settings.experts}: name one that is trained, too")
     return tuple(name for name in EXPERTS if name in names)
+
+
+def impossible_experts(settings: Settings, dataset: ReviewDataset) -> dict[str, str]:
+    """The experts that these settings and this data cannot have, and why.
+
+    Raises:
+        ConfigError: nothing is left to learn from.
+        DataError: the folder was not prepared with the text encoder.
+    """
+    impossible: dict[str, str] = {}
+    if not settings.graph_embeddings:
+        impossible |= dict.fromkeys((GRAPH, ALIGNED), "is not possible with --nograph_embeddings")
+    if _text_encoder(settings, dataset) == NONE:
+        impossible |= dict.fromkeys((TEXT, ALIGNED, NEIGHBORS), "needs text features")
+    elif dataset.n_items > MAX_ITEMS:
+        limit = f"is for catalogs of up to {MAX_ITEMS:,} items, this one has {dataset.n_items:,}"
+        impossible[NEIGHBORS] = limit
+    if not dataset.has_times():
+        impossible[TIMES] = "needs reviews of different times"
+    return impossible
 
 
 def _text_encoder(settings: Settings, dataset: ReviewDataset) -> str:

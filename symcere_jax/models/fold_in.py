@@ -92,7 +92,7 @@ class FoldIn:
         if self.model.settings.n_layers:
             sums += items.matrix(len(self.messages), self.edge_weights(items)) @ self.messages
         if text is not None:
-            sums += self.text_rows(users=text)
+            sums += text_rows(self.model, self.params, users=text)
         if own is not None:
             sums += own
         directions, norms = self._directions(sums)
@@ -120,7 +120,7 @@ class FoldIn:
         Args:
             text: float `[n, width]` features of reviews or descriptions, of any length.
         """
-        return self._directions(self.text_rows(items=text))[0]
+        return self._directions(text_rows(self.model, self.params, items=text))[0]
 
     def with_items(self, text: np.ndarray, n_interactions: np.ndarray) -> "FoldIn":
         """One that knows new items as well, behind the others.
@@ -129,9 +129,10 @@ class FoldIn:
             text: as in `items`.
             n_interactions: float `[n]`, how many are assumed of each.
         """
+        rows = text_rows(self.model, self.params, items=text)
         return dataclasses.replace(
             self,
-            messages=np.concatenate([self.messages, self.text_rows(items=text)]),
+            messages=np.concatenate([self.messages, rows]),
             item_degree=np.concatenate([self.item_degree, n_interactions]),
         )
 
@@ -142,27 +143,6 @@ class FoldIn:
         weight = np.float32(self.params["popularity_weight"])
         return weight * np.log1p(np.asarray(n_interactions, np.float32))
 
-    def text_rows(
-        self, *, users: np.ndarray | None = None, items: np.ndarray | None = None
-    ) -> np.ndarray:
-        """The text tower's output before message passing, float32 `[n, dim]`; 0 without a tower.
-
-        Args:
-            users: float `[n, width]` features of users' reviews; or
-            items: float `[n, width]` features of items' reviews.
-        """
-        text = users if users is not None else items
-        assert text is not None
-        if self.model.settings.text_encoder == NONE:
-            return np.zeros((len(text), self.dim), np.float32)
-        # A power of two rows, so that another number of them seldom needs another compilation.
-        n_rows = 1 << max(len(text) - 1, 0).bit_length()
-        padded = np.zeros((n_rows, text.shape[1]), np.float32)
-        padded[: len(text)] = unit_rows(text)
-        empty = np.zeros((0, text.shape[1]), np.float32)
-        sides = (padded, empty) if users is not None else (empty, padded)
-        return np.asarray(_apply_text_tower(self.model)(self.params, *sides))[: len(text)]
-
     def _directions(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Divides sums over layers by their number, and normalizes where the model does."""
         fused = sums / np.float32(self.model.settings.n_layers + 1)
@@ -170,6 +150,34 @@ class FoldIn:
             return fused, np.ones(len(fused), np.float32)
         norms = np.linalg.norm(fused, axis=1)
         return unit_rows(fused), norms.astype(np.float32)
+
+
+def text_rows(
+    model: SymCERE,
+    params: Any,
+    *,
+    users: np.ndarray | None = None,
+    items: np.ndarray | None = None,
+) -> np.ndarray:
+    """The text tower's output before message passing, float32 `[n, dim]`; 0 without a tower.
+
+    Args:
+        model: the model.
+        params: its parameters.
+        users: float `[n, width]` features of users' reviews, of any length; or
+        items: float `[n, width]` features of items' reviews.
+    """
+    text = users if users is not None else items
+    assert text is not None
+    if model.settings.text_encoder == NONE:
+        return np.zeros((len(text), model.settings.embedding_dim), np.float32)
+    # A power of two rows, so that another number of them seldom needs another compilation.
+    n_rows = 1 << max(len(text) - 1, 0).bit_length()
+    padded = np.zeros((n_rows, text.shape[1]), np.float32)
+    padded[: len(text)] = unit_rows(text)
+    empty = np.zeros((0, text.shape[1]), np.float32)
+    sides = (padded, empty) if users is not None else (empty, padded)
+    return np.asarray(_apply_text_tower(model)(params, *sides))[: len(text)]
 
 
 @functools.lru_cache(maxsize=8)

@@ -3,6 +3,6 @@
 from symcere_jax.recommend.explanation import Explanation
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.new_users import NewUser
-from symcere_jax.recommend.recommender import Recommender, ScoredItem
+from symcere_jax.recommend.recommender import Recommender
 
-__all__ = ["Explanation", "IdMap", "NewUser", "Recommender", "ScoredItem"]
+__all__ = ["Explanation", "IdMap", "NewUser", "Recommender"]

@@ -38,7 +38,7 @@ def write_recommendations(
     allowed: np.ndarray | None = None,
     overwrite: bool = False,
     part_users: int = PART_USERS,
-    progress: CountCallback | None = None,
+    progress: CountCallback = lambda done, total: None,
     should_stop: ShouldStop = lambda: False,
 ) -> bool:
     """Writes the k best items of users to a file; resumes a run that was stopped.
@@ -49,17 +49,8 @@ def write_recommendations(
     | `.csv` | columns user_id, item_id, rank (from 1), score, title if known; a row per item |
     | `.parquet` | the same columns |
 
-    Args:
-        recommender: the model.
-        rows: int `[n]` user rows, in the order of the file.
-        output: the file.
-        k: number of items for each user.
-        exclude_seen: leave out what a user interacted with.
-        allowed: int `[m]` item rows to choose from; None: all.
-        overwrite: replace the output if it exists.
-        part_users: users in a part, which bounds memory and what a stopped run loses.
-        progress: called with the number of users done and of all users.
-        should_stop: asked before each part.
+    Users are those of `rows`, int `[n]`, in the order of the file; the other arguments are as in
+    `Recommender.recommend_rows`. `should_stop` is asked before each part of `part_users` users.
 
     Returns:
         Whether the output is complete; False after a stop.
@@ -103,8 +94,7 @@ def write_recommendations(
                     return False
 
                 def report(done: int, total: int, start: int = start) -> None:
-                    if progress is not None:
-                        progress(start + done, len(rows))
+                    progress(start + done, len(rows))
 
                 some = rows[start : start + part_users]
                 top = recommender.recommend_rows(

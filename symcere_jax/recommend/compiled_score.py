@@ -16,10 +16,7 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 
 
 def compile_score(embeddings: Embeddings) -> bytes:
-    """The function from embeddings by name and rows int32 `[b]` to scores, for any b.
-
-    Args:
-        embeddings: the function takes arrays of their shapes.
+    """The function from embeddings of these shapes, by name, and int32 `[b]` rows to scores.
 
     Raises:
         ConfigError: the extra `export` is not installed.

@@ -6,12 +6,7 @@ from typing import NamedTuple
 
 
 class ScoredItem(NamedTuple):
-    """An item and its score.
-
-    Attributes:
-        item_id: external id.
-        score: what it is ranked by; comparable within one ranking.
-    """
+    """An item, by its external id, and its score; scores are comparable within one ranking."""
 
     item_id: str
     score: float

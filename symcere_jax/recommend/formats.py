@@ -36,14 +36,7 @@ def ranking_entries(
     values: Iterable[str | None],
     rankings: Iterable[Sequence[ScoredItem]],
 ) -> Iterator[dict[str, Any]]:
-    """Rankings as JSON.
-
-    Args:
-        recommender: that made the rankings.
-        key: what the rankings are for, such as "user_id".
-        values: the id of each, or the words that were searched.
-        rankings: the best items of each first.
-    """
+    """Rankings as JSON: `{key: value, "items": …}`, such as `{"user_id": "anna", "items": …}`."""
     for value, ranking in zip(values, rankings, strict=True):
         yield {key: value, "items": item_entries(recommender, ranking)}
 
@@ -97,11 +90,7 @@ def ranking_table(
 ) -> pa.Table:
     """Rankings as a table of what was asked, item_id, rank (from 1), score, and title if known.
 
-    Args:
-        recommender: that made the rankings.
-        key: name of the column of what was asked, such as "user_id".
-        ids: `[n]`, what was asked; None: there is no such column.
-        top: `[n, k]`.
+    The first column has the name `key` and the n `ids`; without ids there is none.
     """
     places, ranks = np.nonzero(top.items >= 0)
     items = top.items[places, ranks]
@@ -125,16 +114,7 @@ def write_part(
     *,
     header: bool = True,
 ) -> None:
-    """Writes the rankings of users, int `[n]` rows, to a file of its own.
-
-    Args:
-        path: to write.
-        suffix: ".jsonl", ".csv" or ".parquet".
-        recommender: that made the rankings.
-        rows: int `[n]`, of the users.
-        top: `[n, k]`.
-        header: begin a CSV file with the names of its columns.
-    """
+    """Writes the rankings of users, int `[n]` rows, in the format that a suffix names."""
     if suffix == ".jsonl":
         rankings = recommender.name_items(top)
         users = recommender.users.ids[rows]

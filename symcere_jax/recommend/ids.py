@@ -14,12 +14,9 @@ class UnknownIdError(DataError):
 
 
 class IdMap:
-    """The external ids of users, or of items, by row.
+    """The external ids of users, or of items (the kind), by row: `[n]` distinct strings.
 
-    Args:
-        kind: "user" or "item", for messages.
-        ids: `[n]` distinct strings.
-        is_integer: the data has them as integers.
+    The data may have them as integers.
     """
 
     def __init__(self, kind: str, ids: np.ndarray, *, is_integer: bool = False) -> None:
@@ -37,10 +34,7 @@ class IdMap:
         return {name: row for row, name in enumerate(self.ids)}
 
     def rows(self, names: Iterable[str | int]) -> np.ndarray:
-        """The rows of ids, int64 `[n]`.
-
-        Args:
-            names: external ids, in any order, repeats allowed; 12 is the same as "12".
+        """The rows of ids, int64 `[n]`; 12 is the same as "12".
 
         Raises:
             UnknownIdError: an id is unknown; the message names the first one.
@@ -55,7 +49,8 @@ class IdMap:
             more = f" (and {len(unknown) - 1} more unknown ids)" if len(unknown) > 1 else ""
             raise UnknownIdError(
                 f"no {self.kind} {keys[unknown[0]]!r} among the {len(self):,} {self.kind}s of the "
-                f"prepared folder{more}; {_REMEDIES[self.kind]}"
+                f"prepared folder{more}, whose ids look like {self.ids[0]!r}; "
+                f"{_REMEDIES[self.kind]}"
             )
         return rows
 
@@ -67,11 +62,7 @@ class IdMap:
     def allowed(
         self, only: Iterable[str | int] | None, excluded: Iterable[str | int]
     ) -> np.ndarray | None:
-        """The rows to choose from, int `[m]`; None: all.
-
-        Args:
-            only: ids to choose from; None: all.
-            excluded: ids to leave out.
+        """The rows of the ids `only`, None for all, without those of `excluded`; None: all rows.
 
         Raises:
             UnknownIdError: an id is unknown.
@@ -94,11 +85,8 @@ class IdMap:
                 raise DataError(f"{self.kind} {name!r} is known already; choose another id")
             known.add(name)
         ids = np.concatenate([self.ids, np.array(names, object)])
-        return IdMap(self.kind, ids, is_integer=self.is_integer and all(map(_is_integer, names)))
-
-
-def _is_integer(name: str) -> bool:
-    return name.removeprefix("-").isdecimal()
+        are_integers = all(name.removeprefix("-").isdecimal() for name in names)
+        return IdMap(self.kind, ids, is_integer=self.is_integer and are_integers)
 
 
 _REMEDIES = {

@@ -53,12 +53,9 @@ class ItemIndex:
         return len(self._index)
 
     def search(self, users: np.ndarray, k: int, *, with_bias: bool = True) -> np.ndarray:
-        """Almost all of the k items of the largest scores.
+        """Almost all of the k items of the largest scores, or without bias, inner products.
 
-        Args:
-            users: float32 `[n, columns]`, rows of `Embeddings.joined().users`, or other queries.
-            k: number of items for each.
-            with_bias: add the items' bias to the inner products.
+        Queries are float32 `[n, columns]`, such as rows of `Embeddings.joined().users`.
 
         Returns:
             int64 `[n, k]` item rows, best first, −1 where fewer are left.
@@ -86,16 +83,7 @@ def build_index(embeddings: Embeddings, kind: str) -> ItemIndex | None:
 
 
 def item_vectors(items: np.ndarray, bias: np.ndarray, scale: float) -> np.ndarray:
-    """Vectors of one length, whose distance to `query_vectors` falls as the score grows.
-
-    Args:
-        items: float `[n_items, dim]`.
-        bias: float `[n_items]`.
-        scale: s, see above.
-
-    Returns:
-        float32 `[n_items, dim + 2]`.
-    """
+    """Vectors of one length, float32 `[n_items, dim + 2]`, near `query_vectors` of large scores."""
     rows = np.concatenate([items, bias[:, None] / scale], axis=1, dtype=np.float64)
     squares = (rows**2).sum(axis=1)
     rest = np.sqrt(squares.max(initial=0.0) - squares)

@@ -34,14 +34,7 @@ class NewUser:
 def embed_users(
     described: Sequence[NewUser], model: "Recommender"
 ) -> tuple[jax.Array, Interactions]:
-    """Embeds described users as `Embeddings.joined` has them, and looks up what they have seen.
-
-    Args:
-        described: the users.
-        model: whose items they like.
-
-    Returns:
-        float32 `[n, columns]`, and the items of each that are no news.
+    """Embeds users as `Embeddings.joined` has them; also the items of each that are no news.
 
     Raises:
         DataError: an id is unknown, or there are texts of a user of the prepared folder.

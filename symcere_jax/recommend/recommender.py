@@ -48,30 +48,18 @@ class Recommender:
 
     An unknown id raises a `DataError` that names it. So do texts if the prepared folder has no
     encoder to read them. A ranking has fewer than k items if no more are left.
-
-    Attributes:
-        users: external ids of the users.
-        items: external ids of the items.
-        embeddings: of all of them.
-        mixture: embeds new users and items.
-        history: positive training items of each user.
-        seen: items of each user in any split.
-        texts: reads further texts, where the prepared folder has an encoder for them.
-        metadata: of the checkpoint.
-        index: of the items, for approximate search; None: search is exact.
-        titles: of the items, `[n_items]` by row, None where unknown; None if all are unknown.
     """
 
     users: IdMap
     items: IdMap
-    embeddings: Embeddings
-    mixture: Mixture
-    history: Interactions
-    seen: Interactions
-    texts: TextReader
-    metadata: Metadata
-    index: ItemIndex | None = None
-    titles: np.ndarray | None = None
+    embeddings: Embeddings  # of all of them
+    mixture: Mixture  # embeds new users and items
+    history: Interactions  # positive training items of each user
+    seen: Interactions  # items of each user in any split
+    texts: TextReader  # reads further texts, where the prepared folder has an encoder for them
+    metadata: Metadata  # of the checkpoint
+    index: ItemIndex | None = None  # for approximate search; None: search is exact
+    titles: np.ndarray | None = None  # of the items, by row, None where unknown; None: all are
 
     @classmethod
     def load(
@@ -148,15 +136,7 @@ class Recommender:
         allowed: np.ndarray | None = None,
         progress: CountCallback | None = None,
     ) -> TopItems:
-        """`recommend` by rows, for many users.
-
-        Args:
-            rows: int `[n]` user rows.
-            k: number of items.
-            exclude_seen: as in `recommend`.
-            allowed: int `[m]` item rows to choose from; None: all.
-            progress: called with the number of users done and of all users.
-        """
+        """`recommend` by rows, int `[n]`, among the item rows `allowed`, int `[m]`; None: all."""
         seen = self.seen if exclude_seen else Interactions.empty(len(self.users))
         return self.retriever.recommend(
             self.retriever.joined.users, rows, seen, k, allowed=allowed, progress=progress
@@ -173,12 +153,7 @@ class Recommender:
     ) -> list[Ranking]:
         """The best items of users who are not in the prepared folder, without training.
 
-        Args:
-            users: what is known of each; a user of whom nothing is known gets popular items.
-            k: number of items.
-            exclude_seen: leave out the items that the user is known to like.
-            filter_items: as in `recommend`.
-            exclude_items: as in `recommend`.
+        A user of whom nothing is known gets popular items. The options are those of `recommend`.
 
         Raises:
             DataError: there are texts of a user of the prepared folder.
@@ -198,14 +173,7 @@ class Recommender:
         filter_items: Iterable[str] | None = None,
         exclude_items: Iterable[str] = (),
     ) -> list[Ranking]:
-        """The items nearest to each item, by the cosine of their embeddings.
-
-        Args:
-            items: external ids.
-            k: number of items.
-            filter_items: as in `recommend`.
-            exclude_items: as in `recommend`.
-        """
+        """The items nearest to each item, by the cosine of their embeddings; see `recommend`."""
         rows, allowed = self.items.rows(items), self.items.allowed(filter_items, exclude_items)
         itself = Interactions.from_rows(list(rows[:, None]))
         queries = self.retriever.directions[rows]
@@ -221,11 +189,7 @@ class Recommender:
     ) -> Ranking:
         """The items that fit some words best, by the cosine with the text tower's output.
 
-        Args:
-            text: any words; `unknown_words` names those that do not count.
-            k: number of items.
-            filter_items: as in `recommend`.
-            exclude_items: as in `recommend`.
+        `unknown_words` names the words that do not count. The options are those of `recommend`.
 
         Raises:
             DataError: the text encoder knows no word of the text.
@@ -237,9 +201,9 @@ class Recommender:
         nearest = self.retriever.nearest(query, Interactions.empty(1), k, allowed=allowed)
         return next(self.name_items(nearest))
 
-    def unknown_words(self, text: str) -> list[str]:
-        """Distinct words that do not count in a search or in what a new user says."""
-        return self.texts.unknown_words(text)
+    def unknown_words(self, *texts: str) -> list[str]:
+        """Words that do not count in a search or in what a new user says, distinct in each text."""
+        return [word for text in texts for word in self.texts.unknown_words(text)]
 
     def explain(self, user: str, item: str) -> Explanation:
         """What the score of a user for an item is the sum of; both by external id."""

@@ -27,26 +27,18 @@ _UNIT_TOLERANCE = 1e-3  # of the norms of items, for cosines by the index
 
 
 class TopItems(NamedTuple):
-    """The k best items of n users or queries, the best first.
+    """The k best items of n users or queries, the best first."""
 
-    Attributes:
-        items: int32 `[n, k]` item rows, −1 for an empty rank.
-        scores: float32 `[n, k]`, −∞ for an empty rank.
-    """
-
-    items: np.ndarray
-    scores: np.ndarray
+    items: np.ndarray  # int32 [n, k] rows, −1 for an empty rank
+    scores: np.ndarray  # float32 [n, k], −∞ for an empty rank
 
 
 @dataclasses.dataclass(frozen=True)
 class Retriever:
-    """Finds the best items of a model.
+    """Finds the best items of a model; without an index, search is exact.
 
-    Attributes:
-        embeddings: of the model.
-        index: of its items; None: search is exact.
-        popularity: float32 `[n_items]`, which ranks for users of whom nothing is known, whose
-            columns are all 0; None: the bias of the items does.
+    The popularity, float32 `[n_items]`, ranks for users of whom nothing is known, whose columns are
+    all 0; where it is None, the bias of the items does.
     """
 
     embeddings: Embeddings
@@ -71,7 +63,7 @@ class Retriever:
             seen: items to leave out, by row of `users`.
             k: number of ranks.
             allowed: int `[m]` item rows to choose from; None: all.
-            progress: called with the number of users done and of all users.
+            progress: called after each block.
         """
         if self.index is not None and allowed is None:
             top = self._by_index(self.index, users, rows, seen, k, True, progress)
@@ -99,13 +91,9 @@ class Retriever:
         *,
         allowed: np.ndarray | None = None,
     ) -> TopItems:
-        """The items of the largest cosine with queries.
+        """The items of the largest cosine with queries, float32 `[n, dim]` of unit length.
 
-        Args:
-            queries: float32 `[n, dim]` of unit length.
-            seen: items to leave out, by query.
-            k: number of ranks.
-            allowed: int `[m]` item rows to choose from; None: all.
+        `seen` are items to leave out, by query; see `recommend`.
         """
         rows = np.arange(len(queries))
         if self.index is not None and allowed is None and self._has_unit_items:

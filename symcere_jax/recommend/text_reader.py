@@ -13,24 +13,14 @@ from symcere_jax.text import FittedTextEncoder, load_text_encoder
 
 @dataclasses.dataclass(frozen=True)
 class TextReader:
-    """Turns texts into features of the kind that a model was trained on.
+    """Turns texts into features of the kind that a model was trained on."""
 
-    Attributes:
-        dataset: name of the data set.
-        encoder: of the prepared folder; None if no further text can be read.
-    """
-
-    dataset: str
-    encoder: FittedTextEncoder | None
+    dataset: str  # its name
+    encoder: FittedTextEncoder | None  # None if no further text can be read
 
     @classmethod
     def load(cls, dataset: ReviewDataset, name: str) -> "TextReader":
-        """Loads the encoder of a prepared folder.
-
-        Args:
-            dataset: the prepared folder.
-            name: of the text encoder that the model was trained with.
-        """
+        """Loads a text encoder of a prepared folder by its name."""
         if name == NONE or schema.text_model_file(name) not in dataset.manifest.files:
             return cls(dataset.name, None)
         return cls(dataset.name, load_text_encoder(dataset, name))

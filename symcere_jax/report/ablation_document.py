@@ -45,10 +45,7 @@ def ablation_document(scores: AblationScores) -> Document:
             "validation split, by which settings and epochs are chosen.",
             f"Only the named settings differ from {reference.name}, for which the others were "
             "chosen.",
-            *(
-                f"Not run: {name}, which is the same as {other} here."
-                for name, other in scores.same.items()
-            ),
+            *(f"Not run: {name} ({why})." for name, why in scores.not_run.items()),
             Details(
                 "Settings that the variants change", Table(["variant", "settings"], changes, 2)
             ),

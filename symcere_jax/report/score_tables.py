@@ -11,7 +11,7 @@ from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
 from symcere_jax.files import write_json
 from symcere_jax.report.documents import Document, write_document
 from symcere_jax.report.tables import Columns, Table, number
-from symcere_jax.study.cold_start_scores import ColdStartResult
+from symcere_jax.study.cold_start import ColdStartResult
 
 
 def metrics_table(metrics: Mapping[str, float]) -> Table:

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from symcere_jax.callbacks import ShouldStop
-from symcere_jax.data import ReviewDataset, schema
+from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.evaluation import PRIMARY_METRIC, norm_popularity_correlation
+from symcere_jax.evaluation import PRIMARY_METRIC, held_out_pairs, norm_popularity_correlation
 from symcere_jax.files import write_json
 from symcere_jax.folders import ABLATION, check_output_folder
 from symcere_jax.models import resolve
-from symcere_jax.settings import Settings
+from symcere_jax.models.defaults import impossible_experts
+from symcere_jax.settings import COUNTED, Settings
 from symcere_jax.study.comparison import RunScores, compare_runs
 from symcere_jax.study.scoring import score_run
 from symcere_jax.study.workers import SILENT, Epoch, EpochReporter, RunsObserver, run_tasks
@@ -33,19 +34,12 @@ Variants = Mapping[str, Mapping[str, Any]]
 
 @dataclasses.dataclass(frozen=True)
 class Ablation:
-    """What was run.
+    """What was run."""
 
-    Attributes:
-        variants: those that were run, the reference first; name -> settings that it changes.
-        same: those that were not, as they come to the same model as another one; name -> that one.
-        seeds: the seeds of each.
-        complete: every run is done.
-    """
-
-    variants: Variants
-    same: Mapping[str, str]
+    variants: Variants  # the reference first
+    not_run: Mapping[str, str]  # name of another variant -> why
     seeds: tuple[int, ...]
-    complete: bool
+    complete: bool  # every run is done
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,48 +93,37 @@ def run_ablation(
 ) -> Ablation:
     """Trains every variant with every seed, and scores each run once on the test split.
 
-    Runs that are complete are not repeated; those that were cut off resume from their checkpoints.
-    All variants share `settings`, but what the data decides (None) is resolved for each by itself;
-    seeds are counted from theirs. Once `should_stop` is true, running ones write a checkpoint and
-    this returns.
+    Complete runs are not repeated; others resume from their checkpoints. All variants share
+    `settings`; None is resolved for each by itself, and seeds are counted from theirs. A variant
+    does without the experts it names that the data cannot have. Once `should_stop` is true, running
+    ones write a checkpoint and this returns.
 
     Raises:
         ConfigError: a variant is not possible, or the workdir holds runs of other settings or data.
         DataError: there is no validation or no test split.
         SymcereError: a run cannot be trained, or its process was killed.
     """
-    for split in ("valid", "test"):
-        if not len(dataset.interactions(split)):
-            raise DataError(
-                f"{dataset.folder / schema.pairs_file(split)} has no interactions; "
-                f"prepare the data with a larger --{split}_share"
-            )
-    check_output_folder(Path(workdir), "workdir", ABLATION)
-    chosen, same = _distinct(settings, dataset, variants)
+    held_out_pairs(dataset, "valid")
+    held_out_pairs(dataset, "test")
+    workdir = Path(workdir)
+    check_output_folder(workdir, "workdir", ABLATION)
+    chosen, not_run = _distinct(settings, dataset, variants)
     all_seeds = tuple(range(settings.seed, settings.seed + seeds))
     runs = [
-        VariantRun(
-            settings.replace(**{**variants[name], "seed": seed}),
-            dataset.folder,
-            Path(workdir) / name / f"seed_{seed}",
-        )
+        VariantRun(changed.replace(seed=seed), dataset.folder, workdir / name / f"seed_{seed}")
         for seed in all_seeds  # a seed of all variants before the next seed
-        for name in chosen
+        for name, changed in chosen.items()
     ]
     waiting = [run for run in runs if not _is_complete(run, dataset)]
     done = len(runs) - len(waiting)
     observer.start(len(runs), done)
     for name in run_tasks(
-        run_variant,
-        waiting,
-        processes=processes,
-        on_report=observer.epoch,
-        should_stop=should_stop,
+        run_variant, waiting, processes=processes, on_report=observer.epoch, should_stop=should_stop
     ):
         done += 1
         observer.end(f"{name} done")
     kept = {name: variants[name] for name in chosen}
-    return Ablation(kept, same, all_seeds, complete=done == len(runs))
+    return Ablation(kept, not_run, all_seeds, complete=done == len(runs))
 
 
 def run_variant(
@@ -152,13 +135,12 @@ def run_variant(
         Its name; None where it was told to stop.
     """
     dataset = ReviewDataset.load(run.dataset)
-    reporter = EpochReporter(run.name, report)
     result = train(
         run.settings,
         dataset,
         run.workdir,
         keep_checkpoints=1,  # there are many runs
-        observer=reporter,
+        observer=EpochReporter(run.name, report),
         should_stop=should_stop,
     )
     if result.stop == "request":
@@ -181,31 +163,24 @@ def run_variant(
 
 @dataclasses.dataclass(frozen=True)
 class VariantScores(RunScores):
-    """How a variant scores on the test split, and against the reference.
-
-    Attributes:
-        norm_popularity: Spearman's correlation of the norm of an item's embedding, before
-            normalization, with its training interactions, averaged over seeds; None where all norms
-            are equal.
-        valid_mean: of the metric on the validation split, over users and seeds.
-    """
+    """How a variant scores on the test split, and against the reference."""
 
     changes: Mapping[str, Any]
     seed_means: tuple[float, ...]
-    norm_popularity: float | None
-    valid_mean: float
+    norm_popularity: float | None  # as in `RunBias`
+    valid_mean: float  # of the metric on the validation split, over users and seeds
 
 
 @dataclasses.dataclass(frozen=True)
 class AblationScores:
-    """The scores of an ablation, the reference first; `same` is that of `Ablation`."""
+    """The scores of an ablation, the reference first; `not_run` is that of `Ablation`."""
 
     dataset: str
     metric: str
     n_users: int
     seeds: tuple[int, ...]
     variants: tuple[VariantScores, ...]
-    same: Mapping[str, str]
+    not_run: Mapping[str, str]
 
 
 def score_ablation(ablation: Ablation, dataset: ReviewDataset, workdir: Path) -> AblationScores:
@@ -237,26 +212,36 @@ def score_ablation(ablation: Ablation, dataset: ReviewDataset, workdir: Path) ->
         n_users=comparison.n_users,
         seeds=ablation.seeds,
         variants=tuple(variants),
-        same=ablation.same,
+        not_run=ablation.not_run,
     )
 
 
 def _distinct(
     settings: Settings, dataset: ReviewDataset, variants: Variants
-) -> tuple[list[str], dict[str, str]]:
-    """Variants that are models of their own, and for the others the one they come to."""
+) -> tuple[dict[str, Settings], dict[str, str]]:
+    """The settings of variants that are models of their own, and why the others are not run."""
     names: dict[Settings, str] = {}
-    same: dict[str, str] = {}
+    chosen: dict[str, Settings] = {}
+    not_run: dict[str, str] = {}
     for name, changes in variants.items():
+        changed = settings.replace(**changes)
         try:
-            resolved = resolve(settings.replace(**changes), dataset)
+            if changes.get("experts"):
+                impossible = impossible_experts(changed, dataset)
+                missing = [each for each in changed.expert_names if each in impossible]
+                left = [each for each in changed.expert_names if each not in impossible]
+                if missing and set(left) <= set(COUNTED):
+                    not_run[name] = f"{missing[0]} {impossible[missing[0]]}"
+                    continue
+                changed = changed.replace(experts=",".join(left))
+            resolved = resolve(changed, dataset)
         except (ConfigError, DataError) as error:
             raise ConfigError(f"variant {name!r}: {error}") from None
         if resolved in names:
-            same[name] = names[resolved]
+            not_run[name] = f"the same as {names[resolved]} here"
         else:
-            names[resolved] = name
-    return list(names.values()), same
+            names[resolved], chosen[name] = name, changed
+    return chosen, not_run
 
 
 def _is_complete(run: VariantRun, dataset: ReviewDataset) -> bool:

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.errors import DataError
 from symcere_jax.evaluation import (
     PRIMARY_METRIC,
     Bucket,
     HeldOutSplit,
     alignment_and_uniformity,
     find_gains,
+    held_out_pairs,
     ndcg_by_bucket,
     norm_popularity_correlation,
     quantile_buckets,
@@ -29,12 +29,7 @@ N_DECILES = 10
 
 @dataclasses.dataclass(frozen=True)
 class Decile:
-    """About a tenth of the catalog: items of `low` to `high` training interactions.
-
-    Attributes:
-        train_share: their share of the training interactions.
-        held_out_share: their share of the held-out interactions.
-    """
+    """About a tenth of the catalog, by training interactions, and its shares of interactions."""
 
     low: int
     high: int
@@ -47,76 +42,53 @@ class Decile:
 class RunBias:
     """How a run treats popularity; numbers are means over its seeds.
 
-    What a checkpoint says is None, or empty, for a run without one, such as a baseline.
-
-    Attributes:
-        normalize: whether embeddings are normalized.
-        ndcg: NDCG@10.
-        seed_std: its standard deviation over seeds; None for one seed.
-        norm_popularity: Spearman's correlation of the norm of an item's embedding before
-            normalization with its training interactions.
-        popularity_weight: what a unit of log(1 + training interactions) adds to a score, β; None
-            where there is no popularity prior.
-        beyond_accuracy: "coverage@10", "gini@10", "popularity@10".
-        geometry: "alignment", "uniformity_users", "uniformity_items" of the best checkpoint.
-        norm_by_decile: mean norm of the items of a decile over the mean norm of all items.
-        recommended_by_decile: share of the first 10 ranks that the items of a decile take.
-        ndcg_by_decile: NDCG@10 of the held-out items of a decile.
-        ndcg_error_by_decile: its standard error over users.
-        norms: float64 `[n_items]` of the first seed, for a plot.
+    What is measured on a checkpoint is None, or empty, for a run without one, such as a baseline.
     """
 
     name: str
     n_seeds: int
-    normalize: bool | None
-    ndcg: float
-    seed_std: float | None
+    normalize: bool | None  # whether embeddings are normalized
+    ndcg: float  # NDCG@10
+    seed_std: float | None  # of NDCG@10; None for one seed
+    # Spearman's correlation of the norm of an item's embedding before normalization with its
+    # training interactions; None where all norms are equal.
     norm_popularity: float | None
+    # β, what a unit of log(1 + training interactions) adds to a score; None without a prior.
     popularity_weight: float | None
-    beyond_accuracy: dict[str, float]
-    geometry: dict[str, float]
-    norm_by_decile: list[float] | None
-    recommended_by_decile: list[float]
-    ndcg_by_decile: list[float]
-    ndcg_error_by_decile: list[float]
+    beyond_accuracy: dict[str, float]  # "coverage@10", "gini@10", "popularity@10"
+    geometry: dict[str, float]  # "alignment", "uniformity_users", "uniformity_items"
+    norm_by_decile: list[float] | None  # mean norm of items over that of all items
+    recommended_by_decile: list[float]  # share of the first 10 ranks that the items take
+    ndcg_by_decile: list[float]  # NDCG@10 of the held-out items
+    ndcg_error_by_decile: list[float]  # its standard error over users
+    # float64 [n_items] of the first seed, for a plot.
     norms: np.ndarray | None = dataclasses.field(default=None, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
 class PopularityBias:
-    """The bias of runs on the same data and split.
-
-    Attributes:
-        held_out_popularity: mean training interactions of a held-out item, for a user first.
-        item_counts: int64 `[n_items]`, training interactions of each item.
-        deciles: of the catalog, least popular first; items of equal popularity stay together.
-    """
+    """The bias of runs on the same data and split."""
 
     dataset: str
     split: str
     n_users: int
-    held_out_popularity: float
-    item_counts: np.ndarray
-    deciles: list[Decile]
+    held_out_popularity: float  # mean training interactions of a held-out item, for a user first
+    item_counts: np.ndarray  # int64 [n_items], training interactions of each item
+    deciles: list[Decile]  # least popular first; items of equal popularity stay together
     runs: list[RunBias]
 
 
 def measure_bias(
     folders: Sequence[Path], dataset: ReviewDataset, split: HeldOutSplit = "test"
 ) -> PopularityBias:
-    """Measures the popularity bias of scored runs; those without a checkpoint have no norms.
-
-    A folder is a run that launch/evaluate.py has scored, or has a subfolder seed_* for each of
-    several trainings.
+    """Measures the popularity bias of scored runs, of folders as in `compare_runs`.
 
     Raises:
         ConfigError: a run is given twice.
         DataError: a run lacks a file, or was scored on other data, or nothing is held out.
         CheckpointError: a checkpoint is damaged or of another prepared folder.
     """
-    held_out = dataset.interactions(split)
-    if not len(held_out):
-        raise DataError(f"{dataset.folder} has no {split} interactions to measure a bias on")
+    held_out = held_out_pairs(dataset, split)
     runs = read_runs(folders, dataset, split, PRIMARY_METRIC)
     item_counts = dataset.item_counts()
     item_deciles = quantile_buckets(item_counts, N_DECILES)
@@ -164,57 +136,49 @@ def _run_bias(
     shown = run.recommended[run.recommended >= 0]
     times_shown = np.bincount(shown, minlength=dataset.n_items)
     trained = [folder for folder in run.folders if Checkpoints(folder).numbers()]
-    models = [_model_bias(folder, dataset) for folder in trained]
-    norm_by_decile = None
+    models = [_measure_model(folder, dataset) for folder in trained]
+    normalize, norms, norm_by_decile = None, None, None
+    measures: dict[str, float | None] = {}
     if models:
-        norms = np.mean([model.norms / model.norms.mean() for model in models], axis=0)
-        norm_by_decile = [float(norms[bucket.members].mean()) for bucket in item_deciles]
+        normalize, norms, names = models[0]
+        relative = np.mean([each / each.mean() for _, each, _ in models], axis=0)
+        norm_by_decile = [float(relative[bucket.members].mean()) for bucket in item_deciles]
+        measures = {name: _mean([each[name] for *_, each in models]) for name in names}
     return RunBias(
         name=run.name,
         n_seeds=len(run.values),
-        normalize=models[0].normalize if models else None,
+        normalize=normalize,
         ndcg=float(run.values.mean()),
         seed_std=seed_std(run.values.mean(axis=1)),
-        norm_popularity=_mean([model.norm_popularity for model in models]),
-        popularity_weight=_mean([model.popularity_weight for model in models]),
+        norm_popularity=measures.pop("norm_popularity", None),
+        popularity_weight=measures.pop("popularity_weight", None),
         beyond_accuracy=run.beyond_accuracy,
-        geometry={
-            name: float(np.mean([model.geometry[name] for model in models]))
-            for name in (models[0].geometry if models else ())
-        },
+        geometry={name: value for name, value in measures.items() if value is not None},
         norm_by_decile=norm_by_decile,
         recommended_by_decile=[
             float(times_shown[bucket.members].sum() / max(len(shown), 1)) for bucket in item_deciles
         ],
         ndcg_by_decile=[float(x.mean()) if len(x) else math.nan for x in ndcg],
         ndcg_error_by_decile=[standard_error(x) if len(x) > 1 else math.nan for x in ndcg],
-        norms=models[0].norms if models else None,
+        norms=norms,
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _ModelBias:
-    """What a checkpoint says of popularity; NaN where something is undefined."""
-
-    normalize: bool
-    norms: np.ndarray
-    norm_popularity: float
-    popularity_weight: float
-    geometry: dict[str, float]
-
-
-def _model_bias(folder: Path, dataset: ReviewDataset) -> _ModelBias:
+def _measure_model(
+    folder: Path, dataset: ReviewDataset
+) -> tuple[bool, np.ndarray, dict[str, float]]:
+    """Of a checkpoint: whether it normalizes, norms of items, measures; NaN where undefined."""
     trained = load_model(folder, dataset)
     users, items = np.split(np.asarray(trained.main.nodes().fused), [dataset.n_users])
     has_prior = trained.metadata.settings.popularity_prior or trained.metadata.experts
     of_one_unit = trained.mixture.item_bias(np.array([math.e - 1]))[0]
-    return _ModelBias(
-        normalize=trained.metadata.settings.normalize,
-        norms=np.linalg.norm(items.astype(np.float64), axis=1),
-        norm_popularity=norm_popularity_correlation(items, dataset.item_counts()),
-        popularity_weight=float(of_one_unit) if has_prior else math.nan,
-        geometry=alignment_and_uniformity(users, items, dataset.train),
-    )
+    measures = {
+        "norm_popularity": norm_popularity_correlation(items, dataset.item_counts()),
+        "popularity_weight": float(of_one_unit) if has_prior else math.nan,
+        **alignment_and_uniformity(users, items, dataset.train),
+    }
+    norms = np.linalg.norm(items.astype(np.float64), axis=1)
+    return trained.metadata.settings.normalize, norms, measures
 
 
 def _mean(values: Sequence[float]) -> float | None:

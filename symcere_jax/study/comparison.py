@@ -28,11 +28,7 @@ N_BUCKETS = 5
 
 @dataclasses.dataclass(frozen=True)
 class BucketScore:
-    """A metric, seeds averaged, over users or items of `low` to `high` training interactions.
-
-    Attributes:
-        standard_error: of the mean, over users.
-    """
+    """A metric, seeds averaged, over users or items of `low` to `high` training interactions."""
 
     low: int
     high: int
@@ -43,45 +39,30 @@ class BucketScore:
 
 @dataclasses.dataclass(frozen=True)
 class RunScores:
-    """How a run scores, by itself and against the reference.
-
-    Attributes:
-        mean: of the metric.
-        standard_error: of the mean, over users.
-        seed_std: standard deviation of the mean over seeds; None for one seed.
-        beyond_accuracy: "coverage@k", "gini@k" and "popularity@k", averaged over seeds.
-        test: against the reference; None for the reference itself.
-        by_item_popularity: recall@k of held-out items, by their training interactions.
-        by_user_history: the metric, by the users' training interactions.
-    """
+    """How a run scores, by itself and against the reference."""
 
     name: str
     n_seeds: int
-    mean: float
-    standard_error: float
-    seed_std: float | None
-    beyond_accuracy: dict[str, float]
-    test: PairedTest | None
-    by_item_popularity: list[BucketScore]
-    by_user_history: list[BucketScore]
+    mean: float  # of the metric
+    standard_error: float  # of the mean, over users
+    seed_std: float | None  # of the mean, over seeds; None for one seed
+    beyond_accuracy: dict[str, float]  # "coverage@k", "gini@k", "popularity@k", mean over seeds
+    test: PairedTest | None  # against the reference; None for the reference itself
+    by_item_popularity: list[BucketScore]  # recall@k of held-out items
+    by_user_history: list[BucketScore]  # the metric
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Runs on the same data, split and users.
-
-    Attributes:
-        metric: "metric@k".
-        reference: name of the run that the others are compared with.
-    """
+    """Runs on the same data, split and users."""
 
     dataset: str
     fingerprint: str
     split: str
-    metric: str
+    metric: str  # "metric@k"
     k: int
     n_users: int
-    reference: str
+    reference: str  # name of the run that the others are compared with
     runs: list[RunScores]
 
 

@@ -2,9 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import ReviewDataset
@@ -12,7 +11,7 @@ from symcere_jax.errors import CheckpointError
 from symcere_jax.evaluation import CUTOFFS, Evaluation, HeldOutSplit, evaluate
 from symcere_jax.evaluation.stored_scores import write_scores
 from symcere_jax.locking import is_locked
-from symcere_jax.models import Factors, score_factors
+from symcere_jax.models import score_factors
 from symcere_jax.training import LOCK, Checkpoints, Metadata, load_factors
 
 Record = dict[str, float | str | None]
@@ -26,10 +25,7 @@ def score_run(
     ks: Sequence[int] = CUTOFFS,
     progress: CountCallback | None = None,
 ) -> tuple[Evaluation, int, list[Path]]:
-    """Scores the best checkpoint of a run, and writes the scores into its workdir.
-
-    Returns:
-        The evaluation, the step of the checkpoint, and the files written.
+    """Scores the best checkpoint of a run; returns the evaluation, its step and the files written.
 
     Raises:
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
@@ -44,18 +40,17 @@ def score_run(
 def follow(
     workdir: Path,
     dataset: ReviewDataset,
-    split: str,
-    evaluate: Callable[[Factors], Evaluation],
+    split: HeldOutSplit,
     *,
+    ks: Sequence[int] = CUTOFFS,
     every: float = 5.0,
     max_wait: float = 600.0,
 ) -> Iterator[Record]:
     """Scores each new best checkpoint of a run as it appears, and appends it to a file.
 
-    The run has ended when its newest checkpoint says so (all epochs done, or no more gain), or
-    when for `max_wait` seconds no process has trained in the workdir, such as after a preemption.
-    What the file, `follow_<split>.jsonl` in the workdir, holds is not scored again. Checkpoints are
-    looked at `every` so many seconds.
+    It looks at checkpoints `every` so many seconds, until the newest one says that the run has
+    ended, or no process has trained in the workdir for `max_wait` seconds. What the file,
+    `follow_<split>.jsonl` in the workdir, holds is not scored again.
 
     Yields:
         Each new record: "epoch", "step", "dataset", "split", and the metrics. The last one has
@@ -68,33 +63,30 @@ def follow(
     done = {(record["step"], record["valid_score"]) for record in read_records(path)}
     checkpoints = Checkpoints(workdir)
     seen_alive = time.monotonic()
-    # Also what was damaged, and an earlier one scored instead.
-    tried: set[tuple[Any, Any]] = set()
     while True:
         # In this order: what a run writes before it ends is read after it.
         alive = is_locked(workdir / LOCK)
-        newest_metadata = _newest_metadata(checkpoints)
-        complete = newest_metadata is not None and newest_metadata.is_complete
-        newest = set() if newest_metadata is None else {_version(newest_metadata)}
-        if newest := newest - done - tried:
-            tried |= newest
+        newest = _newest_metadata(checkpoints)
+        if newest is not None and _version(newest) not in done:
             factors, metadata = load_factors(workdir, dataset)
             step, score = _version(metadata)
-            if (step, score) not in done:
-                done.add((step, score))
+            is_new = (step, score) not in done
+            # Also the newest, which may be damaged, and an earlier one read instead.
+            done |= {(step, score), _version(newest)}
+            if is_new:
                 record: Record = {
                     "epoch": step // metadata.steps_per_epoch,
                     "step": step,
                     "valid_score": score,
                     "dataset": dataset.name,
                     "split": split,
-                    **evaluate(factors).metrics,
+                    **evaluate(score_factors, factors, dataset, split, ks=ks).metrics,
                 }
                 with path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(record) + "\n")
                 yield record
                 continue
-        if complete and not alive:
+        if newest is not None and newest.is_complete and not alive:
             yield {"end": "complete"}
             return
         if alive:
@@ -116,11 +108,9 @@ def read_records(path: Path) -> list[Record]:
 
 
 def _newest_metadata(checkpoints: Checkpoints) -> Metadata | None:
-    if not checkpoints.numbers():
-        return None
     try:
         return checkpoints.metadata()
-    except CheckpointError:  # being replaced, or damaged, which is said where it is read
+    except CheckpointError:  # none yet, being replaced, or damaged, as reading it will say
         return None
 
 

@@ -18,8 +18,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from symcere_jax.callbacks import ShouldStop
-from symcere_jax.data import ReviewDataset, schema
-from symcere_jax.errors import ConfigError, DataError, SymcereError
+from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import ConfigError, SymcereError
+from symcere_jax.evaluation import held_out_pairs
 from symcere_jax.folders import SEARCH, check_output_folder
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.models import resolve
@@ -37,36 +38,25 @@ _STUDY = "search"
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """A trial that has ended; what failed has no score, epochs or seconds.
-
-    Attributes:
-        state: "complete"; "pruned": stopped as no match for the others; "failed": see `error`.
-        searched: those of the settings that were searched.
-        score: best validation NDCG@10; of a pruned trial: the last one.
-        seconds: time of training, since the last start.
-    """
+    """A trial that has ended; what failed has no score, epochs or seconds."""
 
     number: int
-    state: str
+    state: str  # "complete"; "pruned": stopped as no match for the others; "failed"
     settings: Settings
-    searched: Mapping[str, Any]
-    score: float | None
+    searched: Mapping[str, Any]  # those of the settings that were searched
+    score: float | None  # best validation NDCG@10; of a pruned trial: the last one
     epochs: int | None
     best_epoch: int | None
-    seconds: float | None
+    seconds: float | None  # of training, since the last start
     error: str | None
 
 
 @dataclasses.dataclass(frozen=True)
 class SearchResult:
-    """The trials of a search that have ended, by number.
-
-    Attributes:
-        stopped: it was told to stop before all trials were done.
-    """
+    """The trials of a search that have ended, by number."""
 
     trials: tuple[Trial, ...]
-    stopped: bool
+    stopped: bool  # before all trials were done
 
     @property
     def best(self) -> Trial | None:
@@ -91,23 +81,16 @@ def search(
 
     Samples by a tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011), the first trial
     with the given settings; prunes trials that are worse than the median of the others at the same
-    epoch. Trials that were cut off resume from their checkpoints. The test split is not read.
-
-    `trials` includes those of earlier calls. Once `should_stop` is true, running trials write a
-    checkpoint and the search ends, to be resumed later.
+    epoch. `trials` includes those of earlier calls; those that were cut off resume. Once
+    `should_stop` is true, running trials write a checkpoint and the search ends.
 
     Raises:
         BusyError: another process searches in the workdir.
-        ConfigError: the workdir holds a search with other settings, data or space, or the space
-            is malformed; see `parse_space`.
+        ConfigError: the workdir holds another search, or the space is malformed.
         DataError: there is no validation split.
         SymcereError: a process was killed.
     """
-    if not len(dataset.valid):
-        raise DataError(
-            f"{dataset.folder / schema.pairs_file('valid')} has no interactions to choose by; "
-            "prepare the data with a larger --valid_share"
-        )
+    held_out_pairs(dataset, "valid")
     workdir, searched = Path(workdir), parse_space(space)
     check_output_folder(workdir, "workdir", SEARCH)
     workdir.mkdir(parents=True, exist_ok=True)
@@ -125,11 +108,7 @@ def search(
             for place in range(len(ended), trials)
         ]
         for number in run_tasks(
-            run_trial,
-            tasks,
-            processes=processes,
-            on_report=observer.epoch,
-            should_stop=should_stop,
+            run_trial, tasks, processes=processes, on_report=observer.epoch, should_stop=should_stop
         ):
             ended = task.ended(study)
             best = SearchResult(ended, stopped=False).best
@@ -154,18 +133,14 @@ def searched_expert(settings: Settings, dataset: ReviewDataset) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _TrialTask:
-    """What a worker needs to run a trial.
-
-    Attributes:
-        sampler_seed: another one for each trial, or all would be the same.
-    """
+    """What a worker needs to run a trial."""
 
     settings: Settings
     dataset: Path
     workdir: Path
     space: Space
     prune: bool
-    sampler_seed: int = 0
+    sampler_seed: int = 0  # another one for each trial, or all would be the same
 
     def folder(self, number: int) -> Path:
         return self.workdir / f"trial_{number}"
@@ -245,10 +220,7 @@ def _open_study(workdir: Path, sampler_seed: int) -> optuna.Study:
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(RANDOM_TRIALS, EPOCHS_BEFORE_PRUNING, n_min_trials=3),
         sampler=optuna.samplers.TPESampler(
-            n_startup_trials=RANDOM_TRIALS,
-            multivariate=True,
-            constant_liar=True,
-            seed=sampler_seed,
+            n_startup_trials=RANDOM_TRIALS, multivariate=True, constant_liar=True, seed=sampler_seed
         ),
     )
 

@@ -78,13 +78,9 @@ def run_tasks(
 ) -> Iterator[Any]:
     """Works on tasks in processes, and yields their results as they come.
 
-    Args:
-        work: called in a worker with a task, a function whose argument reaches `on_report`, and one
-            that tells whether to stop early.
-        tasks: picklable; in the order they are started.
-        processes: how many run at a time.
-        on_report: called here with what workers report.
-        should_stop: asked now and then; if true, workers are told to stop, and start no more tasks.
+    Tasks are picklable, and start in their order, `processes` at a time. `work` is called with a
+    task, a function whose argument reaches `on_report`, and one that tells whether to stop. When
+    `should_stop` is true, workers are told to stop, and start no more tasks.
 
     Yields:
         What `work` returned, unless that is None.

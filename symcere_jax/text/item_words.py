@@ -17,10 +17,7 @@ def item_words(dataset: ReviewDataset) -> scipy.sparse.csr_matrix:
     """TF-IDF weights of the words of the training reviews of each item.
 
     Single words, all of them: without pairs and with stop words, items whose weights are alike are
-    the better guide to what a user likes.
-
-    Returns:
-        float32 `[n_items, n_words]`, rows of norm 1; 0 without words.
+    the better guide to what a user likes. Rows `[n_items, n_words]` have norm 1; 0 without words.
 
     Raises:
         DataError: the reviews are not readable.

@@ -1,23 +1,11 @@
-import jax
 import numpy as np
 import pytest
 
 from symcere_jax.baselines import Popularity
-from symcere_jax.baselines.base import first_encoder, interaction_matrix, training_histories
+from symcere_jax.baselines.base import first_encoder, interaction_matrix
 from symcere_jax.errors import DataError
 
 from . import small
-
-
-def test_histories():
-    users = np.array([7, 8, 0, 4, 0])  # the longest, none, repeats
-    histories = training_histories(small.dataset())
-    rows = np.asarray(jax.jit(lambda h, u: h.padded(u, 99))(histories, users))
-    assert rows.shape == (5, 6)
-    for user, row in zip(users.tolist(), rows.tolist(), strict=True):
-        items = sorted(small.history(user))
-        assert row == items + [99] * (6 - len(items))
-    assert histories.counts(users).tolist() == [6, 0, 3, 1, 3]
 
 
 def test_the_matrix_has_the_training_interactions():

@@ -13,7 +13,6 @@ from symcere_jax.baselines.graph_models import (
     distinct,
     infonce,
 )
-from symcere_jax.errors import DataError
 
 from . import small
 
@@ -82,13 +81,6 @@ def test_noise_has_its_norm_and_the_signs_of_the_state():
     assert np.abs(views[0] - views[1])[linked].max() > 0.01
 
 
-def test_without_noise_a_view_is_the_embedding():
-    params, inputs = {"embedding": small.embedding()}, small.inputs()
-    model = SimGcl(n_layers=3, noise=0.0)
-    view = model.noisy_view(params, inputs, jax.random.key(0))
-    np.testing.assert_allclose(view, model.embed(params, inputs), atol=1e-5)
-
-
 def test_the_loss_of_simgcl_is_ranking_and_contrast_of_users_and_items():
     params, batch = {"embedding": small.embedding()}, small.batch()
     model = SimGcl(n_layers=2, noise=0.2, contrast=0.7, temperature=0.4, l2=0.1)
@@ -130,12 +122,6 @@ def test_alpha_rec_passes_texts_on_and_ranks_the_items_of_the_batch():
     assert _loss(model, params, TEXT) == pytest.approx(np.mean(losses), rel=1e-5)
 
 
-@pytest.mark.parametrize("model", [TextAligned(), AlphaRec()])
-def test_a_folder_without_text_features(dataset_without_text, model):
-    with pytest.raises(DataError, match="no text features"):
-        model.fit(dataset_without_text, 0)
-
-
 @pytest.mark.parametrize("n_rows", [4, 6, 99])
 @pytest.mark.parametrize("rows", [[3, 0, 3, 3, 1, 0], [2, 2, 2, 2, 2, 2], [0, 1, 2, 3, 0, 0]])
 def test_distinct_rows(rows, n_rows):
@@ -143,14 +129,6 @@ def test_distinct_rows(rows, n_rows):
     assert found.shape == counts.shape == (min(6, n_rows),)
     assert found[counts].tolist() == sorted(set(rows))
     assert set(found.tolist()) == set(rows)  # the padding reads no row that was not asked for
-
-
-@pytest.mark.parametrize("rows", [[5, 2, 5, 9], [1, 2, 3, 4], [7, 7, 7, 7]])
-def test_equals_a_loop_over_pairs(rows):
-    first, second = small.embedding(seed=1), small.embedding(seed=2)
-    found, counts = distinct(np.array(rows), 16)
-    loss = infonce(first[found], second[found], counts, 0.3)
-    assert float(loss) == pytest.approx(small.infonce(first, second, rows, 0.3), abs=1e-5)
 
 
 def test_one_distinct_row_has_nothing_to_learn():

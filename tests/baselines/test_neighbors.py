@@ -1,19 +1,10 @@
 import math
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from symcere_jax.baselines import neighbors
-from symcere_jax.baselines.base import training_histories
-from symcere_jax.baselines.neighbors import (
-    ItemKnn,
-    Rp3Beta,
-    UserKnn,
-    nearest_neighbors,
-    score_neighbors,
-)
+from symcere_jax.baselines.neighbors import ItemKnn, Rp3Beta, UserKnn, nearest_neighbors
 
 from . import small
 
@@ -40,22 +31,6 @@ def test_nearest_equals_a_sort(monkeypatch, k, block_items):
         assert list(found) == expected
         assert item not in items[item][kept]
     assert (weights >= 0).all()
-
-
-@pytest.mark.parametrize("k", [2, 7])
-def test_scores_are_sums_over_the_history(k):
-    items, weights = nearest_neighbors(lambda rows: _similarities(7)[rows], small.N_ITEMS, k)
-    histories = training_histories(small.dataset())
-    params = histories, jnp.asarray(items), jnp.asarray(weights)
-    users = np.array([3, 7, 8, 0], np.int32)
-    found = np.asarray(jax.jit(score_neighbors)(params, users))
-    expected = np.zeros((4, small.N_ITEMS))
-    for row, user in enumerate(users.tolist()):
-        for item in small.history(user):
-            for neighbor, weight in zip(items[item], weights[item], strict=True):
-                expected[row, neighbor] += weight
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    assert not found[2].any()  # a user without history
 
 
 def _similar(sets, k, shrinkage):

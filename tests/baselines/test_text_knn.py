@@ -70,17 +70,11 @@ def test_tfidf_equals_the_textbook(written):
     in_items = collections.Counter(term for count in counts for term in count)
     terms = sorted(term for term, n in in_items.items() if 2 <= n <= 0.7 * 5)
     assert terms == ["engine", "filter", "gasket"]
-    vectors = np.array(
-        [
-            [
-                (1 + math.log(count[term])) * (1 + math.log(6 / (1 + in_items[term])))
-                if count[term]
-                else 0.0
-                for term in terms
-            ]
-            for count in counts
-        ]
-    )
+
+    def weight(n, term):
+        return (1 + math.log(n)) * (1 + math.log(6 / (1 + in_items[term]))) if n else 0.0
+
+    vectors = np.array([[weight(count[term], term) for term in terms] for count in counts])
     expected = _scores(vectors, written.train.tolist(), 5, k=3, amplification=2.0)
     assert expected.any()
     np.testing.assert_allclose(found, expected, atol=1e-6)

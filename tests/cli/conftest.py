@@ -11,21 +11,6 @@ import pytest
 from symcere_jax.data.dataset import ReviewDataset
 from tests import binaries
 
-# Little to compile. Epochs of several calls, and many of them: time to interrupt a run.
-SETTINGS = (
-    "--experts=aligned",
-    "--epochs=60",
-    "--patience=60",
-    "--batch_size=256",
-    "--steps_per_call=1",
-    "--embedding_dim=8",
-    "--n_layers=1",
-    "--propagation=segment",
-    "--cross_modal_weight=0",
-    "--user_ranking_weight=0",
-)
-
-
 # Little to do, where what is trained matters less than what is done with it.
 SMALL_RUN = (
     "--epochs=1",
@@ -35,6 +20,14 @@ SMALL_RUN = (
     "--propagation=segment",
     "--cross_modal_weight=0.0",
     "--user_ranking_weight=0.0",
+)
+# Epochs of several calls, and many of them: time to interrupt a run.
+SETTINGS = (
+    "--experts=aligned",
+    "--patience=60",
+    "--steps_per_call=1",
+    *SMALL_RUN[1:],
+    "--epochs=60",
 )
 
 

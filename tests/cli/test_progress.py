@@ -93,23 +93,18 @@ def test_a_counting_bar_on_a_terminal_alone(monkeypatch, capsys):
     assert "name" in terminal.getvalue() and "7/7" in terminal.getvalue()
 
 
-def test_many_runs_show_a_line_each(capsys):
+@pytest.mark.parametrize("terminal", [True, False])
+def test_many_runs_show_a_line_each_and_on_a_terminal_a_bar(capsys, monkeypatch, terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     bar = RunsBar("trial")
     bar.end("before the start")
     bar.start(3, 1)
     bar.epoch(Epoch("trial 2", 4, 0.25))
     bar.end("trial 2 complete")
     bar.close()
-    assert capsys.readouterr().err == "before the start\ntrial 2 complete\n"
-
-
-def test_many_runs_show_a_bar_on_a_terminal(capsys, monkeypatch):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    bar = RunsBar("trial")
-    bar.start(3, 1)
-    bar.epoch(Epoch("trial 2", 4, 0.25))
-    bar.end("trial 2 complete")
-    bar.close()
     shown = capsys.readouterr().err
-    assert "1/3" in shown and "trial 2, epoch 4: 0.2500" in shown
-    assert "trial 2 complete\n" in shown and "2/3" in shown
+    if terminal:
+        assert "1/3" in shown and "trial 2, epoch 4: 0.2500" in shown
+        assert "trial 2 complete\n" in shown and "2/3" in shown
+    else:
+        assert shown == "before the start\ntrial 2 complete\n"

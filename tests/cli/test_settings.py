@@ -3,7 +3,6 @@ from absl import flags
 from absl.testing import flagsaver
 
 from symcere_jax.cli import field_flags
-from symcere_jax.errors import ConfigError
 from symcere_jax.settings import Settings
 
 
@@ -42,16 +41,3 @@ def test_flags_become_settings_of_the_same_name_and_type(holders):
     }
     assert settings == Settings(**expected)
     assert isinstance(settings.temperature, float)
-
-
-def test_choices_are_those_of_the_settings(holders):
-    for flag in ("--candidates=all", "--n_layers=1.5", "--normalize=perhaps"):
-        with flagsaver.flagsaver(), pytest.raises(flags.IllegalFlagValueError):
-            _parse(flag)
-
-
-def test_limits_are_those_of_the_settings(holders):
-    with flagsaver.flagsaver():
-        _parse("--patience=0")
-        with pytest.raises(ConfigError, match="--patience is 0, must be at least 1"):
-            field_flags.read(Settings, holders)

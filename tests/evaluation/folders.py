@@ -47,6 +47,11 @@ def random_dataset(n_users=37, n_items=23, seed=0) -> ReviewDataset:
     return dataset(pairs["train"], pairs["valid"], pairs["test"], n_users, n_items)
 
 
+def lookup(scores, users):
+    """Scores that are read from a table."""
+    return scores[users]
+
+
 def rank(scores, seen, k) -> list[int]:
     """Best unseen items by score, then by row."""
     unseen = [item for item in range(len(scores)) if item not in seen]

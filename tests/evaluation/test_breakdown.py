@@ -7,13 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from symcere_jax.evaluation.breakdown import (
-    Bucket,
-    find_gains,
-    ndcg_by_bucket,
-    quantile_buckets,
-    recall_by_bucket,
-)
+from symcere_jax.evaluation.breakdown import Bucket, find_gains, ndcg_by_bucket, quantile_buckets
 from symcere_jax.evaluation.evaluate import evaluate
 
 from . import folders
@@ -37,10 +31,7 @@ def test_equal_counts_stay_together():
     assert quantile_buckets(np.array([], int), 3) == []
 
 
-@given(
-    hnp.arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 30)),
-    st.integers(1, 7),
-)
+@given(hnp.arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 30)), st.integers(1, 7))
 def test_buckets_are_an_ordered_partition(counts, n_buckets):
     buckets = quantile_buckets(counts, n_buckets)
     assert 1 <= len(buckets) <= n_buckets
@@ -53,29 +44,6 @@ def test_buckets_are_an_ordered_partition(counts, n_buckets):
         )
     for before, after in itertools.pairwise(buckets):
         assert before.high < after.low
-
-
-def test_recall_by_bucket_equals_a_loop():
-    data = folders.random_dataset()
-    scores = np.random.default_rng(1).random((data.n_users, data.n_items), np.float32)
-    found = evaluate(lambda scores, users: scores[users], scores, data, "test", ks=(5,))
-    popularity = np.bincount(data.train[:, 1], minlength=data.n_items)
-    buckets = quantile_buckets(popularity[data.test[:, 1]], 3)
-    assert len(buckets) == 3
-    hits = find_gains(found.recommended, found.users, data.test, 5) > 0
-    recalls = recall_by_bucket(hits, data.test[:, 0], buckets)
-    for bucket, recall in zip(buckets, recalls, strict=True):
-        expected = []
-        for row, user in enumerate(found.users.tolist()):
-            items = [
-                item
-                for who, item in data.test.tolist()
-                if who == user and bucket.low <= popularity[item] <= bucket.high
-            ]
-            if items:
-                top = found.recommended[row].tolist()
-                expected.append(sum(item in top for item in items) / len(items))
-        np.testing.assert_allclose(recall, expected)
 
 
 def test_gains_by_hand():

@@ -43,21 +43,6 @@ def test_tied_sums_count_as_extreme():
     assert _exact_p_value([0.1, 0.2, 0.3, 0.0]) == 0.25
     assert sign_flip_test(differences, n_resamples=40_000)[0] == pytest.approx(0.25, abs=0.012)
     assert sign_flip_test(np.array([[0.1, 0.2, -0.3]]), n_resamples=99)[0] == 1.0
-
-
-def test_sign_flips_agree_with_scipy():
-    differences = _differences(80, shift=0.05)[0]
-    oracle = stats.permutation_test(
-        (differences,),
-        np.mean,
-        permutation_type="samples",
-        n_resamples=20_000,
-        vectorized=True,
-        rng=np.random.default_rng(1),
-    )
-    found = sign_flip_test(differences[None], n_resamples=20_000)[0]
-    assert 0.05 < oracle.pvalue < 0.5  # neither certain, so that agreement says something
-    assert found == pytest.approx(oracle.pvalue, abs=0.015)
     assert sign_flip_test(np.ones((1, 200)), n_resamples=99)[0] == 0.01  # never 0
 
 
@@ -115,10 +100,7 @@ def test_a_comparison_puts_all_of_it_together():
         compare_paired(values[:, :1], reference[:1])
 
 
-@given(
-    st.lists(st.floats(0, 1), min_size=2, max_size=20),
-    st.permutations(range(3)),
-)
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=20), st.permutations(range(3)))
 def test_identical_runs_do_not_differ(values, order):
     # The same three seeds, summed in another order: equal but for rounding.
     seeds = np.stack([np.array(values) * factor for factor in (0.1, 0.2, 0.7)])

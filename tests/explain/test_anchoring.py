@@ -2,17 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from symcere_jax.explain import (
-    Aligner,
-    LimeSettings,
-    TextExplanation,
-    WordContribution,
-    classes_of_lists,
-    explain_reviews,
-    sample_reviews,
-    summarize_anchoring,
-)
-from symcere_jax.preparation.sources.synthetic_truth import FACTUAL_WORDS, SENTIMENT_WORDS
+from symcere_jax.explain import TextExplanation, classes_of_lists, summarize_anchoring
+from symcere_jax.explain.lime_words import WordContribution
 
 CLASSES = classes_of_lists(["bolt", "hose", "oven"], ["good", "bad"])
 LABELS = {"dataset": "d", "split": "test", "against": "graph", "word_classes": "x", "known": {}}
@@ -74,15 +65,3 @@ def test_stability_and_top_words(summary):
     (top,) = first.classes["factual"].top  # the others are in fewer than three reviews
     assert (top.word, top.n_reviews) == ("bolt", 3)
     assert top.share == pytest.approx((0.4 + 0.3 + 0.6) / 3)
-
-
-def test_planted_facts_are_recovered(dataset):
-    """Facts carry the similarity, in the text features already."""
-    planted = classes_of_lists(FACTUAL_WORDS, SENTIMENT_WORDS)
-    aligner = Aligner.from_text_features("text", dataset, "lsa")
-    rows = sample_reviews(dataset, "test", 12, classes=planted)
-    reviews = explain_reviews(aligner, dataset, rows, lime=LimeSettings(80, 2))
-    explanations = {"text": [review.words for review in reviews]}
-    (model,) = summarize_anchoring(explanations, planted, **LABELS).models
-    assert model.auc > 0.7
-    assert model.gap.low > 0

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from symcere_jax.errors import ConfigError
-from symcere_jax.explain import LimeSettings, explain_words
+from symcere_jax.explain.lime_words import explain_words
+from symcere_jax.settings import LimeSettings
 
 WEIGHTS = {"gasket": 0.4, "bracket": 0.25, "good": -0.1}
 TEXT = "Good gasket, good BRACKET & <nothing> else."

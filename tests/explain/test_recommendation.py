@@ -4,8 +4,9 @@ import pytest
 from symcere_jax import Recommender
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
-from symcere_jax.explain import Aligner, LimeSettings, best_new_item, explain_recommendation
+from symcere_jax.explain import Aligner, explain_recommendation
 from symcere_jax.models import score_block
+from symcere_jax.settings import LimeSettings
 
 USER, ITEM = 7, 11
 LIME = LimeSettings(samples=40, repeats=2)
@@ -38,10 +39,9 @@ def test_it_agrees_with_the_recommender(explained, trained_run, dataset):
 def test_the_best_item_is_the_one_that_is_recommended(trained, trained_run, dataset):
     recommender = Recommender.load(trained_run, dataset)
     for user, [(item_id, _)] in enumerate(recommender.recommend(dataset.user_ids()[:10], k=1)):
-        best = best_new_item(trained, dataset, user)
-        assert dataset.item_ids()[best] == item_id
-        explained = explain_recommendation(trained, dataset, user, best, n_reviews=0)
-        assert (explained.rank, explained.by_user, explained.about_item) == (1, [], [])
+        explained = explain_recommendation(trained, dataset, user, n_reviews=0)
+        assert (explained.item_id, explained.rank) == (item_id, 1)
+        assert explained.by_user == explained.about_item == []
 
 
 def test_a_user_who_has_interacted_with_everything(trained, dataset, monkeypatch):
@@ -49,7 +49,7 @@ def test_a_user_who_has_interacted_with_everything(trained, dataset, monkeypatch
     halves = {"train": everything[::2], "valid": everything[1::2], "test": everything[:0]}
     monkeypatch.setattr(ReviewDataset, "interactions", lambda self, split: halves[split])
     with pytest.raises(DataError, match=r"user 'user-007' has interacted with every item"):
-        best_new_item(trained, dataset, USER)
+        explain_recommendation(trained, dataset, USER)
 
 
 def test_words_of_the_nearest_training_reviews(explained, trained, dataset):

@@ -1,14 +1,14 @@
 """A small trained model, shared by the tests of serving."""
 
-import shutil
+import csv
+import json
 from pathlib import Path
 
-import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from symcere_jax import Recommender
 from symcere_jax.data import ReviewDataset
-from symcere_jax.preparation.encode.add_features import EncodeSettings, add_text
 from symcere_jax.settings import Settings
 from symcere_jax.training import train
 
@@ -21,6 +21,27 @@ SETTINGS = {
     "cross_modal_weight": 0.0,
     "user_ranking_weight": 0.0,
 }
+
+
+def read(path: Path, columns: tuple[str, ...] = ("user_id", "item_id", "rank", "score")) -> list:
+    """The rows of a file of recommendations, whose columns these must be."""
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        assert table.column_names == [*columns]
+        return [tuple(row.values()) for row in table.to_pylist()]
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        assert header == [*columns]
+        return [
+            (user, item, int(rank), float(score), *(title or None for title in titles))
+            for user, item, rank, score, *titles in rows
+        ]
+    return [
+        (line["user_id"], item["item_id"], rank, item["score"], *(item[c] for c in columns[4:]))
+        for line in map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        for rank, item in enumerate(line["items"], 1)
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -48,25 +69,3 @@ def mixed_run(dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="session")
 def mixed(mixed_run: Path, dataset: ReviewDataset) -> Recommender:
     return Recommender.load(mixed_run, dataset)
-
-
-@pytest.fixture(scope="session")
-def precomputed_run(
-    dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, ReviewDataset]:
-    """A model on text features that were made elsewhere: its workdir and its prepared folder."""
-    folder = tmp_path_factory.mktemp("precomputed")
-    shutil.copytree(dataset.folder, folder / "data")
-    vectors = np.random.default_rng(0).normal(size=(dataset.manifest.n_reviews, 6))
-    np.save(folder / "vectors.npy", vectors)
-    add_text(
-        EncodeSettings(
-            dataset=folder / "data",
-            text_encoder="precomputed",
-            text_embeddings=folder / "vectors.npy",
-        )
-    )
-    changed = ReviewDataset.load(folder / "data")
-    settings = SETTINGS | {"epochs": 1, "text_encoder": "precomputed"}
-    train(Settings(**settings), changed, folder / "run")
-    return folder / "run", changed

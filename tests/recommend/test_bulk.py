@@ -1,14 +1,12 @@
-import csv
-import json
-
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from symcere_jax.errors import BusyError, ConfigError, StorageError
 from symcere_jax.locking import locked
 from symcere_jax.recommend import bulk
 from symcere_jax.recommend.bulk import write_recommendations
+
+from .conftest import read
 
 ROWS = np.array([7, 3, 50, 2, 9])
 
@@ -23,33 +21,12 @@ def expected(recommender):
     ]
 
 
-def read(path):
-    """(user_id, item_id, rank, score) of each row of a file."""
-    if path.suffix == ".parquet":
-        return [tuple(row.values()) for row in pq.read_table(path).to_pylist()]
-    if path.suffix == ".csv":
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
-        assert header == ["user_id", "item_id", "rank", "score"]
-        return [(user, item, int(rank), float(score)) for user, item, rank, score in rows]
-    return [
-        (line["user_id"], found["item_id"], rank, found["score"])
-        for line in map(json.loads, path.read_text(encoding="utf-8").splitlines())
-        for rank, found in enumerate(line["items"], start=1)
-    ]
-
-
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
 def test_each_format_in_parts(recommender, tmp_path, expected, suffix):
     output = tmp_path / f"found{suffix}"
     done = []
     assert write_recommendations(
-        recommender,
-        ROWS,
-        output,
-        k=4,
-        part_users=2,
-        progress=lambda *counts: done.append(counts),
+        recommender, ROWS, output, k=4, part_users=2, progress=lambda *counts: done.append(counts)
     )
     assert read(output) == expected
     assert [path.name for path in tmp_path.iterdir()] == [output.name]

@@ -1,22 +1,16 @@
-import csv
 import dataclasses
 import json
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from symcere_jax.errors import DataError
 from symcere_jax.recommend.explanation import ScoredItem
-from symcere_jax.recommend.formats import (
-    FORMATS,
-    json_line,
-    ranking_entries,
-    read_ids,
-    write_part,
-)
+from symcere_jax.recommend.formats import FORMATS, json_line, ranking_entries, read_ids, write_part
 from symcere_jax.recommend.ids import IdMap
 from symcere_jax.recommend.retrieval import TopItems
+
+from .conftest import read
 
 
 @pytest.fixture
@@ -30,33 +24,22 @@ def named(recommender):
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_every_format_has_the_same_content(named, suffix, tmp_path):
-    path = tmp_path / "part"
+    path = tmp_path / f"part{suffix}"
     items = np.int32([[2, -1], [0, 1], [-1, -1]])
     top = TopItems(items, np.where(items < 0, -np.inf, [[3.25, 0], [-1.5, 0.125], [0, 0]]))
     write_part(path, suffix, named, np.array([0, 1, 2]), top)
     columns = ("user_id", "item_id", "rank", "score", "title")
-    if suffix == ".parquet":
-        table = pq.read_table(path)
-        assert table.column_names == [*columns]
-        rows = [tuple(row.values()) for row in table.to_pylist()]
-    elif suffix == ".csv":
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *lines = csv.reader(file)
-        assert header == [*columns]
-        rows = [(int(u), i, int(rank), float(s), title or None) for u, i, rank, s, title in lines]
-    else:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        assert [line["user_id"] for line in lines] == named.users.ids.tolist()
-        rows = [
-            (int(line["user_id"]), item["item_id"], rank, item["score"], item["title"])
-            for line in lines
-            for rank, item in enumerate(line["items"], 1)
-        ]
+    rows = read(path, columns)
+    if suffix != ".parquet":  # in which integers stay integers
+        rows = [(int(user), *rest) for user, *rest in rows]
     assert rows == [
         (12, "w", 1, 3.25, "c"),
         (-7, 'x "y",\n', 1, -1.5, "Ä"),
         (-7, "z", 2, 0.125, None),
     ]
+    if suffix == ".jsonl":  # a line for him who gets nothing too
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert [json.loads(line)["user_id"] for line in lines] == named.users.ids.tolist()
 
 
 def test_a_ranking_is_a_line(recommender):

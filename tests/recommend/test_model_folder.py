@@ -26,10 +26,6 @@ def loaded(folder):
     return Recommender.load(folder)
 
 
-def scores(ranking):
-    return dict(ranking)
-
-
 def test_known_users_and_items_have_the_same_scores(mixed, loaded):
     assert loaded.recommend(USERS) == mixed.recommend(USERS)
     assert loaded.recommend(USERS, exclude_seen=False) == mixed.recommend(USERS, exclude_seen=False)
@@ -75,12 +71,12 @@ def test_texts_are_read_as_before_up_to_rounding(mixed, loaded):
         (loaded.search(query, k=50), mixed.search(query, k=50)),
         (loaded.recommend_new(words, k=50)[0], mixed.recommend_new(words, k=50)[0]),
     ):
-        mine, theirs = scores(mine), scores(theirs)
+        mine, theirs = dict(mine), dict(theirs)
         assert mine.keys() == theirs.keys()
         np.testing.assert_allclose([mine[i] for i in theirs], [*theirs.values()], atol=0.01)
     new = {"item_new": ["a balcony and a pool"]}
     rankings = [model.with_items(new).recommend(USERS, k=60)[0] for model in (loaded, mixed)]
-    mine, theirs = map(scores, rankings)
+    mine, theirs = map(dict, rankings)
     assert mine["item_new"] == pytest.approx(theirs["item_new"], abs=0.01)
 
 

@@ -66,24 +66,6 @@ def test_recommendations_are_a_sort_of_the_scores(recommender, dataset):
         assert type(ranking[0].score) is float and type(ranking[0].item_id) is str
 
 
-def test_seen_items_on_request(recommender, dataset):
-    name = dataset.user_ids()[3]
-    [ranking] = recommender.recommend([name], k=100, exclude_seen=False)
-    assert ids(recommender, ranking) == best(scores_of(recommender, 3), [], 100)
-    assert len(ranking) == dataset.n_items
-
-
-def test_filtered_items_alone_are_recommended(recommender, dataset):
-    allowed = dataset.item_ids()[[4, 9, 30]]
-    [ranking] = recommender.recommend(
-        [dataset.user_ids()[3]], k=10, exclude_seen=False, filter_items=allowed
-    )
-    assert ids(recommender, ranking) == [
-        item for item in best(scores_of(recommender, 3), [], 100) if item in (4, 9, 30)
-    ]
-    assert recommender.recommend([dataset.user_ids()[3]], filter_items=[]) == [[]]
-
-
 def test_similar_items_by_cosine(recommender, dataset):
     items = np.asarray(recommender.embeddings.items, float)
     unit = items / np.linalg.norm(items, axis=1, keepdims=True)
@@ -91,10 +73,6 @@ def test_similar_items_by_cosine(recommender, dataset):
     assert ids(recommender, first) == best(unit @ unit[8], [8], 5)
     assert ids(recommender, second) == best(unit @ unit[1], [1], 5)
     assert first[0].score == pytest.approx(np.sort(unit @ unit[8])[-2], abs=1e-5)
-    allowed = [20, 8, 3]
-    options = {"filter_items": dataset.item_ids()[allowed]}
-    [found] = recommender.similar_items(dataset.item_ids()[[8]], **options)
-    assert ids(recommender, found) == best(unit @ unit[8], set(range(50)) - {20, 3}, 5)
 
 
 def test_search_finds_items_of_the_words(recommender, dataset):
@@ -157,30 +135,11 @@ def test_an_index_finds_what_exact_search_does(recommender, workdir, dataset):
     ):
         # An index of fifty items misses nothing.
         for found, expected in zip(call(indexed), call(recommender), strict=True):
-            assert [item for item, _ in found] == [item for item, _ in expected]
-            np.testing.assert_allclose(
-                [score for _, score in found],
-                [score for _, score in expected],
-                rtol=1e-4,
-                atol=1e-5,
+            (items, scores), (best_items, best_scores) = (
+                zip(*each, strict=True) for each in (found, expected)
             )
-
-
-def test_a_new_user_with_a_known_users_items_gets_almost_the_same(recommender, dataset):
-    reviews = dataset.reviews(["user", "item", "split", "text"]).to_pylist()
-    overlaps = []
-    for row in range(0, dataset.n_users, 10):
-        own = [r for r in reviews if r["user"] == row and r["split"] == "train"]
-        if not own:
-            continue
-        new = NewUser(
-            items=[str(dataset.item_ids()[r["item"]]) for r in own], texts=[r["text"] for r in own]
-        )
-        [as_new] = recommender.recommend_new([new], k=10)
-        history = {r["item"] for r in own}
-        known = best(scores_of(recommender, row), history, 10)
-        overlaps.append(len(set(known) & set(ids(recommender, as_new))))
-    assert np.mean(overlaps) > 9  # all but what free embeddings of users add
+            assert items == best_items
+            np.testing.assert_allclose(scores, best_scores, rtol=1e-4, atol=1e-5)
 
 
 def test_a_known_user_with_nothing_new_gets_the_same(recommender, dataset):
@@ -276,7 +235,8 @@ def test_a_user_without_training_reviews_gets_what_is_popular(tmp_path):
     data = prepare(PrepareSettings(
         source="synthetic", output=tmp_path / "data", split="cold_user", **options
     ))  # fmt: skip
-    train(Settings(**SETTINGS | {"epochs": 1, "experts": "graph"}), data, tmp_path / "run")
+    settings = SETTINGS | {"epochs": 1, "experts": "graph", "graph_seeds": 1}
+    train(Settings(**settings), data, tmp_path / "run")
     recommender = Recommender.load(tmp_path / "run", data)
     counts = np.bincount(data.train[:, 1], minlength=data.n_items)
     cold = np.setdiff1d(data.test[:, 0], np.concatenate([data.train, data.valid])[:, 0])
@@ -288,33 +248,6 @@ def test_a_user_without_training_reviews_gets_what_is_popular(tmp_path):
     evaluation, *_ = score_run(tmp_path / "run", data, "test")
     scored = evaluation.recommended[np.isin(evaluation.users, cold), :5]
     assert len(scored) and data.item_ids()[scored].tolist() == [best] * len(cold)
-
-
-def test_an_explanation_adds_up(recommender, dataset):
-    users, items = dataset.user_ids(), dataset.item_ids()
-    for row, column in ((0, 3), (17, 40), (80, 5)):
-        found = recommender.explain(users[row], items[column])
-        assert found.score == pytest.approx(scores_of(recommender, row)[column], rel=1e-4)
-        total = sum(share for _, share in found.history) + found.own + found.popularity
-        assert total == pytest.approx(found.score, rel=1e-6)
-        history = dataset.train[dataset.train[:, 0] == row, 1]
-        assert {name for name, _ in found.history} == set(items[history])
-        shares = [share for _, share in found.history]
-        assert shares == sorted(shares, reverse=True)
-
-
-def test_a_share_is_what_is_lost_without_the_item(recommender, dataset):
-    row = int(dataset.train[0, 0])
-    found = recommender.explain(dataset.user_ids()[row], dataset.item_ids()[7])
-    fold_in = recommender.mixture.experts["aligned"]
-    history = dataset.train[dataset.train[:, 0] == row, 1]
-    target = np.asarray(recommender.embeddings.items[7], float)
-    for name, share in found.history:
-        item = recommender.items.rows([name])[0]
-        message = fold_in.messages[item] / np.sqrt(len(history) * fold_in.item_degree[item])
-        lost = message @ target / (fold_in.model.settings.n_layers + 1)
-        expected = lost / fold_in.user_norms[row] / fold_in.model.settings.temperature
-        assert share == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
 def test_a_new_item_by_its_reviews(recommender, dataset):
@@ -341,7 +274,7 @@ def test_a_new_item_by_its_reviews(recommender, dataset):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda r: r.recommend(["x", "y"]), DataError, r"no user 'x' .*\(and 1 more unknown ids\)"),
+        (lambda r: r.recommend(["x", "y"]), DataError, r"no user 'x' .*and 1 more .*'user-000'"),
         (lambda r: r.recommend("user-000"), TypeError, r"must be a list, as \['user-000'\]"),
         (lambda r: r.recommend([], k=0), ValueError, "k is 0"),
         (lambda r: r.similar_items(["nope"]), DataError, "no item 'nope' among the 50 items"),
@@ -355,12 +288,6 @@ def test_a_new_item_by_its_reviews(recommender, dataset):
 def test_bad_calls(recommender, call, error, message):
     with pytest.raises(error, match=message):
         call(recommender)
-
-
-def test_no_more_ranks_than_items(recommender):
-    items, scores = recommender.recommend_rows(np.array([3, 8]), 60, allowed=np.array([4, 9]))
-    assert items.shape == scores.shape == (2, 50)
-    np.testing.assert_array_equal(items < 0, np.isneginf(scores))
 
 
 def test_nobody_is_recommended_nothing(recommender):

@@ -39,7 +39,7 @@ SCORES = AblationScores(
         variant("worse", {"n_layers": 0}, (0.2, 0.4), WORSE, None),
         variant("$alike$", {"normalize": False}, (0.5, 0.3), ALIKE),
     ),
-    same={"no_text": "full"},
+    not_run={"no_text": "the same as full here"},
 )
 
 
@@ -51,7 +51,7 @@ def test_a_row_a_variant():
     assert worse[2:5] == ["-0.1000 (-25.0%)", "[-0.2000, -0.0500]", "0.0020"]
     assert worse[5:7] == ["0.500", "7.0"]
     assert (worse[7], alike[7], alike[4]) == ("–", "+0.35", "1.0000")
-    assert "no_text, which is the same as full" in document.markdown()
+    assert "no_text (the same as full here)" in document.markdown()
     [details] = [block for block in document.blocks if isinstance(block, Details)]
     assert ["worse", "n_layers=0"] in details.table.rows
 

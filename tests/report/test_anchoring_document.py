@@ -1,6 +1,7 @@
 import pytest
 
-from symcere_jax.explain import Anchoring, classes_of_lists, summarize_anchoring
+from symcere_jax.explain import classes_of_lists, summarize_anchoring
+from symcere_jax.explain.anchoring import Anchoring
 from symcere_jax.report.anchoring_document import NAME, anchoring_document
 from symcere_jax.report.documents import read_record, write_document
 from symcere_jax.report.tables import Table

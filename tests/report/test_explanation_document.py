@@ -5,12 +5,8 @@ import math
 import pytest
 from rich.console import Console
 
-from symcere_jax.explain import (
-    RecommendationExplanation,
-    ReviewExplanation,
-    TextExplanation,
-    WordContribution,
-)
+from symcere_jax.explain import RecommendationExplanation, ReviewExplanation, TextExplanation
+from symcere_jax.explain.lime_words import WordContribution
 from symcere_jax.explain.recommendation import HistoryItem
 from symcere_jax.report.documents import read_record
 from symcere_jax.report.explanation_document import (

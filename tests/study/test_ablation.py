@@ -1,19 +1,19 @@
 import json
 import shutil
 
-import jax
 import numpy as np
 import pytest
 from scipy import stats
 
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation import evaluate
-from symcere_jax.models import ModelInputs, SymCERE, resolve, score_block
+from symcere_jax.models import resolve, score_block
 from symcere_jax.settings import Settings
 from symcere_jax.study import ablation as module
-from symcere_jax.study.workers import Epoch, RunsObserver
-from symcere_jax.training import Checkpoints, load_embeddings
+from symcere_jax.study.workers import Epoch
+from symcere_jax.training import Checkpoints, load_embeddings, load_model
 from symcere_jax.training.metric_log import read_metric_log
+from tests.study.observer import NotingObserver
 
 # Little to compile: what is trained matters less here than what is done with it.
 BASE = Settings(
@@ -67,13 +67,7 @@ def test_the_record_has_the_norms_before_normalization(scored, dataset):
     assert record["settings"] == resolve(BASE, dataset).as_dict()
     assert record["fingerprint"] == dataset.fingerprint
     assert record["valid_ndcg@10"] == max(epoch.score for epoch in reports)
-    # Without normalization, what scores are made of are the fused embeddings themselves.
-    settings = resolve(BASE.replace(normalize=False), dataset)
-    model = SymCERE(dataset.n_users, dataset.n_items, settings)
-    inputs = ModelInputs.from_dataset(dataset, settings)
-    like = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
-    _, parts = Checkpoints(job.workdir).read(lambda _: {"best": like})
-    items = model.apply({"params": parts["best"]}, inputs, method="embed").items
+    items = load_model(job.workdir, dataset).main.nodes().fused[dataset.n_users :]
     norms = np.linalg.norm(np.float64(items), axis=1)
     counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
     expected = stats.spearmanr(norms, counts).statistic
@@ -129,7 +123,7 @@ def test_every_variant_is_run_with_every_seed_and_none_twice(worked, dataset, tm
         for normalize in (True, False)
     ]
     assert result.variants == {name: VARIANTS[name] for name in ("full", "no_normalization")}
-    assert result.same == {"one_epoch": "full"}
+    assert result.not_run == {"one_epoch": "the same as full here"}
     assert (result.seeds, result.complete) == ((5, 6), True)
     worked.clear()
     assert module.run_ablation(base, dataset, tmp_path, VARIANTS, seeds=2) == result
@@ -138,30 +132,30 @@ def test_every_variant_is_run_with_every_seed_and_none_twice(worked, dataset, tm
     assert names(worked) == ["full/seed_7", "no_normalization/seed_7"]
 
 
+def test_variants_do_without_experts_that_the_data_cannot_have(
+    worked, dataset_without_text, request, tmp_path
+):
+    variants = module.read_variants(request.config.rootpath / "configs/ablations/experts.json")
+    result = module.run_ablation(Settings(), dataset_without_text, tmp_path, variants, seeds=1)
+    assert result.not_run["text_alone"] == "text needs text features"
+    assert result.not_run["no_neighbors"] == "the same as no_aligned here"
+    assert worked[0].settings == Settings()
+    [graph_and_times] = {job.settings.experts for job in worked} - {None}
+    assert graph_and_times == "graph,times"
+
+
 def test_an_ablation_that_was_stopped_goes_on(worked, dataset, tmp_path):
-    told = []
-
-    class Observer(RunsObserver):
-        def start(self, total, done):
-            told.append((total, done))
-
-        def epoch(self, epoch):
-            told.append((epoch.run, epoch.number))
-
-        def end(self, line):
-            told.append(line)
-
-    def stopping():
-        return len(worked) == 1
-
-    result = module.run_ablation(
-        BASE, dataset, tmp_path, VARIANTS, seeds=1, observer=Observer(), should_stop=stopping
-    )
-    assert not result.complete
-    result = module.run_ablation(BASE, dataset, tmp_path, VARIANTS, seeds=1, observer=Observer())
-    assert result.complete
+    observer = NotingObserver()
+    for should_stop in (lambda: len(worked) == 1, lambda: False):
+        result = module.run_ablation(
+            *(BASE, dataset, tmp_path, VARIANTS),
+            seeds=1,
+            observer=observer,
+            should_stop=should_stop,
+        )
+        assert result.complete != (len(worked) == 1)
     full, other = "full/seed_0", "no_normalization/seed_0"
-    assert told == [
+    assert observer.told == [
         *((2, 0), (full, 1), f"{full} done"),
         *((2, 1), (other, 1), f"{other} done"),
     ]
@@ -219,18 +213,15 @@ def test_malformed_variants_are_refused(tmp_path, text, message):
     assert "\n" not in str(error.value)
 
 
-def test_the_variants_of_the_paper_are_different_models(request, dataset):
+def test_the_variants_that_come_with_the_program(request, dataset):
     folder = request.config.rootpath / "configs" / "ablations"
-    variants = {path.stem: module.read_variants(path) for path in folder.glob("*.json")}["paper"]
-    resolved = {resolve(Settings(**changes), dataset) for changes in variants.values()}
-    assert len(resolved) == len(variants) >= 14
-    assert next(iter(variants.items())) == ("full", {})
-
-
-def test_each_expert_of_the_defaults_is_left_out_once(request, dataset):
-    folder = request.config.rootpath / "configs" / "ablations"
-    variants = module.read_variants(folder / "experts.json")
-    runs = [resolve(Settings(**changes), dataset).expert_names for changes in variants.values()]
-    full = resolve(Settings(), dataset).expert_names
-    for expert in full:
-        assert tuple(name for name in full if name != expert) in runs, expert
+    variants = {path.stem: module.read_variants(path) for path in folder.glob("*.json")}
+    assert next(iter(variants["paper"].items())) == ("full", {})
+    paper, experts = (
+        {resolve(Settings(**changes), dataset) for changes in variants[name].values()}
+        for name in ("paper", "experts")
+    )
+    assert len(paper) == len(variants["paper"]) >= 14  # all are different
+    names, full = {each.expert_names for each in experts}, resolve(Settings(), dataset)
+    for expert in full.expert_names:  # each is left out once
+        assert tuple(name for name in full.expert_names if name != expert) in names, expert

@@ -36,31 +36,26 @@ def clock(monkeypatch):
     return clock
 
 
-@pytest.fixture
-def score(dataset):
-    return lambda factors: evaluate(score_factors, factors, dataset, "valid", ks=(10,))
-
-
-def test_a_run_that_has_ended_is_scored_once(trained_run, dataset, score, tmp_path):
+def test_a_run_that_has_ended_is_scored_once(trained_run, dataset, tmp_path):
     workdir = shutil.copytree(trained_run, tmp_path / "run")
-    record, end = follow(workdir, dataset, "valid", score)
+    record, end = follow(workdir, dataset, "valid")
     assert end == {"end": "complete"}
     factors, metadata = load_factors(workdir, dataset)
     assert record["step"] == metadata.progress.best_step
     assert record["epoch"] == record["step"] // metadata.steps_per_epoch
-    expected = score(factors).metrics
+    expected = evaluate(score_factors, factors, dataset, "valid").metrics
     assert {name: record[name] for name in expected} == expected
     path = workdir / "follow_valid.jsonl"
     assert read_records(path) == [record]
     # Again: what is scored is not scored again; a line that was cut off does no harm.
     with path.open("a") as file:
         file.write('{"step": 4')
-    assert list(follow(workdir, dataset, "valid", score)) == [end]
+    assert list(follow(workdir, dataset, "valid")) == [end]
     assert read_records(path) == [record]
 
 
 def test_a_better_score_at_the_same_step_is_another_version(
-    trained_run, dataset, score, tmp_path, monkeypatch, clock
+    trained_run, dataset, tmp_path, monkeypatch, clock
 ):
     workdir = shutil.copytree(trained_run, tmp_path / "run")
     factors, metadata = load_factors(workdir, dataset)
@@ -73,17 +68,15 @@ def test_a_better_score_at_the_same_step_is_another_version(
     clock.events = [lambda: versions.pop(0)]
     lock = locked(workdir / LOCK, "it", "go")
     with lock:
-        found = follow(workdir, dataset, "valid", score)
+        found = follow(workdir, dataset, "valid")
         records = [next(found), next(found)]
     assert [record["valid_score"] for record in records] == [0.25, 0.5]
     assert records[0]["step"] == records[1]["step"]
     assert list(found) == [{"end": "complete"}]
-    assert list(follow(workdir, dataset, "valid", score)) == [{"end": "complete"}]
+    assert list(follow(workdir, dataset, "valid")) == [{"end": "complete"}]
 
 
-def test_it_waits_for_a_run_to_begin_and_to_end(
-    trained_run, dataset, score, tmp_path, monkeypatch, clock
-):
+def test_it_waits_for_a_run_to_begin_and_to_end(trained_run, dataset, tmp_path, monkeypatch, clock):
     workdir = tmp_path / "run"
     workdir.mkdir()
     state = {"complete": False}
@@ -98,22 +91,22 @@ def test_it_waits_for_a_run_to_begin_and_to_end(
         lock.__exit__(None, None, None)
 
     clock.events = [lock.__enter__, lambda: None, saves, lambda: None, ends]
-    found = list(follow(workdir, dataset, "valid", score, every=2.0, max_wait=3.0))
+    found = list(follow(workdir, dataset, "valid", every=2.0, max_wait=3.0))
     assert [set(record) & {"step", "end"} for record in found] == [{"step"}, {"end"}]
     assert found[-1] == {"end": "complete"}
     assert clock.seconds == 10.0
 
 
-def test_a_run_that_nobody_goes_on_with_is_given_up(dataset, score, tmp_path, clock):
-    found = list(follow(tmp_path, dataset, "valid", score, every=5.0, max_wait=20.0))
+def test_a_run_that_nobody_goes_on_with_is_given_up(dataset, tmp_path, clock):
+    found = list(follow(tmp_path, dataset, "valid", every=5.0, max_wait=20.0))
     assert found == [{"end": "abandoned"}]
     assert clock.seconds == 20.0
 
 
-def test_a_run_on_other_data_is_refused(trained_run, dataset_without_text, score, tmp_path):
+def test_a_run_on_other_data_is_refused(trained_run, dataset_without_text, tmp_path):
     workdir = shutil.copytree(trained_run, tmp_path / "run")
     with pytest.raises(CheckpointError, match="give the folder that it was trained on"):
-        list(follow(workdir, dataset_without_text, "valid", score))
+        list(follow(workdir, dataset_without_text, "valid"))
 
 
 def test_scores_are_those_of_the_best_checkpoint(trained_run, dataset, tmp_path):
@@ -138,9 +131,3 @@ def test_scores_are_those_of_the_best_checkpoint(trained_run, dataset, tmp_path)
     assert json.loads(paths[0].read_text())["step"] == step
     n_users = len(evaluation.users)
     assert shown[-1] == (n_users, n_users)
-
-
-def test_a_workdir_without_a_run_gets_no_scores(dataset, tmp_path):
-    with pytest.raises(CheckpointError, match="train first"):
-        score_run(tmp_path, dataset, "test")
-    assert list(tmp_path.iterdir()) == []

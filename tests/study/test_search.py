@@ -9,8 +9,8 @@ from symcere_jax.errors import BusyError, ConfigError, DataError, SymcereError
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.settings import Settings
 from symcere_jax.study import search as module
-from symcere_jax.study.workers import RunsObserver
 from symcere_jax.training import TrainResult
+from tests.study.observer import NotingObserver
 
 SPACE = "temperature=0.05..1:log n_layers=1..4"
 BASE = Settings(temperature=0.1, n_layers=1, seed=3)
@@ -71,9 +71,7 @@ def test_it_starts_from_the_given_settings_and_finds_better_ones(machine, datase
     assert result.best.settings == BASE.replace(**result.best.searched)
     assert not result.stopped
     assert folders_with_checkpoints(tmp_path) == [f"trial_{result.best.number}"]
-    assert (
-        len({settings for _, settings in machine.trained}) == 30
-    )  # no trial is wasted on a repetition
+    assert len({settings for _, settings in machine.trained}) == 30  # none is repeated
 
 
 def test_more_trials_add_to_a_search(machine, dataset, tmp_path):
@@ -153,23 +151,12 @@ def test_trials_worse_than_the_median_are_pruned(machine, dataset, tmp_path, pru
 
 
 def test_the_observer_is_told_everything(machine, dataset, tmp_path):
-    told = []
-
-    class Observer(RunsObserver):
-        def start(self, total, done):
-            told.append((total, done))
-
-        def epoch(self, epoch):
-            told.append((epoch.run, epoch.number))
-
-        def end(self, line):
-            told.append(line)
-
-    module.search(BASE, dataset, tmp_path, SPACE, trials=1, observer=Observer())
-    module.search(BASE, dataset, tmp_path, SPACE, trials=1, observer=Observer())
+    observer = NotingObserver()
+    for _ in range(2):
+        module.search(BASE, dataset, tmp_path, SPACE, trials=1, observer=observer)
     epochs = [("trial 0", number) for number in range(EPOCHS)]
     line = f"trial   0 complete valid ndcg@10 {score_of(BASE):.4f} *"
-    assert told == [(1, 0), *epochs, line, (1, 1)]
+    assert observer.told == [(1, 0), *epochs, line, (1, 1)]
 
 
 def test_the_workdir_of_another_search_is_refused(machine, dataset, dataset_without_text, tmp_path):
@@ -192,7 +179,7 @@ def test_the_workdir_of_another_search_is_refused(machine, dataset, dataset_with
 
 def test_a_search_needs_a_validation_split(machine, dataset, tmp_path):
     without = dataclasses.replace(dataset, valid=dataset.valid[:0])
-    with pytest.raises(DataError, match=r"valid\.npy has no interactions .* --valid_share"):
+    with pytest.raises(DataError, match=r"valid\.npy has no interactions.* --valid_share"):
         module.search(BASE, without, tmp_path, SPACE, trials=1)
 
 

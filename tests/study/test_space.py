@@ -8,12 +8,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from symcere_jax.errors import ConfigError
 from symcere_jax.models import resolve
 from symcere_jax.settings import Settings
-from symcere_jax.study.space import (
-    default_space,
-    inside,
-    parse_space,
-    settings_of,
-)
+from symcere_jax.study.space import default_space, inside, parse_space, settings_of
 
 
 def test_every_form_of_an_entry():

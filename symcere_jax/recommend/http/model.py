@@ -17,12 +17,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class ServedModel:
-    """Holds a recommender that can be replaced; a request keeps the one that it began with.
-
-    Args:
-        workdir: of the training run, or a model folder.
-        dataset: the prepared folder; None for a model folder.
-        index: as in `Recommender.load`.
+    """A recommender, loaded with the same arguments, that can be replaced while it is in use.
 
     Raises:
         SymcereError: the first load fails; later failures keep the model that is there.
@@ -45,11 +40,7 @@ class ServedModel:
         return self.recommender.metadata.progress.best_step
 
     def reload(self) -> bool:
-        """Replaces the model by the newest checkpoint.
-
-        Returns:
-            Whether that succeeded; if not, the reason is logged and the old model stays.
-        """
+        """Replaces the model by the newest one; if that fails, logs why, and returns False."""
         with self._reloading:
             version = self._newest_version()
             try:

@@ -14,12 +14,7 @@ _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 def add_metrics(app: FastAPI, model: ServedModel) -> None:
-    """Adds `GET /metrics`, and counts requests from now on.
-
-    Args:
-        app: has all its paths.
-        model: may be reloaded.
-    """
+    """Adds `GET /metrics`, and counts requests of the paths that the app has."""
     registry = CollectorRegistry()
     for name, text, value in (
         ("symcere_reloads", "Models that replaced the first one.", lambda: model.n_reloads),

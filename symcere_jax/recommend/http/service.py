@@ -42,11 +42,7 @@ class AsciiJSONResponse(JSONResponse):
 
 
 def create_app(model: ServedModel) -> FastAPI:
-    """The service of a model.
-
-    Args:
-        model: may be reloaded while the service runs.
-    """
+    """The service of a model, which may be reloaded meanwhile."""
     app = FastAPI(
         title="symcere_jax",
         default_response_class=AsciiJSONResponse,
@@ -86,9 +82,10 @@ def _add_recommendations(app: FastAPI, model: ServedModel) -> None:
             exclude_seen=request.exclude_seen,
             **choice,
         )
-        unknown = [word for text in request.texts for word in recommender.unknown_words(text)]
-        entry = {"user_id": request.user, "items": item_entries(recommender, ranking)}
-        return AsciiJSONResponse([entry | {"unknown_words": unknown}])
+        unknown = recommender.unknown_words(*request.texts)
+        items = item_entries(recommender, ranking)
+        entry = {"user_id": request.user, "items": items, "unknown_words": unknown}
+        return AsciiJSONResponse([entry])
 
     @app.post("/similar", response_model=list[schemas.Ranking])
     def similar(request: schemas.SimilarRequest) -> Response:

@@ -1,9 +1,10 @@
 """What a text encoder takes and gives."""
 
+import abc
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -13,21 +14,12 @@ from symcere_jax.text.encoders.rows import owner_means
 
 @dataclasses.dataclass(frozen=True)
 class Reviews:
-    """The reviews of a data set, as a text encoder sees them.
+    """The reviews of a data set, as a text encoder sees them; arrays are `[n_reviews]`."""
 
-    Attributes:
-        texts: the review texts, `n_reviews` of them, then those of authors who are no users.
-        user: int32 `[n_reviews]`, row of the user who wrote it; −1: no user.
-        item: int32 `[n_reviews]`, row of the item that it is about.
-        is_train: bool `[n_reviews]`; nothing may be fitted on, or aggregated from, other reviews.
-        n_users: number of users.
-        n_items: number of items.
-    """
-
-    texts: Sequence[str]
-    user: np.ndarray
-    item: np.ndarray
-    is_train: np.ndarray
+    texts: Sequence[str]  # last, those of authors who are no users
+    user: np.ndarray  # int32, row of the user who wrote it; −1: no user
+    item: np.ndarray  # int32, row of the item that it is about
+    is_train: np.ndarray  # nothing may be fitted on, or aggregated from, other reviews
     n_users: int
     n_items: int
 
@@ -51,21 +43,13 @@ class Reviews:
 
 @dataclasses.dataclass(frozen=True)
 class TextFeatures:
-    """What a text encoder made of the reviews.
+    """What a text encoder made of the reviews: float32 rows of `width` columns."""
 
-    Attributes:
-        reviews: float32 `[n_reviews, width]`, a row a review by a user, held-out ones too.
-        users: float32 `[n_users, width]`, from each user's training reviews; 0 without any.
-        items: float32 `[n_items, width]`, from each item's training reviews; 0 without any.
-        settings: what the manifest states of the encoder, besides width and dtype.
-        fitted: encodes further texts as these; None: no text but these has features.
-    """
-
-    reviews: np.ndarray
-    users: np.ndarray
-    items: np.ndarray
-    settings: Mapping[str, Any]
-    fitted: "FittedTextEncoder | None" = None
+    reviews: np.ndarray  # a row a review by a user, held-out ones too
+    users: np.ndarray  # from each user's training reviews; 0 without any
+    items: np.ndarray  # from each item's training reviews; 0 without any
+    settings: Mapping[str, Any]  # what the manifest states, besides width and dtype
+    fitted: "FittedTextEncoder | None" = None  # encodes further texts as these, if it can
 
     @classmethod
     def from_rows(
@@ -75,14 +59,7 @@ class TextFeatures:
         settings: Mapping[str, Any],
         fitted: "FittedTextEncoder | None" = None,
     ) -> "TextFeatures":
-        """Features of which users and items have the mean of their training reviews.
-
-        Args:
-            rows: float32 `[n_reviews, width]`.
-            reviews: what each row is of.
-            settings: what the manifest states of the encoder.
-            fitted: encodes further texts as these.
-        """
+        """Features of which users and items have the mean of their training reviews."""
         users, items = (
             owner_means(rows, np.asarray(reviews.is_train) & (owner >= 0), owner, n)
             for owner, n in (
@@ -98,46 +75,36 @@ class TextFeatures:
         return {**self.settings, "width": width, "dtype": dtype}
 
 
-class FittedTextEncoder(Protocol):
-    """Encodes any texts the way in which the reviews of a prepared folder were encoded.
+class FittedTextEncoder(abc.ABC):
+    """Encodes any texts the way in which the reviews of a prepared folder were encoded."""
 
-    Attributes:
-        kind: names the class among those that `load_text_encoder` knows.
-    """
+    kind: ClassVar[str]  # names the class in the files of an encoder
+    width: int  # of the features
 
-    kind: str
-
-    @property
-    def width(self) -> int:
-        """Width of the features."""
-
+    @abc.abstractmethod
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Features of texts, each by itself, as the rows of `reviews.npy` are made.
 
-        Args:
-            texts: n texts.
-
-        Returns:
-            float32 `[n, width]`; 0 for a text without anything that the encoder knows.
+        float32 `[n, width]`; 0 for a text without anything that the encoder knows.
         """
 
+    @abc.abstractmethod
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
         """Features of users or items, as the rows of `users.npy` and `items.npy` are made.
 
-        Args:
-            documents: the texts of all training reviews of each of n users or items, in the order
-                of the stored reviews.
-
-        Returns:
-            float32 `[n, width]`; 0 without any text.
+        A document holds the texts of all training reviews of one, in the order of the stored
+        reviews. float32 `[n, width]`; 0 without any text.
         """
 
     def unknown_words(self, text: str) -> list[str]:
         """Distinct words of a text that add nothing to its features, in the text's order.
 
-        Common words, which no features are made of, are not among them.
+        Common words, which no features are made of, are not among them. A language model reads any
+        word by its parts.
         """
+        return []
 
+    @abc.abstractmethod
     def save(self, folder: Path) -> None:
         """Writes what `load_text_encoder` needs into a folder that exists and is empty."""
 

@@ -6,7 +6,6 @@ number of texts.
 
 import hashlib
 import sqlite3
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,16 +13,11 @@ import numpy as np
 
 from symcere_jax.errors import DataError
 
-_SECONDS_BETWEEN_SAVES = 30.0
 _LOCK_TIMEOUT = 60.0  # seconds that a writer waits for another one
 
 
 class VectorCache:
-    """Vectors float32 by text.
-
-    Args:
-        folder: of one encoder; made where it is missing.
-        width: of a vector.
+    """Float32 vectors of one width by text, in the folder of one encoder.
 
     Raises:
         DataError: the folder cannot be made, or holds a file that is no cache.
@@ -32,8 +26,6 @@ class VectorCache:
     def __init__(self, folder: Path, width: int) -> None:
         self._path = folder / "vectors.sqlite"
         self._width = width
-        self._pending: list[tuple[bytes, bytes]] = []
-        self._saved_at = time.monotonic()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT)
@@ -46,7 +38,7 @@ class VectorCache:
             ) from None
 
     def get(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        """The vectors of those texts that were saved, float32 `[width]` each."""
+        """The vectors of those texts that were added, float32 `[width]` each."""
         vectors = {}
         for text in texts:
             query = "SELECT vector FROM vectors WHERE key = ?"
@@ -56,28 +48,19 @@ class VectorCache:
         return vectors
 
     def add(self, texts: Sequence[str], vectors: np.ndarray) -> None:
-        """Adds vectors of texts; saves from time to time."""
-        rows = vectors.astype(np.float32)
-        self._pending += [
-            (_key(text), row.tobytes()) for text, row in zip(texts, rows, strict=True)
-        ]
-        if time.monotonic() - self._saved_at >= _SECONDS_BETWEEN_SAVES:
-            self.save()
-
-    def save(self) -> None:
-        """Writes what was added to disk.
+        """Writes vectors of texts to disk.
 
         Raises:
             DataError: there is no room, or no right to.
         """
-        self._saved_at = time.monotonic()
+        rows = zip(
+            map(_key, texts), (row.tobytes() for row in vectors.astype(np.float32)), strict=True
+        )
         try:
             with self._database:
-                query = "INSERT OR REPLACE INTO vectors VALUES (?, ?)"
-                self._database.executemany(query, self._pending)
+                self._database.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
         except sqlite3.Error as error:
             raise DataError(f"--text_cache: cannot write to {self._path}: {error}") from None
-        self._pending = []
 
 
 def _key(text: str) -> bytes:

@@ -9,12 +9,7 @@ import numpy as np
 
 from symcere_jax.arrays import unit_rows
 from symcere_jax.callbacks import MessageCallback
-from symcere_jax.text.encoders.base import (
-    FittedTextEncoder,
-    Reviews,
-    TextEncoder,
-    TextFeatures,
-)
+from symcere_jax.text.encoders.base import FittedTextEncoder, Reviews, TextEncoder, TextFeatures
 from symcere_jax.text.encoders.rows import collect_rows
 
 _BLOCK = 1 << 14
@@ -26,14 +21,10 @@ class CombinedEncoder:
 
     Each part is divided by its norm, and the whole by the square root of their number: a similarity
     is the mean of the parts' cosines.
-
-    Attributes:
-        encoders: two or more.
-        scratch: folder for the features of reviews, which are then mapped; None: in memory.
     """
 
     encoders: tuple[TextEncoder, ...]
-    scratch: Path | None = None
+    scratch: Path | None = None  # as in LsaEncoder
 
     @property
     def name(self) -> str:
@@ -62,7 +53,7 @@ class CombinedEncoder:
         )
 
 
-class FittedCombined:
+class FittedCombined(FittedTextEncoder):
     """Fitted encoders side by side."""
 
     kind = "combined"
@@ -71,25 +62,21 @@ class FittedCombined:
         self.encoders = list(encoders)
 
     @property
-    def width(self) -> int:
-        """Width of the features."""
+    def width(self) -> int:  # type: ignore[override]
         return sum(encoder.width for encoder in self.encoders)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Features of texts, each by itself."""
         return join([encoder.encode_texts(texts) for encoder in self.encoders])
 
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
-        """Features of users or items."""
         return join([encoder.encode_documents(documents) for encoder in self.encoders])
 
     def unknown_words(self, text: str) -> list[str]:
-        """What none of the encoders knows."""
         first, *others = (encoder.unknown_words(text) for encoder in self.encoders)
         return [word for word in first if all(word in other for other in others)]
 
     def save(self, folder: Path) -> None:
-        """Has nothing of its own to write; the encoders within are stored beside."""
+        """Writes nothing: `save_text_encoder` stores the parts."""
 
 
 def join(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse
 
 from symcere_jax.data.dataset import load_array
+from symcere_jax.text.encoders.base import FittedTextEncoder
 from symcere_jax.text.encoders.rows import sum_rows
 from symcere_jax.text.encoders.term_counts import count_terms, hash_terms, split_terms
 
@@ -21,17 +22,11 @@ _ARRAYS = ("buckets", "idf", "basis")
 _SCALES = "scales.npy"
 
 
-class FittedLsa:
+class FittedLsa(FittedTextEncoder):
     """TF-IDF and a basis, which any text can be encoded with.
 
     A document of n_t occurrences of the term t weighs it `(1 + log n_t) · idf_t`; weights are
-    divided by their norm and multiplied by the basis.
-
-    Args:
-        buckets: int64 `[n_terms]`, ascending.
-        idf: float32 `[n_terms]`.
-        basis: float32 `[n_terms, width]`, or int8.
-        scales: float32 `[n_terms]`, what rows of the basis are multiplied by; None: nothing.
+    divided by their norm and multiplied by the basis. The arguments are the arrays of the files.
     """
 
     kind = "lsa"
@@ -50,16 +45,13 @@ class FittedLsa:
         self._tfidf.idf_ = np.asarray(idf)
 
     @property
-    def width(self) -> int:
-        """Width of the features."""
+    def width(self) -> int:  # type: ignore[override]
         return self._basis.shape[1]
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Features of texts, each by itself."""
         return self.encode_documents([[text] for text in texts])
 
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
-        """Features of users or items, from all reviews of each."""
         parts = [np.zeros((0, self.width), np.float32)]
         for start in range(0, len(documents), _BLOCK_DOCUMENTS):
             block = documents[start : start + _BLOCK_DOCUMENTS]
@@ -86,7 +78,6 @@ class FittedLsa:
         return FittedLsa(self._buckets, self._idf, basis, scales)
 
     def unknown_words(self, text: str) -> list[str]:
-        """Words that add nothing to the features of a text."""
         terms = split_terms(text)
         is_known = np.diff(self._kept_counts(hash_terms([term] for term in terms)).indptr) > 0
         known = {
@@ -98,18 +89,10 @@ class FittedLsa:
         return [term for term in dict.fromkeys(terms) if " " not in term and term not in known]
 
     def weigh(self, counts: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
-        """Weights of the terms of documents, in rows of norm 1.
-
-        Args:
-            counts: float32 `[n, N_BUCKETS]`.
-
-        Returns:
-            float32 `[n, n_terms]`.
-        """
+        """Weights `[n, n_terms]` of counted terms `[n, N_BUCKETS]`, in rows of norm 1."""
         return self._tfidf.transform(self._kept_counts(counts), copy=False)
 
     def save(self, folder: Path) -> None:
-        """Writes the files into a folder that exists."""
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, f"_{name}"))
         if self._scales is not None:

@@ -35,30 +35,19 @@ class LsaEncoder:
     """TF-IDF over item documents, reduced by truncated SVD; fitted on training reviews only.
 
     The term t, which d_t of n items have, gets the weight `idf_t = log((1 + n) / (1 + d_t)) + 1`.
-
-    Attributes:
-        width: dimensions kept; fewer where the data has fewer items or terms.
-        min_items: a term must occur in the documents of that many items.
-        max_item_share: a term in a larger share of the documents is left out.
-        max_terms: of more terms, those that most items have are kept, which bounds memory.
-        seed: of the vector that the decomposition starts from.
-        scratch: folder for the features of reviews, which are then mapped; None: in memory.
     """
 
-    width: int = 256
-    min_items: int = 2
-    max_item_share: float = 0.5
-    max_terms: int = 500_000
-    seed: int = 0
-    scratch: Path | None = None
+    width: int = 256  # dimensions kept; fewer where the data has fewer items or terms
+    min_items: int = 2  # a term must occur in the documents of that many items
+    max_item_share: float = 0.5  # a term in a larger share of the documents is left out
+    max_terms: int = 500_000  # of more terms, those that most items have are kept
+    seed: int = 0  # of the vector that the decomposition starts from
+    scratch: Path | None = None  # folder for features of reviews, then mapped; None: in memory
 
     name = "lsa"
 
     def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
-        """Fits on the training reviews and encodes all reviews, users and items.
-
-        Returns:
-            Features whose width is min(`width`, n_items − 1, n_terms − 1).
+        """Fits on the training reviews; features are min(`width`, n_items − 1, n_terms − 1) wide.
 
         Raises:
             DataError: the training reviews share no words to build features from.

@@ -31,16 +31,11 @@ class PrecomputedEncoder:
       any order; rows of reviews that the folder does not have are left out.
 
     Rows are divided by their norm. Further texts cannot be encoded: the features have no `fitted`.
-
-    Attributes:
-        file: where the vectors are.
-        folder: the prepared folder, of which the ids are read where the file is Parquet.
-        scratch: folder for the features of reviews, which are then mapped; None: in memory.
     """
 
     file: Path | None
-    folder: Path
-    scratch: Path | None = None
+    folder: Path  # the prepared folder, whose ids a Parquet file refers to
+    scratch: Path | None = None  # as in LsaEncoder
 
     name = "precomputed"
 

@@ -17,18 +17,7 @@ _BLOCK = 1 << 13
 def collect_rows(
     blocks: Iterable[np.ndarray], n: int, width: int, scratch: Path | None, name: str
 ) -> np.ndarray:
-    """Joins blocks of rows, in a file that is then mapped, or in memory.
-
-    Args:
-        blocks: consecutive float32 `[m, width]`.
-        n: rows in all.
-        width: of a row.
-        scratch: folder for the file; None: in memory.
-        name: of the file.
-
-    Returns:
-        float32 `[n, width]`.
-    """
+    """Joins blocks of rows to float32 `[n, width]`: in memory or, with `scratch`, a mapped file."""
     if scratch is None:
         return np.concatenate([np.zeros((0, width), np.float32), *blocks])
     path = scratch / f"{name}.npy"
@@ -42,16 +31,9 @@ def collect_rows(
 
 
 def owner_means(rows: np.ndarray, kept: np.ndarray, owner: np.ndarray, n: int) -> np.ndarray:
-    """The mean row of each user or item, divided by its norm.
+    """The mean row of each of n owners, users or items, divided by its norm.
 
-    Args:
-        rows: float32 `[m, width]`, one for each review.
-        kept: bool `[m]`, the reviews that count.
-        owner: int `[m]`, the user or item of each review.
-        n: number of users or items.
-
-    Returns:
-        float32 `[n, width]`, rows of norm 1; 0 without any row that counts.
+    Of the m rows, those that are kept count, bool `[m]`; an owner, int `[m]`, without any gets 0.
     """
     sums = np.zeros((n, rows.shape[1]))
     for start in range(0, len(rows), _BLOCK):
@@ -61,28 +43,16 @@ def owner_means(rows: np.ndarray, kept: np.ndarray, owner: np.ndarray, n: int) -
 
 
 def sum_rows(rows: scipy.sparse.csr_matrix, owner: np.ndarray, n: int) -> scipy.sparse.csr_matrix:
-    """Sums of the sparse rows of each owner.
-
-    Args:
-        rows: `[m, n_columns]`.
-        owner: int `[m]`.
-        n: number of owners.
-
-    Returns:
-        `[n, n_columns]`.
-    """
+    """Sums of the sparse rows of each of n owners; `owner` is int `[m]`, that of each row."""
     row_of_value = np.repeat(owner, np.diff(rows.indptr))
     shape = (n, rows.shape[1])
     return scipy.sparse.csr_matrix((rows.data, (row_of_value, rows.indices)), shape=shape)
 
 
 class StoredRows:
-    """Sparse rows in files without a name, which are mapped: they vanish with this object.
+    """Sparse rows in mapped files without a name, in the folder `scratch` or that of the system.
 
-    Args:
-        blocks: consecutive rows.
-        n_columns: number of columns.
-        scratch: folder for the files; None: that of the system.
+    They vanish with this object.
     """
 
     def __init__(
@@ -109,11 +79,7 @@ class StoredRows:
         return scipy.sparse.csr_matrix(arrays, shape=(len(self._ends) - 1, self._n_columns))
 
     def take(self, rows: np.ndarray) -> scipy.sparse.csr_matrix:
-        """Copies rows.
-
-        Returns:
-            float32 `[m, n_columns]`.
-        """
+        """A copy of some rows."""
         starts, lengths = self._ends[rows], self._ends[rows + 1] - self._ends[rows]
         ends = np.concatenate([[0], np.cumsum(lengths)])
         places = np.repeat(starts - ends[:-1], lengths) + np.arange(ends[-1])
@@ -123,13 +89,7 @@ class StoredRows:
     def sums(
         self, rows: np.ndarray, owner: np.ndarray, n: int
     ) -> Iterator[scipy.sparse.csr_matrix]:
-        """Yields the sums of the rows of each owner, some owners at a time.
-
-        Args:
-            rows: int `[m]`, the rows that count.
-            owner: int `[m]`, the owner of each.
-            n: number of owners.
-        """
+        """Yields the sums of some rows, int `[m]`, of each of n owners, some owners at a time."""
         order = np.argsort(owner, kind="stable")
         rows, owner = rows[order], owner[order]
         starts = np.searchsorted(owner, np.arange(n + 1))

@@ -11,22 +11,13 @@ from symcere_jax.text.encoders.combination import FittedCombined
 from symcere_jax.text.encoders.fitted_lsa import FittedLsa
 from symcere_jax.text.encoders.transformer import FittedTransformer
 
-_CLASSES: dict[str, type[FittedLsa] | type[FittedTransformer]] = {
-    FittedLsa.kind: FittedLsa,
-    FittedTransformer.kind: FittedTransformer,
-}
+_CLASSES = {each.kind: each for each in (FittedLsa, FittedTransformer)}
 _KIND = "model.json"
 _PART = "encoder_{}"
 
 
 def save_text_encoder(fitted: FittedTextEncoder, folder: Path, *, compact: bool = False) -> None:
-    """Writes a fitted encoder into a new folder, such as `text/<encoder>/model` of a prepared one.
-
-    Args:
-        fitted: any encoder.
-        folder: to make.
-        compact: keep a latent semantic analysis in a quarter of the space, in 8 bits a number.
-    """
+    """Writes a fitted encoder into a new folder; a compact LSA takes a quarter of the space."""
     folder.mkdir(parents=True)
     parts = fitted.encoders if isinstance(fitted, FittedCombined) else []
     for number, encoder in enumerate(parts):
@@ -38,14 +29,6 @@ def save_text_encoder(fitted: FittedTextEncoder, folder: Path, *, compact: bool 
     (folder / _KIND).write_text(content + "\n", encoding="utf-8")
 
 
-def _load(folder: Path) -> FittedTextEncoder:
-    content = json.loads((folder / _KIND).read_text(encoding="utf-8"))
-    if content["kind"] == FittedCombined.kind:
-        parts = range(content["encoders"])
-        return FittedCombined([_load(folder / _PART.format(number)) for number in parts])
-    return _CLASSES[content["kind"]].load(folder)
-
-
 def read_text_encoder(folder: Path) -> FittedTextEncoder:
     """The encoder that `save_text_encoder` wrote; large arrays are mapped.
 
@@ -53,7 +36,11 @@ def read_text_encoder(folder: Path) -> FittedTextEncoder:
         DataError: a file is missing or malformed.
     """
     try:
-        return _load(folder)
+        content = json.loads((folder / _KIND).read_text(encoding="utf-8"))
+        if content["kind"] == FittedCombined.kind:
+            parts = [folder / _PART.format(number) for number in range(content["encoders"])]
+            return FittedCombined([*map(read_text_encoder, parts)])
+        return _CLASSES[content["kind"]].load(folder)
     except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
         raise DataError(
             f"{folder}: not a readable text encoder ({error}); prepare the data again"
@@ -72,13 +59,9 @@ def keep_vectors(fitted: FittedTextEncoder, folder: Path) -> None:
 
 
 def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
-    """The encoder that made the text features of a prepared folder, for further texts.
+    """The encoder that made the text features `name` of a prepared folder, for further texts.
 
     Its large arrays are mapped, so that loading is fast and one text takes milliseconds.
-
-    Args:
-        dataset: the prepared folder.
-        name: of a text encoder that it was prepared with.
 
     Raises:
         DataError: the folder has no such encoder, the features were made elsewhere, or a file is

@@ -24,11 +24,7 @@ _WORD = rf"[{_UNSPACED}]|[\w&&[^{_UNSPACED}]]{{2,}}"
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text, in lower case: two or more letters, marks, digits or underscores.
-
-    Args:
-        text: any text; Unicode variants of a character (NFKC) are one.
-    """
+    """The words of a text, in lower case and NFKC: two or more letters, marks, digits or `_`."""
     text = unicodedata.normalize("NFKC", text).lower()
     text = text.encode("utf-8", "replace").decode()  # halves of surrogate pairs
     return [word for word, _ in _splitter().pre_tokenize_str(text)]
@@ -40,14 +36,7 @@ def split_terms(text: str) -> list[str]:
 
 
 def hash_terms(documents: Iterable[Sequence[str]]) -> scipy.sparse.csr_matrix:
-    """How often each term occurs in each document.
-
-    Args:
-        documents: the terms of n documents.
-
-    Returns:
-        float32 `[n, N_BUCKETS]`.
-    """
+    """How often each term occurs in each of n documents, float32 `[n, N_BUCKETS]`."""
     # The first document is there because scikit-learn refuses to hash none at all.
     return _hasher().transform(itertools.chain([[]], documents))[1:]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from symcere_jax.callbacks import CountCallback, MessageCallback
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.text.encoders.base import Reviews, TextFeatures
+from symcere_jax.text.encoders.base import FittedTextEncoder, Reviews, TextFeatures
 from symcere_jax.text.encoders.cache import VectorCache
 from symcere_jax.text.encoders.rows import collect_rows, owner_means
 from symcere_jax.text.hub import SentenceEncoder, fingerprint, model_folder, vector_width
@@ -22,25 +22,15 @@ _SETTINGS = "settings.json"
 
 @dataclasses.dataclass(frozen=True)
 class TransformerEncoder:
-    """Encodes reviews by a pretrained language model; nothing is fitted.
+    """Encodes reviews by a pretrained language model; nothing is fitted."""
 
-    Attributes:
-        model: folder of the model, or its name on the hub.
-        bfloat16: compute in bfloat16: half the memory, and on accelerators twice the speed.
-        prefix: stands before each review; None: what the model's own folder says.
-        tokens_per_device: most tokens of a batch on a device; 0: what suits the device.
-        cache: folder of vectors of earlier runs; None: none.
-        scratch: folder for the features of reviews, which are then mapped; None: in memory.
-        count: called with the number of reviews that are done, and of all, while it runs.
-    """
-
-    model: str
-    bfloat16: bool = False
-    prefix: str | None = None
-    tokens_per_device: int = 0
-    cache: Path | None = None
-    scratch: Path | None = None
-    count: CountCallback = lambda done, total: None
+    model: str  # its folder, or its name on the hub
+    bfloat16: bool = False  # half the memory, and on accelerators twice the speed
+    prefix: str | None = None  # stands before each review; None: what the model's folder says
+    tokens_per_device: int = 0  # most tokens of a batch on a device; 0: what suits the device
+    cache: Path | None = None  # folder of vectors of earlier runs
+    scratch: Path | None = None  # as in LsaEncoder
+    count: CountCallback = lambda done, total: None  # of reviews, while it runs
 
     name = "transformer"
 
@@ -61,14 +51,8 @@ class TransformerEncoder:
         say(f"reading {self.model}")
         folder = model_folder(self.model)
         width = vector_width(folder)
-        fitted = FittedTransformer(
-            self.model,
-            fingerprint(folder),
-            width,
-            self.bfloat16,
-            self.prefix,
-            tokens_per_device=self.tokens_per_device,
-        )
+        options = self.bfloat16, self.prefix, self.tokens_per_device
+        fitted = FittedTransformer(self.model, fingerprint(folder), width, *options)
         if self.cache is not None:
             fitted.use_cache(self.cache)
         n = len(reviews.texts)
@@ -90,18 +74,11 @@ class TransformerEncoder:
 
 
 @dataclasses.dataclass
-class FittedTransformer:
-    """Encodes any texts by a language model.
+class FittedTransformer(FittedTextEncoder):
+    """Encodes any texts by a language model, with settings as those of `TransformerEncoder`.
 
-    The model is read when the first text is encoded. Its files are not copied.
-
-    Attributes:
-        model: folder of the model, or its name on the hub.
-        fingerprint: of the files of the model.
-        width: of a vector.
-        bfloat16: compute in bfloat16.
-        prefix: stands before each text; None: what the model's own folder says.
-        tokens_per_device: most tokens of a batch on a device; 0: what suits the device.
+    The model is read when the first text is encoded. Its files are not copied; the fingerprint
+    tells whether they are still the same.
     """
 
     model: str
@@ -109,7 +86,7 @@ class FittedTransformer:
     width: int
     bfloat16: bool = False
     prefix: str | None = None
-    tokens_per_device: int = dataclasses.field(default=0, kw_only=True)
+    tokens_per_device: int = 0
 
     kind = "transformer"
     _cache: VectorCache | None = dataclasses.field(default=None, init=False)
@@ -142,29 +119,20 @@ class FittedTransformer:
     def encode_texts(
         self, texts: Sequence[str], count: Callable[[int], None] = lambda n: None
     ) -> np.ndarray:
-        """Vectors of texts, each by itself.
+        """Vectors of texts, float32 `[n, width]`; none of equal or cached ones is encoded again.
 
-        Args:
-            texts: n texts; of equal ones, and those that the cache has, none is encoded again.
-            count: called with the number of texts that are done, as they are.
-
-        Returns:
-            float32 `[n, width]`.
+        `count` is called with the number of texts that are newly done.
         """
         vectors = self._cache.get(texts) if self._cache else {}
         missing = [text for text in dict.fromkeys(texts) if text not in vectors]
         count(len(texts) - len(missing))
-        try:
-            # Without a text, the model is not read.
-            for places, rows in self.sentence_encoder.encode_as_done(missing) if missing else ():
-                done = [missing[place] for place in places]
-                vectors.update(zip(done, rows, strict=True))
-                if self._cache:
-                    self._cache.add(done, rows)
-                count(len(places))
-        finally:
+        # Without a text, the model is not read.
+        for places, rows in self.sentence_encoder.encode_as_done(missing) if missing else ():
+            done = [missing[place] for place in places]
+            vectors.update(zip(done, rows, strict=True))
             if self._cache:
-                self._cache.save()
+                self._cache.add(done, rows)
+            count(len(places))
         return np.array([vectors[text] for text in texts], np.float32).reshape(-1, self.width)
 
     def use_cache(self, folder: Path) -> None:
@@ -178,25 +146,15 @@ class FittedTransformer:
         self._cache = VectorCache(folder / name, self.width)
 
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
-        """Vectors of users or items, the mean of their reviews."""
         rows = self.encode_texts([text for texts in documents for text in texts])
         owner = np.repeat(np.arange(len(documents)), [len(texts) for texts in documents])
         return owner_means(rows, np.ones(len(rows), bool), owner, len(documents))
 
-    def unknown_words(self, text: str) -> list[str]:
-        """None: a language model reads any word by its parts."""
-        return []
-
     def save(self, folder: Path) -> None:
-        """Writes which model it is into a folder that exists."""
         content = self.settings() | {"width": self.width}
         (folder / _SETTINGS).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "FittedTransformer":
-        """Reads what `save` wrote.
-
-        Raises:
-            OSError, ValueError, TypeError: the file is missing or malformed.
-        """
+        """Reads what `save` wrote, which model it is."""
         return cls(**json.loads((folder / _SETTINGS).read_text(encoding="utf-8")))

@@ -17,42 +17,29 @@ ARCHITECTURES = (*_ENCODERS, *_DECODERS)
 class ModelSettings:
     """The shape of a language model.
 
-    Attributes:
-        is_decoder: of the Llama family: tokens see those before them alone, positions are rotary,
-            layers are gated and normalize their input by RMS norms; else of the BERT family: all
-            tokens see each other, positions are added, layers normalize their output.
-        n_tokens: size of the vocabulary.
-        n_groups: keys and values of a layer, each shared by `n_heads / n_groups` heads.
-        window: most tokens of a text.
-        activation: of the feed-forward layers, a name in `ACTIVATIONS`.
-        epsilon: of the norms.
-        first_position: row of a text's first token in the table of positions.
-        n_token_types: rows of the table of token types, of which the first is used; 0: no table.
-        n_relative: buckets of relative positions; 0: none.
-        rotation_base: of rotary positions; None: none.
-        has_bias: whether the projections to queries, keys and values have biases.
-        has_output_bias: whether the projection of the heads has biases.
-        has_head_norm: whether queries and keys are normalized.
+    A decoder is of the Llama family: tokens see those before them alone, positions are rotary,
+    layers are gated and normalize their input by RMS norms. Others are of the BERT family: all
+    tokens see each other, positions are added, layers normalize their output.
     """
 
     is_decoder: bool
-    n_tokens: int
+    n_tokens: int  # size of the vocabulary
     width: int
     n_layers: int
     n_heads: int
-    n_groups: int
+    n_groups: int  # keys and values of a layer, each shared by n_heads / n_groups heads
     head_width: int
     inner_width: int
-    window: int
-    activation: str
-    epsilon: float
-    first_position: int = 0
-    n_token_types: int = 0
-    n_relative: int = 0
-    rotation_base: float | None = None
-    has_bias: bool = True
-    has_output_bias: bool = True
-    has_head_norm: bool = False
+    window: int  # most tokens of a text
+    activation: str  # a name in `ACTIVATIONS`
+    epsilon: float  # of the norms
+    first_position: int = 0  # row of a text's first token in the table of positions
+    n_token_types: int = 0  # rows of the table of token types, of which the first is used
+    n_relative: int = 0  # buckets of relative positions
+    rotation_base: float | None = None  # of rotary positions
+    has_bias: bool = True  # in the projections to queries, keys and values
+    has_output_bias: bool = True  # in the projection of the heads
+    has_head_norm: bool = False  # of queries and keys
 
 
 def model_settings(config: Mapping[str, Any]) -> ModelSettings:

@@ -9,15 +9,10 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Chunks:
-    """Texts as token numbers; a text longer than the model's window is several chunks.
+    """Texts as token numbers; a text longer than the model's window is several chunks."""
 
-    Attributes:
-        tokens: token numbers of each chunk, special ones included.
-        text: int64 `[n_chunks]`, which text each belongs to, ascending.
-    """
-
-    tokens: list[list[int]]
-    text: np.ndarray
+    tokens: list[list[int]]  # of each chunk, special ones included
+    text: np.ndarray  # int64 [n_chunks], which text each belongs to, ascending
 
     @property
     def lengths(self) -> np.ndarray:
@@ -27,30 +22,19 @@ class Chunks:
 
 @dataclasses.dataclass(frozen=True)
 class TokenBatch:
-    """Chunks that run at once.
+    """Chunks that run at once."""
 
-    Attributes:
-        rows: int64 `[n]`, which chunks.
-        tokens: int32 `[n_padded, length]`, 0 after a chunk's last.
-        lengths: int32 `[n_padded]`, 0 for rows that are no chunk.
-    """
-
-    rows: np.ndarray
-    tokens: np.ndarray
-    lengths: np.ndarray
+    rows: np.ndarray  # int64 [n], which chunks
+    tokens: np.ndarray  # int32 [n_padded, length], 0 after a chunk's last
+    lengths: np.ndarray  # int32 [n_padded], 0 for rows that are no chunk
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], *, prefix: str, window: int) -> Chunks:
     """Splits texts into tokens, and what is longer than the window into chunks of equal length.
 
-    Each chunk starts and ends at a word, is a text of its own with prefix and special tokens, and
-    has about as many tokens as the others of its text.
-
-    Args:
-        tokenizer: a fast one of the `transformers` library.
-        texts: without prefix.
-        prefix: stands before each chunk.
-        window: most tokens of a chunk.
+    Each chunk starts and ends at a word, is a text of its own with prefix and special tokens, at
+    most `window` in all, and has about as many tokens as the others of its text. The tokenizer is a
+    fast one of the `transformers` library.
     """
     texts = [text if text.strip() else "" for text in texts]
     whole = tokenizer([prefix + text for text in texts], verbose=False)["input_ids"]
@@ -107,14 +91,9 @@ def batches(
 ) -> Iterator[TokenBatch]:
     """Groups chunks of similar lengths, longest first, so that a lack of memory shows at once.
 
-    The shapes are few, so that few programs are compiled: a length is a `padded_length`, and each
-    length has one number of rows, but for the last batch, which has a power of two on each device.
-
-    Args:
-        chunks: of some texts.
-        tokens_per_device: most tokens of a batch on each device, padding included.
-        n_devices: rows are a multiple of it.
-        window: no batch is longer.
+    The shapes are few, so that few programs are compiled: a length is a `padded_length`, at most
+    the window, and each length has one number of rows, but for the last batch, which has a power of
+    two on each device. Padding counts among the tokens.
     """
     lengths = chunks.lengths
     order = np.argsort(-lengths, kind="stable")

@@ -26,21 +26,13 @@ _FILES = ["*.json", "*.txt", "*.model", "model*.safetensors"]
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """A sentence encoder, ready to run.
-
-    Attributes:
-        module: hidden states from tokens and lengths.
-        parameters: of the module.
-        tokenizer: of the `transformers` library.
-        sentence: pooling, prefix and greatest length.
-        window: most tokens of a text, special ones included.
-    """
+    """A sentence encoder, ready to run."""
 
     module: LanguageModel
     parameters: Any
-    tokenizer: Any
+    tokenizer: Any  # of the transformers library
     sentence: SentenceSettings
-    window: int
+    window: int  # most tokens of a text, special ones included
 
     @classmethod
     def open(cls, folder: Path, *, bfloat16: bool = False) -> "Checkpoint":
@@ -62,10 +54,7 @@ class Checkpoint:
 
 
 def model_folder(name: str) -> Path:
-    """The folder of a model: itself, or the copy of a model of the hub, fetched where needed.
-
-    Args:
-        name: a folder, or a name of the Hugging Face hub.
+    """The folder of a model: `name` itself, or the copy of a model of the hub, fetched if needed.
 
     Raises:
         DataError: it is no folder, and cannot be fetched.

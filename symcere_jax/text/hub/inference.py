@@ -17,14 +17,10 @@ _IN_FLIGHT = 2  # batches that the devices have, while the host reads and makes 
 
 
 class SentenceEncoder:
-    """Vectors of texts by a language model.
+    """Vectors of texts by a language model, of a folder as `model_folder` returns it.
 
-    Args:
-        folder: of the model, as `model_folder` returns it.
-        bfloat16: compute in bfloat16.
-        prefix: stands before each text; None: what the model folder says.
-        tokens_per_device: most tokens of a batch on a device; 0: what suits the device, 2048 on a
-            CPU, so that a batch stays in the cache, 65,536 elsewhere.
+    The other arguments are those of `TransformerEncoder`. 2,048 tokens suit a CPU, as a batch then
+    stays in the cache; 65,536 suit other devices.
     """
 
     def __init__(
@@ -57,11 +53,8 @@ class SentenceEncoder:
         """Encodes texts batch by batch, the longest ones first.
 
         A text that is longer than the model's window is encoded in chunks, of whose vectors it gets
-        the mean, weighed by their tokens. The order of the texts, and what else is encoded at the
-        same time, change results by rounding alone.
-
-        Args:
-            texts: n texts; one of white space alone gets 0.
+        the mean, weighed by their tokens; one of white space alone gets 0. The order of the texts,
+        and what else is encoded at the same time, change results by rounding alone.
 
         Yields:
             Which texts are done, int64 `[m]`, and their vectors of norm 1, float32 `[m, width]`.

@@ -22,19 +22,12 @@ _FLAGS = {
 
 @dataclasses.dataclass(frozen=True)
 class SentenceSettings:
-    """What sentence-transformers keeps in a model folder, besides the model.
+    """What sentence-transformers keeps in a model folder, besides the model."""
 
-    Attributes:
-        pooling: a name in `POOLINGS`.
-        max_length: most tokens of a text, special ones included; None: as many as the model takes.
-        prefix: stands before each text.
-        lower_case: whether texts are put into lower case.
-    """
-
-    pooling: str
-    max_length: int | None = None
-    prefix: str = ""
-    lower_case: bool = False
+    pooling: str  # a name in `POOLINGS`
+    max_length: int | None = None  # most tokens of a text; None: as many as the model takes
+    prefix: str = ""  # stands before each text
+    lower_case: bool = False  # texts are put into lower case
 
     @classmethod
     def read(cls, folder: Path, default_pooling: str) -> "SentenceSettings":
@@ -99,15 +92,12 @@ def _read(path: Path, default: Any) -> Any:
 
 
 def pool(hidden: jax.Array, lengths: jax.Array, pooling: str) -> jax.Array:
-    """One vector of each text.
+    """One vector of each text, float32 `[n, width]`; 0 for one without tokens.
 
     Args:
         hidden: `[n, length, width]`.
-        lengths: int32 `[n]`, tokens of each text; 0 gives 0.
+        lengths: int32 `[n]`, tokens of each text.
         pooling: "mean" or "max" of the tokens, or the token "cls" (the first) or "lasttoken".
-
-    Returns:
-        float32 `[n, width]`.
     """
     hidden = hidden.astype(jnp.float32)
     counts = (jnp.arange(hidden.shape[1]) < lengths[:, None])[:, :, None]

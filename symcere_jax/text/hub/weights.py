@@ -40,10 +40,9 @@ def weight_files(folder: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def open_weights(folder: Path) -> Iterator[ReadTensor]:
-    """Opens a checkpoint; what it gives reads a tensor by its name within the bare model.
+    """Opens a checkpoint; what it gives reads a tensor, as float32, by its name.
 
-    Tensors of a model with a head have the model's name in front, as in `bert.embeddings…`, which
-    may be left out. Tensors are returned as float32.
+    The name of the model in front, as in `bert.embeddings…`, may be left out.
 
     Raises:
         DataError: a file is missing or malformed, or, on reading, has no such tensor.

@@ -13,6 +13,7 @@ def test_variants_are_trained_scored_and_compared(run_binary, dataset, tmp_path,
         f"--workdir={workdir}",
         f"--variants={variants}",
         *small_run,
+        "--experts=aligned",
         "--seeds=1",
         "--processes=2",
     )
@@ -20,7 +21,7 @@ def test_variants_are_trained_scored_and_compared(run_binary, dataset, tmp_path,
     assert done.status == 0, done.err
     markdown = (workdir / "ablation.md").read_text(encoding="utf-8")
     assert markdown in done.out
-    assert "Not run: same, which is the same as full here." in markdown
+    assert "Not run: same (the same as full here)." in markdown
     content = json.loads((workdir / "ablation.json").read_text(encoding="utf-8"))
     for variant in content["variants"]:
         metrics = json.loads((workdir / variant["name"] / "seed_0/metrics_test.json").read_text())
@@ -31,9 +32,3 @@ def test_variants_are_trained_scored_and_compared(run_binary, dataset, tmp_path,
 
     again = run_binary(*command)  # nothing is left to do
     assert (again.status, again.out, again.err) == (0, done.out, "")
-
-
-def test_help_shows_what_a_file_of_variants_is(run_binary):
-    done = run_binary("ablate", "--help")
-    assert '"no_text": {"text_encoder": "none"}' in done.out
-    assert "--seeds" in done.out

@@ -20,9 +20,9 @@ def test_a_model_folder_recommends_without_the_data(trained, run_binary, dataset
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], "give --model"),
-        (["--workdir=run"], "--dataset must be given"),
-        (["--model=m", "--dataset=data"], "either --model"),
+        ([], "give either --model"),
+        (["--workdir=run"], "both --workdir and --dataset"),
+        (["--model=m", "--dataset=data"], "give either --model"),
         (["--model=absent"], "no model folder at absent"),
     ],
 )

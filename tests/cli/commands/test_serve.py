@@ -47,9 +47,3 @@ def test_an_address_that_is_taken_is_one_line(trained, run_binary, dataset):
         run = run_binary("serve", *where)
     assert run.status == 1
     assert run.error.startswith(f"cannot listen on 127.0.0.1:{port} (")
-
-
-def test_without_a_checkpoint_it_ends_in_one_line(run_binary, dataset, tmp_path):
-    run = run_binary("serve", f"--workdir={tmp_path / 'run'}", f"--dataset={dataset.folder}")
-    assert run.status == 1
-    assert "train first" in run.error

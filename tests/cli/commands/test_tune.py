@@ -38,9 +38,3 @@ def test_a_bad_command_line_is_one_line(run_binary, tmp_path, name, arguments, s
     assert message in done.error
     assert len(done.err.splitlines()) == 1
     assert not (tmp_path / "runs").exists()
-
-
-def test_help_shows_how_to_give_a_space(run_binary):
-    done = run_binary("tune", "--help")
-    assert 'temperature=0.05..0.5:log batch_size=256,512,1024"' in done.out
-    assert "--trials" in done.out

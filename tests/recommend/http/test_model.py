@@ -6,6 +6,7 @@ import jax
 import pytest
 from starlette.testclient import TestClient
 
+from symcere_jax.data import schema
 from symcere_jax.recommend.http import ServedModel, create_app
 from symcere_jax.settings import Settings
 from symcere_jax.training import load_model, train
@@ -79,8 +80,8 @@ def test_a_reload_survives_any_error(workdir, dataset, monkeypatch, caplog, erro
     assert model.reload() and model.n_reloads == 1  # the next one is not kept from it
 
 
-def test_a_model_on_features_from_elsewhere_is_served(precomputed_run):
-    workdir, dataset = precomputed_run
+def test_a_model_on_features_from_elsewhere_is_served(workdir, dataset, monkeypatch):
+    monkeypatch.setattr(schema, "text_model_file", lambda name: "not there")
     model = ServedModel(workdir, dataset.folder)
     with TestClient(create_app(model)) as client:
         assert client.get("/health").json()["reads_text"] is False

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from symcere_jax.errors import DataError
-from symcere_jax.text.encoders import cache
 from symcere_jax.text.encoders.cache import VectorCache
 
 TEXTS = [f"text {n}" for n in range(20)]
@@ -15,25 +14,12 @@ def test_what_was_added_is_read_again(tmp_path):
     stored = VectorCache(tmp_path / "a", 3)
     assert stored.get(["x", "y", "x"]) == {}
     stored.add(TEXTS[:15], VECTORS[:15])
-    stored.save()
-    stored.save()  # nothing to write
     other = VectorCache(tmp_path / "a", 3)  # two runs at once
     other.add(TEXTS[10:], VECTORS[10:])
-    other.save()
     vectors = stored.get([*TEXTS[::-1], "new", "\ud800"])
     assert vectors.keys() == set(TEXTS)
     np.testing.assert_array_equal([vectors[text] for text in TEXTS], VECTORS)
     assert VectorCache(tmp_path / "a", 4).get(TEXTS) == {}  # vectors of another width
-
-
-def test_it_is_saved_as_time_goes_by(tmp_path, monkeypatch):
-    slow = VectorCache(tmp_path, 3)
-    slow.add(TEXTS[:4], VECTORS[:4])
-    assert not VectorCache(tmp_path, 3).get(TEXTS)
-    monkeypatch.setattr(cache, "_SECONDS_BETWEEN_SAVES", 0)
-    fast = VectorCache(tmp_path, 3)
-    fast.add(TEXTS[:4], VECTORS[:4])
-    assert len(VectorCache(tmp_path, 3).get(TEXTS)) == 4
 
 
 def test_a_folder_that_cannot_be_used(tmp_path):
@@ -47,7 +33,6 @@ def test_a_folder_that_cannot_be_used(tmp_path):
 
 def test_a_file_that_cannot_be_written_to(tmp_path, monkeypatch):
     stored = VectorCache(tmp_path, 3)
-    stored.add(TEXTS[:1], VECTORS[:1])
     stored._database = sqlite3.connect(f"file:{tmp_path}/vectors.sqlite?mode=ro", uri=True)
     with pytest.raises(DataError, match="--text_cache: cannot write to"):
-        stored.save()
+        stored.add(TEXTS[:1], VECTORS[:1])

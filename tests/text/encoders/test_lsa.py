@@ -65,20 +65,6 @@ def test_equals_an_exact_decomposition(reviews):
             np.testing.assert_allclose(left @ right.T, exact_left @ exact_right.T, atol=2e-4)
 
 
-def test_fewer_dimensions_keep_the_most(reviews):
-    width = 8
-    features = LsaEncoder(width=width).encode(reviews)
-    assert [part.shape for part in _parts(features)] == [
-        (len(reviews.texts), width),
-        (reviews.n_users, width),
-        (reviews.n_items, width),
-    ]
-    _, _, exact = _oracle(reviews, width)
-    kept = (features.items**2).sum() / (exact**2).sum()
-    assert 0.995 < kept < 1.0001
-    assert (exact[:, 1:] ** 2).sum() / (exact**2).sum() > 0.3  # not all of it is one dimension
-
-
 def test_settings_choose_the_terms(reviews):
     encoder = LsaEncoder(width=4, min_items=3, max_item_share=0.3, seed=1)
     features = encoder.encode(reviews)
@@ -133,42 +119,19 @@ def test_directions_that_are_not_there_are_zero(shape):
     np.testing.assert_allclose(products @ vectors.T, matrix.toarray(), rtol=1e-3, atol=1e-3)
 
 
-def _held_out_rewritten(reviews):
-    rows = zip(reviews.texts, reviews.is_train, strict=True)
-    texts = [text if train else "gasket spoiler leaked " * 9 for text, train in rows]
-    return dataclasses.replace(reviews, texts=texts)
-
-
-def _held_out_shuffled(reviews):
-    order = np.arange(len(reviews.texts))
-    held_out = np.flatnonzero(~reviews.is_train)
-    order[held_out] = np.random.default_rng(0).permutation(held_out)
-    assert (order != np.arange(len(order))).any()
-    return dataclasses.replace(
-        reviews,
-        texts=[reviews.texts[row] for row in order],
-        user=reviews.user[order],
-        item=reviews.item[order],
-    )
-
-
-def _held_out_deleted(reviews):
-    rows = np.flatnonzero(reviews.is_train)
-    assert 0 < len(rows) < len(reviews.texts)
-    return dataclasses.replace(
-        reviews,
-        texts=[reviews.texts[row] for row in rows],
-        user=reviews.user[rows],
-        item=reviews.item[rows],
-        is_train=reviews.is_train[rows],
-    )
-
-
-@pytest.mark.parametrize("change", [_held_out_rewritten, _held_out_shuffled, _held_out_deleted])
+@pytest.mark.parametrize("change", ["shuffled", "deleted"])
 def test_held_out_reviews_leave_no_trace(reviews, change):
-    before = LsaEncoder(width=16).encode(reviews)
-    other = change(reviews)
-    after = LsaEncoder(width=16).encode(other)
+    held_out = np.flatnonzero(~reviews.is_train)
+    order = np.arange(len(reviews.texts))
+    order[held_out] = np.random.default_rng(0).permutation(held_out)
+    rows = order if change == "shuffled" else np.flatnonzero(reviews.is_train)
+    assert rows.tolist() != list(range(len(order)))
+    texts = [reviews.texts[row] for row in rows]
+    other = _reviews(
+        texts, reviews.user[rows], reviews.item[rows], reviews.is_train[rows],
+        reviews.n_users, reviews.n_items,
+    )  # fmt: skip
+    before, after = (LsaEncoder(width=16).encode(each) for each in (reviews, other))
     assert after.users.tobytes() == before.users.tobytes()
     assert after.items.tobytes() == before.items.tobytes()
     assert after.reviews[other.is_train].tobytes() == before.reviews[reviews.is_train].tobytes()
@@ -217,33 +180,19 @@ def test_tiny_data_gives_fewer_dimensions(texts, width):
 
 
 @pytest.mark.parametrize(
-    ("texts", "message"),
+    ("texts", "is_train", "message"),
     [
-        (["", ""], "no text features can be made of 2 training reviews"),
-        (["the and of", "it was"], "no text features can be made of 2 training reviews"),
-        (["red", "blue"], "no text features can be made of 2 training reviews"),
-        (["red tent", "red lens"], "need two items and two terms, the training reviews have 2 and"),
+        (["", ""], True, "no text features can be made of 2 training reviews"),
+        (["the and of", "it was"], True, "no text features can be made of 2 training reviews"),
+        (["red", "blue"], True, "no text features can be made of 2 training reviews"),
+        (["red tent", "red lens"], True, "need two items and two terms, .* reviews have 2 and"),
+        (["red tent", "red tent"], False, "no text features can be made of 0 training reviews"),
     ],
 )
-def test_texts_without_usable_words(texts, message):
-    small = _reviews(texts, [0, 1], [0, 1], [True, True], 2, 2)
+def test_texts_without_usable_words(texts, is_train, message):
+    small = _reviews(texts, [0, 1], [0, 1], [is_train] * 2, 2, 2)
     with pytest.raises(DataError, match=f"{message}.*--text_encoder=none"):
         LsaEncoder(max_item_share=1.0).encode(small)
-
-
-def test_words_of_held_out_reviews_are_not_usable():
-    texts = ["red tent", "red tent"]
-    small = _reviews(texts, [0, 1], [0, 1], [False, False], 2, 2)
-    with pytest.raises(DataError, match="no text features can be made of 0 training reviews"):
-        LsaEncoder(max_item_share=1.0).encode(small)
-
-
-def test_progress_names_each_stage(reviews):
-    stages = []
-    LsaEncoder(width=4).encode(reviews, progress=stages.append)
-    assert stages[0].startswith("counting")
-    assert sum(stage.endswith("terms to 4 dimensions") for stage in stages) == 1
-    assert stages[-2:] == ["encoding users", "encoding reviews"]
 
 
 @pytest.mark.parametrize("words", [["早餐", "海滩", "电池"], ["breakfast", "beach", "battery"]])

@@ -7,8 +7,7 @@ import pytest
 
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
-from symcere_jax.text import load_text_encoder, save_text_encoder
-from symcere_jax.text.encoders import storage
+from symcere_jax.text import load_text_encoder, read_text_encoder, save_text_encoder
 from symcere_jax.text.encoders.combination import FittedCombined, join
 
 
@@ -70,16 +69,6 @@ def test_words_that_add_nothing(dataset):
         np.testing.assert_allclose(fitted.encode_texts([words]), expected, atol=1e-6)
 
 
-def test_every_file_of_the_encoder_is_in_the_manifest(dataset):
-    names = {
-        path.relative_to(dataset.folder).as_posix()
-        for path in (dataset.folder / "text").rglob("*")
-        if path.is_file()
-    }
-    assert schema.text_model_file("lsa") in names
-    assert names <= set(dataset.manifest.files)
-
-
 def test_a_folder_without_text(dataset_without_text):
     with pytest.raises(DataError, match=r"no text encoder 'lsa', only none; prepare the"):
         load_text_encoder(dataset_without_text, "lsa")
@@ -132,7 +121,7 @@ def test_an_unknown_kind_and_another_width(folder):
 def test_encoders_side_by_side_are_stored_with_their_parts(dataset, tmp_path):
     lsa = load_text_encoder(dataset, "lsa")
     save_text_encoder(FittedCombined([lsa, lsa]), tmp_path / "text/both/model")
-    both = storage._load((tmp_path / schema.text_model_file("both")).parent)
+    both = read_text_encoder((tmp_path / schema.text_model_file("both")).parent)
     assert both.width == 2 * lsa.width
     texts = ["quiet pool", "qqqzzz"]
     np.testing.assert_allclose(both.encode_texts(texts), join([lsa.encode_texts(texts)] * 2))

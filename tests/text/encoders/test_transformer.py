@@ -61,10 +61,6 @@ def test_a_fitted_one_does_the_same_after_it_was_stored(model, reviews, tmp_path
     assert fitted.encode_texts([]).shape == (0, fitted.width)
 
 
-class _KilledError(Exception):
-    pass
-
-
 def test_a_killed_run_goes_on_where_it_stopped(model, reviews, tmp_path, monkeypatch):
     encoded = []
     as_done = SentenceEncoder.encode_as_done
@@ -77,12 +73,12 @@ def test_a_killed_run_goes_on_where_it_stopped(model, reviews, tmp_path, monkeyp
         results = as_done(self, texts)
         yield next(results)
         yield next(results)
-        raise _KilledError
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(transformer, "_BLOCK_TEXTS", 16)
     settings = {"cache": tmp_path / "cache", "tokens_per_device": 64}
     monkeypatch.setattr(SentenceEncoder, "encode_as_done", killed)
-    with pytest.raises(_KilledError):
+    with pytest.raises(KeyboardInterrupt):
         TransformerEncoder(str(model), **settings).encode(reviews)
     monkeypatch.setattr(SentenceEncoder, "encode_as_done", counting)
     features = TransformerEncoder(str(model), **settings).encode(reviews)
@@ -146,6 +142,9 @@ def test_a_model_folder_without_its_files(model, reviews, tmp_path):
         TransformerEncoder(str(folder)).encode(reviews)
     (folder / "model.safetensors").unlink()
     with pytest.raises(DataError, match=r"has no model\.safetensors"):
+        TransformerEncoder(str(folder)).encode(reviews)
+    (folder / "model.safetensors.index.json").write_text("[]")
+    with pytest.raises(DataError, match="malformed"):
         TransformerEncoder(str(folder)).encode(reviews)
     (folder / "config.json").unlink()
     with pytest.raises(DataError, match=r"it has no config\.json"):

@@ -32,14 +32,3 @@ def test_half_precision_is_read_as_float32(tmp_path, dtype):
         found = read("left")
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, np.asarray(jnp.asarray(LEFT, dtype), np.float32))
-
-
-def test_files_that_are_missing_or_malformed(tmp_path):
-    with pytest.raises(DataError, match=r"has no model\.safetensors"):
-        weight_files(tmp_path)
-    (tmp_path / "model.safetensors.index.json").write_text("[]")
-    with pytest.raises(DataError, match="malformed"):
-        weight_files(tmp_path)
-    (tmp_path / "model.safetensors").write_bytes(b"\x80\x04pickled")
-    with pytest.raises(DataError, match="not readable as safetensors"), open_weights(tmp_path):
-        pass

@@ -28,13 +28,10 @@ from symcere_jax.folders import STUDIES, check_output_folder
 from symcere_jax.settings import LimeSettings
 
 if TYPE_CHECKING:
-    from symcere_jax import explain
     from symcere_jax.data import ReviewDataset
 
 
-_DATASET = flags.DEFINE_string(
-    "dataset", None, "prepared folder that the runs were trained on", required=True
-)
+_DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
 _RUNS = flags.DEFINE_list("runs", None, "workdirs of the runs, one or more", required=True)
 _OUTPUT = flags.DEFINE_string("output", "anchoring", "folder to write the results to")
 _AGAINST = flags.DEFINE_enum(
@@ -51,6 +48,7 @@ _SENTIMENT = flags.DEFINE_string("sentiment_words", None, "your own list of sent
 def main() -> None:
     """Explains the reviews and prints the tables."""
     from symcere_jax import explain
+    from symcere_jax.cli.progress import counting_bar
     from symcere_jax.data import ReviewDataset
     from symcere_jax.evaluation.stored_scores import distinct_names
     from symcere_jax.report.anchoring_document import NAME, anchoring_document
@@ -75,8 +73,13 @@ def main() -> None:
     rows = explain.sample_reviews(
         dataset, _SPLIT.value, _REVIEWS.value, classes=classes, seed=lime.seed
     )
+    explanations = {}
+    for aligner in aligners:
+        with counting_bar("review", aligner.name) as show:
+            reviews = explain.explain_reviews(aligner, dataset, rows, lime=lime, progress=show)
+        explanations[aligner.name] = [review.words for review in reviews]
     anchoring = explain.summarize_anchoring(
-        {aligner.name: _explain(aligner, dataset, rows, lime) for aligner in aligners},
+        explanations,
         classes,
         dataset=dataset.name,
         split=_SPLIT.value,
@@ -88,18 +91,6 @@ def main() -> None:
     print(document.markdown())
     for path in write_document(document, anchoring, output, NAME):
         print(path)
-
-
-def _explain(
-    aligner: "explain.Aligner", dataset: "ReviewDataset", rows: list[int], lime: LimeSettings
-) -> "list[explain.TextExplanation]":
-    """Explains the reviews under a progress bar."""
-    from symcere_jax import explain
-    from symcere_jax.cli.progress import counting_bar
-
-    with counting_bar("review", aligner.name) as show:
-        explanations = explain.explain_reviews(aligner, dataset, rows, lime=lime, progress=show)
-    return [explanation.words for explanation in explanations]
 
 
 def _word_classes(dataset: "ReviewDataset") -> tuple[Mapping[str, str], str]:

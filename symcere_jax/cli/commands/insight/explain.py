@@ -21,13 +21,11 @@ from typing import TYPE_CHECKING, cast
 from absl import flags
 
 from symcere_jax.cli import field_flags
-from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.errors import ConfigError
 from symcere_jax.folders import STUDIES, check_output_folder
 from symcere_jax.settings import LimeSettings
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from symcere_jax.data import ReviewDataset
 
 
@@ -41,10 +39,7 @@ _AGAINST = flags.DEFINE_enum(
     "against", "graph", ("graph", "fused", "text"), "embedding of the item that reviews align with"
 )
 _EVIDENCE = flags.DEFINE_integer(
-    "evidence",
-    3,
-    "number of reviews by the user, and of the item, that explain a recommendation",
-    1,
+    "evidence", 3, "number of reviews by the user, and of the item, to explain by", 1
 )
 _LIME = field_flags.define(LimeSettings)
 
@@ -56,6 +51,7 @@ def main() -> None:
     from symcere_jax import explain
     from symcere_jax.cli.progress import counting_bar
     from symcere_jax.data import ReviewDataset
+    from symcere_jax.recommend import IdMap
     from symcere_jax.report.explanation_document import (
         Explanations,
         terminal_tables,
@@ -74,11 +70,10 @@ def main() -> None:
     lime = field_flags.read(LimeSettings, _LIME)
     reviews, recommendations = [], []
     if _USER.value:
-        user = _row_of("user", dataset.user_ids(), _USER.value)
+        [user] = IdMap("user", dataset.user_ids()).rows([_USER.value]).tolist()
+        item = None
         if _ITEM.value:
-            item = _row_of("item", dataset.item_ids(), _ITEM.value)
-        else:
-            item = explain.best_new_item(trained, dataset, user)
+            [item] = IdMap("item", dataset.item_ids()).rows([_ITEM.value]).tolist()
         recommendations.append(
             explain.explain_recommendation(
                 trained, dataset, user, item, n_reviews=_EVIDENCE.value, lime=lime
@@ -111,15 +106,3 @@ def _review_rows(dataset: "ReviewDataset", seed: int) -> list[int]:
                 f"--reviews has {row!r}: rows are whole numbers from 0 to {n_reviews - 1}"
             )
     return [int(row) for row in _REVIEWS.value]
-
-
-def _row_of(kind: str, ids: "np.ndarray", wanted: str) -> int:
-    """Row of an external id."""
-    import numpy as np
-
-    rows = np.flatnonzero(ids == wanted)
-    if not len(rows):
-        raise DataError(
-            f"the prepared folder has no {kind} {wanted!r}; its ids look like {ids[0]!r}"
-        )
-    return int(rows[0])

@@ -28,11 +28,9 @@ from symcere_jax.folders import RUN, STUDIES, check_output_folder
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
 _RUNS = flags.DEFINE_list(
-    "runs", None, "folders of the runs or ablations, the main one first", required=True
+    "runs", None, "folders of runs or ablations, main one first", required=True
 )
-_EXTRAS = flags.DEFINE_list(
-    "extras", [], "folders that ablate.py, anchoring.py or explain.py wrote to"
-)
+_EXTRAS = flags.DEFINE_list("extras", [], "folders of results of ablate, anchoring or explain")
 _SPLIT = flags.DEFINE_enum("split", "test", ("valid", "test"), "which scores to show")
 _OUTPUT = flags.DEFINE_string("output", "report.html", "file to write")
 

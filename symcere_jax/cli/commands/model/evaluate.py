@@ -35,18 +35,13 @@ from symcere_jax.errors import ConfigError
 if TYPE_CHECKING:
     from symcere_jax.data import ReviewDataset
     from symcere_jax.evaluation import HeldOutSplit
-    from symcere_jax.study.cold_start_scores import ColdStartResult
+    from symcere_jax.study.cold_start import ColdStartResult
 
 
-_DATASET = flags.DEFINE_string(
-    "dataset", None, "prepared folder that the model was trained on", required=True
-)
+_DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the model", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
 _SPLIT = flags.DEFINE_enum(
-    "split",
-    None,
-    ("valid", "test"),
-    "which held-out interactions to score; default: test, with --follow valid",
+    "split", None, ("valid", "test"), "which split to score; default: test, with --follow valid"
 )
 _FOLLOW = flags.DEFINE_bool("follow", False, "score each new best checkpoint as it appears")
 _FOLLOW_WAIT = flags.DEFINE_float(
@@ -59,15 +54,10 @@ _RUN_FILE = flags.DEFINE_string(
     "run_file", None, "file to write the rankings to, in the format of TREC (ranx, ir_measures)"
 )
 _MIN_RATING = flags.DEFINE_float(
-    "min_rating",
-    0.0,
-    "lowest rating of a held-out interaction that counts as a hit; 0: all count",
-    0.0,
+    "min_rating", 0.0, "lowest rating of a held-out interaction that is a hit; 0: all are", 0.0
 )
 _COLD_START = flags.DEFINE_bool(
-    "cold_start",
-    None,
-    "score new users and items separately; default: on for the splits cold_item and cold_user",
+    "cold_start", None, "score new users and items, too; default: on for cold_item and cold_user"
 )
 
 
@@ -93,37 +83,26 @@ def main() -> None:
         _follow(workdir, dataset, split)
         return
     # First, so that what cannot be measured is said before the work.
-    wants_cold_start = _COLD_START.value or (
-        _COLD_START.value is None and dataset.manifest.has_cold_split
-    )
-    cold_start = _cold_start(workdir, dataset, split) if wants_cold_start else None
+    cold_start = _cold_start(workdir, dataset, split)
     factors, metadata = load_factors(workdir, dataset)
     step, ks = metadata.progress.best_step, sorted({*CUTOFFS, *_KS.value})
+    min_rating = _MIN_RATING.value
     with counting_bar("user") as show:
         evaluation = evaluate(
-            score_factors,
-            factors,
-            dataset,
-            split,
-            ks=ks,
-            min_rating=_MIN_RATING.value,
-            progress=show,
+            score_factors, factors, dataset, split, ks=ks, min_rating=min_rating, progress=show
         )
-    rated = f"_rated_{_MIN_RATING.value:g}" if _MIN_RATING.value else ""
+    rated = f"_rated_{min_rating:g}" if min_rating else ""
     title = f"{dataset.name}, {split}{rated}: {len(evaluation.users):,} users"
     Console().print(metrics_table(evaluation.metrics).terminal(title))
     # After the table: it is worth something also where the workdir cannot be written.
     paths = write_scores(evaluation, workdir, split + rated, dataset, step)
     if _RUN_FILE.value:
-        paths += write_run_file(
-            Path(_RUN_FILE.value), evaluation, dataset, split, min_rating=_MIN_RATING.value
-        )
+        paths += write_run_file(Path(_RUN_FILE.value), evaluation, dataset, split, min_rating)
     for path in paths:
         print(path)
     if cold_start is not None:
-        Console().print(
-            cold_start_table(cold_start).terminal(f"{dataset.name}, {split}: cold start")
-        )
+        title = f"{dataset.name}, {split}: cold start"
+        Console().print(cold_start_table(cold_start).terminal(title))
         print(write_cold_start(cold_start, workdir, split, dataset, step))
 
 
@@ -131,8 +110,10 @@ def _cold_start(
     workdir: Path, dataset: "ReviewDataset", split: "HeldOutSplit"
 ) -> "list[ColdStartResult] | None":
     """Scores of new users and items; None where there can be none, and nobody asked for them."""
-    from symcere_jax.study.cold_start_scores import NoColdStartError, evaluate_cold_start
+    from symcere_jax.study.cold_start import NoColdStartError, evaluate_cold_start
 
+    if not (dataset.manifest.has_cold_split if _COLD_START.value is None else _COLD_START.value):
+        return None
     try:
         return evaluate_cold_start(workdir, dataset, split)
     except NoColdStartError as error:
@@ -143,18 +124,11 @@ def _cold_start(
 
 
 def _follow(workdir: Path, dataset: "ReviewDataset", split: "HeldOutSplit") -> None:
-    from symcere_jax.evaluation import CUTOFFS, evaluate
-    from symcere_jax.models import score_factors
+    from symcere_jax.evaluation import CUTOFFS
     from symcere_jax.study.scoring import follow
 
     ks = sorted({*CUTOFFS, *_KS.value})
-    for record in follow(
-        workdir,
-        dataset,
-        split,
-        lambda factors: evaluate(score_factors, factors, dataset, split, ks=ks),
-        max_wait=_FOLLOW_WAIT.value,
-    ):
+    for record in follow(workdir, dataset, split, ks=ks, max_wait=_FOLLOW_WAIT.value):
         if "end" not in record:
             shown = sorted(set(_KS.value)) or CUTOFFS
             names = [f"{metric}@{k}" for metric in ("ndcg", "recall") for k in shown]

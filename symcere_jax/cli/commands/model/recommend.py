@@ -30,7 +30,7 @@ Items that a user interacted with in any split are left out; --noexclude_seen ke
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +50,7 @@ if TYPE_CHECKING:
 
 _USERS = flags.DEFINE_list("users", None, "user ids, separated by commas")
 _USERS_FILE = flags.DEFINE_string("users_file", None, "file of user ids, one per line")
-_SKIP_UNKNOWN = flags.DEFINE_bool(
-    "skip_unknown", False, "leave out users who are not in the data, and name them on stderr"
-)
+_SKIP_UNKNOWN = flags.DEFINE_bool("skip_unknown", False, "leave out users who are not in the data")
 _ITEMS = flags.DEFINE_list(
     "items", None, "ids of items that a new user likes; with --users: that they liked since"
 )
@@ -62,29 +60,20 @@ _TEXTS = flags.DEFINE_multi_string(
 _SIMILAR = flags.DEFINE_list("similar", None, "ids of items whose similar items are wanted")
 _SEARCH = flags.DEFINE_string("search", None, "words that items should fit")
 _K = flags.DEFINE_integer("k", 10, "number of items for each user, item or search", 1)
-_OUTPUT = flags.DEFINE_string(
-    "output", None, "file to write (.jsonl, .csv, .parquet); by default the terminal"
-)
+_OUTPUT = flags.DEFINE_string("output", None, "file to write: .jsonl, .csv or .parquet")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace --output if it exists")
 _EXCLUDE_SEEN = flags.DEFINE_bool("exclude_seen", True, "leave out what the user interacted with")
 _FILTER_ITEMS_FILE = flags.DEFINE_string(
     "filter_items_file", None, "file of the ids of the only items to choose from, one per line"
 )
-_EXCLUDE_ITEMS_FILE = flags.DEFINE_string(
-    "exclude_items_file", None, "file of the ids of items to leave out, one per line"
-)
+_EXCLUDE_ITEMS_FILE = flags.DEFINE_string("exclude_items_file", None, "the same, to leave out")
 _NEW_ITEMS_FILE = flags.DEFINE_string(
     "new_items_file", None, "file of items that are not in the data: item_id and texts, JSON lines"
 )
 _INDEX = define_index()
 _PART_USERS = flags.DEFINE_integer(
-    "part_users",
-    1 << 16,
-    "users per part of a file: limits memory, and the work lost in an interrupt",
-    1,
+    "part_users", 1 << 16, "users per part: limits memory, and the work lost in an interrupt", 1
 )
-
-_PRINTED_USERS = 1 << 12  # ranked at once
 
 
 def main() -> None:
@@ -138,8 +127,10 @@ def main() -> None:
             _write(recommender, Path(_OUTPUT.value), rows, allowed)
             return
         values = recommender.users.ids[rows]
-        rankings = _rankings(recommender, rows, allowed)
-    if unknown := [word for text in texts for word in recommender.unknown_words(text)]:
+        unseen = _EXCLUDE_SEEN.value
+        top = recommender.recommend_rows(rows, _K.value, exclude_seen=unseen, allowed=allowed)
+        rankings = recommender.name_items(top)
+    if unknown := recommender.unknown_words(*texts):
         startup.say(f"note: words that the model does not know: {', '.join(unknown)}")
     sys.stdout.writelines(map(json_line, ranking_entries(recommender, key, values, rankings)))
 
@@ -156,19 +147,6 @@ def _user_ids(recommender: "Recommender") -> list[str]:
     if unknown := [name for name in ids if name not in recommender.users]:
         startup.say(f"note: users who are not in the data: {', '.join(unknown)}")
     return [name for name in ids if name in recommender.users]
-
-
-def _rankings(
-    recommender: "Recommender", rows: "np.ndarray", allowed: "np.ndarray | None"
-) -> "Iterator[Ranking]":
-    """The rankings of users, some at a time."""
-    for start in range(0, len(rows), _PRINTED_USERS):
-        part = rows[start : start + _PRINTED_USERS]
-        yield from recommender.name_items(
-            recommender.recommend_rows(
-                part, _K.value, exclude_seen=_EXCLUDE_SEEN.value, allowed=allowed
-            )
-        )
 
 
 def _write(

@@ -50,27 +50,18 @@ if TYPE_CHECKING:
 
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder to train on", required=True)
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "folder of the run: checkpoints and logs", required=True
-)
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run", required=True)
 _RESUME = flags.DEFINE_bool(
     "resume", True, "resume the run of the workdir; --noresume refuses a workdir that holds a run"
 )
 _CPU_DEVICES = flags.DEFINE_integer(
-    "cpu_devices",
-    1,
-    "number of devices that a CPU pretends to be; one device uses all cores, so more are seldom "
-    "faster",
-    1,
+    "cpu_devices", 1, "devices that a CPU pretends to be; one device uses all cores", 1
 )
 _WARM_START = flags.DEFINE_string(
     "warm_start", None, "workdir of an earlier run to start from, after prepare.py --append"
 )
 _KEEP_CHECKPOINTS = flags.DEFINE_integer(
-    "keep_checkpoints",
-    KEEP,
-    "number of checkpoints to keep; if the newest is damaged, the run resumes from the one before",
-    1,
+    "keep_checkpoints", KEEP, "checkpoints to keep; if one is damaged, the one before is used", 1
 )
 _CHECKPOINT_SECONDS = flags.DEFINE_float(
     "checkpoint_seconds",
@@ -85,7 +76,6 @@ _TRACKER = flags.DEFINE_enum(
     "log settings and metrics there, too (pip install 'symcere-jax[mlflow]' or '…[wandb]'); events "
     "for TensorBoard are in the workdir anyway",
 )
-_PREPARE = flags.DEFINE_string("prepare", training_runs.PREPARE_DEFAULT, training_runs.PREPARE_HELP)
 _SETTINGS = field_flags.define(Settings)
 
 FLAGS_FILE = "flags.txt"
@@ -106,7 +96,7 @@ def main() -> None:
         jax.config.update("jax_num_cpu_devices", _CPU_DEVICES.value)
     distributed.join()
     settings = field_flags.read(Settings, _SETTINGS)
-    dataset = run_on_all(lambda: training_runs.open_dataset(folder, _PREPARE.value))
+    dataset = run_on_all(lambda: training_runs.open_dataset(folder))
     if jax.process_index() == 0:
         _say_experts(resolve(settings, dataset), dataset)
     stop = training_runs.stop_on_signals()
@@ -146,7 +136,7 @@ def _say_experts(settings: ResolvedSettings, dataset: "ReviewDataset") -> None:
 
 def _write_flags(workdir: Path) -> None:
     """Writes what repeats the run, whatever flag files its settings came from."""
-    names = ["dataset", "workdir", "prepare", "warm_start", "cpu_devices", "keep_checkpoints",
+    names = ["dataset", "workdir", "warm_start", "cpu_devices", "keep_checkpoints",
              "checkpoint_seconds", "tracker"]  # fmt: skip
     text = "".join(
         flags.FLAGS[name].serialize() + "\n"

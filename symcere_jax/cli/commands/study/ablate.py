@@ -27,9 +27,7 @@ from symcere_jax.settings import Settings
 
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, counted from --seed", 1)
 _VARIANTS = flags.DEFINE_string(
-    "variants",
-    "configs/ablations/paper.json",
-    "JSON of the variants; the default is in the repository",
+    "variants", "configs/ablations/paper.json", "JSON of the variants; the default is in a checkout"
 )
 
 
@@ -41,7 +39,7 @@ def main() -> None:
     from symcere_jax.study.ablation import read_variants, run_ablation, score_ablation
 
     variants = read_variants(_VARIANTS.value)
-    dataset = experiments.load_dataset()
+    dataset = training_runs.open_dataset(Path(experiments.DATASET.value))
     workdir = Path(experiments.WORKDIR.value)
     stop = training_runs.stop_on_signals()
     with contextlib.closing(RunsBar("run")) as bar:

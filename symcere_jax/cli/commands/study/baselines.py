@@ -57,12 +57,7 @@ def main() -> None:
         try:
             with counting_bar("fit", METHODS[name].title) as show:
                 record = run_baseline(
-                    name,
-                    dataset,
-                    workdir,
-                    trials=_TRIALS.value,
-                    seeds=_SEEDS.value,
-                    progress=show,
+                    name, dataset, workdir, trials=_TRIALS.value, seeds=_SEEDS.value, progress=show
                 )
         except SymcereError as error:
             if asked_for:

@@ -20,17 +20,12 @@ from absl import flags
 
 from symcere_jax.folders import STUDIES, check_output_folder
 
-_DATASET = flags.DEFINE_string(
-    "dataset", None, "prepared folder that the runs were scored on", required=True
-)
+_DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
 _RUNS = flags.DEFINE_list("runs", None, "folders of the runs, two or more", required=True)
 _SPLIT = flags.DEFINE_enum("split", "test", ("valid", "test"), "which scores to compare")
 _METRIC = flags.DEFINE_string("metric", "ndcg@10", "which metric, at a cut-off that was scored")
 _REFERENCE = flags.DEFINE_enum(
-    "reference",
-    "first",
-    ("first", "best"),
-    "what the runs are compared with: the first of --runs, or the one with the largest mean",
+    "reference", "first", ("first", "best"), "compare with the first run, or with the best one"
 )
 _OUTPUT = flags.DEFINE_string("output", "comparison", "folder to write the comparison to")
 

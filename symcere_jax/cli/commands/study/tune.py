@@ -26,9 +26,7 @@ from symcere_jax.cli import experiments, field_flags, startup, training_runs
 from symcere_jax.optional import require
 from symcere_jax.settings import Settings
 
-_TRIALS = flags.DEFINE_integer(
-    "trials", 40, "total number of trials, including those of earlier calls", 1
-)
+_TRIALS = flags.DEFINE_integer("trials", 40, "trials in all, including those of earlier calls", 1)
 _SPACE = flags.DEFINE_string("space", None, "settings to search; default: what suits the data")
 _PRUNE = flags.DEFINE_bool("prune", True, "stop trials that are worse than most others")
 
@@ -43,7 +41,7 @@ def main() -> None:
     from symcere_jax.study.search import search, searched_expert
     from symcere_jax.study.space import default_space
 
-    dataset = experiments.load_dataset()
+    dataset = training_runs.open_dataset(Path(experiments.DATASET.value))
     settings = field_flags.read(Settings, experiments.SETTINGS)
     settings = settings.replace(experts=searched_expert(settings, dataset))
     workdir = Path(experiments.WORKDIR.value)

@@ -6,18 +6,21 @@ import numpy as np
 import pytest
 
 from symcere_jax.data import ReviewDataset, schema
-from symcere_jax.evaluation.cold_start_tasks import NEW_ITEMS, NEW_USERS, WARM, ColdStartTasks
 from symcere_jax.preparation.pipeline import prepare
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.report.score_tables import cold_start_table, write_cold_start
 from symcere_jax.settings import Settings
-from symcere_jax.study import cold_start_scores
-from symcere_jax.study.cold_start_scores import (
+from symcere_jax.study import cold_start
+from symcere_jax.study.cold_start import (
     FROM_ITEMS,
     FROM_TEXTS,
     MODEL,
+    NEW_ITEMS,
+    NEW_USERS,
     POPULARITY,
     TEXT_KNN,
+    WARM,
+    ColdStartTasks,
     NoColdStartError,
     _Methods,
     evaluate_cold_start,
@@ -50,7 +53,7 @@ def scored(request, tmp_path_factory):
     train(Settings(**SETTINGS), dataset, folder / "run")
     with pytest.MonkeyPatch.context() as patch:  # a choice of two each: fewer programs to compile
         for choices in ("_KNN_SETTINGS", "_BONUSES"):
-            patch.setattr(cold_start_scores, choices, getattr(cold_start_scores, choices)[:2])
+            patch.setattr(cold_start, choices, getattr(cold_start, choices)[:2])
         yield request.param, folder, dataset, evaluate_cold_start(folder / "run", dataset, "test")
 
 
@@ -74,7 +77,7 @@ def test_new_ones_get_more_than_popularity_gives(scored):
 def test_what_is_new_has_neighbors(scored):
     _, folder, dataset, _ = scored
     trained = load_model(folder / "run", dataset)
-    methods = _Methods.create(trained, dataset, "test", 0)
+    methods = _Methods.create(trained, dataset, "test")
     new_items, new_users = methods.tasks.new_items, methods.tasks.new_users
     found, known, neighbors = (
         methods.model().params,
@@ -153,7 +156,7 @@ def test_reports(scored, tmp_path):
 
 def test_where_nothing_is_new_there_is_nothing_to_score(dataset, monkeypatch):
     read = SimpleNamespace(metadata=SimpleNamespace(settings=Settings(text_encoder="lsa")))
-    monkeypatch.setattr(cold_start_scores, "load_model", lambda workdir, dataset: read)
+    monkeypatch.setattr(cold_start, "load_model", lambda workdir, dataset: read)
     known = (dataset.user_counts() > 0)[dataset.test[:, 0]]
     known &= (dataset.item_counts() > 0)[dataset.test[:, 1]]
     warm = dataclasses.replace(dataset, test=dataset.test[known])
