@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from symcere_jax.study.comparison import RunScores, compare_runs
 from symcere_jax.study.scoring import score_run
 from symcere_jax.study.workers import SILENT, Epoch, EpochReporter, RunsObserver, run_tasks
 from symcere_jax.training import load_model, train
+from symcere_jax.training.checkpoints import EXPERTS_FOLDER, Checkpoints
+from symcere_jax.training.experts import trained_experts
 
 RECORD = "run.json"  # written last: a run with it is complete
 VALID_SCORE = f"valid_{PRIMARY_METRIC}"  # entry of the record
@@ -135,6 +138,7 @@ def run_variant(
         Its name; None where it was told to stop.
     """
     dataset = ReviewDataset.load(run.dataset)
+    _copy_experts(run, dataset)
     result = train(
         run.settings,
         dataset,
@@ -159,6 +163,26 @@ def run_variant(
     }
     write_json(run.workdir / RECORD, record)
     return run.name
+
+
+def _copy_experts(run: VariantRun, dataset: ReviewDataset) -> None:
+    """Copies experts that complete runs of the same seed have trained with the same settings."""
+    settings = resolve(run.settings, dataset)
+    if len(settings.expert_names) == 1:  # such a run has no folders of experts
+        return
+    together = {name: getattr(settings, name) for name in ("graph_seeds", "expert_weights")}
+    records = list(run.workdir.parents[1].glob(f"*/{run.workdir.name}/{RECORD}"))
+    for name, changes in trained_experts(settings).items():
+        wanted = resolve(run.settings.replace(**changes), dataset)
+        target = run.workdir / EXPERTS_FOLDER / name
+        for folder in (record.parent / EXPERTS_FOLDER / name for record in records):
+            if target.exists() or not (checkpoints := Checkpoints(folder)).numbers():
+                continue
+            if not wanted.difference(checkpoints.metadata().settings.as_dict() | together):
+                partial = target.with_name(f"{name}.partial")
+                shutil.rmtree(partial, ignore_errors=True)
+                shutil.copytree(folder, partial)
+                partial.rename(target)
 
 
 @dataclasses.dataclass(frozen=True)

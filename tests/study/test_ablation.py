@@ -74,6 +74,23 @@ def test_the_record_has_the_norms_before_normalization(scored, dataset):
     assert record["norm_popularity"] == pytest.approx(expected, abs=1e-3)
 
 
+def test_experts_with_the_same_settings_are_trained_once(dataset, tmp_path):
+    base = BASE.replace(experts="graph,text,neighbors", graph_seeds=1)
+    variants = {"full": {}, "equal": {"expert_weights": "equal"}, "longer": {"epochs": 2}}
+    trained = {}
+    for name, changes in variants.items():
+        reports = []
+        folder = tmp_path / name / "seed_0"
+        module.run_variant(
+            module.VariantRun(base.replace(**changes), dataset.folder, folder),
+            reports.append,
+            never,
+        )
+        trained[name] = len(reports)
+        assert (folder / "experts" / "graph_0").is_dir()
+    assert trained == {"full": 4, "equal": 0, "longer": 6}
+
+
 def test_a_job_that_is_told_to_stop_is_not_scored(dataset, tmp_path):
     job = module.VariantRun(BASE, dataset.folder, tmp_path)
     assert module.run_variant(job, lambda epoch: None, lambda: True) is None
