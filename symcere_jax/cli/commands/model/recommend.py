@@ -66,7 +66,9 @@ _EXCLUDE_SEEN = flags.DEFINE_bool("exclude_seen", True, "leave out what the user
 _FILTER_ITEMS_FILE = flags.DEFINE_string(
     "filter_items_file", None, "file of the ids of the only items to choose from, one per line"
 )
-_EXCLUDE_ITEMS_FILE = flags.DEFINE_string("exclude_items_file", None, "the same, to leave out")
+_EXCLUDE_ITEMS_FILE = flags.DEFINE_string(
+    "exclude_items_file", None, "file of the ids of items to leave out, one per line"
+)
 _NEW_ITEMS_FILE = flags.DEFINE_string(
     "new_items_file", None, "file of items that are not in the data: item_id and texts, JSON lines"
 )
