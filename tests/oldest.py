@@ -9,7 +9,9 @@ import re
 from pathlib import Path
 
 SETUP = Path(__file__).parents[1] / "setup.cfg"
-REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)(>=|==)(?P<version>[0-9A-Za-z.]+)")
+REQUIREMENT = re.compile(
+    r"(?P<name>[A-Za-z0-9_.-]+)(\[[a-z,]+\])?(>=|==)(?P<version>[0-9A-Za-z.]+)"
+)
 
 
 def constraints(setup: Path = SETUP, *, extras: bool = False) -> dict[str, str]:

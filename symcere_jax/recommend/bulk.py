@@ -5,9 +5,11 @@ run that was stopped resumes after the last of them. At the end they are joined 
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from symcere_jax.callbacks import CountCallback, ShouldStop
 from symcere_jax.errors import ConfigError, StorageError
 from symcere_jax.files import replacing, write_text
 from symcere_jax.locking import locked
+from symcere_jax.ray_data import map_on_ray
 from symcere_jax.recommend.formats import FORMATS, write_part
 from symcere_jax.recommend.item_index import EXACT, HNSW
 from symcere_jax.recommend.recommender import Recommender
@@ -38,6 +41,7 @@ def write_recommendations(
     allowed: np.ndarray | None = None,
     overwrite: bool = False,
     part_users: int = PART_USERS,
+    ray_address: str | None = None,
     progress: CountCallback = lambda done, total: None,
     should_stop: ShouldStop = lambda: False,
 ) -> bool:
@@ -50,7 +54,8 @@ def write_recommendations(
     | `.parquet` | the same columns |
 
     Users are those of `rows`, int `[n]`, in the order of the file; the other arguments are as in
-    `Recommender.recommend_rows`. `should_stop` is asked before each part of `part_users` users.
+    `Recommender.recommend_rows`. `should_stop` is asked before each part of `part_users` users. The
+    machines of the Ray cluster at `ray_address`, if any, share the folder of the output.
 
     Returns:
         Whether the output is complete; False after a stop.
@@ -85,29 +90,49 @@ def write_recommendations(
                     f"{output} exists; replace it by --overwrite, or choose another --output"
                 )
             _open_parts(folder, run)
-            parts = []
-            for start in range(0, max(len(rows), 1), part_users):
-                parts.append(folder / f"{start:012}{output.suffix}")
-                if parts[-1].exists():
-                    continue
+            starts = range(0, max(len(rows), 1), part_users)
+            parts = [folder / f"{start:012}{output.suffix}" for start in starts]
+            left = [number for number, part in enumerate(parts) if not part.exists()]
+            choice = {"k": k, "exclude_seen": exclude_seen, "allowed": allowed}
+            write = functools.partial(_write_part, recommender, rows, parts, part_users, choice)
+            done: Iterator[np.ndarray]
+            if ray_address:
+                done = map_on_ray(write, left, ray_address)
+            else:
+                done = map(functools.partial(write, progress=progress), left)
+            for _ in left:
                 if should_stop():
                     return False
-
-                def report(done: int, total: int, start: int = start) -> None:
-                    progress(start + done, len(rows))
-
-                some = rows[start : start + part_users]
-                top = recommender.recommend_rows(
-                    some, k, exclude_seen=exclude_seen, allowed=allowed, progress=report
-                )
-                with replacing(parts[-1]) as aside:
-                    write_part(aside, output.suffix, recommender, some, top, header=not start)
+                next(done)
+            if not all(part.exists() for part in parts):
+                raise StorageError(f"{folder} is not shared by the machines of the Ray cluster")
             (folder / _JOINED).touch()
             _join(parts, output)
             _remove_parts(parts, folder)
     except OSError as error:
         raise StorageError(f"cannot write {output}: {error.strerror or error}") from None
     return True
+
+
+def _write_part(
+    recommender: Recommender,
+    rows: np.ndarray,
+    parts: Sequence[Path],
+    part_users: int,
+    choice: dict[str, Any],
+    number: int,
+    progress: CountCallback = lambda done, total: None,
+) -> np.ndarray:
+    """Ranks the users of a part and writes it; returns their number, `[1]`."""
+    start, path = number * part_users, parts[number]
+
+    some = rows[start : start + part_users]
+    top = recommender.recommend_rows(
+        some, progress=lambda done, _: progress(start + done, len(rows)), **choice
+    )
+    with replacing(path) as aside:
+        write_part(aside, path.suffix, recommender, some, top, header=not number)
+    return np.array([len(some)])
 
 
 def _hash(rows: np.ndarray) -> str:

@@ -34,6 +34,7 @@ def configured_encoder(settings: TextSettings, scratch: Path, folder: Path) -> T
                 tokens_per_device=settings.text_batch_tokens or 0,
                 cache=settings.cache_folder,
                 scratch=scratch,
+                ray_address=settings.ray_address,
                 count=ReviewBar(),
             )
         else:

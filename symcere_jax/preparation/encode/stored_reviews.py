@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import overload
+from typing import IO, overload
 
 import numpy as np
 import pyarrow as pa
@@ -24,8 +24,15 @@ class StoredTexts(Sequence[str]):
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("wb+")
+        self._file: IO[bytes] = path.open("wb+")
         self._ends = [np.zeros(1, np.int64)]
+
+    def __getstate__(self) -> tuple[Path, np.ndarray]:
+        return Path(self._file.name).absolute(), self._offsets()
+
+    def __setstate__(self, state: tuple[Path, np.ndarray]) -> None:
+        path, offsets = state
+        self._file, self._ends = path.open("rb"), [offsets]
 
     def append(self, texts: pa.Array) -> None:
         """Adds texts, large_string `[n]` without null."""

@@ -41,6 +41,11 @@ class TextSettings(SettingsBase):
         "Vectors for precomputed: .npy in the order of reviews.parquet, or .parquet with user_id, "
         "item_id and embedding.",
     )
+    ray_address: str | None = setting(
+        None,
+        "Run the language model on the Ray cluster at this address, such as auto or host:port; "
+        "local starts one on this machine. All machines need access to the prepared folder.",
+    )
 
     seed: int = setting(0, "Seed of everything random.", minimum=0)
 
@@ -51,7 +56,11 @@ class TextSettings(SettingsBase):
         fits = set(parts) <= set(TEXT_ENCODERS) and len(set(parts)) == len(parts)
         if not fits:
             raise ConfigError(f"--text_encoder is {self.text_encoder!r}, {known}")
-        for encoder, flag in (("transformer", "text_model"), ("precomputed", "text_embeddings")):
+        for encoder, flag in (
+            ("transformer", "text_model"),
+            ("transformer", "ray_address"),
+            ("precomputed", "text_embeddings"),
+        ):
             if getattr(self, flag) and encoder not in parts:
                 raise ConfigError(
                     f"--{flag} is given, but --text_encoder={self.text_encoder} has no use for it"

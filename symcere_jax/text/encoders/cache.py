@@ -28,7 +28,10 @@ class VectorCache:
         self._width = width
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT)
+            # A worker of Ray makes and calls it in different threads, never in two at once.
+            self._database = sqlite3.connect(
+                self._path, timeout=_LOCK_TIMEOUT, check_same_thread=False
+            )
             self._database.execute(
                 "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL)"
             )
@@ -36,6 +39,10 @@ class VectorCache:
             raise DataError(
                 f"--text_cache: {self._path}: {error}; delete it or name another folder"
             ) from None
+
+    def __reduce__(self) -> tuple:
+        """Another process opens the file anew."""
+        return VectorCache, (self._path.parent, self._width)
 
     def get(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """The vectors of those texts that were added, float32 `[width]` each."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from symcere_jax.callbacks import CountCallback, MessageCallback
 from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.ray_data import map_on_ray
 from symcere_jax.text.encoders.base import FittedTextEncoder, Reviews, TextFeatures
 from symcere_jax.text.encoders.cache import VectorCache
 from symcere_jax.text.encoders.rows import collect_rows, owner_means
@@ -30,6 +31,7 @@ class TransformerEncoder:
     tokens_per_device: int = 0  # most tokens of a batch on a device; 0: what suits the device
     cache: Path | None = None  # folder of vectors of earlier runs
     scratch: Path | None = None  # as in LsaEncoder
+    ray_address: str | None = None  # of a cluster that encodes; its machines share model and texts
     count: CountCallback = lambda done, total: None  # of reviews, while it runs
 
     name = "transformer"
@@ -57,7 +59,11 @@ class TransformerEncoder:
             fitted.use_cache(self.cache)
         n = len(reviews.texts)
         say(f"encoding {n:,} reviews")
-        blocks = self._blocks(reviews.texts, fitted)
+        if self.ray_address:
+            work = functools.partial(_encode_block, fitted, reviews.texts, _BLOCK_TEXTS)
+            blocks = map_on_ray(work, range(0, n, _BLOCK_TEXTS), self.ray_address)
+        else:
+            blocks = self._blocks(reviews.texts, fitted)
         rows = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews")
         return TextFeatures.from_rows(rows, reviews, fitted.settings(), fitted)
 
@@ -71,6 +77,12 @@ class TransformerEncoder:
 
         for start in range(0, len(texts), _BLOCK_TEXTS):
             yield fitted.encode_texts(texts[start : start + _BLOCK_TEXTS], count)
+
+
+def _encode_block(
+    fitted: "FittedTransformer", texts: Sequence[str], size: int, start: int
+) -> np.ndarray:
+    return fitted.encode_texts(texts[start : start + size])
 
 
 @dataclasses.dataclass

@@ -6,6 +6,12 @@ After an interrupt, the same command resumes:
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --users=anna,bert --k=5
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --output=all.parquet
 
+The latter on the machines of a Ray cluster (pip install 'symcere-jax[ray]'), of which --part_users
+sets the unit of work:
+
+  python launch/recommend.py --workdir=runs/shop --dataset=data/shop --output=all.parquet \
+    --ray_address=auto
+
 To a new user, by items, by words, or by both:
 
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop \
@@ -76,6 +82,12 @@ _INDEX = define_index()
 _PART_USERS = flags.DEFINE_integer(
     "part_users", 1 << 16, "users per part: limits memory, and the work lost in an interrupt", 1
 )
+_RAY_ADDRESS = flags.DEFINE_string(
+    "ray_address",
+    None,
+    "with --output: rank on the Ray cluster at this address, such as auto or host:port; local "
+    "starts one on this machine. All machines need access to the folder of --output",
+)
 
 
 def main() -> None:
@@ -95,6 +107,8 @@ def main() -> None:
             raise ConfigError(f"--{flag.name} is empty: give at least one id, or leave it out")
     if (any(modes[1:]) or for_new_user) and _OUTPUT.value:
         raise ConfigError("--output is for users of the data; other results go to the terminal")
+    if _RAY_ADDRESS.value and not _OUTPUT.value:
+        raise ConfigError("--ray_address needs --output")
     location = model_location()
     if _OUTPUT.value:
         check_output_folder(Path(_OUTPUT.value).parent, _OUTPUT.name, RUN, *STUDIES)
@@ -169,6 +183,7 @@ def _write(
             allowed=allowed,
             overwrite=_OVERWRITE.value,
             part_users=_PART_USERS.value,
+            ray_address=_RAY_ADDRESS.value,
             progress=show,
             should_stop=stop.is_set,
         )
