@@ -19,12 +19,18 @@ class IdMap:
     The data may have them as integers.
     """
 
-    def __init__(self, kind: str, ids: np.ndarray, *, is_integer: bool = False) -> None:
-        self.kind, self.is_integer = kind, is_integer
-        self.ids = np.asarray(ids, object)
+    def __init__(
+        self, kind: str, ids: np.ndarray | pa.ChunkedArray, *, is_integer: bool = False
+    ) -> None:
+        self.kind, self.is_integer, self._given = kind, is_integer, ids
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self._given)
+
+    @functools.cached_property
+    def ids(self) -> np.ndarray:
+        """The ids, object `[n]`; made when they are needed, since many take a while."""
+        return np.asarray(self._given, object)
 
     def __contains__(self, name: str) -> bool:
         return name in self._rows

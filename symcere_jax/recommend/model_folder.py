@@ -25,7 +25,6 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import safetensors
 import safetensors.numpy
 from flax.traverse_util import flatten_dict, unflatten_dict
 
@@ -195,10 +194,7 @@ def read_model(folder: str | Path, *, checksums: bool = False) -> dict[str, Any]
             for name, entry in content["files"].items():
                 verify(folder / name, entry)
         fields = _read(folder, content)
-    except (
-        *(OSError, ValueError, LookupError, TypeError, AttributeError),
-        *(safetensors.SafetensorError, SymcereError),
-    ) as error:
+    except (*(OSError, ValueError, LookupError, TypeError, AttributeError, SymcereError),) as error:
         reason = str(error).removesuffix("; prepare the data again")
         raise DataError(f"{folder}: damaged ({reason}); export the model again") from None
     if read_content(folder) != content:
@@ -206,10 +202,23 @@ def read_model(folder: str | Path, *, checksums: bool = False) -> dict[str, Any]
     return fields
 
 
+def _mapped_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file, mapped; its own reader copies them."""
+    content = np.asarray(np.memmap(path, np.uint8, "r"))
+    start = 8 + int.from_bytes(content[:8].tobytes(), "little")
+    arrays = {}
+    for name, entry in json.loads(content[8:start].tobytes()).items():
+        kind, bits = entry["dtype"][0].lower(), int(entry["dtype"][1:])
+        first, last = entry["data_offsets"]
+        values = content[start + first : start + last].view(f"<{kind}{bits // 8}")
+        arrays[name] = values.reshape(entry["shape"])
+    return arrays
+
+
 def _read(folder: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     metadata = Metadata.from_dict(content["metadata"], str(folder))
     arrays, histories, rest = (
-        safetensors.numpy.load_file(folder / name) for name in (_EMBEDDINGS, _HISTORIES, _NEW_ROWS)
+        _mapped_arrays(folder / name) for name in (_EMBEDDINGS, _HISTORIES, _NEW_ROWS)
     )
     new_rows: dict[str, Any] = unflatten_dict(rest, sep="/")
     experts = {}
@@ -222,7 +231,7 @@ def _read(folder: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     tables, ids = {}, {}
     for kind, n_rows in (("user", metadata.n_users), ("item", metadata.n_items)):
         tables[kind] = read_table(folder / f"{kind}s.parquet", None, n_rows)
-        names = tables[kind][f"{kind}_id"].to_numpy()
+        names = tables[kind][f"{kind}_id"]
         ids[kind] = IdMap(kind, names, is_integer=kind in content["integer_ids"])
     items = tables["item"]
     has_titles = "title" in items.column_names
