@@ -6,8 +6,10 @@ basis.npy     float32 [n_terms, width], or int8
 scales.npy    float32 [n_terms], what int8 rows of the basis are multiplied by
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse
@@ -16,6 +18,9 @@ from symcere_jax.data.dataset import load_array
 from symcere_jax.text.encoders.base import FittedTextEncoder
 from symcere_jax.text.encoders.rows import sum_rows
 from symcere_jax.text.encoders.term_counts import count_terms, hash_terms, split_terms
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfTransformer
 
 _BLOCK_DOCUMENTS = 1 << 10
 _ARRAYS = ("buckets", "idf", "basis")
@@ -38,11 +43,7 @@ class FittedLsa(FittedTextEncoder):
         basis: np.ndarray,
         scales: np.ndarray | None = None,
     ) -> None:
-        from sklearn.feature_extraction.text import TfidfTransformer  # slow to import
-
         self._buckets, self._idf, self._basis, self._scales = buckets, idf, basis, scales
-        self._tfidf = TfidfTransformer(sublinear_tf=True)
-        self._tfidf.idf_ = np.asarray(idf)
 
     @property
     def width(self) -> int:  # type: ignore[override]
@@ -91,6 +92,14 @@ class FittedLsa(FittedTextEncoder):
     def weigh(self, counts: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
         """Weights `[n, n_terms]` of counted terms `[n, N_BUCKETS]`, in rows of norm 1."""
         return self._tfidf.transform(self._kept_counts(counts), copy=False)
+
+    @functools.cached_property
+    def _tfidf(self) -> "TfidfTransformer":
+        from sklearn.feature_extraction.text import TfidfTransformer  # slow to import
+
+        transformer = TfidfTransformer(sublinear_tf=True)
+        transformer.idf_ = np.asarray(self._idf)
+        return transformer
 
     def save(self, folder: Path) -> None:
         for name in _ARRAYS:
