@@ -1,6 +1,8 @@
 """Reading the files of a prepared folder, each checked against its entry in the manifest."""
 
 import tokenize
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,11 @@ import pyarrow.parquet as pq
 from symcere_jax.data import schema
 from symcere_jax.errors import DataError
 
-# What NumPy raises where it cannot read an array; of a damaged header, the last two lines.
-_NOT_NUMPY = (
+# What NumPy raises where it cannot read an array: of a damaged header, of a damaged archive.
+NOT_NUMPY = (
     *(OSError, EOFError, ValueError),
-    *(SyntaxError, tokenize.TokenError),
-    *(OverflowError, RecursionError, MemoryError),
+    *(SyntaxError, tokenize.TokenError, OverflowError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, RuntimeError),
 )
 _verified: set[tuple] = set()  # files that this process has read, in the state that they had
 
@@ -77,7 +79,7 @@ def load_array(path: Path) -> np.ndarray:
             return np.lib.format.open_memmap(path, mode="r")  # np.load opens archives
     except FileNotFoundError:
         raise DataError(f"{path} is missing; prepare the data again") from None
-    except _NOT_NUMPY as error:
+    except NOT_NUMPY as error:
         raise DataError(f"{path}: not a NumPy file ({error}); prepare the data again") from None
 
 

@@ -9,8 +9,8 @@
     text/                    the text encoder, where there is one
     score.stablehlo          the scoring function, on request (see `compiled_score.py`)
 
-Scores are those of the training run, to the bit. The encoder of latent semantic analysis is kept in
-8 bits a number: features of new texts differ in the third digit.
+Scores are those of the training run, to the bit. The encoder of latent semantic analysis takes less
+space than in the prepared folder: features of new texts may differ in the third digit.
 """
 
 import json

@@ -4,6 +4,9 @@ buckets.npy   int64 [n_terms], ascending: the hashes of the terms that are kept
 idf.npy       float32 [n_terms], the weight of each
 basis.npy     float32 [n_terms, width], or int8
 scales.npy    float32 [n_terms], what int8 rows of the basis are multiplied by
+counts.npz    [n_items, n_terms], how often a term occurs in an item's document, where most terms
+              occur in few items
+item_map.npy  float32 [n_items, width], of which such a row of the basis is a weighted sum
 """
 
 import functools
@@ -23,15 +26,15 @@ if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfTransformer
 
 _BLOCK_DOCUMENTS = 1 << 10
-_ARRAYS = ("buckets", "idf", "basis")
-_SCALES = "scales.npy"
+_SCALES, _COUNTS, _ITEM_MAP = "scales.npy", "counts.npz", "item_map.npy"
 
 
 class FittedLsa(FittedTextEncoder):
     """TF-IDF and a basis, which any text can be encoded with.
 
     A document of n_t occurrences of the term t weighs it `(1 + log n_t) · idf_t`; weights are
-    divided by their norm and multiplied by the basis. The arguments are the arrays of the files.
+    divided by their norm and multiplied by the basis. The arguments are the arrays of the files; with
+    `has_map`, `basis` is the map.
     """
 
     kind = "lsa"
@@ -42,8 +45,12 @@ class FittedLsa(FittedTextEncoder):
         idf: np.ndarray,
         basis: np.ndarray,
         scales: np.ndarray | None = None,
+        counts: scipy.sparse.csr_matrix | None = None,
+        *,
+        has_map: bool = False,
     ) -> None:
         self._buckets, self._idf, self._basis, self._scales = buckets, idf, basis, scales
+        self._counts, self._has_map = counts, has_map
 
     @property
     def width(self) -> int:  # type: ignore[override]
@@ -62,17 +69,34 @@ class FittedLsa(FittedTextEncoder):
         return np.concatenate(parts)
 
     def _project(self, weights: scipy.sparse.csr_matrix) -> np.ndarray:
-        if self._scales is None:
+        if self._scales is None and not self._has_map:
             return weights @ self._basis
         terms, columns = np.unique(weights.indices, return_inverse=True)
         shape = (weights.shape[0], len(terms))
         used = scipy.sparse.csr_matrix((weights.data, columns, weights.indptr), shape=shape)
+        if self._scales is None:
+            return used @ (self._item_weights[terms] @ self._basis)
         return used @ (self._basis[terms] * self._scales[terms, None])
 
+    @functools.cached_property
+    def _item_weights(self) -> scipy.sparse.csr_matrix:
+        """Weights of the terms in the documents of items, float32 `[n_terms, n_items]`."""
+        assert self._counts is not None
+        return self._tfidf.transform(self._counts.astype(np.float32)).T.tocsr()
+
     def compacted(self) -> "FittedLsa":
-        """The same, with a basis of 8 bits a number: cosines differ by less than a thousandth."""
-        if self._scales is not None:
+        """The same in less space.
+
+        With counts M, whose weights decompose into U S Vᵀ, the basis V is Mᵀ (U S⁻¹): it differs by
+        rounding. Without, it is kept in 8 bits a number: cosines differ by less than a thousandth.
+        """
+        if self._has_map or self._scales is not None:
             return self
+        if self._counts is not None:
+            products = self._item_weights.T @ self._basis
+            squares = (products**2).sum(axis=0)
+            item_map = products / np.where(squares > 0, squares, 1)
+            return FittedLsa(self._buckets, self._idf, item_map, counts=self._counts, has_map=True)
         largest = np.abs(self._basis).max(axis=1)
         scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
         basis = np.rint(self._basis / scales[:, None]).astype(np.int8)
@@ -80,7 +104,7 @@ class FittedLsa(FittedTextEncoder):
 
     def unknown_words(self, text: str) -> list[str]:
         terms = split_terms(text)
-        is_known = np.diff(self._kept_counts(hash_terms([term] for term in terms)).indptr) > 0
+        is_known = np.diff(self.kept_counts(hash_terms([term] for term in terms)).indptr) > 0
         known = {
             word
             for term, known in zip(terms, is_known, strict=True)
@@ -91,7 +115,7 @@ class FittedLsa(FittedTextEncoder):
 
     def weigh(self, counts: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
         """Weights `[n, n_terms]` of counted terms `[n, N_BUCKETS]`, in rows of norm 1."""
-        return self._tfidf.transform(self._kept_counts(counts), copy=False)
+        return self._tfidf.transform(self.kept_counts(counts), copy=False)
 
     @functools.cached_property
     def _tfidf(self) -> "TfidfTransformer":
@@ -102,10 +126,13 @@ class FittedLsa(FittedTextEncoder):
         return transformer
 
     def save(self, folder: Path) -> None:
-        for name in _ARRAYS:
-            np.save(folder / f"{name}.npy", getattr(self, f"_{name}"))
+        np.save(folder / "buckets.npy", self._buckets)
+        np.save(folder / "idf.npy", self._idf)
+        np.save(folder / (_ITEM_MAP if self._has_map else "basis.npy"), self._basis)
         if self._scales is not None:
             np.save(folder / _SCALES, self._scales)
+        if self._counts is not None:
+            scipy.sparse.save_npz(folder / _COUNTS, self._counts)
 
     @classmethod
     def load(cls, folder: Path) -> "FittedLsa":
@@ -114,16 +141,26 @@ class FittedLsa(FittedTextEncoder):
         Raises:
             DataError, ValueError: a file is missing or malformed.
         """
-        arrays = {name: load_array(folder / f"{name}.npy") for name in _ARRAYS}
-        if (folder / _SCALES).exists():
-            arrays["scales"] = load_array(folder / _SCALES)
-        n_terms = len(arrays["buckets"])
-        if arrays["basis"].ndim != 2 or any(len(array) != n_terms for array in arrays.values()):
+        has_map = (folder / _ITEM_MAP).exists()
+        buckets, idf, basis = (
+            load_array(folder / name)
+            for name in ("buckets.npy", "idf.npy", _ITEM_MAP if has_map else "basis.npy")
+        )
+        scales = load_array(folder / _SCALES) if (folder / _SCALES).exists() else None
+        counts = None
+        if has_map or (folder / _COUNTS).exists():
+            counts = scipy.sparse.load_npz(folder / _COUNTS)
+        n_terms = len(buckets)
+        n_rows = n_terms if counts is None or not has_map else counts.shape[0]
+        lengths = [len(idf), len(basis) - n_rows + n_terms]
+        lengths += [] if scales is None else [len(scales)]
+        lengths += [] if counts is None else [counts.shape[1]]
+        if basis.ndim != 2 or {*lengths} != {n_terms}:
             raise ValueError("arrays are not of one length")
-        return cls(**arrays)
+        return cls(buckets, idf, basis, scales, counts, has_map=has_map)
 
-    def _kept_counts(self, counts: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
-        """The columns that are kept, `[n, n_terms]`."""
+    def kept_counts(self, counts: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
+        """The columns that are kept, `[n, n_terms]`, of counts `[n, N_BUCKETS]`."""
         columns = np.searchsorted(self._buckets, counts.indices)
         columns = np.minimum(columns, len(self._buckets) - 1)
         is_kept = self._buckets[columns] == counts.indices

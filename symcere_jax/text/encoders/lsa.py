@@ -28,6 +28,7 @@ from symcere_jax.text.encoders.term_counts import N_BUCKETS, count_terms
 
 _BLOCK_TEXTS = 1 << 12
 _FEW_ROWS = 1 << 11  # up to which the Gram matrix is computed once: that is faster
+_LEAST_SAVING = 16  # numbers of the basis per count, from which on counts are kept, too
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +86,10 @@ class LsaEncoder:
         alone = project("reviews", counts.first(reviews.n_own), reviews.n_own)
         settings = dataclasses.asdict(self) | {"n_terms": len(buckets)}
         del settings["scratch"]
+        if item_terms.nnz * _LEAST_SAVING < basis.size:
+            kept = [fitted.kept_counts(block) for block in counts.sums(*item_selection)]
+            item_counts = scipy.sparse.vstack(kept, "csr", np.int32)
+            fitted = FittedLsa(buckets, idf, basis, counts=item_counts)
         return TextFeatures(alone, users, items, settings, fitted)
 
     def _choose_terms(

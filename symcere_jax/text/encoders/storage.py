@@ -5,6 +5,7 @@ from pathlib import Path
 
 from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
+from symcere_jax.data.stored_files import NOT_NUMPY
 from symcere_jax.errors import DataError
 from symcere_jax.text.encoders.base import FittedTextEncoder
 from symcere_jax.text.encoders.combination import FittedCombined
@@ -17,7 +18,7 @@ _PART = "encoder_{}"
 
 
 def save_text_encoder(fitted: FittedTextEncoder, folder: Path, *, compact: bool = False) -> None:
-    """Writes a fitted encoder into a new folder; a compact LSA takes a quarter of the space."""
+    """Writes a fitted encoder into a new folder; a compact LSA takes less space."""
     folder.mkdir(parents=True)
     parts = fitted.encoders if isinstance(fitted, FittedCombined) else []
     for number, encoder in enumerate(parts):
@@ -41,7 +42,7 @@ def read_text_encoder(folder: Path) -> FittedTextEncoder:
             parts = [folder / _PART.format(number) for number in range(content["encoders"])]
             return FittedCombined([*map(read_text_encoder, parts)])
         return _CLASSES[content["kind"]].load(folder)
-    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
+    except (*NOT_NUMPY, LookupError, TypeError) as error:
         raise DataError(
             f"{folder}: not a readable text encoder ({error}); prepare the data again"
         ) from None

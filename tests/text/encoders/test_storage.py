@@ -7,7 +7,13 @@ import pytest
 
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
-from symcere_jax.text import load_text_encoder, read_text_encoder, save_text_encoder
+from symcere_jax.text import (
+    LsaEncoder,
+    Reviews,
+    load_text_encoder,
+    read_text_encoder,
+    save_text_encoder,
+)
 from symcere_jax.text.encoders.combination import FittedCombined, join
 
 
@@ -129,3 +135,25 @@ def test_encoders_side_by_side_are_stored_with_their_parts(dataset, tmp_path):
     expected = join([lsa.encode_documents(documents)] * 2)
     np.testing.assert_allclose(both.encode_documents(documents), expected)
     assert both.unknown_words("pool qqqzzz") == ["qqqzzz"]
+
+
+def test_rare_terms_are_stored_as_the_items_that_have_them(tmp_path):
+    rng = np.random.default_rng(0)
+    texts = [" ".join(f"word{n}" for n in rng.integers(2000, size=60)) for _ in range(80)]
+    rows = np.arange(80, dtype=np.int32)
+    reviews = Reviews(texts, rows // 2, rows, np.ones(80, bool), 40, 80)
+    features = LsaEncoder(width=70).encode(reviews)
+    for name, compact in (("whole", False), ("compact", True)):
+        save_text_encoder(features.fitted, tmp_path / name, compact=compact)
+        fitted = read_text_encoder(tmp_path / name)
+        assert fitted.width == 70
+        np.testing.assert_allclose(fitted.encode_texts(texts), features.reviews, atol=1e-5)
+        assert fitted.unknown_words(f"{texts[0]} qqqzzz")[-1] == "qqqzzz"
+    assert not (tmp_path / "compact/basis.npy").exists()
+    counts = tmp_path / "compact/counts.npz"
+    content = bytearray(counts.read_bytes())
+    for start, junk in ((200, b"\0" * 50), (0, b"\0" * len(content))):
+        content[start : start + len(junk)] = junk
+        counts.write_bytes(content)
+        with pytest.raises(DataError, match="not a readable text encoder"):
+            read_text_encoder(tmp_path / "compact")
