@@ -21,7 +21,7 @@ def open_dataset(folder: Path, prepare: str) -> "ReviewDataset":
 
     Args:
         folder: where it should lie.
-        prepare: flags of data_prep/prepare.py that make it.
+        prepare: flags of `symcere prepare` that make it.
 
     Raises:
         DataError: it is missing or damaged.

@@ -34,7 +34,7 @@ LEGEND = (
 
 @dataclasses.dataclass(frozen=True)
 class Explanations:
-    """What launch/explain.py explains.
+    """What to explain, explained.
 
     Attributes:
         against: embedding of the item that reviews are compared with.

@@ -57,11 +57,11 @@ def build_run_page(
 
     Args:
         dataset: the prepared folder of the runs.
-        folders: workdirs of training runs, folders with a subfolder seed_* for each of several
-            trainings, or workdirs of launch/ablate.py, which give the reference variant and a
+        folders: workdirs of training runs, folders with a subfolder seed_* per training (such as
+            those of baselines), or workdirs of an ablation, which give the reference variant and a
             section of the ablation. The first one is the main run.
-        split: of the scores.
-        extras: folders that ablate.py, anchoring.py or explain.py wrote to.
+        split: split of the scores.
+        extras: folders that ablate, anchoring or explain wrote to.
         progress: called with the title of each section.
 
     Raises:
@@ -144,21 +144,22 @@ class ReportedRun:
 
 
 def find_runs(folders: Sequence[Path]) -> list[ReportedRun]:
-    """Runs, each a workdir of a training, or a folder with a subfolder seed_* for each of several.
+    """Finds the trainings of each run: its folder, or the subfolders seed_*.
 
     Raises:
         ConfigError: a run is given twice.
-        DataError: a training has neither a log nor a checkpoint.
+        DataError: a training has no log, no checkpoint and no scores.
     """
     runs = []
     for name, folder in zip(distinct_names(folders), folders, strict=True):
         seeds = seed_folders(folder)
         trained = [seed for seed in seeds if Checkpoints(seed).numbers()]
         for seed in seeds:
-            if seed not in trained and not read_metric_logs(seed):
+            scores = list(seed.glob("metrics_*.json"))  # all that a baseline has
+            if seed not in trained and not scores and not read_metric_logs(seed):
                 raise DataError(
-                    f"run {name}: {seed} has neither {LOG_FILE} nor a checkpoint; give the "
-                    "--workdir of a training"
+                    f"run {name}: {seed} has neither {LOG_FILE} nor a checkpoint nor scores; give "
+                    "the --workdir of a training, or the folder of a baseline"
                 )
         runs.append(ReportedRun(name, folder, seeds, trained))
     return runs

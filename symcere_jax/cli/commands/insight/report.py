@@ -2,18 +2,18 @@ r"""Writes a report of one or more runs: a single HTML file that needs no networ
 
   python launch/report.py --dataset=data/shop --runs=runs/shop --output=report.html
 
-Of several runs that evaluate.py has scored, with the results of other commands:
+Of several scored runs, among them a baseline, with the results of other commands:
 
-  python launch/report.py --dataset=data/shop --runs=runs/shop,runs/unnormalized \
+  python launch/report.py --dataset=data/shop --runs=runs/shop,runs/baselines/ease \
     --extras=runs/anchoring,explanations --output=report.html
 
 Of an ablation:
 
   python launch/report.py --dataset=data/shop --runs=runs/ablation/shop
 
-The data, the settings, training curves, metrics with intervals, paired comparisons, popularity
-bias, a map of the embeddings; the ablation, semantic anchoring and explanations from --extras.
-The page makes no requests and runs no scripts. Explanations show review texts: choose who sees it.
+It shows the data, the settings, training curves, metrics with intervals, paired comparisons,
+popularity bias and a map of the embeddings; --extras adds an ablation, semantic anchoring and
+explanations. Explanations show review texts: choose who sees the page.
 """
 
 import sys
@@ -30,9 +30,7 @@ _DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", r
 _RUNS = flags.DEFINE_list(
     "runs", None, "folders of the runs or ablations, the main one first", required=True
 )
-_EXTRAS = flags.DEFINE_list(
-    "extras", [], "folders that ablate.py, anchoring.py or explain.py wrote to"
-)
+_EXTRAS = flags.DEFINE_list("extras", [], "folders that ablate, anchoring or explain wrote to")
 _SPLIT = flags.DEFINE_enum("split", "test", ("valid", "test"), "which scores to show")
 _OUTPUT = flags.DEFINE_string("output", "report.html", "file to write")
 
