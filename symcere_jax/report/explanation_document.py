@@ -9,7 +9,6 @@ from pathlib import Path
 from rich.table import Table as TerminalTable
 
 from symcere_jax.explain import RecommendationExplanation, ReviewExplanation, TextExplanation
-from symcere_jax.files import write_text
 from symcere_jax.report.documents import (
     Block,
     ColoredText,
@@ -18,6 +17,7 @@ from symcere_jax.report.documents import (
     Span,
     render_page,
     to_json,
+    write_texts,
 )
 from symcere_jax.report.tables import Table, number
 
@@ -50,11 +50,9 @@ def write_explanations(explanations: Explanations, folder: Path) -> list[Path]:
     """Writes `explanations.json` and `explanations.html`."""
     document = explanation_document(explanations)
     page = render_page(document.title, [document])
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{NAME}.json", folder / f"{NAME}.html"]
-    write_text(paths[0], to_json(explanations))
-    write_text(paths[1], page)
-    return paths
+    return write_texts(
+        {folder / f"{NAME}.json": to_json(explanations), folder / f"{NAME}.html": page}
+    )
 
 
 def explanation_document(explanations: Explanations, limit: int | None = None) -> Document:

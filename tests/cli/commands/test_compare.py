@@ -6,7 +6,7 @@ import pytest
 from symcere_jax.evaluation import evaluate
 from symcere_jax.evaluation.stored_scores import write_scores
 
-FILES = ["comparison.json", "comparison.md", "comparison.png"]
+FILES = ["comparison.json", "comparison.md", "comparison.svg"]
 
 
 def _lookup(scores, users):
@@ -46,7 +46,7 @@ def test_prints_what_it_writes(compare, dataset, runs, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
     assert out.startswith((tmp_path / "comparison.md").read_text(encoding="utf-8"))
     assert out.splitlines()[-3:] == [
-        str(tmp_path / f"comparison.{ending}") for ending in ("md", "json", "png")
+        str(tmp_path / f"comparison.{ending}") for ending in ("md", "json", "svg")
     ]
     content = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
     assert content["reference"] == "plain"

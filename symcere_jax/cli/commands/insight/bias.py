@@ -4,7 +4,7 @@ r"""Measures popularity bias: what do embedding norms encode, and what is recomm
 
 A run is a workdir that `evaluate` has scored, the folder of a baseline, or a folder with a
 subfolder seed_* per training, whose numbers are averaged. Prints the tables;
-writes bias.md, bias.json and bias.png:
+writes bias.md, bias.json and bias.svg:
 
   - Spearman's correlation of the norm of an item's embedding with its training interactions,
     before normalization;

@@ -4,7 +4,7 @@ r"""Compares scored runs on one data set: which is better, by how much, and for 
 
 A run is a workdir that `evaluate` has scored, the folder of a baseline, or a folder with a
 subfolder seed_* per training. The runs must have the same data, split and users.
-Prints the tables; writes comparison.md, comparison.json and comparison.png:
+Prints the tables; writes comparison.md, comparison.json and comparison.svg:
 
   - the metric, its standard error over users, and its spread over seeds;
   - the difference to the reference: 95 % paired bootstrap interval, sign-flip permutation test and
