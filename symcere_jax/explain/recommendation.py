@@ -22,7 +22,7 @@ class HistoryItem:
     Attributes:
         graph: by the graph embeddings that message passing brings from it.
         text: by the texts.
-        nearness: as a neighbor of the recommended item (see `models/word_neighbors.py`).
+        nearness: as a neighbor of the recommended item (see `models/item_neighbors.py`).
     """
 
     item_id: str

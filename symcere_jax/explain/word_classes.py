@@ -1,4 +1,4 @@
-"""Which words state facts of an item, and which voice sentiment?
+"""Which words state facts about an item, and which express sentiment?
 
 Three sources: the information of a word about which item a review is about, its correlation with
 the rating, and a sentiment lexicon.
@@ -96,7 +96,7 @@ def word_statistics(
 def mutual_information(presence: scipy.sparse.csr_matrix, classes: np.ndarray) -> np.ndarray:
     """I(term; class) in nats, float64 `[n_terms]`, of each term by itself.
 
-    Of few reviews it is too large: subtract what it is when classes are assigned at random.
+    With few reviews it is too large: subtract its value for classes assigned at random.
 
     Args:
         presence: bool or 0 and 1, `[n, n_terms]`, reviews and terms.

@@ -56,8 +56,8 @@ class SentenceEncoder:
     def encode_as_done(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Encodes texts batch by batch, the longest ones first.
 
-        A text that is longer than the model's window is encoded in chunks, of whose vectors it gets
-        the mean, weighed by their tokens. The order of the texts, and what else is encoded at the
+        A text longer than the model's window is encoded in chunks; its vector is the mean of
+        theirs, weighted by tokens. The order of the texts, and what else is encoded at the
         same time, change results by rounding alone.
 
         Args:
