@@ -7,7 +7,7 @@ Runs differ in marker and line as well as in color. The colors are those of M. O
 import base64
 import dataclasses
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from symcere_jax.optional import require
@@ -40,6 +40,18 @@ def plain(name: str) -> str:
 def note(axes: "Axes", text: str) -> None:
     """Writes into an empty panel why it is empty."""
     axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
+
+
+def draw_by_bucket(
+    axes: "Axes", labels: Sequence[str], lines: Mapping[str, tuple[Sequence, Sequence | None]]
+) -> None:
+    """Draws a line per name: values by bucket of training interactions, and their errors."""
+    for row, (name, (values, errors)) in enumerate(lines.items()):
+        style = line_style(row) | {"label": plain(name)}
+        axes.errorbar(range(len(labels)), values, errors, capsize=3, **style)
+    axes.set_xticks(range(len(labels)), labels, rotation=45)
+    axes.set(xlabel="training interactions", ylim=(0, None))
+    axes.legend(fontsize="small")
 
 
 @dataclasses.dataclass(frozen=True)
