@@ -3,10 +3,11 @@ r"""Writes the walk-through of the docs: calls of the Recommender with their rea
   python -m benchmarks.service.walk_through --workdir=runs/tripadvisor \
     --dataset=data/tripadvisor --update=docs/serving.md --pictures=docs/images
 
---pictures also draws what goes in and what comes out, and the weights of the experts.
+--pictures also draws what goes in and what comes out, the weights of the experts, and a map of the
+hotels: t-SNE of their embeddings, colored by the city that their training reviews name most often.
 
-Hotels have no names in the data: beside each id stand the words that set its training reviews
-apart.
+Hotels have no names in the data: each id stands beside the most typical words of its training
+reviews.
 """
 
 import json
@@ -16,21 +17,29 @@ import numpy as np
 import pyarrow.compute as pc
 import scipy.sparse
 from absl import flags
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.manifold import TSNE
 
 from benchmarks import pictures, tables
 from symcere_jax import NewUser, Recommender
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.files import write_text
+from symcere_jax.report.plots import Plot, svg
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
-_PICTURES = flags.DEFINE_string("pictures", None, "folder for in_out.svg and experts.svg")
+_PICTURES = flags.DEFINE_string("pictures", None, "folder for the pictures")
 
 IMPORT = """from symcere_jax import NewUser, Recommender
 
 recommender = Recommender.load("runs/tripadvisor", "data/tripadvisor")"""
+CITIES = ["Amsterdam", "Bali", "Barcelona", "Beijing", "Berlin", "Boston", "Dallas", "Florence"]
+CITIES += ["Hong Kong", "New Orleans", "New York", "Paris", "Punta Cana", "San Francisco"]
+CITIES += ["San Juan", "Seattle", "Singapore", "Sydney", "Tokyo", "Waikiki"]
 QUERY = "quiet boutique hotel near the beach"
 READS = {
     "graph": "interactions",
@@ -61,6 +70,31 @@ def describe_items(dataset: ReviewDataset, n_words: int = 4) -> list[str]:
         best = np.argsort(-weights.data[places] * rarity[columns], kind="stable")[:n_words]
         words.append(" ".join(names[columns[best]]))
     return words
+
+
+def draw_map(dataset: ReviewDataset, items: np.ndarray) -> str:
+    """The embeddings of the items `[n_items, d]` in two dimensions, as SVG."""
+    reviews = dataset.reviews(["item", "split", "text"])
+    reviews = reviews.filter(pc.equal(reviews["split"], "train"))
+    words = [name.split()[-1].lower() for name in CITIES]
+    named = CountVectorizer(vocabulary=words).transform(reviews["text"].to_pylist())
+    counts = np.zeros((dataset.n_items, len(CITIES)))
+    np.add.at(counts, reviews["item"].to_numpy(), named.toarray())
+    city = np.where(counts.any(axis=1), counts.argmax(axis=1), len(CITIES))
+    places = TSNE(random_state=0).fit_transform(PCA(50, random_state=0).fit_transform(items))
+    colors = np.array([*colormaps["tab20"](range(len(CITIES))), (0.8, 0.8, 0.8, 1)])
+
+    def draw(panels: list[Axes]) -> None:
+        [axes] = panels
+        axes.axis("off")
+        sizes = np.where(city < len(CITIES), 12, 2)
+        axes.scatter(*places.T, s=sizes, c=colors[city], rasterized=True)
+        box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.7}
+        for row, name in enumerate(CITIES):
+            x, y = np.median(places[city == row], axis=0)
+            axes.text(x, y, name, ha="center", size=9, weight="bold", clip_on=True, bbox=box)
+
+    return svg(Plot(draw, 1, "", (9.0, 6.0)).figure())
 
 
 def main() -> None:
@@ -124,6 +158,9 @@ def main() -> None:
         ordered = {kind: weights[kind] for kind in READS if kind in weights}
         caption = f"weights chosen on validation ({dataset.name})"
         write_text(folder / "experts.svg", pictures.experts(ordered, READS, caption))
+        items = np.asarray(recommender.embeddings.items)
+        items /= np.linalg.norm(items, axis=1, keepdims=True)
+        write_text(folder / "hotels.svg", draw_map(dataset, items))
 
 
 if __name__ == "__main__":

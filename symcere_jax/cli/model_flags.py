@@ -5,7 +5,7 @@ from absl import flags
 from symcere_jax.errors import ConfigError
 
 _MODEL = flags.DEFINE_string(
-    "model", None, "model folder, as export.py writes; instead of --workdir and --dataset"
+    "model", None, "model folder, as `symcere export` writes it; instead of --workdir and --dataset"
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run")
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder that the model was trained on")

@@ -1,4 +1,4 @@
-"""Ranking metrics, a value a user, and what the owner of a catalog looks at besides accuracy."""
+"""Ranking metrics per user, and metrics of the catalog beyond accuracy."""
 
 from collections.abc import Sequence
 

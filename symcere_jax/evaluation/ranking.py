@@ -1,4 +1,4 @@
-"""Full ranking: every user's best items out of the whole catalog, and how good they are."""
+"""Full ranking: every user's best items out of the whole catalog."""
 
 import collections
 import functools

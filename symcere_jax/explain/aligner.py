@@ -146,7 +146,7 @@ def explain_reviews(
 ) -> list[ReviewExplanation]:
     """Explains the similarity of each review to the item that it is about, or to one embedding.
 
-    That is `target`, float `[d]` of norm 1. Perturbations are the same ones for each model.
+    That one is `target`, float `[d]` of norm 1. All models get the same perturbations.
     """
     table = dataset.reviews(["user", "item", "text"]).take(list(rows)).to_pylist()
     user_ids, item_ids = dataset.user_ids(), dataset.item_ids()

@@ -1,4 +1,4 @@
-"""Contributions of a text's words to a score, by LIME, with how far they can be trusted."""
+"""Contributions of a text's words to a score, by LIME, and their reliability."""
 
 import dataclasses
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Which words state facts of an item, and which voice sentiment?
+"""Which words state facts about an item, and which express sentiment?
 
 Three sources: the information of a word about which item a review is about, its correlation with
 the rating, and a sentiment lexicon.

@@ -66,8 +66,8 @@ Adjacency = BucketedAdjacency | SegmentAdjacency
 def build_adjacency(graph: jraph.GraphsTuple, method: str = "bucketed") -> Adjacency:
     """Prepares a graph for `propagate`.
 
-    The result is a pytree: pass it to jitted functions as an argument. As a constant that they
-    close over, it would be compiled into them.
+    The result is a pytree: pass it to jitted functions as an argument. If they close over it, it is
+    compiled into them as a constant.
 
     Args:
         graph: from `bipartite_graph`: symmetric, with weights `1 / sqrt(deg · deg)`.

@@ -51,7 +51,7 @@ def propagate(adjacency: Adjacency, x: jax.Array, n_layers: int) -> jax.Array:
 def propagate_walks(
     adjacency: Adjacency, x: jax.Array, n_layers: int
 ) -> tuple[jax.Array, jax.Array]:
-    """`P(x)` and the sum over shorter walks that it is made of, at no further layer's cost.
+    """`P(x)` and the sum over shorter walks that it consists of, without the cost of another layer.
 
     With `y = Σ_{l=0..L-1} A^l x`, `P(x) = (x + A y) / (L + 1)`: `A_vw y_w / (L + 1)` is what
     the edge from w brought to v, over all walks that begin with it.

@@ -14,17 +14,16 @@ _TILE = 32  # items of a list that are read together
 class ItemLists:
     """A list of items for each of some anchors: parts of one array.
 
-    A few long lists among many short ones are usual. So they are read tile by tile, list after
-    list, as many tiles at a time as twice the number of anchors: the time is in proportion to the
-    items there are.
+    Usually a few lists are long and many are short. They are read tile by tile, twice as many tiles
+    at a time as there are anchors, so the time is proportional to the number of items.
 
     Attributes:
         items: int32 `[n]`, the items of all lists, and possibly others.
         start: int32 `[a]`, where the list of each anchor starts.
-        length: int32 `[a]`, of the list.
+        length: int32 `[a]`, length of the list of each anchor.
         n_read: int32 `[a]`, how many of its items are read, at most the length.
-        first: int32 `[a]`, below the length (or 0), which one is read first; after the last item
-            of a list comes its first.
+        first: int32 `[a]`, below the length (or 0), which item is read first; reading wraps around
+            at the end of the list.
     """
 
     items: jax.Array
@@ -82,7 +81,7 @@ class ItemLists:
 
 @flax.struct.dataclass
 class ItemRows:
-    """Rows of items among candidates that follow one another in a cycle of all items.
+    """Rows of items among candidates that are consecutive in a cycle of all items.
 
     Attributes:
         places: int32 `[n_items]`, of each item in the cycle.

@@ -28,5 +28,5 @@ class Columns:
         return x
 
     def gather(self, x: jax.Array) -> jax.Array:
-        """All columns `[n, width]` of rows of which `x [n, share]` are this device's columns."""
+        """Gathers all columns `[n, width]` of rows from this device's columns `x [n, share]`."""
         return x

@@ -1,4 +1,4 @@
-"""A score as an exact sum of what it comes from.
+"""A score as the exact sum of its parts.
 
 The embedding of a user is a sum over the items of the history and the user's own features, and the
 score of an expert is linear in it:

@@ -1,4 +1,4 @@
-"""What settings that the user left to the data come to."""
+"""Settings that follow from the data if the user leaves them out."""
 
 import math
 from typing import Any
@@ -26,9 +26,9 @@ MAX_STEPS_PER_EPOCH = 64  # each costs one message passing over all edges
 
 
 def resolve(settings: Settings, dataset: ReviewDataset) -> ResolvedSettings:
-    """Settings in which each that was None has the value that suits the data.
+    """Replaces each setting that is None by a value that suits the data.
 
-    Of a single expert, these are its own: the graph expert is without text, the text expert without
+    For a single expert, the settings are its own: the graph expert has no text, the text expert no
     graph embeddings.
 
     Args:
@@ -128,8 +128,8 @@ def _text_encoder(settings: Settings, dataset: ReviewDataset) -> str:
 def default_batch_size(n_interactions: int) -> int:
     """Interactions a step: an eighth of the data at first, then 8192, then a 64th.
 
-    The last rule keeps the number of steps, and with it of message passings over all edges, from
-    growing: the time of an epoch is linear in the interactions.
+    The last rule bounds the number of steps, each of which passes messages over all edges: the time
+    of an epoch is linear in the interactions.
     """
     batch_size = min(max(_nearest_power_of_two(n_interactions / 8), 128), 8192)
     return max(batch_size, 2048 * round(n_interactions / MAX_STEPS_PER_EPOCH / 2048))
@@ -138,8 +138,8 @@ def default_batch_size(n_interactions: int) -> int:
 def default_temperature(n_interactions: int, *, has_text: bool) -> float:
     """The temperature that was best on validation, over data of 1,500 to 730,000 interactions.
 
-    Text features tell items apart from the start. Embeddings that have to be learned first follow
-    the noise of few interactions the more, the lower the temperature.
+    Text features tell items apart from the start. Embeddings that must be learned first overfit few
+    interactions, more so at a low temperature.
     """
     if has_text:
         return 0.1

@@ -123,7 +123,7 @@ class FoldIn:
         return self._directions(text_rows(self.model, self.params, items=text))[0]
 
     def with_items(self, text: np.ndarray, n_interactions: np.ndarray) -> "FoldIn":
-        """One that knows new items as well, behind the others.
+        """A copy that also knows new items, in rows after the others.
 
         Args:
             text: as in `items`.

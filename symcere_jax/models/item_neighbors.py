@@ -19,8 +19,8 @@ class ItemNeighbors:
 
     Attributes:
         features: float32 `[n_items, r]`, φ; followed by those of new items.
-        text_map: float32 `[width + 1, r]`, from text features, followed by 1, to φ; None where a
-            text says nothing of φ.
+        text_map: float32 `[width + 1, r]`, from text features, followed by 1, to φ; None if texts
+            do not determine φ.
     """
 
     features: np.ndarray

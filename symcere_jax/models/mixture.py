@@ -78,10 +78,10 @@ def _blocks(columns: Sequence[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
 def column_shares(
     experts: Mapping[str, Embeddings], weights: Mapping[str, float]
 ) -> dict[str, Share]:
-    """How weights of scores are shared by the columns of users and items.
+    """Splits the weights of scores into factors for the columns of users and of items.
 
-    The columns of items are in proportion to the square root of what they add to the scores, so
-    that cosines of items weigh the experts as scores do.
+    The columns of items are proportional to the square root of what they add to the scores, so that
+    cosines of items weight the experts as scores do.
 
     Args:
         experts: the embeddings of each.
@@ -221,7 +221,7 @@ class Mixture:
         return bias
 
     def with_items(self, text: np.ndarray, n_interactions: np.ndarray) -> "Mixture":
-        """One that knows new items as well, behind the others."""
+        """A copy that also knows new items, in rows after the others."""
         return dataclasses.replace(
             self,
             experts={

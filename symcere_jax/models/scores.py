@@ -25,7 +25,7 @@ def score_factors(factors: Factors, users: jax.Array) -> jax.Array:
 
 @flax.struct.dataclass
 class Embeddings:
-    """All that is needed to score: `score(u, i) = users_u · items_i + item_bias_i`.
+    """Embeddings that score: `score(u, i) = users_u · items_i + item_bias_i`.
 
     Where neighbors count, `user_neighbors_u · item_neighbors_i` is added; `joined` has them among
     the other columns. Cosines of items are of the trained columns alone.

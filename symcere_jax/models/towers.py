@@ -1,4 +1,4 @@
-"""The two towers: where the features of a node come from, before messages are passed."""
+"""The two towers: the features of nodes before message passing."""
 
 import math
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symcere_jax.report.documents import Document, Heading
-from symcere_jax.report.plots import Plot, line_style, note, plain
+from symcere_jax.report.plots import Plot, draw_by_bucket, line_style, note, plain
 from symcere_jax.report.tables import Columns, Table, count_range, number
 from symcere_jax.study.bias import PopularityBias
 
@@ -71,29 +71,26 @@ def _decile_table(bias: PopularityBias) -> Table:
             if run.norm_by_decile is not None
         ),
     ]
-    header = ["interactions", *(count_range(decile.low, decile.high) for decile in bias.deciles)]
-    return Table(header, rows)
+    return Table(["interactions", *_labels(bias)], rows)
 
 
 def _draw(bias: PopularityBias, panels: list["Axes"]) -> None:
     norms, shares, ndcg = panels
     _draw_norms(norms, bias)
-    labels = [count_range(decile.low, decile.high) for decile in bias.deciles]
-    places = np.arange(len(labels))
+    places, labels = np.arange(len(bias.deciles)), _labels(bias)
     held_out = [decile.held_out_share for decile in bias.deciles]
     training = [decile.train_share for decile in bias.deciles]
     shares.bar(places - 0.2, held_out, 0.4, color="0.8", label="held out")
     shares.bar(places + 0.2, training, 0.4, color="0.5", hatch="//", label="training")
-    for row, run in enumerate(bias.runs):
-        style = {**line_style(row), "label": plain(run.name)}
-        shares.plot(places, run.recommended_by_decile, **style)
-        ndcg.errorbar(places, run.ndcg_by_decile, run.ndcg_error_by_decile, capsize=3, **style)
-    shares.set(title="share of what is recommended", ylim=(0, None))
-    ndcg.set(title="NDCG@10 of held-out items ± standard error", ylim=(0, None))
-    for axes in (shares, ndcg):
-        axes.legend(fontsize="small")
-        axes.set_xticks(places, labels, rotation=45)
-        axes.set_xlabel("training interactions, by decile of the catalog")
+    draw_by_bucket(shares, labels, {r.name: (r.recommended_by_decile, None) for r in bias.runs})
+    lines = {run.name: (run.ndcg_by_decile, run.ndcg_error_by_decile) for run in bias.runs}
+    draw_by_bucket(ndcg, labels, lines)
+    shares.set_title("share of what is recommended, by decile")
+    ndcg.set_title("NDCG@10 by decile ± standard error")
+
+
+def _labels(bias: PopularityBias) -> list[str]:
+    return [count_range(decile.low, decile.high) for decile in bias.deciles]
 
 
 def _draw_norms(axes: "Axes", bias: PopularityBias) -> None:

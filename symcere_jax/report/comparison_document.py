@@ -4,7 +4,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from symcere_jax.report.documents import Document, Heading
-from symcere_jax.report.plots import Plot, line_style, plain
+from symcere_jax.report.plots import Plot, draw_by_bucket, line_style, plain
 from symcere_jax.report.tables import (
     Columns,
     Table,
@@ -88,7 +88,7 @@ def _by_bucket(runs: list[RunScores], breakdown: Breakdown) -> Table:
     for run, buckets in zip(runs, breakdown, strict=True):
         cells = (plus_minus(bucket.mean, bucket.standard_error) for bucket in buckets)
         rows.append([run.name, *cells])
-    return Table(["run", *(count_range(bucket.low, bucket.high) for bucket in breakdown[0])], rows)
+    return Table(["run", *_labels(breakdown)], rows)
 
 
 def _draw(comparison: Comparison, panels: list["Axes"]) -> None:
@@ -114,17 +114,12 @@ def _draw(comparison: Comparison, panels: list["Axes"]) -> None:
 
 
 def _draw_buckets(axes: "Axes", runs: list[RunScores], breakdown: Breakdown) -> None:
-    labels = [count_range(bucket.low, bucket.high) for bucket in breakdown[0]]
-    for row, (run, buckets) in enumerate(zip(runs, breakdown, strict=True)):
-        axes.errorbar(
-            range(len(labels)),
-            [bucket.mean for bucket in buckets],
-            [bucket.standard_error for bucket in buckets],
-            capsize=3,
-            label=plain(run.name),
-            **line_style(row),
-        )
-    axes.set_xticks(range(len(labels)), labels)
-    axes.set_xlabel("training interactions")
-    axes.set_ylim(bottom=0.0)
-    axes.legend(fontsize="small")
+    lines = {
+        run.name: ([bucket.mean for bucket in buckets], [b.standard_error for b in buckets])
+        for run, buckets in zip(runs, breakdown, strict=True)
+    }
+    draw_by_bucket(axes, _labels(breakdown), lines)
+
+
+def _labels(breakdown: Breakdown) -> list[str]:
+    return [count_range(bucket.low, bucket.high) for bucket in breakdown[0]]

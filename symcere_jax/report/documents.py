@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from symcere_jax.errors import DataError
-from symcere_jax.files import replacing, write_text
+from symcere_jax.files import write_text
 from symcere_jax.optional import require
-from symcere_jax.report.plots import Plot, png
+from symcere_jax.report.plots import Plot, svg
 from symcere_jax.report.tables import Table
 
 Record = TypeVar("Record")
@@ -85,21 +85,22 @@ class Document:
 
 
 def write_document(document: Document, content: Any, folder: Path, name: str) -> list[Path]:
-    """Writes `NAME.md`, `NAME.json` and, if the document has a plot, `NAME.png`.
+    """Writes `NAME.md`, `NAME.json` and, if the document has a plot, `NAME.svg`.
 
     The JSON file holds `content`, which the document was made of (see `to_json`).
     """
-    markdown, data = document.markdown(), to_json(content)
-    image = None if document.plot is None else png(document.plot.figure())
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.md", folder / f"{name}.json"]
-    write_text(paths[0], markdown)
-    write_text(paths[1], data)
-    if image is not None:
-        paths.append(folder / f"{name}.png")
-        with replacing(paths[2]) as aside:
-            aside.write_bytes(image)
-    return paths
+    texts = {"md": document.markdown(), "json": to_json(content)}
+    if document.plot is not None:
+        texts["svg"] = svg(document.plot.figure())
+    return write_texts({folder / f"{name}.{ending}": text for ending, text in texts.items()})
+
+
+def write_texts(texts: Mapping[Path, str]) -> list[Path]:
+    """Writes files, and their folders; returns their paths."""
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
+    return list(texts)
 
 
 def render_page(title: str, sections: Sequence[Document]) -> str:

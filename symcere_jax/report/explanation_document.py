@@ -3,38 +3,38 @@
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table as TerminalTable
 
 from symcere_jax.explain import RecommendationExplanation, ReviewExplanation, TextExplanation
-from symcere_jax.files import write_text
 from symcere_jax.report.documents import (
     Block,
     ColoredText,
+    Details,
     Document,
     Heading,
     Span,
     render_page,
     to_json,
+    write_texts,
 )
 from symcere_jax.report.tables import Table, number
 
 NAME = "explanations"
-N_WORDS = 12  # on the terminal
+N_WORDS = 12  # of a review
 N_HISTORY = 10
 LEAST_WEIGHT = 0.08  # of a colored word, as a share of the largest
 LEGEND = (
     "Words underlined in blue make a text more similar, those dotted in orange less; the stronger "
-    "the color, the larger the contribution; hover for numbers. Only words whose 95 % interval "
-    "over the repeats excludes 0 are colored."
+    "the color, the larger the contribution; the tables show numbers. Only words whose 95 % "
+    "interval over the repeats excludes 0 are colored."
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Explanations:
-    """What launch/explain.py explains.
+    """What to explain, explained.
 
     Attributes:
         against: embedding of the item that reviews are compared with.
@@ -50,32 +50,36 @@ def write_explanations(explanations: Explanations, folder: Path) -> list[Path]:
     """Writes `explanations.json` and `explanations.html`."""
     document = explanation_document(explanations)
     page = render_page(document.title, [document])
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{NAME}.json", folder / f"{NAME}.html"]
-    write_text(paths[0], to_json(explanations))
-    write_text(paths[1], page)
-    return paths
+    return write_texts(
+        {folder / f"{NAME}.json": to_json(explanations), folder / f"{NAME}.html": page}
+    )
 
 
 def explanation_document(explanations: Explanations, limit: int | None = None) -> Document:
     """Explained recommendations, then reviews, at most `limit` of them."""
     shown: list[list[Block]] = [
         *map(_recommendation_blocks, explanations.recommendations),
-        *(_review_blocks(review, explanations.against) for review in explanations.reviews),
+        *map(_review_blocks, explanations.reviews),
     ]
     blocks: list[Block] = [block for explanation in shown[:limit] for block in explanation]
-    return Document(f"Explanations on {explanations.dataset}", [LEGEND, *blocks])
+    against = f"Reviews are compared with the {explanations.against} embedding of their item. "
+    return Document(
+        f"Explanations on {explanations.dataset}",
+        [against * bool(explanations.reviews) + LEGEND, *blocks],
+    )
 
 
 def terminal_tables(explanations: Explanations) -> list[TerminalTable]:
-    """The same for the terminal."""
-    tables = []
-    for explanation in explanations.recommendations:
-        title = _title(explanation)
-        tables.append(_history_table(explanation).terminal(title))
-        for review in (*explanation.by_user, *explanation.about_item):
-            tables.append(_words_table(review))
-    return [*tables, *map(_words_table, explanations.reviews)]
+    """The tables of the document, for the terminal."""
+    title, tables = "", []
+    for block in explanation_document(explanations).blocks:
+        if isinstance(block, Heading):
+            title = block.text
+        elif isinstance(block, Table):
+            tables.append(block.terminal(title))
+        elif isinstance(block, Details):
+            tables.append(block.table.terminal(block.summary))
+    return tables
 
 
 def colored_text(explanation: TextExplanation) -> ColoredText:
@@ -95,46 +99,21 @@ def colored_text(explanation: TextExplanation) -> ColoredText:
     return ColoredText(spans)
 
 
-def _review_blocks(review: ReviewExplanation, against: str) -> list[Block]:
-    words = review.words
-    return [
-        Heading(f"Review {review.row}: {review.user_id} on {review.item_id}"),
-        f"Similarity of the text and the item's {against} embedding: {words.score:.3f}. Fit of the "
-        f"linear model: R² {words.fit:.2f}, {words.n_repeats} × {words.n_samples} perturbed texts.",
-        colored_text(words),
-    ]
-
-
-def _title(explanation: RecommendationExplanation) -> str:
-    pair = f"{explanation.item_id} for {explanation.user_id}"
-    return f"{pair}: score {explanation.score:.3f}, rank {explanation.rank}"
-
-
 def _recommendation_blocks(explanation: RecommendationExplanation) -> list[Block]:
     """What the score is a sum of, and the words that speak for it."""
-    return [
-        Heading(_title(explanation)),
-        "The score is linear in the items that the user interacted with: the numbers add up to it. "
-        "By nearness: what one of them adds for being much like this item.",
+    pair = f"{explanation.item_id} for {explanation.user_id}"
+    blocks: list[Block] = [
+        Heading(f"{pair}: score {explanation.score:.3f}, rank {explanation.rank}"),
+        "The numbers add up to the score. By nearness: what an item adds for being much like this "
+        "one.",
         _history_table(explanation),
-        "Words of the user's own reviews:",
-        *_evidence(explanation.by_user),
-        "Words of the item's reviews:",
-        *_evidence(explanation.about_item),
     ]
-
-
-def _evidence(reviews: Sequence[ReviewExplanation]) -> list[Block]:
-    if not reviews:
-        return ["There are none in the training data."]
-    blocks: list[Block] = []
-    for review in reviews:
-        words = review.words
-        blocks.append(
-            f"{review.user_id} on {review.item_id}: similarity {words.score:.3f}, fit R² "
-            f"{words.fit:.2f}"
-        )
-        blocks.append(colored_text(words))
+    evidence = {"the user's own": explanation.by_user, "the item's": explanation.about_item}
+    for whose, reviews in evidence.items():
+        none = f"The training data has none of {whose} reviews."
+        blocks.append(f"Words of {whose} reviews:" if reviews else none)
+        for review in reviews:
+            blocks += _review_blocks(review)
     return blocks
 
 
@@ -154,14 +133,16 @@ def _history_table(explanation: RecommendationExplanation) -> Table:
     return Table(["item of the user", "adds", "by text", "by graph", "by nearness"], rows)
 
 
-def _words_table(review: ReviewExplanation) -> TerminalTable:
-    """The words of the largest contributions; significant ones have a bar."""
-    explanation = review.words
-    rows = []
+def _review_blocks(review: ReviewExplanation) -> list[Block]:
+    """The colored text, and its words of the largest contributions; significant ones have a bar."""
+    explanation, rows = review.words, []
     for word in explanation.words[:N_WORDS]:
         length = math.ceil(10 * abs(word.mean) / abs(explanation.words[0].mean or 1.0))
         bar = ("▲" if word.mean > 0 else "▼") * length if word.is_significant else ""
         rows.append([word.word, bar, f"{word.mean:+.4f}", number(word.half_width)])
-    caption = f"similarity {explanation.score:.3f}, fit R² {explanation.fit:.2f}"
-    title = f"review {review.row}: {review.user_id} on {review.item_id}"
-    return Table(["word", "", "contribution", "±"], rows, n_words=2).terminal(title, caption)
+    title = (
+        f"review {review.row}: {review.user_id} on {review.item_id}, similarity "
+        f"{explanation.score:.3f}, fit R² {explanation.fit:.2f}"
+    )
+    words = Table(["word", "", "contribution", "±"], rows, n_words=2)
+    return [colored_text(explanation), Details(title, words)]

@@ -7,7 +7,7 @@ Runs differ in marker and line as well as in color. The colors are those of M. O
 import base64
 import dataclasses
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from symcere_jax.optional import require
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
-_DPI = 110
+_DPI = 110  # of the parts with many points, which are pixels
+_DARK = "@media (prefers-color-scheme: dark) { svg { filter: invert(1) hue-rotate(180deg) } }"
 
 
 def line_style(row: int) -> dict[str, Any]:
@@ -39,6 +40,18 @@ def plain(name: str) -> str:
 def note(axes: "Axes", text: str) -> None:
     """Writes into an empty panel why it is empty."""
     axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
+
+
+def draw_by_bucket(
+    axes: "Axes", labels: Sequence[str], lines: Mapping[str, tuple[Sequence, Sequence | None]]
+) -> None:
+    """Draws a line per name: values by bucket of training interactions, and their errors."""
+    for row, (name, (values, errors)) in enumerate(lines.items()):
+        style = line_style(row) | {"label": plain(name)}
+        axes.errorbar(range(len(labels)), values, errors, capsize=3, **style)
+    axes.set_xticks(range(len(labels)), labels, rotation=45)
+    axes.set(xlabel="training interactions", ylim=(0, None))
+    axes.legend(fontsize="small")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,16 +85,21 @@ class Plot:
         """The title of each panel, and its image as an address for a page."""
         images = []
         for figure in self.figures():
-            data = base64.b64encode(png(figure)).decode("ascii")
-            images.append((figure.axes[0].get_title(), f"data:image/png;base64,{data}"))
+            data = base64.b64encode(svg(figure).encode()).decode("ascii")
+            images.append((figure.axes[0].get_title(), f"data:image/svg+xml;base64,{data}"))
         return images
 
 
-def png(figure: "Figure") -> bytes:
-    """A figure as a PNG file."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DPI)
-    return buffer.getvalue()
+def svg(figure: "Figure") -> str:
+    """A figure as SVG: text stays text, and the colors suit the reader's light or dark theme."""
+    buffer = io.StringIO()
+    # With a salt and without a date, equal figures are equal files.
+    with require("matplotlib", extra="report").rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": "symcere"}
+    ):
+        figure.savefig(buffer, format="svg", dpi=_DPI, metadata={"Date": None})
+    head, style, rest = buffer.getvalue().partition('<style type="text/css">')
+    return head + style + _DARK + rest
 
 
 def _new_figure(width: float, height: float) -> Any:

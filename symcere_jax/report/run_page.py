@@ -57,11 +57,11 @@ def build_run_page(
 
     Args:
         dataset: the prepared folder of the runs.
-        folders: workdirs of training runs, folders with a subfolder seed_* for each of several
-            trainings, or workdirs of launch/ablate.py, which give the reference variant and a
+        folders: workdirs of training runs, folders with a subfolder seed_* per training (such as
+            those of baselines), or workdirs of an ablation, which give the reference variant and a
             section of the ablation. The first one is the main run.
-        split: of the scores.
-        extras: folders that ablate.py, anchoring.py or explain.py wrote to.
+        split: split of the scores.
+        extras: folders that ablate, anchoring or explain wrote to.
         progress: called with the title of each section.
 
     Raises:
@@ -144,21 +144,22 @@ class ReportedRun:
 
 
 def find_runs(folders: Sequence[Path]) -> list[ReportedRun]:
-    """Runs, each a workdir of a training, or a folder with a subfolder seed_* for each of several.
+    """Finds the trainings of each run: its folder, or the subfolders seed_*.
 
     Raises:
         ConfigError: a run is given twice.
-        DataError: a training has neither a log nor a checkpoint.
+        DataError: a training has no log, no checkpoint and no scores.
     """
     runs = []
     for name, folder in zip(distinct_names(folders), folders, strict=True):
         seeds = seed_folders(folder)
         trained = [seed for seed in seeds if Checkpoints(seed).numbers()]
         for seed in seeds:
-            if seed not in trained and not read_metric_logs(seed):
+            scores = list(seed.glob("metrics_*.json"))  # all that a baseline has
+            if seed not in trained and not scores and not read_metric_logs(seed):
                 raise DataError(
-                    f"run {name}: {seed} has neither {LOG_FILE} nor a checkpoint; give the "
-                    "--workdir of a training"
+                    f"run {name}: {seed} has neither {LOG_FILE} nor a checkpoint nor scores; give "
+                    "the --workdir of a training, or the folder of a baseline"
                 )
         runs.append(ReportedRun(name, folder, seeds, trained))
     return runs
@@ -178,22 +179,21 @@ def data_section(dataset: ReviewDataset) -> list[Block]:
     n_words = np.array([len(text.split()) for text in table["text"].to_pylist()])
     counts = manifest.n_interactions
     encoders = [f"{name} ({entry['width']} wide)" for name, entry in manifest.text_encoders.items()]
-    facts = {
-        "name": manifest.name,
-        "fingerprint": manifest.fingerprint,
-        "source": str(manifest.source.get("kind", "–")),
-        "users": f"{manifest.n_users:,}",
-        "items": f"{manifest.n_items:,}",
-        "reviews": f"{manifest.n_reviews:,}",
-        "density": f"{manifest.n_reviews / manifest.n_users / manifest.n_items:.2%}",
-        "split": manifest.split_name,
-        "train, valid, test": ", ".join(f"{counts[split]:,}" for split in schema.SPLITS),
-        "k-core": str(manifest.k_core),
-        "words a review": f"{n_words.mean():.0f}",
-        "text features": ", ".join(encoders) or "none",
-    }
-    table_of_facts = Table(["fact", "value"], [[*fact] for fact in facts.items()], n_words=2)
-    return [table_of_facts, dataset_plot(dataset, ratings, n_words)]
+    facts = [
+        ["name", manifest.name],
+        ["fingerprint", manifest.fingerprint],
+        ["source", str(manifest.source.get("kind", "–"))],
+        ["users", f"{manifest.n_users:,}"],
+        ["items", f"{manifest.n_items:,}"],
+        ["reviews", f"{manifest.n_reviews:,}"],
+        ["density", f"{manifest.n_reviews / manifest.n_users / manifest.n_items:.2%}"],
+        ["split", manifest.split_name],
+        ["train, valid, test", ", ".join(f"{counts[split]:,}" for split in schema.SPLITS)],
+        ["k-core", str(manifest.k_core)],
+        ["words a review", f"{n_words.mean():.0f}"],
+        ["text features", ", ".join(encoders) or "none"],
+    ]
+    return [Table(["fact", "value"], facts, n_words=2), dataset_plot(dataset, ratings, n_words)]
 
 
 def settings_section(runs: Sequence[ReportedRun]) -> list[Block]:
@@ -231,14 +231,10 @@ def scores_section(
     runs: Sequence[ReportedRun], dataset: ReviewDataset, split: HeldOutSplit
 ) -> list[Block]:
     """Metrics with intervals; or how to get them."""
-    missing = unscored(runs, split)
-    if missing:
-        commands = [
-            hints.command("evaluate", workdir=seed, dataset=dataset.folder, split=split)
-            for seed in missing
-        ]
+    if missing := unscored(runs, split):
         why = f"Scores, comparison and bias need every run scored on the {split} split. Missing:"
-        return [why, *commands]
+        flags = {"dataset": dataset.folder, "split": split}
+        return [why, *(hints.command("evaluate", workdir=seed, **flags) for seed in missing)]
     folders = [run.folder for run in runs]
     read_runs(folders, dataset, split, PRIMARY_METRIC)  # refuses files that are damaged
     stored = [
@@ -253,9 +249,8 @@ def scores_section(
             values = run.values.mean(axis=0)
             [low], [high] = bootstrap_interval(values[None], n_resamples=2000)
             row.append(interval(values.mean(), low, high, ".4f"))
-    n_users = len(np.unique(dataset.interactions(split)[:, 0]))
     note = (
-        f"{split} split, {n_users:,} users, full ranking of the catalog. In brackets: 95 % "
+        f"{split} split, {len(values):,} users, full ranking of the catalog. In brackets: 95 % "
         "bootstrap interval over users; values of several seeds are averaged first."
     )
     return [Table(["run", *metrics], rows), note]

@@ -102,7 +102,13 @@ def embedding_plot(
         x, y = ((points[shown] - mean) @ directions.T).T
         size = np.log10(np.maximum(counts[shown], 1))
         drawn = axes.scatter(
-            x, y, c=size, s=6 + 10 * size, marker=marker, cmap="cividis", alpha=0.8
+            *(x, y),
+            c=size,
+            s=6 + 10 * size,
+            marker=marker,
+            cmap="cividis",
+            alpha=0.8,
+            rasterized=True,
         )
         colorbar = axes.get_figure(root=True).colorbar(drawn, ax=axes)  # type: ignore[union-attr]
         colorbar.set_label("log10 of training interactions")

@@ -89,24 +89,15 @@ def write_cold_start(
     dataset: ReviewDataset,
     step: int,
 ) -> Path:
-    """Writes `cold_start_<split>.json`.
-
-    It has, under "tasks", task -> method -> metrics by flat keys, beside the data set's name and
-    fingerprint, the split and the step of the checkpoint.
-    """
-    content = {
-        "dataset": dataset.name,
-        "fingerprint": dataset.fingerprint,
-        "split": split,
-        "step": step,
-        "tasks": {
-            result.task: {
-                method: {"n_users": len(evaluation.users), **evaluation.metrics}
-                for method, evaluation in result.evaluations.items()
-            }
-            for result in results
-        },
+    """Writes `cold_start_<split>.json`, which has metrics under "tasks", task and method."""
+    tasks = {
+        result.task: {
+            method: {"n_users": len(evaluation.users), **evaluation.metrics}
+            for method, evaluation in result.evaluations.items()
+        }
+        for result in results
     }
+    content = {"dataset": dataset.name, "fingerprint": dataset.fingerprint, "split": split}
     path = workdir / f"cold_start_{split}.json"
-    write_json(path, content)
+    write_json(path, content | {"step": step, "tasks": tasks})
     return path

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symcere_jax.files import replacing, write_text
-from symcere_jax.report.plots import Plot, plain, png
+from symcere_jax.report.documents import write_texts
+from symcere_jax.report.plots import Plot, plain, svg
 from symcere_jax.settings import Settings
 from symcere_jax.study.search import SearchResult, Trial
 
@@ -17,19 +17,16 @@ if TYPE_CHECKING:
 
 FLAGS = "best.flags"
 TABLE = "trials.csv"
-PLOT = "history.png"
+PLOT = "history.svg"
 _STATES = ("complete", "pruned", "failed")
 _MARKERS = {"complete": "o", "pruned": "x"}  # failed trials have no score
 _COLUMNS = ("number", "state", "score", "epochs", "best_epoch", "seconds", "error")
 
 
 def write_search(result: SearchResult, workdir: Path, dataset: str) -> list[Path]:
-    """Writes `trials.csv`, `history.png` and, if a trial is complete, `best.flags`."""
-    image = png(history_plot(result.trials, dataset).figure())
-    paths = [workdir / TABLE, workdir / PLOT]
-    write_text(paths[0], _table(result.trials))
-    with replacing(paths[1]) as aside:
-        aside.write_bytes(image)
+    """Writes `trials.csv`, `history.svg` and, if a trial is complete, `best.flags`."""
+    plot = svg(history_plot(result.trials, dataset).figure())
+    texts = {workdir / TABLE: _table(result.trials), workdir / PLOT: plot}
     best = result.best
     if best is not None:
         counts = {state: sum(trial.state == state for trial in result.trials) for state in _STATES}
@@ -39,9 +36,8 @@ def write_search(result: SearchResult, workdir: Path, dataset: str) -> list[Path
             f"# valid ndcg@10 {best.score:.4f}, epoch {best.best_epoch}.",
             *flag_lines(best.settings),
         ]
-        paths.append(workdir / FLAGS)
-        write_text(paths[2], "\n".join(lines) + "\n")
-    return paths
+        texts[workdir / FLAGS] = "\n".join(lines) + "\n"
+    return write_texts(texts)
 
 
 def flag_lines(settings: Settings) -> list[str]:

@@ -33,11 +33,12 @@ def test_markdown_has_what_can_be_read_as_text():
 
 def test_files(tmp_path):
     paths = write_document(DOCUMENT, {"value": float("nan")}, tmp_path / "new", "name")
-    assert [path.name for path in paths] == ["name.md", "name.json", "name.png"]
+    assert [path.name for path in paths] == ["name.md", "name.json", "name.svg"]
     assert sorted(paths[0].parent.iterdir()) == sorted(paths)
     assert paths[0].read_text(encoding="utf-8") == DOCUMENT.markdown()
     assert json.loads(paths[1].read_text()) == {"value": None}
-    assert paths[2].read_bytes().startswith(b"\x89PNG")
+    assert "prefers-color-scheme: dark" in paths[2].read_text()
+    assert write_document(DOCUMENT, {}, tmp_path, "again")[2].read_text() == paths[2].read_text()
     without = dataclasses.replace(DOCUMENT, blocks=["Words."])
     assert len(write_document(without, {}, tmp_path, "name")) == 2
 
@@ -96,7 +97,7 @@ def test_all_that_a_page_shows_is_text():
     # Title and heading; for each section its link, its title, and 10 more within its blocks.
     assert reader.text.count(EVIL) == 2 + 2 * (2 + 10)
     assert reader.tags.count("img") == 4
-    assert all(link.startswith(("data:image/png;base64,iVBOR", "#")) for link in reader.links)
+    assert all(link.startswith(("data:image/svg+xml;base64,", "#")) for link in reader.links)
 
 
 def test_it_needs_no_network():

@@ -104,9 +104,9 @@ def test_the_plot_shows_the_scores_and_the_best_so_far():
 
 def test_a_name_that_looks_like_mathematics(tmp_path):
     paths = write_search(RESULT, tmp_path, r"$\x$ {é")
-    assert [path.name for path in paths] == ["trials.csv", "history.png", "best.flags"]
+    assert [path.name for path in paths] == ["trials.csv", "history.svg", "best.flags"]
     assert r"a search on $\x$ {é," in paths[2].read_text(encoding="utf-8")
-    assert paths[1].read_bytes().startswith(b"\x89PNG")
+    assert r">$\x$ {é</text>" in paths[1].read_text(encoding="utf-8")
 
 
 def test_files_are_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -125,5 +125,5 @@ def test_files_are_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 @pytest.mark.parametrize("trials", [(), TRIALS[1:2]])
 def test_without_a_complete_trial_there_is_no_flagfile(tmp_path, trials):
     paths = write_search(SearchResult(trials, stopped=True), tmp_path, "shop")
-    assert [path.name for path in paths] == ["trials.csv", "history.png"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.png", "trials.csv"]
+    assert [path.name for path in paths] == ["trials.csv", "history.svg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.svg", "trials.csv"]

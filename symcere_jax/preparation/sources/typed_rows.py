@@ -130,6 +130,12 @@ def read_typed_rows(
                 raise DataError(
                     f"{label} has no field {field!r}, but {near[0]!r}; {hint(column)}, or {way}"
                 )
+        optional = [fields[name] for name in way_out if name in fields]
+        missing = [repr(field) for field in optional if field not in present]
+        unread = [repr(field) for field in present if field and field not in wanted]
+        note = f"no field {' or '.join(missing)}; fields that are not read: {', '.join(unread)}"
+        if missing and unread and note not in log.notes:
+            log.notes.append(note)
     elif may_be_empty:
         log.notes.append(f"{label} has no rows")
     elif log.n_bad == n_bad:

@@ -52,9 +52,9 @@ class SentenceEncoder:
     def encode_as_done(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Encodes texts batch by batch, the longest ones first.
 
-        A text that is longer than the model's window is encoded in chunks, of whose vectors it gets
-        the mean, weighed by their tokens; one of white space alone gets 0. The order of the texts,
-        and what else is encoded at the same time, change results by rounding alone.
+        A text longer than the model's window is encoded in chunks; its vector is the mean of
+        theirs, weighted by tokens. White space alone gets 0. The order of the texts, and what else
+        is encoded at the same time, change results by rounding alone.
 
         Yields:
             Which texts are done, int64 `[m]`, and their vectors of norm 1, float32 `[m, width]`.

@@ -28,7 +28,7 @@ def test_variants_are_trained_scored_and_compared(run_binary, dataset, tmp_path,
         assert variant["mean"] == pytest.approx(metrics["ndcg@10"])
         assert f"| {variant['name']} | {variant['mean']:.4f} |" in " ".join(markdown.split())
     assert [variant["name"] for variant in content["variants"]] == ["full", "plain"]
-    assert (workdir / "ablation.png").exists()
+    assert (workdir / "ablation.svg").exists()
 
     again = run_binary(*command)  # nothing is left to do
     assert (again.status, again.out, again.err) == (0, done.out, "")

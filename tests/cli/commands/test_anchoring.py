@@ -24,7 +24,7 @@ def test_planted_words_of_generated_reviews(anchoring, tmp_path):
     assert content["n_reviews"] == 6
     assert "generated from" in content["word_classes"]
     assert content["models"][1]["auc"] > 0.6
-    assert (tmp_path / "anchoring.png").exists()
+    assert (tmp_path / "anchoring.svg").exists()
 
 
 def test_own_lists(anchoring, tmp_path):

@@ -5,7 +5,7 @@ def test_prints_what_it_writes(run_binary, dataset, trained_run, tmp_path):
     assert (run.status, run.err) == (0, "")
     assert run.out.startswith((tmp_path / "bias.md").read_text(encoding="utf-8"))
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["bias.json", "bias.md", "bias.png"]
+    assert names == ["bias.json", "bias.md", "bias.svg"]
 
 
 def test_errors_are_one_line_and_nothing_is_written(run_binary, dataset, trained_run, tmp_path):

@@ -31,7 +31,7 @@ def compare(run_binary, dataset, runs, tmp_path):
 def test_prints_what_it_writes(compare, tmp_path):
     run, output = compare(), tmp_path / "output"
     assert (run.status, run.err) == (0, "")
-    paths = [output / f"comparison.{ending}" for ending in ("md", "json", "png")]
+    paths = [output / f"comparison.{ending}" for ending in ("md", "json", "svg")]
     assert {*output.iterdir()} == {*paths}
     assert run.out.startswith(paths[0].read_text(encoding="utf-8"))
     assert run.out.splitlines()[-3:] == [*map(str, paths)]

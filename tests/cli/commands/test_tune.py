@@ -15,7 +15,7 @@ def test_a_search_from_the_first_trial_to_the_flagfile(run_binary, dataset, tmp_
     assert f"best: trial 0, valid ndcg@10 {float(trials[0]['score']):.4f}" in done.out
     flags = set((tmp_path / "best.flags").read_text().splitlines())
     assert set(small_run) <= flags
-    assert (tmp_path / "history.png").exists()
+    assert (tmp_path / "history.svg").exists()
     assert (tmp_path / "trial_0" / "checkpoints").is_dir()
     assert list(tmp_path.glob("trial_*/*test*")) == []  # the test split is for others
 

@@ -187,3 +187,12 @@ def test_a_misspelled_column_is_not_left_out_in_silence(tmp_path, name):
         read(path)
     assert read(path, time_field="")[0][0]["timestamp"] is None
     assert read(path, time_field=name)[0][0]["timestamp"] == 1_600_000_000
+
+
+def test_fields_that_are_not_read_are_named(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("user_id,item_id,stars,text\na,x,5,good\n")
+    [note] = read(path)[2].notes
+    assert all(name in note for name in ("'rating'", "'timestamp'", "'stars'"))
+    assert "'text'" not in note
+    assert not read(path, rating_field="stars", time_field="")[2].notes

@@ -12,7 +12,7 @@ give your own lists, one word per line:
   python launch/anchoring.py --dataset=data/shop --runs=runs/shop \
     --factual_words=facts.txt --sentiment_words=sentiment.txt
 
-Prints the tables; writes anchoring.md, anchoring.json and anchoring.png. A hundred reviews of 180
+Prints the tables; writes anchoring.md, anchoring.json and anchoring.svg. A hundred reviews of 180
 words take about two minutes a model on two cores.
 """
 

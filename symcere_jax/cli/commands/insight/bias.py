@@ -2,9 +2,9 @@ r"""Measures popularity bias: what do embedding norms encode, and what is recomm
 
   python launch/bias.py --dataset=data/shop --runs=runs/shop,runs/unnormalized --output=runs/bias
 
-A run is a workdir that evaluate.py has scored, the folder of a baseline, or a folder with a
+A run is a workdir that `evaluate` has scored, the folder of a baseline, or a folder with a
 subfolder seed_* per training, whose numbers are averaged. Prints the tables;
-writes bias.md, bias.json and bias.png:
+writes bias.md, bias.json and bias.svg:
 
   - Spearman's correlation of the norm of an item's embedding with its training interactions,
     before normalization;
@@ -12,7 +12,7 @@ writes bias.md, bias.json and bias.png:
   - by decile of the catalog: share of the ranks, NDCG@10, mean norm;
   - alignment and uniformity of the embeddings on the unit sphere.
 
-metrics.jsonl of a workdir has their course over training; launch/report.py plots it.
+metrics.jsonl of a workdir has alignment and uniformity by epoch; `symcere report` plots them.
 """
 
 from pathlib import Path

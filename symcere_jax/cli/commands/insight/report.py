@@ -2,18 +2,18 @@ r"""Writes a report of one or more runs: a single HTML file that needs no networ
 
   python launch/report.py --dataset=data/shop --runs=runs/shop --output=report.html
 
-Of several runs that evaluate.py has scored, with the results of other commands:
+Of several scored runs, among them a baseline, with the results of other commands:
 
-  python launch/report.py --dataset=data/shop --runs=runs/shop,runs/unnormalized \
+  python launch/report.py --dataset=data/shop --runs=runs/shop,runs/baselines/ease \
     --extras=runs/anchoring,explanations --output=report.html
 
 Of an ablation:
 
   python launch/report.py --dataset=data/shop --runs=runs/ablation/shop
 
-The data, the settings, training curves, metrics with intervals, paired comparisons, popularity
-bias, a map of the embeddings; the ablation, semantic anchoring and explanations from --extras.
-The page makes no requests and runs no scripts. Explanations show review texts: choose who sees it.
+It shows the data, the settings, training curves, metrics with intervals, paired comparisons,
+popularity bias and a map of the embeddings; --extras adds an ablation, semantic anchoring and
+explanations. Explanations show review texts: choose who sees the page.
 """
 
 import sys

@@ -1,8 +1,8 @@
-r"""Exports a trained model: a folder to deploy, and for other programs.
+r"""Exports a trained model to a folder, to deploy or for other programs.
 
   python launch/export.py --workdir=runs/shop --dataset=data/shop --output=shop.model
 
-recommend.py and serve.py take this model folder as --model; they then need neither the run nor the
+`recommend` and `serve` take this model folder as --model. They then need neither the run nor the
 reviews. An existing model folder is replaced, and a running service loads the new one.
 
 Other programs read the embeddings (embeddings.safetensors) and the ids of their rows

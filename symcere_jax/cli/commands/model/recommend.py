@@ -17,7 +17,7 @@ To a new user, by items, by words, or by both:
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop \
     --items=item_1,item_2 --texts="quiet, near the beach"
 
-From a model folder (see export.py), without run and data:
+From a model folder, which `symcere export` writes, without the run and the data:
 
   python launch/recommend.py --model=shop.model --users=anna
 

@@ -3,15 +3,15 @@ r"""Serves a trained model over HTTP.
   pip install 'symcere-jax[serve]'
   python launch/serve.py --workdir=runs/shop --dataset=data/shop --port=8000
 
-From a model folder (see export.py), which is all that a server needs:
+From a model folder, which `symcere export` writes; a server needs nothing else:
 
   python launch/serve.py --model=shop.model
 
 http://127.0.0.1:8000/ is a page to try it, /openapi.json describes the API, and /health and
-/metrics are for monitoring. The service takes up a newer checkpoint in the workdir, or a newer
-model folder, by itself (--watch_seconds) or on `kill -HUP`, without losing a request. There is no
-authentication and no encryption: put a proxy that does both in front of it before it faces a
-network.
+/metrics are for monitoring. When the workdir gets a newer checkpoint, or the model folder is
+replaced, the service loads the new model (--watch_seconds, or at once on `kill -HUP`) without
+losing a request. It has neither authentication nor encryption: on a network, put a proxy in front
+of it that does both.
 """
 
 import asyncio

@@ -15,12 +15,13 @@ With the settings of a file, and one of them changed:
 
 Ctrl-C or SIGTERM writes a checkpoint and ends with status 75. The same command then resumes; a
 killed run resumes from its last checkpoint (--checkpoint_seconds). With more --epochs or --patience
-a complete run continues. The workdir gets checkpoints, metrics.jsonl and TensorBoard events (if
-TensorBoard is installed), those of each expert in experts/, and flags.txt, which repeats the run:
+a complete run continues. The workdir gets checkpoints, metrics.jsonl, TensorBoard events (if
+TensorBoard is installed), the same for each expert in experts/, and flags.txt, which repeats the
+run:
 
   python launch/train.py --flagfile=runs/shop/flags.txt --workdir=runs/shop_again
 
-From an earlier model, after prepare.py --append has added new reviews:
+From an earlier model, after `symcere prepare --append` has added reviews:
 
   python launch/train.py --dataset=data/shop --workdir=runs/shop_2 --warm_start=runs/shop
 """
@@ -58,7 +59,7 @@ _CPU_DEVICES = flags.DEFINE_integer(
     "cpu_devices", 1, "devices that a CPU pretends to be; one device uses all cores", 1
 )
 _WARM_START = flags.DEFINE_string(
-    "warm_start", None, "workdir of an earlier run to start from, after prepare.py --append"
+    "warm_start", None, "workdir of an earlier run to start from, after prepare --append"
 )
 _KEEP_CHECKPOINTS = flags.DEFINE_integer(
     "keep_checkpoints", KEEP, "checkpoints to keep; if one is damaged, the one before is used", 1

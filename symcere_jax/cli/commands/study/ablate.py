@@ -4,7 +4,7 @@ r"""Trains and scores variants of the model that lack a part, over several seeds
 
 Each run is trained in WORKDIR/VARIANT/seed_N with the settings given here and the changes of its
 variant, and scored once on the test split. After an interrupt, the same command resumes; complete
-runs are not repeated. It writes ablation.md, ablation.json and ablation.png into the workdir:
+runs are not repeated. It writes ablation.md, ablation.json and ablation.svg into the workdir:
 
   - test NDCG@10, mean ± standard deviation over seeds;
   - the difference to the first variant, by a paired test over users with Holm's correction;

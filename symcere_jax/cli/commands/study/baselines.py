@@ -9,7 +9,7 @@ split, once per seed. To run only some methods:
     --methods=popularity,ease,lightgcn --trials=20
 
 The workdir gets baselines.md, baselines.json and, for each method, settings.json and the scores of
-each seed, which launch/compare.py reads. After an interrupt, the same command resumes.
+each seed, which `symcere compare` reads. After an interrupt, the same command resumes.
 
 Methods: popularity, item_knn, tfidf_knn, encoder_knn, user_knn, rp3beta, ease, text_ease, slim,
 pure_svd, gf_cf, ials, mult_vae, lightgcn, simgcl, text_aligned, alpha_rec.

@@ -2,9 +2,9 @@ r"""Compares scored runs on one data set: which is better, by how much, and for 
 
   python launch/compare.py --dataset=data/shop --runs=runs/plain,runs/text --output=runs/compared
 
-A run is a workdir that evaluate.py has scored, the folder of a baseline, or a folder with a
+A run is a workdir that `evaluate` has scored, the folder of a baseline, or a folder with a
 subfolder seed_* per training. The runs must have the same data, split and users.
-Prints the tables; writes comparison.md, comparison.json and comparison.png:
+Prints the tables; writes comparison.md, comparison.json and comparison.svg:
 
   - the metric, its standard error over users, and its spread over seeds;
   - the difference to the reference: 95 % paired bootstrap interval, sign-flip permutation test and

@@ -4,7 +4,7 @@ r"""Searches for the settings that score best on the validation split.
 
 Each trial is a training run in WORKDIR/trial_N; the first one has the settings given here. The test
 split is never read. After an interrupt, the same command resumes; a larger --trials continues the
-search. It writes best.flags, trials.csv and history.png into the workdir:
+search. It writes best.flags, trials.csv and history.svg into the workdir:
 
   python launch/train.py --flagfile=runs/tune/shop/best.flags --dataset=data/shop \
     --workdir=runs/shop
