@@ -31,7 +31,8 @@ from symcere_jax.preparation.read.rows import ReadingLog
 from symcere_jax.preparation.select.outside import add_outside
 from symcere_jax.preparation.select.selection import Selection, select
 from symcere_jax.preparation.settings import CleaningSettings, PrepareSettings
-from symcere_jax.preparation.sources import SOURCES, Source, download
+from symcere_jax.preparation.sources import SOURCES, Source
+from symcere_jax.preparation.sources.remote import fetch_input, is_remote
 from symcere_jax.preparation.sources.table import frame_source
 from symcere_jax.preparation.sources.typed_rows import DATA_FRAME
 from symcere_jax.preparation.split.assignment import cold_counts, split_appended, split_reviews
@@ -77,25 +78,45 @@ def prepare(
             earlier = ReviewDataset.load(settings.output)
             stored_encoders(earlier)  # before any work: a folder may not keep them
         else:
-            check_output(settings.output, overwrite=settings.overwrite, source=settings.input)
-        if settings.input is not None:
-            download.ensure_input(settings, source, announce)
+            check_output(settings.output, settings.input, overwrite=settings.overwrite)
+        urls: dict[Path, str] = {}
+        fetched = settings.output.resolve()
+        fetched = fetched.with_name(f".{fetched.name}.fetched")
+        if settings.input and is_remote(settings.input):
+            local, urls = fetch_input(settings.input, fetched, announce)
+            settings = dataclasses.replace(settings, input=local)
+        if settings.input:
+            _check_input(settings, source)
         with new_folder(settings.output, announce) as folder:
-            manifest = _fill(folder, settings, source, earlier, encoder, announce)
+            manifest = _fill(folder, settings, source, urls, earlier, encoder, announce)
             manifest.write(folder)
             if earlier is not None:
                 _check_split(manifest, folder, announce)
+        shutil.rmtree(fetched, ignore_errors=True)
         return ReviewDataset.load(settings.output)
+
+
+def _check_input(settings: PrepareSettings, source: Source) -> None:
+    path = settings.path
+    if not path.exists() and source.name != "table":  # that of a table may be several
+        raise DataError("; ".join(filter(None, (f"no input at {path}", source.obtain))))
+    if settings.sha256 and path.is_file():
+        digest = schema.file_entry(path)["sha256"]
+        if digest != settings.sha256.lower():
+            raise DataError(
+                f"{path} has the sha256 {digest}, expected {settings.sha256.lower()}; delete and "
+                "fetch it again, or correct --sha256"
+            )
 
 
 def _source(settings: PrepareSettings, frame: pa.Table | None, frames: str | None) -> Source:
     if settings.source == "table" and frame is not None:
-        if settings.input is not None:
+        if settings.input:
             raise ConfigError(f"--input is {settings.input}, but a data frame is given, too")
         return frame_source(frame, frames)
     if frame is not None:
         raise ConfigError(f"a data frame is given, but --source={settings.source} reads none")
-    if settings.source != "synthetic" and settings.input is None:
+    if settings.source != "synthetic" and not settings.input:
         raise ConfigError(f"--input is missing: --source={settings.source} reads a file or folder")
     return SOURCES[settings.source]
 
@@ -104,6 +125,7 @@ def _fill(
     folder: Path,
     settings: PrepareSettings,
     source: Source,
+    urls: Mapping[Path, str],
     earlier: ReviewDataset | None,
     encoder: TextEncoder | None,
     announce: MessageCallback,
@@ -142,7 +164,9 @@ def _fill(
             min_history = earlier.manifest.split.get("min_history")
             split = split_appended(selection, store, settings, min_history)
             if not selection.is_new.any():
-                raise DataError(f"nothing in {settings.input} is new to {earlier.folder}")
+                raise DataError(
+                    f"nothing in {settings.input or DATA_FRAME} is new to {earlier.folder}"
+                )
 
         extra: dict[str, int] = {}
         if selection.outside is not None:
@@ -183,7 +207,7 @@ def _fill(
         n_interactions=n_interactions,
         k_core=k,
         split=split,
-        source=_describe_source(source, log, settings),
+        source=_describe_source(source, log, settings, urls),
         dropped={**log.dropped, **selection.dropped},
         text_encoders=text_encoders,
         files=file_entries(folder),
@@ -222,13 +246,15 @@ def _encode(
     return described
 
 
-def _describe_source(source: Source, log: ReadingLog, settings: PrepareSettings) -> dict[str, Any]:
+def _describe_source(
+    source: Source, log: ReadingLog, settings: PrepareSettings, urls: Mapping[Path, str]
+) -> dict[str, Any]:
     # Names within the input, not whole paths: a folder must not depend on where it was made.
-    root = settings.input if settings.input is not None and settings.input.is_dir() else None
+    root = settings.path if settings.input and settings.path.is_dir() else None
     entries = []
     for path in log.files:
         name = str(path.relative_to(root)) if root and path.is_relative_to(root) else path.name
-        entries.append({"name": name} | schema.file_entry(path))
+        entries.append({"name": urls.get(path, name)} | schema.file_entry(path))
     options = dict(source.options(settings))
     if source.name == "table":
         options["integer_ids"] = [x for x in ("user", "item") if x not in log.text_ids]

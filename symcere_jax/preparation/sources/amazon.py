@@ -34,13 +34,11 @@ _FIELDS_2023 = {
 
 
 def _read_2018(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
-    assert settings.input is not None
-    return read_typed_rows(settings.input, _FIELDS_2018, log, heading="summary")
+    return read_typed_rows(settings.path, _FIELDS_2018, log, heading="summary")
 
 
 def _read_2023(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
-    assert settings.input is not None
-    return read_typed_rows(settings.input, _FIELDS_2023, log, heading="title", time_unit="ms")
+    return read_typed_rows(settings.path, _FIELDS_2023, log, heading="title", time_unit="ms")
 
 
 def _items_2023(settings: PrepareSettings, log: ReadingLog) -> Iterator[pa.Table]:

@@ -26,10 +26,9 @@ _URL = r"-d(?P<hotel>\d+)-Reviews(?:-or\d+)?-(?:.*-)?(?P<place>[^-]*?)(?:\.html)
 
 
 def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
-    assert settings.input is not None
     adapt = functools.partial(_adapt, city=settings.city)
     return read_typed_rows(
-        settings.input, _FIELDS, log, heading="title", time_unit="iso", adapt=adapt
+        settings.path, _FIELDS, log, heading="title", time_unit="iso", adapt=adapt
     )
 
 
@@ -57,7 +56,6 @@ SOURCE = Source(
     "hotelrec",
     _read,
     obtain="its authors give it for research at https://github.com/Diego999/HotelRec",
-    may_download=False,
     filters=("city",),
     options=lambda settings: {"city": settings.city},
 )

@@ -26,7 +26,6 @@ class Source:
         name: value of --source.
         read: yields the rows, block by block; takes the settings, and what collects malformed rows.
         obtain: where the files are published, and on which terms, for messages.
-        may_download: whether the terms let a program fetch the files.
         filters: which of the settings item_metadata, title_field, city, state and category it uses.
         items: yields tables of `ITEM_SCHEMA`; None where nothing is known of items.
         item_file: the file that `items` reads, None where there is none.
@@ -36,7 +35,6 @@ class Source:
     name: str
     read: Callable[[PrepareSettings, ReadingLog], RawBlocks]
     obtain: str = ""
-    may_download: bool = True
     filters: tuple[str, ...] = ()
     items: Callable[[PrepareSettings, ReadingLog], Iterator[pa.Table]] | None = None
     item_file: Callable[[PrepareSettings], Path | None] = lambda settings: None

@@ -32,9 +32,8 @@ def table_files(settings: PrepareSettings, log: ReadingLog) -> list[tuple[Path, 
     Raises:
         DataError: there is no table, or some of several files belong to a split and some do not.
     """
-    assert settings.input is not None
     found: list[tuple[Path, Reader, PurePosixPath]] = []
-    for path in _named(settings.input):
+    for path in _named(settings.path):
         if path.is_dir():
             found += _in_folder(path, settings, log)
         else:

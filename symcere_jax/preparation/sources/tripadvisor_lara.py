@@ -60,13 +60,12 @@ class _Member(tarfile.TarInfo):
 
 
 def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
-    assert settings.input is not None
     n_files = 0
-    for label, name, content in _hotel_files(settings.input, log):
+    for label, name, content in _hotel_files(settings.path, log):
         n_files += 1
         yield _block(label, name, content, log)
     if not n_files:
-        raise DataError(f"{settings.input} has no files hotel_<number>_parsed.txt or <number>.json")
+        raise DataError(f"{settings.path} has no files hotel_<number>_parsed.txt or <number>.json")
 
 
 def _block(label: str, name: str, content: bytes, log: ReadingLog) -> RawBlock:
@@ -216,5 +215,4 @@ SOURCE = Source(
     _read,
     obtain="its authors give the archive for research at "
     "https://www.cs.virginia.edu/~hw5x/Data/LARA/",
-    may_download=False,
 )

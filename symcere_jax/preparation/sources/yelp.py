@@ -49,8 +49,7 @@ def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
 
 
 def _reviews(settings: PrepareSettings) -> Path:
-    assert settings.input is not None
-    return settings.input / _REVIEWS if settings.input.is_dir() else settings.input
+    return settings.path / _REVIEWS if settings.path.is_dir() else settings.path
 
 
 def _businesses(settings: PrepareSettings) -> Path | None:
@@ -108,7 +107,6 @@ SOURCE = Source(
     _read,
     obtain="agree to Yelp's terms at https://business.yelp.com/data/resources/open-dataset and "
     f"unpack the archive, so that --input holds {_REVIEWS} and {_BUSINESSES}",
-    may_download=False,
     filters=("item_metadata", *_FILTERS),
     items=_items,
     item_file=_businesses,
