@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -99,7 +100,8 @@ class PrecomputedEncoder:
         rows = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews")
         settings = {"file": self.file.name, **schema.file_entry(self.file), **of}
         features = TextFeatures.from_rows(rows, reviews, settings)
-        return dataclasses.replace(features, **{kind: units(rows) for kind, rows in own.items()})
+        given: dict[str, Any] = {kind: units(rows) for kind, rows in own.items()}
+        return dataclasses.replace(features, **given)
 
     def _array(self) -> np.ndarray:
         assert self.file is not None
