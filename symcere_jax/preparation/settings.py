@@ -48,9 +48,11 @@ class CleaningSettings(SettingsBase):
         minimum=0,
         maximum=1,
     )
-    clean_html: bool = setting(True, "Remove HTML tags and entities from texts.")
-    fix_mojibake: bool = setting(True, "Repair texts that were decoded with the wrong encoding.")
-    drop_control: bool = setting(True, "Remove control characters from texts.")
+    clean_texts: bool = setting(
+        True,
+        "Remove HTML and control characters from texts, and repair texts that were decoded with "
+        "the wrong encoding.",
+    )
     drop_empty_text: bool = setting(False, "Leave out reviews without text.")
     drop_copies: bool | None = setting(
         None,
@@ -63,9 +65,6 @@ class CleaningSettings(SettingsBase):
         "Also learn from reviews outside the k-core: those of users with two or more train, the "
         "texts of the others describe their items. The evaluated users stay the same. Rows of "
         "split 'extra' are treated the same way.",
-    )
-    max_words: int | None = setting(
-        None, "Cut texts to that many words; default: keep them whole.", minimum=1
     )
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.preparation.read.review_store import ReviewStore
 from symcere_jax.preparation.read.row_checks import split_codes, well_formed
 from symcere_jax.preparation.read.rows import RawBlock, ReadingLog
-from symcere_jax.preparation.read.text_cleaning import TextCleaner
+from symcere_jax.preparation.read.text_cleaning import clean_texts
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources import Source
 from symcere_jax.preparation.sources.source import ITEM_SCHEMA
@@ -28,14 +28,15 @@ def read_reviews(
     Raises:
         DataError: the raw data is missing or malformed, too much of it is bad, or nothing is left.
     """
-    cleaner = TextCleaner(settings, log.changed_texts)
     titled: set[str] = set()
     n_rows = n_kept = 0
     for blocks in _groups(well_formed(raw, settings, log) for raw in source.read(settings, log)):
         table = pa.concat_tables([block.table for block in blocks])
         if table["title"].null_count < len(table):
             store.insert("item_metadata", _first_titles(table, titled))
-        texts = cleaner.clean(table["text"].combine_chunks().fill_null(""))
+        texts = table["text"].combine_chunks().fill_null("")
+        if settings.clean_texts:
+            texts = clean_texts(texts, log.changed_texts)
         labels = [store.label(block.label) for block in blocks]
         columns = dict(zip(table.column_names, table.columns, strict=True))
         columns |= {
