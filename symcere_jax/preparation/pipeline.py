@@ -151,7 +151,6 @@ def _fill(
         k = settings.k_core if earlier is None else earlier.manifest.k_core
         selection = select(
             store,
-            scratch,
             k=k,
             drop_copies=settings.drop_copies,
             keep_dropped=settings.keep_dropped,

@@ -31,8 +31,7 @@ def add_outside(selection: Selection, store: ReviewStore) -> Outside:
     outside = selection.outside
     assert outside is not None
     runs = held_out_runs(
-        text
-        for _, text in _texts(store, "held_out", np.array(selection.row[selection.split != TRAIN]))
+        text for _, text in _texts(store, "held_out", selection.row[selection.split != TRAIN])
     )
     copies = [row for row, text in _texts(store, "outside", outside.row) if repeats(text, runs)]
     is_copy = np.isin(outside.row, copies)

@@ -1,8 +1,6 @@
 """From raw rows to the reviews that stay, with users and items as dense rows."""
 
 import dataclasses
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +8,7 @@ import pyarrow as pa
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.review_store import ReviewStore
-from symcere_jax.preparation.select.k_core import blocks, counts, k_core, largest_core
+from symcere_jax.preparation.select.k_core import counts, k_core, largest_core
 
 NO_TIME = np.iinfo(np.int64).min  # stands for a missing timestamp, and sorts before all others
 NO_SPLIT = -1
@@ -83,7 +81,7 @@ class Outside:
 
 @dataclasses.dataclass
 class Selection:
-    """The reviews that stay, sorted by user, then item. Columns of n rows lie on disk.
+    """The reviews that stay, sorted by user, then item.
 
     Attributes:
         row: int64 `[n]`, row of the raw table.
@@ -124,21 +122,19 @@ class Selection:
     @property
     def is_new(self) -> np.ndarray:
         """Which reviews were not prepared before, bool `[n]`."""
-        return np.asarray(self.row) >= 0
+        return self.row >= 0
 
     def drop(self, kept: np.ndarray, reason: str) -> None:
         """Leaves out all but the kept reviews, and renumbers users and items without gaps."""
         self.dropped[reason] = int(len(kept) - kept.sum())
-        if not kept.all():
-            for name in _COLUMNS:
-                setattr(self, name, compact(getattr(self, name), kept))
-        self.user_codes = _renumber(self.user, self.user_codes)
-        self.item_codes = _renumber(self.item, self.item_codes)
+        for name in _COLUMNS:
+            setattr(self, name, getattr(self, name)[kept])
+        self.user, self.user_codes = _renumber(self.user, self.user_codes)
+        self.item, self.item_codes = _renumber(self.item, self.item_codes)
 
 
 def select(
     store: ReviewStore,
-    scratch: Path,
     *,
     k: int,
     drop_copies: bool | None = False,
@@ -149,7 +145,6 @@ def select(
 
     Args:
         store: holds the raw rows, all with user and item.
-        scratch: folder for the columns.
         k: least number of reviews of a user and of an item.
         drop_copies: whether of copies of a text by a user only the latest stays; None: unless rows
             carry a split, which is then taken as it is.
@@ -180,14 +175,15 @@ def select(
         store.execute(_DISTINCT_TEXTS)
         dropped[known_text] = n_pairs - store.count(table)
     n_users, n_items = store.count("user_codes"), store.count("item_codes")
+    columns = pa.Table.from_batches(store.stream(_SORTED.format(table=table)))
     selection = Selection(
-        **_columns_on_disk(store, table, scratch),
+        **{name: columns[name].to_numpy().astype(kind) for name, kind in _COLUMNS.items()},
         user_codes=np.arange(n_users),
         item_codes=np.arange(n_items),
         dropped=dropped,
     )
     store.execute("DROP TABLE pairs")
-    is_extra = np.asarray(selection.split) == EXTRA
+    is_extra = selection.split == EXTRA
     if earlier and is_extra.any():
         raise DataError(
             f"{store.where_first(selection.row[is_extra])}: split is {schema.EXTRA!r}, which "
@@ -206,8 +202,8 @@ def select(
     if keep_dropped or is_extra.any():
         in_core = counts(selection.item, kept, n_items) > 0
         serves = ~kept & in_core[selection.item] & (keep_dropped | is_extra)
-        columns = (selection.row, selection.user, selection.item, selection.timestamp)
-        outside = Outside(*(np.array(column[serves]) for column in columns))
+        names = [field.name for field in dataclasses.fields(Outside)]
+        outside = Outside(*(getattr(selection, name)[serves] for name in names))
     selection.drop(kept, "outside the k-core")
     if outside is not None:
         selection.outside = outside
@@ -227,16 +223,6 @@ def ids(store: ReviewStore, kind: str, codes: np.ndarray) -> pa.Array:
     return pa.concat_arrays(names)
 
 
-def compact(array: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Moves the kept rows of an array to its front, block by block; returns a view of them."""
-    end = 0
-    for block in blocks(len(array)):
-        rows = array[block][kept[block]]
-        array[end : end + len(rows)] = rows
-        end += len(rows)
-    return array[:end]
-
-
 def _number(store: ReviewStore, kind: str, known: np.ndarray | list) -> None:
     """Makes the table of all users or items and their numbers."""
     ids = pa.array(known, pa.string())
@@ -244,22 +230,7 @@ def _number(store: ReviewStore, kind: str, known: np.ndarray | list) -> None:
     store.execute(_CODES.format(kind=kind, code=kind[0]))
 
 
-def _columns_on_disk(store: ReviewStore, table: str, scratch: Path) -> dict[str, Any]:
-    paths = {name: scratch / f"{name}.column" for name in _COLUMNS}
-    files = {name: path.open("wb") for name, path in paths.items()}
-    for batch in store.stream(_SORTED.format(table=table)):
-        for name, file in files.items():
-            np.asarray(batch.column(name), _COLUMNS[name]).tofile(file)
-    for file in files.values():
-        file.close()
-    return {name: np.memmap(paths[name], dtype, "r+") for name, dtype in _COLUMNS.items()}
-
-
-def _renumber(codes: np.ndarray, names: np.ndarray) -> np.ndarray:
-    """Renumbers codes in place without gaps; returns the names of those that occur."""
+def _renumber(codes: np.ndarray, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes without gaps, and the names of those that occur."""
     occurs = counts(codes, n_codes=len(names)) > 0
-    if not occurs.all():
-        new = np.cumsum(occurs, dtype=np.int32) - 1
-        for block in blocks(len(codes)):
-            codes[block] = new[codes[block]]
-    return names[occurs]
+    return (np.cumsum(occurs, dtype=np.int32) - 1)[codes], names[occurs]

@@ -106,8 +106,8 @@ def _write_reviews(path: Path, store: ReviewStore, selection: Selection) -> dict
             n_words += int(word_counts(text).sum())
             n_empty += pc.sum(pc.equal(pc.utf8_trim_whitespace(text), "")).as_py()
             columns = [
-                np.array(selection.user[start:stop]),
-                np.array(selection.item[start:stop]),
+                selection.user[start:stop],
+                selection.item[start:stop],
                 rows["rating"].cast(pa.float32(), safe=False),
                 rows["timestamp"],
                 split_names.take(pa.array(selection.split[start:stop])),
@@ -137,7 +137,7 @@ def file_entries(folder: Path) -> Mapping[str, Mapping[str, object]]:
 
 def _kept_reviews(store: ReviewStore, selection: Selection) -> Iterator[pa.RecordBatch]:
     for start in range(0, len(selection), _BLOCK):
-        row = np.array(selection.row[start : start + _BLOCK])
+        row = selection.row[start : start + _BLOCK]
         store.insert("kept", pa.table({"row": row, "place": start + np.arange(len(row))}))
     for batch in store.stream(_KEPT_REVIEWS):
         yield batch.cast(_KEPT_SCHEMA)

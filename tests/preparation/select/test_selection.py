@@ -4,12 +4,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.select import k_core
-from symcere_jax.preparation.select.selection import NO_TIME, compact, ids, select
+from symcere_jax.preparation.select.selection import NO_TIME, ids, select
 
 
 @pytest.fixture
-def select_rows(make_store, tmp_path_factory):
+def select_rows(make_store):
     """Selects from rows of user, item and time."""
 
     def run(rows: list[tuple[str, str, int | None]], k: int = 1, texts=None, **settings):
@@ -18,7 +17,7 @@ def select_rows(make_store, tmp_path_factory):
         )
         columns = {name: list(values) for name, values in columns.items()}
         store = make_store(columns | {"text": texts or [""] * len(rows)})
-        selection = select(store, tmp_path_factory.mktemp("columns"), k=k, **settings)
+        selection = select(store, k=k, **settings)
         selection.user_ids = ids(store, "user", selection.user_codes)
         selection.item_ids = ids(store, "item", selection.item_codes)
         return selection
@@ -129,11 +128,3 @@ def test_dropping_leaves_no_gaps(select_rows):
     assert selection.user.tolist() == [0, 0, 1, 1]
     assert selection.item.tolist() == [0, 1, 0, 1]
     assert (selection.user_codes.tolist(), selection.item_codes.tolist()) == ([0, 2], [0, 2])
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 5, 6, 7])
-def test_kept_rows_move_to_the_front_block_by_block(monkeypatch, n):
-    monkeypatch.setattr(k_core, "_BLOCK", 3)
-    array, kept = np.arange(n), np.arange(n) % 3 != 1
-    expected = array[kept]
-    np.testing.assert_array_equal(compact(array, kept), expected)
