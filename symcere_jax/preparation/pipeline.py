@@ -33,8 +33,8 @@ from symcere_jax.preparation.select.selection import Selection, select
 from symcere_jax.preparation.settings import CleaningSettings, PrepareSettings
 from symcere_jax.preparation.sources import SOURCES, Source
 from symcere_jax.preparation.sources.remote import fetch_input, is_remote
+from symcere_jax.preparation.sources.source import DATA_FRAME
 from symcere_jax.preparation.sources.table import frame_source
-from symcere_jax.preparation.sources.typed_rows import DATA_FRAME
 from symcere_jax.preparation.split.assignment import cold_counts, split_appended, split_reviews
 from symcere_jax.preparation.write.output_folder import check_output, locked_output, new_folder
 from symcere_jax.preparation.write.prepared_tables import (

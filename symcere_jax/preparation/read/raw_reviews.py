@@ -13,7 +13,7 @@ from symcere_jax.preparation.read.rows import RawBlock, ReadingLog
 from symcere_jax.preparation.read.text_cleaning import clean_texts
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources import Source
-from symcere_jax.preparation.sources.source import ITEM_SCHEMA
+from symcere_jax.preparation.sources.source import ITEM_SCHEMA, read_items
 
 _BATCH_ROWS = 1 << 15
 _GROUP_ROWS = 1 << 14
@@ -61,7 +61,14 @@ def read_reviews(
     item_file = source.item_file(settings)
     if item_file is not None:
         log.files[item_file] = None
-        _read_items(source, settings, store, log)
+        of_items = ReadingLog(settings.on_bad_row, settings.max_bad_share)
+        n_items = 0
+        for items in read_items(item_file, source, settings, of_items):
+            n_items += len(items)
+            store.insert("item_metadata", items)
+        of_items.check(n_items + of_items.n_bad)
+        log.n_bad_items = of_items.n_bad
+        log.notes += of_items.notes
 
 
 def read_prepared(dataset: ReviewDataset, store: ReviewStore) -> None:
@@ -89,21 +96,6 @@ def read_prepared(dataset: ReviewDataset, store: ReviewStore) -> None:
                 }
             )
         )
-
-
-def _read_items(
-    source: Source, settings: PrepareSettings, store: ReviewStore, log: ReadingLog
-) -> None:
-    """Reads the item metadata into a table of the store."""
-    of_items = ReadingLog(settings.on_bad_row, settings.max_bad_share)
-    n_items = 0
-    assert source.items is not None
-    for items in source.items(settings, of_items):
-        n_items += len(items)
-        store.insert("item_metadata", items)
-    of_items.check(n_items + of_items.n_bad)
-    log.n_bad_items = of_items.n_bad
-    log.notes += of_items.notes
 
 
 def _first_titles(rows: pa.Table, known: set[str]) -> pa.Table:

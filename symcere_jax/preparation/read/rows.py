@@ -4,6 +4,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -139,13 +140,19 @@ class RawBlock:
     table: pa.Table
     lines: np.ndarray
     label: str
-    fields: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    fields: Mapping[str, str]
 
     @classmethod
-    def of(cls, columns: Mapping[str, Any], lines: np.ndarray, label: str) -> "RawBlock":
+    def of(
+        cls,
+        columns: Mapping[str, Any],
+        lines: np.ndarray,
+        label: str,
+        fields: Mapping[str, str] = MappingProxyType({}),
+    ) -> "RawBlock":
         """A block of some columns of `RAW_SCHEMA`; the others are null."""
         arrays = {name: columns.get(name, pa.nulls(len(lines))) for name in RAW_SCHEMA.names}
-        return cls(pa.table(arrays).cast(RAW_SCHEMA), lines, label)
+        return cls(pa.table(arrays).cast(RAW_SCHEMA), lines, label, fields)
 
     def where(self, row: int) -> str:
         """The file and line of a row, for a message."""

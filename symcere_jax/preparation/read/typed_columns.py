@@ -46,17 +46,13 @@ class MisfitError(Exception):
 
 
 @contextlib.contextmanager
-def naming(block: Block, field: str) -> Iterator[None]:
-    """Names the field of a block, and the row, where a value does not fit.
-
-    Raises:
-        RowError: that is so.
-    """
+def naming(block: Block, field: str, way_out: str = "") -> Iterator[None]:
+    """Where a value does not fit, raises a `RowError` with row and field, and what to do."""
     try:
         yield
     except MisfitError as error:
-        message = f"{block.where(error.row)}: {field} {error}"
-        raise RowError(message, error.reason or f"type of {field}") from None
+        parts = (f"{block.where(error.row)}: {field} {error}", way_out)
+        raise RowError("; ".join(filter(None, parts)), error.reason or f"type of {field}") from None
 
 
 def as_array(values: Sequence[Any]) -> pa.Array:

@@ -19,7 +19,7 @@ def k_core(
     """
     kept = np.ones(len(user), bool) if among is None else among.copy()
     n_before = -1
-    while k > 1 and (n_kept := np.count_nonzero(kept)) != n_before:
+    while k > 1 and (n_kept := int(kept.sum())) != n_before:
         n_before = n_kept
         per_user, per_item = counts(user, kept), counts(item, kept)
         kept[kept] = (per_user[user[kept]] >= k) & (per_item[item[kept]] >= k)

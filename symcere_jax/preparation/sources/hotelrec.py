@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 
 from symcere_jax.preparation.read.rows import Block, RawBlocks, ReadingLog, RowError, shorten
 from symcere_jax.preparation.settings import PrepareSettings
-from symcere_jax.preparation.sources.source import Source
-from symcere_jax.preparation.sources.typed_rows import Columns, read_typed_rows
+from symcere_jax.preparation.sources.source import Columns, Source, read_typed_rows
 
 _FIELDS = {
     "user_id": "author",

@@ -1,20 +1,17 @@
 """Tables of reviews: JSON lines, CSV, TSV or Parquet, one file or a folder of them; data frames."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from symcere_jax.preparation.read.formats import read_json_lines, reader_of
 from symcere_jax.preparation.read.formats.parquet import read_frame
 from symcere_jax.preparation.read.rows import Blocks, RawBlocks, ReadingLog
 from symcere_jax.preparation.settings import PrepareSettings
-from symcere_jax.preparation.sources.item_metadata import read_items
-from symcere_jax.preparation.sources.source import Source
+from symcere_jax.preparation.sources.source import DATA_FRAME, Source, read_typed_rows
 from symcere_jax.preparation.sources.table_files import table_files
-from symcere_jax.preparation.sources.typed_rows import DATA_FRAME, read_typed_rows
 
 # column of RAW_SCHEMA -> the flag that names its field
 _FLAGS = {
@@ -96,18 +93,9 @@ def _hint(column: str) -> str:
     return f"name the right one by --{_FLAGS[column]}{other}"
 
 
-def _items(settings: PrepareSettings, log: ReadingLog) -> Iterator[pa.Table]:
-    path = settings.item_metadata
-    assert path is not None
-    read = reader_of(path, settings) or read_json_lines
-    return read_items(path, read, settings.item_field, settings.title_field or "title", log)
-
-
 SOURCE = Source(
     "table",
     _read,
     filters=("item_metadata", "title_field"),
-    items=_items,
-    item_file=lambda settings: settings.item_metadata,
     options=lambda settings: {"fields": _fields(settings)},
 )

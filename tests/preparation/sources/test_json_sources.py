@@ -4,7 +4,6 @@ import datetime
 import gzip
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from symcere_jax.errors import DataError
@@ -12,6 +11,7 @@ from symcere_jax.preparation.read.formats import json_lines
 from symcere_jax.preparation.read.rows import ReadingLog, RowError
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources import SOURCES
+from symcere_jax.preparation.sources.source import read_items
 from tests.preparation.folders import write_json
 from tests.preparation.reading import read_source
 
@@ -46,10 +46,9 @@ def read(source: str, path: Path, log: ReadingLog | None = None, **settings):
 
 def items(source: str, path: Path, **settings) -> list[tuple]:
     preparation = PrepareSettings(source=source, input=path, output=Path("out"), **settings)
-    read_items = SOURCES[source].items
-    assert read_items is not None
-    rows = pa.concat_tables(read_items(preparation, ReadingLog("fail", 0))).to_pylist()
-    return [tuple(row.values()) for row in rows]
+    file = SOURCES[source].item_file(preparation)
+    tables = read_items(file, SOURCES[source], preparation, ReadingLog("fail", 0))
+    return [tuple(row.values()) for table in tables for row in table.to_pylist()]
 
 
 def seconds(*moment: int) -> int:
