@@ -32,7 +32,7 @@ from symcere_jax.preparation.select.outside import add_outside
 from symcere_jax.preparation.select.selection import Selection, select
 from symcere_jax.preparation.settings import CleaningSettings, PrepareSettings
 from symcere_jax.preparation.sources import SOURCES, Source
-from symcere_jax.preparation.sources.remote import fetch_input, is_remote
+from symcere_jax.preparation.sources.remote import local_input
 from symcere_jax.preparation.sources.source import DATA_FRAME
 from symcere_jax.preparation.sources.table import frame_source
 from symcere_jax.preparation.split.assignment import cold_counts, split_appended, split_reviews
@@ -79,34 +79,15 @@ def prepare(
             stored_encoders(earlier)  # before any work: a folder may not keep them
         else:
             check_output(settings.output, settings.input, overwrite=settings.overwrite)
-        urls: dict[Path, str] = {}
-        fetched = settings.output.resolve()
-        fetched = fetched.with_name(f".{fetched.name}.fetched")
-        if settings.input and is_remote(settings.input):
-            local, urls = fetch_input(settings.input, fetched, announce)
-            settings = dataclasses.replace(settings, input=local)
-        if settings.input:
-            _check_input(settings, source)
-        with new_folder(settings.output, announce) as folder:
+        with (
+            local_input(settings, source, announce) as (settings, urls),
+            new_folder(settings.output, announce) as folder,
+        ):
             manifest = _fill(folder, settings, source, urls, earlier, encoder, announce)
             manifest.write(folder)
             if earlier is not None:
                 _check_split(manifest, folder, announce)
-        shutil.rmtree(fetched, ignore_errors=True)
         return ReviewDataset.load(settings.output)
-
-
-def _check_input(settings: PrepareSettings, source: Source) -> None:
-    path = settings.path
-    if not path.exists() and source.name != "table":  # that of a table may be several
-        raise DataError("; ".join(filter(None, (f"no input at {path}", source.obtain))))
-    if settings.sha256 and path.is_file():
-        digest = schema.file_entry(path)["sha256"]
-        if digest != settings.sha256.lower():
-            raise DataError(
-                f"{path} has the sha256 {digest}, expected {settings.sha256.lower()}; delete and "
-                "fetch it again, or correct --sha256"
-            )
 
 
 def _source(settings: PrepareSettings, frame: pa.Table | None, frames: str | None) -> Source:

@@ -1,14 +1,16 @@
 """Raw files elsewhere: on the web, on the Hugging Face Hub, in a bucket."""
 
+import contextlib
 import dataclasses
 import errno
 import hashlib
 import importlib.metadata
+import shutil
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from glob import has_magic
 from pathlib import Path, PurePosixPath
 from posixpath import basename, commonpath, dirname
@@ -18,8 +20,11 @@ import fsspec.core
 from tqdm import tqdm
 
 from symcere_jax.callbacks import MessageCallback
+from symcere_jax.data.schema import file_entry
 from symcere_jax.errors import ConfigError, DataError, SymcereError
 from symcere_jax.preparation.read.raw_files import is_hidden
+from symcere_jax.preparation.settings import PrepareSettings
+from symcere_jax.preparation.sources.source import Source
 
 _ATTEMPTS = 6  # in a row, without a byte of progress
 _LONGEST_PAUSE = 120.0  # seconds; a pause doubles with each attempt
@@ -41,6 +46,38 @@ class _RemoteFile:
     size: int | None
     version: str  # another one: the file has changed
     open: Callable[[int], tuple[Any, int]]  # at a byte, or at 0 if it cannot
+
+
+@contextlib.contextmanager
+def local_input(
+    settings: PrepareSettings, source: Source, announce: MessageCallback
+) -> Iterator[tuple[PrepareSettings, dict[Path, str]]]:
+    """The settings with local paths as input, and the URLs of files that were fetched for them.
+
+    What is fetched lies beside the output until the block ends without an error.
+
+    Raises:
+        ConfigError: a package is missing.
+        DataError: there is no input, it cannot be fetched, or has another checksum.
+    """
+    output = settings.output.resolve()
+    fetched = output.with_name(f".{output.name}.fetched")
+    urls: dict[Path, str] = {}
+    if settings.input:
+        named, urls = fetch_input(settings.input, fetched, announce)
+        settings = dataclasses.replace(settings, input=named)
+        path = settings.path
+        if source.name != "table" and not path.exists():  # that of a table may be several
+            raise DataError("; ".join(filter(None, (f"no input at {path}", source.obtain))))
+        if settings.sha256 and path.is_file():
+            digest = file_entry(path)["sha256"]
+            if digest != settings.sha256.lower():
+                raise DataError(
+                    f"{path} has the sha256 {digest}, expected {settings.sha256.lower()}; delete "
+                    "and fetch it again, or correct --sha256"
+                )
+    yield settings, urls
+    shutil.rmtree(fetched, ignore_errors=True)
 
 
 def fetch_input(
@@ -65,10 +102,12 @@ def fetch_input(
         ConfigError: a package is missing.
         DataError: there is no such file, or it cannot be fetched.
     """
+    if "://" not in named:
+        return named, {}
     paths: list[str] = []
     urls: dict[Path, str] = {}
     for url in filter(None, map(str.strip, named.split(","))):
-        if not is_remote(url):
+        if "://" not in url:
             paths.append(url)
             continue
         shown = without_secrets(url)
@@ -89,11 +128,6 @@ def fetch_input(
             urls[path] = file.url
         paths += dict.fromkeys(str(place / file.name.split("/")[0]) for file in files)
     return ",".join(paths), urls
-
-
-def is_remote(named: str) -> bool:
-    """Whether an input, or one of several, is a URL."""
-    return "://" in named
 
 
 def without_secrets(url: str) -> str:
