@@ -149,7 +149,10 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
         "the fields below.",
     )
     text_field: str | None = setting(None, 'Field of review texts; default: "text".')
-    time_field: str | None = setting(None, 'Field of times; default: "timestamp", if it exists.')
+    time_field: str | None = setting(
+        None,
+        'Field of times: dates, or Unix times in any unit; default: "timestamp", if it exists.',
+    )
     split_field: str | None = setting(
         None, 'Field of train, valid or test; default: "split", if it exists.'
     )
@@ -157,9 +160,6 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
         None,
         'Field of item titles, in --item_metadata (default: "title") or in the reviews; the first '
         "title of an item counts.",
-    )
-    time_unit: Literal["s", "ms", "us", "ns"] = setting(
-        "s", "Unit of times that are numbers; dates are read, too."
     )
     item_metadata: Path | None = setting(
         None,

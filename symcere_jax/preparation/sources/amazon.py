@@ -30,7 +30,7 @@ SOURCES = (
     Source("amazon_2018", _READ_2018, obtain=_OBTAIN.format("https://nijianmo.github.io/amazon")),
     Source(
         "amazon_2023",
-        json_lines_of(_FIELDS_2023, heading="title", time_unit="ms"),
+        json_lines_of(_FIELDS_2023, heading="title"),
         obtain=_OBTAIN.format("https://amazon-reviews-2023.github.io"),
         filters=("item_metadata",),
         item_fields=("parent_asin", "title"),

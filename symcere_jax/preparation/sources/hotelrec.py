@@ -26,9 +26,7 @@ _URL = r"-d(?P<hotel>\d+)-Reviews(?:-or\d+)?-(?:.*-)?(?P<place>[^-]*?)(?:\.html)
 
 def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
     adapt = functools.partial(_adapt, city=settings.city)
-    return read_typed_rows(
-        settings.path, _FIELDS, log, heading="title", time_unit="iso", adapt=adapt
-    )
+    return read_typed_rows(settings.path, _FIELDS, log, heading="title", adapt=adapt)
 
 
 def _adapt(block: Block, columns: Columns, city: str | None) -> tuple[np.ndarray, str] | None:

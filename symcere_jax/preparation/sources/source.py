@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import difflib
-import functools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -84,7 +83,6 @@ def read_typed_rows(
     log: ReadingLog,
     *,
     read: Callable[..., Blocks] = read_json_lines,
-    time_unit: str = "s",
     heading: str | None = None,
     adapt: Adapt | None = None,
     required: Collection[str] = ("user_id", "item_id", "rating", "timestamp"),
@@ -99,7 +97,6 @@ def read_typed_rows(
         fields: column of `RAW_SCHEMA` -> its field in the file; null where no row has the field.
         log: takes malformed rows.
         read: reader of the format; that of a data frame ignores the path.
-        time_unit: unit of times that are numbers; "iso" where none is.
         heading: field that is put before the text, joined by ". ".
         adapt: may change the columns of a block, and returns a mask of the rows to keep and why the
             others are left out, or None to keep all.
@@ -115,7 +112,7 @@ def read_typed_rows(
     wanted = [*fields.values(), heading] if heading else list(fields.values())
     convert: dict[str, Callable[[pa.Array], pa.Array]] = {
         "rating": to_numbers,
-        "timestamp": functools.partial(to_seconds, unit=time_unit),
+        "timestamp": to_seconds,
     }
 
     def check(columns: Collection[str], present: Collection[str]) -> None:

@@ -63,7 +63,6 @@ def _rows(
         _fields(settings),
         log,
         read=read,
-        time_unit=settings.time_unit,
         required=_required(settings),
         hint=_hint,
         way_out=_WAYS_OUT,

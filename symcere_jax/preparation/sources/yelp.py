@@ -40,9 +40,7 @@ def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
             chosen = pc.is_in(columns["item_id"], value_set=businesses)
             return chosen.to_numpy(zero_copy_only=False), "other city, state or category"
 
-    return read_typed_rows(
-        _reviews(settings), _FIELDS, log, time_unit="iso", adapt=keep, required=_FIELDS
-    )
+    return read_typed_rows(_reviews(settings), _FIELDS, log, adapt=keep, required=_FIELDS)
 
 
 def _reviews(settings: PrepareSettings) -> Path:

@@ -100,9 +100,6 @@ def test_a_file_of_another_source_is_named(tmp_path):
     path = write(tmp_path / "r.jsonl", AMAZON_2023)
     with pytest.raises(DataError, match=r"has no field 'reviewerID'; it has: .* another --source"):
         read("amazon_2018", path)
-    path = write(tmp_path / "s.jsonl", AMAZON_2023 | {"timestamp": 1588615855})
-    with pytest.raises(DataError, match=r"line 1: timestamp is 1588615855, .*--time_unit=s"):
-        read("amazon_2023", path)
 
 
 YELP = {
@@ -194,7 +191,7 @@ def test_hotelrec(tmp_path):
         ("amazon_2018", AMAZON_2018, "unixReviewTime", "May", "line 2: unixReviewTime is 'May'"),
         ("amazon_2023", AMAZON_2023, "user_id", ["x"], r"line 2: user_id is \['x'\]"),
         ("yelp", YELP, "date", "July 7", "line 2: date is 'July 7', expected a time"),
-        ("hotelrec", HOTELREC, "date", "2019", "line 2: date is '2019'"),
+        ("hotelrec", HOTELREC, "date", "May 9", "line 2: date is 'May 9'"),
         ("hotelrec", HOTELREC, "rating", True, "line 2: rating is True, expected"),
     ],
 )
