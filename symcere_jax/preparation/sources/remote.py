@@ -147,8 +147,9 @@ def _web_file(url: str, shown: str) -> _RemoteFile:
 
     with open_at(0)[0] as answer:
         length = answer.headers.get("Content-Length")
-        version = [length, *(answer.headers.get(name) for name in ("ETag", "Last-Modified"))]
-    name = PurePosixPath(urllib.parse.unquote(urllib.parse.urlsplit(url).path)).name or "file"
+        version = [url, length, *map(answer.headers.get, ("ETag", "Last-Modified"))]
+    name = PurePosixPath(urllib.parse.unquote(urllib.parse.urlsplit(url).path)).name
+    name = "file" if name in ("", "..") else name
     return _RemoteFile(shown, name, None if length is None else int(length), str(version), open_at)
 
 
@@ -163,8 +164,8 @@ def _listed_files(url: str) -> list[_RemoteFile]:
     files = []
     for top in tops:
         for path in system.find(top):
-            below = PurePosixPath(path).relative_to(top)
-            if is_hidden(below) or ".." in below.parts:
+            name = PurePosixPath(path).relative_to(parent)
+            if is_hidden(PurePosixPath(path).relative_to(top)) or ".." in name.parts:
                 continue
 
             def open_at(start: int, path: str = path) -> tuple[Any, int]:
@@ -173,16 +174,19 @@ def _listed_files(url: str) -> list[_RemoteFile]:
                 return file, start
 
             size, version = system.info(path)["size"], str(system.checksum(path))
-            name = str(PurePosixPath(path).relative_to(parent))
-            files.append(_RemoteFile(system.unstrip_protocol(path), name, size, version, open_at))
+            shown = system.unstrip_protocol(path)
+            files.append(_RemoteFile(shown, str(name), size, version, open_at))
     return files
 
 
 def _fetch(file: _RemoteFile, path: Path, pause: Callable[[float], None]) -> None:
     """Fetches a file; what has arrived stays in a file beside it until it is whole."""
     part = path.with_name(f"{path.name}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part.touch()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+    except OSError as failure:
+        raise DataError(f"cannot write {part}: {failure.strerror}") from None
     failures, most = 0, part.stat().st_size
     while True:
         have = 0 if file.size is None else part.stat().st_size
@@ -217,7 +221,7 @@ def _fetch(file: _RemoteFile, path: Path, pause: Callable[[float], None]) -> Non
                 f"{file.url}: not fetched in {_ATTEMPTS} attempts ({_reason(error)}); the same "
                 "command resumes"
             )
-        asked = getattr(error, "headers", {}).get("Retry-After") or ""
+        asked = (getattr(error, "headers", None) or {}).get("Retry-After") or ""
         wait = float(asked) if asked.isdigit() else 0.0
         pause(min(max(wait, 2.0**failures), _LONGEST_PAUSE))
 
