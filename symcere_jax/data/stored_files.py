@@ -46,11 +46,7 @@ def verify(path: Path, entry: Mapping[str, Any] | None) -> None:
 
 
 def check_sizes(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuses a folder in which a file of the manifest is missing or has another size.
-
-    Raises:
-        DataError: that is so.
-    """
+    """Raises a `DataError` if a file of the manifest is missing or has another size."""
     for name, entry in files.items():
         path = folder / name
         if not path.is_file():

@@ -78,11 +78,7 @@ class ReadingLog:
             self._first.append(str(error))
 
     def check(self, n_read: int) -> None:
-        """Refuses data of which too many of all `n_read` rows are malformed.
-
-        Raises:
-            DataError: that is so.
-        """
+        """Raises a `DataError` if too many of all `n_read` rows are malformed."""
         if self.n_bad > self._max_share * n_read:
             raise DataError(
                 f"{self.n_bad:,} of {n_read:,} rows are bad, more than --max_bad_share="

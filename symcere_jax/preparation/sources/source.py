@@ -67,11 +67,7 @@ class Source:
     options: Callable[[PrepareSettings], Mapping[str, Any]] = lambda settings: {}
 
     def check_filters(self, settings: PrepareSettings) -> None:
-        """Refuses filters that the source does not use.
-
-        Raises:
-            ConfigError: one is given.
-        """
+        """Raises a `ConfigError` for a filter that the source does not use."""
         for name in _FILTERS:
             if getattr(settings, name) is not None and name not in self.filters:
                 raise ConfigError(f"--{name} is given, but --source={self.name} has no use for it")
@@ -145,7 +141,7 @@ def read_typed_rows(
     present: tuple[str, ...] | None = None
     with contextlib.closing(read(path, wanted, log)) as blocks:
         for block in blocks:
-            # Ids first: who names them wrongly is not made to wait for the whole file.
+            # Ids first: a wrong name of theirs shows before the whole file is read.
             check({"user_id", "item_id"}, block.fields)
             present = block.fields
             for kind in ("user", "item"):

@@ -80,7 +80,7 @@ def _hotel_files(path: Path, log: ReadingLog) -> Iterator[tuple[str, str, bytes]
         try:
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive:
                 for member in archive:
-                    # Read as it passes, never unpacked: where its name leads is of no account.
+                    # Read as it passes, never unpacked, so the path in its name is harmless.
                     content = archive.extractfile(member) if member.isreg() else None
                     match = _FILE_NAME.fullmatch(Path(member.name).name)
                     if content and match:

@@ -1,8 +1,8 @@
 """Records of a delimited text: what is quoted, and which lines belong together.
 
-Quotes are where rows get lost in silence: one that is none, in a file whose texts are not quoted,
-makes one field of all rows up to the next. So lines below the one where a field is opened belong to
-it only where none of them looks like a row of its own, unless `quoting` says how to read them.
+Rows get lost in silence at quotes: in a file whose texts are not quoted, a lone quote makes one field
+of all rows up to the next one. So lines below the one where a field is opened belong to it only if
+none of them looks like a row of its own, unless `quoting` says how to read them.
 """
 
 import csv
@@ -89,7 +89,7 @@ class Records:
         feed = self._feed
         reader = None
         while True:
-            # A parser that has refused something is in no state to go on.
+            # A parser that has refused something cannot continue.
             reader = reader or csv.reader(feed, delimiter=self._delimiter, strict=True)
             feed.taken = []
             feed.is_cut = False
@@ -103,7 +103,7 @@ class Records:
                 cause = str(error)
             if cause or (record and self.n_fields not in (None, len(record))):
                 reader = None
-                record = self._mended(record, cause)
+                record = self._read_again(record, cause)
             elif record and self.n_fields:
                 if self._n_learned_from < _ROWS_LEARNED_FROM:
                     self._learn(record)
@@ -116,7 +116,7 @@ class Records:
                 yield self._line, record
             self._line += self.n_lines
 
-    def _mended(self, record: list[str] | None, cause: str) -> list[str] | None:
+    def _read_again(self, record: list[str] | None, cause: str) -> list[str] | None:
         """Another reading of lines that were refused, or have the wrong number of fields.
 
         Returns:
