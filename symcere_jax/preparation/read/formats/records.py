@@ -1,8 +1,8 @@
 """Records of a delimited text: what is quoted, and which lines belong together.
 
-Rows get lost in silence at quotes: in a file whose texts are not quoted, a lone quote makes one field
-of all rows up to the next one. So lines below the one where a field is opened belong to it only if
-none of them looks like a row of its own, unless `quoting` says how to read them.
+Rows get lost in silence at quotes: in a file whose texts are not quoted, a lone quote makes one
+field of all rows up to the next one. So lines below the one where a field is opened belong to it
+only if none of them looks like a row of its own, unless `quoting` says how to read them.
 """
 
 import csv
