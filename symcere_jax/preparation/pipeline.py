@@ -150,12 +150,12 @@ def _fill(
 
         extra: dict[str, int] = {}
         if selection.outside is not None:
-            announce(f"adding {len(selection.outside.row):,} reviews from outside the k-core")
+            announce(f"adding {len(selection.outside['row']):,} reviews from outside the k-core")
             n_reviews, n_users = len(selection), selection.n_users
             texts = add_outside(selection, store)
             write_extra_texts(folder, store, selection, texts)
             extra = {
-                "extra_texts": len(texts.row),
+                "extra_texts": len(texts["row"]),
                 "extra_reviews": len(selection) - n_reviews,
                 "extra_users": selection.n_users - n_users,
             }

@@ -53,30 +53,13 @@ _SORTED = f"""
         coalesce(split, {NO_SPLIT})::TINYINT AS split
     FROM {{table}} ORDER BY u, i
 """
-_COLUMNS = {
+COLUMNS = {
     "row": np.int64,
     "user": np.int32,
     "item": np.int32,
     "timestamp": np.int64,
     "split": np.int8,
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Outside:
-    """Reviews of items in the k-core that are not in it themselves, with columns as `Selection`.
-
-    Users and items are places among all of the raw data.
-    """
-
-    row: np.ndarray
-    user: np.ndarray
-    item: np.ndarray
-    timestamp: np.ndarray
-
-    def take(self, rows: np.ndarray) -> "Outside":
-        """Some of them, by a mask or by their places."""
-        return Outside(*(array[rows] for array in vars(self).values()))
 
 
 @dataclasses.dataclass
@@ -93,7 +76,8 @@ class Selection:
         user_codes: int64 `[n_users]`, place of each user among all users of the raw data.
         item_codes: int64 `[n_items]`, place of each item among all items of the raw data.
         dropped: reason -> rows left out.
-        outside: reviews that may be learned from nevertheless; None where none is to be.
+        outside: columns of reviews of items in the k-core that are not in it themselves, but may be
+            learned from; users and items are places among all of the raw data. None: there are none.
     """
 
     row: np.ndarray
@@ -104,7 +88,7 @@ class Selection:
     user_codes: np.ndarray
     item_codes: np.ndarray
     dropped: dict[str, int]
-    outside: Outside | None = None
+    outside: dict[str, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.row)
@@ -127,7 +111,7 @@ class Selection:
     def drop(self, kept: np.ndarray, reason: str) -> None:
         """Leaves out all but the kept reviews, and renumbers users and items without gaps."""
         self.dropped[reason] = int(len(kept) - kept.sum())
-        for name in _COLUMNS:
+        for name in COLUMNS:
             setattr(self, name, getattr(self, name)[kept])
         self.user, self.user_codes = _renumber(self.user, self.user_codes)
         self.item, self.item_codes = _renumber(self.item, self.item_codes)
@@ -177,7 +161,7 @@ def select(
     n_users, n_items = store.count("user_codes"), store.count("item_codes")
     columns = pa.Table.from_batches(store.stream(_SORTED.format(table=table)))
     selection = Selection(
-        **{name: columns[name].to_numpy().astype(kind) for name, kind in _COLUMNS.items()},
+        **{name: columns[name].to_numpy().astype(kind) for name, kind in COLUMNS.items()},
         user_codes=np.arange(n_users),
         item_codes=np.arange(n_items),
         dropped=dropped,
@@ -202,12 +186,11 @@ def select(
     if keep_dropped or is_extra.any():
         in_core = counts(selection.item, kept, n_items) > 0
         serves = ~kept & in_core[selection.item] & (keep_dropped | is_extra)
-        names = [field.name for field in dataclasses.fields(Outside)]
-        outside = Outside(*(getattr(selection, name)[serves] for name in names))
+        outside = {name: getattr(selection, name)[serves] for name in COLUMNS}
     selection.drop(kept, "outside the k-core")
     if outside is not None:
         selection.outside = outside
-        selection.dropped["outside the k-core"] -= len(outside.row)
+        selection.dropped["outside the k-core"] -= len(outside["row"])
     return selection
 
 

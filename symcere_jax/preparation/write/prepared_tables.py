@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.preparation.read.review_store import ReviewStore
 from symcere_jax.preparation.read.text_cleaning import word_counts
-from symcere_jax.preparation.select.selection import Outside, Selection, ids
+from symcere_jax.preparation.select.selection import Selection, ids
 
 _ROW_GROUP = 1 << 16
 _BLOCK = 1 << 18
@@ -83,13 +83,13 @@ def write_tables(
 
 
 def write_extra_texts(
-    folder: Path, store: ReviewStore, selection: Selection, texts: Outside
+    folder: Path, store: ReviewStore, selection: Selection, texts: Mapping[str, np.ndarray]
 ) -> None:
     """Writes the texts of reviews whose authors are no users, by item; no file for none."""
-    if not len(texts.row):
+    if not len(texts["row"]):
         return
-    item = np.searchsorted(selection.item_codes, texts.item).astype(np.int32)
-    store.insert("extra", pa.table({"row": texts.row, "item": item}))
+    item = np.searchsorted(selection.item_codes, texts["item"]).astype(np.int32)
+    store.insert("extra", pa.table({"row": texts["row"], "item": item}))
     with pq.ParquetWriter(folder / schema.EXTRA_TEXTS, _EXTRA_SCHEMA, compression="zstd",
                           store_schema=False) as writer:  # fmt: skip
         for rows in _row_groups(batch.cast(_EXTRA_SCHEMA) for batch in store.stream(_EXTRA_TEXTS)):
