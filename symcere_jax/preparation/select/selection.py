@@ -77,7 +77,7 @@ class Selection:
         item_codes: int64 `[n_items]`, place of each item among all items of the raw data.
         dropped: reason -> rows left out.
         outside: columns of reviews of items in the k-core that are not in it themselves, but may be
-            learned from; users and items are places among all of the raw data. None: there are none.
+            learned from; users and items are places among all of the raw data.
     """
 
     row: np.ndarray
