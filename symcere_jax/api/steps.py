@@ -27,7 +27,7 @@ from symcere_jax.training import train
 
 _COLUMNS = ("user", "item", "rating", "text", "time")
 # Settings of a preparation that the arguments of `prepare` decide.
-_SET_HERE = ("input", "download", *(f"{column}_field" for column in _COLUMNS))
+_SET_HERE = ("input", *(f"{column}_field" for column in _COLUMNS))
 
 
 def _takes(settings: type[SettingsBase], leave_out: Collection[str] = ()) -> Callable:
@@ -69,7 +69,7 @@ def prepare(
 
     Args:
         data: a frame that speaks Arrow (pandas, polars, pyarrow, DuckDB, a Hugging Face `Dataset`),
-            or the path of a file or folder, or a list of paths; None for generated reviews.
+            or the path or URL of a file or folder, or a list of these; None for generated reviews.
         output: folder to write.
         user: column of user ids; default: user_id.
         item: column of item ids; default: item_id.
@@ -97,9 +97,9 @@ def prepare(
             raise ConfigError(f"prepare has no setting {name!r}: its own arguments decide that")
     frame = None
     if isinstance(data, str | Path):
-        fields["input"] = Path(data)
+        fields["input"] = str(data)
     elif isinstance(data, Sequence) and data and all(isinstance(p, str | Path) for p in data):
-        fields["input"] = Path(",".join(map(str, data)))
+        fields["input"] = ",".join(map(str, data))
     elif data is not None or source != "synthetic":
         frame = to_arrow(data)
     values = {"source": source, "output": Path(output)} | fields | settings

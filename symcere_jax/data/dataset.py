@@ -139,9 +139,9 @@ class ReviewDataset:
         expected = (n_rows, self.manifest.text_encoders[encoder]["width"])
         features = load_array(self.file(name))
         if features.shape != expected or features.dtype.kind != "f":
-            raise DataError(
+            raise schema.damaged(
                 f"{self.folder / name}: {features.dtype} {features.shape}, expected floats of "
-                f"shape {expected}; prepare the data again"
+                f"shape {expected}"
             )
         return features
 
@@ -176,9 +176,8 @@ class ReviewDataset:
         places = np.searchsorted(keys, wanted, sorter=order)
         matches = order[np.minimum(places, len(keys) - 1)] if len(keys) else places
         if len(wanted) and (not len(keys) or (keys[matches] != wanted).any()):
-            raise DataError(
-                f"{self.folder / schema.REVIEWS} lacks interactions of the {split} split; "
-                "prepare the data again"
+            raise schema.damaged(
+                f"{self.folder / schema.REVIEWS} lacks interactions of the {split} split"
             )
         return rows[matches]
 
@@ -228,7 +227,7 @@ class ReviewDataset:
             with pq.ParquetFile(path) as file:
                 yield from file.iter_batches(n_rows, columns=columns)
         except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{path}: not readable ({error}); prepare the data again") from None
+            raise schema.damaged(f"{path}: not readable ({error})") from None
 
     def extra_texts(self, n_rows: int) -> Iterator[pa.RecordBatch]:
         """Items and texts of training reviews whose authors are no users, some at a time.

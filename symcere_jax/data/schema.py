@@ -40,6 +40,11 @@ SPLITS = ("train", "valid", "test")
 EXTRA = "extra"  # in raw data: a row outside the k-core that may be learned from
 
 
+def damaged(problem: str) -> DataError:
+    """The error for a prepared folder that cannot be used as it is."""
+    return DataError(f"{problem}; prepare the data again")
+
+
 def pairs_file(split: str) -> str:
     """Name of the file that holds the (user, item) pairs of a split."""
     return f"{split}.npy"
@@ -145,34 +150,28 @@ class Manifest:
         except FileNotFoundError:
             raise DataError(f"{folder} is not a prepared folder: it has no {MANIFEST}") from None
         except (OSError, ValueError, RecursionError) as error:
-            raise DataError(
-                f"{path}: not readable as JSON ({error}); prepare the data again"
-            ) from None
+            raise damaged(f"{path}: not readable as JSON ({error})") from None
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise DataError(f"{path}: not the manifest of a prepared folder")
         if content.pop("checksum", None) != _digest(content):
-            raise DataError(f"{path} has changed since it was written; prepare the data again")
+            raise damaged(f"{path} has changed since it was written")
         del content["format"]
         version = content.pop("format_version", None)
         if version != FORMAT_VERSION:
-            raise DataError(
-                f"{path}: format version {version}, this program reads {FORMAT_VERSION}; "
-                "prepare the data again"
-            )
+            raise damaged(f"{path}: format version {version}, this program reads {FORMAT_VERSION}")
         fields = {field.name: field for field in dataclasses.fields(cls)}
         if content.keys() != fields.keys():
             odd = ", ".join(sorted(content.keys() ^ fields.keys()))
-            raise DataError(f"{path}: missing or unknown entries: {odd}; prepare the data again")
+            raise damaged(f"{path}: missing or unknown entries: {odd}")
         for name, value in content.items():
             if not _is_well_formed(fields[name], value):
-                raise DataError(f"{path}: entry {name!r} is malformed; prepare the data again")
+                raise damaged(f"{path}: entry {name!r} is malformed")
         # Arrays of these lengths are going to be made.
         n_pairs = sum(content["n_interactions"].values())
         for name in ("n_users", "n_items"):
             if content[name] > n_pairs:
-                raise DataError(
-                    f"{path}: {name} is {content[name]}, but there are {n_pairs} interactions; "
-                    "prepare the data again"
+                raise damaged(
+                    f"{path}: {name} is {content[name]}, but there are {n_pairs} interactions"
                 )
         return cls(**content)
 

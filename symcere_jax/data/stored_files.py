@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from symcere_jax.data import schema
-from symcere_jax.errors import DataError
 
 # What NumPy raises where it cannot read an array: of a damaged header, of a damaged archive.
 NOT_NUMPY = (
@@ -32,7 +31,7 @@ def verify(path: Path, entry: Mapping[str, Any] | None) -> None:
         DataError: the file is missing, not readable, or has another checksum.
     """
     if entry is None:
-        raise DataError(f"{path} is not in the manifest; prepare the data again")
+        raise schema.damaged(f"{path} is not in the manifest")
     try:
         status = path.stat()
         state = (path.absolute(), status.st_ino, status.st_mtime_ns, status.st_size)
@@ -40,31 +39,23 @@ def verify(path: Path, entry: Mapping[str, Any] | None) -> None:
             return
         checksum = schema.file_entry(path)["sha256"]
     except FileNotFoundError:
-        raise DataError(f"{path} is missing; prepare the data again") from None
+        raise schema.damaged(f"{path} is missing") from None
     except OSError as error:
-        raise DataError(f"{path} is not readable ({error}); prepare the data again") from None
+        raise schema.damaged(f"{path} is not readable ({error})") from None
     if checksum != entry["sha256"]:
-        raise DataError(
-            f"{path} is damaged: its checksum is not the one in the manifest; prepare the data "
-            "again"
-        )
+        raise schema.damaged(f"{path} is damaged: its checksum is not the one in the manifest")
     _verified.add((*state, checksum))
 
 
 def check_sizes(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuses a folder in which a file of the manifest is missing or has another size.
-
-    Raises:
-        DataError: that is so.
-    """
+    """Raises a `DataError` if a file of the manifest is missing or has another size."""
     for name, entry in files.items():
         path = folder / name
         if not path.is_file():
-            raise DataError(f"{path} is missing; prepare the data again")
+            raise schema.damaged(f"{path} is missing")
         if path.stat().st_size != entry["bytes"]:
-            raise DataError(
-                f"{path} has {path.stat().st_size} bytes, the manifest says {entry['bytes']}; "
-                "prepare the data again"
+            raise schema.damaged(
+                f"{path} has {path.stat().st_size} bytes, the manifest says {entry['bytes']}"
             )
 
 
@@ -78,9 +69,9 @@ def load_array(path: Path) -> np.ndarray:
         with np.errstate(over="ignore"):  # of a shape beyond all memory, which is refused
             return np.lib.format.open_memmap(path, mode="r")  # np.load opens archives
     except FileNotFoundError:
-        raise DataError(f"{path} is missing; prepare the data again") from None
+        raise schema.damaged(f"{path} is missing") from None
     except NOT_NUMPY as error:
-        raise DataError(f"{path}: not a NumPy file ({error}); prepare the data again") from None
+        raise schema.damaged(f"{path}: not a NumPy file ({error})") from None
 
 
 def load_pairs(path: Path, n_pairs: int, n_users: int, n_items: int) -> np.ndarray:
@@ -94,16 +85,13 @@ def load_pairs(path: Path, n_pairs: int, n_users: int, n_items: int) -> np.ndarr
     """
     pairs = load_array(path)
     if pairs.shape != (n_pairs, 2) or pairs.dtype != np.int32:
-        raise DataError(
-            f"{path}: {pairs.dtype} {pairs.shape}, expected int32 {(n_pairs, 2)}; "
-            "prepare the data again"
-        )
+        raise schema.damaged(f"{path}: {pairs.dtype} {pairs.shape}, expected int32 {(n_pairs, 2)}")
     outside = np.flatnonzero(((pairs < 0) | (pairs >= [n_users, n_items])).any(axis=1))
     if len(outside):
         row = outside[0]
-        raise DataError(
+        raise schema.damaged(
             f"{path}, row {row}: pair {tuple(pairs[row].tolist())} is out of range for "
-            f"{n_users} users and {n_items} items; prepare the data again"
+            f"{n_users} users and {n_items} items"
         )
     return pairs
 
@@ -117,7 +105,7 @@ def read_table(path: Path, columns: list[str] | None, n_rows: int) -> pa.Table:
     try:
         table = pq.read_table(path, columns=columns)
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: not readable ({error}); prepare the data again") from None
+        raise schema.damaged(f"{path}: not readable ({error})") from None
     if len(table) != n_rows:
-        raise DataError(f"{path}: {len(table)} rows, expected {n_rows}; prepare the data again")
+        raise schema.damaged(f"{path}: {len(table)} rows, expected {n_rows}")
     return table

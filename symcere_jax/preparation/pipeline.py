@@ -31,9 +31,10 @@ from symcere_jax.preparation.read.rows import ReadingLog
 from symcere_jax.preparation.select.outside import add_outside
 from symcere_jax.preparation.select.selection import Selection, select
 from symcere_jax.preparation.settings import CleaningSettings, PrepareSettings
-from symcere_jax.preparation.sources import SOURCES, Source, download
+from symcere_jax.preparation.sources import SOURCES, Source
+from symcere_jax.preparation.sources.remote import local_input
+from symcere_jax.preparation.sources.source import DATA_FRAME
 from symcere_jax.preparation.sources.table import frame_source
-from symcere_jax.preparation.sources.typed_rows import DATA_FRAME
 from symcere_jax.preparation.split.assignment import cold_counts, split_appended, split_reviews
 from symcere_jax.preparation.write.output_folder import check_output, locked_output, new_folder
 from symcere_jax.preparation.write.prepared_tables import (
@@ -77,11 +78,12 @@ def prepare(
             earlier = ReviewDataset.load(settings.output)
             stored_encoders(earlier)  # before any work: a folder may not keep them
         else:
-            check_output(settings.output, overwrite=settings.overwrite, source=settings.input)
-        if settings.input is not None:
-            download.ensure_input(settings, source, announce)
-        with new_folder(settings.output, announce) as folder:
-            manifest = _fill(folder, settings, source, earlier, encoder, announce)
+            check_output(settings.output, settings.input, overwrite=settings.overwrite)
+        with (
+            local_input(settings, source, announce) as (settings, urls),
+            new_folder(settings.output, announce) as folder,
+        ):
+            manifest = _fill(folder, settings, source, urls, earlier, encoder, announce)
             manifest.write(folder)
             if earlier is not None:
                 _check_split(manifest, folder, announce)
@@ -90,12 +92,12 @@ def prepare(
 
 def _source(settings: PrepareSettings, frame: pa.Table | None, frames: str | None) -> Source:
     if settings.source == "table" and frame is not None:
-        if settings.input is not None:
+        if settings.input:
             raise ConfigError(f"--input is {settings.input}, but a data frame is given, too")
         return frame_source(frame, frames)
     if frame is not None:
         raise ConfigError(f"a data frame is given, but --source={settings.source} reads none")
-    if settings.source != "synthetic" and settings.input is None:
+    if settings.source != "synthetic" and not settings.input:
         raise ConfigError(f"--input is missing: --source={settings.source} reads a file or folder")
     return SOURCES[settings.source]
 
@@ -104,6 +106,7 @@ def _fill(
     folder: Path,
     settings: PrepareSettings,
     source: Source,
+    urls: Mapping[Path, str],
     earlier: ReviewDataset | None,
     encoder: TextEncoder | None,
     announce: MessageCallback,
@@ -129,7 +132,6 @@ def _fill(
         k = settings.k_core if earlier is None else earlier.manifest.k_core
         selection = select(
             store,
-            scratch,
             k=k,
             drop_copies=settings.drop_copies,
             keep_dropped=settings.keep_dropped,
@@ -142,16 +144,18 @@ def _fill(
             min_history = earlier.manifest.split.get("min_history")
             split = split_appended(selection, store, settings, min_history)
             if not selection.is_new.any():
-                raise DataError(f"nothing in {settings.input} is new to {earlier.folder}")
+                raise DataError(
+                    f"nothing in {settings.input or DATA_FRAME} is new to {earlier.folder}"
+                )
 
         extra: dict[str, int] = {}
         if selection.outside is not None:
-            announce(f"adding {len(selection.outside.row):,} reviews from outside the k-core")
+            announce(f"adding {len(selection.outside['row']):,} reviews from outside the k-core")
             n_reviews, n_users = len(selection), selection.n_users
             texts = add_outside(selection, store)
             write_extra_texts(folder, store, selection, texts)
             extra = {
-                "extra_texts": len(texts.row),
+                "extra_texts": len(texts["row"]),
                 "extra_reviews": len(selection) - n_reviews,
                 "extra_users": selection.n_users - n_users,
             }
@@ -183,7 +187,7 @@ def _fill(
         n_interactions=n_interactions,
         k_core=k,
         split=split,
-        source=_describe_source(source, log, settings),
+        source=_describe_source(source, log, settings, urls),
         dropped={**log.dropped, **selection.dropped},
         text_encoders=text_encoders,
         files=file_entries(folder),
@@ -222,13 +226,15 @@ def _encode(
     return described
 
 
-def _describe_source(source: Source, log: ReadingLog, settings: PrepareSettings) -> dict[str, Any]:
+def _describe_source(
+    source: Source, log: ReadingLog, settings: PrepareSettings, urls: Mapping[Path, str]
+) -> dict[str, Any]:
     # Names within the input, not whole paths: a folder must not depend on where it was made.
-    root = settings.input if settings.input is not None and settings.input.is_dir() else None
+    root = settings.path if settings.input and settings.path.is_dir() else None
     entries = []
     for path in log.files:
         name = str(path.relative_to(root)) if root and path.is_relative_to(root) else path.name
-        entries.append({"name": name} | schema.file_entry(path))
+        entries.append({"name": urls.get(path, name)} | schema.file_entry(path))
     options = dict(source.options(settings))
     if source.name == "table":
         options["integer_ids"] = [x for x in ("user", "item") if x not in log.text_ids]

@@ -48,9 +48,11 @@ class CleaningSettings(SettingsBase):
         minimum=0,
         maximum=1,
     )
-    clean_html: bool = setting(True, "Remove HTML tags and entities from texts.")
-    fix_mojibake: bool = setting(True, "Repair texts that were decoded with the wrong encoding.")
-    drop_control: bool = setting(True, "Remove control characters from texts.")
+    clean_texts: bool = setting(
+        True,
+        "Remove HTML and control characters from texts, and repair texts that were decoded with "
+        "the wrong encoding.",
+    )
     drop_empty_text: bool = setting(False, "Leave out reviews without text.")
     drop_copies: bool | None = setting(
         None,
@@ -63,9 +65,6 @@ class CleaningSettings(SettingsBase):
         "Also learn from reviews outside the k-core: those of users with two or more train, the "
         "texts of the others describe their items. The evaluated users stay the same. Rows of "
         "split 'extra' are treated the same way.",
-    )
-    max_words: int | None = setting(
-        None, "Cut texts to that many words; default: keep them whole.", minimum=1
     )
 
     def __post_init__(self) -> None:
@@ -125,10 +124,10 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
 
     source: SourceName = setting(dataclasses.MISSING, "Kind of the raw data.")
     output: Path = setting(dataclasses.MISSING, "Folder to write.")
-    input: Path | None = setting(
+    input: str | None = setting(
         None,
-        "Raw file, folder or archive. For a table also a pattern, such as 'part-*.csv', or "
-        "several files separated by commas.",
+        "Raw file, folder or archive, or the URL of one: https, hf, s3, gs and others. For a table "
+        "also a pattern, such as 'part-*.csv', or several files separated by commas.",
     )
     name: str | None = setting(None, "Short name of the data; default: the name of --output.")
     overwrite: bool = setting(False, "Replace the prepared folder at --output.")
@@ -140,8 +139,6 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
         "--min_history cannot be lower than it was.",
     )
 
-    download: bool = setting(False, "Fetch --url to --input if that is missing.")
-    url: str | None = setting(None, "Where --download fetches the raw file.")
     sha256: str | None = setting(None, "Checksum that the raw file must have.")
 
     user_field: str = setting("user_id", "Field of user ids (every --…_field is for a table).")
@@ -152,7 +149,10 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
         "the fields below.",
     )
     text_field: str | None = setting(None, 'Field of review texts; default: "text".')
-    time_field: str | None = setting(None, 'Field of times; default: "timestamp", if it exists.')
+    time_field: str | None = setting(
+        None,
+        'Field of times: dates, or Unix times in any unit; default: "timestamp", if it exists.',
+    )
     split_field: str | None = setting(
         None, 'Field of train, valid or test; default: "split", if it exists.'
     )
@@ -160,9 +160,6 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
         None,
         'Field of item titles, in --item_metadata (default: "title") or in the reviews; the first '
         "title of an item counts.",
-    )
-    time_unit: Literal["s", "ms", "us", "ns"] = setting(
-        "s", "Unit of times that are numbers; dates are read, too."
     )
     item_metadata: Path | None = setting(
         None,
@@ -191,10 +188,12 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
     )
 
     def __post_init__(self) -> None:
+        if isinstance(self.input, Path):
+            object.__setattr__(self, "input", str(self.input))
         super().__post_init__()
         if self.memory_bytes < _LEAST_MEMORY:
             raise ConfigError(f"--memory is {self.memory!r}, must be at least 512MiB")
-        if self.source == "synthetic" and self.input is not None:
+        if self.source == "synthetic" and self.input:
             raise ConfigError("--input is given, but --source=synthetic generates its data")
         for name in ("user_field", "item_field"):
             if not getattr(self, name):
@@ -215,6 +214,12 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
             )
         if self.sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
             raise ConfigError(f"--sha256 is {self.sha256!r}, must be 64 hexadecimal digits")
+
+    @property
+    def path(self) -> Path:
+        """`input`, which is given, as a path."""
+        assert self.input is not None
+        return Path(self.input)
 
     @property
     def memory_bytes(self) -> int:

@@ -58,7 +58,7 @@ def prepared(program: ModuleType, path: Path, room: Path, *more: str) -> Ending:
     run = binaries.run(
         program,
         *("--source=table", f"--input={path}", f"--output={output}", "--text_encoder=none"),
-        *("--clean_html=false", "--fix_mojibake=false", "--drop_control=false", "--threads=1"),
+        *("--clean_texts=false", "--threads=1"),
         *("--drop_copies=false", "--max_bad_share=0.9", *more),
     )
     if run.status:

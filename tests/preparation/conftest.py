@@ -140,8 +140,7 @@ def grow(tmp_path):
         )
         steps = [(first, {"overwrite": True, **(prepared or {})})] if first is not None else []
         for rows, step in [*steps, (more, {"append": True, **settings})]:
-            assert preparation.input is not None
-            write_json(preparation.input, rows)
+            write_json(preparation.path, rows)
             dataset = prepare(dataclasses.replace(preparation, **step), announce=announce)
         return dataset
 

@@ -41,6 +41,7 @@ def test_a_prepare_file_is_understood(run_prepare, tmp_path, name):
 def test_a_train_file_names_its_dataset_and_how_it_is_made(name):
     flags = dict(line.removeprefix("--").split("=", 1) for line in lines(CONFIGS / f"{name}.flags"))
     assert (flags["dataset"], flags["workdir"]) == (f"data/{name}", f"runs/{name}")
-    flagfile, raw = shlex.split(flags["prepare"])[:2]
+    flagfile, *raw = shlex.split(flags["prepare"])
     assert flagfile == f"--flagfile=configs/prepare/{name}.flags"
-    assert raw.startswith("--input=raw/")
+    fetched = any(line.startswith("--input=https://") for line in lines(CONFIGS / flagfile[19:]))
+    assert fetched == (not raw) and all(flag.startswith("--input=raw/") for flag in raw)

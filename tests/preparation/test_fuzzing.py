@@ -1,6 +1,5 @@
 """Whatever a file holds, the end is a prepared folder or one clear error, never half of one."""
 
-import bz2
 import gzip
 import io
 import json
@@ -18,14 +17,6 @@ from symcere_jax.preparation.pipeline import prepare
 from symcere_jax.preparation.settings import PrepareSettings
 
 TABLE = {"user_id": "u", "item_id": "i", "rating": 3, "timestamp": 5, "text": "some <b>t&eacute;xt"}
-AMAZON = {"reviewerID": "u", "asin": "i", "overall": 3.0, "reviewText": "t", "unixReviewTime": 5}
-AMAZON_2023 = {
-    "user_id": "u",
-    "parent_asin": "i",
-    "rating": 3.0,
-    "text": "t",
-    "timestamp": 5 * 10**12,
-}
 YELP = {"user_id": "u", "business_id": "i", "stars": 3, "text": "t", "date": "2018-07-07 22:09:11"}
 HOTEL = {
     "hotel_url": "Hotel_Review-g1-d2-Reviews-Inn-Rome_Lazio.html",
@@ -58,7 +49,6 @@ def _tar(name: str, content: bytes) -> bytes:
 
 
 CSV = b'user_id,item_id,rating,timestamp,text\nu,i,3,5,"a ""b"", c"\nv,i,3,5,x\n'
-HOTEL_JSON = {"Reviews": [{"Author": "a", "Date": "May 1, 2012", "Ratings": {"Overall": "4"}}]}
 FILES = {
     ("table", "r.jsonl"): _json(TABLE),
     ("table", "r.jsonl.gz"): gzip.compress(_json(TABLE)),
@@ -66,13 +56,9 @@ FILES = {
     ("table", "r.tsv"): CSV.replace(b",", b"\t"),
     ("table", "r.parquet"): _parquet(),
     ("table", "r.parquet.gz"): gzip.compress(_parquet()),
-    ("amazon_2018", "r.json.gz"): gzip.compress(_json(AMAZON)),
-    ("amazon_2014", "r.json.bz2"): bz2.compress(_json(AMAZON)),
-    ("amazon_2023", "r.jsonl"): _json(AMAZON_2023),
     ("yelp", "r.json"): _json(YELP),
     ("hotelrec", "r.txt.xz"): lzma.compress(_json(HOTEL)),
     ("tripadvisor_lara", "r.tar"): _tar("hotel_1_parsed.txt", LARA * 3),
-    ("tripadvisor_lara", "j.tar"): _tar("1.json", json.dumps(HOTEL_JSON).encode()),
 }
 PIECES = st.one_of(
     st.binary(max_size=4),

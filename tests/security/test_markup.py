@@ -68,7 +68,7 @@ def hostile(tmp_path_factory) -> ReviewDataset:
     (folder / "raw.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     settings = PrepareSettings(
         source="table", input=folder / "raw.jsonl", output=folder / "data", name=NAME,
-        text_width=6, k_core=1, clean_html=False, drop_copies=False,
+        text_width=6, k_core=1, clean_texts=False, drop_copies=False,
     )  # fmt: skip
     prepare(settings)
     return ReviewDataset.load(settings.output)

@@ -27,7 +27,7 @@ _DAMAGE = (DataError, OSError, pa.ArrowException, LookupError, TypeError, ValueE
 
 
 def problems_of(dataset: ReviewDataset, check: Check) -> list[str]:
-    """All that a check finds; one problem more where a file is too damaged for it to go on."""
+    """All that a check finds; one problem more where damage ends it."""
     problems = []
     try:
         for problem in check(dataset):

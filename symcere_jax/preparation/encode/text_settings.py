@@ -38,8 +38,8 @@ class TextSettings(SettingsBase):
     )
     text_embeddings: Path | None = setting(
         None,
-        "Vectors for precomputed: .npy in the order of reviews.parquet, or .parquet with user_id, "
-        "item_id and embedding.",
+        "Vectors for precomputed: .parquet with item_id (vectors of items), user_id (of users) or "
+        "both (of reviews), and embedding; or .npy in the order of reviews.parquet.",
     )
     ray_address: str | None = setting(
         None,

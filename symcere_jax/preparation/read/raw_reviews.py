@@ -10,10 +10,10 @@ from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.preparation.read.review_store import ReviewStore
 from symcere_jax.preparation.read.row_checks import split_codes, well_formed
 from symcere_jax.preparation.read.rows import RawBlock, ReadingLog
-from symcere_jax.preparation.read.text_cleaning import TextCleaner
+from symcere_jax.preparation.read.text_cleaning import clean_texts
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources import Source
-from symcere_jax.preparation.sources.source import ITEM_SCHEMA
+from symcere_jax.preparation.sources.source import ITEM_SCHEMA, read_items
 
 _BATCH_ROWS = 1 << 15
 _GROUP_ROWS = 1 << 14
@@ -28,14 +28,15 @@ def read_reviews(
     Raises:
         DataError: the raw data is missing or malformed, too much of it is bad, or nothing is left.
     """
-    cleaner = TextCleaner(settings, log.changed_texts)
     titled: set[str] = set()
     n_rows = n_kept = 0
     for blocks in _groups(well_formed(raw, settings, log) for raw in source.read(settings, log)):
         table = pa.concat_tables([block.table for block in blocks])
         if table["title"].null_count < len(table):
             store.insert("item_metadata", _first_titles(table, titled))
-        texts = cleaner.clean(table["text"].combine_chunks().fill_null(""))
+        texts = table["text"].combine_chunks().fill_null("")
+        if settings.clean_texts:
+            texts = clean_texts(texts, log.changed_texts)
         labels = [store.label(block.label) for block in blocks]
         columns = dict(zip(table.column_names, table.columns, strict=True))
         columns |= {
@@ -60,7 +61,14 @@ def read_reviews(
     item_file = source.item_file(settings)
     if item_file is not None:
         log.files[item_file] = None
-        _read_items(source, settings, store, log)
+        of_items = ReadingLog(settings.on_bad_row, settings.max_bad_share)
+        n_items = 0
+        for items in read_items(item_file, source, settings, of_items):
+            n_items += len(items)
+            store.insert("item_metadata", items)
+        of_items.check(n_items + of_items.n_bad)
+        log.n_bad_items = of_items.n_bad
+        log.notes += of_items.notes
 
 
 def read_prepared(dataset: ReviewDataset, store: ReviewStore) -> None:
@@ -88,21 +96,6 @@ def read_prepared(dataset: ReviewDataset, store: ReviewStore) -> None:
                 }
             )
         )
-
-
-def _read_items(
-    source: Source, settings: PrepareSettings, store: ReviewStore, log: ReadingLog
-) -> None:
-    """Reads the item metadata into a table of the store."""
-    of_items = ReadingLog(settings.on_bad_row, settings.max_bad_share)
-    n_items = 0
-    assert source.items is not None
-    for items in source.items(settings, of_items):
-        n_items += len(items)
-        store.insert("item_metadata", items)
-    of_items.check(n_items + of_items.n_bad)
-    log.n_bad_items = of_items.n_bad
-    log.notes += of_items.notes
 
 
 def _first_titles(rows: pa.Table, known: set[str]) -> pa.Table:

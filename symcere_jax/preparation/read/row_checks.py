@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 
 from symcere_jax.data.schema import EXTRA, SPLITS
 from symcere_jax.preparation.read.rows import RawBlock, ReadingLog, RowError, shorten
-from symcere_jax.preparation.read.typed_columns import PER_SECOND, other_unit
 from symcere_jax.preparation.settings import PrepareSettings
 
 SPLIT_NAMES = {name: SPLITS.index(name) for name in SPLITS}
@@ -16,8 +15,6 @@ SPLIT_NAMES |= dict.fromkeys(("validation", "dev", "val", "eval"), SPLITS.index(
 SPLIT_NAMES[EXTRA] = len(SPLITS)
 
 _KNOWN_SPLITS = pa.array(list(SPLIT_NAMES), pa.large_string())
-# Seconds of this size lie in the year 5138, milliseconds of it in 1973.
-_LARGEST_SECOND = 10**11
 
 
 def well_formed(block: RawBlock, settings: PrepareSettings, log: ReadingLog) -> RawBlock:
@@ -64,16 +61,6 @@ def _problems(
         pc.invert(pc.is_finite(rating)).fill_null(False),
         "rating out of range",
         lambda row: f"{fields['rating']} is {rating[row].as_py():g}, no number",
-    )
-    time = table["timestamp"]
-    far = pc.or_(pc.greater(time, _LARGEST_SECOND), pc.less(time, -_LARGEST_SECOND))
-    yield (
-        far.fill_null(False),
-        "time out of range",
-        lambda row: (
-            f"{fields['timestamp']} is {time[row]} seconds, which lie beyond the year 5000"
-            + other_unit(time[row].as_py() * PER_SECOND[settings.time_unit])
-        ),
     )
     if settings.split in (None, "predefined"):
         names = table["split"]

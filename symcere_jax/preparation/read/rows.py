@@ -4,6 +4,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -77,11 +78,7 @@ class ReadingLog:
             self._first.append(str(error))
 
     def check(self, n_read: int) -> None:
-        """Refuses data of which too many of all `n_read` rows are malformed.
-
-        Raises:
-            DataError: that is so.
-        """
+        """Raises a `DataError` if too many of all `n_read` rows are malformed."""
         if self.n_bad > self._max_share * n_read:
             raise DataError(
                 f"{self.n_bad:,} of {n_read:,} rows are bad, more than --max_bad_share="
@@ -139,13 +136,19 @@ class RawBlock:
     table: pa.Table
     lines: np.ndarray
     label: str
-    fields: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    fields: Mapping[str, str]
 
     @classmethod
-    def of(cls, columns: Mapping[str, Any], lines: np.ndarray, label: str) -> "RawBlock":
+    def of(
+        cls,
+        columns: Mapping[str, Any],
+        lines: np.ndarray,
+        label: str,
+        fields: Mapping[str, str] = MappingProxyType({}),
+    ) -> "RawBlock":
         """A block of some columns of `RAW_SCHEMA`; the others are null."""
         arrays = {name: columns.get(name, pa.nulls(len(lines))) for name in RAW_SCHEMA.names}
-        return cls(pa.table(arrays).cast(RAW_SCHEMA), lines, label)
+        return cls(pa.table(arrays).cast(RAW_SCHEMA), lines, label, fields)
 
     def where(self, row: int) -> str:
         """The file and line of a row, for a message."""

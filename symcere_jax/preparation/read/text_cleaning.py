@@ -1,7 +1,7 @@
-"""Cleaning of review texts: HTML, wrong encodings, control characters, length.
+"""Cleaning of review texts: HTML, wrong encodings, control characters.
 
-A regular expression finds the texts of a block that have something to clean. Only those are handled
-one by one, so clean English costs next to nothing.
+A regular expression finds the texts of a block that may have something to clean. Only those are
+handled one by one, so clean English costs next to nothing.
 """
 
 import html
@@ -13,73 +13,32 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from symcere_jax.preparation.settings import CleaningSettings
-
 # A tag starts with a letter: "<3" and "a < b" are none.
 _TAG = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]*>", re.DOTALL)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_WORD = re.compile(r"[^ \t\n\r\x0b\x0c]+")
-
-_MARKUP_CHARACTERS = r"<&"
-_CONTROL_CHARACTERS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
-_NON_ASCII = r"\x{80}-\x{10ffff}"
+_SUSPECT = r"[<&\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{80}-\x{10ffff}]"
 
 
-class TextCleaner:
-    """Cleans texts block by block.
+def clean_texts(texts: pa.Array, counts: Counter[str]) -> pa.Array:
+    """Removes HTML and control characters, and repairs texts that were decoded wrongly.
 
     Args:
-        settings: what to clean.
+        texts: large_string `[n]` without null.
         counts: gets, for each kind of change, the number of texts that it changed.
     """
+    touched = pc.match_substring_regex(texts, _SUSPECT)
+    changed = [_cleaned(text, counts) for text in texts.filter(touched).to_pylist()]
+    return pc.replace_with_mask(texts, touched, pa.array(changed, pa.large_string()))
 
-    def __init__(self, settings: CleaningSettings, counts: Counter[str]) -> None:
-        self._settings = settings
-        self.counts = counts
-        characters = ""
-        if settings.clean_html:
-            self.counts["HTML taken out"] = 0
-            characters += _MARKUP_CHARACTERS
-        if settings.fix_mojibake:
-            self.counts["wrong encoding mended"] = 0
-            characters += _NON_ASCII
-        if settings.drop_control:
-            self.counts["control characters taken out"] = 0
-            characters += _CONTROL_CHARACTERS + _NON_ASCII
-        if settings.max_words:
-            self.counts["cut to --max_words"] = 0
-        self._pattern = f"[{characters}]" if characters else None
 
-    def clean(self, texts: pa.Array) -> pa.Array:
-        """Cleans texts, large_string `[n]` without null."""
-        touched = pa.array(np.zeros(len(texts), bool))
-        if self._pattern:
-            touched = pc.match_substring_regex(texts, self._pattern)
-        if self._settings.max_words:
-            touched = pc.or_(touched, pa.array(word_counts(texts) > self._settings.max_words))
-        changed = [self._clean_text(text) for text in texts.filter(touched).to_pylist()]
-        return pc.replace_with_mask(texts, touched, pa.array(changed, pa.large_string()))
-
-    def _clean_text(self, text: str) -> str:
-        settings = self._settings
-        if settings.clean_html:
-            new = html.unescape(_TAG.sub(" ", text)) if "<" in text or "&" in text else text
-            text = self._counted("HTML taken out", text, new)
-        if settings.fix_mojibake and not text.isascii():
-            text = self._counted("wrong encoding mended", text, ftfy.fix_encoding(text))
-        if settings.drop_control:
-            text = self._counted("control characters taken out", text, _CONTROL.sub("", text))
-        if settings.max_words:
-            words = _WORD.finditer(text)
-            limit = settings.max_words
-            ends = [word.end() for word, _ in zip(words, range(limit + 1), strict=False)]
-            if len(ends) > limit:
-                text = self._counted("cut to --max_words", text, text[: ends[-2]])
-        return text
-
-    def _counted(self, kind: str, old: str, new: str) -> str:
-        self.counts[kind] += new != old
-        return new
+def _cleaned(text: str, counts: Counter[str]) -> str:
+    plain = html.unescape(_TAG.sub(" ", text)) if "<" in text or "&" in text else text
+    fixed = plain if plain.isascii() else ftfy.fix_encoding(plain)
+    cleaned = _CONTROL.sub("", fixed)
+    counts["HTML removed"] += plain != text
+    counts["wrong encoding repaired"] += fixed != plain
+    counts["control characters removed"] += cleaned != fixed
+    return cleaned
 
 
 def word_counts(texts: pa.Array) -> np.ndarray:

@@ -14,8 +14,10 @@ MISSING = ("nan", "NaN", "None", "NaT", "NULL", "null", "<NA>", "NA", "#N/A", r"
 _MISSING = pa.array(["", *MISSING], pa.large_string())
 _BLANK = pa.scalar(" ", pa.large_string())
 
-PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+# Seconds of this size lie in the year 5138, milliseconds of it in 1973.
+_LARGEST_SECOND = 10**11
 _TIME = "a time: a finite number of seconds since 1970, or as 2018-07-07 22:09:11 or 7.7.2018"
+_DATE = r"^\d{4}-\d"
 _ISO = (
     r"^(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d(?::\d\d)?)(?:[.,]\d+)?)?"
     r"\s*(?P<zone>[zZ]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?$"
@@ -46,17 +48,13 @@ class MisfitError(Exception):
 
 
 @contextlib.contextmanager
-def naming(block: Block, field: str) -> Iterator[None]:
-    """Names the field of a block, and the row, where a value does not fit.
-
-    Raises:
-        RowError: that is so.
-    """
+def naming(block: Block, field: str, way_out: str = "") -> Iterator[None]:
+    """Where a value does not fit, raises a `RowError` with row and field, and what to do."""
     try:
         yield
     except MisfitError as error:
-        message = f"{block.where(error.row)}: {field} {error}"
-        raise RowError(message, error.reason or f"type of {field}") from None
+        parts = (f"{block.where(error.row)}: {field} {error}", way_out)
+        raise RowError("; ".join(filter(None, parts)), error.reason or f"type of {field}") from None
 
 
 def as_array(values: Sequence[Any]) -> pa.Array:
@@ -132,47 +130,35 @@ def to_numbers(array: pa.Array, *, expected: str = "a number") -> pa.Array:
     return _nan_to_null(array.cast(pa.float64(), safe=False))
 
 
-def to_seconds(array: pa.Array, *, unit: str = "s") -> pa.Array:
+def to_seconds(array: pa.Array) -> pa.Array:
     """An int64 column of Unix seconds; fractions are cut off.
 
-    Numbers, and strings of numbers, are of `unit`, a key of `PER_SECOND`, or "iso": then there are
-    none. Strings may also be dates or times in ISO 8601. Times without an offset are UTC.
+    Numbers, and strings of numbers, are seconds, milliseconds, microseconds or nanoseconds: by
+    their size, as if none were before 1973 or after 5138. Strings may also be dates or times in
+    ISO 8601. Times without an offset are UTC.
 
     Raises:
-        MisfitError: a value is no time, or so small a number that it must be of another unit.
+        MisfitError: a value is no time.
     """
     array = _plain(array)
     if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
         return array.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
-    if unit == "iso":
-        return _iso_to_seconds(_without_blanks(to_strings(array)))
     dates = None
     if _is_string(array.type):
-        texts = _replaced(_without_blanks(array), _DAY_FIRST)
-        is_date = pc.match_substring_regex(texts, r"^\d{4}-\d")
+        texts = _without_blanks(array)
+        is_date = pc.match_substring_regex(texts, _DATE)
+        if not pc.all(is_date, min_count=0).as_py():
+            texts = _replaced(texts, _DAY_FIRST)
+            is_date = pc.match_substring_regex(texts, _DATE)
         dates = _iso_to_seconds(_null_where(pc.invert(is_date), texts))
         array = _null_where(is_date, texts)
     if not (pa.types.is_integer(array.type) and array.type != pa.uint64()):
         array = _floor(array)
     numbers = array.cast(pa.int64())
-    if unit != "s":
-        # Numbers of today, taken for a smaller unit than theirs, lie in the first days of 1970.
-        day, days = 10**4 * PER_SECOND[unit], 10**7 * PER_SECOND[unit]
-        row = pc.index(pc.and_(pc.greater(numbers, day), pc.less(numbers, days)), True).as_py()
-        if row >= 0:
-            problem = f"is {numbers[row]}, which in {unit} lies in early 1970"
-            hint = other_unit(numbers[row].as_py())
-            raise MisfitError(row, problem + hint, "time out of range")
-        numbers = pc.divide(numbers, PER_SECOND[unit])
+    for _ in range(3):
+        is_finer = pc.greater_equal(pc.abs(numbers), _LARGEST_SECOND)
+        numbers = pc.if_else(is_finer, pc.divide(numbers, 1000), numbers)
     return numbers if dates is None else pc.coalesce(dates, numbers)
-
-
-def other_unit(number: float) -> str:
-    """What to advise where a number is no time in the unit asked for."""
-    for unit, per_second in PER_SECOND.items():
-        if 10**8 < number / per_second < 10**10:  # 1973 … 2286
-            return f"; --time_unit={unit} reads a table so"
-    return ""
 
 
 def _iso_to_seconds(texts: pa.Array) -> pa.Array:

@@ -1,18 +1,12 @@
 """The k-core: the reviews that stay so that every user and every item has at least k."""
 
-from collections.abc import Iterator
-
 import numpy as np
-
-_BLOCK = 1 << 20
 
 
 def k_core(
     user: np.ndarray, item: np.ndarray, k: int, among: np.ndarray | None = None
 ) -> np.ndarray:
     """The largest set of rows in which every user and every item occurs at least k times.
-
-    The arrays may lie on disk: memory holds a byte per row and a count per user and item.
 
     Args:
         user: int `[n]`, not negative.
@@ -24,13 +18,11 @@ def k_core(
         bool `[n]`, whether a row stays.
     """
     kept = np.ones(len(user), bool) if among is None else among.copy()
-    n_kept, n_before = len(user), -1
-    while n_kept != n_before and k > 1:
+    n_before = -1
+    while k > 1 and (n_kept := int(kept.sum())) != n_before:
+        n_before = n_kept
         per_user, per_item = counts(user, kept), counts(item, kept)
-        n_before, n_kept = n_kept, 0
-        for rows in blocks(len(user)):
-            kept[rows] &= (per_user[user[rows]] >= k) & (per_item[item[rows]] >= k)
-            n_kept += int(kept[rows].sum())
+        kept[kept] = (per_user[user[kept]] >= k) & (per_item[item[kept]] >= k)
     return kept
 
 
@@ -44,19 +36,6 @@ def largest_core(user: np.ndarray, item: np.ndarray) -> int:
     return low
 
 
-def counts(
-    codes: np.ndarray, kept: np.ndarray | None = None, n_codes: int | None = None
-) -> np.ndarray:
-    """Number of rows of each code, int64 `[n_codes]`; `kept`, bool `[n]`, are the rows to count."""
-    if n_codes is None:
-        n_codes = 1 + max((int(codes[rows].max()) for rows in blocks(len(codes))), default=-1)
-    total = np.zeros(n_codes, np.int64)
-    for rows in blocks(len(codes)):
-        block = codes[rows] if kept is None else codes[rows][kept[rows]]
-        total += np.bincount(block, minlength=n_codes)
-    return total
-
-
-def blocks(n_rows: int) -> Iterator[slice]:
-    """Consecutive slices of at most a million rows."""
-    return (slice(start, start + _BLOCK) for start in range(0, n_rows, _BLOCK))
+def counts(codes: np.ndarray, kept: np.ndarray | None = None, n_codes: int = 0) -> np.ndarray:
+    """Number of rows of each code, int64 `[n_codes]` at least; `kept`: the rows to count."""
+    return np.bincount(codes if kept is None else codes[kept], minlength=n_codes)

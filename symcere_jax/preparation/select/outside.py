@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from symcere_jax.preparation.read.review_store import ReviewStore
-from symcere_jax.preparation.select.selection import Outside, Selection
+from symcere_jax.preparation.select.selection import COLUMNS, Selection
 from symcere_jax.preparation.split.policies import TRAIN
 from symcere_jax.text.encoders.term_counts import split_words
+
+Rows = dict[str, np.ndarray]  # columns as of `Selection`
 
 RUN_WORDS = 12
 _LEAST_REVIEWS = 2  # of a user who becomes a training user
@@ -22,7 +24,7 @@ _FACTORS = np.uint64(0x9E3779B97F4A7C15) ** np.arange(1, RUN_WORDS + 1, dtype=np
 _TEXTS = "SELECT row, text FROM raw JOIN {table} USING (row)"
 
 
-def add_outside(selection: Selection, store: ReviewStore) -> Outside:
+def add_outside(selection: Selection, store: ReviewStore) -> Rows:
     """Adds reviews outside the k-core to the training reviews, once the core is split.
 
     Returns:
@@ -31,17 +33,20 @@ def add_outside(selection: Selection, store: ReviewStore) -> Outside:
     outside = selection.outside
     assert outside is not None
     runs = held_out_runs(
-        text
-        for _, text in _texts(store, "held_out", np.array(selection.row[selection.split != TRAIN]))
+        text for _, text in _texts(store, "held_out", selection.row[selection.split != TRAIN])
     )
-    copies = [row for row, text in _texts(store, "outside", outside.row) if repeats(text, runs)]
-    is_copy = np.isin(outside.row, copies)
+    copies = [row for row, text in _texts(store, "outside", outside["row"]) if repeats(text, runs)]
+    is_copy = np.isin(outside["row"], copies)
     selection.dropped["outside the k-core, near copy of what is held out"] = int(is_copy.sum())
-    outside = outside.take(~is_copy)
-    users, places, n_reviews = np.unique(outside.user, return_inverse=True, return_counts=True)
+    outside = _take(outside, ~is_copy)
+    users, places, n_reviews = np.unique(outside["user"], return_inverse=True, return_counts=True)
     trains = (n_reviews >= _LEAST_REVIEWS) | np.isin(users, selection.user_codes)
-    _merge(selection, outside.take(trains[places]))
-    return outside.take(~trains[places])
+    _merge(selection, _take(outside, trains[places]))
+    return _take(outside, ~trains[places])
+
+
+def _take(rows: Rows, mask: np.ndarray) -> Rows:
+    return {name: column[mask] for name, column in rows.items()}
 
 
 def held_out_runs(texts: Iterator[str]) -> np.ndarray:
@@ -72,20 +77,18 @@ def _texts(store: ReviewStore, table: str, rows: np.ndarray) -> Iterator[tuple[i
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def _merge(selection: Selection, more: Outside) -> None:
+def _merge(selection: Selection, more: Rows) -> None:
     """Adds training reviews, and numbers users anew in the order of their ids."""
-    codes = np.union1d(selection.user_codes, more.user)
-    user = np.concatenate(
-        [
-            np.searchsorted(codes, selection.user_codes)[selection.user],
-            np.searchsorted(codes, more.user),
-        ]
-    )
-    item = np.concatenate([selection.item, np.searchsorted(selection.item_codes, more.item)])
-    order = np.lexsort((item, user))
-    selection.user, selection.item = user[order].astype(np.int32), item[order].astype(np.int32)
-    split = np.full(len(more.row), TRAIN, np.int8)
-    for name, added in (("row", more.row), ("timestamp", more.timestamp), ("split", split)):
-        joined = np.concatenate([getattr(selection, name), added])[order]
-        setattr(selection, name, joined)
+    codes = np.union1d(selection.user_codes, more["user"])
+    own = {name: getattr(selection, name) for name in COLUMNS}
+    own["user"] = np.searchsorted(codes, selection.user_codes)[selection.user]
+    more = more | {
+        "user": np.searchsorted(codes, more["user"]),
+        "item": np.searchsorted(selection.item_codes, more["item"]),
+        "split": np.full(len(more["row"]), TRAIN),
+    }
+    joined = {name: np.concatenate([own[name], more[name]]) for name in COLUMNS}
+    order = np.lexsort((joined["item"], joined["user"]))
+    for name, kind in COLUMNS.items():
+        setattr(selection, name, joined[name][order].astype(kind))
     selection.user_codes = codes

@@ -1,8 +1,6 @@
 """From raw rows to the reviews that stay, with users and items as dense rows."""
 
 import dataclasses
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +8,7 @@ import pyarrow as pa
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.review_store import ReviewStore
-from symcere_jax.preparation.select.k_core import blocks, counts, k_core, largest_core
+from symcere_jax.preparation.select.k_core import counts, k_core, largest_core
 
 NO_TIME = np.iinfo(np.int64).min  # stands for a missing timestamp, and sorts before all others
 NO_SPLIT = -1
@@ -55,7 +53,7 @@ _SORTED = f"""
         coalesce(split, {NO_SPLIT})::TINYINT AS split
     FROM {{table}} ORDER BY u, i
 """
-_COLUMNS = {
+COLUMNS = {
     "row": np.int64,
     "user": np.int32,
     "item": np.int32,
@@ -64,26 +62,9 @@ _COLUMNS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Outside:
-    """Reviews of items in the k-core that are not in it themselves, with columns as `Selection`.
-
-    Users and items are places among all of the raw data.
-    """
-
-    row: np.ndarray
-    user: np.ndarray
-    item: np.ndarray
-    timestamp: np.ndarray
-
-    def take(self, rows: np.ndarray) -> "Outside":
-        """Some of them, by a mask or by their places."""
-        return Outside(*(array[rows] for array in vars(self).values()))
-
-
 @dataclasses.dataclass
 class Selection:
-    """The reviews that stay, sorted by user, then item. Columns of n rows lie on disk.
+    """The reviews that stay, sorted by user, then item.
 
     Attributes:
         row: int64 `[n]`, row of the raw table.
@@ -95,7 +76,8 @@ class Selection:
         user_codes: int64 `[n_users]`, place of each user among all users of the raw data.
         item_codes: int64 `[n_items]`, place of each item among all items of the raw data.
         dropped: reason -> rows left out.
-        outside: reviews that may be learned from nevertheless; None where none is to be.
+        outside: columns of reviews of items in the k-core that are not in it themselves, but may be
+            learned from; users and items are places among all of the raw data.
     """
 
     row: np.ndarray
@@ -106,7 +88,7 @@ class Selection:
     user_codes: np.ndarray
     item_codes: np.ndarray
     dropped: dict[str, int]
-    outside: Outside | None = None
+    outside: dict[str, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.row)
@@ -124,21 +106,19 @@ class Selection:
     @property
     def is_new(self) -> np.ndarray:
         """Which reviews were not prepared before, bool `[n]`."""
-        return np.asarray(self.row) >= 0
+        return self.row >= 0
 
     def drop(self, kept: np.ndarray, reason: str) -> None:
         """Leaves out all but the kept reviews, and renumbers users and items without gaps."""
         self.dropped[reason] = int(len(kept) - kept.sum())
-        if not kept.all():
-            for name in _COLUMNS:
-                setattr(self, name, compact(getattr(self, name), kept))
-        self.user_codes = _renumber(self.user, self.user_codes)
-        self.item_codes = _renumber(self.item, self.item_codes)
+        for name in COLUMNS:
+            setattr(self, name, getattr(self, name)[kept])
+        self.user, self.user_codes = _renumber(self.user, self.user_codes)
+        self.item, self.item_codes = _renumber(self.item, self.item_codes)
 
 
 def select(
     store: ReviewStore,
-    scratch: Path,
     *,
     k: int,
     drop_copies: bool | None = False,
@@ -149,7 +129,6 @@ def select(
 
     Args:
         store: holds the raw rows, all with user and item.
-        scratch: folder for the columns.
         k: least number of reviews of a user and of an item.
         drop_copies: whether of copies of a text by a user only the latest stays; None: unless rows
             carry a split, which is then taken as it is.
@@ -180,14 +159,15 @@ def select(
         store.execute(_DISTINCT_TEXTS)
         dropped[known_text] = n_pairs - store.count(table)
     n_users, n_items = store.count("user_codes"), store.count("item_codes")
+    columns = pa.Table.from_batches(store.stream(_SORTED.format(table=table)))
     selection = Selection(
-        **_columns_on_disk(store, table, scratch),
+        **{name: columns[name].to_numpy().astype(kind) for name, kind in COLUMNS.items()},
         user_codes=np.arange(n_users),
         item_codes=np.arange(n_items),
         dropped=dropped,
     )
     store.execute("DROP TABLE pairs")
-    is_extra = np.asarray(selection.split) == EXTRA
+    is_extra = selection.split == EXTRA
     if earlier and is_extra.any():
         raise DataError(
             f"{store.where_first(selection.row[is_extra])}: split is {schema.EXTRA!r}, which "
@@ -206,12 +186,11 @@ def select(
     if keep_dropped or is_extra.any():
         in_core = counts(selection.item, kept, n_items) > 0
         serves = ~kept & in_core[selection.item] & (keep_dropped | is_extra)
-        columns = (selection.row, selection.user, selection.item, selection.timestamp)
-        outside = Outside(*(np.array(column[serves]) for column in columns))
+        outside = {name: getattr(selection, name)[serves] for name in COLUMNS}
     selection.drop(kept, "outside the k-core")
     if outside is not None:
         selection.outside = outside
-        selection.dropped["outside the k-core"] -= len(outside.row)
+        selection.dropped["outside the k-core"] -= len(outside["row"])
     return selection
 
 
@@ -227,16 +206,6 @@ def ids(store: ReviewStore, kind: str, codes: np.ndarray) -> pa.Array:
     return pa.concat_arrays(names)
 
 
-def compact(array: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Moves the kept rows of an array to its front, block by block; returns a view of them."""
-    end = 0
-    for block in blocks(len(array)):
-        rows = array[block][kept[block]]
-        array[end : end + len(rows)] = rows
-        end += len(rows)
-    return array[:end]
-
-
 def _number(store: ReviewStore, kind: str, known: np.ndarray | list) -> None:
     """Makes the table of all users or items and their numbers."""
     ids = pa.array(known, pa.string())
@@ -244,22 +213,7 @@ def _number(store: ReviewStore, kind: str, known: np.ndarray | list) -> None:
     store.execute(_CODES.format(kind=kind, code=kind[0]))
 
 
-def _columns_on_disk(store: ReviewStore, table: str, scratch: Path) -> dict[str, Any]:
-    paths = {name: scratch / f"{name}.column" for name in _COLUMNS}
-    files = {name: path.open("wb") for name, path in paths.items()}
-    for batch in store.stream(_SORTED.format(table=table)):
-        for name, file in files.items():
-            np.asarray(batch.column(name), _COLUMNS[name]).tofile(file)
-    for file in files.values():
-        file.close()
-    return {name: np.memmap(paths[name], dtype, "r+") for name, dtype in _COLUMNS.items()}
-
-
-def _renumber(codes: np.ndarray, names: np.ndarray) -> np.ndarray:
-    """Renumbers codes in place without gaps; returns the names of those that occur."""
+def _renumber(codes: np.ndarray, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes without gaps, and the names of those that occur."""
     occurs = counts(codes, n_codes=len(names)) > 0
-    if not occurs.all():
-        new = np.cumsum(occurs, dtype=np.int32) - 1
-        for block in blocks(len(codes)):
-            codes[block] = new[codes[block]]
-    return names[occurs]
+    return (np.cumsum(occurs, dtype=np.int32) - 1)[codes], names[occurs]

@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 
 from symcere_jax.preparation.read.rows import Block, RawBlocks, ReadingLog, RowError, shorten
 from symcere_jax.preparation.settings import PrepareSettings
-from symcere_jax.preparation.sources.source import Source
-from symcere_jax.preparation.sources.typed_rows import Columns, read_typed_rows
+from symcere_jax.preparation.sources.source import Columns, Source, read_typed_rows
 
 _FIELDS = {
     "user_id": "author",
@@ -26,11 +25,8 @@ _URL = r"-d(?P<hotel>\d+)-Reviews(?:-or\d+)?-(?:.*-)?(?P<place>[^-]*?)(?:\.html)
 
 
 def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
-    assert settings.input is not None
     adapt = functools.partial(_adapt, city=settings.city)
-    return read_typed_rows(
-        settings.input, _FIELDS, log, heading="title", time_unit="iso", adapt=adapt
-    )
+    return read_typed_rows(settings.path, _FIELDS, log, heading="title", adapt=adapt)
 
 
 def _adapt(block: Block, columns: Columns, city: str | None) -> tuple[np.ndarray, str] | None:
@@ -57,7 +53,6 @@ SOURCE = Source(
     "hotelrec",
     _read,
     obtain="its authors give it for research at https://github.com/Diego999/HotelRec",
-    may_download=False,
     filters=("city",),
     options=lambda settings: {"city": settings.city},
 )

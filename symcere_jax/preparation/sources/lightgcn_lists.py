@@ -23,10 +23,9 @@ _LINES_PER_BLOCK = 10_000
 
 def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
     """Reads both files; `valid_share` of each user's training items become validation."""
-    assert settings.input is not None
     rng = np.random.default_rng(settings.seed)
     for split in ("train", "test"):
-        path = _find(settings.input, split)
+        path = _find(settings.path, split)
         log.files[path] = None
         for users, items, lines in _blocks(path, log):
             splits = np.full(len(users), split, object)

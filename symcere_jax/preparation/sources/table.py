@@ -1,20 +1,27 @@
-"""Tables of reviews: JSON lines, CSV, TSV or Parquet, one file or a folder of them; data frames."""
+"""Tables of reviews: JSON lines, CSV, TSV or Parquet, and data frames.
+
+A table is one file or several; the names of files and folders may say what split or what column
+their rows belong to.
+"""
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import functools
+import re
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 
-from symcere_jax.preparation.read.formats import read_json_lines, reader_of
+from symcere_jax.errors import DataError
+from symcere_jax.preparation.read.formats import FORMATS, Reader, read_delimited, reader_of
 from symcere_jax.preparation.read.formats.parquet import read_frame
+from symcere_jax.preparation.read.raw_files import bare_name, is_hidden
+from symcere_jax.preparation.read.row_checks import SPLIT_NAMES
 from symcere_jax.preparation.read.rows import Blocks, RawBlocks, ReadingLog
 from symcere_jax.preparation.settings import PrepareSettings
-from symcere_jax.preparation.sources.item_metadata import read_items
-from symcere_jax.preparation.sources.source import Source
-from symcere_jax.preparation.sources.table_files import table_files
-from symcere_jax.preparation.sources.typed_rows import DATA_FRAME, read_typed_rows
+from symcere_jax.preparation.sources.source import DATA_FRAME, Source, read_typed_rows
 
 # column of RAW_SCHEMA -> the flag that names its field
 _FLAGS = {
@@ -31,10 +38,13 @@ _WAYS_OUT = {
     "rating": "--rating_field= (with nothing behind it) leaves ratings out",
     "timestamp": "--time_field= (with nothing behind it) leaves times out",
 }
+_PART = re.compile(r"-\d+-of-\d+$")  # of many files of one split
+_NULL = "__HIVE_DEFAULT_PARTITION__"
+_LOOSE = (".txt",)  # in a folder, such a file is as often no table
 
 
 def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
-    files = table_files(settings, log)
+    files = _files(settings, log)
     for path, read in files:
         yield from _rows(path, read, settings, log, may_be_empty=len(files) > 1)
 
@@ -66,7 +76,6 @@ def _rows(
         _fields(settings),
         log,
         read=read,
-        time_unit=settings.time_unit,
         required=_required(settings),
         hint=_hint,
         way_out=_WAYS_OUT,
@@ -96,18 +105,131 @@ def _hint(column: str) -> str:
     return f"name the right one by --{_FLAGS[column]}{other}"
 
 
-def _items(settings: PrepareSettings, log: ReadingLog) -> Iterator[pa.Table]:
-    path = settings.item_metadata
-    assert path is not None
-    read = reader_of(path, settings) or read_json_lines
-    return read_items(path, read, settings.item_field, settings.title_field or "title", log)
+def _files(settings: PrepareSettings, log: ReadingLog) -> list[tuple[Path, Reader]]:
+    """The files of a table, each with its reader, in the order in which they are read.
+
+    `settings.input` is a file, a folder, a pattern, or several of these with commas between them.
+    Folders are searched for tables on all levels, but for hidden files. A folder named `key=value`
+    gives the rows below it that column, and files or folders of several splits, such as train.csv
+    and test.csv, give them a split, unless they have such columns of their own.
+
+    Raises:
+        DataError: there is no table, or some of several files belong to a split and some do not.
+    """
+    found: list[tuple[Path, Reader, PurePosixPath]] = []
+    for path in _named(settings.path):
+        if path.is_dir():
+            found += _in_folder(path, settings, log)
+        else:
+            reader = reader_of(path, settings)
+            if reader is None and settings.delimiter:
+                reader = functools.partial(read_delimited, dialect=settings, delimiter=",")
+            if reader is None:
+                raise _no_table(path, "its name")
+            found.append((path, reader, PurePosixPath(path.name)))
+    splits = _splits([place for _, _, place in found])
+    split_field = "split" if settings.split_field is None else settings.split_field
+    files = []
+    for (path, read, place), split in zip(found, splits, strict=True):
+        columns = dict(part.split("=", 1) for part in place.parts[:-1] if "=" in part)
+        values = {name: None if text == _NULL else unquote(text) for name, text in columns.items()}
+        if split:
+            values.setdefault(split_field, split)
+        files.append((path, functools.partial(_read_with, read, values) if values else read))
+    return files
+
+
+def _named(named: Path) -> list[Path]:
+    if named.exists():
+        return [named]
+    paths: dict[Path, None] = {}
+    for part in filter(None, map(str.strip, str(named).split(","))):
+        path = Path(part)
+        matches = [path] if path.exists() else _matches(path)
+        if not matches:
+            raise DataError(f"no input at {path}")
+        paths |= dict.fromkeys(matches)
+    return list(paths)
+
+
+def _matches(pattern: Path) -> list[Path]:
+    root = Path(pattern.anchor)
+    paths = sorted(root.glob(str(pattern.relative_to(root)))) if pattern.name else []
+    return [path for path in paths if not is_hidden(PurePosixPath(path.name))]
+
+
+def _in_folder(
+    folder: Path, settings: PrepareSettings, log: ReadingLog
+) -> list[tuple[Path, Reader, PurePosixPath]]:
+    places = {path: PurePosixPath(path.relative_to(folder)) for path in sorted(folder.rglob("*"))}
+    files = [path for path, place in places.items() if path.is_file() and not is_hidden(place)]
+    readers = {path: reader for path in files if (reader := reader_of(path, settings))}
+    sure = {path for path in readers if bare_name(path).suffix.lower() not in _LOOSE}
+    readers = {path: reader for path, reader in readers.items() if path in sure or not sure}
+    if not readers:
+        raise _no_table(folder, "no file in it")
+    if len(readers) > 1:
+        readers = {path: reader for path, reader in readers.items() if path.stat().st_size}
+    others = [str(places[path]) for path in files if path not in readers]
+    if others:
+        shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+        log.notes.append(f"{folder}: {len(others)} files are no tables and are not read ({shown})")
+    return [(path, reader, places[path]) for path, reader in readers.items()]
+
+
+def _no_table(path: Path, what: str) -> DataError:
+    return DataError(
+        f"{path}: {what} ends in one of {', '.join(FORMATS)} (packed or not), which tells how to "
+        "read it; --delimiter reads any other file as a text table"
+    )
+
+
+def _splits(places: list[PurePosixPath]) -> list[str | None]:
+    """The split of each file, by its name or that of a folder; all None where there are not two."""
+    splits = [_split_of(place) for place in places]
+    codes = {SPLIT_NAMES[split] for split in splits if split}
+    if len(codes) < 2 or SPLIT_NAMES["train"] not in codes:
+        return [None] * len(places)
+    if None in splits:
+        known = next(place for place, split in zip(places, splits, strict=True) if split)
+        raise DataError(
+            f"{known} is one of several splits, and {places[splits.index(None)]} is none; name the "
+            "files to read, as --input=train.csv,test.csv"
+        )
+    return splits
+
+
+def _split_of(place: PurePosixPath) -> str | None:
+    name = _PART.sub("", bare_name(Path(place.name)).stem.lower()).rpartition(".")[2]
+    for part in (name, *(part.lower() for part in place.parts[:-1])):
+        if part in SPLIT_NAMES:
+            return part
+    return None
+
+
+def _read_with(
+    read: Reader,
+    values: Mapping[str, str | None],
+    path: Path,
+    wanted: Collection[str],
+    log: ReadingLog,
+) -> Blocks:
+    """Adds columns of one value each to those of a file."""
+    for block in read(path, wanted, log):
+        new = {name: value for name, value in values.items() if name not in block.fields}
+        columns = {
+            name: pa.array([value] * len(block), pa.large_string())
+            for name, value in new.items()
+            if name in wanted
+        }
+        yield dataclasses.replace(
+            block, columns=block.columns | columns, fields=(*block.fields, *new)
+        )
 
 
 SOURCE = Source(
     "table",
     _read,
     filters=("item_metadata", "title_field"),
-    items=_items,
-    item_file=lambda settings: settings.item_metadata,
     options=lambda settings: {"fields": _fields(settings)},
 )

@@ -7,7 +7,6 @@ file lies beside the former, or is named by --item_metadata; it is needed to kee
 category.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +17,7 @@ from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.formats import read_json_lines
 from symcere_jax.preparation.read.rows import Block, RawBlocks, ReadingLog
 from symcere_jax.preparation.settings import PrepareSettings
-from symcere_jax.preparation.sources.item_metadata import read_items
-from symcere_jax.preparation.sources.source import Source
-from symcere_jax.preparation.sources.typed_rows import Adapt, Columns, read_typed_rows
+from symcere_jax.preparation.sources.source import Adapt, Columns, Source, read_typed_rows
 
 _REVIEWS = "yelp_academic_dataset_review.json"
 _BUSINESSES = "yelp_academic_dataset_business.json"
@@ -43,14 +40,11 @@ def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
             chosen = pc.is_in(columns["item_id"], value_set=businesses)
             return chosen.to_numpy(zero_copy_only=False), "other city, state or category"
 
-    return read_typed_rows(
-        _reviews(settings), _FIELDS, log, time_unit="iso", adapt=keep, required=_FIELDS
-    )
+    return read_typed_rows(_reviews(settings), _FIELDS, log, adapt=keep, required=_FIELDS)
 
 
 def _reviews(settings: PrepareSettings) -> Path:
-    assert settings.input is not None
-    return settings.input / _REVIEWS if settings.input.is_dir() else settings.input
+    return settings.path / _REVIEWS if settings.path.is_dir() else settings.path
 
 
 def _businesses(settings: PrepareSettings) -> Path | None:
@@ -97,20 +91,13 @@ def _fits(business: dict, settings: PrepareSettings) -> bool:
     return True
 
 
-def _items(settings: PrepareSettings, log: ReadingLog) -> Iterator[pa.Table]:
-    path = _businesses(settings)
-    assert path is not None
-    return read_items(path, read_json_lines, "business_id", "name", log)
-
-
 SOURCE = Source(
     "yelp",
     _read,
     obtain="agree to Yelp's terms at https://business.yelp.com/data/resources/open-dataset and "
     f"unpack the archive, so that --input holds {_REVIEWS} and {_BUSINESSES}",
-    may_download=False,
     filters=("item_metadata", *_FILTERS),
-    items=_items,
+    item_fields=("business_id", "name"),
     item_file=_businesses,
     options=lambda settings: {name: getattr(settings, name) for name in _FILTERS},
 )

@@ -14,7 +14,6 @@ from symcere_jax.preparation.split.split_settings import SplitSettings
 
 _BY_USER = ("ratio", "leave_one_out", "temporal", "kfold")
 _BY_SHARES = ("ratio", "temporal", "global_time", "cold_item", "cold_user")
-_BY_TIME = ("temporal", "leave_one_out", "global_time")
 _COLD = ("cold_item", "cold_user")
 
 
@@ -154,13 +153,12 @@ def _split(
     store: ReviewStore,
     settings: SplitSettings,
 ) -> np.ndarray:
-    user, seed = selection.user, settings.seed
-    time = _timestamps(selection, store, policy) if policy in _BY_TIME else None
+    user, seed, shares = selection.user, settings.seed, _shares(settings)
     if policy in _COLD:
         owner = user if policy == "cold_user" else selection.item
-        split = policies.split_cold(owner, **_shares(settings), seed=seed)
+        split = policies.split_cold(owner, **shares, seed=seed)
         warm = split == TRAIN
-        shares = dict.fromkeys(("valid_share", "test_share"), settings.warm_share)
+        shares = dict.fromkeys(shares, settings.warm_share)
         split[warm] = policies.split_by_ratio(
             user[warm], None, **shares, seed=seed, min_history=max(1, min_history)
         )
@@ -174,21 +172,18 @@ def _split(
             seed=seed,
             min_history=min_history,
         )
-    if time is not None and policy == "global_time":
-        return policies.split_by_global_time(time, **_shares(settings), cuts=settings.cuts)
-    if time is not None and policy == "leave_one_out":
-        return policies.split_leave_one_out(user, time, seed=seed, min_history=min_history)
-    return policies.split_by_ratio(
-        user, time, **_shares(settings), seed=seed, min_history=min_history
-    )
-
-
-def _timestamps(selection: Selection, store: ReviewStore, policy: str) -> np.ndarray:
-    missing = selection.timestamp == NO_TIME
+    if policy == "ratio":
+        return policies.split_by_ratio(user, None, **shares, seed=seed, min_history=min_history)
+    time = selection.timestamp
+    missing = time == NO_TIME
     if missing.any():
         raise DataError(
             f"{store.where_first(selection.row[missing])}: no timestamp, but --split={policy} goes "
             f"by time ({missing.sum()} of {len(missing)} reviews have none); use --split=ratio, or "
             "name --time_field"
         )
-    return selection.timestamp
+    if policy == "global_time":
+        return policies.split_by_global_time(time, **shares, cuts=settings.cuts)
+    if policy == "leave_one_out":
+        return policies.split_leave_one_out(user, time, seed=seed, min_history=min_history)
+    return policies.split_by_ratio(user, time, **shares, seed=seed, min_history=min_history)

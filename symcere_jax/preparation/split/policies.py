@@ -1,9 +1,9 @@
 """Policies that split reviews into train, valid and test.
 
 Three split the reviews of each user: put them in an order, then hold out the last ones, the very
-last for the test. They differ in the order and in how many are held out, and take users in blocks;
-`user`, int `[n]`, holds the rows 0 … n_users − 1, sorted, and at least `min_history` reviews of a
-user stay in train. The others split all reviews: by time, by items, or by users.
+last for the test. They differ in the order and in how many are held out. `user`, int `[n]`, holds
+the rows 0 … n_users − 1, sorted, and at least `min_history` reviews of a user stay in train. The
+others split all reviews: by time, by items, or by users.
 
 All return int8 `[n]`, an index into `SPLITS`. Shares are in [0, 1), and their sum is below 1.
 """
@@ -14,8 +14,6 @@ from symcere_jax.data.schema import SPLITS
 from symcere_jax.preparation.select.k_core import counts
 
 TRAIN, VALID, TEST = (SPLITS.index(name) for name in ("train", "valid", "test"))
-
-_BLOCK = 1 << 18
 
 
 def split_by_ratio(
@@ -142,23 +140,13 @@ def _hold_out_last(
     n_test: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Takes whole users, some at a time; the random numbers are those of one pass."""
+    """Holds out the last of each user's reviews, by the key and then at random."""
+    keys = [rng.random(len(user)), *([] if key is None else [key])]
+    order = np.lexsort((*keys, user))
+    places = np.empty(len(user), np.int64)
+    # Places from the last; user[order] is user, as it is sorted.
+    places[order] = np.cumsum(n_reviews)[user] - 1 - np.arange(len(user))
     split = np.full(len(user), TRAIN, np.int8)
-    ends = np.cumsum(n_reviews)
-    start = 0
-    while start < len(user):
-        last_user = min(int(np.searchsorted(ends, start + _BLOCK)), len(ends) - 1)
-        stop = int(ends[last_user])
-        block = user[start:stop]
-        keys = [rng.random(stop - start)]
-        if key is not None:
-            keys.append(key[start:stop])
-        order = np.lexsort((*keys, block))
-        places = np.empty(stop - start, np.int64)
-        # Places from the last; block[order] is block, as it is sorted.
-        places[order] = ends[block] - 1 - np.arange(start, stop)
-        part = split[start:stop]
-        part[places < n_held_out[block]] = VALID
-        part[places < n_test[block]] = TEST
-        start = stop
+    split[places < n_held_out[user]] = VALID
+    split[places < n_test[user]] = TEST
     return split

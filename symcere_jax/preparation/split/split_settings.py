@@ -34,7 +34,7 @@ class SplitSettings(SettingsBase):
         minimum=0,
         below=1,
     )
-    test_share: float = setting(0.2, "Share for the test, likewise.", minimum=0, below=1)
+    test_share: float = setting(0.2, "The same for the test.", minimum=0, below=1)
     valid_from: str | None = setting(
         None,
         "With --split=global_time: first date of validation, such as 2018-07-01 or "

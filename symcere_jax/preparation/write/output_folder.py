@@ -43,13 +43,13 @@ def locked_output(output: Path, flag: str = "output") -> Iterator[None]:
                 parent.rmdir()
 
 
-def check_output(output: Path, *, overwrite: bool, source: Path | None) -> None:
+def check_output(output: Path, source: str | None, *, overwrite: bool) -> None:
     """Refuses, before any work is done, an output that should not be written.
 
     Raises:
         ConfigError: it holds the raw data, is no prepared folder, or must not be overwritten.
     """
-    if source is not None and source.resolve().is_relative_to(output.resolve()):
+    if source and Path(source).resolve().is_relative_to(output.resolve()):
         raise ConfigError(f"--output={output} holds the input {source}; choose another folder")
     if not os.path.lexists(output):
         return

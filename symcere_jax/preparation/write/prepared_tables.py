@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.preparation.read.review_store import ReviewStore
 from symcere_jax.preparation.read.text_cleaning import word_counts
-from symcere_jax.preparation.select.selection import Outside, Selection, ids
+from symcere_jax.preparation.select.selection import Selection, ids
 
 _ROW_GROUP = 1 << 16
 _BLOCK = 1 << 18
@@ -83,13 +83,13 @@ def write_tables(
 
 
 def write_extra_texts(
-    folder: Path, store: ReviewStore, selection: Selection, texts: Outside
+    folder: Path, store: ReviewStore, selection: Selection, texts: Mapping[str, np.ndarray]
 ) -> None:
     """Writes the texts of reviews whose authors are no users, by item; no file for none."""
-    if not len(texts.row):
+    if not len(texts["row"]):
         return
-    item = np.searchsorted(selection.item_codes, texts.item).astype(np.int32)
-    store.insert("extra", pa.table({"row": texts.row, "item": item}))
+    item = np.searchsorted(selection.item_codes, texts["item"]).astype(np.int32)
+    store.insert("extra", pa.table({"row": texts["row"], "item": item}))
     with pq.ParquetWriter(folder / schema.EXTRA_TEXTS, _EXTRA_SCHEMA, compression="zstd",
                           store_schema=False) as writer:  # fmt: skip
         for rows in _row_groups(batch.cast(_EXTRA_SCHEMA) for batch in store.stream(_EXTRA_TEXTS)):
@@ -106,8 +106,8 @@ def _write_reviews(path: Path, store: ReviewStore, selection: Selection) -> dict
             n_words += int(word_counts(text).sum())
             n_empty += pc.sum(pc.equal(pc.utf8_trim_whitespace(text), "")).as_py()
             columns = [
-                np.array(selection.user[start:stop]),
-                np.array(selection.item[start:stop]),
+                selection.user[start:stop],
+                selection.item[start:stop],
                 rows["rating"].cast(pa.float32(), safe=False),
                 rows["timestamp"],
                 split_names.take(pa.array(selection.split[start:stop])),
@@ -137,7 +137,7 @@ def file_entries(folder: Path) -> Mapping[str, Mapping[str, object]]:
 
 def _kept_reviews(store: ReviewStore, selection: Selection) -> Iterator[pa.RecordBatch]:
     for start in range(0, len(selection), _BLOCK):
-        row = np.array(selection.row[start : start + _BLOCK])
+        row = selection.row[start : start + _BLOCK]
         store.insert("kept", pa.table({"row": row, "place": start + np.arange(len(row))}))
     for batch in store.stream(_KEPT_REVIEWS):
         yield batch.cast(_KEPT_SCHEMA)

@@ -33,8 +33,8 @@ class FittedLsa(FittedTextEncoder):
     """TF-IDF and a basis, which any text can be encoded with.
 
     A document of n_t occurrences of the term t weighs it `(1 + log n_t) · idf_t`; weights are
-    divided by their norm and multiplied by the basis. The arguments are the arrays of the files; with
-    `has_map`, `basis` is the map.
+    divided by their norm and multiplied by the basis. The arguments are the arrays of the files;
+    with `has_map`, `basis` is the map.
     """
 
     kind = "lsa"

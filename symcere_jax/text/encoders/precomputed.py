@@ -1,7 +1,8 @@
-"""Vectors of reviews that were made elsewhere."""
+"""Vectors of reviews, items or users that were made elsewhere."""
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,24 +19,33 @@ from symcere_jax.text.encoders.rows import collect_rows
 
 _BLOCK = 1 << 14
 _COLUMN = "embedding"
+_IDS = {"user": schema.USERS, "item": schema.ITEMS}
 
 
 @dataclasses.dataclass(frozen=True)
 class PrecomputedEncoder:
-    """Reads a vector for each review; users and items get the mean of training reviews.
+    """Reads vectors and divides them by their norm.
 
     The file is either
 
     - NumPy's, `[n_reviews, width]`, rows in the order of `reviews.parquet` of the folder, or
-    - Parquet, with columns `user_id` and `item_id` (strings) and `embedding` (lists of floats) in
-      any order; rows of reviews that the folder does not have are left out.
+    - Parquet, with rows in any order: `embedding` (lists of floats; without it, all columns of
+      floats) and ids as strings. With `user_id` and `item_id`, vectors are of reviews. With one of
+      them, they are of users or of items, and a review has that of its user or item. Rows of ids
+      that the folder does not have are left out.
 
-    Rows are divided by their norm. Further texts cannot be encoded: the features have no `fitted`.
+    Users and items have their own vectors, or the means of their training reviews. Further texts
+    cannot be encoded: the features have no `fitted`.
+
+    Attributes:
+        file: where the vectors are.
+        folder: the prepared folder, of which the ids are read where the file is Parquet.
+        scratch: folder for the features of reviews, which are then mapped; None: in memory.
     """
 
     file: Path | None
-    folder: Path  # the prepared folder, whose ids a Parquet file refers to
-    scratch: Path | None = None  # as in LsaEncoder
+    folder: Path
+    scratch: Path | None = None
 
     name = "precomputed"
 
@@ -43,7 +53,7 @@ class PrecomputedEncoder:
         if self.file is None:
             raise ConfigError(
                 "--text_encoder=precomputed needs --text_embeddings: a .npy file with a row for "
-                "each review, or a .parquet file with columns user_id, item_id and embedding"
+                "each review, or a .parquet file with user_id, item_id or both, and embedding"
             )
 
     def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
@@ -55,19 +65,45 @@ class PrecomputedEncoder:
         """
         assert self.file is not None
         reviews = reviews.own
-        (progress or (lambda stage: None))(f"reading {self.file}")
+        say = progress or (lambda stage: None)
+        say(f"reading {self.file}")
+        of: dict[str, str] = {}
+        own: dict[str, np.ndarray] = {}  # where the vectors of users or of items are in the file
         if self.file.suffix == ".parquet":
-            vectors = self._by_ids(reviews)
+            table, kinds = self._table()
+            vectors = self._vectors(table)
+            keys = self._keys(table, kinds, reviews.n_items)
+            if len(kinds) == 2:
+                pairs = np.asarray(reviews.user, np.int64) * reviews.n_items + reviews.item
+                places = self._places(keys, pairs, "reviews")
+            else:
+                (kind,) = kinds
+                n_owners = getattr(reviews, f"n_{kind}s")
+                of = {"of": f"{kind}s"}
+                own[f"{kind}s"] = self._places(keys, np.arange(n_owners), f"{kind}s", say)
+                places = own[f"{kind}s"][np.asarray(getattr(reviews, kind))]
         else:
-            vectors = self._by_rows()
-        self._check(vectors, len(reviews.user))
-        n, width = vectors.shape
-        blocks = (unit_rows(vectors[start : start + _BLOCK]) for start in range(0, n, _BLOCK))
-        rows = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews")
-        settings = {"file": self.file.name, **schema.file_entry(self.file)}
-        return TextFeatures.from_rows(rows, reviews, settings)
+            vectors = self._array()
+            places = np.arange(len(reviews.user))
+            if len(vectors) != len(places):
+                raise DataError(
+                    f"{self.file}: {len(vectors)} rows, but there are {len(places)} reviews; rows "
+                    f"must be those of {schema.REVIEWS}, or come as Parquet with ids"
+                )
+        self._check(vectors)
 
-    def _by_rows(self) -> np.ndarray:
+        def units(places: np.ndarray) -> np.ndarray:
+            return unit_rows(vectors[places]) * (places >= 0)[:, None]
+
+        n, width = len(places), vectors.shape[1]
+        blocks = (units(places[start : start + _BLOCK]) for start in range(0, n, _BLOCK))
+        rows = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews")
+        settings = {"file": self.file.name, **schema.file_entry(self.file), **of}
+        features = TextFeatures.from_rows(rows, reviews, settings)
+        given: dict[str, Any] = {kind: units(rows) for kind, rows in own.items()}
+        return dataclasses.replace(features, **given)
+
+    def _array(self) -> np.ndarray:
         assert self.file is not None
         try:
             return load_array(self.file)
@@ -75,58 +111,68 @@ class PrecomputedEncoder:
             reason = str(error).removesuffix("; prepare the data again")
             raise DataError(f"--text_embeddings: {reason}") from None
 
-    def _by_ids(self, reviews: Reviews) -> np.ndarray:
-        """The vectors of a Parquet file, in the order of the reviews."""
+    def _table(self) -> tuple[pa.Table, list[str]]:
+        """The Parquet file, and whose vectors it holds."""
         assert self.file is not None
         try:
-            table = pq.read_table(self.file, columns=["user_id", "item_id", _COLUMN])
+            table = pq.read_table(self.file)
         except (OSError, pa.ArrowException) as error:
-            raise DataError(
-                f"{self.file}: not a Parquet file with columns user_id, item_id, {_COLUMN} "
-                f"({' '.join(str(error).split())})"
-            ) from None
-        rows = {}
-        for kind, file in (("user", schema.USERS), ("item", schema.ITEMS)):
-            ids = pq.read_table(self.folder / file, columns=[f"{kind}_id"])[f"{kind}_id"]
-            matches = pc.index_in(
-                table[f"{kind}_id"].cast(pa.string()), value_set=ids.combine_chunks()
-            )
-            rows[kind] = matches.fill_null(-1).to_numpy().astype(np.int64)
-        is_known = (rows["user"] >= 0) & (rows["item"] >= 0)
-        keys = np.where(is_known, rows["user"] * reviews.n_items + rows["item"], -1)
-        _, first, counts = np.unique(keys, return_index=True, return_counts=True)
-        twice = first[(counts > 1) & is_known[first]]
-        if len(twice):
-            raise DataError(
-                f"{self.file}, row {twice[0]}: there is a second vector of the same user and item"
-            )
-        wanted = np.asarray(reviews.user, np.int64) * reviews.n_items + np.asarray(reviews.item)
-        places = pc.index_in(pa.array(wanted), value_set=pa.array(keys))
-        if places.null_count:
-            row = places.is_null().index(True)
-            raise DataError(
-                f"{self.file}: no vector for {places.null_count} of {len(wanted)} reviews, the "
-                f"first of which is row {row} of {schema.REVIEWS}; ids must be as in the raw data"
-            )
+            raise DataError(f"{self.file}: not a readable Parquet file ({error})") from None
+        kinds = [kind for kind in _IDS if f"{kind}_id" in table.column_names]
+        if not kinds:
+            raise DataError(f"{self.file} needs a column user_id, item_id, or both")
+        return table, kinds
+
+    def _vectors(self, table: pa.Table) -> np.ndarray:
+        if _COLUMN not in table.column_names:
+            floats = [name for name in table.column_names if pa.types.is_floating(table[name].type)]
+            if not floats:
+                raise DataError(f"{self.file} needs a column {_COLUMN}, or columns of floats")
+            return np.stack([table[name].to_numpy().astype(np.float32) for name in floats], axis=1)
         lists = table[_COLUMN].combine_chunks()
         lists = pa.concat_arrays(lists.chunks) if isinstance(lists, pa.ChunkedArray) else lists
         widths = np.unique(pc.list_value_length(lists).fill_null(0).to_numpy())
         if len(widths) != 1 or widths[0] == 0:
             raise DataError(f"{self.file}: vectors of different widths: {widths[:5].tolist()}")
         flat = lists.flatten().cast(pa.float32()).to_numpy(zero_copy_only=False)
-        return flat.reshape(-1, widths[0])[places.to_numpy()]
+        return flat.reshape(-1, widths[0])
 
-    def _check(self, vectors: np.ndarray, n_reviews: int) -> None:
+    def _keys(self, table: pa.Table, kinds: list[str], n_items: int) -> np.ndarray:
+        """The number of the review, user or item of each row; −1: it is not in the folder."""
+        keys = np.zeros(len(table), np.int64)
+        for kind in kinds:
+            ids = pq.read_table(self.folder / _IDS[kind], columns=[f"{kind}_id"])[f"{kind}_id"]
+            own = table[f"{kind}_id"].cast(pa.string())
+            codes = pc.index_in(own, value_set=ids.combine_chunks()).fill_null(-1).to_numpy()
+            keys = np.where((keys < 0) | (codes < 0), -1, keys * n_items + codes)
+        _, first, counts = np.unique(keys, return_index=True, return_counts=True)
+        twice = first[(counts > 1) & (keys[first] >= 0)]
+        if len(twice):
+            ids = " and ".join(f"{kind}_id" for kind in kinds)
+            raise DataError(f"{self.file}, row {twice[0]}: there is a second vector of its {ids}")
+        return keys
+
+    def _places(
+        self, keys: np.ndarray, wanted: np.ndarray, what: str, say: MessageCallback | None = None
+    ) -> np.ndarray:
+        """The row of each wanted number; −1, and a message, for one without: else an error."""
+        places = pc.index_in(pa.array(wanted), value_set=pa.array(keys))
+        if n_missing := places.null_count:
+            missing = f"no vector for {n_missing:,} of {len(wanted):,} {what}"
+            if say is None or n_missing == len(wanted):
+                raise DataError(
+                    f"{self.file}: {missing}, the first of which is row "
+                    f"{places.is_null().index(True)}; ids must be as in the raw data"
+                )
+            say(missing)
+        return places.fill_null(-1).to_numpy()
+
+    def _check(self, vectors: np.ndarray) -> None:
         if vectors.ndim != 2 or vectors.dtype.kind != "f" or not vectors.shape[1]:
             raise DataError(
                 f"{self.file}: {vectors.dtype} {vectors.shape}, expected floats [reviews, width]"
             )
-        if len(vectors) != n_reviews:
-            raise DataError(
-                f"{self.file}: {len(vectors)} rows, but there are {n_reviews} reviews; rows must "
-                f"be those of {schema.REVIEWS}, or come as Parquet with user_id and item_id"
-            )
-        starts = range(0, n_reviews, _BLOCK)
+        starts = range(0, len(vectors), _BLOCK)
         blocks = (vectors[start : start + _BLOCK].astype(np.float64) for start in starts)
         sizes = np.concatenate([np.zeros(0), *(np.linalg.norm(part, axis=1) for part in blocks)])
         bad = np.flatnonzero(~np.isfinite(sizes))

@@ -3,8 +3,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+import symcere_jax as sj
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import CheckpointError, ConfigError, DataError
 from symcere_jax.evaluation.stored_scores import read_runs
@@ -40,6 +43,24 @@ def test_features_side_by_side_are_stored_with_their_encoders(dataset, folder):
         load_text_encoder(added, "both")
     before = dataset.text_features("lsa", "items").tobytes()
     assert added.text_features("lsa", "items").tobytes() == before
+
+
+def test_items_without_training_reviews_have_the_vectors_that_are_given(rows, write_rows, tmp_path):
+    vectors = {"item_id": [f"i{n:02}" for n in range(12)], "embedding": list(np.eye(12))}
+    pq.write_table(pa.table(vectors), tmp_path / "items.parquet")
+    options = {"k_core": 1, "split": "cold_item", "test_share": 0.3, "warm_share": 0}
+    data = sj.prepare(
+        write_rows(rows),
+        tmp_path / "data",
+        text_encoder="lsa+precomputed",
+        text_embeddings=tmp_path / "items.parquet",
+        text_width=4,
+        **options,
+    )
+    assert (data.item_counts() == 0).any()
+    given = np.asarray(data.text_features("lsa+precomputed", "items"))[:, -12:]
+    np.testing.assert_allclose(given, np.eye(12) / np.sqrt(2), atol=1e-6)
+    assert problems(data, encode=True) == []
 
 
 def test_what_was_made_before_stays_good_until_features_are_replaced(dataset, folder, trained_run):

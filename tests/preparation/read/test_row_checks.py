@@ -1,5 +1,4 @@
 import dataclasses
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -30,24 +29,14 @@ def check(rows: RawBlock, log: ReadingLog | None = None, **settings) -> RawBlock
         ({"item_id": ["a", None]}, "line 3: no item_id"),
         ({"rating": [3.0, None, float("inf")]}, "line 4: stars is inf, no number"),
         ({"rating": [float("-inf")]}, "line 2: stars is -inf, no number"),
-        ({"timestamp": [10**15]}, "line 2: when is 1000000000000000 seconds"),
         *(({"split": ["train", bad]}, "line 3: fold is .*, must be one of train, valid")
           for bad in ("", "trains", "holdout")),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_as_the_file_calls_it(columns, message):
-    names = {"user_id": "who", "rating": "stars", "timestamp": "when", "split": "fold"}
+    names = {"user_id": "who", "rating": "stars", "split": "fold"}
     with pytest.raises(DataError, match=f"file, {message}"):
         check(dataclasses.replace(block(**columns), fields=names))
-
-
-def test_a_unit_that_fits_is_named():
-    assert len(check(block(timestamp=[1_500_000_000, -1, None])).table) == 3
-    units = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-    for given, right in itertools.combinations(units, 2):
-        seconds = 1_500_000_000 * units[right] // units[given]
-        with pytest.raises(DataError, match=f"line 3: timestamp is .*--time_unit={right}"):
-            check(block(timestamp=[None, seconds]), time_unit=given)
 
 
 def test_split_names_and_their_other_forms():

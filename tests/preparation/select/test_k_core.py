@@ -2,8 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symcere_jax.preparation.select import k_core as core
-from symcere_jax.preparation.select.k_core import counts, k_core, largest_core
+from symcere_jax.preparation.select.k_core import k_core, largest_core
 
 PAIRS = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), min_size=1, max_size=40)
 
@@ -44,13 +43,3 @@ def test_largest_core_is_the_last_that_is_not_empty(pairs):
     k = largest_core(user, item)
     assert any(naive_k_core(pairs, k))
     assert not any(naive_k_core(pairs, k + 1))
-
-
-def test_blocks_do_not_show(monkeypatch):
-    user, item = np.random.default_rng(0).integers(20, size=(2, 300))
-    whole = k_core(user, item, 11)
-    assert 0 < whole.sum() < 300
-    monkeypatch.setattr(core, "_BLOCK", 7)
-    np.testing.assert_array_equal(k_core(user, item, 11), whole)
-    kept = np.arange(300) % 3 == 0
-    np.testing.assert_array_equal(counts(user, kept, 25), np.bincount(user[kept], minlength=25))

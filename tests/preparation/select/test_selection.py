@@ -4,12 +4,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from symcere_jax.errors import DataError
-from symcere_jax.preparation.select import k_core
-from symcere_jax.preparation.select.selection import NO_TIME, compact, ids, select
+from symcere_jax.preparation.select.selection import NO_TIME, ids, select
 
 
 @pytest.fixture
-def select_rows(make_store, tmp_path_factory):
+def select_rows(make_store):
     """Selects from rows of user, item and time."""
 
     def run(rows: list[tuple[str, str, int | None]], k: int = 1, texts=None, **settings):
@@ -18,7 +17,7 @@ def select_rows(make_store, tmp_path_factory):
         )
         columns = {name: list(values) for name, values in columns.items()}
         store = make_store(columns | {"text": texts or [""] * len(rows)})
-        selection = select(store, tmp_path_factory.mktemp("columns"), k=k, **settings)
+        selection = select(store, k=k, **settings)
         selection.user_ids = ids(store, "user", selection.user_codes)
         selection.item_ids = ids(store, "item", selection.item_codes)
         return selection
@@ -39,26 +38,23 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS)
-def test_one_row_a_pair_sorted_by_id_with_dense_rows(select_rows, rows):
-    selection = select_rows(rows, 1)
-    assert pairs_of(selection) == sorted({(user, item) for user, item, _ in rows})
-    assert [rows[row][:2] for row in selection.row] == pairs_of(selection)
+def test_the_latest_of_a_pair_stays_sorted_by_id_with_dense_rows(select_rows, rows):
+    latest: dict[tuple[str, str], int] = {}
+    for row, (user, item, time) in enumerate(rows):
+        before = rows[latest[user, item]][2] if (user, item) in latest else None
+        if before is None or (time is not None and time >= before):
+            latest[user, item] = row
+    selection = select_rows(rows)
+    assert pairs_of(selection) == sorted(latest)
+    assert selection.row.tolist() == [latest[pair] for pair in sorted(latest)]
+    times = [rows[row][2] for row in selection.row]
+    assert selection.timestamp.tolist() == [NO_TIME if time is None else time for time in times]
     assert set(selection.user) == set(range(len(selection.user_ids)))
     assert set(selection.item) == set(range(len(selection.item_ids)))
     assert (selection.user.dtype, selection.item.dtype) == (np.int32, np.int32)
     assert sum(selection.dropped.values()) + len(selection.row) == len(rows)
-
-
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(ROWS, st.randoms(use_true_random=False))
-def test_the_order_of_the_rows_does_not_matter(select_rows, rows, random):
-    rows = list(dict.fromkeys(rows))  # of equal rows, none is the last
-    shuffled = random.sample(rows, len(rows))
-    first, second = select_rows(rows), select_rows(shuffled)
-    assert pairs_of(first) == pairs_of(second)
-    assert [rows[row] for row in first.row] == [shuffled[row] for row in second.row]
 
 
 def test_the_core_leaves_no_gaps(select_rows):
@@ -74,20 +70,6 @@ def test_an_empty_core_names_the_largest_that_is_not(select_rows):
     rows = [(u, i, None) for u in "ac" for i in "xz"]
     with pytest.raises(DataError, match=r"after --k_core=3; the largest .* is 2"):
         select_rows(rows, 3)
-
-
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(ROWS)
-def test_the_latest_of_a_pair_stays(select_rows, rows):
-    latest: dict[tuple[str, str], int] = {}
-    for row, (user, item, time) in enumerate(rows):
-        before = rows[latest[user, item]][2] if (user, item) in latest else None
-        if before is None or (time is not None and time >= before):
-            latest[user, item] = row
-    selection = select_rows(rows)
-    assert selection.row.tolist() == [latest[pair] for pair in sorted(latest)]
-    times = [rows[row][2] for row in selection.row]
-    assert selection.timestamp.tolist() == [NO_TIME if time is None else time for time in times]
 
 
 def test_of_copies_by_a_user_the_latest_stays(select_rows):
@@ -129,11 +111,3 @@ def test_dropping_leaves_no_gaps(select_rows):
     assert selection.user.tolist() == [0, 0, 1, 1]
     assert selection.item.tolist() == [0, 1, 0, 1]
     assert (selection.user_codes.tolist(), selection.item_codes.tolist()) == ([0, 2], [0, 2])
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 5, 6, 7])
-def test_kept_rows_move_to_the_front_block_by_block(monkeypatch, n):
-    monkeypatch.setattr(k_core, "_BLOCK", 3)
-    array, kept = np.arange(n), np.arange(n) % 3 != 1
-    expected = array[kept]
-    np.testing.assert_array_equal(compact(array, kept), expected)

@@ -1,6 +1,5 @@
 import datetime
 import functools
-import json
 import tarfile
 
 import pytest
@@ -133,36 +132,6 @@ def test_bad_records_are_skipped_and_counted(write_hotels):
     log = ReadingLog("skip", 1)
     assert texts_of(folder, log) == ["text 0", "text 2"]
     assert log.n_bad >= 3
-
-
-JSON_HOTEL = {
-    "Reviews": [
-        {
-            "Author": "ann",
-            "Title": "“Fine”",
-            "Content": "Great view",
-            "Date": "October 20, 2012",
-            "Ratings": {"Service": "4", "Overall": "5.0"},
-        },
-        {"Author": "bob", "Content": "x", "Date": "October 1, 2012", "Ratings": {}},
-        {"Author": "cid", "Title": None, "Content": "y", "Date": "2012-10-01", "Ratings": {}},
-    ],
-    "HotelInfo": {"HotelID": "72572"},
-}
-
-
-def test_the_json_form(tmp_path):
-    (tmp_path / "72572.json").write_text(json.dumps(JSON_HOTEL))
-    with pytest.raises(DataError, match=r"72572\.json, review 3: bad date, rating or field"):
-        read(tmp_path)
-    log = ReadingLog("skip", 1)
-    (row,), _, _ = read(tmp_path, log)
-    expected = ("ann", "72572", 5.0, seconds(2012, 10, 20), "Fine. Great view", None, None)
-    assert tuple(row.values()) == expected
-    assert log.dropped == {"no overall rating": 1, "bad row: date or rating": 1}
-    for content in ("{", "[]", '{"Reviews": 1}', '{"Reviews": [1]}'):
-        (tmp_path / "72572.json").write_text(content)
-        read(tmp_path, log)
 
 
 @pytest.mark.parametrize("damage", ["header", "cut"])

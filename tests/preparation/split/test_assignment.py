@@ -9,7 +9,7 @@ from symcere_jax.preparation.split.assignment import cold_counts, split_reviews
 
 
 @pytest.fixture
-def split_rows(make_store, tmp_path):
+def split_rows(make_store):
     """Splits rows of user, item, time and split code: settings, splits by pair, selection."""
 
     def run(rows, **settings):
@@ -18,7 +18,7 @@ def split_rows(make_store, tmp_path):
             name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)
         }
         store = make_store(columns)
-        selection = select(store, tmp_path, k=1)
+        selection = select(store, k=1)
         stated = split_reviews(selection, store, SplitSettings(**settings))
         pairs = [rows[row][:2] for row in selection.row.tolist()]
         return stated, dict(zip(pairs, selection.split.tolist(), strict=True)), selection

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symcere_jax.preparation.split import policies
 from symcere_jax.preparation.split.policies import (
     TEST,
     TRAIN,
@@ -130,17 +129,6 @@ def test_equal_times_are_in_random_order():
     split = split_leave_one_out(user, np.zeros(len(user), np.int64), seed=0)
     of_place = (split.reshape(-1, 10) == TEST).mean(axis=0)
     np.testing.assert_allclose(of_place, 0.1, atol=0.03)
-
-
-def test_blocks_of_users_do_not_show(monkeypatch):
-    user = users_of([5, 1, 9, 2, 2, 14, 3])
-    time = np.random.default_rng(0).integers(4, size=len(user))
-    shares = {"valid_share": 0.2, "test_share": 0.3, "seed": 4}
-    whole = [split_by_ratio(user, times, **shares) for times in (None, time)]
-    for block in (1, 4, 17):
-        monkeypatch.setattr(policies, "_BLOCK", block)
-        for times, expected in zip((None, time), whole, strict=True):
-            np.testing.assert_array_equal(split_by_ratio(user, times, **shares), expected)
 
 
 @pytest.mark.parametrize("least", [0, 1, 2, 5, 100])

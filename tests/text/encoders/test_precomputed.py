@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,21 +55,55 @@ def test_rows_by_user_and_item(dataset, reviews, vectors, tmp_path):
     np.testing.assert_allclose(features.reviews, unit_rows(vectors), atol=1e-6)
 
 
+@pytest.mark.parametrize(("kind", "other"), [("item", "user"), ("user", "item")])
+@pytest.mark.parametrize("as_list", [True, False])
+def test_vectors_of_items_or_users(dataset, reviews, tmp_path, kind, other, as_list):
+    ids = getattr(dataset, f"{kind}_ids")()
+    owner = getattr(reviews, kind)
+    vectors = np.random.default_rng(0).normal(size=(len(ids), 5)).astype(np.float32)
+    columns = (
+        {"embedding": list(vectors)} if as_list else {f"x{n}": vectors[:, n] for n in range(5)}
+    )
+    order = np.random.default_rng(1).permutation(len(ids))[:-1]
+    table = pa.table({f"{kind}_id": ids, **columns}).take(pa.array(order))
+    pq.write_table(table, tmp_path / "v.parquet")
+    messages: list[str] = []
+    encoder = PrecomputedEncoder(tmp_path / "v.parquet", dataset.folder, tmp_path)
+    features = encoder.encode(reviews, progress=messages.append)
+    expected = unit_rows(vectors)
+    expected[np.setdiff1d(np.arange(len(ids)), order)] = 0
+    np.testing.assert_allclose(getattr(features, f"{kind}s"), expected, atol=1e-6)
+    np.testing.assert_allclose(features.reviews, expected[owner], atol=1e-6)
+    n_others = getattr(reviews, f"n_{other}s")
+    means = owner_means(features.reviews, reviews.is_train, getattr(reviews, other), n_others)
+    np.testing.assert_array_equal(getattr(features, f"{other}s"), means)
+    assert messages[1:] == [f"no vector for 1 of {len(ids)} {kind}s"]
+    pq.write_table(table.set_column(0, f"{kind}_id", pa.array(["?"] * len(order))), encoder.file)
+    with pytest.raises(DataError, match=f"no vector for .* {kind}s, .*ids must be as in the raw"):
+        encoder.encode(reviews)
+
+
+def _nan(vectors):
+    vectors[3, 2] = np.nan
+
+
+def _zero(vectors):
+    vectors[:] = 0
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (
-            lambda vectors: np.where(np.arange(len(vectors))[:, None] == 3, np.nan, vectors),
-            "row 3: not a number, in 1 rows",
-        ),
-        (lambda vectors: 0 * vectors, "all vectors are 0"),
+        (_nan, "row 3: not a number, in 1 rows"),
+        (_zero, "all vectors are 0"),
         (lambda vectors: vectors[:-1], "rows, but there are .* reviews"),
         (lambda vectors: vectors[:, 0], r"expected floats \[reviews, width\]"),
         (lambda vectors: vectors.astype(int), "int64 .* expected floats"),
     ],
 )
 def test_vectors_that_cannot_be_right(dataset, reviews, vectors, tmp_path, damage, message):
-    np.save(tmp_path / "v.npy", damage(vectors))
+    changed = damage(vectors)
+    np.save(tmp_path / "v.npy", vectors if changed is None else changed)
     with pytest.raises(DataError, match=rf"v\.npy.*{message}"):
         PrecomputedEncoder(tmp_path / "v.npy", dataset.folder).encode(reviews)
 
@@ -77,7 +113,9 @@ def test_vectors_that_cannot_be_right(dataset, reviews, vectors, tmp_path, damag
     [
         (lambda t: t.slice(1), "no vector for 1 of .* reviews, the first of which is row 0"),
         (lambda t: pa.concat_tables([t, t.slice(4, 1)]), "row 4: there is a second vector"),
-        (lambda t: t.rename_columns(["a", "b", "c"]), "not a Parquet file with columns user_id"),
+        (lambda t: t.rename_columns(["a", "b", "c"]), "needs a column user_id, item_id, or both"),
+        (lambda t: t.drop_columns(["embedding"]), "needs a column embedding, or columns of floats"),
+        (lambda t: t.drop_columns(["user_id"]), "row .*a second vector of its item_id"),
         (
             lambda t: t.set_column(2, "embedding", pa.array([[1.0]] + [[1.0, 2.0]] * (len(t) - 1))),
             r"vectors of different widths: \[1, 2\]",
@@ -95,6 +133,7 @@ def test_a_file_that_is_missing(dataset, reviews, tmp_path):
         PrecomputedEncoder(tmp_path / "v.npy", dataset.folder).encode(reviews)
     with pytest.raises(ConfigError, match="precomputed needs --text_embeddings"):
         PrecomputedEncoder(None, dataset.folder)
+    other = dataclasses.replace(reviews, n_items=reviews.n_items)
     (tmp_path / "v.parquet").write_bytes(b"no")
-    with pytest.raises(DataError, match="not a Parquet file"):
-        PrecomputedEncoder(tmp_path / "v.parquet", dataset.folder).encode(reviews)
+    with pytest.raises(DataError, match="not a readable Parquet file"):
+        PrecomputedEncoder(tmp_path / "v.parquet", dataset.folder).encode(other)

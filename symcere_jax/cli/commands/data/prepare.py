@@ -7,8 +7,12 @@ From a table: CSV, TSV, JSON lines or Parquet, also compressed, also a folder of
 
 From a known data set, by its flag file in configs/prepare/ (docs/data.md says where to get it):
 
-  python data_prep/prepare.py --flagfile=configs/prepare/amazon_automotive.flags --download \
-    --input=raw/Automotive.jsonl.gz --output=data/amazon_automotive
+  python data_prep/prepare.py --flagfile=configs/prepare/amazon_automotive.flags \
+    --output=data/amazon_automotive
+
+From a bucket or the Hugging Face Hub:
+
+  python data_prep/prepare.py --source=table --input='s3://shop/*.parquet' --output=data/shop
 
 With up to 2 % malformed rows, on a machine with little memory:
 

@@ -114,7 +114,7 @@ def _found_delimiter(
     def fit(separator: str) -> tuple[int, bool, int]:
         try:
             fields = next(csv.reader([line], delimiter=separator), [])
-        except csv.Error:  # is said when the file is read
+        except csv.Error:  # reported when the file is read
             fields = line.split(separator)
         names = _names(fields)
         n_found = len(set(wanted) & set(names))

@@ -1,13 +1,14 @@
 """Records of a delimited text: what is quoted, and which lines belong together.
 
-Quotes are where rows get lost in silence: one that is none, in a file whose texts are not quoted,
-makes one field of all rows up to the next. So lines below the one where a field is opened belong to
-it only where none of them looks like a row of its own, unless `quoting` says how to read them.
+Rows get lost in silence at quotes: in a file whose texts are not quoted, a lone quote makes one
+field of all rows up to the next one. So lines below the one where a field is opened belong to it
+only if none of them looks like a row of its own, unless `quoting` says how to read them.
 """
 
 import csv
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from symcere_jax.errors import DataError
@@ -15,6 +16,7 @@ from symcere_jax.preparation.read.rows import ReadingLog, RowError
 
 _LONGEST_FIELD = 1 << 28
 _ROWS_LEARNED_FROM = 100
+_LINES_AHEAD = 200  # in which a quotation is looked for that encloses lines like rows
 # A quote after an odd number of backslashes.
 _ESCAPED_QUOTE = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
 _WAYS = "--quoting=none takes quotes for letters, --quoting=doubled reads them as CSV has them"
@@ -25,8 +27,9 @@ class Records:
 
     A quote that is opened, and not closed before a line that looks like a row, is no quotation. In
     a tab-separated file that seems not to quote fields, its line is read as it stands, and that is
-    noted; elsewhere it is a bad row. The next line begins a record, so no other row is lost.
-    Quotes of a record are taken for escaped by backslashes where that alone makes a row of it.
+    noted; elsewhere it is a bad row. The next line begins a record, so no other row is lost, unless
+    quotes turn out to enclose the lines: then they are part of the bad row. Quotes of a record are
+    taken for escaped by backslashes where that alone makes a row of it.
 
     Attributes:
         n_fields: fields of a row, once it is known; records of another number may be among those
@@ -86,7 +89,7 @@ class Records:
         feed = self._feed
         reader = None
         while True:
-            # A parser that has refused something is in no state to go on.
+            # A parser that has refused something cannot continue.
             reader = reader or csv.reader(feed, delimiter=self._delimiter, strict=True)
             feed.taken = []
             feed.is_cut = False
@@ -100,20 +103,20 @@ class Records:
                 cause = str(error)
             if cause or (record and self.n_fields not in (None, len(record))):
                 reader = None
-                record = self._mended(record, cause)
+                record = self._read_again(record, cause)
             elif record and self.n_fields:
                 if self._n_learned_from < _ROWS_LEARNED_FROM:
                     self._learn(record)
-                if self._delimiter == "\t" and not self._is_quoted and '"' in feed.taken[0]:
+                if not self._is_quoted and '"' in feed.taken[0]:
                     self._is_quoted = record != self._fields(feed.taken[0]) and any(
-                        mark in field for field in record for mark in '"\t\n'
+                        mark in field for field in record for mark in ('"', "\n", self._delimiter)
                     )
             self.n_lines = len(feed.taken)
             if record:
                 yield self._line, record
             self._line += self.n_lines
 
-    def _mended(self, record: list[str] | None, cause: str) -> list[str] | None:
+    def _read_again(self, record: list[str] | None, cause: str) -> list[str] | None:
         """Another reading of lines that were refused, or have the wrong number of fields.
 
         Returns:
@@ -140,15 +143,34 @@ class Records:
         where = f"{self._path}, line {self._line}: quotes"
         if is_open:
             raise DataError(f"{where} are not closed ({cause}); {_WAYS}")
-        if cause or self._quoting is None:
+        n_lines = self._n_quoted_lines() if feed.is_cut else 0
+        if n_lines:
+            feed.take(n_lines)
+        elif cause or self._quoting is None:
             feed.give_back(1)
         if cause:
             if feed.is_cut:
-                cause = "the next lines look like rows of their own"
+                cause = "the next lines look like rows"
             message = f"{where} are not closed or not doubled ({cause}); {_WAYS}"
             self._log.add(RowError(message, "quotes", self.n_rows(literal)))
             return None
         return record
+
+    def _n_quoted_lines(self) -> int:
+        """Lines of the record if quotes enclose some that look like rows; 0: none are enclosed.
+
+        A quotation ends where fields end. In a file that may not quote at all, its last line must
+        not look like a row: two lone quotes enclose nothing.
+        """
+        lines = [*self._feed.taken, *self._feed.ahead(_LINES_AHEAD)]
+        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        try:
+            record = next(reader)
+        except csv.Error:
+            return 0
+        last = lines[reader.line_num - 1]
+        ends = len(record) == self.n_fields and (self._is_quoted or not self._looks_like_row(last))
+        return reader.line_num if ends else 0
 
     def _count(self, what: str) -> None:
         n_rows, first = self._unusual.get(what, (0, self._line))
@@ -213,6 +235,17 @@ class _Feed:
             raise StopIteration
         self.taken.append(line)
         return _unescape(line) if self.unescapes else line
+
+    def ahead(self, n_lines: int) -> list[str]:
+        """The next lines, which stay to be read."""
+        new = list(islice(self._lines, max(0, n_lines - len(self._back))))
+        self._back[:0] = reversed(new)
+        return self._back[: -n_lines - 1 : -1]
+
+    def take(self, n_lines: int) -> None:
+        """Takes lines, whatever they look like, until the record has so many."""
+        while len(self.taken) < n_lines:
+            self.taken.append(self._back.pop())
 
     def give_back(self, n_kept: int) -> None:
         """Gives all but the first of the lines that were taken once more."""

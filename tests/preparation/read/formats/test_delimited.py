@@ -101,6 +101,27 @@ def test_quoting_that_is_stated_is_not_suspected(tmp_path):
     assert read(path, quoting="doubled")[1] == rows
 
 
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("delimiter", [",", "\t", ";"])
+@pytest.mark.parametrize("damaged", [(), (17, 19)])
+@pytest.mark.parametrize("end", ["\nas above", ""])
+def test_a_line_like_a_row_within_quotes_is_never_a_row(tmp_path, quoting, delimiter, damaged, end):
+    path = tmp_path / "r.csv"
+    like_row = delimiter.join(("u1", "i1", "5", "text"))
+    texts = {3: 'a "b", c', 18: f"as in\n{like_row}\n{like_row}{end}", 17: '"', 19: 'ends "so"'}
+    rows = with_texts(texts)
+    content = ""
+    for number, row in enumerate([FIELDS, *rows], start=-1):
+        line = io.StringIO()
+        csv.writer(line, delimiter=delimiter, quoting=quoting, lineterminator="\n").writerow(row)
+        lost = '"\n' if number in damaged else "\n"
+        content += line.getvalue().removesuffix(lost) + "\n"
+    path.write_text(content)
+    _, found, log = read(path, "skip")
+    assert found == [row for number, row in enumerate(rows) if number not in (18, *damaged)]
+    assert log.n_bad == 1 + len(damaged)
+
+
 @pytest.mark.parametrize("delimiter", [",", "\t"])
 @pytest.mark.parametrize("first", [0, 30])
 @pytest.mark.parametrize("text", ['say "hi", he said', '"', 'ends with "', 'a\nb "c"\nd, "e"'])

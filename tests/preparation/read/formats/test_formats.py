@@ -1,14 +1,11 @@
 import csv
 import gzip
-import io
 import json
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from symcere_jax.preparation.read import formats
 from symcere_jax.preparation.read.formats import delimited, json_lines, parquet
@@ -57,14 +54,6 @@ def test_text_formats(tmp_path, name, content, lines, bom, suffix):
     assert rows == EXPECTED
 
 
-@pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_parquet(tmp_path, suffix):
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([{"other": 1, **row} for row in EXPECTED]), buffer)
-    path = write(tmp_path, f"r.parquet{suffix}", buffer.getvalue())
-    assert read(path) == [(1, EXPECTED[0]), (2, EXPECTED[1])]
-
-
 @pytest.mark.parametrize("name", ["r.csv", "r.jsonl", "r.parquet"])
 def test_blocks_join_to_the_whole(tmp_path, monkeypatch, name):
     rows = [{"user": f"u{i}", "text": "a\n" * (i % 3)} for i in range(10)]
@@ -86,21 +75,6 @@ def test_blocks_join_to_the_whole(tmp_path, monkeypatch, name):
     assert len(list(formats.reader_of(path)(path, WANTED, ReadingLog("fail", 0)))) > 3
     assert read(path) == whole
     assert [row for _, row in whole] == rows
-
-
-TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=8)
-
-
-@given(rows=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=5))
-def test_any_text_survives_csv_and_json(tmp_path_factory, rows):
-    folder = tmp_path_factory.mktemp("any")
-    with (folder / "r.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([WANTED, *rows])
-    objects = [dict(zip(WANTED, row, strict=True)) for row in rows]
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in objects)
-    (folder / "r.jsonl").write_text(text, encoding="utf-8")
-    for name in ("r.csv", "r.jsonl"):
-        assert [row for _, row in read(folder / name)] == objects
 
 
 def test_fields_beyond_the_csv_module_s_own_limit(tmp_path):
