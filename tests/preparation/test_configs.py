@@ -39,9 +39,11 @@ def test_a_prepare_file_is_understood(run_prepare, tmp_path, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_train_file_names_its_dataset_and_how_it_is_made(name):
-    flags = dict(line.removeprefix("--").split("=", 1) for line in lines(CONFIGS / f"{name}.flags"))
+    path = CONFIGS / f"{name}.flags"
+    flags = dict(line.removeprefix("--").split("=", 1) for line in lines(path))
     assert (flags["dataset"], flags["workdir"]) == (f"data/{name}", f"runs/{name}")
-    flagfile, *raw = shlex.split(flags["prepare"])
+    [note] = (line for line in path.read_text().splitlines() if "symcere prepare" in line)
+    flagfile, *raw = shlex.split(note.partition("symcere prepare ")[2])
     assert flagfile == f"--flagfile=configs/prepare/{name}.flags"
     fetched = any(line.startswith("--input=https://") for line in lines(CONFIGS / flagfile[19:]))
     assert fetched == (not raw) and all(flag.startswith("--input=raw/") for flag in raw)
