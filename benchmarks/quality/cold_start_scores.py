@@ -22,7 +22,6 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=T
 _SEEDS = flags.DEFINE_integer("seeds", 3, "number of seeds, from 0", 1)
 
 POLICIES = ("cold_item", "cold_user")
-HEADER = ("split", "task", "method", "users", *SHOWN_METRICS)
 
 Scores = dict[str, dict[str, dict[str, float]]]  # task -> method -> metrics
 
@@ -41,15 +40,17 @@ def run_seed(policy: str, seed: int, train_flags: list[str]) -> Scores:
     return json.loads((workdir / "cold_start_test.json").read_text())["tasks"]
 
 
-def policy_rows(policy: str, seeds: list[Scores]) -> list[list[str]]:
+def policy_rows(policy: str, seeds: list[Scores]) -> list[dict[str, str]]:
     """Rows of a policy: means over seeds ± standard deviation."""
     rows = []
     for task in [task for task in seeds[0] if all(task in scores for scores in seeds)]:
         for method in seeds[0][task]:
             metrics = [scores[task][method] for scores in seeds]
-            cells = [tables.mean_and_spread([m[name] for m in metrics]) for name in SHOWN_METRICS]
             users = np.mean([values["n_users"] for values in metrics])
-            rows.append([policy, task, method, f"{users:,.0f}", *cells])
+            row = {"split": policy, "task": task, "method": method, "users": f"{users:,.0f}"}
+            for name in SHOWN_METRICS:
+                row[name] = tables.mean_and_spread([values[name] for values in metrics])
+            rows.append(row)
     return rows
 
 
@@ -59,7 +60,7 @@ def main(train_flags: list[str]) -> None:
     for policy in POLICIES:
         seeds = [run_seed(policy, seed, train_flags) for seed in range(_SEEDS.value)]
         rows += policy_rows(policy, seeds)
-    tables.publish(tables.markdown(HEADER, rows, 3), "cold_start")
+    tables.publish(tables.markdown(rows, 3), "cold_start")
 
 
 if __name__ == "__main__":
