@@ -1,11 +1,10 @@
 r"""Quality on new items and new users, beside popularity and text kNN, over seeds.
 
-  python -m benchmarks.quality.cold_start_scores --flagfile=configs/tripadvisor.flags \
-    --input=reviews.jsonl.gz --workdir=runs/cold_start --seeds=3 --update=docs/serving.md
+  python -m benchmarks.quality.cold_start_scores --input=reviews.jsonl.gz \
+    --workdir=runs/cold_start --seeds=3 --update=docs/serving.md
 
 For --split=cold_item and cold_user and each seed (of the split and of the training): a run of
-data_prep/prepare.py, launch/train.py and launch/evaluate.py. Flags that this program does not know
-are handed to launch/train.py. What is complete is not done again.
+data_prep/prepare.py, launch/train.py and launch/evaluate.py. What is complete is not repeated.
 """
 
 import json
@@ -15,6 +14,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks import binaries, tables
+from symcere_jax.cli import startup
 from symcere_jax.evaluation import SHOWN_METRICS
 
 _INPUT = flags.DEFINE_string("input", None, "table of reviews", required=True)
@@ -26,7 +26,7 @@ POLICIES = ("cold_item", "cold_user")
 Scores = dict[str, dict[str, dict[str, float]]]  # task -> method -> metrics
 
 
-def run_seed(policy: str, seed: int, train_flags: list[str]) -> Scores:
+def run_seed(policy: str, seed: int) -> Scores:
     """Prepares, trains and scores one seed, unless that is done."""
     folder = Path(_WORKDIR.value) / policy / f"seed_{seed}"
     data, workdir = folder / "data", folder / "run"
@@ -36,7 +36,7 @@ def run_seed(policy: str, seed: int, train_flags: list[str]) -> Scores:
             *("--source=table", f"--input={_INPUT.value}", f"--output={data}"),
             *(f"--split={policy}", f"--seed={seed}"),
         )
-    binaries.train_and_score(workdir, data, *train_flags, f"--seed={seed}")
+    binaries.train_and_score(workdir, data, f"--seed={seed}")
     return json.loads((workdir / "cold_start_test.json").read_text())["tasks"]
 
 
@@ -54,14 +54,14 @@ def policy_rows(policy: str, seeds: list[Scores]) -> list[dict[str, str]]:
     return rows
 
 
-def main(train_flags: list[str]) -> None:
+def main() -> None:
     """Runs the seeds and shows the table."""
     rows = []
     for policy in POLICIES:
-        seeds = [run_seed(policy, seed, train_flags) for seed in range(_SEEDS.value)]
+        seeds = [run_seed(policy, seed) for seed in range(_SEEDS.value)]
         rows += policy_rows(policy, seeds)
     tables.publish(tables.markdown(rows, 3), "cold_start")
 
 
 if __name__ == "__main__":
-    binaries.run_with_train_flags(main)
+    startup.run(main)
