@@ -5,11 +5,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from absl import app, flags
 
 from symcere_jax.files import write_json
 
@@ -39,14 +37,6 @@ def run_again(*arguments: str, env: Mapping[str, str] | None = None) -> Any:
     if done.returncode:
         sys.exit(done.returncode)
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def run_with_train_flags(main: Callable[[list[str]], None]) -> None:
-    """Calls `main` with the flags that this program does not know: those of launch/train.py."""
-    app.run(
-        lambda arguments: main(arguments[1:]),
-        flags_parser=lambda arguments: flags.FLAGS(arguments, known_only=True),
-    )
 
 
 def train_and_score(run_folder: Path, dataset: Path, *train_flags: str) -> dict[str, float]:

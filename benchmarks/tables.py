@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,10 @@ from symcere_jax.report.tables import Table, plus_minus
 UPDATE = flags.DEFINE_multi_string("update", [], "Markdown file whose table is replaced")
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int = 1) -> str:
-    """A table in Markdown, whose first `n_words` columns are words."""
-    return Table(header, rows, n_words).markdown()
+def markdown(records: Sequence[Mapping[str, str]], n_words: int = 1) -> str:
+    """A table in Markdown of records with equal keys; the first `n_words` columns are words."""
+    rows = [list(record.values()) for record in records]
+    return Table(list(records[0]), rows, n_words).markdown()
 
 
 def mean_and_spread(values: Sequence[float], digits: int = 4) -> str:

@@ -1,14 +1,13 @@
 r"""New reviews: a warm start against training anew, by score and by CPU time.
 
-  python -m benchmarks.quality.incremental --flagfile=configs/tripadvisor.flags \
-    --input=reviews.jsonl.gz --workdir=runs/incremental --update=docs/serving.md
+  python -m benchmarks.quality.incremental --input=reviews.jsonl.gz --workdir=runs/incremental \
+    --update=docs/serving.md
 
 The input's rows carry a split. Those of a twentieth of the users, and a tenth of the other training
 rows, come later: the rest is prepared and trained on; then they are appended (prepare.py --append),
 and the grown folder is trained on by a warm start (--patience=2), and anew. A third run also
 prepares all rows anew, so that the text encoder is fitted on all of them. CPU seconds are those of
-the processes, so that a busy machine does not count; what is complete is not done again. Flags that
-this program does not know are handed to launch/train.py.
+the processes, so that a busy machine does not count. What is complete is not repeated.
 """
 
 import gzip
@@ -20,14 +19,12 @@ import numpy as np
 from absl import flags
 
 from benchmarks import binaries, tables
+from symcere_jax.cli import startup
 from symcere_jax.files import write_json
 from symcere_jax.training.metric_log import read_metric_log
 
 _INPUT = flags.DEFINE_string("input", None, "JSON lines with a split, gzipped", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
-
-HEADER = ["run", "prepare, CPU s", "train, CPU s", "epochs", "valid ndcg@10", "test ndcg@10"]
-HEADER += ["test recall@10"]
 
 
 def divide(source: Path, folder: Path) -> None:
@@ -67,26 +64,26 @@ def prepare(name: str, reviews: Path, output: Path, *more: str) -> float:
     return timed(record, "data_prep/prepare.py", *source, *places, *more)
 
 
-def train(name: str, data: Path, prepared: float, train_flags: list[str], *more: str) -> list[str]:
+def train(name: str, data: Path, prepared: float, *more: str) -> dict[str, str]:
     """Trains and scores unless that is done; returns a row of the table."""
     run = Path(_WORKDIR.value) / name.replace(" ", "_")
     places = [f"--dataset={data}", f"--workdir={run}"]
-    seconds = timed(run.with_suffix(".seconds"), "launch/train.py", *train_flags, *places, *more)
+    seconds = timed(run.with_suffix(".seconds"), "launch/train.py", *places, *more)
     timed(run.with_suffix(".scored"), "launch/evaluate.py", *places, "--nocold_start")
     metrics = json.loads((run / "metrics_test.json").read_text())
     log = read_metric_log(run)
-    return [
-        name,
-        f"{prepared:.0f}",
-        f"{seconds:.0f}",
-        str(int(max(record["epoch"] for record in log))),
-        f"{max(record['ndcg@10'] for record in log):.4f}",
-        f"{metrics['ndcg@10']:.4f}",
-        f"{metrics['recall@10']:.4f}",
-    ]
+    return {
+        "run": name,
+        "prepare, CPU s": f"{prepared:.0f}",
+        "train, CPU s": f"{seconds:.0f}",
+        "epochs": str(int(max(record["epoch"] for record in log))),
+        "valid ndcg@10": f"{max(record['ndcg@10'] for record in log):.4f}",
+        "test ndcg@10": f"{metrics['ndcg@10']:.4f}",
+        "test recall@10": f"{metrics['recall@10']:.4f}",
+    }
 
 
-def main(train_flags: list[str]) -> None:
+def main() -> None:
     """Runs everything and shows the table."""
     folder = Path(_WORKDIR.value)
     data, data_anew = folder / "data", folder / "data_anew"
@@ -94,17 +91,17 @@ def main(train_flags: list[str]) -> None:
         divide(Path(_INPUT.value), folder)
     earlier = prepare("earlier", folder / "earlier.jsonl", data)
     if not (folder / "appended.prepared").exists():
-        train("earlier reviews alone", data, earlier, train_flags)
+        train("earlier reviews alone", data, earlier)
     appended = prepare("appended", folder / "later.jsonl", data, "--append")
     warm = [f"--warm_start={folder / 'earlier_reviews_alone'}", "--patience=2"]
     rows = [
-        train("warm start", data, appended, train_flags, *warm),
-        train("trained anew", data, appended, train_flags),
+        train("warm start", data, appended, *warm),
+        train("trained anew", data, appended),
     ]
     prepared = prepare("anew", Path(_INPUT.value), data_anew)
-    rows.append(train("prepared and trained anew", data_anew, prepared, train_flags))
-    tables.publish(tables.markdown(HEADER, rows), "incremental")
+    rows.append(train("prepared and trained anew", data_anew, prepared))
+    tables.publish(tables.markdown(rows), "incremental")
 
 
 if __name__ == "__main__":
-    binaries.run_with_train_flags(main)
+    startup.run(main)

@@ -3,13 +3,12 @@ r"""SymCERE beside other recommenders, on several data sets: the tables of resul
   python -m benchmarks.quality.results --datasets=data/tripadvisor,data/gift_cards \
     --workdir=runs/results --seeds=5 --details=tripadvisor --update=README.md
 
-On each data set the baselines are tuned on the validation split (launch/baselines.py), and SymCERE
-is trained with its defaults; each is scored on the test split once a seed. So are the experts of
-SymCERE alone, and, where --configs has NAME.flags, SymCERE with those. Everything lies in
-WORKDIR/NAME; what is complete is not repeated. The reference is the baseline that is best on the
-validation split; others are compared with it by a permutation test over users, with Holm's
-correction. --details names the data set whose name marks a second table: more metrics of the
-defaults.
+On each data set, the baselines are tuned on the validation split (launch/baselines.py), and SymCERE
+is trained with its defaults. Each is scored on the test split once per seed, and so are the experts
+of SymCERE alone. Everything lies in WORKDIR/NAME; what is complete is not repeated. The reference
+is the baseline that is best on validation; the others are compared with it by a permutation test
+over users, with Holm's correction. --details names a data set whose name marks a second table, with
+more metrics of the defaults.
 """
 
 import shutil
@@ -24,23 +23,21 @@ from symcere_jax.baselines import METHODS, BaselineRecord
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
-from symcere_jax.report.tables import plus_minus
+from symcere_jax.report.tables import Table, plus_minus
 from symcere_jax.study.comparison import RunScores, compare_runs
 from symcere_jax.study.scoring import score_run
 from symcere_jax.training import EXPERTS_FOLDER
 
 _DATASETS = flags.DEFINE_list("datasets", None, "prepared folders", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
-_CONFIGS = flags.DEFINE_string("configs", "configs", "folder of the data sets' own flag files")
 _METHODS = flags.DEFINE_list("methods", list(METHODS), "baselines to compare with")
 _TRIALS = flags.DEFINE_integer("trials", 12, "settings that each baseline tries", lower_bound=1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, from 0", lower_bound=1)
 _DETAILS = flags.DEFINE_string("details", None, "name of a data set to show more metrics of")
 
-DEFAULTS, OWN = "SymCERE, defaults", "SymCERE, own flags"
+DEFAULTS = "SymCERE, defaults"
 EXPERTS = {"its graph expert alone": "graph_0", "its aligned expert alone": "aligned"}
-FOLDERS = {DEFAULTS: "symcere", OWN: "symcere_own"}
-OURS = (*EXPERTS, DEFAULTS, OWN)  # the last rows of the table
+OURS = (*EXPERTS, DEFAULTS)  # the last rows of the table
 DETAILS = (*SHOWN_METRICS, "coverage@10", "popularity@10", "seconds")
 
 
@@ -54,21 +51,12 @@ def run_baselines(dataset: Path, workdir: Path) -> dict[str, Path]:
     return {METHODS[name].title: workdir / name for name in _METHODS.value}
 
 
-def run_ours(dataset: Path, name: str, workdir: Path) -> dict[str, list[dict[str, float]]]:
-    """Trains and scores what is missing; returns the metrics of each seed of each variant."""
-    variants: dict[str, list[str]] = {DEFAULTS: []}
-    own_flags = Path(_CONFIGS.value) / f"{name}.flags"
-    if own_flags.exists():
-        variants[OWN] = [f"--flagfile={own_flags}"]
-    return {
-        title: [
-            binaries.train_and_score(
-                workdir / FOLDERS[title] / f"seed_{seed}", dataset, *arguments, f"--seed={seed}"
-            )
-            for seed in range(_SEEDS.value)
-        ]
-        for title, arguments in variants.items()
-    }
+def run_ours(dataset: Path, workdir: Path) -> list[dict[str, float]]:
+    """Trains and scores what is missing; returns the metrics of each seed."""
+    return [
+        binaries.train_and_score(workdir / f"seed_{seed}", dataset, f"--seed={seed}")
+        for seed in range(_SEEDS.value)
+    ]
 
 
 def score_experts(dataset: ReviewDataset, workdir: Path) -> dict[str, Path]:
@@ -76,7 +64,7 @@ def score_experts(dataset: ReviewDataset, workdir: Path) -> dict[str, Path]:
     folders = {title: workdir / expert for title, expert in EXPERTS.items()}
     for title, folder in folders.items():
         for seed in range(_SEEDS.value):
-            run = workdir / FOLDERS[DEFAULTS] / f"seed_{seed}" / EXPERTS_FOLDER / EXPERTS[title]
+            run = workdir / "symcere" / f"seed_{seed}" / EXPERTS_FOLDER / EXPERTS[title]
             if not run.exists():
                 return {}
             scored = folder / f"seed_{seed}"
@@ -114,13 +102,10 @@ def results_table(results: Mapping[str, Mapping[str, RunScores]]) -> str:
     for title in titles:
         rows.append([title, *(_score(scores, title) for scores in results.values())])
     rows.append(["best baseline on validation", *(next(iter(each)) for each in results.values())])
-    for title in (DEFAULTS, OWN):
-        gains = [_gain(scores, title) for scores in results.values()]
-        if any(gains):
-            rows.append([f"{title}, against that baseline", *gains])
+    rows.append([f"{DEFAULTS}, against that baseline", *map(_gain, results.values())])
     errors = [f"{next(iter(scores.values())).standard_error:.4f}" for scores in results.values()]
     rows.append(["standard error over users (that baseline)", *errors])
-    table = tables.markdown([f"test {PRIMARY_METRIC}", *results], rows, 1 + len(results))
+    table = Table([f"test {PRIMARY_METRIC}", *results], rows, 1 + len(results)).markdown()
     ratios = [each[DEFAULTS].mean / next(iter(each.values())).mean for each in results.values()]
     return (
         f"{table}\n\nSymCERE with its defaults has {np.exp(np.mean(np.log(ratios))):.2f} times the "
@@ -138,11 +123,10 @@ def _score(scores: Mapping[str, RunScores], title: str) -> str:
     return f"**{text}**" if run.mean == max(other.mean for other in scores.values()) else text
 
 
-def _gain(scores: Mapping[str, RunScores], title: str) -> str:
+def _gain(scores: Mapping[str, RunScores]) -> str:
     """Relative gain over the first of the scores, with the p-value of the difference."""
-    reference, run = next(iter(scores.values())), scores.get(title)
-    if run is None or run.test is None:
-        return ""
+    reference, run = next(iter(scores.values())), scores[DEFAULTS]
+    assert run.test is not None
     return f"{run.mean / reference.mean - 1:+.1%} (p = {run.test.p_permutation_holm:.2g})"
 
 
@@ -152,8 +136,9 @@ def details_table(name: str, seeds: list[dict[str, float]]) -> str:
     for metric in DETAILS:
         values = [scores[metric] for scores in seeds]
         title = "seconds (train + evaluate)" if metric == "seconds" else metric
-        rows.append([title, tables.mean_and_spread(values, 4 if np.mean(values) < 1 else 1)])
-    return tables.markdown([f"{name}, test, seeds: {len(seeds)}", "mean ± over seeds"], rows, 2)
+        mean = tables.mean_and_spread(values, 4 if np.mean(values) < 1 else 1)
+        rows.append({f"{name}, test, seeds: {len(seeds)}": title, "mean ± over seeds": mean})
+    return tables.markdown(rows, 2)
 
 
 def main() -> None:
@@ -162,13 +147,13 @@ def main() -> None:
     for path in map(Path, _DATASETS.value):
         dataset = ReviewDataset.load(path)
         workdir = Path(_WORKDIR.value) / dataset.name
-        ours = run_ours(path, dataset.name, workdir)
+        ours = run_ours(path, workdir / "symcere")
         baselines = run_baselines(path, workdir / "baselines")
         folders = baselines | score_experts(dataset, workdir)
-        folders |= {title: workdir / FOLDERS[title] for title in ours}
+        folders[DEFAULTS] = workdir / "symcere"
         results[dataset.name] = compare(dataset, folders, best_on_valid(dataset, baselines))
         if dataset.name == _DETAILS.value:
-            tables.publish(details_table(dataset.name, ours[DEFAULTS]), dataset.name)
+            tables.publish(details_table(dataset.name, ours), dataset.name)
     tables.publish(results_table(results), "results")
 
 

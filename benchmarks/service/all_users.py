@@ -30,11 +30,11 @@ from symcere_jax.training import Metadata, Progress
 
 _USERS = flags.DEFINE_integer("users", 1_000_000, "number of users", 1)
 _ITEMS = flags.DEFINE_integer("items", 5_000, "number of items", 1)
-_DIM = flags.DEFINE_integer("dim", 64, "width of the embeddings", 1)
-_K = flags.DEFINE_integer("k", 10, "items for each user", 1)
+
+DIM, K = 64, 10  # width of the embeddings, items for each user
 
 
-def random_recommender(n_users: int, n_items: int, dim: int) -> Recommender:
+def random_recommender(n_users: int, n_items: int) -> Recommender:
     """A recommender of random embeddings, ten seen items a user."""
     rng = np.random.default_rng(0)
     seen = np.sort(rng.integers(n_items, size=(n_users, 10), dtype=np.int32), axis=1)
@@ -46,8 +46,8 @@ def random_recommender(n_users: int, n_items: int, dim: int) -> Recommender:
         users=IdMap("user", np.array([f"user-{row:07}" for row in range(n_users)], object)),
         items=IdMap("item", np.array([f"item-{row:07}" for row in range(n_items)], object)),
         embeddings=Embeddings(
-            users=jnp.asarray(rng.standard_normal((n_users, dim), np.float32)),
-            items=jnp.asarray(rng.standard_normal((n_items, dim), np.float32)),
+            users=jnp.asarray(rng.standard_normal((n_users, DIM), np.float32)),
+            items=jnp.asarray(rng.standard_normal((n_items, DIM), np.float32)),
             item_bias=jnp.zeros(n_items),
         ),
         mixture=mixture,
@@ -60,19 +60,19 @@ def random_recommender(n_users: int, n_items: int, dim: int) -> Recommender:
 
 def main() -> None:
     """Recommends to all, and shows the numbers."""
-    model = random_recommender(_USERS.value, _ITEMS.value, _DIM.value)
+    model = random_recommender(_USERS.value, _ITEMS.value)
     before, start = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "all.parquet"
-        write_recommendations(model, np.arange(_USERS.value), output, k=_K.value)
+        write_recommendations(model, np.arange(_USERS.value), output, k=K)
         n_bytes = output.stat().st_size
     seconds, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     values = {
         "users": f"{_USERS.value:,}",
         "items": f"{_ITEMS.value:,}",
-        "width": str(_DIM.value),
-        "k": str(_K.value),
+        "width": str(DIM),
+        "k": str(K),
         "seconds": f"{seconds:,.0f}",
         "CPU s": f"{cpu:,.0f}",
         "users/s": f"{_USERS.value / seconds:,.0f}",
@@ -80,8 +80,7 @@ def main() -> None:
         "memory before, MB": f"{before.ru_maxrss / 1024:,.0f}",
         "peak, MB": f"{after.ru_maxrss / 1024:,.0f}",
     }
-    text = tables.markdown(list(values), [list(values.values())], 0)
-    tables.publish(text, "all_users")
+    tables.publish(tables.markdown([values], 0), "all_users")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,6 @@ _ITEMS = flags.DEFINE_integer("items", 200_000, "number of generated items", 1)
 _QUERIES = flags.DEFINE_integer("queries", 500, "number of queries", 1)
 
 SCALE = 1 / 0.12  # mean norm of users
-HEADER = ("items", "search", "width", "recall@10", "µs a query", "× exact", "build, s")
 K, WIDTHS = 10, (32, 128, 512)
 
 
@@ -73,7 +72,7 @@ def measure(
     return np.stack(items), float(np.median(seconds))
 
 
-def compare(name: str, embeddings: Embeddings) -> Iterator[list[str]]:
+def compare(name: str, embeddings: Embeddings) -> Iterator[dict[str, str]]:
     """A row of the table for exact search, then for each search width."""
     items, bias = np.ascontiguousarray(embeddings.items), np.asarray(embeddings.item_bias)
     n_queries = min(_QUERIES.value, len(embeddings.users))
@@ -85,29 +84,37 @@ def compare(name: str, embeddings: Embeddings) -> Iterator[list[str]]:
         best = np.argpartition(-scores, K)[:K]
         return best[np.argsort(-scores[best])]
 
+    def row(method: str, nearest: np.ndarray, seconds: float, built: float) -> dict[str, str]:
+        hits = [len(set(a) & set(b)) / K for a, b in zip(truth, nearest, strict=True)]
+        return {
+            "items": f"{name}, {len(items):,}",
+            "search": method,
+            "recall@10": f"{np.mean(hits):.3f}",
+            "µs a query": f"{seconds * 1e6:,.0f}",
+            "× exact": f"{base / seconds:.1f}",
+            "build, s": f"{built:.1f}",
+        }
+
     truth, base = measure(exact, queries)
-    label = f"{name}, {len(items):,}"
-    yield [label, "exact", "", "1.000", f"{base * 1e6:,.0f}", "1.0", "0"]
+    yield row("exact", truth, base, 0)
     for width in WIDTHS:
         start = time.perf_counter()
         item_index.SEARCH_WIDTH = width
         index = item_index.ItemIndex(embeddings)
         built = time.perf_counter() - start
         nearest, seconds = measure(lambda query: index.search(query[None], K)[0], queries)  # noqa: B023
-        hits = [len(set(a) & set(b)) / K for a, b in zip(truth, nearest, strict=True)]
-        times = [f"{seconds * 1e6:,.0f}", f"{base / seconds:.1f}", f"{built:.1f}"]
-        yield [label, "USearch", str(width), f"{np.mean(hits):.3f}", *times]
+        yield row(f"USearch, width {width}", nearest, seconds, built)
 
 
 def main() -> None:
     """Measures and shows the table."""
     sources = {"Gowalla": factored(_DATA.value)} if _DATA.value else {}
     sources["generated"] = generated(_ITEMS.value)
-    rows: list[list[str]] = []
+    rows: list[dict[str, str]] = []
     with threadpool_limits(1):
         for name, embeddings in sources.items():
             rows += compare(name, embeddings)
-    tables.publish(tables.markdown(HEADER, rows, 2), "retrieval")
+    tables.publish(tables.markdown(rows, 2), "retrieval")
 
 
 if __name__ == "__main__":

@@ -9,13 +9,15 @@ Client and server share the machine's cores. Every answer must have status 200, 
 error.
 """
 
-import asyncio
+import contextlib
+import http.client
 import json
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from absl import flags
@@ -23,6 +25,7 @@ from absl import flags
 from benchmarks import binaries, tables
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
+from symcere_jax.errors import DataError
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the training run", required=True)
@@ -32,8 +35,6 @@ _SECONDS = flags.DEFINE_float("seconds", 10.0, "time for each kind at most", 0.1
 _WORDS = flags.DEFINE_list(
     "words", ["quiet", "boutique", "hotel", "beach", "pool", "metro", "view"], "of searches"
 )
-
-HEADER = ("request", "clients", "requests", "requests/s", "p50, ms", "p99, ms")
 
 
 def request_kinds(dataset: ReviewDataset) -> dict[str, tuple[str, Callable[[], dict]]]:
@@ -53,50 +54,48 @@ def request_kinds(dataset: ReviewDataset) -> dict[str, tuple[str, Callable[[], d
     }
 
 
-async def ask(
-    host: str, port: int, path: str, make_body: Callable[[], dict], left: list[int], end: float
+def ask(
+    address: str, path: str, make_body: Callable[[], dict], left: Iterator[int], end: float
 ) -> list[float]:
     """One connection's requests, until none are left; returns the seconds of each."""
-    reader, writer = await asyncio.open_connection(host, port)
     seconds = []
-    try:
-        while left[0] > 0 and time.perf_counter() < end:
-            left[0] -= 1
-            body = json.dumps(make_body()).encode()
-            head = (
-                f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
-                f"Content-Length: {len(body)}\r\n\r\n"
-            )
+    with contextlib.closing(http.client.HTTPConnection(address)) as connection:
+        while time.perf_counter() < end and next(left, None) is not None:
+            body = json.dumps(make_body())
             start = time.perf_counter()
-            writer.write(head.encode() + body)
-            answer = (await reader.readuntil(b"\r\n\r\n")).decode()
-            length = re.search(r"content-length: (\d+)", answer, re.I)
-            assert length is not None
-            content = await reader.readexactly(int(length[1]))
+            connection.request("POST", path, body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            content = answer.read()
             seconds.append(time.perf_counter() - start)
-            if " 200 " not in answer.splitlines()[0]:
-                sys.exit(f"error: {path} was answered by {answer.splitlines()[0]}: {content!r}")
-    finally:
-        writer.close()
-        await writer.wait_closed()
+            if answer.status != 200:
+                raise DataError(f"{path}: status {answer.status}, {content!r}")
     return seconds
 
 
-async def measure(host: str, port: int, dataset: ReviewDataset) -> list[list[str]]:
+def measure(address: str, dataset: ReviewDataset) -> list[dict[str, str]]:
     """A row of the table for each kind of request and number of clients."""
     rows = []
     for name, (path, make_body) in request_kinds(dataset).items():
-        # Sizes that are not compiled yet are met here, not in the measurement.
-        await ask(host, port, path, make_body, [20], time.perf_counter() + 60)
+        # Compiles before the measurement.
+        ask(address, path, make_body, iter(range(20)), time.perf_counter() + 60)
         for clients in _CLIENTS.value:
-            left, start = [_REQUESTS.value], time.perf_counter()
-            end = start + _SECONDS.value
-            asking = [ask(host, port, path, make_body, left, end) for _ in range(clients)]
-            seconds = np.concatenate(await asyncio.gather(*asking))
-            rate = len(seconds) / (time.perf_counter() - start)
-            latencies = [f"{1e3 * p:.1f}" for p in np.quantile(seconds, [0.5, 0.99])]
-            rows.append([name, str(clients), f"{len(seconds):,}", f"{rate:,.0f}", *latencies])
-            print(*rows[-1], sep="\t", file=sys.stderr, flush=True)
+            left, start = iter(range(_REQUESTS.value)), time.perf_counter()
+            asked = (address, path, make_body, left, start + _SECONDS.value)
+            with ThreadPoolExecutor(clients) as pool:
+                asking = [pool.submit(ask, *asked) for _ in range(clients)]
+            seconds = np.concatenate([each.result() for each in asking])
+            middle, late = 1e3 * np.quantile(seconds, [0.5, 0.99])
+            rows.append(
+                {
+                    "request": name,
+                    "clients": str(clients),
+                    "requests": f"{len(seconds):,}",
+                    "requests/s": f"{len(seconds) / (time.perf_counter() - start):,.0f}",
+                    "p50, ms": f"{middle:.1f}",
+                    "p99, ms": f"{late:.1f}",
+                }
+            )
+            print(*rows[-1].values(), sep="\t", file=sys.stderr, flush=True)
     return rows
 
 
@@ -111,14 +110,14 @@ def main() -> None:
         try:
             assert service.stderr is not None
             for line in service.stderr:
-                if address := re.search(r"running on http://([\d.]+):(\d+)", line):
+                if address := re.search(r"running on http://([\d.:]+)", line):
                     break
             else:
                 sys.exit("error: the service did not start")
-            rows = asyncio.run(measure(address[1], int(address[2]), dataset))
+            rows = measure(address[1], dataset)
         finally:
             service.terminate()
-    tables.publish(tables.markdown(HEADER, rows), "serving")
+    tables.publish(tables.markdown(rows), "serving")
 
 
 if __name__ == "__main__":

@@ -130,9 +130,11 @@ def main() -> None:
     ]
     parts = [f"```python\n{IMPORT}\n```"]
     for (call, ranking), comment in zip(calls.items(), comments, strict=True):
-        cells = [[describe(item), item, f"{score:.2f}"] for item, score in ranking]
-        table = tables.markdown(("words of its reviews", "item", "score"), cells, 1)
-        parts.append(f"\n```python\n{call}\n```\n\n{comment}{table}")
+        rows = [
+            {"words of its reviews": describe(item), "item": item, "score": f"{score:.2f}"}
+            for item, score in ranking
+        ]
+        parts.append(f"\n```python\n{call}\n```\n\n{comment}{tables.markdown(rows)}")
     tables.publish("\n".join(parts), "walk_through")
     if _PICTURES.value:
         questions = [

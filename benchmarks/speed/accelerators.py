@@ -19,7 +19,6 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import jax
 from absl import flags
@@ -33,90 +32,67 @@ from symcere_jax.models.defaults import default_batch_size
 _SIZES = flags.DEFINE_list("interactions", ["1e6", "1e7"], "sizes of the graphs")
 _TPUS = flags.DEFINE_list("tpu", [], "TPU topologies, such as v5e:1x1 or v5p:2x2x1")
 _GPUS = flags.DEFINE_list("gpu", [], "files that describe a GPU (GpuTargetConfigProto, as text)")
-_DIM = flags.DEFINE_integer("embedding_dim", 64, "width of the embeddings", lower_bound=1)
 _CASE = flags.DEFINE_list("case", None, "internal: kind, device and size to compile and to print")
 
 N_STEPS = 4  # of a call
-COLUMNS = {
-    "device": "",
-    "devices": "",
-    "interactions": ",",
-    "s to compile": ".0f",
-    "GiB of state and data, each": ".2f",
-    "GiB of work, each": ".2f",
-}
 
 
 def find_devices(kind: str, name: str) -> list[jax.Device]:
     """The devices to compile for; `kind` is "tpu" or "gpu"."""
-    try:
-        if kind == "tpu":
-            # By itself the smallest host has four chips.
-            single = {"chips_per_host_bounds": (1, 1, 1)} if re.search(r":1(x1)+$", name) else {}
-            devices = topologies.get_topology_desc(name, platform="tpu", **single).devices
-        else:
-            devices = topologies.get_topology_desc(
-                platform="cuda", target_config=Path(name).read_text(), topology="1x1x1"
-            ).devices
-    except (OSError, UnicodeDecodeError) as error:
-        sys.exit(f"error: cannot read {name}: {getattr(error, 'strerror', None) or error}")
-    except jax.errors.JaxRuntimeError as error:
-        sys.exit(f"error: --{kind}={name} describes no device: {str(error).splitlines()[0]}")
-    except (RuntimeError, NotImplementedError) as error:  # as JAX says that a compiler is missing
-        extra, reason = "tpu" if kind == "tpu" else "cuda12", str(error).splitlines()[0]
-        sys.exit(f'error: cannot compile for {name}: run pip install "jax[{extra}]" ({reason})')
-    if any(device.process_index for device in devices):
-        sys.exit(f"error: {name} has several hosts: name a topology of one")
-    return devices
+    if kind == "gpu":
+        return topologies.get_topology_desc(
+            platform="cuda", target_config=Path(name).read_text(), topology="1x1x1"
+        ).devices
+    # By itself the smallest host has four chips.
+    single = {"chips_per_host_bounds": (1, 1, 1)} if re.search(r":1(x1)+$", name) else {}
+    return topologies.get_topology_desc(name, platform="tpu", **single).devices
 
 
-def measure(kind: str, name: str, size: int) -> list[Any]:
-    """Compiles train steps; the values of `COLUMNS`."""
+def measure(kind: str, name: str, size: int) -> dict[str, str]:
+    """Compiles train steps; returns a row of the table."""
     devices = find_devices(kind, name)
     jax.config.update("jax_num_cpu_devices", len(devices))  # for the shapes of what is shared
     jax.config.update("jax_enable_compilation_cache", False)  # it would not be compiled again
     interactions = problem.power_law_interactions(size)
     inputs = problem.train_inputs(interactions)
-    training = problem.build(
-        inputs, default_batch_size(len(interactions)), N_STEPS, devices, embedding_dim=_DIM.value
-    )
+    training = problem.build(inputs, default_batch_size(len(interactions)), N_STEPS, devices)
     shapes = jax.eval_shape(training.arguments)
     start = time.perf_counter()
     compiled = training.run.lower(*shapes).compile()
     seconds = time.perf_counter() - start
     memory = compiled.memory_analysis()
     held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
-    gibibytes = [held / 2**30, memory.temp_size_in_bytes / 2**30]
-    return [devices[0].device_kind, len(devices), len(interactions), seconds, *gibibytes]
+    return {
+        "device": devices[0].device_kind,
+        "devices": str(len(devices)),
+        "interactions": f"{len(interactions):,}",
+        "s to compile": f"{seconds:.0f}",
+        "GiB of state and data, each": f"{held / 2**30:.2f}",
+        "GiB of work, each": f"{memory.temp_size_in_bytes / 2**30:.2f}",
+    }
 
 
-def measure_in_process(kind: str, name: str, size: int) -> list[Any]:
-    """`measure` in a process of its own, whose JAX runs on the CPU."""
+def main() -> None:
+    """Compiles each case, in a process whose JAX runs on the CPU, and shows the table."""
+    if _CASE.value:
+        kind, name, size = _CASE.value
+        print(json.dumps(measure(kind, name, int(size))))
+        return
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
         "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1",
         "TPU_SKIP_MDS_QUERY": "1",
         "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_autotune_level=0".strip(),
     }
-    return binaries.run_again(f"--case={kind},{name},{size}", env=environment)
-
-
-def main() -> None:
-    """Compiles each case and shows the table."""
-    if _CASE.value:
-        kind, name, size = _CASE.value
-        print(json.dumps(measure(kind, name, int(size))))
-        return
     targets = [("tpu", name) for name in _TPUS.value] + [("gpu", name) for name in _GPUS.value]
     if not targets:
         sys.exit("error: nothing to compile for: give --tpu or --gpu")
-    rows = []
-    for kind, name in targets:
-        for size in map(float, _SIZES.value):
-            values = measure_in_process(kind, name, int(size))
-            rows.append([f"{v:{f}}" for v, f in zip(values, COLUMNS.values(), strict=True)])
-            print(*rows[-1], sep="\t", file=sys.stderr)
-    tables.publish(tables.markdown(list(COLUMNS), rows), "accelerators")
+    rows = [
+        binaries.run_again(f"--case={kind},{name},{int(float(size))}", env=environment)
+        for kind, name in targets
+        for size in _SIZES.value
+    ]
+    tables.publish(tables.markdown(rows), "accelerators")
 
 
 if __name__ == "__main__":

@@ -35,13 +35,10 @@ from symcere_jax.models.defaults import default_batch_size
 
 _DATA = flags.DEFINE_string("data", None, problem.DATA_HELP)
 _GENERATED = flags.DEFINE_integer("generated", 1_000_000, "interactions of the generated graph", 1)
-_DIM = flags.DEFINE_integer("embedding_dim", 64, "width of the embeddings", lower_bound=1)
-_N_LAYERS = flags.DEFINE_integer("n_layers", 3, "number of hops", lower_bound=1)
-_BATCH = flags.DEFINE_integer("batch_size", 2048, "interactions of a BPR step", lower_bound=1)
-_K = flags.DEFINE_integer("k", 20, "ranks of the evaluation", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "number of turns", lower_bound=1)
 _MEMORY_OF = flags.DEFINE_string("memory_of", None, "internal: print the peak memory of a case")
 
+K = 20  # ranks of the evaluation
 STEPS_PER_CALL = 32  # of ours: training runs up to 500 in a call, which draws the order once
 OURS = "symcere_jax"
 
@@ -54,13 +51,12 @@ def passing_sides(interactions: np.ndarray) -> Sides:
     n_users, n_items = _sizes(interactions)
     graph = bipartite_graph(interactions, n_users, n_items)
     rng = np.random.default_rng(0)
-    states = rng.standard_normal((n_users + n_items, _DIM.value), np.float32)
-    n_layers, matrix = _N_LAYERS.value, other_libraries.normalized_matrix(graph)
-
-    ours = functools.partial(problem.message_passing, build_adjacency(graph), states, n_layers)
+    states = rng.standard_normal((n_users + n_items, problem.WIDTH), np.float32)
+    matrix = other_libraries.normalized_matrix(graph)
+    ours = functools.partial(problem.message_passing, build_adjacency(graph), states)
     return {OURS: ours} | torch_sides(
         lambda layout: other_libraries.torch_passing(
-            other_libraries.torch_layer(matrix, layout), states, n_layers
+            other_libraries.torch_layer(matrix, layout), states
         )
     )
 
@@ -77,16 +73,15 @@ def torch_sides(build: Callable[[str], Run]) -> Sides:
 
 def step_sides(interactions: np.ndarray) -> Sides:
     """Training steps of LightGCN; ours are `STEPS_PER_CALL`."""
-    shape = (_DIM.value, _N_LAYERS.value, _BATCH.value)
 
     def torch(layout: str) -> Run:
         if layout == "PyG":
-            return other_libraries.geometric_step(interactions, *shape)
+            return other_libraries.geometric_step(interactions)
         graph = bipartite_graph(interactions, *_sizes(interactions))
         layer = other_libraries.torch_layer(other_libraries.normalized_matrix(graph), layout)
-        return other_libraries.torch_step(layer, interactions, *shape)
+        return other_libraries.torch_step(layer, interactions)
 
-    ours = functools.partial(our_steps, interactions, _BATCH.value, **problem.LIGHTGCN)
+    ours = functools.partial(our_steps, interactions, problem.BPR_BATCH, **problem.LIGHTGCN)
     return {OURS: ours} | torch_sides(torch)
 
 
@@ -94,15 +89,13 @@ def ranking_sides(interactions: np.ndarray) -> Sides:
     """Full ranking for each user."""
     n_users, n_items = _sizes(interactions)
     rng = np.random.default_rng(0)
-    users, items = (rng.standard_normal((n, _DIM.value), np.float32) for n in (n_users, n_items))
+    users, items = (rng.standard_normal((n, problem.WIDTH), np.float32) for n in (n_users, n_items))
     seen = Interactions.from_pairs(interactions, n_users)
     factors = Embeddings(users, items, np.zeros(n_items, np.float32)).factors()
     rows = np.arange(n_users)
-    sides: Sides = {
-        OURS: lambda: lambda: top_k(score_factors, factors, rows, seen, n_items, _K.value)
-    }
+    sides: Sides = {OURS: lambda: lambda: top_k(score_factors, factors, rows, seen, n_items, K)}
     if importlib.util.find_spec("torch"):
-        sides["torch.topk"] = lambda: other_libraries.torch_ranking(users, items, seen, _K.value)
+        sides["torch.topk"] = lambda: other_libraries.torch_ranking(users, items, seen, K)
     return sides
 
 
@@ -112,8 +105,7 @@ CASES = {"passing": passing_sides, "step": step_sides, "evaluation": ranking_sid
 def our_steps(interactions: np.ndarray, batch_size: int, **settings: object) -> Run:
     """Training steps of this library."""
     inputs = problem.train_inputs(interactions)
-    sizes = {"embedding_dim": _DIM.value, "n_layers": _N_LAYERS.value}
-    return problem.build(inputs, batch_size, STEPS_PER_CALL, **sizes, **settings).start()
+    return problem.build(inputs, batch_size, STEPS_PER_CALL, **settings).start()
 
 
 def own_epoch(interactions: np.ndarray) -> float:
@@ -148,41 +140,45 @@ def describe(seconds: Mapping[str, Mapping[str, float]], interactions: np.ndarra
     """Three tables in Markdown."""
     n_users, n_items = _sizes(interactions)
     adjacency = build_adjacency(bipartite_graph(interactions, n_users, n_items))
-    n_bytes = problem.propagation_bytes(adjacency, _DIM.value, _N_LAYERS.value)
-    bound = n_bytes / problem.copy_bandwidth()
-    base = seconds["passing"][OURS]
-    rows = [
-        [name, f"{1000 * value:.0f}", f"{value / base:.1f}", f"{bound / value:.0%}"]
+    bound = problem.propagation_bytes(adjacency) / problem.copy_bandwidth()
+    passing = [
+        {
+            "message passing, forward and backward": name,
+            "ms": f"{1000 * value:.0f}",
+            "× ours": f"{value / seconds['passing'][OURS]:.1f}",
+            "of the copy bandwidth": f"{bound / value:.0%}",
+        }
         for name, value in seconds["passing"].items()
     ]
-    columns = ["message passing, forward and backward", "ms", "× ours", "of the copy bandwidth"]
-    passing = tables.markdown(columns, rows)
-
-    epoch, n_steps = own_epoch(interactions), math.ceil(len(interactions) / _BATCH.value)
+    epoch, n_steps = own_epoch(interactions), math.ceil(len(interactions) / problem.BPR_BATCH)
     steps = seconds["step"] | {OURS: seconds["step"][OURS] / STEPS_PER_CALL}
-    rows = [
-        [
-            name,
-            f"{1000 * step:.0f}",
-            f"{step / steps[OURS]:.1f}",
-            f"{step * n_steps:.0f}",
-            f"{step * n_steps / epoch:.1f}",
-            f"{peak_memory('step', name):.0f}",
-        ]
+    training = [
+        {
+            "training": name,
+            "ms a step": f"{1000 * step:.0f}",
+            "× ours": f"{step / steps[OURS]:.1f}",
+            "s an epoch": f"{step * n_steps:.0f}",
+            "× our defaults": f"{step * n_steps / epoch:.1f}",
+            "peak MiB": f"{peak_memory('step', name):.0f}",
+        }
         for name, step in steps.items()
     ]
-    rows.append([f"{OURS}, defaults", "", "", f"{epoch:.0f}", "1.0", ""])
-    columns = ["training", "ms a step", "× ours", "s an epoch", "× our defaults", "peak MiB"]
-    training = tables.markdown(columns, rows)
-
-    base = seconds["evaluation"][OURS]
-    rows = [
-        [name, f"{value:.2f}", f"{value / base:.1f}", f"{peak_memory('evaluation', name):.0f}"]
+    training.append(
+        dict.fromkeys(training[0], "")
+        | {"training": f"{OURS}, defaults", "s an epoch": f"{epoch:.0f}", "× our defaults": "1.0"}
+    )
+    ranking = [
+        {
+            "evaluation of all users": name,
+            "s": f"{value:.2f}",
+            "× ours": f"{value / seconds['evaluation'][OURS]:.1f}",
+            "peak MiB": f"{peak_memory('evaluation', name):.0f}",
+        }
         for name, value in seconds["evaluation"].items()
     ]
-    ranking = tables.markdown(["evaluation of all users", "s", "× ours", "peak MiB"], rows)
     sizes = f"{n_users:,} users, {n_items:,} items, {len(interactions):,} interactions"
-    return f"{sizes}, on {jax.devices()[0].device_kind}.\n\n{passing}\n\n{training}\n\n{ranking}"
+    parts = [f"{sizes}, on {jax.devices()[0].device_kind}."]
+    return "\n\n".join([*parts, *map(tables.markdown, (passing, training, ranking))])
 
 
 def _sizes(interactions: np.ndarray) -> tuple[int, int]:

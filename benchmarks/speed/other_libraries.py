@@ -10,6 +10,7 @@ import jraph
 import numpy as np
 import scipy.sparse
 
+from benchmarks.speed.problem import BPR_BATCH, N_LAYERS, WIDTH
 from symcere_jax.data import Interactions
 
 if TYPE_CHECKING:  # torch is imported by those sides alone that use it
@@ -47,60 +48,55 @@ def torch_layer(matrix: scipy.sparse.csr_array, layout: str) -> Layer:
     return lambda states: torch.sparse.mm(sparse, states)
 
 
-def torch_passing(layer: Layer, states: np.ndarray, n_layers: int) -> Callable[[], np.ndarray]:
+def torch_passing(layer: Layer, states: np.ndarray) -> Callable[[], np.ndarray]:
     """Message passing and torch's autograd; the gradient of the sum of squares."""
     import torch
 
     leaf = torch.from_numpy(states).requires_grad_()
 
     def run() -> np.ndarray:
-        squares = (_propagate(layer, leaf, n_layers) ** 2).sum()
+        squares = (_propagate(layer, leaf) ** 2).sum()
         return torch.autograd.grad(squares, leaf)[0].numpy()
 
     return run
 
 
-def torch_step(
-    layer: Layer, interactions: np.ndarray, width: int, n_layers: int, batch_size: int
-) -> Callable[[], object]:
+def torch_step(layer: Layer, interactions: np.ndarray) -> Callable[[], object]:
     """A step of LightGCN as LightGCN-PyTorch has it: BPR with one sampled item, Adam."""
     import torch
 
     users, items = map(torch.from_numpy, interactions.astype(np.int64).T)
     n_users, n_items = int(users.max()) + 1, int(items.max()) + 1
-    table = torch.nn.Parameter(0.1 * torch.randn(n_users + n_items, width))
+    table = torch.nn.Parameter(0.1 * torch.randn(n_users + n_items, WIDTH))
     adam = torch.optim.Adam([table], lr=1e-3)
 
     def step() -> object:
-        nodes = _propagate(layer, table, n_layers)
-        rows = torch.randint(len(users), (batch_size,))
+        nodes = _propagate(layer, table)
+        rows = torch.randint(len(users), (BPR_BATCH,))
         anchors = nodes[users[rows]]
         positives = (anchors * nodes[n_users + items[rows]]).sum(1)
-        negatives = (anchors * nodes[n_users + torch.randint(n_items, (batch_size,))]).sum(1)
+        negatives = (anchors * nodes[n_users + torch.randint(n_items, (BPR_BATCH,))]).sum(1)
         return _update(adam, torch.nn.functional.softplus(negatives - positives).mean())
 
     return step
 
 
-def geometric_step(
-    interactions: np.ndarray, width: int, n_layers: int, batch_size: int
-) -> Callable[[], object]:
+def geometric_step(interactions: np.ndarray) -> Callable[[], object]:
     """A step of LightGCN as PyTorch Geometric ships it."""
     import torch
     from torch_geometric.nn import LightGCN
 
     users, items = map(torch.from_numpy, interactions.astype(np.int64).T)
     n_users, n_items = int(users.max()) + 1, int(items.max()) + 1
-    items = items + n_users
-    edges = torch.stack([torch.cat([users, items]), torch.cat([items, users])])
-    model = LightGCN(n_users + n_items, width, n_layers)
+    edges = torch.stack([torch.cat([users, items + n_users]), torch.cat([items + n_users, users])])
+    model = LightGCN(n_users + n_items, WIDTH, N_LAYERS)
     adam = torch.optim.Adam(model.parameters(), lr=1e-3)
 
     def step() -> object:
-        rows = torch.randint(len(users), (batch_size,))
-        negatives = n_users + torch.randint(n_items, (batch_size,))
-        anchors = users[rows]
-        pairs = torch.stack([torch.cat([anchors, anchors]), torch.cat([items[rows], negatives])])
+        rows = torch.randint(len(users), (BPR_BATCH,))
+        negatives = n_users + torch.randint(n_items, (BPR_BATCH,))
+        ends = torch.cat([n_users + items[rows], negatives])
+        pairs = torch.stack([users[rows].repeat(2), ends])
         positive, negative = model(edges, pairs).chunk(2)
         nodes = pairs.unique()
         loss = model.recommendation_loss(positive, negative, node_id=nodes, lambda_reg=0.0)
@@ -131,12 +127,12 @@ def torch_ranking(
     return rank
 
 
-def _propagate(layer: Layer, states: "torch.Tensor", n_layers: int) -> "torch.Tensor":
+def _propagate(layer: Layer, states: "torch.Tensor") -> "torch.Tensor":
     total = states
-    for _ in range(n_layers):
+    for _ in range(N_LAYERS):
         states = layer(states)
         total = total + states
-    return total / (n_layers + 1)
+    return total / (N_LAYERS + 1)
 
 
 def _update(optimizer: "torch.optim.Optimizer", loss: "torch.Tensor") -> float:

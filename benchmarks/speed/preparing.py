@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import duckdb
 import numpy as np
 from absl import flags
 
@@ -33,9 +34,6 @@ _FLAGS = flags.DEFINE_string(
 )
 _SCRATCH = flags.DEFINE_string("scratch", None, "folder for large files; default: a temporary one")
 
-HEADER = ["data set", "raw rows", "kept rows", "users", "items", "density", "words a review"]
-HEADER += ["seconds", "peak memory"]
-
 
 def main() -> None:
     """Measures what the flags ask for, and shows the table."""
@@ -52,10 +50,10 @@ def main() -> None:
             n_bytes = write_reviews(source, n_reviews)
             arguments = [f"--input={source}", "--source=amazon_2018", *shlex.split(_FLAGS.value)]
             rows.append(prepare(f"generated, {n_bytes / 1e9:.1f} GB", arguments, output))
-    tables.publish(tables.markdown(HEADER, rows), "data_prep")
+    tables.publish(tables.markdown(rows), "data_prep")
 
 
-def prepare(name: str, arguments: list[str], output: Path) -> list[str]:
+def prepare(name: str, arguments: list[str], output: Path) -> dict[str, str]:
     """Prepares a data set; returns its row of the table."""
     program = str(binaries.ROOT / "data_prep" / "prepare.py")
     seconds, peak = measure([sys.executable, program, *arguments, f"--output={output}"])
@@ -63,17 +61,17 @@ def prepare(name: str, arguments: list[str], output: Path) -> list[str]:
     shutil.rmtree(output)
     density = manifest.n_reviews / (manifest.n_users * manifest.n_items)
     words = manifest.statistics["words"] / manifest.n_reviews
-    return [
-        name,
-        f"{manifest.statistics['raw_rows']:,}",
-        f"{manifest.n_reviews:,}",
-        f"{manifest.n_users:,}",
-        f"{manifest.n_items:,}",
-        f"{density:.3%}",
-        f"{words:.1f}",
-        f"{seconds:.1f}",
-        f"{peak / 2**30:.2f} GiB",
-    ]
+    return {
+        "data set": name,
+        "raw rows": f"{manifest.statistics['raw_rows']:,}",
+        "kept rows": f"{manifest.n_reviews:,}",
+        "users": f"{manifest.n_users:,}",
+        "items": f"{manifest.n_items:,}",
+        "density": f"{density:.3%}",
+        "words a review": f"{words:.1f}",
+        "seconds": f"{seconds:.1f}",
+        "peak memory": f"{peak / 2**30:.2f} GiB",
+    }
 
 
 def measure(command: list[str]) -> tuple[float, int]:
@@ -89,36 +87,26 @@ def measure(command: list[str]) -> tuple[float, int]:
 def write_reviews(path: Path, n_reviews: int) -> int:
     """Writes generated reviews in the format of Amazon 2018; returns the size of the file.
 
-    One in fifty reviews a pair for the second time.
+    Some reviews are of the same pair of user and item.
     """
     rng = np.random.default_rng(0)
-    vocabulary = ["".join(rng.choice(list("aeioubcdfglmnprst"), size=n)) for n in range(2, 12)] * 50
-    vocabulary = [f"{word}{place % 97:x}" for place, word in enumerate(vocabulary)]
-    words = rng.choice(np.array(vocabulary), size=200_000)
-    babble = " ".join(words.tolist())
-    n_users, n_items = max(1, n_reviews // 12), max(1, n_reviews // 60)
-    written = 0
-    with path.open("w", encoding="utf-8") as file:
-        for start in range(0, n_reviews, 100_000):
-            n = min(100_000, n_reviews - start)
-            user = (n_users * rng.random(n) ** 2).astype(np.int64).tolist()
-            item = (n_items * rng.random(n) ** 2).astype(np.int64).tolist()
-            again = rng.random(n) < 0.02
-            begin = rng.integers(0, len(babble) - 2000, size=n).tolist()
-            length = (100 + rng.gamma(1.5, 200, size=n)).clip(max=1900).astype(int).tolist()
-            rating = rng.integers(1, 6, size=n).tolist()
-            second = rng.integers(1_300_000_000, 1_500_000_000, size=n).tolist()
-            lines = []
-            for row in range(n):
-                who = row - 1 if row and again[row] else row
-                text = babble[begin[row] : begin[row] + length[row]]
-                lines.append(
-                    f'{{"overall": {rating[row]}.0, "verified": true, "reviewerID": '
-                    f'"A{user[who]:012}", "asin": "B{item[who]:09}", "reviewText": "{text}", '
-                    f'"summary": "{text[:20]}", "unixReviewTime": {second[row]}}}\n'
-                )
-            written += file.write("".join(lines))
-    return written
+    words = [
+        "".join(rng.choice(list("aeioubcdfglmnprst"), size=n)) for n in rng.integers(2, 12, 5000)
+    ]
+    babble = " ".join(rng.choice(np.array(words), size=10_000))
+    duckdb.execute(
+        """copy (
+            select 'A' || (random() ** 2 * $n / 12)::int as reviewerID,
+                'B' || (random() ** 2 * $n / 60)::int as asin,
+                ceil(5 * random()) as overall,
+                substr($babble, (6e4 * random())::int, (100 - 300 * ln(random()))::int)
+                    as reviewText,
+                (1.3e9 + 2e8 * random())::int as unixReviewTime
+            from range($n)
+        ) to $path (format json)""",
+        {"n": n_reviews, "babble": babble, "path": str(path)},
+    )
+    return path.stat().st_size
 
 
 if __name__ == "__main__":

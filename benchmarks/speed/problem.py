@@ -2,7 +2,7 @@
 
 import dataclasses
 import gzip
-import time
+import timeit
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from symcere_jax.training.step import TrainState, build_optimizer, build_steps, 
 from symcere_jax.training.train_inputs import TrainInputs
 
 DATA_HELP = "folder with train.txt.gz of the LightGCN benchmarks; default: a generated graph"
-
+WIDTH, N_LAYERS = 64, 3  # of the embeddings and of message passing
+BPR_BATCH = 2048
 
 # What LightGCN trains: inner products, one sampled item, nothing taken out, no dropout.
 LIGHTGCN: dict[str, Any] = {
@@ -41,7 +42,8 @@ LIGHTGCN: dict[str, Any] = {
 DEFAULTS: dict[str, Any] = {
     "experts": "graph",
     "text_encoder": "none",
-    "embedding_dim": 64,
+    "embedding_dim": WIDTH,
+    "n_layers": N_LAYERS,
     "embedding_learning_rate": 1e-3,
     "scalar_learning_rate": 1e-2,
     "exclude_target": "edge",
@@ -79,14 +81,12 @@ def power_law_interactions(n: int, seed: int = 0) -> np.ndarray:
     return np.stack(np.divmod(pairs, n_items), axis=1).astype(np.int32)
 
 
-def message_passing(
-    adjacency: Adjacency, states: np.ndarray, n_layers: int
-) -> Callable[[], jax.Array]:
+def message_passing(adjacency: Adjacency, states: np.ndarray) -> Callable[[], jax.Array]:
     """Message passing, forward and backward: the gradient of the sum of squares."""
 
     @jax.jit
     def gradient(adjacency: Adjacency, states: jax.Array) -> jax.Array:
-        return jax.grad(lambda x: (propagate(adjacency, x, n_layers) ** 2).sum())(states)
+        return jax.grad(lambda x: (propagate(adjacency, x, N_LAYERS) ** 2).sum())(states)
 
     states = jnp.asarray(states)
     return lambda: gradient(adjacency, states).block_until_ready()
@@ -176,19 +176,16 @@ def build(
 
 def median_seconds(function: Callable[[], object], n_rounds: int) -> float:
     """Median time of a function, after one call to warm up."""
-    return medians({"": function}, n_rounds)[""]
+    function()
+    return float(np.median(timeit.repeat(function, number=1, repeat=n_rounds)))
 
 
 def medians(functions: Mapping[str, Callable[[], object]], n_rounds: int) -> dict[str, float]:
     """Median seconds of each function, which take turns, after one call each to warm up."""
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for turn in range(n_rounds + 1):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: float(np.median(values)) for name, values in seconds.items()}
+    for function in functions.values():
+        function()
+    turns = [[timeit.timeit(f, number=1) for f in functions.values()] for _ in range(n_rounds)]
+    return dict(zip(functions, np.median(turns, axis=0).tolist(), strict=True))
 
 
 def copy_bandwidth() -> float:
@@ -208,14 +205,14 @@ def copy_bandwidth() -> float:
     return 2 * source.nbytes / median_seconds(run, 5)
 
 
-def propagation_bytes(adjacency: Adjacency, width: int, n_layers: int) -> int:
+def propagation_bytes(adjacency: Adjacency) -> int:
     """What message passing, forward and backward, must move.
 
     A layer reads a row of floats for each directed edge, and the sum so far, and writes the next
     state.
     """
     rows = adjacency.n_edges + 3 * adjacency.n_nodes
-    return 2 * n_layers * rows * 4 * width
+    return 2 * N_LAYERS * rows * 4 * WIDTH
 
 
 def process_memory(name: str) -> int:

@@ -83,12 +83,18 @@ def main() -> None:
             [measure(encode, tokens) for encode in sides.values()] for _ in range(_TURNS.value)
         ]
         (torch, torch_cpu), (ours, ours_cpu) = np.median(turns, axis=0)
-        cells = [f"{n / torch:.3g}", f"{n / ours:.3g}", f"{torch / ours:.2f}"]
         difference = np.abs(vectors["torch"] - vectors["JAX"]).max()
-        rows.append([shape, *cells, f"{torch_cpu / ours_cpu:.2f}", f"{difference:.1e}"])
-    header = [f"on {device.device_kind}, texts x tokens", "torch, texts/s", "JAX, texts/s"]
-    header += ["ratio", "ratio of processor time", "largest difference"]
-    tables.publish(tables.markdown(header, rows), "text speed")
+        rows.append(
+            {
+                f"on {device.device_kind}, texts x tokens": shape,
+                "torch, texts/s": f"{n / torch:.3g}",
+                "JAX, texts/s": f"{n / ours:.3g}",
+                "ratio": f"{torch / ours:.2f}",
+                "ratio of processor time": f"{torch_cpu / ours_cpu:.2f}",
+                "largest difference": f"{difference:.1e}",
+            }
+        )
+    tables.publish(tables.markdown(rows), "text speed")
 
 
 if __name__ == "__main__":

@@ -141,12 +141,14 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
 
     sha256: str | None = setting(None, "Checksum that the raw file must have.")
 
-    user_field: str = setting("user_id", "Field of user ids (every --…_field is for a table).")
+    user_field: str = setting(
+        "user_id", "Field of user ids (each --…_field is for --source=table)."
+    )
     item_field: str = setting("item_id", "Field of item ids.")
     rating_field: str | None = setting(
         None,
-        'Field of ratings; default: "rating", if it exists. Empty: none; the same holds for '
-        "the fields below.",
+        'Field of ratings; default: "rating", if it exists. Empty: no ratings; likewise for the '
+        "fields of times, splits and titles.",
     )
     text_field: str | None = setting(None, 'Field of review texts; default: "text".')
     time_field: str | None = setting(

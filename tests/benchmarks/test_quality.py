@@ -25,7 +25,7 @@ def test_results(dataset, tmp_path, page, start):
     start(
         "quality.results",
         *(f"--datasets={dataset.folder}", f"--workdir={tmp_path}/runs", "--seeds=1"),
-        *("--methods=popularity,ease", "--trials=1", f"--configs={tmp_path}", "--details=small"),
+        *("--methods=popularity,ease", "--trials=1", "--details=small"),
     )
     scores = dict(page.rows("results"))
     folders = {

@@ -9,7 +9,7 @@ from benchmarks import tables
 def test_a_table_takes_the_place_of_the_earlier_one(tmp_path):
     path = tmp_path / "page.md"
     path.write_text("before\n<!-- a -->\nold\n<!-- /a -->\nafter\n")
-    text = tables.markdown(("name", "n"), [["x", "1"], ["y", "2"]])
+    text = tables.markdown([{"name": "x", "n": "1"}, {"name": "y", "n": "2"}])
     for _ in range(2):
         tables.replace(path, "a", text)
     table = "| name |   n |\n| ---- | --: |\n| x    |   1 |\n| y    |   2 |"

@@ -34,14 +34,14 @@ class SplitSettings(SettingsBase):
         minimum=0,
         below=1,
     )
-    test_share: float = setting(0.2, "The same for the test.", minimum=0, below=1)
+    test_share: float = setting(0.2, "Share for the test; see --valid_share.", minimum=0, below=1)
     valid_from: str | None = setting(
         None,
         "With --split=global_time: first date of validation, such as 2018-07-01 or "
         "2018-07-01T12:00+02:00 (UTC without a zone), instead of --valid_share.",
     )
     test_from: str | None = setting(
-        None, "The same for the test, instead of --test_share; give both."
+        None, "First date of the test, instead of --test_share; goes with --valid_from."
     )
     folds: int = setting(
         5,

@@ -38,7 +38,7 @@ _AGAINST = flags.DEFINE_enum(
     "against", "graph", ("graph", "fused", "text"), "which embedding of the item to compare with"
 )
 _TEXT_MODEL = flags.DEFINE_bool("text_model", True, "also explain the text features alone")
-_SPLIT = flags.DEFINE_enum("split", "test", ("train", "valid", "test"), "whose reviews")
+_SPLIT = flags.DEFINE_enum("split", "test", ("train", "valid", "test"), "split of the reviews")
 _REVIEWS = flags.DEFINE_integer("reviews", 100, "reviews to explain", 2)
 _LIME = field_flags.define(LimeSettings)
 _FACTUAL = flags.DEFINE_string("factual_words", None, "your own list of factual words")

@@ -21,7 +21,7 @@ run:
 
   python launch/train.py --flagfile=runs/shop/flags.txt --workdir=runs/shop_again
 
-From an earlier model, after `symcere prepare --append` has added reviews:
+From an earlier model, after prepare --append has added reviews:
 
   python launch/train.py --dataset=data/shop --workdir=runs/shop_2 --warm_start=runs/shop
 """

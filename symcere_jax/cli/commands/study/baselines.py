@@ -31,7 +31,7 @@ _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the results", required=True)
 _METHODS = flags.DEFINE_list("methods", [ALL], f"which methods: {ALL}, or some of the above")
 _TRIALS = flags.DEFINE_integer("trials", 12, "number of settings that each method tries", 1)
-_SEEDS = flags.DEFINE_integer("seeds", 5, "trainings of the chosen settings, if random", 1)
+_SEEDS = flags.DEFINE_integer("seeds", 5, "seeds of each method that is random", 1)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from symcere_jax.folders import STUDIES, check_output_folder
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
 _RUNS = flags.DEFINE_list("runs", None, "folders of the runs, two or more", required=True)
 _SPLIT = flags.DEFINE_enum("split", "test", ("valid", "test"), "which scores to compare")
-_METRIC = flags.DEFINE_string("metric", "ndcg@10", "which metric, at a cut-off that was scored")
+_METRIC = flags.DEFINE_string("metric", "ndcg@10", "metric to compare, such as recall@20")
 _REFERENCE = flags.DEFINE_enum(
     "reference", "first", ("first", "best"), "compare with the first run, or with the best one"
 )
