@@ -129,9 +129,11 @@ class RunsBar(RunsObserver):
 
 
 @contextlib.contextmanager
-def counting_bar(unit: str, name: str | None = None) -> Iterator[CountCallback]:
+def counting_bar(
+    unit: str, name: str | None = None, *, silent: bool = False
+) -> Iterator[CountCallback]:
     """Shows a bar on stderr, if that is a terminal; yields what moves it."""
-    with tqdm(desc=name, unit=unit, disable=not sys.stderr.isatty()) as bar:
+    with tqdm(desc=name, unit=unit, disable=silent or not sys.stderr.isatty()) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total

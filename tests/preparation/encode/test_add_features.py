@@ -132,6 +132,7 @@ def test_a_failure_leaves_the_folder_as_it_was(folder, encoder, monkeypatch):
         ({"text_encoder": "lsa+lsa"}, "--text_encoder is 'lsa.lsa'"),
         ({"text_encoder": "none"}, "--text_encoder=none adds nothing"),
         ({"text_model": "x"}, "--text_model is given, but --text_encoder=lsa has no use for it"),
+        ({"ray_address": "auto"}, "--ray_address is given, but"),
         ({"text_embeddings": Path("x")}, "--text_embeddings is given, but"),
         ({"text_batch_tokens": -1}, "--text_batch_tokens is -1"),
         ({"text_name": "../up"}, "--text_name is '../up', must be a plain name"),
