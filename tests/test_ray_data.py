@@ -20,7 +20,12 @@ from symcere_jax.text.encoders import transformer
 from tests.text.hub.models import make_model
 
 ray = pytest.importorskip("ray")
-pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.")
+# Ray's own threads and deprecations are its own affair.
+pytestmark = [
+    pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\."),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)

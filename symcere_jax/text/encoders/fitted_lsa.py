@@ -149,7 +149,8 @@ class FittedLsa(FittedTextEncoder):
         scales = load_array(folder / _SCALES) if (folder / _SCALES).exists() else None
         counts = None
         if has_map or (folder / _COUNTS).exists():
-            counts = scipy.sparse.load_npz(folder / _COUNTS)
+            with (folder / _COUNTS).open("rb") as file:
+                counts = scipy.sparse.load_npz(file)
         n_terms = len(buckets)
         n_rows = n_terms if counts is None or not has_map else counts.shape[0]
         lengths = [len(idf), len(basis) - n_rows + n_terms]
