@@ -36,16 +36,11 @@ class PrecomputedEncoder:
 
     Users and items have their own vectors, or the means of their training reviews. Further texts
     cannot be encoded: the features have no `fitted`.
-
-    Attributes:
-        file: where the vectors are.
-        folder: the prepared folder, of which the ids are read where the file is Parquet.
-        scratch: folder for the features of reviews, which are then mapped; None: in memory.
     """
 
     file: Path | None
-    folder: Path
-    scratch: Path | None = None
+    folder: Path  # the prepared folder, whose ids a Parquet file refers to
+    scratch: Path | None = None  # as in LsaEncoder
 
     name = "precomputed"
 
