@@ -21,7 +21,7 @@ from absl import flags
 from benchmarks import binaries, tables
 from symcere_jax.cli import startup
 from symcere_jax.files import write_json
-from symcere_jax.training.metric_log import read_metric_log
+from symcere_jax.training.metric_log import read_metric_logs
 
 _INPUT = flags.DEFINE_string("input", None, "JSON lines with a split, gzipped", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the runs", required=True)
@@ -69,17 +69,19 @@ def train(name: str, data: Path, prepared: float, *more: str) -> dict[str, str]:
     run = Path(_WORKDIR.value) / name.replace(" ", "_")
     places = [f"--dataset={data}", f"--workdir={run}"]
     seconds = timed(run.with_suffix(".seconds"), "launch/train.py", *places, *more)
-    timed(run.with_suffix(".scored"), "launch/evaluate.py", *places, "--nocold_start")
-    metrics = json.loads((run / "metrics_test.json").read_text())
-    log = read_metric_log(run)
+    metrics = {}
+    for split in ("valid", "test"):
+        record = run.with_suffix(f".{split}")
+        timed(record, "launch/evaluate.py", *places, f"--split={split}", "--nocold_start")
+        metrics[split] = json.loads((run / f"metrics_{split}.json").read_text())
     return {
         "run": name,
         "prepare, CPU s": f"{prepared:.0f}",
         "train, CPU s": f"{seconds:.0f}",
-        "epochs": str(int(max(record["epoch"] for record in log))),
-        "valid ndcg@10": f"{max(record['ndcg@10'] for record in log):.4f}",
-        "test ndcg@10": f"{metrics['ndcg@10']:.4f}",
-        "test recall@10": f"{metrics['recall@10']:.4f}",
+        "epochs": str(sum(len(log) - 1 for log in read_metric_logs(run).values())),
+        "valid ndcg@10": f"{metrics['valid']['ndcg@10']:.4f}",
+        "test ndcg@10": f"{metrics['test']['ndcg@10']:.4f}",
+        "test recall@10": f"{metrics['test']['recall@10']:.4f}",
     }
 
 
