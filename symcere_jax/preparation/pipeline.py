@@ -8,6 +8,7 @@ encoders that the folder keeps, so that a model that was trained on their featur
 
 import contextlib
 import dataclasses
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -230,7 +231,8 @@ def _describe_source(
     source: Source, log: ReadingLog, settings: PrepareSettings, urls: Mapping[Path, str]
 ) -> dict[str, Any]:
     # Names within the input, not whole paths: a folder must not depend on where it was made.
-    root = settings.path if settings.input and settings.path.is_dir() else None
+    # Path.is_dir fails for long lists of files.
+    root = settings.path if os.path.isdir(settings.input or "") else None  # noqa: PTH112
     entries = []
     for path in log.files:
         name = str(path.relative_to(root)) if root and path.is_relative_to(root) else path.name
