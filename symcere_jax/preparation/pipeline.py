@@ -45,6 +45,8 @@ from symcere_jax.preparation.write.prepared_tables import (
 )
 from symcere_jax.text import TextEncoder
 
+_SHOWN = 200  # characters of an input that is a list of files
+
 
 def prepare(
     settings: PrepareSettings,
@@ -117,8 +119,9 @@ def _fill(
     scratch.mkdir()
     store = ReviewStore(scratch, memory_bytes=settings.memory_bytes, threads=settings.threads)
     with contextlib.closing(store):
-        generated = "generated reviews" if source.name == "synthetic" else DATA_FRAME
-        announce(f"reading {settings.input or generated}")
+        raw = settings.input or (DATA_FRAME if source.name == "table" else "generated reviews")
+        raw = raw if len(raw) <= _SHOWN else f"{raw[:_SHOWN]}…"
+        announce(f"reading {raw}")
         log = ReadingLog(settings.on_bad_row, settings.max_bad_share)
         read_reviews(source, settings, store, log)
         for note in log.notes:
@@ -145,9 +148,7 @@ def _fill(
             min_history = earlier.manifest.split.get("min_history")
             split = split_appended(selection, store, settings, min_history)
             if not selection.is_new.any():
-                raise DataError(
-                    f"nothing in {settings.input or DATA_FRAME} is new to {earlier.folder}"
-                )
+                raise DataError(f"nothing in {raw} is new to {earlier.folder}")
 
         extra: dict[str, int] = {}
         if selection.outside is not None:
