@@ -211,9 +211,8 @@ class Settings(SettingsBase):
     )
     scalar_learning_rate: float | None = setting(
         None,
-        "learning rate of the text weights, the popularity prior and the temperature; by default "
-        "1e-2; with text and fewer than 12,000 training interactions proportionally less, at "
-        "least 1e-3",
+        "learning rate of the text weights and the popularity prior; by default 1e-2; with text "
+        "and fewer than 12,000 training interactions proportionally less, at least 1e-3",
         above=0,
     )
     parameter_average: float = setting(

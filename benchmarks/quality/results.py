@@ -109,7 +109,7 @@ def results_table(results: Mapping[str, Mapping[str, RunScores]]) -> str:
     ratios = [each[DEFAULTS].mean / next(iter(each.values())).mean for each in results.values()]
     return (
         f"{table}\n\nSymCERE with its defaults has {np.exp(np.mean(np.log(ratios))):.2f} times the "
-        f"NDCG@10 of the baseline that is best on validation, from {min(ratios):.2f} to "
+        f"NDCG@10 of the baseline that is best on validation,\nfrom {min(ratios):.2f} to "
         f"{max(ratios):.2f} (geometric mean of {len(ratios)} data sets).\n"
     )
 

@@ -24,7 +24,9 @@ def open_dataset(folder: Path) -> "ReviewDataset":
     if not folder.exists():
         known = Path("configs/prepare", f"{folder.name}.flags")
         source = f"--flagfile={known}" if known.exists() else "--source=table"
-        command = hints.command("prepare", source, input="REVIEWS", output=folder)
+        has_input = known.exists() and "\n--input=" in known.read_text(encoding="utf-8")
+        flags = [source] if has_input else [source, "--input=REVIEWS"]
+        command = hints.command("prepare", *flags, output=folder)
         raise DataError(f"no prepared folder at {folder}: make it with {command}")
     return ReviewDataset.load(folder)
 

@@ -54,8 +54,8 @@ def evaluate(
         dataset: the prepared folder.
         split: whose interactions are to be found.
         ks: cut-offs of the metrics.
-        min_rating: a held-out interaction of a lower rating is no hit; 0: all are. Users without
-            any hit to find are left out.
+        min_rating: a held-out interaction of a lower rating is no hit; 0: all are hits. Users
+            without any hit to find are left out.
         block_users: as in `top_k`.
         progress: as in `top_k`.
 

@@ -42,8 +42,11 @@ def alignment_and_uniformity(
 ) -> dict[str, float]:
     """The measures alignment, uniformity_users and uniformity_items, without undefined ones.
 
-    Of `[n_users, d]` and `[n_items, d]` embeddings and `[n, 2]` training pairs (user, item); of
-    more than `sample` rows, some at even distances.
+    Args:
+        users: float `[n_users, d]`.
+        items: float `[n_items, d]`.
+        interactions: int `[n, 2]` training pairs (user, item).
+        sample: pairs, users and items at most, at even distances.
     """
     pairs = interactions[_spaced(len(interactions), sample)]
     measures = {

@@ -248,7 +248,9 @@ def _pairs(
 
 
 def best_columns(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
-    """The k largest of each row's n ≥ k scores, `jax.lax.top_k` in about one pass; and columns.
+    """The k largest scores of each row, float32 `[b, n]`, k ≤ n, and their columns, `[b, k]` each.
+
+    Like `jax.lax.top_k`, but in about one pass over the scores.
 
     None of the k best is outside of the k groups of columns with the largest maxima: one pass finds
     the maxima, and the search is among them and the columns of the best groups. Equal scores, 0 and

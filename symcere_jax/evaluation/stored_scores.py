@@ -78,8 +78,13 @@ def read_runs(
 ) -> list[ScoredRun]:
     """Reads the scores of runs.
 
-    A folder has the files of `write_scores`, or a subfolder seed_* for each of several trainings,
-    of which `seeds` chooses some.
+    Args:
+        folders: each with the files of `write_scores`, or with a subfolder seed_* for each of
+            several trainings.
+        dataset: the prepared folder that all of them were scored on.
+        split: that they were scored on.
+        metric: "metric@k", one of those that are kept for each user.
+        seeds: trainings to read; None: all that a folder has.
 
     Raises:
         ConfigError: a run is given twice, or `metric` is malformed.

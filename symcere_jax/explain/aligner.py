@@ -146,7 +146,15 @@ def explain_reviews(
 ) -> list[ReviewExplanation]:
     """Explains the similarity of each review to the item that it is about, or to one embedding.
 
-    That one is `target`, float `[d]` of norm 1. All models get the same perturbations.
+    All models get the same perturbations.
+
+    Args:
+        aligner: embeds the texts.
+        dataset: the prepared folder.
+        rows: of the reviews, in `reviews.parquet`.
+        target: the one embedding, float `[d]` of norm 1; None: that of the item of each review.
+        lime: settings of the explanations.
+        progress: called with the number of reviews done and of all reviews.
     """
     table = dataset.reviews(["user", "item", "text"]).take(list(rows)).to_pylist()
     user_ids, item_ids = dataset.user_ids(), dataset.item_ids()

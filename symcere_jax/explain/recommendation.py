@@ -56,8 +56,14 @@ def explain_recommendation(
 ) -> RecommendationExplanation:
     """Decomposes a score, and finds the words of training reviews that speak for it.
 
-    These are the `n_reviews` by the user, and of the item, that are most similar; with 0, the model
-    may be one without text. Without `item`, the best one that is new to the user is explained.
+    Args:
+        trained: the model.
+        dataset: the prepared folder that it was trained on.
+        user: row of the user.
+        item: row of the item; None: the best one that is new to the user.
+        n_reviews: reviews by the user, and of the item, to explain, the most similar ones; with 0,
+            the model may be one without text.
+        lime: settings of the explanations of reviews.
 
     Raises:
         ConfigError: reviews are asked for, and the model has no text.

@@ -8,6 +8,7 @@ encoders that the folder keeps, so that a model that was trained on their featur
 
 import contextlib
 import dataclasses
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -43,6 +44,8 @@ from symcere_jax.preparation.write.prepared_tables import (
     write_tables,
 )
 from symcere_jax.text import TextEncoder
+
+_SHOWN = 200  # characters of an input that is a list of files
 
 
 def prepare(
@@ -116,8 +119,9 @@ def _fill(
     scratch.mkdir()
     store = ReviewStore(scratch, memory_bytes=settings.memory_bytes, threads=settings.threads)
     with contextlib.closing(store):
-        generated = "generated reviews" if source.name == "synthetic" else DATA_FRAME
-        announce(f"reading {settings.input or generated}")
+        raw = settings.input or (DATA_FRAME if source.name == "table" else "generated reviews")
+        raw = raw if len(raw) <= _SHOWN else f"{raw[:_SHOWN]}…"
+        announce(f"reading {raw}")
         log = ReadingLog(settings.on_bad_row, settings.max_bad_share)
         read_reviews(source, settings, store, log)
         for note in log.notes:
@@ -144,9 +148,7 @@ def _fill(
             min_history = earlier.manifest.split.get("min_history")
             split = split_appended(selection, store, settings, min_history)
             if not selection.is_new.any():
-                raise DataError(
-                    f"nothing in {settings.input or DATA_FRAME} is new to {earlier.folder}"
-                )
+                raise DataError(f"nothing in {raw} is new to {earlier.folder}")
 
         extra: dict[str, int] = {}
         if selection.outside is not None:
@@ -230,7 +232,8 @@ def _describe_source(
     source: Source, log: ReadingLog, settings: PrepareSettings, urls: Mapping[Path, str]
 ) -> dict[str, Any]:
     # Names within the input, not whole paths: a folder must not depend on where it was made.
-    root = settings.path if settings.input and settings.path.is_dir() else None
+    # Path.is_dir fails for long lists of files.
+    root = settings.path if os.path.isdir(settings.input or "") else None  # noqa: PTH112
     entries = []
     for path in log.files:
         name = str(path.relative_to(root)) if root and path.is_relative_to(root) else path.name

@@ -53,9 +53,18 @@ def write_recommendations(
     | `.csv` | columns user_id, item_id, rank (from 1), score, title if known; a row per item |
     | `.parquet` | the same columns |
 
-    Users are those of `rows`, int `[n]`, in the order of the file; the other arguments are as in
-    `Recommender.recommend_rows`. `should_stop` is asked before each part of `part_users` users. The
-    machines of the Ray cluster at `ray_address`, if any, share the folder of the output.
+    Args:
+        recommender: the model.
+        rows: int `[n]` user rows, in the order of the file.
+        output: the file.
+        k: number of items for each user.
+        exclude_seen: leave out what a user interacted with.
+        allowed: int `[m]` item rows to choose from; None: all.
+        overwrite: replace the output if it exists.
+        part_users: users in a part, which bounds memory and what a stopped run loses.
+        ray_address: of a Ray cluster that ranks; its machines share the folder of the output.
+        progress: called with the number of users done and of all users, but not on a cluster.
+        should_stop: asked before each part.
 
     Returns:
         Whether the output is complete; False after a stop.

@@ -14,9 +14,12 @@ class UnknownIdError(DataError):
 
 
 class IdMap:
-    """The external ids of users, or of items (the kind), by row: `[n]` distinct strings.
+    """The external ids of users, or of items, by row.
 
-    The data may have them as integers.
+    Args:
+        kind: "user" or "item", for messages.
+        ids: `[n]` distinct strings.
+        is_integer: the data has them as integers.
     """
 
     def __init__(
@@ -68,7 +71,11 @@ class IdMap:
     def allowed(
         self, only: Iterable[str | int] | None, excluded: Iterable[str | int]
     ) -> np.ndarray | None:
-        """The rows of the ids `only`, None for all, without those of `excluded`; None: all rows.
+        """The rows to choose from, int `[m]`; None: all.
+
+        Args:
+            only: ids to choose from; None: all.
+            excluded: ids to leave out.
 
         Raises:
             UnknownIdError: an id is unknown.

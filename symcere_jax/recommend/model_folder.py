@@ -194,7 +194,7 @@ def read_model(folder: str | Path, *, checksums: bool = False) -> dict[str, Any]
             for name, entry in content["files"].items():
                 verify(folder / name, entry)
         fields = _read(folder, content)
-    except (*(OSError, ValueError, LookupError, TypeError, AttributeError, SymcereError),) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, SymcereError) as error:
         reason = str(error).removesuffix("; prepare the data again")
         raise DataError(f"{folder}: damaged ({reason}); export the model again") from None
     if read_content(folder) != content:

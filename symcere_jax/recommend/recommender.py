@@ -48,18 +48,30 @@ class Recommender:
 
     An unknown id raises a `DataError` that names it. So do texts if the prepared folder has no
     encoder to read them. A ranking has fewer than k items if no more are left.
+
+    Attributes:
+        users: external ids of the users.
+        items: external ids of the items.
+        embeddings: of all of them.
+        mixture: embeds new users and items.
+        history: positive training items of each user.
+        seen: items of each user in any split.
+        texts: reads further texts, if the prepared folder has an encoder for them.
+        metadata: of the checkpoint.
+        index: of the items, for approximate search; None: search is exact.
+        titles: of the items, `[n_items]` by row, None where unknown; None if all are unknown.
     """
 
     users: IdMap
     items: IdMap
-    embeddings: Embeddings  # of all of them
-    mixture: Mixture  # embeds new users and items
-    history: Interactions  # positive training items of each user
-    seen: Interactions  # items of each user in any split
-    texts: TextReader  # reads further texts, where the prepared folder has an encoder for them
-    metadata: Metadata  # of the checkpoint
-    index: ItemIndex | None = None  # for approximate search; None: search is exact
-    titles: np.ndarray | None = None  # of the items, by row, None where unknown; None: all are
+    embeddings: Embeddings
+    mixture: Mixture
+    history: Interactions
+    seen: Interactions
+    texts: TextReader
+    metadata: Metadata
+    index: ItemIndex | None = None
+    titles: np.ndarray | None = None
 
     @classmethod
     def load(
@@ -136,7 +148,15 @@ class Recommender:
         allowed: np.ndarray | None = None,
         progress: CountCallback | None = None,
     ) -> TopItems:
-        """`recommend` by rows, int `[n]`, among the item rows `allowed`, int `[m]`; None: all."""
+        """`recommend` by rows, for many users.
+
+        Args:
+            rows: int `[n]` user rows.
+            k: number of items.
+            exclude_seen: as in `recommend`.
+            allowed: int `[m]` item rows to choose from; None: all.
+            progress: called with the number of users done and of all users.
+        """
         seen = self.seen if exclude_seen else Interactions.empty(len(self.users))
         return self.retriever.recommend(
             self.retriever.joined.users, rows, seen, k, allowed=allowed, progress=progress
@@ -153,7 +173,12 @@ class Recommender:
     ) -> list[Ranking]:
         """The best items of users who are not in the prepared folder, without training.
 
-        A user of whom nothing is known gets popular items. The options are those of `recommend`.
+        Args:
+            users: what is known of each; a user of whom nothing is known gets popular items.
+            k: number of items.
+            exclude_seen: leave out the items that the user is known to like.
+            filter_items: as in `recommend`.
+            exclude_items: as in `recommend`.
 
         Raises:
             DataError: there are texts of a user of the prepared folder.
@@ -173,7 +198,14 @@ class Recommender:
         filter_items: Iterable[str] | None = None,
         exclude_items: Iterable[str] = (),
     ) -> list[Ranking]:
-        """The items nearest to each item, by the cosine of their embeddings; see `recommend`."""
+        """The items nearest to each item, by the cosine of their embeddings.
+
+        Args:
+            items: external ids.
+            k: number of items.
+            filter_items: as in `recommend`.
+            exclude_items: as in `recommend`.
+        """
         rows, allowed = self.items.rows(items), self.items.allowed(filter_items, exclude_items)
         itself = Interactions.from_rows(list(rows[:, None]))
         queries = self.retriever.directions[rows]
@@ -189,7 +221,11 @@ class Recommender:
     ) -> Ranking:
         """The items that fit some words best, by the cosine with the text tower's output.
 
-        `unknown_words` names the words that do not count. The options are those of `recommend`.
+        Args:
+            text: any words; `unknown_words` names those that do not count.
+            k: number of items.
+            filter_items: as in `recommend`.
+            exclude_items: as in `recommend`.
 
         Raises:
             DataError: the text encoder knows no word of the text.

@@ -34,7 +34,7 @@ LEGEND = (
 
 @dataclasses.dataclass(frozen=True)
 class Explanations:
-    """What to explain, explained.
+    """Explained reviews and recommendations of a data set.
 
     Attributes:
         against: embedding of the item that reviews are compared with.

@@ -142,7 +142,8 @@ def to_seconds(array: pa.Array) -> pa.Array:
     """
     array = _plain(array)
     if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
-        return array.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
+        return _within_range(array, array.cast(pa.timestamp("s"), safe=False).cast(pa.int64()))
+    given = array
     dates = None
     if _is_string(array.type):
         texts = _without_blanks(array)
@@ -158,7 +159,16 @@ def to_seconds(array: pa.Array) -> pa.Array:
     for _ in range(3):
         is_finer = pc.greater_equal(pc.abs(numbers), _LARGEST_SECOND)
         numbers = pc.if_else(is_finer, pc.divide(numbers, 1000), numbers)
-    return numbers if dates is None else pc.coalesce(dates, numbers)
+    return _within_range(given, numbers if dates is None else pc.coalesce(dates, numbers))
+
+
+def _within_range(given: pa.Array, seconds: pa.Array) -> pa.Array:
+    far = pc.or_(pc.greater(seconds, _LARGEST_SECOND), pc.less(seconds, -_LARGEST_SECOND))
+    row = pc.index(far, True).as_py()
+    if row >= 0:
+        value = given[row : row + 1].cast(pa.string())[0].as_py()  # Python ends in the year 9999
+        raise _misfit(row, value, "a time before the year 5138")
+    return seconds
 
 
 def _iso_to_seconds(texts: pa.Array) -> pa.Array:

@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import hashlib
 import importlib.metadata
+import os
 import shutil
 import time
 import urllib.error
@@ -69,7 +70,7 @@ def local_input(
         path = settings.path
         if source.name != "table" and not path.exists():  # that of a table may be several
             raise DataError("; ".join(filter(None, (f"no input at {path}", source.obtain))))
-        if settings.sha256 and path.is_file():
+        if settings.sha256 and os.path.isfile(path):  # noqa: PTH113
             digest = file_entry(path)["sha256"]
             if digest != settings.sha256.lower():
                 raise DataError(

@@ -6,6 +6,7 @@ their rows belong to.
 
 import dataclasses
 import functools
+import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePosixPath
@@ -140,7 +141,7 @@ def _files(settings: PrepareSettings, log: ReadingLog) -> list[tuple[Path, Reade
 
 
 def _named(named: Path) -> list[Path]:
-    if named.exists():
+    if os.path.exists(named):  # noqa: PTH110  (Path.exists fails for long lists of files)
         return [named]
     paths: dict[Path, None] = {}
     for part in filter(None, map(str.strip, str(named).split(","))):

@@ -66,8 +66,14 @@ class PrecomputedEncoder:
         own: dict[str, np.ndarray] = {}  # where the vectors of users or of items are in the file
         if self.file.suffix == ".parquet":
             table, kinds = self._table()
-            vectors = self._vectors(table)
-            keys = self._keys(table, kinds, reviews.n_items)
+            try:
+                vectors = self._vectors(table)
+                keys = self._keys(table, kinds, reviews.n_items)
+            except pa.ArrowException as error:
+                raise DataError(
+                    f"{self.file}: ids must be strings or whole numbers, and vectors lists of "
+                    f"floats ({error})"
+                ) from None
             if len(kinds) == 2:
                 pairs = np.asarray(reviews.user, np.int64) * reviews.n_items + reviews.item
                 places = self._places(keys, pairs, "reviews")

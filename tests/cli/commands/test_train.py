@@ -143,13 +143,17 @@ def test_a_workdir_of_another_run_is_refused(trained, run_binary, arguments, mes
 
 @pytest.mark.parametrize(
     ("name", "source"),
-    [("data", "--source=table"), ("gowalla", "--flagfile=configs/prepare/gowalla.flags")],
+    [
+        ("data", "--source=table --input=REVIEWS"),
+        ("gowalla", "--flagfile=configs/prepare/gowalla.flags --input=REVIEWS"),
+        ("amazon_automotive", "--flagfile=configs/prepare/amazon_automotive.flags"),
+    ],
 )
 def test_a_missing_dataset_names_the_command_that_makes_it(run_binary, tmp_path, name, source):
     folder, workdir = tmp_path / name, tmp_path / "run"
     run = run_binary("train", f"--dataset={folder}", f"--workdir={workdir}")
     assert run.status == 1
-    assert f"prepare.py {source} --input=REVIEWS --output={folder}" in run.error
+    assert f"prepare.py {source} --output={folder}" in run.error
     assert not workdir.exists()
 
 

@@ -109,6 +109,9 @@ MISFITS = [
     (seconds, ["01/02/2019"], 0),
     (seconds, ["13.13.2019"], 0),
     (seconds, ["2019-01-01 25:00"], 0),
+    (seconds, ["2019-01-01", "9999-12-31"], 1),
+    (to_seconds, pa.array([0, -(2**63)]), 1),
+    (to_seconds, pa.array([0, 10**12], pa.timestamp("s")), 1),
 ]
 
 
@@ -161,7 +164,9 @@ def test_uuids():
     assert to_strings(array).to_pylist() == [str(value)]
 
 
-MOMENTS = st.datetimes(datetime.datetime(1900, 1, 1), timezones=st.timezones())
+MOMENTS = st.datetimes(
+    datetime.datetime(1900, 1, 1), datetime.datetime(5138, 1, 1), timezones=st.timezones()
+)
 
 
 @given(MOMENTS, st.sampled_from(["T", " "]), st.sampled_from(["auto", "seconds", "milliseconds"]))

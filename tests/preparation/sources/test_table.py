@@ -100,6 +100,7 @@ def write_tables(folder, *names):
         ("x/**/*.[cC]*", ["x/C.CSV.gz", "x/y/d.csv"]),
         ("x, a.csv", ["x/C.CSV.gz", "x/y/d.csv", "a.csv"]),
         ("a,b.csv", ["a,b.csv"]),
+        ("b.csv," * 1000 + "a.csv", ["b.csv", "a.csv"]),  # longer than any name of a file
     ],
 )
 def test_several_files(tmp_path, monkeypatch, named, expected):

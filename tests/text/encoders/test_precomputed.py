@@ -112,6 +112,7 @@ def test_vectors_that_cannot_be_right(dataset, reviews, vectors, tmp_path, damag
             lambda t: t.set_column(2, "embedding", pa.array([[1.0]] + [[1.0, 2.0]] * (len(t) - 1))),
             r"vectors of different widths: \[1, 2\]",
         ),
+        (lambda t: t.set_column(2, "embedding", t["user_id"]), "vectors lists of floats"),
     ],
 )
 def test_a_table_that_does_not_fit(dataset, reviews, vectors, tmp_path, change, message):

@@ -10,7 +10,7 @@ From a known data set, by its flag file in configs/prepare/ (docs/data.md says w
   python data_prep/prepare.py --flagfile=configs/prepare/amazon_automotive.flags \
     --output=data/amazon_automotive
 
-From a bucket or the Hugging Face Hub:
+From a bucket (pip install 'symcere-jax[s3]'), the Hugging Face Hub (hf://…) or the web (https://…):
 
   python data_prep/prepare.py --source=table --input='s3://shop/*.parquet' --output=data/shop
 

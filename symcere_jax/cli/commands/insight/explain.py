@@ -23,6 +23,7 @@ from absl import flags
 from symcere_jax.cli import field_flags
 from symcere_jax.errors import ConfigError
 from symcere_jax.folders import STUDIES, check_output_folder
+from symcere_jax.optional import require
 from symcere_jax.settings import LimeSettings
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def main() -> None:
     )
     from symcere_jax.training import load_model
 
+    require("jinja2", extra="report")  # before the work
     output = Path(_OUTPUT.value)
     check_output_folder(output, _OUTPUT.name, *STUDIES)
     if _USER.value and _REVIEWS.value:

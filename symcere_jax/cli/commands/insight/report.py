@@ -25,6 +25,7 @@ from absl import flags
 from symcere_jax.errors import ConfigError
 from symcere_jax.files import write_text
 from symcere_jax.folders import RUN, STUDIES, check_output_folder
+from symcere_jax.optional import require
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
 _RUNS = flags.DEFINE_list(
@@ -43,6 +44,7 @@ def main() -> None:
     from symcere_jax.evaluation import HeldOutSplit
     from symcere_jax.report.run_page import build_run_page
 
+    require("jinja2", extra="report")  # before the work
     output = Path(_OUTPUT.value)
     if output.is_dir():
         raise ConfigError(f"{output} is a folder: choose a file as --output, such as report.html")

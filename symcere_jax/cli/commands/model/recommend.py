@@ -6,8 +6,8 @@ After an interrupt, the same command resumes:
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --users=anna,bert --k=5
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --output=all.parquet
 
-The latter on the machines of a Ray cluster (pip install 'symcere-jax[ray]'), of which --part_users
-sets the unit of work:
+To all users on a Ray cluster (pip install 'symcere-jax[ray]'), whose workers rank --part_users
+users at a time:
 
   python launch/recommend.py --workdir=runs/shop --dataset=data/shop --output=all.parquet \
     --ray_address=auto
