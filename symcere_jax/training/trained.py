@@ -30,17 +30,11 @@ from symcere_jax.training.checkpoints import Checkpoints, Metadata
 
 @dataclasses.dataclass(frozen=True)
 class TrainedExpert:
-    """The best parameters of an expert, and what it reads besides.
-
-    Attributes:
-        model: the model.
-        params: its parameters.
-        inputs: graph and text features of the prepared folder.
-    """
+    """The best parameters of an expert, and what it reads besides."""
 
     model: SymCERE
     params: Any
-    inputs: ModelInputs
+    inputs: ModelInputs  # graph and text features of the prepared folder
 
     def nodes(self, *, by_tower: bool = False) -> NodeEmbeddings:
         """Embeddings of all nodes before normalization."""
@@ -50,21 +44,14 @@ class TrainedExpert:
 
 @dataclasses.dataclass(frozen=True)
 class TrainedModel:
-    """The best checkpoint of a run, with its experts.
+    """The best checkpoint of a run, with its experts."""
 
-    Attributes:
-        experts: those that are trained, by name, in the order of their columns.
-        neighbors: the items as neighbors of each other, by expert.
-        metadata: of the checkpoint.
-        items: positive training items of each user.
-        embeddings: that score; those of users without a training review are 0.
-    """
-
+    # Those that are trained, by name, in the order of their columns.
     experts: Mapping[str, TrainedExpert]
-    neighbors: Mapping[str, ItemNeighbors]
+    neighbors: Mapping[str, ItemNeighbors]  # the items as neighbors of each other, by expert
     metadata: Metadata
-    items: Interactions
-    embeddings: Embeddings
+    items: Interactions  # positive training items of each user
+    embeddings: Embeddings  # that score; those of users without a training review are 0
 
     @property
     def main(self) -> TrainedExpert:

@@ -32,16 +32,11 @@ class DamagedError(CheckpointError):
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """What a checkpoint holds.
-
-    Attributes:
-        metadata: of the run.
-        arrays: of each part.
-        files: size and checksum of each file, by its path in the checkpoint.
-    """
+    """What a checkpoint holds."""
 
     metadata: Metadata
-    arrays: Mapping[str, Arrays]
+    arrays: Mapping[str, Arrays]  # of each part
+    # Size and checksum of each file, by its path in the checkpoint.
     files: Mapping[str, Mapping[str, Any]]
 
     @classmethod
