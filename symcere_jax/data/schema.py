@@ -206,7 +206,7 @@ def _stays_inside(name: str) -> bool:
 
 
 def _digest(content: Mapping[str, Any]) -> str:
-    """sha256 of some JSON, whatever the order of its entries."""
+    """sha256 of some JSON in any order of its entries."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -69,7 +69,7 @@ def blockwise_logsumexp(
 
     `L_a = log Σ_{j ∉ excluded_a} exp(anchors_a · candidates_j + bias_j)`. The candidates are
     scanned in blocks and the backward pass computes the logits again, so memory is
-    `O(a × block_size)`, whatever the number of candidates (the recomputation of FlashAttention,
+    `O(a × block_size)`, for any number of candidates (the recomputation of FlashAttention,
     arXiv 2205.14135). All arithmetic is float32.
 
     Args:

@@ -32,7 +32,7 @@ StopReason = Literal["patience", "epochs", "request"]
 
 
 class Observer(Protocol):
-    """Is told about the progress of a run, in the primary process."""
+    """Gets the progress of a run, in the primary process."""
 
     def start(
         self,
@@ -142,13 +142,13 @@ def claimed(workdir: Path) -> Iterator[None]:
 
 @dataclasses.dataclass
 class _Training:
-    """A run under way: how far it has come, its best parameters, and who is told."""
+    """A run in progress: how far it has come, its best parameters, and its observer."""
 
     run: Run  # what stays the same
     checkpoints: Checkpoints
     progress: Progress
     best: Any
-    observer: Observer | None  # is told about the progress
+    observer: Observer | None
     keep: int  # how many checkpoints to keep
     started: float  # time at which this call started
     log: MetricLog | None = None  # of the workdir, in the primary process; None in others

@@ -143,7 +143,7 @@ def _programs(
 
 
 def batch_size_of(checkpoints: Checkpoints, settings: ResolvedSettings) -> int:
-    """The batch size of the workdir's run, whatever its number of devices was, or as set."""
+    """The batch size of the workdir's run, on any number of devices; else that of the settings."""
     if checkpoints.numbers():
         with contextlib.suppress(CheckpointError):  # which is raised when it is restored
             return checkpoints.metadata().batch_size

@@ -123,7 +123,7 @@ def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
 
 
 def _of_known_users(embeddings: Embeddings, dataset: ReviewDataset) -> Embeddings:
-    """Embeddings in which users without a training review, of whom nothing was learned, have 0."""
+    """Embeddings with 0 for users without a training review: nothing was learned about them."""
     n_reviews = np.bincount(dataset.train[:, 0], minlength=dataset.n_users)
     users = jnp.where(n_reviews[:, None] > 0, embeddings.users, 0)
     return dataclasses.replace(embeddings, users=users)
@@ -155,7 +155,7 @@ def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embedd
 def load_factors(workdir: str | Path, dataset: ReviewDataset) -> tuple[Factors, Metadata]:
     """What ranks for all users as a `Recommender` does, as inner products.
 
-    Users of whom nothing was learned get popular items.
+    Users about whom nothing was learned get popular items.
 
     Args:
         workdir: of a training run.

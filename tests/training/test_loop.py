@@ -155,16 +155,14 @@ def test_a_resumed_run_equals_one_without_interrupt(finished, dataset, tmp_path,
     _assert_same_end(result, states[-1], tmp_path, finished)
 
 
-def test_a_run_may_go_on_with_messages_passed_in_another_way(finished, copy, dataset):
+def test_a_run_resumes_with_another_method_of_message_passing(finished, copy, dataset):
     result = train(_config(propagation="bucketed", epochs=5), dataset, copy)
     assert result.epochs == 5
     assert Checkpoints(copy).metadata().settings.propagation == "bucketed"
 
 
 @pytest.mark.parametrize("n_calls", [0, 4])
-def test_a_run_that_is_told_to_stop_goes_on_where_it_was(
-    finished, dataset, tmp_path, states, n_calls
-):
+def test_a_stopped_run_resumes_where_it_was(finished, dataset, tmp_path, states, n_calls):
     result = train(_config(), dataset, tmp_path, should_stop=_Stop(n_calls))
     assert (result.stop, result.epochs) == ("request", n_calls // 3)
     assert _progress(tmp_path).step == 2 * n_calls
@@ -366,7 +364,7 @@ def test_more_devices_than_rows_is_an_error(requested, n_interactions):
         run.fit_batch_size(requested, 2048, n_interactions, 8)
 
 
-def test_the_observer_is_told(dataset, copy):
+def test_the_observer_gets_the_progress(dataset, copy):
     told = []
     observer = types.SimpleNamespace(
         start=lambda *arguments: told.append(
