@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 CountCallback = Callable[[int, int], None]
-"""Called with the number done and the number of all, in users or whatever is counted."""
+"""Called with the number done and the number of all, in users or other units."""
 
 MessageCallback = Callable[[str], None]
 """Called with a few words on what begins or is done."""

@@ -57,16 +57,10 @@ def setting(
 
 @dataclasses.dataclass(frozen=True)
 class FieldType:
-    """What the annotation of a field says.
+    """What the annotation of a field says."""
 
-    Attributes:
-        kind: bool, int, float, str or Path.
-        choices: the values allowed; empty: all of that kind.
-        optional: whether None is allowed.
-    """
-
-    kind: type
-    choices: tuple[str, ...]
+    kind: type  # bool, int, float, str or Path
+    choices: tuple[str, ...]  # the values allowed; empty: all of that kind
     optional: bool
 
 

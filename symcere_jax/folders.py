@@ -22,12 +22,12 @@ _MARKS = {
 
 
 def check_output_folder(folder: Path, flag: str, *purposes: str) -> None:
-    """Refuses a folder that is no place for what is going to be written.
+    """Refuses a folder that must not be written to.
 
     Args:
         folder: need not exist.
         flag: that names it, without dashes.
-        *purposes: that a folder may have already; one without any is welcome.
+        *purposes: that a folder may already have; a folder without a purpose is always accepted.
 
     Raises:
         ConfigError: it is a file, or holds what another command wrote.

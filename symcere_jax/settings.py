@@ -135,11 +135,6 @@ class Settings(SettingsBase):
         "without text 3 over the fourth root of the number of training interactions, at most 0.5",
         above=0,
     )
-    logq_correction: bool = setting(
-        False,
-        "with in-batch candidates, subtract the log of a candidate's sampling frequency, so that "
-        "frequent items are not pushed away for being frequent",
-    )
     exclude_target: Literal["none", "edge", "review"] | None = setting(
         None,
         "what to remove from a user and an item while the model predicts their interaction: none, "
@@ -158,9 +153,6 @@ class Settings(SettingsBase):
     )
     cross_modal_direction: Literal["both", "graph_to_text", "text_to_graph"] = setting(
         "both", "anchors of the cross-modal loss: both (symmetric), or one modality alone"
-    )
-    cross_modal_labels: Literal["both", "user", "item"] = setting(
-        "both", "what is aligned across modalities: users, items, or both"
     )
     cross_modal_batch: int = setting(
         512,

@@ -115,7 +115,7 @@ class Model:
     ) -> Any:
         """The best items for somebody new, without training: a frame of item_id, rank, score.
 
-        Somebody of whom nothing is known, and no word is understood, gets popular items.
+        Without known items and words, the user gets popular items.
 
         Args:
             items: ids of items that they like.

@@ -151,7 +151,7 @@ class ReviewDataset:
         Raises:
             DataError: the file is not readable, lacks a column, or has another number of rows.
         """
-        return self._table(schema.REVIEWS, columns, self.manifest.n_reviews)
+        return read_table(self.file(schema.REVIEWS), columns, self.manifest.n_reviews)
 
     def has_times(self) -> bool:
         """Whether reviews have times, and not all the same.
@@ -247,11 +247,11 @@ class ReviewDataset:
 
     def user_ids(self) -> np.ndarray:
         """External ids of the users, `[n_users]`, by row."""
-        return self._table(schema.USERS, ["user_id"], self.n_users)["user_id"].to_numpy()
+        return read_table(self.file(schema.USERS), ["user_id"], self.n_users)["user_id"].to_numpy()
 
     def item_ids(self) -> np.ndarray:
         """External ids of the items, `[n_items]`, by row."""
-        return self._table(schema.ITEMS, ["item_id"], self.n_items)["item_id"].to_numpy()
+        return read_table(self.file(schema.ITEMS), ["item_id"], self.n_items)["item_id"].to_numpy()
 
     def has_integer_ids(self, kind: str) -> bool:
         """Whether all data came with integers as ids of a kind, "user" or "item"."""
@@ -261,10 +261,7 @@ class ReviewDataset:
 
     def item_titles(self) -> np.ndarray | None:
         """Titles of the items, `[n_items]` strings by row or None; None if none is known at all."""
-        table = self._table(schema.ITEMS, None, self.n_items)
+        table = read_table(self.file(schema.ITEMS), None, self.n_items)
         if "title" not in table.column_names or table["title"].null_count == self.n_items:
             return None
         return np.array(table["title"].to_pylist(), object)
-
-    def _table(self, name: str, columns: list[str] | None, n_rows: int) -> pa.Table:
-        return read_table(self.file(name), columns, n_rows)

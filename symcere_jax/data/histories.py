@@ -10,19 +10,12 @@ from symcere_jax.data.interactions import Interactions
 
 @flax.struct.dataclass
 class Histories:
-    """`Interactions` as a pytree of JAX arrays.
+    """`Interactions` as a pytree of JAX arrays."""
 
-    Attributes:
-        indptr: int32 `[n_users + 1]`; user u has `indices[indptr[u]:indptr[u + 1]]`.
-        indices: int32 `[n]` items, ascending for each user.
-        n_items: size of the catalog.
-        longest: the most items of a user.
-    """
-
-    indptr: jax.Array
-    indices: jax.Array
-    n_items: int = flax.struct.field(pytree_node=False)
-    longest: int = flax.struct.field(pytree_node=False)
+    indptr: jax.Array  # int32 `[n_users + 1]`; user u has `indices[indptr[u]:indptr[u + 1]]`
+    indices: jax.Array  # int32 `[n]` items, ascending for each user
+    n_items: int = flax.struct.field(pytree_node=False)  # size of the catalog
+    longest: int = flax.struct.field(pytree_node=False)  # the most items of a user
 
     @classmethod
     def from_pairs(cls, pairs: np.ndarray, n_users: int, n_items: int) -> "Histories":

@@ -9,15 +9,10 @@ import scipy.sparse
 
 @dataclasses.dataclass(frozen=True)
 class Interactions:
-    """The items of each user in compressed sparse rows (CSR), named as SciPy names them.
+    """The items of each user in compressed sparse rows (CSR), named as SciPy names them."""
 
-    Attributes:
-        indptr: int64 `[n_users + 1]`; user u has `indices[indptr[u]:indptr[u + 1]]`.
-        indices: int32 `[n]` items, ascending for each user.
-    """
-
-    indptr: np.ndarray
-    indices: np.ndarray
+    indptr: np.ndarray  # int64 `[n_users + 1]`; user u has `indices[indptr[u]:indptr[u + 1]]`
+    indices: np.ndarray  # int32 `[n]` items, ascending for each user
 
     @classmethod
     def from_pairs(cls, pairs: np.ndarray, n_users: int) -> "Interactions":

@@ -62,41 +62,28 @@ def text_model_file(encoder: str, name: str = "model.json") -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What a prepared folder holds and how it was made.
+    """What a prepared folder holds and how it was made."""
 
-    Attributes:
-        name: short name of the data set, used in tables and messages.
-        n_users: number of users.
-        n_items: number of items.
-        n_reviews: number of reviews, over all splits.
-        n_interactions: split -> number of (user, item) pairs.
-        k_core: every user and item has at least that many reviews; 1 filters nothing.
-        split: policy, seed and shares of the split.
-        source: kind, options and, for each raw file, name, bytes and sha256; "appended": an entry
-            for each time that reviews were appended, with the fingerprint from before.
-        dropped: reason -> number of raw rows that were left out.
-        text_encoders: encoder name -> its width, dtype and settings.
-        files: path within the folder -> {"sha256": …, "bytes": …}, every file but the manifest.
-        cleaning: settings of the cleaning, and how many texts it changed, by kind of change.
-        statistics: counts that take a pass over the reviews: raw rows, words, empty texts.
-        fingerprint: identifies the data that a run was trained on; made of the files where it is
-            not given. Adding text features keeps it; replacing some, or appending reviews, does
-            not.
-    """
-
-    name: str
+    name: str  # short name of the data set, used in tables and messages
     n_users: int
     n_items: int
     n_reviews: int
-    n_interactions: Mapping[str, int]
-    k_core: int
-    split: Mapping[str, Any]
+    n_interactions: Mapping[str, int]  # split -> number of (user, item) pairs
+    k_core: int  # every user and item has at least that many reviews; 1 filters nothing
+    split: Mapping[str, Any]  # policy, seed and shares of the split
+    # Kind, options and, for each raw file, name, bytes and sha256; "appended": an entry for each
+    # time that reviews were appended, with the fingerprint from before.
     source: Mapping[str, Any]
-    dropped: Mapping[str, int]
-    text_encoders: Mapping[str, Mapping[str, Any]]
+    dropped: Mapping[str, int]  # reason -> number of raw rows that were left out
+    text_encoders: Mapping[str, Mapping[str, Any]]  # encoder name -> its width, dtype and settings
+    # Path within the folder -> {"sha256": …, "bytes": …}, every file but the manifest.
     files: Mapping[str, Mapping[str, Any]]
+    # Settings of the cleaning, and how many texts it changed, by kind of change.
     cleaning: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    # Counts that take a pass over the reviews: raw rows, words, empty texts.
     statistics: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    # Identifies the data that a run was trained on; made of the files where it is not given. Adding
+    # text features keeps it; replacing some, or appending reviews, does not.
     fingerprint: str = ""
 
     def __post_init__(self) -> None:
@@ -219,7 +206,7 @@ def _stays_inside(name: str) -> bool:
 
 
 def _digest(content: Mapping[str, Any]) -> str:
-    """sha256 of some JSON, whatever the order of its entries."""
+    """sha256 of some JSON in any order of its entries."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,7 +1,12 @@
-"""The user–item graph: who interacted with what, in both directions, with normalized weights."""
+"""The user–item graph, and its adjacency prepared for message passing, in two forms."""
 
+import dataclasses
+
+import jax
 import jraph
 import numpy as np
+
+from symcere_jax.graph.buckets import BucketedAdjacency, build_buckets
 
 
 def bipartite_graph(interactions: np.ndarray, n_users: int, n_items: int) -> jraph.GraphsTuple:
@@ -51,3 +56,40 @@ def bipartite_graph(interactions: np.ndarray, n_users: int, n_items: int) -> jra
         n_node=np.array([n_nodes], np.int32),
         n_edge=np.array([len(senders)], np.int32),
     )
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class SegmentAdjacency:
+    """An edge list, summed by `jraph.segment_sum`: the plain method."""
+
+    senders: jax.Array  # int32 `[n_edges]`
+    receivers: jax.Array  # int32 `[n_edges]`, sorted
+    weights: jax.Array  # float32 `[n_edges]`
+    n_nodes: int = dataclasses.field(metadata={"static": True})
+
+    @property
+    def n_edges(self) -> int:
+        """Number of directed edges."""
+        return self.senders.shape[0]
+
+
+Adjacency = BucketedAdjacency | SegmentAdjacency
+
+
+def build_adjacency(graph: jraph.GraphsTuple, method: str = "bucketed") -> Adjacency:
+    """Prepares a graph for `propagate`.
+
+    The result is a pytree: pass it to jitted functions as an argument. If they close over it, it is
+    compiled into them as a constant.
+
+    Args:
+        graph: from `bipartite_graph`: symmetric, with weights `1 / sqrt(deg · deg)`.
+        method: "bucketed", which takes the weights from the degrees; or "segment", the plain one.
+    """
+    n_nodes = int(graph.n_node.sum())
+    senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
+    if method == "segment":
+        arrays = {"senders": senders, "receivers": receivers, "weights": np.asarray(graph.edges)}
+        return SegmentAdjacency(**jax.device_put(arrays), n_nodes=n_nodes)
+    return build_buckets(senders, receivers, n_nodes)

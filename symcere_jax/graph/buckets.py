@@ -19,6 +19,7 @@ that one step of a loop reads neighbors of similar popularity.
 
 import dataclasses
 
+import jax
 import numpy as np
 
 # Chosen by measurement with benchmarks.speed.comparison. Rows of 64 and 128 are equally fast,
@@ -33,23 +34,28 @@ BUCKET_COST = 0.02
 MIN_BUCKET_COST = 1000
 
 
+@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Buckets:
-    """The neighbor lists of a graph.
+class BucketedAdjacency:
+    """Neighbor lists in buckets of similar length: the fast method."""
 
-    Attributes:
-        levels: buckets, int32 `[steps, unroll, rows]`, of the slots whose states are added. Level 0
-            adds states of nodes, each other level adds sums of the one before it.
-        slot_of_node: int32 `[n_nodes]`.
-        node_of_slot: int32 `[n_slots]`; `n_nodes` where the slot belongs to no node.
-    """
+    # Buckets, int32 `[steps, unroll, rows]`, of the slots whose states are added. Level 0 adds
+    # states of nodes, each other level adds sums of the one before it.
+    levels: tuple[tuple[jax.Array, ...], ...]
+    slot_of_node: jax.Array  # int32 `[n_nodes]`
+    node_of_slot: jax.Array  # int32 `[n_slots]`, `n_nodes` where the slot belongs to no node
+    degree: jax.Array  # float32 `[n_nodes]`, 1 for an isolated node, so that it can divide
+    n_nodes: int = dataclasses.field(metadata={"static": True})
+    n_edges: int = dataclasses.field(metadata={"static": True})
 
-    levels: tuple[tuple[np.ndarray, ...], ...]
-    slot_of_node: np.ndarray
-    node_of_slot: np.ndarray
+    @property
+    def padding_factor(self) -> float:
+        """Gathered states for each edge, 1 at best."""
+        n_gathered = sum(bucket.size for level in self.levels for bucket in level)
+        return n_gathered / max(self.n_edges, 1)
 
 
-def build_buckets(senders: np.ndarray, receivers: np.ndarray, n_nodes: int) -> Buckets:
+def build_buckets(senders: np.ndarray, receivers: np.ndarray, n_nodes: int) -> BucketedAdjacency:
     """Lays out the neighbor lists of a graph, in time O(edges · log edges).
 
     Args:
@@ -89,16 +95,14 @@ def build_buckets(senders: np.ndarray, receivers: np.ndarray, n_nodes: int) -> B
     )
     node_of_slot = np.full(n_slots, n_nodes, np.int32)
     node_of_slot[slot_of_owner[:n_nodes]] = np.arange(n_nodes)
-    return Buckets(levels, slot_of_owner[:n_nodes], node_of_slot)
+    nonzero = np.maximum(degree, 1).astype(np.float32)
+    arrays = {"levels": levels, "slot_of_node": slot_of_owner[:n_nodes]}
+    arrays |= {"node_of_slot": node_of_slot, "degree": nonzero}
+    return BucketedAdjacency(**jax.device_put(arrays), n_nodes=n_nodes, n_edges=len(receivers))
 
 
 class _Layout:
-    """Where the lists of one level go.
-
-    Attributes:
-        n_rows: `[n_lists]`, into how many rows a list is cut.
-        slots: int32 `[sum(n_rows)]`, slot of each row, list after list.
-    """
+    """Where the lists of one level go: `n_rows [n_lists]`, `slots [sum(n_rows)]`, list by list."""
 
     def __init__(
         self, lengths: np.ndarray, groups: np.ndarray, *, first_slot: int, bucket_cost: float

@@ -24,7 +24,8 @@ import jax
 import jax.numpy as jnp
 import jraph
 
-from symcere_jax.graph.adjacency import Adjacency, BucketedAdjacency, SegmentAdjacency
+from symcere_jax.graph.bipartite import Adjacency, SegmentAdjacency
+from symcere_jax.graph.buckets import BucketedAdjacency
 
 
 @functools.partial(jax.jit, static_argnames="n_layers")

@@ -16,20 +16,14 @@ class ItemLists:
 
     Usually a few lists are long and many are short. They are read tile by tile, twice as many tiles
     at a time as there are anchors, so the time is proportional to the number of items.
-
-    Attributes:
-        items: int32 `[n]`, the items of all lists, and possibly others.
-        start: int32 `[a]`, where the list of each anchor starts.
-        length: int32 `[a]`, length of the list of each anchor.
-        n_read: int32 `[a]`, how many of its items are read, at most the length.
-        first: int32 `[a]`, below the length (or 0), which item is read first; reading wraps around
-            at the end of the list.
     """
 
-    items: jax.Array
-    start: jax.Array
-    length: jax.Array
-    n_read: jax.Array
+    items: jax.Array  # int32 `[n]`, the items of all lists, and possibly others
+    start: jax.Array  # int32 `[a]`, where the list of each anchor starts
+    length: jax.Array  # int32 `[a]`, length of the list of each anchor
+    n_read: jax.Array  # int32 `[a]`, how many of its items are read, at most the length
+    # int32 `[a]`, below the length (or 0), which item is read first; reading wraps around at the
+    # end of the list.
     first: jax.Array
 
     @classmethod
@@ -81,15 +75,10 @@ class ItemLists:
 
 @flax.struct.dataclass
 class ItemRows:
-    """Rows of items among candidates that are consecutive in a cycle of all items.
+    """Rows of items among candidates that are consecutive in a cycle of all items."""
 
-    Attributes:
-        places: int32 `[n_items]`, of each item in the cycle.
-        first: int32 scalar, place of the first candidate.
-    """
-
-    places: jax.Array
-    first: jax.Array
+    places: jax.Array  # int32 `[n_items]`, of each item in the cycle
+    first: jax.Array  # int32 scalar, place of the first candidate
 
     def of(self, items: jax.Array) -> jax.Array:
         """The row of each item, the number of candidates or more where it is none of them.

@@ -9,16 +9,12 @@ from symcere_jax.losses.item_lists import ItemLists, ItemRows
 
 @flax.struct.dataclass
 class ExcludedCandidates:
-    """Candidates that are no negatives of an anchor.
+    """Candidates that are no negatives of an anchor."""
 
-    Attributes:
-        lists: items of each anchor, `[a]`; repeats are allowed.
-        rows: candidate row of each item in the lists; None: item i is candidate i.
-        positives: int32 `[a]`, one more candidate row of each anchor; None: there is none.
-    """
-
-    lists: ItemLists
+    lists: ItemLists | None  # items of each anchor, `[a]`; repeats are allowed
+    # Candidate row of each item in the lists; None: item i is candidate i.
     rows: ItemRows | None = None
+    # int32 `[a]`, one more candidate row of each anchor; None: there is none.
     positives: jax.Array | None = None
 
     def mask(self, first_row: jax.Array | int, n_rows: int) -> jax.Array:
@@ -35,7 +31,7 @@ class ExcludedCandidates:
             rows = items if self.rows is None else self.rows.of(items)
             return rows - first_row
 
-        marks = self.lists.mask(n_rows, column_of)
+        marks = self.lists.mask(n_rows, column_of) if self.lists else jnp.zeros((), bool)
         if self.positives is None:
             return marks
         return marks | (self.positives[:, None] == first_row + jnp.arange(n_rows))
@@ -73,7 +69,7 @@ def blockwise_logsumexp(
 
     `L_a = log Σ_{j ∉ excluded_a} exp(anchors_a · candidates_j + bias_j)`. The candidates are
     scanned in blocks and the backward pass computes the logits again, so memory is
-    `O(a × block_size)`, whatever the number of candidates (the recomputation of FlashAttention,
+    `O(a × block_size)`, for any number of candidates (the recomputation of FlashAttention,
     arXiv 2205.14135). All arithmetic is float32.
 
     Args:

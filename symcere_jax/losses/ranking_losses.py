@@ -73,8 +73,6 @@ def catalog_sincere_terms(
         float32 scalars (sum of the losses, number of interactions).
     """
     users = users.astype(jnp.float32) / temperature
-    if excluded is None:
-        excluded = ItemLists.from_rows(jnp.zeros((users.shape[0], 0), jnp.int32))
     positives = positive_items if item_rows is None else item_rows.of(positive_items)
     excluded_rows = ExcludedCandidates(excluded, item_rows, positives)
     negative_logsumexp = blockwise_logsumexp(

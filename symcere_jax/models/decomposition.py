@@ -28,20 +28,12 @@ from symcere_jax.settings import NEIGHBORS
 
 @dataclasses.dataclass(frozen=True)
 class ScoreParts:
-    """`score = Σ messages + Σ neighbors + own + popularity`.
-
-    Attributes:
-        score: of a user for an item.
-        messages: float64 `[n]`, by message passing from each item of the user's history.
-        neighbors: float64 `[n]`, of each item of the history as a neighbor of the item.
-        own: of the user's own reviews and learned features.
-        popularity: of the item's popularity.
-    """
+    """`score = Σ messages + Σ neighbors + own + popularity`."""
 
     score: float
-    messages: np.ndarray
-    neighbors: np.ndarray
-    own: float
+    messages: np.ndarray  # float64 `[n]`, by message passing from each item of the user's history
+    neighbors: np.ndarray  # float64 `[n]`, of each item of the history as a neighbor of the item
+    own: float  # of the user's own reviews and learned features
     popularity: float
 
     @property

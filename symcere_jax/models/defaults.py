@@ -56,7 +56,8 @@ def resolve(settings: Settings, dataset: ReviewDataset) -> ResolvedSettings:
         "batch_size": default_batch_size(n_train),
         # Beside text, graph embeddings that learn fast overfit; without text they are all there is.
         "embedding_learning_rate": 1e-5 if has_text else 1e-3,
-        "scalar_learning_rate": default_scalar_learning_rate(n_train, has_text=has_text),
+        # What text weights gain on little training data is lost on other data.
+        "scalar_learning_rate": min(max(1e-2 * n_train / 12_000, 1e-3), 1e-2) if has_text else 1e-2,
     }
     given = {name: value for name, value in settings.as_dict().items() if value is not None}
     decided: dict[str, Any] = {"experts": ",".join(names), "text_encoder": encoder}
@@ -131,7 +132,8 @@ def default_batch_size(n_interactions: int) -> int:
     The last rule bounds the number of steps, each of which passes messages over all edges: the time
     of an epoch is linear in the interactions.
     """
-    batch_size = min(max(_nearest_power_of_two(n_interactions / 8), 128), 8192)
+    power_of_two = 2 ** max(round(math.log2(n_interactions / 8)), 0)
+    batch_size = min(max(power_of_two, 128), 8192)
     return max(batch_size, 2048 * round(n_interactions / MAX_STEPS_PER_EPOCH / 2048))
 
 
@@ -144,16 +146,3 @@ def default_temperature(n_interactions: int, *, has_text: bool) -> float:
     if has_text:
         return 0.1
     return min(3 / max(n_interactions, 1) ** 0.25, 0.5)
-
-
-def default_scalar_learning_rate(n_interactions: int, *, has_text: bool) -> float:
-    """Learning rate of the few scalars of the model."""
-    if not has_text:
-        return 1e-2
-    # What text weights gain on little training data is lost on other data.
-    return min(max(1e-2 * n_interactions / 12_000, 1e-3), 1e-2)
-
-
-def _nearest_power_of_two(x: float) -> int:
-    """The power of two nearest to x on a logarithmic scale, at least 1."""
-    return 2 ** max(round(math.log2(x)), 0)

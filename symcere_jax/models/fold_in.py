@@ -32,21 +32,14 @@ from symcere_jax.settings import NONE
 
 @dataclasses.dataclass(frozen=True)
 class FoldIn:
-    """A trained model, ready to embed new users and items; in host memory.
-
-    Attributes:
-        model: the model.
-        params: its parameters.
-        messages: float32 `[n_items, dim]`, what each item sends: `Σ_{l<L} A^l X`.
-        item_degree: float32 `[n_items]`, training interactions of each item.
-        user_norms: float32 `[n_users]`, what the embedding of each user of the training data was
-            divided by: its L2 norm, 1 where normalization is off.
-    """
+    """A trained model, ready to embed new users and items; in host memory."""
 
     model: SymCERE
     params: Any
-    messages: np.ndarray
-    item_degree: np.ndarray
+    messages: np.ndarray  # float32 `[n_items, dim]`, what each item sends: `Σ_{l<L} A^l X`
+    item_degree: np.ndarray  # float32 `[n_items]`, training interactions of each item
+    # float32 `[n_users]`, what the embedding of each user of the training data was divided by: its
+    # L2 norm, 1 where normalization is off.
     user_norms: np.ndarray
 
     @classmethod

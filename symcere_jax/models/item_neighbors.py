@@ -15,15 +15,11 @@ from symcere_jax.data.interactions import Interactions
 
 @dataclasses.dataclass(frozen=True)
 class ItemNeighbors:
-    """The items as neighbors of each other; in host memory.
+    """The items as neighbors of each other; in host memory."""
 
-    Attributes:
-        features: float32 `[n_items, r]`, φ; followed by those of new items.
-        text_map: float32 `[width + 1, r]`, from text features, followed by 1, to φ; None if texts
-            do not determine φ.
-    """
-
-    features: np.ndarray
+    features: np.ndarray  # float32 `[n_items, r]`, φ; followed by those of new items
+    # float32 `[width + 1, r]`, from text features, followed by 1, to φ; None if texts do not
+    # determine φ.
     text_map: np.ndarray | None = None
 
     def features_of(self, text: np.ndarray) -> np.ndarray:

@@ -29,12 +29,7 @@ _BLOCK_ROWS = 1 << 14  # in float64 at a time
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """What the columns of an expert are multiplied by.
-
-    Attributes:
-        users: the columns of the users.
-        items: the columns of the items.
-    """
+    """What the columns of an expert are multiplied by."""
 
     users: float = 1.0
     items: float = 1.0
@@ -143,16 +138,11 @@ def _untrained(n_users: int, item_bias: np.ndarray, *neighbors: np.ndarray) -> E
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-    """Trained experts, ready to embed new users and items side by side; in host memory.
+    """Trained experts, ready to embed new users and items side by side; in host memory."""
 
-    Attributes:
-        experts: those that are trained, in the order of their columns.
-        shares: what the columns of each expert are multiplied by.
-        neighbors: the items as neighbors of each other, by expert.
-    """
-
-    experts: Mapping[str, FoldIn]
-    shares: Mapping[str, Share]
+    experts: Mapping[str, FoldIn]  # those that are trained, in the order of their columns
+    shares: Mapping[str, Share]  # what the columns of each expert are multiplied by
+    # The items as neighbors of each other, by expert.
     neighbors: Mapping[str, ItemNeighbors] = dataclasses.field(default_factory=dict)
 
     def user_rows(
@@ -163,18 +153,18 @@ class Mixture:
     ) -> dict[str, np.ndarray]:
         """The rows of new users in `Embeddings`, by field; see `FoldIn.users` of each expert."""
         own = own or {}
-        columns = [
-            expert.users(items, text, own.get(name))[0] * np.float32(self.shares[name].users)
+        columns = {
+            name: expert.users(items, text, own.get(name))[0]
             for name, expert in self.experts.items()
-        ]
-        rows = {"users": np.concatenate(columns, axis=1)}
-        near = [
-            each.user_columns(items) * np.float32(self.shares[name].users)
-            for name, each in self.neighbors.items()
-        ]
-        if near:
-            rows["user_neighbors"] = np.concatenate(near, axis=1)
-        return rows
+        }
+        near = {name: each.user_columns(items) for name, each in self.neighbors.items()}
+        rows = {"users": self._join("users", columns)}
+        return rows | ({"user_neighbors": self._join("users", near)} if near else {})
+
+    def _join(self, side: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Columns of each expert, times its share of a side, next to each other."""
+        scaled = [x * np.float32(getattr(self.shares[name], side)) for name, x in columns.items()]
+        return np.concatenate(scaled, axis=1)
 
     def own_sums(
         self, users: np.ndarray, rows: np.ndarray, history: Interactions
@@ -190,22 +180,13 @@ class Mixture:
 
     def items(self, text: np.ndarray) -> np.ndarray:
         """The columns of new items, float32 `[n, dim]`; see `FoldIn.items`."""
-        columns = [
-            expert.items(text) * np.float32(self.shares[name].items)
-            for name, expert in self.experts.items()
-        ]
-        return np.concatenate(columns, axis=1)
+        return self._join("items", {name: each.items(text) for name, each in self.experts.items()})
 
     def item_rows(self, text: np.ndarray, n_interactions: np.ndarray) -> dict[str, np.ndarray]:
         """The rows of new items in `Embeddings`, by field; `n_interactions [n]` are assumed."""
         rows = {"items": self.items(text), "item_bias": self.item_bias(n_interactions)}
-        near = [
-            each.features_of(text) * np.float32(self.shares[name].items)
-            for name, each in self.neighbors.items()
-        ]
-        if near:
-            rows["item_neighbors"] = np.concatenate(near, axis=1)
-        return rows
+        near = {name: each.features_of(text) for name, each in self.neighbors.items()}
+        return rows | ({"item_neighbors": self._join("items", near)} if near else {})
 
     def popularity(self) -> np.ndarray:
         """`log(1 + n)` of the training interactions of each item, float32 `[n_items]`."""

@@ -7,15 +7,10 @@ import jax.numpy as jnp
 
 @flax.struct.dataclass
 class Factors:
-    """Embeddings that score by inner product.
+    """Embeddings that score by inner product."""
 
-    Attributes:
-        users: float32 `[n_users, d]`.
-        items: float32 `[n_items, d]`.
-    """
-
-    users: jax.Array
-    items: jax.Array
+    users: jax.Array  # float32 `[n_users, d]`
+    items: jax.Array  # float32 `[n_items, d]`
 
 
 def score_factors(factors: Factors, users: jax.Array) -> jax.Array:

@@ -21,40 +21,29 @@ class NodeEmbeddings:
     """Embeddings of all nodes, users first, not normalized.
 
     Where devices share the columns, `dim` is the number that this one holds.
-
-    Attributes:
-        features: float32 `[n_nodes, dim]`, sum of the towers before message passing.
-        fused: float32 `[n_nodes, dim]`, after message passing.
-        walks: float32 `[n_nodes, dim]`, what an edge brings to its receiver over all walks that
-            start with it (see `propagate_walks`); None without layers.
-        graph: float32 `[n_nodes, dim]`, the graph tower's share of `fused`; None if not asked for.
-        text: float32 `[n_nodes, dim]`, the text tower's share of `fused`; None if not asked for.
-        text_mask: float32 `[n_nodes, dim]`, factors by which dropout multiplied the features of the
-            text tower; None without dropout or text.
     """
 
-    features: jax.Array
-    fused: jax.Array
+    features: jax.Array  # float32 `[n_nodes, dim]`, sum of the towers before message passing
+    fused: jax.Array  # float32 `[n_nodes, dim]`, after message passing
+    # float32 `[n_nodes, dim]`, what an edge brings to its receiver over all walks that start with
+    # it (see `propagate_walks`); None without layers.
     walks: jax.Array | None = None
+    # float32 `[n_nodes, dim]`, the graph tower's share of `fused`; None if not asked for.
     graph: jax.Array | None = None
+    # float32 `[n_nodes, dim]`, the text tower's share of `fused`; None if not asked for.
     text: jax.Array | None = None
+    # float32 `[n_nodes, dim]`, factors by which dropout multiplied the features of the text tower;
+    # None without dropout or text.
     text_mask: jax.Array | None = None
 
 
 class SymCERE(nn.Module):
-    """The model of SymCERE (arXiv 2504.02195) with a learned popularity prior.
-
-    Attributes:
-        n_users: number of users.
-        n_items: number of items.
-        settings: what the model is.
-        columns: of the embeddings, those that this device holds; None: all.
-    """
+    """The model of SymCERE (arXiv 2504.02195) with a learned popularity prior."""
 
     n_users: int
     n_items: int
     settings: ResolvedSettings
-    columns: Columns | None = None
+    columns: Columns | None = None  # of the embeddings, those that this device holds; None: all
 
     def setup(self) -> None:
         """Creates the towers and the scalars that the settings ask for."""

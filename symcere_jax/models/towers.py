@@ -10,14 +10,9 @@ from symcere_jax.models.column_shard import Columns
 
 
 class GraphTower(nn.Module):
-    """Free embeddings of users and items, learned from the graph alone.
+    """Free embeddings of users and items, learned from the graph alone."""
 
-    Attributes:
-        n_nodes: users and items.
-        dim: width of the embeddings.
-    """
-
-    n_nodes: int
+    n_nodes: int  # users and items
     dim: int
 
     @nn.compact
@@ -38,16 +33,11 @@ class TextTower(nn.Module):
 
     The weights of users' and items' texts are learned as logarithms: a weight that crossed 0 would
     turn all text around, against the graph embeddings that were aligned with it.
-
-    Attributes:
-        columns: of the embeddings, all of them or those that this device holds.
-        user_weight: weight of the users' text, where learning starts; 0: left out.
-        item_weight: weight of the items' text, where learning starts; 0: left out.
     """
 
-    columns: Columns
-    user_weight: float
-    item_weight: float
+    columns: Columns  # of the embeddings, all of them or those that this device holds
+    user_weight: float  # weight of the users' text, where learning starts; 0: left out
+    item_weight: float  # weight of the items' text, where learning starts; 0: left out
 
     @nn.compact
     def __call__(self, users: jax.Array, items: jax.Array) -> jax.Array:

@@ -72,19 +72,12 @@ def choose_weights(
 
 @dataclasses.dataclass(frozen=True)
 class _Validation:
-    """What is held out of users, and how the experts score them, in blocks of users.
+    """What is held out of users, and how the experts score them, in blocks of users."""
 
-    Attributes:
-        users: int `[n]`, their rows; the last one pads the last block.
-        scores: float32 `[n_blocks, n_experts, block, n_items]`, `_SEEN` for training items.
-        relevant: bool `[n_blocks, block, n_items]`, what is held out.
-        ideal: float64 `[n]`, the DCG@10 of the best ranking.
-    """
-
-    users: np.ndarray
-    scores: jax.Array
-    relevant: jax.Array
-    ideal: np.ndarray
+    users: np.ndarray  # int `[n]`, their rows; the last one pads the last block
+    scores: jax.Array  # float32 `[n_blocks, n_experts, block, n_items]`, `_SEEN` for training items
+    relevant: jax.Array  # bool `[n_blocks, block, n_items]`, what is held out
+    ideal: np.ndarray  # float64 `[n]`, the DCG@10 of the best ranking
 
     @classmethod
     def of(cls, experts: Mapping[str, Embeddings], dataset: ReviewDataset) -> "_Validation":

@@ -58,7 +58,7 @@ def train(
             before reviews were appended; without effect where a run is resumed.
         keep_checkpoints: how many checkpoints to keep: of two, one serves if the other is damaged.
         checkpoint_seconds: seconds between two checkpoints.
-        observer: is told about the progress, in the primary process.
+        observer: gets the progress, in the primary process.
         should_stop: asked between calls of the device; if true, a checkpoint is written and the run
             ends, to be resumed later.
 

@@ -32,7 +32,7 @@ StopReason = Literal["patience", "epochs", "request"]
 
 
 class Observer(Protocol):
-    """Is told about the progress of a run, in the primary process."""
+    """Gets the progress of a run, in the primary process."""
 
     def start(
         self,
@@ -52,22 +52,15 @@ class Observer(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class TrainResult:
-    """How a run ended; of several experts, the numbers of epochs are the largest.
+    """How a run ended; of several experts, the numbers of epochs are the largest."""
 
-    Attributes:
-        stop: "patience": no more gain; "epochs": all done; "request": told to stop, can resume.
-        epochs: epochs done.
-        best_epoch: the epoch with the best parameters.
-        best_score: the validation score; None without validation data.
-        seconds: time of this call.
-        weights: what the scores of each expert count, brought to equal spread; empty for one.
-    """
-
+    # "patience": no more gain; "epochs": all done; "request": told to stop, can resume.
     stop: StopReason
     epochs: int
-    best_epoch: int
-    best_score: float | None
-    seconds: float
+    best_epoch: int  # the epoch with the best parameters
+    best_score: float | None  # the validation score; None without validation data
+    seconds: float  # time of this call
+    # What the scores of each expert count, brought to equal spread; empty for one.
     weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
@@ -149,27 +142,16 @@ def claimed(workdir: Path) -> Iterator[None]:
 
 @dataclasses.dataclass
 class _Training:
-    """A run under way: how far it has come, its best parameters, and who is told.
+    """A run in progress: how far it has come, its best parameters, and its observer."""
 
-    Attributes:
-        run: what stays the same.
-        checkpoints: of the workdir.
-        progress: so far.
-        best: the best parameters so far.
-        observer: is told about the progress.
-        keep: how many checkpoints to keep.
-        started: time at which this call started.
-        log: of the workdir, in the primary process; None in others.
-    """
-
-    run: Run
+    run: Run  # what stays the same
     checkpoints: Checkpoints
     progress: Progress
     best: Any
     observer: Observer | None
-    keep: int
-    started: float
-    log: MetricLog | None = None
+    keep: int  # how many checkpoints to keep
+    started: float  # time at which this call started
+    log: MetricLog | None = None  # of the workdir, in the primary process; None in others
 
     @property
     def is_at_epoch_end(self) -> bool:

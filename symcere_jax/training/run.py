@@ -27,31 +27,18 @@ FREE_SETTINGS = ("epochs", "patience", "graph_seeds", "expert_weights", "propaga
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a run needs besides its state.
-
-    Attributes:
-        settings: of the run.
-        dataset: the prepared folder.
-        model: the whole model.
-        model_inputs: graph and text features, on the first device.
-        train_inputs: what the steps read, on every device.
-        initial_state: before the first step, on the first device.
-        run_steps: `steps_per_call` train steps, see `build_steps`.
-        batch_size: interactions a step, over all devices.
-        steps_per_epoch: steps of an epoch, a multiple of `steps_per_call`.
-        steps_per_call: steps between two returns to the host.
-    """
+    """What a run needs besides its state."""
 
     settings: ResolvedSettings
     dataset: ReviewDataset
     model: SymCERE
-    model_inputs: ModelInputs
-    train_inputs: TrainInputs
-    initial_state: TrainState
-    run_steps: jax.stages.Wrapped
-    batch_size: int
-    steps_per_epoch: int
-    steps_per_call: int
+    model_inputs: ModelInputs  # graph and text features, on the first device
+    train_inputs: TrainInputs  # what the steps read, on every device
+    initial_state: TrainState  # before the first step, on the first device
+    run_steps: jax.stages.Wrapped  # `steps_per_call` train steps, see `build_steps`
+    batch_size: int  # interactions a step, over all devices
+    steps_per_epoch: int  # steps of an epoch, a multiple of `steps_per_call`
+    steps_per_call: int  # steps between two returns to the host
 
     @classmethod
     def build(cls, settings: ResolvedSettings, dataset: ReviewDataset, batch_size: int) -> "Run":
@@ -156,7 +143,7 @@ def _programs(
 
 
 def batch_size_of(checkpoints: Checkpoints, settings: ResolvedSettings) -> int:
-    """The batch size of the workdir's run, whatever its number of devices was, or as set."""
+    """The batch size of the workdir's run, on any number of devices; else that of the settings."""
     if checkpoints.numbers():
         with contextlib.suppress(CheckpointError):  # which is raised when it is restored
             return checkpoints.metadata().batch_size

@@ -32,18 +32,12 @@ class TrainState:
 
     Random numbers and the order of the data follow from the seed and `step`, so that nothing else
     has to be kept for a run to resume where it stopped.
-
-    Attributes:
-        step: int32 scalar, steps done.
-        params: of the model.
-        opt_state: of the optimizer.
-        average: moving average of the parameters, which is validated and kept.
     """
 
-    step: jax.Array
+    step: jax.Array  # int32 scalar, steps done
     params: Any
     opt_state: Any
-    average: Any
+    average: Any  # moving average of the parameters, which is validated and kept
 
 
 def build_optimizer(settings: ResolvedSettings, batch_size: int) -> optax.GradientTransformation:

@@ -30,17 +30,11 @@ from symcere_jax.training.checkpoints import Checkpoints, Metadata
 
 @dataclasses.dataclass(frozen=True)
 class TrainedExpert:
-    """The best parameters of an expert, and what it reads besides.
-
-    Attributes:
-        model: the model.
-        params: its parameters.
-        inputs: graph and text features of the prepared folder.
-    """
+    """The best parameters of an expert, and what it reads besides."""
 
     model: SymCERE
     params: Any
-    inputs: ModelInputs
+    inputs: ModelInputs  # graph and text features of the prepared folder
 
     def nodes(self, *, by_tower: bool = False) -> NodeEmbeddings:
         """Embeddings of all nodes before normalization."""
@@ -50,21 +44,14 @@ class TrainedExpert:
 
 @dataclasses.dataclass(frozen=True)
 class TrainedModel:
-    """The best checkpoint of a run, with its experts.
+    """The best checkpoint of a run, with its experts."""
 
-    Attributes:
-        experts: those that are trained, by name, in the order of their columns.
-        neighbors: the items as neighbors of each other, by expert.
-        metadata: of the checkpoint.
-        items: positive training items of each user.
-        embeddings: that score; those of users without a training review are 0.
-    """
-
+    # Those that are trained, by name, in the order of their columns.
     experts: Mapping[str, TrainedExpert]
-    neighbors: Mapping[str, ItemNeighbors]
+    neighbors: Mapping[str, ItemNeighbors]  # the items as neighbors of each other, by expert
     metadata: Metadata
-    items: Interactions
-    embeddings: Embeddings
+    items: Interactions  # positive training items of each user
+    embeddings: Embeddings  # that score; those of users without a training review are 0
 
     @property
     def main(self) -> TrainedExpert:
@@ -136,7 +123,7 @@ def load_model(workdir: str | Path, dataset: ReviewDataset) -> TrainedModel:
 
 
 def _of_known_users(embeddings: Embeddings, dataset: ReviewDataset) -> Embeddings:
-    """Embeddings in which users without a training review, of whom nothing was learned, have 0."""
+    """Embeddings with 0 for users without a training review: nothing was learned about them."""
     n_reviews = np.bincount(dataset.train[:, 0], minlength=dataset.n_users)
     users = jnp.where(n_reviews[:, None] > 0, embeddings.users, 0)
     return dataclasses.replace(embeddings, users=users)
@@ -168,7 +155,7 @@ def load_embeddings(workdir: str | Path, dataset: ReviewDataset) -> tuple[Embedd
 def load_factors(workdir: str | Path, dataset: ReviewDataset) -> tuple[Factors, Metadata]:
     """What ranks for all users as a `Recommender` does, as inner products.
 
-    Users of whom nothing was learned get popular items.
+    Users about whom nothing was learned get popular items.
 
     Args:
         workdir: of a training run.

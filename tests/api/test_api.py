@@ -169,7 +169,7 @@ def test_settings_are_completed_checked_and_stored(integers, frame, tmp_path):
         integers.recommend(["nobody"])
 
 
-def test_what_is_no_list_no_number_and_no_folder_is_said(integers, frame, tmp_path):
+def test_wrong_types_are_refused(integers, frame, tmp_path):
     assert integers.recommend(["anna"], k=np.int64(2)).height == 2
     assert integers.similar_items([]).is_empty()
     popular = integers.recommend_new(items=None, texts=None, k=2)

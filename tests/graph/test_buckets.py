@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from symcere_jax.graph.buckets import (
     BUCKET_COST,
     MAX_ROW,
     UNROLL,
-    Buckets,
+    BucketedAdjacency,
     _choose_widths,
     build_buckets,
 )
@@ -15,12 +16,12 @@ from symcere_jax.graph.buckets import (
 from .graphs import Case, cases, random_case, skewed_case, star
 
 
-def layout(case: Case) -> Buckets:
+def layout(case: Case) -> BucketedAdjacency:
     graph = case.graph()
-    return build_buckets(graph.senders, graph.receivers, case.n_nodes)
+    return jax.device_get(build_buckets(graph.senders, graph.receivers, case.n_nodes))
 
 
-def neighbor_sums(buckets: Buckets, states: np.ndarray) -> np.ndarray:
+def neighbor_sums(buckets: BucketedAdjacency, states: np.ndarray) -> np.ndarray:
     """What the buckets are for, in plain loops: float64 `[n_nodes, d]`."""
     of_slot = np.zeros((len(buckets.node_of_slot), states.shape[1]))
     owned = buckets.node_of_slot < len(states)

@@ -22,7 +22,7 @@ def _lists(lengths, n_read, first, seed):
     """Lists that lie in any order in an array, and the same as Python lists of what is read."""
     rng = np.random.default_rng(seed)
     n = len(lengths)
-    items = rng.integers(0, N_ITEMS, sum(lengths) + 7).astype(np.int32)
+    items = rng.integers(0, N_ITEMS, 2_100).astype(np.int32)  # one shape, compiled once
     order = rng.permutation(n)
     start = np.zeros(n, np.int32)
     start[order] = np.cumsum([5, *np.array(lengths)[order]])[:-1]
@@ -86,7 +86,7 @@ def test_excluded_candidates_are_named_by_their_items_and_by_their_rows():
 
 
 @settings(max_examples=12, deadline=None)
-@given(n_items=st.integers(1, 40), data=st.data())
+@given(n_items=st.sampled_from([1, 2, 40]), data=st.data())
 def test_rows_are_those_of_a_stretch_of_the_cycle(n_items, data):
     first = data.draw(st.integers(0, n_items - 1))
     n_candidates = data.draw(st.integers(0, n_items))

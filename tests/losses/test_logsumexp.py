@@ -46,34 +46,28 @@ def _gradients(function, case, weights):
 
 
 @pytest.mark.parametrize("block_size", [1, 4, 22, 23, 100])
-def test_matches_a_float64_loop(block_size):
+def test_matches_a_float64_loop_and_gradients_of_the_dense_form(block_size):
     case = _case()
-    result = blockwise_logsumexp(*case, block_size=block_size)
+    blockwise = functools.partial(blockwise_logsumexp, block_size=block_size)
+    result = blockwise(*case)
     assert result.dtype == jnp.float32
     np.testing.assert_allclose(result, oracles.blockwise_logsumexp(*case), rtol=1e-5)
-
-
-@pytest.mark.parametrize("block_size", [1, 5, 23])
-def test_gradients_match_autodiff_of_the_dense_form(block_size):
-    case = _case()
-    weights = np.linspace(-1.0, 2.0, len(case[0]), dtype=np.float32)
-
-    def blockwise(*arrays):
-        return blockwise_logsumexp(*arrays, block_size=block_size)
-
-    for ours, dense in zip(
-        _gradients(blockwise, case, weights),
-        _gradients(_dense, case, weights),
-        strict=True,
-    ):
+    anchors, candidates, bias, excluded = case
+    np.testing.assert_array_equal(
+        blockwise(anchors, candidates, None, excluded),
+        blockwise(anchors, candidates, np.zeros_like(bias), excluded),
+    )
+    weights = np.linspace(-1.0, 2.0, len(anchors), dtype=np.float32)
+    gradients = _gradients(blockwise, case, weights), _gradients(_dense, case, weights)
+    for ours, dense in zip(*gradients, strict=True):
         np.testing.assert_allclose(ours, dense, rtol=1e-4, atol=1e-6)
 
 
 @settings(max_examples=20, deadline=None)
 @given(
-    n_candidates=st.sampled_from([1, 7, 12]),
+    n_candidates=st.sampled_from([1, 12]),
     n_excluded=st.sampled_from([0, 6]),
-    block_size=st.sampled_from([1, 3, 8, 12]),
+    block_size=st.sampled_from([3, 8, 12]),
     seed=st.integers(0, 1000),
 )
 def test_any_block_size_gives_the_loop_s_values(n_candidates, n_excluded, block_size, seed):
@@ -120,17 +114,6 @@ def test_an_anchor_with_nothing_left_is_minus_infinity_without_gradient(block_si
     )
     for gradient in gradients:
         np.testing.assert_array_equal(gradient, 0.0)
-
-
-@pytest.mark.parametrize("block_size", [4, 64])
-def test_bias_none_is_a_bias_of_zero(block_size):
-    anchors, candidates, bias, excluded = _case()
-    np.testing.assert_array_equal(
-        blockwise_logsumexp(anchors, candidates, None, excluded, block_size=block_size),
-        blockwise_logsumexp(
-            anchors, candidates, np.zeros_like(bias), excluded, block_size=block_size
-        ),
-    )
 
 
 @pytest.mark.parametrize("block_size", [4, 64])

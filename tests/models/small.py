@@ -7,6 +7,7 @@ import numpy as np
 from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models import ModelInputs, SymCERE
 from symcere_jax.settings import ResolvedSettings
+from tests.graph.graphs import Case
 
 N_USERS, N_ITEMS, WIDTH = 7, 5, 4
 # User 6 and item 4 are isolated; user 5 and item 3 know only each other.
@@ -28,15 +29,10 @@ def build(**settings) -> tuple[SymCERE, ModelInputs]:
 
     By default there is text, and messages are passed by the method that compiles faster.
     """
-    defaults = {
-        "experts": "aligned",
-        "text_encoder": "lsa",
-        "embedding_dim": WIDTH,
-        "propagation": "segment",
-    }
+    defaults = {"experts": "aligned", "text_encoder": "lsa", "embedding_dim": WIDTH}
     defaults |= {"temperature": 0.1, "candidates": "catalog", "exclude_target": "none"}
     defaults |= {"user_ranking_weight": 0.0, "batch_size": 4, "embedding_learning_rate": 1e-3}
-    defaults |= {"scalar_learning_rate": 1e-2}
+    defaults |= {"scalar_learning_rate": 1e-2, "propagation": "segment"}
     resolved = ResolvedSettings(**(defaults | settings))
     with_text = resolved.text_encoder != "none"
     graph = bipartite_graph(PAIRS, N_USERS, N_ITEMS)
@@ -67,11 +63,7 @@ def random_params(model: SymCERE, inputs: ModelInputs):
 
 def dense_adjacency() -> np.ndarray:
     """The normalized adjacency of users, then items, float64 `[n_nodes, n_nodes]`."""
-    adjacency = np.zeros((N_USERS + N_ITEMS, N_USERS + N_ITEMS))
-    for user, item in PAIRS:
-        weight = ((PAIRS[:, 0] == user).sum() * (PAIRS[:, 1] == item).sum()) ** -0.5
-        adjacency[user, N_USERS + item] = adjacency[N_USERS + item, user] = weight
-    return adjacency
+    return Case(PAIRS, N_USERS, N_ITEMS).dense()
 
 
 def dense_propagate(adjacency: np.ndarray, x: np.ndarray, n_layers: int) -> np.ndarray:

@@ -21,20 +21,16 @@ def test_auto_is_the_first_encoder(dataset):
     assert (settings.text_encoder, settings.embedding_dim) == ("lsa", 16)
 
 
-def test_auto_is_no_text_where_there_is_none(dataset_without_text):
-    settings = resolve(Settings(), dataset_without_text)
-    assert (settings.text_encoder, settings.embedding_dim) == ("none", 64)
-
-
-def test_text_can_be_left_out(dataset):
-    settings = resolve(Settings(text_encoder="none"), dataset)
-    assert (settings.text_encoder, settings.embedding_dim) == ("none", 64)
-
-
-@pytest.mark.parametrize("encoder", [None, "lsa", "none"])
-def test_a_width_that_is_given_stays(dataset, encoder):
-    settings = resolve(Settings(text_encoder=encoder, embedding_dim=5), dataset)
-    assert settings.embedding_dim == 5
+def test_text_can_be_absent_or_left_out(dataset, dataset_without_text):
+    for settings in (
+        resolve(Settings(), dataset_without_text),
+        resolve(Settings(text_encoder="none"), dataset),
+    ):
+        assert (settings.text_encoder, settings.embedding_dim) == ("none", 64)
+        assert settings.scalar_learning_rate == 1e-2
+    for encoder in (None, "lsa", "none"):
+        settings = resolve(Settings(text_encoder=encoder, embedding_dim=5), dataset)
+        assert settings.embedding_dim == 5
 
 
 @pytest.mark.parametrize(
@@ -65,12 +61,17 @@ def test_all_items_compete_where_they_are_few(dataset):
         assert resolve(Settings(candidates=chosen), many).candidates == chosen
 
 
-@pytest.mark.parametrize(("encoder", "rate"), [(None, 1e-5), ("none", 1e-3)])
-def test_embeddings_learn_fast_where_there_is_no_text(dataset, encoder, rate):
+@pytest.mark.parametrize(("encoder", "rate", "weight"), [(None, 1e-5, 1.0), ("none", 1e-3, 0.0)])
+def test_text_decides_how_embeddings_learn_and_whether_users_compete(
+    dataset, encoder, rate, weight
+):
     settings = resolve(Settings(text_encoder=encoder), dataset)
     assert settings.embedding_learning_rate == rate
-    settings = resolve(Settings(text_encoder=encoder, embedding_learning_rate=0.02), dataset)
-    assert settings.embedding_learning_rate == 0.02
+    assert settings.user_ranking_weight == weight
+    for chosen in (0.0, 0.3):
+        given = {"embedding_learning_rate": 0.02, "user_ranking_weight": chosen}
+        settings = resolve(Settings(text_encoder=encoder, **given), dataset)
+        assert settings.as_dict() == settings.as_dict() | given
 
 
 @pytest.mark.parametrize(("n_train", "rate"), [(1, 1e-3), (6000, 5e-3), (10**6, 1e-2)])
@@ -78,10 +79,6 @@ def test_scalars_learn_slowly_from_little_data(dataset, n_train, rate):
     data = dataclasses.replace(dataset, train=np.zeros((n_train, 2), np.int32))
     assert resolve(Settings(), data).scalar_learning_rate == pytest.approx(rate)
     assert resolve(Settings(scalar_learning_rate=0.3), data).scalar_learning_rate == 0.3
-
-
-def test_scalars_learn_fast_where_there_is_no_text(dataset):
-    assert resolve(Settings(text_encoder="none"), dataset).scalar_learning_rate == 1e-2
 
 
 @pytest.mark.parametrize(
@@ -93,15 +90,6 @@ def test_the_temperature_without_text_falls_with_the_data(dataset, n_train, temp
     without_text = resolve(Settings(text_encoder="none"), data)
     assert without_text.temperature == pytest.approx(temperature, rel=1e-3)
     assert resolve(Settings(temperature=0.7), data).temperature == 0.7
-
-
-@pytest.mark.parametrize(("encoder", "weight"), [(None, 1.0), ("none", 0.0)])
-def test_users_compete_for_items_where_there_is_text(dataset, encoder, weight):
-    settings = resolve(Settings(text_encoder=encoder), dataset)
-    assert settings.user_ranking_weight == weight
-    for chosen in (0.0, 0.3):
-        settings = Settings(text_encoder=encoder, user_ranking_weight=chosen)
-        assert resolve(settings, dataset).user_ranking_weight == chosen
 
 
 @pytest.mark.parametrize("chosen", ["none", "edge", "review"])

@@ -71,7 +71,7 @@ def test_scores_of_a_mixture_are_the_weighted_sum():
     assert {name: share.weight for name, share in shares.items()} == pytest.approx(weights)
 
 
-def test_cosines_of_items_heed_experts_as_scores_do():
+def test_cosines_of_items_weight_experts_as_scores_do():
     def unit_items(seed, size):
         found = draw(seed, 4)
         rows = found.items / np.linalg.norm(found.items, axis=1, keepdims=True)

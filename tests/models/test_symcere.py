@@ -1,6 +1,3 @@
-import json
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,6 +48,8 @@ def test_scores_equal_a_dense_model(settings):
     expected = small.dense_scores(params, model, inputs)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     assert expected.std() > 0.1
+    some = score_block(_embed(model, params, inputs), jnp.array([5, 0, 5]))
+    np.testing.assert_allclose(some, expected[[5, 0, 5]], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("propagation", ["bucketed", "segment"])
@@ -64,15 +63,6 @@ def test_messages_in_bfloat16_change_scores_by_rounding_alone(propagation):
     assert 1e-5 < error < 2e-2
     nodes = model.apply({"params": params}, inputs)
     assert nodes.fused.dtype == nodes.walks.dtype == np.float32
-
-
-def test_score_block_is_a_row_a_user():
-    model, inputs = small.build()
-    params = small.random_params(model, inputs)
-    embeddings = _embed(model, params, inputs)
-    found = score_block(embeddings, jnp.array([5, 0, 5]))
-    expected = small.dense_scores(params, model, inputs)[[5, 0, 5]]
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_untrained_scores_are_text_neighbors_on_the_graph():
@@ -121,25 +111,16 @@ def test_isolated_nodes_have_finite_scores_and_gradients(settings):
     assert all(1e-6 < value < 1e3 for value in jax.tree.leaves(largest)), largest
 
 
-def test_normalized_rows_have_norm_one():
-    model, inputs = small.build()
+@pytest.mark.parametrize("normalize", [True, False])
+def test_embeddings_are_directions_or_keep_their_magnitude(normalize):
+    model, inputs = small.build(normalize=normalize)
     params = small.random_params(model, inputs)
     embeddings = _embed(model, params, inputs)
-    for rows in (embeddings.users * model.settings.temperature, embeddings.items):
-        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
-
-
-def test_without_normalization_magnitude_stays():
-    model, inputs = small.build(normalize=False)
-    params = small.random_params(model, inputs)
-    embeddings = _embed(model, params, inputs)
+    found = np.concatenate([embeddings.users * model.settings.temperature, embeddings.items])
     fused = np.asarray(_nodes(model, params, inputs).fused)
-    users, items = np.split(fused, [small.N_USERS])
-    np.testing.assert_allclose(
-        embeddings.users, users / model.settings.temperature, rtol=1e-5, atol=1e-6
-    )
-    np.testing.assert_allclose(embeddings.items, items, rtol=1e-5, atol=1e-6)
-    assert np.linalg.norm(users, axis=1).std() > 0.05
+    assert np.linalg.norm(fused, axis=1).std() > 0.05
+    expected = small.dense_normalize(fused) if normalize else fused
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_normalize_rows():
@@ -340,29 +321,3 @@ def test_towers_are_dropped_independently():
     )
     assert (graph & ~text).any()
     assert (~graph & text).any()
-
-
-# Runs in a process of its own: the number of devices is fixed once JAX has started.
-SCRIPT = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import jax, numpy as np, small
-from symcere_jax.models import SymCERE, score_block
-
-model, inputs = small.build()
-params = small.random_params(model, inputs)
-
-def scores(params, inputs, users):
-    return score_block(model.apply({"params": params}, inputs, method=SymCERE.embed), users)
-
-users = np.arange(8).reshape(4, 2) % small.N_USERS
-found = jax.pmap(scores, in_axes=(None, None, 0))(params, inputs, users)
-print(np.asarray(found).reshape(8, -1).tolist())
-"""
-
-
-def test_devices_score_as_one(run_on_devices):
-    found = json.loads(run_on_devices(4, SCRIPT, Path(__file__).parent))
-    model, inputs = small.build()
-    expected = small.dense_scores(small.random_params(model, inputs), model, inputs)
-    np.testing.assert_allclose(found, expected[np.arange(8) % 7], rtol=1e-4, atol=1e-4)

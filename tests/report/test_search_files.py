@@ -77,7 +77,7 @@ def test_the_flagfile_repeats_the_best_trial(tmp_path):
 
 def test_defaults_need_no_flags():
     assert flag_lines(Settings()) == []
-    assert flag_lines(Settings(logq_correction=True)) == ["--logq_correction"]
+    assert flag_lines(Settings(normalize=False)) == ["--nonormalize"]
 
 
 def test_the_table_has_a_row_a_trial(tmp_path):

@@ -21,6 +21,7 @@ from symcere_jax.training.devices import collect, distribute, map_devices
 from symcere_jax.training.objective import Objective
 from symcere_jax.training.objective.shuffling import shuffled
 from symcere_jax.training.train_inputs import TrainInputs
+from tests.graph.graphs import Case
 
 N_USERS, N_ITEMS, TEXT_WIDTH, DIM, N_LAYERS = 6, 7, 3, 4, 2
 # User 5 has written nothing and nobody likes item 6.
@@ -32,6 +33,7 @@ PAIRS = np.array(
 LOW_RATED = np.array([[1, 5], [2, 0], [2, 6], [3, 1]], np.int32)
 # Rows of `PAIRS`: users and items repeat, pairs too; a multiple of 8 devices.
 BATCH = np.array([0, 1, 3, 8, 5, 6, 9, 1], np.int32)
+ADJACENCY = Case(PAIRS, N_USERS, N_ITEMS).dense()
 WHOLE = slice(None)
 
 ONLY_RANKING = {
@@ -95,9 +97,9 @@ def params(model: SymCERE) -> dict:
     return jax.tree.map(lambda leaf: rng.normal(0.3, 0.6, leaf.shape).astype(np.float32), shapes)
 
 
-def objective(settings: ResolvedSettings, block_size: int = 16_384) -> Objective:
+def objective(settings: ResolvedSettings) -> Objective:
     """The objective of the problem's model."""
-    return Objective(SymCERE(N_USERS, N_ITEMS, settings), block_size)
+    return Objective(SymCERE(N_USERS, N_ITEMS, settings))
 
 
 def loss_and_gradients(
@@ -155,17 +157,6 @@ class Nodes:
     text: np.ndarray
 
 
-def adjacency() -> np.ndarray:
-    """The normalized adjacency, an edge at a time."""
-    matrix = np.zeros((N_USERS + N_ITEMS, N_USERS + N_ITEMS))
-    for user, item in PAIRS.tolist():
-        user_degree = sum(1 for other, _ in PAIRS.tolist() if other == user)
-        item_degree = sum(1 for _, other in PAIRS.tolist() if other == item)
-        weight = 1 / math.sqrt(user_degree * item_degree)
-        matrix[user, N_USERS + item] = matrix[N_USERS + item, user] = weight
-    return matrix
-
-
 def embed(params: dict, settings: ResolvedSettings) -> Nodes:
     """Towers, then `P(X) = mean_l A^l X`, dense."""
     model = inputs().model
@@ -181,7 +172,7 @@ def embed(params: dict, settings: ResolvedSettings) -> Nodes:
         ]
         text = np.concatenate(weighted).astype(np.float64) @ tower["projection"]["kernel"]
     n_layers = settings.n_layers
-    powers = [np.linalg.matrix_power(adjacency(), layer) for layer in range(n_layers + 1)]
+    powers = [np.linalg.matrix_power(ADJACENCY, layer) for layer in range(n_layers + 1)]
     mean = sum(powers) / (n_layers + 1)
     walks = sum(powers[:n_layers], start=np.zeros_like(powers[0])) @ (graph + text)
     return Nodes(mean @ (graph + text), walks, mean @ graph, mean @ text)
@@ -193,7 +184,7 @@ def terms(params: dict, settings: ResolvedSettings, part: slice = WHOLE) -> dict
     pairs = [tuple(pair) for pair in PAIRS[BATCH[part]].tolist()]
     known_pairs = PAIRS.tolist() + LOW_RATED.tolist()
     history = {user: {i for u, i in known_pairs if u == user} for user in range(N_USERS)}
-    matrix, n_terms = adjacency(), settings.n_layers + 1
+    matrix, n_terms = ADJACENCY, settings.n_layers + 1
     has_graph = settings.graph_embeddings
     has_text = settings.text_encoder != "none"
     reviews = {
@@ -247,11 +238,6 @@ def terms(params: dict, settings: ResolvedSettings, part: slice = WHOLE) -> dict
         count = int((PAIRS[:, 1] == item).sum()) - (loss.exclude_target != "none")
         return agreement(user, item) + popularity(count)
 
-    def rarity(column: int, row: int) -> float:
-        """Minus the log of how often a user (column 0) or an item (1) is drawn, if corrected."""
-        share = (PAIRS[:, column] == row).mean()
-        return -math.log(share) if loss.logq_correction else 0.0
-
     def negatives(place: int, candidates: int) -> list[int]:
         """Places of the batch whose users (0) or items (1) are negatives of a place."""
         user, item = pairs[place]
@@ -272,17 +258,14 @@ def terms(params: dict, settings: ResolvedSettings, part: slice = WHOLE) -> dict
         for place, (user, item) in enumerate(pairs):
             if loss.candidates in ("catalog", "sampled"):
                 known = history[user] if loss.false_negatives == "history" else {item}
-                positive = positive_score(user, item)
                 drawn = list(range(N_ITEMS))
                 if loss.candidates == "sampled":
                     drawn = sampled_candidates(loss.sampled_candidates, part)
                 each = math.log(N_ITEMS / len(drawn))
                 others = [score(user, item, j) + each for j in drawn if j not in known]
             else:
-                positive = positive_score(user, item) + rarity(1, item)
-                items = [pairs[other][1] for other in negatives(place, 1)]
-                others = [score(user, item, j) + rarity(1, j) for j in items]
-            losses.append(sincere(positive, others))
+                others = [score(user, item, pairs[j][1]) for j in negatives(place, 1)]
+            losses.append(sincere(positive_score(user, item), others))
         return float(np.mean(losses))
 
     def bpr() -> float:
@@ -298,8 +281,8 @@ def terms(params: dict, settings: ResolvedSettings, part: slice = WHOLE) -> dict
         losses = []
         for place, (user, item) in enumerate(pairs):
             others = [pairs[other] for other in negatives(place, 0)]
-            scores = [similarity(ends(*other)[0], item) + rarity(0, other[0]) for other in others]
-            losses.append(sincere(agreement(user, item) + rarity(0, user), scores))
+            scores = [similarity(ends(*other)[0], item) for other in others]
+            losses.append(sincere(agreement(user, item), scores))
         return float(np.mean(losses))
 
     def cross_modal(column: int) -> float:
@@ -340,12 +323,9 @@ def terms(params: dict, settings: ResolvedSettings, part: slice = WHOLE) -> dict
         ("user_ranking", loss.user_ranking_weight, user_ranking),
     ]
     if has_graph and has_text:
-        aligned = (
-            ["user", "item"] if loss.cross_modal_labels == "both" else [loss.cross_modal_labels]
-        )
-        for label in aligned:
-            term = functools.partial(cross_modal, ["user", "item"].index(label))
-            weighted.append((f"cross_modal_{label}", loss.cross_modal_weight / len(aligned), term))
+        for column, label in enumerate(("user", "item")):
+            term = functools.partial(cross_modal, column)
+            weighted.append((f"cross_modal_{label}", loss.cross_modal_weight / 2, term))
     if has_graph:
         term = functools.partial(intra_modal, nodes.graph)
         weighted.append(("intra_modal_graph", loss.intra_modal_weight, term))

@@ -3,14 +3,15 @@ import numpy as np
 import pytest
 
 from symcere_jax.graph import build_adjacency, propagate_walks
-from symcere_jax.training import devices
+from symcere_jax.models import Columns
+from symcere_jax.models.column_shard import AXIS
 from tests.graph.graphs import random_case
 
 
 @pytest.mark.parametrize("method", ["bucketed", "segment"])
 def test_devices_share_the_work_and_read_whole_rows(method):
     """Of 5 columns on 4 devices, the third has one and the fourth none."""
-    case, columns = random_case(30, 20, 0.2), devices.device_columns(5, 4)
+    case, columns = random_case(30, 20, 0.2), Columns(5, 4)
     x, cotangents = case.states(5), (case.states(5, seed=1), case.states(5, seed=2))
     adjacency = build_adjacency(case.graph(), method)
 
@@ -23,7 +24,7 @@ def test_devices_share_the_work_and_read_whole_rows(method):
         share = jax.tree.map(lambda c: c * (number + 1) / 10, cotangents)
         return outputs, columns.gather(pullback(share)[0]), own
 
-    mapped = jax.jit(jax.vmap(step, (0, None), axis_name=devices._AXIS))
+    mapped = jax.jit(jax.vmap(step, (0, None), axis_name=AXIS))
     outputs, gradient, own = mapped(np.arange(4), x)
     assert own.shape == (4, 50, 2)
     np.testing.assert_array_equal(np.concatenate(own, axis=1)[:, :5], x)

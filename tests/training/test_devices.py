@@ -66,7 +66,7 @@ for workdir in sys.argv[7:]:
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory, dataset, run_on_devices) -> dict[int, Path]:
-    """What 1, 2 and 8 devices made of the same problem; one run began on 1 and went on on 8."""
+    """What 1, 2 and 8 devices made of the same problem; one run began on 1 and resumed on 8."""
     folders = {n: tmp_path_factory.mktemp(f"devices_{n}") for n in (1, 2, 8)}
     train(Settings(**SETTINGS, epochs=1), dataset, folders[8] / "of_one_device")
 
@@ -101,11 +101,11 @@ def test_a_run_does_not_depend_on_the_devices(outputs, dataset):
     _same_run(outputs[1] / "run", outputs[8] / "run", dataset)
 
 
-def test_a_run_of_one_device_goes_on_on_eight(outputs, dataset):
+def test_a_run_of_one_device_resumes_on_eight(outputs, dataset):
     _same_run(outputs[1] / "run", outputs[8] / "of_one_device", dataset)
 
 
-def test_a_run_of_eight_devices_goes_on_on_one(outputs, dataset, tmp_path):
+def test_a_run_of_eight_devices_resumes_on_one(outputs, dataset, tmp_path):
     for n in (1, 8):
         shutil.copytree(outputs[n] / "run", tmp_path / str(n))
         assert train(Settings(**SETTINGS, epochs=3), dataset, tmp_path / str(n)).epochs == 3

@@ -1,5 +1,4 @@
 import dataclasses
-import json
 import shutil
 
 import numpy as np
@@ -87,6 +86,8 @@ def test_the_best_score_is_that_of_all_together(run, dataset):
     expected = evaluate(score_block, embeddings, dataset, "valid").metrics["ndcg@10"]
     assert result.best_score == metadata.progress.best_score == pytest.approx(expected, abs=1e-6)
     assert metadata.is_complete
+    assert set(metadata.experts) == {"popularity", *TRAINED, "neighbors", "times"}
+    assert sum(expert.weight for expert in metadata.experts.values()) == pytest.approx(1)
     best = {name: Checkpoints(workdir / "experts" / name).metadata().progress.best_score
             for name in TRAINED}  # fmt: skip
     assert {name: metadata.experts[name].best_score for name in TRAINED} == best
@@ -247,10 +248,3 @@ def test_a_large_catalog_has_no_neighbors(dataset):
     assert resolve(Settings(), large).experts == "graph,aligned,times"
     with pytest.raises(ConfigError, match="up to 16,384 items, this one has 20,000"):
         resolve(Settings(experts="aligned,neighbors"), large)
-
-
-def test_a_checkpoint_says_what_each_expert_counts(run):
-    folder = run[0] / "checkpoints" / "0"
-    experts = json.loads((folder / "contents.json").read_text())["metadata"]["experts"]
-    assert set(experts) == {"popularity", *TRAINED, "neighbors", "times"}
-    assert sum(expert["weight"] for expert in experts.values()) == pytest.approx(1)

@@ -1,4 +1,4 @@
-"""A run is never worse than its best part by more than chance, whatever its data does not tell."""
+"""A run is never worse than its best part by more than chance, even if its data lacks a signal."""
 
 import json
 

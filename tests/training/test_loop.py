@@ -121,6 +121,9 @@ def test_the_last_step_is_evaluated_and_saved(finished):
     assert finished.result.epochs == 4
     records = _records(finished.workdir)
     assert [record["epoch"] for record in records] == [0, 1, 2, 3, 4]
+    losses = [record.get("loss") for record in records]
+    assert losses[0] is None and losses[-1] < losses[1]
+    assert losses[1:] == [pytest.approx(record["ranking"]) for record in records[1:]]
     assert [record["step"] for record in records] == [STEPS_PER_EPOCH * n for n in range(5)]
     assert _progress(finished.workdir).step == 4 * STEPS_PER_EPOCH
     _, parts = Checkpoints(finished.workdir).read(lambda _: {"state": finished.state})
@@ -139,21 +142,10 @@ def test_the_best_checkpoint_is_the_best_record(finished, dataset):
     assert metadata.progress.best_step == best * STEPS_PER_EPOCH
     metrics = evaluate(score_block, embeddings, dataset, "valid", ks=(10,)).metrics
     assert metrics == {name: records[best][name] for name in metrics}
-
-
-def test_a_checkpoint_names_its_rows(finished, dataset):
     newest = max((finished.workdir / "checkpoints").iterdir(), key=lambda path: int(path.name))
     for kind, ids in (("user", dataset.user_ids()), ("item", dataset.item_ids())):
         table = pq.read_table(newest / "ids" / f"{kind}s.parquet")
         assert table[f"{kind}_id"].to_pylist() == ids.tolist()
-
-
-def test_losses_are_logged_and_fall(finished):
-    first, *records = _records(finished.workdir)
-    assert "loss" not in first
-    losses = [record["loss"] for record in records]
-    assert losses[-1] < losses[0]
-    assert losses == [pytest.approx(record["ranking"]) for record in records]
 
 
 def test_a_resumed_run_equals_one_without_interrupt(finished, dataset, tmp_path, states):
@@ -163,36 +155,25 @@ def test_a_resumed_run_equals_one_without_interrupt(finished, dataset, tmp_path,
     _assert_same_end(result, states[-1], tmp_path, finished)
 
 
-def test_a_run_may_go_on_with_messages_passed_in_another_way(finished, copy, dataset):
+def test_a_run_resumes_with_another_method_of_message_passing(finished, copy, dataset):
     result = train(_config(propagation="bucketed", epochs=5), dataset, copy)
     assert result.epochs == 5
     assert Checkpoints(copy).metadata().settings.propagation == "bucketed"
 
 
 @pytest.mark.parametrize("n_calls", [0, 4])
-def test_a_run_that_is_told_to_stop_goes_on_where_it_was(
-    finished, dataset, tmp_path, states, n_calls
-):
+def test_a_stopped_run_resumes_where_it_was(finished, dataset, tmp_path, states, n_calls):
     result = train(_config(), dataset, tmp_path, should_stop=_Stop(n_calls))
     assert (result.stop, result.epochs) == ("request", n_calls // 3)
     assert _progress(tmp_path).step == 2 * n_calls
     assert len(_records(tmp_path)) == 1 + result.epochs
-    result = train(_config(), dataset, tmp_path)
-    _assert_same_end(result, states[-1], tmp_path, finished)
-
-
-def test_records_after_the_checkpoint_are_written_again(finished, dataset, tmp_path, states):
-    """A run that was killed has logged more than it has saved."""
-    train(_config(), dataset, tmp_path, should_stop=_Stop(4))
-    with (tmp_path / "metrics.jsonl").open("a") as file:
+    with (tmp_path / "metrics.jsonl").open("a") as file:  # a killed run logs more than it saves
         file.write('{"epoch": 2, "step": 12, "seconds": 1.0}\n{"epoch": 3, "st')
     result = train(_config(), dataset, tmp_path)
     _assert_same_end(result, states[-1], tmp_path, finished)
 
 
-def test_checkpoints_between_epochs_change_nothing(
-    finished, dataset, tmp_path, states, monkeypatch
-):
+def test_checkpoints_between_epochs_change_nothing(finished, dataset, tmp_path, states):
     result = train(_config(), dataset, tmp_path, checkpoint_seconds=-1.0)
     assert [int(state.step) for state in states] == [*range(2, 25, 2), 24]
     _assert_same_end(result, states[-1], tmp_path, finished)
@@ -232,44 +213,27 @@ def test_steps_draw_by_the_seed_of_the_settings(dataset, tmp_path, monkeypatch):
     assert set(seeds) == {np.uint32(5)}
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"learning_rate": 0.5}, r"other settings: --learning_rate=0.5 \(was 0.\d+\); use its"),
-        (
-            {"seed": 1, "steps_per_call": 3},
-            r"--seed=1 \(was 0\), --steps_per_call=3 \(was 2\); use its settings or another",
-        ),
-    ],
-)
-def test_a_run_of_other_settings_is_refused(finished, dataset, copy, settings, message):
-    with pytest.raises(CheckpointError, match=message):
-        train(_config(**settings), dataset, copy)
-    assert _records(copy) == _records(finished.workdir)
-
-
-def test_a_run_on_other_data_is_refused(finished, dataset, copy):
+def test_another_run_is_refused(finished, dataset, copy, monkeypatch):
     manifest = dataclasses.replace(dataset.manifest, fingerprint="another")
     other = dataclasses.replace(dataset, manifest=manifest)
-    for use in (lambda: train(_config(), other, copy), lambda: load_embeddings(copy, other)):
-        with pytest.raises(CheckpointError, match="give the folder that it was trained on"):
+    cases = [
+        (r"other settings: --learning_rate=0.5 \(was 0.\d+\); use its",
+         lambda: train(_config(learning_rate=0.5), dataset, copy)),
+        (r"--seed=1 \(was 0\), --steps_per_call=3 \(was 2\); use its settings or another",
+         lambda: train(_config(seed=1, steps_per_call=3), dataset, copy)),
+        ("give the folder that it was trained on", lambda: train(_config(), other, copy)),
+        ("give the folder that it was trained on", lambda: load_embeddings(copy, other)),
+        ("already holds a run: resume it with --resume",
+         lambda: train(_config(), dataset, copy, resume=False)),
+    ]  # fmt: skip
+    for message, use in cases:
+        with pytest.raises(CheckpointError, match=message):
             use()
     assert _records(copy) == _records(finished.workdir)
-
-
-def test_batches_that_the_devices_cannot_share_are_refused(dataset, copy, monkeypatch):
     monkeypatch.setattr(run, "fit_batch_size", lambda *_: (64, 1))
-    with pytest.raises(
-        CheckpointError,
-        match=r"6 steps of 128 .* would make it 10 of 64: use as many .* divides 128",
-    ):
+    message = r"6 steps of 128 .* would make it 10 of 64: use as many .* divides 128"
+    with pytest.raises(CheckpointError, match=message):
         train(_config(), dataset, copy)
-
-
-def test_without_resume_a_run_is_refused(finished, dataset, copy):
-    with pytest.raises(CheckpointError, match="already holds a run: resume it with --resume"):
-        train(_config(), dataset, copy, resume=False)
-    assert _records(copy) == _records(finished.workdir)
 
 
 @pytest.fixture
@@ -400,7 +364,7 @@ def test_more_devices_than_rows_is_an_error(requested, n_interactions):
         run.fit_batch_size(requested, 2048, n_interactions, 8)
 
 
-def test_the_observer_is_told(dataset, copy):
+def test_the_observer_gets_the_progress(dataset, copy):
     told = []
     observer = types.SimpleNamespace(
         start=lambda *arguments: told.append(

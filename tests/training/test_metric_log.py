@@ -11,6 +11,7 @@ RECORDS = [{"step": 10 * n, "epoch": n, "loss": 1 / n, "ndcg@10": n / 100} for n
 
 
 def _write(workdir, records, **options):
+    workdir.mkdir(exist_ok=True)
     with MetricLog(workdir, **options) as log:
         for record in records:
             log.write(record)
@@ -26,32 +27,17 @@ def _events(workdir):
             content = content[16 + length :]
 
 
-def test_records_come_back(tmp_path):
-    _write(tmp_path, RECORDS)
-    assert read_metric_log(tmp_path) == RECORDS
-    lines = (tmp_path / FILE).read_text().splitlines()
-    assert [json.loads(line) for line in lines] == RECORDS
-
-
 def test_a_record_is_on_disk_before_the_next(tmp_path):
+    diverged = {"step": 40, "loss": math.inf}
     with MetricLog(tmp_path) as log:
         assert read_metric_log(tmp_path) == []
-        for n, record in enumerate(RECORDS, start=1):
+        for n, record in enumerate([*RECORDS, diverged], start=1):
             log.write(record)
-            assert read_metric_log(tmp_path) == RECORDS[:n]
-
-
-def test_a_diverged_loss_is_logged(tmp_path):
-    _write(tmp_path, [{"step": 1, "loss": math.nan}, {"step": 2, "loss": math.inf}])
-    nan, infinite = read_metric_log(tmp_path)
-    assert math.isnan(nan["loss"])
-    assert infinite["loss"] == math.inf
-
-
-def test_a_new_run_starts_a_new_log(tmp_path):
-    _write(tmp_path, RECORDS)
-    _write(tmp_path, RECORDS[:1])
-    assert read_metric_log(tmp_path) == RECORDS[:1]
+            assert read_metric_log(tmp_path) == [*RECORDS, diverged][:n]
+    lines = (tmp_path / FILE).read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [*RECORDS, diverged]
+    _write(tmp_path, [{"step": 1, "loss": math.nan}])
+    assert math.isnan(read_metric_log(tmp_path)[0]["loss"])
 
 
 @pytest.mark.parametrize(("step", "kept"), [(0, 0), (9, 0), (10, 1), (25, 2), (30, 3), (99, 3)])
@@ -60,6 +46,10 @@ def test_resuming_drops_later_records(tmp_path, step, kept):
     again = {"step": 40, "epoch": 4, "loss": 0.5}
     _write(tmp_path, [again], resume_step=step)
     assert read_metric_log(tmp_path) == [*RECORDS[:kept], again]
+    _write(tmp_path, RECORDS[:1])  # without resuming
+    assert read_metric_log(tmp_path) == RECORDS[:1]
+    _write(tmp_path / "new", RECORDS, resume_step=step)
+    assert read_metric_log(tmp_path / "new") == RECORDS
 
 
 def test_a_line_that_was_cut_off_is_dropped(tmp_path):
@@ -73,13 +63,8 @@ def test_a_line_that_was_cut_off_is_dropped(tmp_path):
     assert path.read_text() == whole
 
 
-def test_resuming_without_a_log(tmp_path):
-    _write(tmp_path, RECORDS, resume_step=5)
-    assert read_metric_log(tmp_path) == RECORDS
-
-
-def test_tensorboard_gets_every_metric(tmp_path):
-    _write(tmp_path, RECORDS)
+def test_tensorboard_gets_every_metric_and_where_a_run_resumes(tmp_path):
+    _write(tmp_path, RECORDS, resume_step=20)
     found = {
         (value.tag, event.step): value.simple_value
         for event in _events(tmp_path)
@@ -90,10 +75,6 @@ def test_tensorboard_gets_every_metric(tmp_path):
         expected["loss", record["step"]] = record["loss"]
         expected["ndcg_at_10", record["step"]] = record["ndcg@10"]
     assert found == pytest.approx(expected)
-
-
-def test_tensorboard_is_told_where_a_run_resumes(tmp_path):
-    _write(tmp_path, RECORDS, resume_step=20)
     starts = [event.step for event in _events(tmp_path) if event.HasField("session_log")]
     assert starts == [21]
 

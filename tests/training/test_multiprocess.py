@@ -72,7 +72,7 @@ def workdirs(dataset, tmp_path_factory) -> dict[str, Path]:
     found = {name: folder / name for name in ("one", "two")}
     one = _start(dataset.folder, found["one"], 2)
     _train_together(dataset.folder, found["two"], 1)
-    # Stopped after an epoch, both go on from the checkpoint that the first one wrote.
+    # Stopped after an epoch, both resume from the checkpoint that the first one wrote.
     outputs = _train_together(dataset.folder, found["two"], 2)
     assert "trained 2 epochs" in outputs[0]
     assert "trained" not in outputs[1]

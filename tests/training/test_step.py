@@ -18,6 +18,7 @@ from symcere_jax.training.step import TrainState, build_optimizer, build_steps, 
 from . import problem
 
 BATCH_SIZE, STEPS_PER_EPOCH = 3, 4
+RATES = {"learning_rate": 0.5, "embedding_learning_rate": 0.25, "scalar_learning_rate": 0.125}
 
 
 class _BatchesObjective:
@@ -31,30 +32,26 @@ def _batches(
     seed: int, n_epochs: int, max_sorted: int = len(problem.PAIRS)
 ) -> tuple[np.ndarray, np.ndarray]:
     """Interactions `[n_epochs, steps, batch]` and noise `[n_epochs, steps]` of the first epochs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(step, "_MAX_SORTED", max_sorted)
-        return _run_batches(seed, n_epochs)
-
-
-def _run_batches(seed: int, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
     optimizer = optax.set_to_zero()
     params = jnp.zeros(1)
     state = replicate(TrainState(jnp.int32(0), params, optimizer.init(params), params))
     inputs = replicate(problem.inputs())
-    run = build_steps(
-        _BatchesObjective(),
-        optimizer,
-        Settings(),
-        batch_size=BATCH_SIZE,
-        n_micro_batches=1,
-        steps_per_epoch=STEPS_PER_EPOCH,
-        n_steps=STEPS_PER_EPOCH // 2,
-    )
+    sizes = {"steps_per_epoch": STEPS_PER_EPOCH, "n_steps": STEPS_PER_EPOCH // 2}
     rows, noise = [], []
-    for _ in range(2 * n_epochs):
-        state, terms = run(state, inputs, np.uint32(seed))
-        rows.append(terms["rows"][0])
-        noise.append(terms["loss"][0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step, "_MAX_SORTED", max_sorted)
+        run = build_steps(
+            _BatchesObjective(),
+            optimizer,
+            Settings(),
+            batch_size=BATCH_SIZE,
+            n_micro_batches=1,
+            **sizes,
+        )
+        for _ in range(2 * n_epochs):
+            state, terms = run(state, inputs, np.uint32(seed))
+            rows.append(terms["rows"][0])
+            noise.append(terms["loss"][0])
     assert int(state.step[0]) == n_epochs * STEPS_PER_EPOCH
     shape = (n_epochs, STEPS_PER_EPOCH)
     return np.reshape(rows, (*shape, BATCH_SIZE)), np.reshape(noise, shape)
@@ -174,22 +171,17 @@ def test_nothing_is_compiled_after_the_first_call(training, caplog):
     assert compiled == []
 
 
-def test_initial_state_follows_from_the_seed(training):
+def test_the_initial_state_follows_from_the_seed(training):
     start, *_ = training
     first, same, other = start(seed=0), start(seed=0), start(seed=1)
     jax.tree.map(np.testing.assert_array_equal, same, first)
     table = [state.params["graph_tower"]["embedding"] for state in (first, other)]
     assert (np.asarray(table[0]) != np.asarray(table[1])).all()
-
-
-def test_the_average_starts_at_the_parameters(training):
-    start, *_ = training
-    state = start()
-    jax.tree.map(np.testing.assert_array_equal, state.average, state.params)
+    jax.tree.map(np.testing.assert_array_equal, first.average, first.params)
     # A step takes over the memory of both: they must not share it.
     pointers = [
         leaf.addressable_data(0).unsafe_buffer_pointer()
-        for leaf in jax.tree.leaves((state.params, state.average))
+        for leaf in jax.tree.leaves((first.params, first.average))
     ]
     assert len(set(pointers)) == len(pointers)
 
@@ -208,12 +200,7 @@ def test_what_is_compiled_for_a_seed_serves_all(caplog):
 
 @pytest.mark.parametrize(("batch_size", "scale"), [(256, 1), (1024, 2)])
 def test_each_group_of_parameters_has_its_learning_rate(batch_size, scale):
-    rates = {
-        "learning_rate": 0.5,
-        "embedding_learning_rate": 0.25,
-        "scalar_learning_rate": 0.125,
-    }
-    optimizer = build_optimizer(Settings(**rates), batch_size)
+    optimizer = build_optimizer(Settings(**RATES), batch_size)
     params = problem.params(problem.objective(problem.resolved()).model)
     gradients = jax.tree.map(jnp.ones_like, params)
     updates, _ = optimizer.update(gradients, optimizer.init(params), params)
@@ -246,12 +233,7 @@ def test_each_group_of_parameters_has_its_learning_rate(batch_size, scale):
     ],
 )
 def test_the_averages_of_adam_reach_as_many_interactions_back(batch_size, b1, b2, eps):
-    rates = {
-        "learning_rate": 0.5,
-        "embedding_learning_rate": 0.25,
-        "scalar_learning_rate": 0.125,
-    }
-    optimizer = build_optimizer(Settings(**rates), batch_size)
+    optimizer = build_optimizer(Settings(**RATES), batch_size)
     rate_of = {"projection": 0.5, "graph_tower": 0.25, "temperature": 0.125}
 
     def tree(values: np.ndarray) -> dict:

@@ -6,7 +6,7 @@ import pytest
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.models import resolve
 from symcere_jax.settings import Settings
-from symcere_jax.training import load_embeddings, mapped_reviews, train
+from symcere_jax.training import load_embeddings, train, train_inputs
 from symcere_jax.training.train_inputs import TrainInputs
 
 from . import problem
@@ -61,11 +61,11 @@ def test_large_review_texts_stay_in_their_file_and_train_the_same(dataset, tmp_p
     )
     inputs, embeddings = [], []
     for share in (1.0, 0.0):
-        monkeypatch.setattr(mapped_reviews, "MAX_SHARE", share)
+        monkeypatch.setattr(train_inputs, "MAX_SHARE", share)
         inputs.append(TrainInputs.from_dataset(dataset, resolve(settings, dataset)))
         train(settings, dataset, tmp_path / str(share))
         embeddings.append(load_embeddings(tmp_path / str(share), dataset)[0])
-    assert isinstance(inputs[1].review_text, mapped_reviews.MappedReviews)
+    assert isinstance(inputs[1].review_text, train_inputs.MappedReviews)
     assert isinstance(inputs[1].review_text.features, np.memmap)
     np.testing.assert_array_equal(inputs[1].review_text.read(slice(None)), inputs[0].review_text)
     for side in ("users", "items"):

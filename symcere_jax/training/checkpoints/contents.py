@@ -1,7 +1,7 @@
 """The list of what a checkpoint holds: its metadata, every array with its shape, every file.
 
 It is written last: a folder without it is no checkpoint. It is removed first when a checkpoint is
-deleted: whoever reads meanwhile sees that the folder went away, and does not call it damaged.
+deleted: a reader then sees that the folder is gone, and does not call it damaged.
 """
 
 import dataclasses
@@ -32,16 +32,11 @@ class DamagedError(CheckpointError):
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """What a checkpoint holds.
-
-    Attributes:
-        metadata: of the run.
-        arrays: of each part.
-        files: size and checksum of each file, by its path in the checkpoint.
-    """
+    """What a checkpoint holds."""
 
     metadata: Metadata
-    arrays: Mapping[str, Arrays]
+    arrays: Mapping[str, Arrays]  # of each part
+    # Size and checksum of each file, by its path in the checkpoint.
     files: Mapping[str, Mapping[str, Any]]
 
     @classmethod
@@ -50,7 +45,7 @@ class Contents:
         files = {}
         for path in sorted(folder.rglob("*")):
             if path.is_file():
-                _sync(path)  # what the list vouches for is on the disk, whatever happens then
+                _sync(path)  # before the list says that it is there
                 files[str(path.relative_to(folder))] = file_entry(path)
         content = {
             "metadata": metadata.as_dict(),

@@ -13,42 +13,29 @@ FORMAT_VERSION = 3
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """How far a run has come.
+    """How far a run has come."""
 
-    Attributes:
-        step: steps done.
-        best_score: best validation score so far; None before the first, or without validation data.
-        best_step: steps done when it was reached.
-        epochs_without_gain: epochs since.
-        epoch_sums: each loss term, summed over the steps of an epoch that is not complete.
-    """
-
-    step: int = 0
+    step: int = 0  # steps done
+    # Best validation score so far; None before the first, or without validation data.
     best_score: float | None = None
-    best_step: int = 0
-    epochs_without_gain: int = 0
+    best_step: int = 0  # steps done when it was reached
+    epochs_without_gain: int = 0  # epochs since
+    # Each loss term, summed over the steps of an epoch that is not complete.
     epoch_sums: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class Expert:
-    """An expert of a run of several.
+    """An expert of a run of several."""
 
-    Attributes:
-        weight: what its scores count, brought to the spread of the others.
-        users: what its columns of the users are multiplied by.
-        items: what its columns of the items are multiplied by.
-        best_step: of its own run, steps done when its best score was reached; 0 without training.
-        best_score: its own best validation score; None without training or validation data.
-        settings: of its own run; None without training.
-    """
-
-    weight: float
-    users: float
-    items: float
+    weight: float  # what its scores count, brought to the spread of the others
+    users: float  # what its columns of the users are multiplied by
+    items: float  # what its columns of the items are multiplied by
+    # Of its own run, steps done when its best score was reached; 0 without training.
     best_step: int = 0
+    # Its own best validation score; None without training or validation data.
     best_score: float | None = None
-    settings: ResolvedSettings | None = None
+    settings: ResolvedSettings | None = None  # of its own run; None without training
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Expert":
@@ -59,28 +46,17 @@ class Expert:
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:
-    """What a checkpoint says about its run.
-
-    Attributes:
-        settings: of the run.
-        dataset: name of the data set.
-        fingerprint: of the prepared folder.
-        n_users: number of users.
-        n_items: number of items.
-        batch_size: interactions a step, over all devices.
-        steps_per_epoch: follows from settings, data and devices.
-        progress: of the run.
-        experts: of a run of several, by name; each that is trained has a run of its own.
-    """
+    """What a checkpoint says about its run."""
 
     settings: ResolvedSettings
     dataset: str
-    fingerprint: str
+    fingerprint: str  # of the prepared folder
     n_users: int
     n_items: int
-    batch_size: int
-    steps_per_epoch: int
+    batch_size: int  # interactions a step, over all devices
+    steps_per_epoch: int  # follows from settings, data and devices
     progress: Progress
+    # Of a run of several, by name; each that is trained has a run of its own.
     experts: Mapping[str, Expert] = dataclasses.field(default_factory=dict)
 
     @property

@@ -10,22 +10,15 @@ from symcere_jax.training.train_inputs import MAX_HISTORY, TrainInputs
 
 @flax.struct.dataclass
 class Batch:
-    """Interactions, the same on every device.
+    """Interactions, the same on every device."""
 
-    Attributes:
-        rows: int32 `[b]`, of the interactions among all of them.
-        users: int32 `[b]` user rows.
-        items: int32 `[b]` item rows.
-        history_start: int32 `[b]`, the item at which to start reading a history that is too long
-            to be read whole.
-        compared: int32 `[n_micro_batches · c]`, places in the batch of the first c interactions of
-            each micro-batch, which the cross-modal and intra-modal losses compare.
-    """
-
-    rows: jax.Array
-    users: jax.Array
-    items: jax.Array
+    rows: jax.Array  # int32 `[b]`, of the interactions among all of them
+    users: jax.Array  # int32 `[b]` user rows
+    items: jax.Array  # int32 `[b]` item rows
+    # int32 `[b]`, the item at which to start reading a history that is too long to be read whole.
     history_start: jax.Array
+    # int32 `[n_micro_batches · c]`, places in the batch of the first c interactions of each
+    # micro-batch, which the cross-modal and intra-modal losses compare.
     compared: jax.Array
 
     @classmethod
@@ -48,33 +41,19 @@ class Batch:
         return cls(rows, users, items, start, compared)
 
 
-@flax.struct.dataclass
-class ItemCycle:
-    """A random order of all items, from which the micro-batches of a step take candidates in turn.
+def draw_candidates(
+    n_items: int, key: jax.Array, n_micro_batches: int, n_candidates: int
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Candidates of the micro-batches of a step: stretches of a random cycle of all items in turn.
 
     So no item competes twice in a micro-batch, and in a step each as often, give or take once.
 
-    Attributes:
-        items: int32 `[n_items]`.
-        places: int32 `[n_items]`, the place of each item among them.
+    Returns:
+        int32 `[n_micro_batches · n_candidates]` items, int32 `[n_micro_batches]` the place of each
+        stretch in the cycle, and int32 `[n_items]` the place of each item.
     """
-
-    items: jax.Array
-    places: jax.Array
-
-    @classmethod
-    def draw(cls, n_items: int, key: jax.Array) -> "ItemCycle":
-        """A cycle for a step."""
-        items = shuffled(jax.random.fold_in(key, 3), jnp.arange(n_items), n_items)
-        return cls(items, jnp.zeros_like(items).at[items].set(jnp.arange(n_items)))
-
-    def stretches(self, n: int, length: int) -> tuple[jax.Array, jax.Array]:
-        """`n` stretches of the cycle, one after another.
-
-        Returns:
-            int32 `[n · length]` items, and int32 `[n]` the place of each stretch's first item.
-        """
-        n_items = self.items.shape[0]
-        first = jnp.arange(n) * length % n_items
-        places = (first[:, None] + jnp.arange(length)) % n_items
-        return self.items[places].reshape(-1), first
+    cycle = shuffled(jax.random.fold_in(key, 3), jnp.arange(n_items), n_items)
+    first = jnp.arange(n_micro_batches) * n_candidates % n_items
+    drawn = (first[:, None] + jnp.arange(n_candidates)) % n_items
+    places = jnp.zeros_like(cycle).at[cycle].set(jnp.arange(n_items))
+    return cycle[drawn].reshape(-1), first, places

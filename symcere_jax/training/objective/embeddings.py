@@ -21,34 +21,21 @@ Modality = Literal["graph", "text"]
 
 @flax.struct.dataclass
 class PairEmbeddings:
-    """Both ends of the interactions of a batch, as if these were not in the training data.
+    """Both ends of the interactions of a batch, as if these were not in the training data."""
 
-    Attributes:
-        users: float32 `[b, d]`, directions if `normalize` is on.
-        items: float32 `[b, d]`, directions if `normalize` is on.
-        item_bias: float32 `[b]`, popularity prior of the items.
-    """
-
-    users: jax.Array
-    items: jax.Array
-    item_bias: jax.Array
+    users: jax.Array  # float32 `[b, d]`, directions if `normalize` is on
+    items: jax.Array  # float32 `[b, d]`, directions if `normalize` is on
+    item_bias: jax.Array  # float32 `[b]`, popularity prior of the items
 
 
 @dataclasses.dataclass(frozen=True)
 class StepEmbeddings:
-    """All nodes of a step, embedded once; inside `map_devices`, differentiable in `params`.
+    """All nodes of a step, embedded once; inside `map_devices`, differentiable in `params`."""
 
-    Attributes:
-        model: as this device runs it, with its columns of the embeddings.
-        params: of the model.
-        inputs: graph, features and interactions.
-        nodes: embeddings of all nodes, this device's columns.
-    """
-
-    model: SymCERE
+    model: SymCERE  # as this device runs it, with its columns of the embeddings
     params: dict
-    inputs: TrainInputs
-    nodes: NodeEmbeddings
+    inputs: TrainInputs  # graph, features and interactions
+    nodes: NodeEmbeddings  # embeddings of all nodes, this device's columns
 
     @classmethod
     def embed(

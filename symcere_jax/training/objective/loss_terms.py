@@ -14,25 +14,19 @@ import jax
 from symcere_jax import losses
 from symcere_jax.models import SymCERE
 from symcere_jax.settings import NONE, ResolvedSettings
-from symcere_jax.training.objective.batch import Batch, ItemCycle
+from symcere_jax.training.objective.batch import Batch, draw_candidates
 from symcere_jax.training.objective.embeddings import Modality, StepEmbeddings
 from symcere_jax.training.objective.microbatch import MicroBatch
 from symcere_jax.training.train_inputs import TrainInputs
 
-_LABELS = ("user", "item")  # by column of the interactions
-
 
 @flax.struct.dataclass
 class Parts:
-    """What a term keeps for the micro-batches of a step.
+    """What a term keeps for the micro-batches of a step."""
 
-    Attributes:
-        rows: pytree whose leaves are cut evenly along their first axis, a part a micro-batch.
-        shared: pytree that all micro-batches read whole.
-    """
-
+    # Pytree whose leaves are cut evenly along their first axis, a part a micro-batch.
     rows: Any = ()
-    shared: Any = ()
+    shared: Any = ()  # pytree that all micro-batches read whole
 
 
 class Term:
@@ -73,8 +67,9 @@ class SampledRanking(Term):
     def draw(
         self, inputs: TrainInputs, batch: Batch, key: jax.Array, n_micro_batches: int
     ) -> Parts:
-        cycle = ItemCycle.draw(inputs.model.item_degree.shape[0], key)
-        return Parts(cycle.stretches(n_micro_batches, self.n_candidates), cycle.places)
+        n_items = inputs.model.item_degree.shape[0]
+        items, first, places = draw_candidates(n_items, key, n_micro_batches, self.n_candidates)
+        return Parts((items, first), places)
 
     def gather(self, step: StepEmbeddings, batch: Batch, drawn: Parts) -> Parts:
         return Parts(step.items(drawn.rows[0]))
@@ -82,7 +77,8 @@ class SampledRanking(Term):
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
         items, bias = gathered.rows
         # Each of c drawn candidates stands for n_items / c items.
-        bias = bias + math.log(micro.n_items / self.n_candidates)
+        n_items = micro.inputs.model.item_degree.shape[0]
+        bias = bias + math.log(n_items / self.n_candidates)
         places = losses.ItemRows(drawn.shared, drawn.rows[1][0])
         return micro.rank_items(items, bias, item_rows=places)
 
@@ -96,14 +92,13 @@ class InBatchRanking(Term):
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
         items, bias = gathered.rows
-        log_frequency = micro.log_frequency(micro.inputs.model.item_degree[micro.batch.items])
         return losses.in_batch_sincere_terms(
-            micro.positive_scores(micro.pairs.item_bias) - micro.local(log_frequency),
+            micro.positive_scores(micro.pairs.item_bias),
             micro.local(micro.pairs.users),
             items,
             micro.exclude_items(micro.n_rows),
-            micro.temperature,
-            candidate_bias=bias - log_frequency,
+            micro.settings.temperature,
+            candidate_bias=bias,
         )
 
 
@@ -128,7 +123,7 @@ class BprRanking(Term):
             is_positive |= micro.inputs.history.contains(users, negatives)
         items, bias = map(micro.local, gathered.rows)
         users = micro.local(micro.pairs.users)
-        scores = losses.pair_scores(users, items, micro.temperature, bias)
+        scores = losses.pair_scores(users, items, micro.settings.temperature, bias)
         return losses.bpr_terms(micro.positive_scores(micro.pairs.item_bias), scores, ~is_positive)
 
 
@@ -140,14 +135,12 @@ class UserRanking(Term):
         return Parts(step.items(batch.items)[0])
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
-        log_frequency = micro.log_frequency(micro.inputs.model.user_degree[micro.batch.users])
         return losses.in_batch_sincere_terms(
-            micro.positive_scores() - micro.local(log_frequency),
+            micro.positive_scores(),
             micro.local(gathered.rows),
             micro.pairs.users,
             micro.exclude_users(micro.n_rows),
-            micro.temperature,
-            candidate_bias=-log_frequency,
+            micro.settings.temperature,
         )
 
 
@@ -172,7 +165,7 @@ class CrossModal(Term):
             text,
             micro.local(labels),
             labels,
-            micro.temperature,
+            micro.settings.temperature,
             direction=micro.settings.cross_modal_direction,
         )
 
@@ -190,7 +183,9 @@ class IntraModal(Term):
 
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
         users, items = gathered.rows
-        scores = losses.pair_scores(micro.local(users), micro.local(items), micro.temperature)
+        scores = losses.pair_scores(
+            micro.local(users), micro.local(items), micro.settings.temperature
+        )
         n_rows = users.shape[0]
         directions = [
             losses.in_batch_sincere_terms(
@@ -198,7 +193,7 @@ class IntraModal(Term):
                 micro.local(anchors),
                 candidates,
                 exclude(n_rows),
-                micro.temperature,
+                micro.settings.temperature,
             )
             for anchors, candidates, exclude in (
                 (users, items, micro.exclude_items),
@@ -214,11 +209,8 @@ def build_terms(model: SymCERE) -> dict[str, tuple[float, Term]]:
     terms: dict[str, tuple[float, Term]] = {"ranking": (1.0, _ranking(settings, model.n_items))}
     terms["user_ranking"] = (settings.user_ranking_weight, UserRanking())
     if model.has_both_towers:
-        both = settings.cross_modal_labels == "both"
-        labels = _LABELS if both else (settings.cross_modal_labels,)
-        for label in labels:
-            weight = settings.cross_modal_weight / len(labels)
-            terms[f"cross_modal_{label}"] = (weight, CrossModal(_LABELS.index(label)))
+        for column, label in enumerate(("user", "item")):
+            terms[f"cross_modal_{label}"] = (settings.cross_modal_weight / 2, CrossModal(column))
     modalities: dict[Modality, bool] = {
         "graph": settings.graph_embeddings,
         "text": settings.text_encoder != NONE,

@@ -13,43 +13,27 @@ from symcere_jax.training.objective.batch import Batch
 from symcere_jax.training.objective.embeddings import PairEmbeddings
 from symcere_jax.training.train_inputs import MAX_HISTORY, TrainInputs
 
+# Candidates whose logits are held at once: fits the cache beside a batch; measured on CPU.
+BLOCK_SIZE = 4096
+
 
 @dataclasses.dataclass(frozen=True)
 class MicroBatch:
     """Interactions whose losses are computed together; inside `map_devices`.
 
     Anchors are this device's rows; candidates of the batch are those of all devices.
-
-    Attributes:
-        settings: which losses, and how.
-        inputs: histories, and how often users and items occur.
-        n_devices: devices along the axis.
-        block_size: candidates whose logits are held at once.
-        batch: the interactions, of all devices.
-        pairs: their embeddings.
     """
 
-    settings: ResolvedSettings
-    inputs: TrainInputs
-    n_devices: int
-    block_size: int
-    batch: Batch
+    settings: ResolvedSettings  # which losses, and how
+    inputs: TrainInputs  # histories, and how often users and items occur
+    n_devices: int  # devices along the axis
+    batch: Batch  # the interactions, of all devices
     pairs: PairEmbeddings
-
-    @property
-    def temperature(self) -> float:
-        """Of all losses."""
-        return self.settings.temperature
 
     @property
     def n_rows(self) -> int:
         """Number of interactions, of all devices."""
         return self.batch.users.shape[0]
-
-    @property
-    def n_items(self) -> int:
-        """Number of items of the data set."""
-        return self.inputs.model.item_degree.shape[0]
 
     def local(self, rows: jax.Array) -> jax.Array:
         """This device's share of some rows."""
@@ -59,7 +43,7 @@ class MicroBatch:
         """Scores of this device's interactions, float32 `[b]`; bias is that of all devices'."""
         users, items = self.local(self.pairs.users), self.local(self.pairs.items)
         local_bias = None if bias is None else self.local(bias)
-        return losses.pair_scores(users, items, self.temperature, local_bias)
+        return losses.pair_scores(users, items, self.settings.temperature, local_bias)
 
     def rank_items(
         self, items: jax.Array, bias: jax.Array, item_rows: losses.ItemRows | None = None
@@ -80,10 +64,10 @@ class MicroBatch:
             self.local(self.batch.items),
             items,
             histories,
-            self.temperature,
+            self.settings.temperature,
             item_bias=bias,
             item_rows=item_rows,
-            block_size=self.block_size,
+            block_size=BLOCK_SIZE,
         )
 
     def exclude_items(self, n_rows: int) -> jax.Array:
@@ -107,16 +91,6 @@ class MicroBatch:
             self.batch.users[:n_rows],
             lambda: losses.history_mask(self.local(items), self._histories(jnp.arange(n_rows))).T,
         )
-
-    def log_frequency(self, degree: jax.Array) -> jax.Array:
-        """Log of the share of the interactions that nodes take part in; 0 without the correction.
-
-        Source: X. Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
-        Recommendations", RecSys 2019.
-        """
-        if not self.settings.logq_correction:
-            return jnp.zeros_like(degree)
-        return jnp.log(degree / self.inputs.interactions.shape[0])
 
     def _exclude(self, candidates: jax.Array, find_known: Callable[[], jax.Array]) -> jax.Array:
         """Excludes users or items of the batch by `false_negatives`.

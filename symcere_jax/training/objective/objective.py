@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from symcere_jax.models import SymCERE
-from symcere_jax.training.devices import device_columns, sum_gradients, sum_over_devices
+from symcere_jax.models import Columns, SymCERE
+from symcere_jax.training.devices import sum_gradients, sum_over_devices
 from symcere_jax.training.objective.batch import Batch
 from symcere_jax.training.objective.embeddings import StepEmbeddings
 from symcere_jax.training.objective.loss_terms import Parts, Term, build_terms
@@ -24,14 +24,9 @@ class Objective:
 
     One forward and one backward pass through the model serve all micro-batches of a batch. So a
     step costs O(edges + batch × candidates) time, and its logits O(micro-batch × block) memory.
-
-    Attributes:
-        model: gives the embeddings; its settings say which losses there are.
-        block_size: candidates whose logits are held at once.
     """
 
-    model: SymCERE
-    block_size: int = 4096  # fits the cache beside a batch; measured on CPU
+    model: SymCERE  # gives the embeddings; its settings say which losses there are
 
     @functools.cached_property
     def terms(self) -> dict[str, tuple[float, Term]]:
@@ -63,7 +58,7 @@ class Objective:
             Gradients of the total, like `params`, and each term by name.
         """
         settings = self.model.settings
-        model = self.model.clone(columns=device_columns(settings.embedding_dim, n_devices))
+        model = self.model.clone(columns=Columns(settings.embedding_dim, n_devices))
         dropout_key, draw_key = jax.random.split(key)
         size = rows.shape[0] // n_micro_batches
         n_compared = max(min(settings.cross_modal_batch, size) // n_devices, 1) * n_devices
@@ -84,7 +79,7 @@ class Objective:
 
         def loss(row_values: Any, shared: Any, batch: Batch, drawn_rows: Any) -> tuple:
             pairs, gathered_rows = row_values
-            micro = MicroBatch(settings, inputs, n_devices, self.block_size, batch, pairs)
+            micro = MicroBatch(settings, inputs, n_devices, batch, pairs)
             terms = {
                 name: term.loss(
                     micro,

@@ -84,14 +84,12 @@ def _restore(checkpoints, like=None):
     return metadata, parts["state"], parts["best"]
 
 
-def _restore_best(checkpoints):
-    metadata, parts = checkpoints.read(lambda _: {"best": _state().params})
-    return metadata, parts["best"]
-
-
-def _restore_embeddings(checkpoints):
-    metadata, parts = checkpoints.read(lambda _: {"embeddings": None})
-    return metadata, parts["embeddings"]
+def _read(checkpoints, part):
+    """One part as it is, by name or like the best parameters."""
+    metadata, parts = checkpoints.read(
+        lambda _: {part: _state().params if part == "best" else None}
+    )
+    return metadata, parts[part]
 
 
 def _assert_equal(restored, expected) -> None:
@@ -141,10 +139,10 @@ def test_what_is_saved_is_restored_bit_for_bit(saved, dataset):
         assert all(
             leaf.devices() == {jax.local_devices()[0]} for leaf in jax.tree.leaves((state, best))
         )
-    described, best = _restore_best(saved)
+    described, best = _read(saved, "best")
     assert described == saved.metadata() == _metadata(dataset, step=16)
     _assert_equal(best, _state(8).params)
-    described, embeddings = _restore_embeddings(saved)
+    described, embeddings = _read(saved, "embeddings")
     assert described == _metadata(dataset, step=16)
     _assert_equal(embeddings, EMBEDDINGS)
 
@@ -195,23 +193,25 @@ def test_folders_of_the_user_stay(saved, dataset):
     for folder in mine:
         folder.mkdir()
     _save(saved, dataset, 20, 20)
+    for number in saved.numbers():  # half a folder is no checkpoint
+        folder = saved.folder / str(number)
+        folder.rename(folder.with_name(f"{number}.orbax-checkpoint-tmp-0"))
+    assert saved.numbers() == []
     saved.clear()
     assert sorted(saved.folder.iterdir()) == sorted(mine)
 
 
-def test_half_a_folder_is_no_checkpoint(saved):
-    for folder in list(saved.folder.iterdir()):
-        folder.rename(folder.with_name(f"{folder.name}.orbax-checkpoint-tmp-0"))
-    assert saved.numbers() == []
-    saved.clear()
-    assert list(saved.folder.iterdir()) == []
+def _readers(checkpoints):
+    """Every way to read a checkpoint."""
+    yield lambda: _restore(checkpoints)
+    yield from (lambda part=part: _read(checkpoints, part) for part in ("best", "embeddings"))
+    yield checkpoints.metadata
 
 
-@pytest.mark.parametrize("read", [_restore, _restore_best, _restore_embeddings])
-def test_a_missing_checkpoint_names_the_remedy(checkpoints, read):
-    for attempt in (checkpoints.metadata, lambda: read(checkpoints)):
+def test_a_missing_checkpoint_names_the_remedy(checkpoints):
+    for read in _readers(checkpoints):
         with pytest.raises(CheckpointError, match=r"no checkpoint in .*launch/train.py --dataset="):
-            attempt()
+            read()
     assert not checkpoints.folder.exists()
 
 
@@ -235,12 +235,10 @@ def test_the_one_before_a_damaged_one_serves_with_a_warning(saved, dataset, dama
     _assert_equal(_restore(saved)[1], _state(16))
 
 
-@pytest.mark.parametrize(
-    ("part", "read"), [("best", _restore_best), ("embeddings", _restore_embeddings)]
-)
-def test_damaged_best_parameters_are_read_from_the_one_before(saved, dataset, part, read, caplog):
+@pytest.mark.parametrize("part", ["best", "embeddings"])
+def test_damaged_best_parameters_are_read_from_the_one_before(saved, dataset, part, caplog):
     _damage(saved.folder / "1", part)
-    described, arrays = read(saved)
+    described, arrays = _read(saved, part)
     assert described == _metadata(dataset, step=12)
     _assert_equal(arrays, _state(8).params if part == "best" else EMBEDDINGS)
     assert re.search(rf"1/{part}/\S+ is .*damaged; .*/0 is used instead", caplog.text)
@@ -251,11 +249,10 @@ def test_all_damaged_is_an_error_that_names_the_remedy(saved):
     for number in ("0", "1"):
         for part in ("state", "embeddings"):
             _damage(saved.folder / number, part)
-    for read in (_restore, _restore_embeddings):
-        with pytest.raises(
-            CheckpointError, match=r"1/\S+ is .* damaged, and no other .*: train again in another"
-        ):
-            read(saved)
+    message = r"1/\S+ is .* damaged, and no other .*: train again in another"
+    for read in (lambda: _restore(saved), lambda: _read(saved, "embeddings")):
+        with pytest.raises(CheckpointError, match=message):
+            read()
     assert saved.numbers() == [0, 1]  # nothing is deleted then
 
 
@@ -271,7 +268,7 @@ def test_what_is_deleted_while_it_is_read_is_not_damaged(saved, dataset, monkeyp
         return verify(contents, folder, part)
 
     monkeypatch.setattr(Contents, "verify", verify_late)
-    described, best = _restore_best(saved)
+    described, best = _read(saved, "best")
     assert [folder.name for folder in folders] == ["1", "2"]
     assert described.progress.best_step == 20
     _assert_equal(best, _state(20).params)
@@ -328,19 +325,10 @@ def test_another_format_version_is_refused(checkpoints, dataset, monkeypatch):
     monkeypatch.setattr(metadata, "FORMAT_VERSION", 1)
     _save(checkpoints, dataset)
     monkeypatch.undo()
-    for read in (_restore, _restore_best, Checkpoints.metadata):
+    for read in _readers(checkpoints):
         with pytest.raises(CheckpointError, match="format version 1, this program reads 3"):
-            read(checkpoints)
+            read()
     assert checkpoints.numbers() == [0]
-
-
-def test_another_run_is_refused_and_nothing_deleted(saved):
-    def refuse(_):
-        raise CheckpointError("another run")
-
-    with pytest.raises(CheckpointError, match="another run"):
-        saved.read(refuse, delete_damaged=True)
-    assert saved.numbers() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -356,7 +344,8 @@ def test_another_structure_is_refused(written, change, message):
     state = _state()
     other = dataclasses.replace(state, params=state.params | change)
     with pytest.raises(CheckpointError, match=f"not a checkpoint of this model: .*{message}"):
-        written.read(lambda _: {"state": other})
+        written.read(lambda _: {"state": other}, delete_damaged=True)
+    assert written.numbers() == [0, 1]
 
 
 @pytest.mark.parametrize("damage", ["cut off", "one bit", "deleted"])
@@ -379,7 +368,7 @@ def test_a_damaged_file_never_goes_unnoticed(written, tmp_path, damage, capfd):
             path.write_bytes(content[:middle] + flipped + content[middle + 1 :])
         try:
             described, state, best = _restore(saved)
-            _, embeddings = _restore_embeddings(saved)
+            _, embeddings = _read(saved, "embeddings")
         except CheckpointError as error:
             refused.add(path.relative_to(saved.folder / "0").parts[0])
             assert len(str(error).splitlines()) == 1
@@ -399,8 +388,8 @@ def test_saving_and_restoring_is_quiet(saved, dataset, capfd, caplog):
     level = logging.getLogger("absl").level
     _save(saved, dataset, 20)
     _restore(saved)
-    _restore_best(saved)
-    _restore_embeddings(saved)
+    _read(saved, "best")
+    _read(saved, "embeddings")
     assert caplog.records == []
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger("absl").level == level
