@@ -78,8 +78,7 @@ class Settings(SettingsBase):
         True, "learn a free embedding of every user and item (the graph tower)"
     )
     text_encoder: str | None = setting(
-        None,
-        "text features of the prepared folder to use; by default the first; none: no text",
+        None, "text features of the prepared folder to use; by default the first; none: no text"
     )
     item_text_weight: float = setting(
         1.0,

@@ -48,10 +48,7 @@ def test_another_process_is_refused_until_the_first_is_killed(other_process):
     process, path = other_process
     assert is_locked(path)
     refused = r"--workdir=x is in use by .*, or choose another"
-    with (
-        pytest.raises(BusyError, match=refused),
-        locked(path, "--workdir=x", "choose another"),
-    ):
+    with pytest.raises(BusyError, match=refused), locked(path, "--workdir=x", "choose another"):
         pytest.fail("the other process does not hold the lock")
     assert is_locked(path)
     process.send_signal(signal.SIGKILL)

@@ -96,10 +96,7 @@ def main() -> None:
         train("earlier reviews alone", data, earlier)
     appended = prepare("appended", folder / "later.jsonl", data, "--append")
     warm = [f"--warm_start={folder / 'earlier_reviews_alone'}", "--patience=2"]
-    rows = [
-        train("warm start", data, appended, *warm),
-        train("trained anew", data, appended),
-    ]
+    rows = [train("warm start", data, appended, *warm), train("trained anew", data, appended)]
     prepared = prepare("anew", Path(_INPUT.value), data_anew)
     rows.append(train("prepared and trained anew", data_anew, prepared))
     tables.publish(tables.markdown(rows), "incremental")

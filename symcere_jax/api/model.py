@@ -180,10 +180,7 @@ class Model:
 
 
 def load(
-    path: str | Path,
-    data: ReviewDataset | str | Path | None = None,
-    *,
-    checksums: bool = False,
+    path: str | Path, data: ReviewDataset | str | Path | None = None, *, checksums: bool = False
 ) -> Model:
     """Loads a model.
 

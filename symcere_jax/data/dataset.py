@@ -10,13 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from symcere_jax.data import schema
-from symcere_jax.data.stored_files import (
-    check_sizes,
-    load_array,
-    load_pairs,
-    read_table,
-    verify,
-)
+from symcere_jax.data.stored_files import check_sizes, load_array, load_pairs, read_table, verify
 from symcere_jax.errors import DataError
 
 
@@ -131,11 +125,9 @@ class ReviewDataset:
                 f"prepare it with --text_encoder={encoder}, or choose another --text_encoder"
             )
         name = schema.text_file(encoder, rows)
-        n_rows = {
-            "users": self.n_users,
-            "items": self.n_items,
-            "reviews": self.manifest.n_reviews,
-        }[rows]
+        n_rows = {"users": self.n_users, "items": self.n_items, "reviews": self.manifest.n_reviews}[
+            rows
+        ]
         expected = (n_rows, self.manifest.text_encoders[encoder]["width"])
         features = load_array(self.file(name))
         if features.shape != expected or features.dtype.kind != "f":

@@ -8,11 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from symcere_jax.losses.item_lists import ItemLists, ItemRows
-from symcere_jax.losses.logsumexp import (
-    ExcludedCandidates,
-    blockwise_logsumexp,
-    masked_logsumexp,
-)
+from symcere_jax.losses.logsumexp import ExcludedCandidates, blockwise_logsumexp, masked_logsumexp
 from symcere_jax.losses.sincere import Terms
 
 

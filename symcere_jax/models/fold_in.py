@@ -64,10 +64,7 @@ class FoldIn:
         return 1 / np.sqrt(degrees * np.repeat(counts, counts))
 
     def users(
-        self,
-        items: Interactions,
-        text: np.ndarray | None = None,
-        own: np.ndarray | None = None,
+        self, items: Interactions, text: np.ndarray | None = None, own: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of new users.
 
@@ -146,11 +143,7 @@ class FoldIn:
 
 
 def text_rows(
-    model: SymCERE,
-    params: Any,
-    *,
-    users: np.ndarray | None = None,
-    items: np.ndarray | None = None,
+    model: SymCERE, params: Any, *, users: np.ndarray | None = None, items: np.ndarray | None = None
 ) -> np.ndarray:
     """The text tower's output before message passing, float32 `[n, dim]`; 0 without a tower.
 

@@ -68,11 +68,7 @@ class SymCERE(nn.Module):
         return self.settings.graph_embeddings and self.settings.text_encoder != NONE
 
     def __call__(
-        self,
-        inputs: ModelInputs,
-        *,
-        train: bool = False,
-        by_tower: bool = False,
+        self, inputs: ModelInputs, *, train: bool = False, by_tower: bool = False
     ) -> NodeEmbeddings:
         """Embeds all nodes.
 

@@ -88,8 +88,7 @@ class DialectSettings(SettingsBase):
         None, "Encoding of a text table, such as latin-1 or gbk; default: UTF-8, or detected."
     )
     header: bool = setting(
-        True,
-        "Text tables have a header; without one, fields are called 1, 2, 3 ….",
+        True, "Text tables have a header; without one, fields are called 1, 2, 3 …."
     )
     quoting: Literal["doubled", "escaped", "none"] | None = setting(
         None,

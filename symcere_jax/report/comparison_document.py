@@ -5,14 +5,7 @@ from typing import TYPE_CHECKING
 
 from symcere_jax.report.documents import Document, Heading
 from symcere_jax.report.plots import Plot, draw_by_bucket, line_style, plain
-from symcere_jax.report.tables import (
-    Columns,
-    Table,
-    count_range,
-    number,
-    p_value,
-    plus_minus,
-)
+from symcere_jax.report.tables import Columns, Table, count_range, number, p_value, plus_minus
 from symcere_jax.study.comparison import BucketScore, Comparison, RunScores
 
 if TYPE_CHECKING:

@@ -83,11 +83,7 @@ def cold_start_table(results: Sequence[ColdStartResult]) -> Table:
 
 
 def write_cold_start(
-    results: Sequence[ColdStartResult],
-    workdir: Path,
-    split: str,
-    dataset: ReviewDataset,
-    step: int,
+    results: Sequence[ColdStartResult], workdir: Path, split: str, dataset: ReviewDataset, step: int
 ) -> Path:
     """Writes `cold_start_<split>.json`, which has metrics under "tasks", task and method."""
     tasks = {

@@ -35,11 +35,7 @@ class Observer(Protocol):
     """Gets the progress of a run, in the primary process."""
 
     def start(
-        self,
-        settings: ResolvedSettings,
-        steps_per_epoch: int,
-        batch_size: int,
-        progress: Progress,
+        self, settings: ResolvedSettings, steps_per_epoch: int, batch_size: int, progress: Progress
     ) -> None:
         """The run starts, or resumes from a checkpoint."""
 

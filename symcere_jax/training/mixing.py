@@ -27,13 +27,7 @@ from symcere_jax.models.word_neighbors import word_neighbors
 from symcere_jax.settings import NEIGHBORS, TIMES, ResolvedSettings
 from symcere_jax.text.item_words import item_words
 from symcere_jax.training import multiprocess
-from symcere_jax.training.checkpoints import (
-    EXPERTS_FOLDER,
-    Checkpoints,
-    Expert,
-    Metadata,
-    Progress,
-)
+from symcere_jax.training.checkpoints import EXPERTS_FOLDER, Checkpoints, Expert, Metadata, Progress
 from symcere_jax.training.expert_weights import choose_weights
 from symcere_jax.training.trained import as_arrays, id_files, training_items
 
@@ -133,10 +127,7 @@ def _write(
 
 
 def _load_experts(
-    settings: ResolvedSettings,
-    dataset: ReviewDataset,
-    workdir: Path,
-    runs: Mapping[str, Metadata],
+    settings: ResolvedSettings, dataset: ReviewDataset, workdir: Path, runs: Mapping[str, Metadata]
 ) -> tuple[dict[str, Embeddings], dict[str, Any], dict[str, ItemNeighbors]]:
     """Embeddings of all experts, parameters of the trained ones, and the neighbors."""
     items = training_items(dataset, settings)

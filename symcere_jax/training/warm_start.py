@@ -45,12 +45,7 @@ def warm_params(
         users, items = old[: metadata.n_users], old[metadata.n_users :]
         n_users = dataset.n_users
         return jnp.concatenate(
-            [
-                users,
-                new[metadata.n_users : n_users],
-                items,
-                new[n_users + metadata.n_items :],
-            ]
+            [users, new[metadata.n_users : n_users], items, new[n_users + metadata.n_items :]]
         )
 
     return jax.tree_util.tree_map_with_path(merge, parts["best"], params)

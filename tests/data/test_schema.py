@@ -23,10 +23,7 @@ MANIFEST = schema.Manifest(
     source={"kind": "table", "files": []},
     dropped={},
     text_encoders={"lsa": {"width": 2}},
-    files={
-        "train.npy": {"sha256": "aa", "bytes": 1},
-        "test.npy": {"sha256": "bb", "bytes": 2},
-    },
+    files={"train.npy": {"sha256": "aa", "bytes": 1}, "test.npy": {"sha256": "bb", "bytes": 2}},
 )
 
 

@@ -6,11 +6,7 @@ import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symcere_jax.graph import (
-    build_adjacency,
-    propagate,
-    propagate_walks,
-)
+from symcere_jax.graph import build_adjacency, propagate, propagate_walks
 
 from .graphs import Case, cases, random_case, skewed_case, star
 

@@ -17,12 +17,7 @@ def folded(**settings) -> tuple[FoldIn, object, object]:
 
 @pytest.mark.parametrize(
     "settings",
-    [
-        {"n_layers": 0},
-        {"n_layers": 1, "normalize": False},
-        {"n_layers": 3},
-        {"n_layers": 1},
-    ],
+    [{"n_layers": 0}, {"n_layers": 1, "normalize": False}, {"n_layers": 3}, {"n_layers": 1}],
 )
 def test_a_known_user_as_a_new_one_gets_the_trained_embedding(settings):
     # Without graph embeddings a user is items and reviews alone, which both are given again.

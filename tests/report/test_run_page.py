@@ -15,12 +15,7 @@ from symcere_jax.report import ablation_document as ablation
 from symcere_jax.report import anchoring_document as anchoring
 from symcere_jax.report.documents import Document, write_document
 from symcere_jax.report.explanation_document import write_explanations
-from symcere_jax.report.run_page import (
-    build_run_page,
-    extra_sections,
-    find_runs,
-    scores_section,
-)
+from symcere_jax.report.run_page import build_run_page, extra_sections, find_runs, scores_section
 from tests.browser import browse, needs_chromium
 from tests.explain.test_anchoring import CLASSES, LABELS, REVIEWS
 from tests.report.reader import Reader

@@ -36,11 +36,7 @@ BATCH = np.array([0, 1, 3, 8, 5, 6, 9, 1], np.int32)
 ADJACENCY = Case(PAIRS, N_USERS, N_ITEMS).dense()
 WHOLE = slice(None)
 
-ONLY_RANKING = {
-    "user_ranking_weight": 0.0,
-    "cross_modal_weight": 0.0,
-    "intra_modal_weight": 0.0,
-}
+ONLY_RANKING = {"user_ranking_weight": 0.0, "cross_modal_weight": 0.0, "intra_modal_weight": 0.0}
 
 
 def resolved(**settings: Any) -> ResolvedSettings:

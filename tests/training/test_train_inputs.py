@@ -74,11 +74,7 @@ def test_large_review_texts_stay_in_their_file_and_train_the_same(dataset, tmp_p
 
 @pytest.mark.parametrize(
     ("settings", "are_read"),
-    [
-        ({}, True),
-        ({"exclude_target": "edge"}, False),
-        ({"text_encoder": "none"}, False),
-    ],
+    [({}, True), ({"exclude_target": "edge"}, False), ({"text_encoder": "none"}, False)],
     ids=str,
 )
 def test_reviews_are_read_where_a_loss_needs_them(dataset, settings, are_read, monkeypatch):

@@ -82,10 +82,7 @@ def local_input(
 
 
 def fetch_input(
-    named: str,
-    folder: Path,
-    announce: MessageCallback,
-    pause: Callable[[float], None] = time.sleep,
+    named: str, folder: Path, announce: MessageCallback, pause: Callable[[float], None] = time.sleep
 ) -> tuple[str, dict[Path, str]]:
     """Fetches the URLs among inputs, except what an earlier run has fetched already.
 

@@ -147,11 +147,7 @@ def _check_complete(selection: Selection, store: ReviewStore) -> None:
 
 
 def _split(
-    policy: str,
-    min_history: int,
-    selection: Selection,
-    store: ReviewStore,
-    settings: SplitSettings,
+    policy: str, min_history: int, selection: Selection, store: ReviewStore, settings: SplitSettings
 ) -> np.ndarray:
     user, seed, shares = selection.user, settings.seed, _shares(settings)
     if policy in _COLD:

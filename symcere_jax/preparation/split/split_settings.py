@@ -44,9 +44,7 @@ class SplitSettings(SettingsBase):
         None, "First date of the test, instead of --test_share; goes with --valid_from."
     )
     folds: int = setting(
-        5,
-        "With --split=kfold: number of parts of each user's reviews.",
-        minimum=2,
+        5, "With --split=kfold: number of parts of each user's reviews.", minimum=2
     )
     fold: int = setting(0, "With --split=kfold: number of the part to test on, from 0.", minimum=0)
     warm_share: float = setting(

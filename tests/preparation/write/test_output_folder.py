@@ -100,10 +100,7 @@ def test_what_is_not_of_the_prepared_data_stays(tmp_path, monkeypatch, has_links
 def test_nothing_changes_where_it_is_unclear_what_is_whose(tmp_path, manifest, new, message):
     output = earlier(tmp_path / "b", manifest)
     before = tree(tmp_path)
-    with (
-        pytest.raises(ConfigError, match=message),
-        new_folder(output) as folder,
-    ):
+    with pytest.raises(ConfigError, match=message), new_folder(output) as folder:
         (folder / new).write_text("")
     assert tree(tmp_path) == before
     assert (output / "old").read_text() == "old"
@@ -120,10 +117,7 @@ def test_the_old_folder_comes_back_when_the_renaming_fails(tmp_path, monkeypatch
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", failing)
-    with (
-        pytest.raises(DataError, match=r"cannot write .*b: No space left"),
-        new_folder(output),
-    ):
+    with pytest.raises(DataError, match=r"cannot write .*b: No space left"), new_folder(output):
         pass
     assert tree(tmp_path) == before
 

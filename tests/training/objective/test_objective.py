@@ -11,11 +11,7 @@ from tests.training.problem import ONLY_RANKING
 # Each value of each setting; all terms together where they depend on it.
 CASES = [
     {},
-    {
-        "false_negatives": "none",
-        "normalize": False,
-        "cross_modal_direction": "text_to_graph",
-    },
+    {"false_negatives": "none", "normalize": False, "cross_modal_direction": "text_to_graph"},
     {
         "false_negatives": "same_item",
         "exclude_target": "none",
@@ -99,11 +95,7 @@ def test_blocks_of_candidates_change_nothing(monkeypatch):
 
 @pytest.mark.parametrize(
     "case",
-    [
-        {},
-        {"candidates": "sampled", "cross_modal_batch": 3},
-        {"ranking_loss": "bpr"},
-    ],
+    [{}, {"candidates": "sampled", "cross_modal_batch": 3}, {"ranking_loss": "bpr"}],
     ids=_name,
 )
 def test_the_loss_of_a_batch_is_the_mean_of_its_micro_batches(case):

@@ -21,14 +21,7 @@ import pyarrow.json as pj
 
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.raw_files import open_raw
-from symcere_jax.preparation.read.rows import (
-    Block,
-    Blocks,
-    ReadingLog,
-    RowError,
-    salvage,
-    shorten,
-)
+from symcere_jax.preparation.read.rows import Block, Blocks, ReadingLog, RowError, salvage, shorten
 from symcere_jax.preparation.read.typed_columns import as_array, naming
 
 _HEAD_BYTES = 1 << 16  # parsed by Python, to learn the types of the fields
