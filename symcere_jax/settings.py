@@ -153,6 +153,9 @@ class Settings(SettingsBase):
     cross_modal_direction: Literal["both", "graph_to_text", "text_to_graph"] = setting(
         "both", "anchors of the cross-modal loss: both (symmetric), or one modality alone"
     )
+    cross_modal_labels: Literal["both", "user", "item"] = setting(
+        "both", "what is aligned across modalities: users, items, or both"
+    )
     cross_modal_batch: int = setting(
         512,
         "largest number of interactions of a micro-batch that the cross-modal and intra-modal "

@@ -319,9 +319,11 @@ def terms(params: dict, settings: ResolvedSettings, part: slice = WHOLE) -> dict
         ("user_ranking", loss.user_ranking_weight, user_ranking),
     ]
     if has_graph and has_text:
-        for column, label in enumerate(("user", "item")):
-            term = functools.partial(cross_modal, column)
-            weighted.append((f"cross_modal_{label}", loss.cross_modal_weight / 2, term))
+        chosen = loss.cross_modal_labels
+        aligned = ["user", "item"] if chosen == "both" else [chosen]
+        for label in aligned:
+            term = functools.partial(cross_modal, ["user", "item"].index(label))
+            weighted.append((f"cross_modal_{label}", loss.cross_modal_weight / len(aligned), term))
     if has_graph:
         term = functools.partial(intra_modal, nodes.graph)
         weighted.append(("intra_modal_graph", loss.intra_modal_weight, term))

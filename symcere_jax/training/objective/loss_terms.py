@@ -209,8 +209,11 @@ def build_terms(model: SymCERE) -> dict[str, tuple[float, Term]]:
     terms: dict[str, tuple[float, Term]] = {"ranking": (1.0, _ranking(settings, model.n_items))}
     terms["user_ranking"] = (settings.user_ranking_weight, UserRanking())
     if model.has_both_towers:
-        for column, label in enumerate(("user", "item")):
-            terms[f"cross_modal_{label}"] = (settings.cross_modal_weight / 2, CrossModal(column))
+        chosen = settings.cross_modal_labels
+        labels = ("user", "item") if chosen == "both" else (chosen,)
+        for label in labels:
+            weight = settings.cross_modal_weight / len(labels)
+            terms[f"cross_modal_{label}"] = (weight, CrossModal(int(label == "item")))
     modalities: dict[Modality, bool] = {
         "graph": settings.graph_embeddings,
         "text": settings.text_encoder != NONE,

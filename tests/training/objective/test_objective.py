@@ -17,6 +17,7 @@ CASES = [
         "exclude_target": "none",
         "candidates": "in_batch",
         "cross_modal_direction": "graph_to_text",
+        "cross_modal_labels": "item",
         "cross_modal_batch": 5,
     },
     {"exclude_target": "edge", "candidates": "in_batch"},
@@ -136,6 +137,7 @@ def test_more_candidates_than_items_are_the_catalog():
     [
         ({"user_ranking_weight": 0.0}, {"user_ranking"}),
         ({"cross_modal_weight": 0.0}, {"cross_modal_user", "cross_modal_item"}),
+        ({"cross_modal_labels": "item"}, {"cross_modal_user"}),
         ({"intra_modal_weight": 0.0}, {"intra_modal_graph", "intra_modal_text"}),
         ({"text_encoder": "none"}, {"cross_modal_user", "cross_modal_item", "intra_modal_text"}),
         (
