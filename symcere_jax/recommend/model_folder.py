@@ -10,7 +10,8 @@
     score.stablehlo          the scoring function, on request (see `compiled_score.py`)
 
 Scores are those of the training run, to the bit. The encoder of latent semantic analysis takes less
-space than in the prepared folder: features of new texts may differ in the third digit.
+space than in the prepared folder; where words occur in many items, features of new texts differ in
+the third digit.
 """
 
 import json
