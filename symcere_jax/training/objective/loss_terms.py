@@ -4,6 +4,7 @@ Each term works in three steps, all inside `map_devices`: once per step it draws
 gathers embeddings, then it computes its loss for each micro-batch.
 """
 
+import abc
 import dataclasses
 import math
 from typing import Any
@@ -29,7 +30,7 @@ class Parts:
     shared: Any = ()  # pytree that all micro-batches read whole
 
 
-class Term:
+class Term(abc.ABC):
     """A loss term. The defaults draw and gather nothing."""
 
     def draw(
@@ -42,9 +43,9 @@ class Term:
         """Reads embeddings from the nodes; differentiable in the parameters."""
         return Parts()
 
+    @abc.abstractmethod
     def loss(self, micro: MicroBatch, drawn: Parts, gathered: Parts) -> losses.Terms:
         """This device's sum and count for a micro-batch."""
-        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
