@@ -6,6 +6,7 @@ the work, and repeats what was lost with a worker that was killed.
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -85,13 +86,16 @@ def _connect(ray: Any, address: str) -> None:
             f"--ray_address={address}: run this on a machine of the cluster, with auto instead"
         )
     handler = signal.getsignal(signal.SIGTERM)  # which Ray replaces
+    host, _, port = address.rpartition(":")
     try:
+        if port.isdecimal():  # Ray itself would wait for minutes
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
         ray.init(address, include_dashboard=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(
-            f"--ray_address={address}: no Ray cluster is there ({reason}); start one with "
-            "ray start --head, or use local"
+            f"--ray_address={address}: no Ray cluster is there ({reason}); start one with its "
+            "command ray start, or use local"
         ) from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)

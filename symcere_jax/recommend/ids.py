@@ -10,7 +10,7 @@ from symcere_jax.errors import DataError
 
 
 class UnknownIdError(DataError):
-    """An id is not among those of the prepared folder."""
+    """The model does not know an id."""
 
 
 class IdMap:
@@ -57,9 +57,8 @@ class IdMap:
         if len(unknown):
             more = f" (and {len(unknown) - 1} more unknown ids)" if len(unknown) > 1 else ""
             raise UnknownIdError(
-                f"no {self.kind} {keys[unknown[0]]!r} among the {len(self):,} {self.kind}s of the "
-                f"prepared folder{more}, whose ids look like {self.ids[0]!r}; "
-                f"{_REMEDIES[self.kind]}"
+                f"no {self.kind} {keys[unknown[0]]!r} among the {len(self):,} {self.kind}s that the "
+                f"model knows{more}, whose ids look like {self.ids[0]!r}; {_REMEDIES[self.kind]}"
             )
         return rows
 
