@@ -57,8 +57,9 @@ class IdMap:
         if len(unknown):
             more = f" (and {len(unknown) - 1} more unknown ids)" if len(unknown) > 1 else ""
             raise UnknownIdError(
-                f"no {self.kind} {keys[unknown[0]]!r} among the {len(self):,} {self.kind}s that the "
-                f"model knows{more}, whose ids look like {self.ids[0]!r}; {_REMEDIES[self.kind]}"
+                f"no {self.kind} {keys[unknown[0]]!r} among the {len(self):,} {self.kind}s that "
+                f"the model knows{more}, whose ids look like {self.ids[0]!r}; "
+                f"{_REMEDIES[self.kind]}"
             )
         return rows
 

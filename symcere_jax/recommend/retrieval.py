@@ -84,12 +84,7 @@ class Retriever:
         return top
 
     def nearest(
-        self,
-        queries: np.ndarray,
-        seen: Interactions,
-        k: int,
-        *,
-        allowed: np.ndarray | None = None,
+        self, queries: np.ndarray, seen: Interactions, k: int, *, allowed: np.ndarray | None = None
     ) -> TopItems:
         """The items of the largest cosine with queries, float32 `[n, dim]` of unit length.
 
