@@ -94,6 +94,15 @@ def is_hidden(path: PurePosixPath) -> bool:
     return any(part[0] in "._" for part in path.parts if part != "..")
 
 
+def matches(path: Path) -> list[Path]:
+    """A path that exists, or those that it is a pattern of, without hidden ones."""
+    if path.exists():
+        return [path]
+    root = Path(path.anchor)
+    paths = sorted(root.glob(str(path.relative_to(root)))) if path.name else []
+    return [path for path in paths if not is_hidden(PurePosixPath(path.name))]
+
+
 def _packing(stream: BinaryIO, path: Path) -> str | None:
     """The suffix of the way that a file is packed; None: it is not."""
     head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ import pyarrow as pa
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.formats import FORMATS, Reader, read_delimited, reader_of
 from symcere_jax.preparation.read.formats.parquet import read_frame
-from symcere_jax.preparation.read.raw_files import bare_name, is_hidden
+from symcere_jax.preparation.read.raw_files import bare_name, is_hidden, matches
 from symcere_jax.preparation.read.row_checks import SPLIT_NAMES
 from symcere_jax.preparation.read.rows import Blocks, RawBlocks, ReadingLog
 from symcere_jax.preparation.settings import PrepareSettings
@@ -145,18 +145,11 @@ def _named(named: Path) -> list[Path]:
         return [named]
     paths: dict[Path, None] = {}
     for part in filter(None, map(str.strip, str(named).split(","))):
-        path = Path(part)
-        matches = [path] if path.exists() else _matches(path)
-        if not matches:
-            raise DataError(f"no input at {path}")
-        paths |= dict.fromkeys(matches)
+        found = matches(Path(part))
+        if not found:
+            raise DataError(f"no input at {part}")
+        paths |= dict.fromkeys(found)
     return list(paths)
-
-
-def _matches(pattern: Path) -> list[Path]:
-    root = Path(pattern.anchor)
-    paths = sorted(root.glob(str(pattern.relative_to(root)))) if pattern.name else []
-    return [path for path in paths if not is_hidden(PurePosixPath(path.name))]
 
 
 def _in_folder(
