@@ -61,10 +61,11 @@ class RecordingEncoder:
     def __init__(self) -> None:
         self.seen: Reviews | None = None
 
-    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
+    def encode(
+        self, reviews: Reviews, announce: MessageCallback = lambda stage: None
+    ) -> TextFeatures:
         self.seen = dataclasses.replace(reviews, texts=list(reviews.texts))
-        if progress:
-            progress("counting letters")
+        announce("counting letters")
         features = np.array([[len(text), text.count("a")] for text in reviews.texts], np.float32)
         sums = {}
         for rows, of_review, n_rows in (

@@ -78,7 +78,7 @@ def encode_into(
     folder: Path, name: str, encoder: TextEncoder, reviews: Reviews, announce: MessageCallback
 ) -> dict[str, Any]:
     """Encodes reviews, writes the features under a name, and returns what the manifest states."""
-    features = encoder.encode(reviews, progress=lambda stage: announce(f"{encoder.name}: {stage}"))
+    features = encoder.encode(reviews, lambda stage: announce(f"{encoder.name}: {stage}"))
     (folder / schema.TEXT_FOLDER / name).mkdir(parents=True)
     for rows in ("reviews", "users", "items"):
         array = getattr(features, rows)
@@ -90,7 +90,8 @@ def encode_into(
             np.save(path, array)
     if features.fitted is not None:
         save_text_encoder(features.fitted, (folder / schema.text_model_file(name)).parent)
-    described = features.described()
+    width, dtype = features.reviews.shape[1], str(features.reviews.dtype)
+    described = {**features.settings, "width": width, "dtype": dtype}
     return described if name == encoder.name else {**described, "encoder": encoder.name}
 
 

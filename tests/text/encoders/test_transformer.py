@@ -101,7 +101,7 @@ def test_a_model_that_has_changed(model, reviews, tmp_path):
     fitted = TransformerEncoder(str(folder)).encode(reviews).fitted
     fitted = FittedTransformer(str(folder), fitted.fingerprint, fitted.width)
     (folder / "note.txt").write_text("")
-    with pytest.raises(DataError, match="is not the model that the text features were made by"):
+    with pytest.raises(DataError, match="has changed since the text features"):
         fitted.encode_texts(["red"])
     shutil.rmtree(folder)
     fitted = FittedTransformer(str(folder), "0", 3)
@@ -117,7 +117,7 @@ def test_no_model_is_named():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "t5"}, "models of type 't5' are not known, only bert, .*precomputed"),
+        ({"model_type": "t5"}, "models of type 't5' are not supported, only bert, .*precomputed"),
         ({"hidden_size": 16}, "has shape .* config.json says"),
         ({"num_hidden_layers": 9}, "the weights have no tensor 'encoder.layer.2"),
         ({"hidden_act": "tanh"}, "activation 'tanh'"),
