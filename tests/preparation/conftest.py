@@ -41,9 +41,8 @@ def make_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
         store = ReviewStore(tmp_path_factory.mktemp("store"), memory_bytes=2**30, threads=1)
         stores.append(store)
         n = len(next(iter(columns.values())))
-        counting = {"row": range(n), "file": [0] * n, "line": range(1, n + 1)}
+        counting = {"row": range(n), "file": ["file, line"] * n, "line": range(1, n + 1)}
         columns = dict.fromkeys(STORED_COLUMNS, [None] * n) | counting | columns
-        assert store.label("file, line") == 0
         store.add(pa.table({name: pa.array(values) for name, values in columns.items()}))
         store.finish()
         return store

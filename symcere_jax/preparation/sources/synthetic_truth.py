@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from symcere_jax.preparation.read.rows import RawBlock, RawBlocks, ReadingLog
+from symcere_jax.preparation.read.rows import RawRows, ReadingLog, raw_rows
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import Source
 
@@ -173,7 +173,7 @@ def _draw_texts(
     return pc.binary_join(pa.ListArray.from_arrays(offsets, words), " ")
 
 
-def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
+def _read(settings: PrepareSettings, log: ReadingLog) -> RawRows:
     del log
     reviews = generate(
         n_users=settings.synthetic_users,
@@ -188,7 +188,7 @@ def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
         "timestamp": reviews.timestamp,
         "text": reviews.text,
     }
-    yield RawBlock.of(columns, np.arange(1, len(reviews.user) + 1), "generated row")
+    yield raw_rows(columns, np.arange(1, len(reviews.user) + 1), "generated row")
 
 
 SOURCE = Source(

@@ -20,7 +20,7 @@ from symcere_jax.preparation.read.formats import FORMATS, Reader, read_delimited
 from symcere_jax.preparation.read.formats.parquet import read_frame
 from symcere_jax.preparation.read.raw_files import bare_name, is_hidden, matches
 from symcere_jax.preparation.read.row_checks import SPLIT_NAMES
-from symcere_jax.preparation.read.rows import Blocks, RawBlocks, ReadingLog
+from symcere_jax.preparation.read.rows import Blocks, RawRows, ReadingLog
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import DATA_FRAME, Source, read_typed_rows
 
@@ -44,7 +44,7 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 _LOOSE = (".txt",)  # in a folder, such a file is as often no table
 
 
-def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
+def _read(settings: PrepareSettings, log: ReadingLog) -> RawRows:
     files = _files(settings, log)
     for path, read in files:
         yield from _rows(path, read, settings, log, may_be_empty=len(files) > 1)
@@ -53,7 +53,7 @@ def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
 def frame_source(frame: pa.Table, frames: str | None = None) -> Source:
     """The source "table", which reads a table in memory; `frames` is the kind it was made of."""
 
-    def read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
+    def read(settings: PrepareSettings, log: ReadingLog) -> RawRows:
         return _rows(
             None, lambda _, wanted, log: read_frame(frame, DATA_FRAME, wanted), settings, log
         )
@@ -71,7 +71,7 @@ def _rows(
     log: ReadingLog,
     *,
     may_be_empty: bool = False,
-) -> RawBlocks:
+) -> RawRows:
     return read_typed_rows(
         path,
         _fields(settings),
