@@ -1,9 +1,6 @@
 """The text encoder that the settings name."""
 
-import sys
 from pathlib import Path
-
-from tqdm import tqdm
 
 from symcere_jax.preparation.encode.text_settings import TextSettings
 from symcere_jax.text import (
@@ -35,7 +32,6 @@ def configured_encoder(settings: TextSettings, scratch: Path, folder: Path) -> T
                 cache=settings.cache_folder,
                 scratch=scratch,
                 ray_address=settings.ray_address,
-                count=ReviewBar(),
             )
         else:
             encoder = PrecomputedEncoder(settings.text_embeddings, folder, scratch)
@@ -43,31 +39,3 @@ def configured_encoder(settings: TextSettings, scratch: Path, folder: Path) -> T
     if len(encoders) > 1:
         return CombinedEncoder(tuple(encoders), scratch)
     return encoders[0] if encoders else None
-
-
-class ReviewBar:
-    """A bar of the number of encoded reviews, the speed and the time that is left.
-
-    Where stderr is no terminal, a line appears twice a minute.
-    """
-
-    def __init__(self) -> None:
-        self._bar: tqdm | None = None
-
-    def __call__(self, done: int, total: int) -> None:
-        """Moves the bar."""
-        if self._bar is None:
-            live = sys.stderr.isatty()
-            self._bar = tqdm(
-                initial=done,  # what the cache has would count as fast
-                total=total,
-                unit=" reviews",
-                file=sys.stderr,
-                dynamic_ncols=live,
-                mininterval=0.1 if live else 30,
-                maxinterval=10 if live else 60,
-            )
-        self._bar.update(done - self._bar.n)
-        if done >= total:
-            self._bar.close()
-            self._bar = None

@@ -106,24 +106,22 @@ def cold_counts(selection: Selection) -> dict[str, int]:
 
 
 def _describe(policy: str, settings: SplitSettings, min_history: int | None) -> dict[str, Any]:
-    described: dict[str, Any] = {"policy": policy}
+    names: list[str] = []
     if policy not in ("predefined", "global_time", "train"):
-        described["seed"] = settings.seed
+        names.append("seed")
     if settings.cuts:
-        described |= {"valid_from": settings.valid_from, "test_from": settings.test_from}
+        names += ["valid_from", "test_from"]
     elif policy in _BY_SHARES:
-        described |= _shares(settings)
+        names += ["valid_share", "test_share"]
     if policy == "kfold":
-        names = ("folds", "fold", "valid_share")
-        described |= {name: getattr(settings, name) for name in names}
+        names += ["folds", "fold", "valid_share"]
     if policy in _COLD:
-        described["warm_share"] = settings.warm_share
-    if min_history is not None:
-        described["min_history"] = min_history
-    return described
+        names.append("warm_share")
+    described = {"policy": policy} | {name: getattr(settings, name) for name in names}
+    return described if min_history is None else {**described, "min_history": min_history}
 
 
-def _shares(settings: SplitSettings) -> dict[str, float]:
+def _shares(settings: SplitSettings) -> dict[str, Any]:
     return {"valid_share": settings.valid_share, "test_share": settings.test_share}
 
 
@@ -149,27 +147,21 @@ def _check_complete(selection: Selection, store: ReviewStore) -> None:
 def _split(
     policy: str, min_history: int, selection: Selection, store: ReviewStore, settings: SplitSettings
 ) -> np.ndarray:
-    user, seed, shares = selection.user, settings.seed, _shares(settings)
+    user, shares = selection.user, _shares(settings)
+    drawn = {"seed": settings.seed, "min_history": min_history}
     if policy in _COLD:
         owner = user if policy == "cold_user" else selection.item
-        split = policies.split_cold(owner, **shares, seed=seed)
+        split = policies.split_cold(owner, **shares, seed=settings.seed)
         warm = split == TRAIN
         shares = dict.fromkeys(shares, settings.warm_share)
-        split[warm] = policies.split_by_ratio(
-            user[warm], None, **shares, seed=seed, min_history=max(1, min_history)
-        )
+        drawn["min_history"] = max(1, min_history)
+        split[warm] = policies.split_by_ratio(user[warm], None, **shares, **drawn)
         return split
     if policy == "kfold":
-        return policies.split_by_fold(
-            user,
-            n_folds=settings.folds,
-            fold=settings.fold,
-            valid_share=settings.valid_share,
-            seed=seed,
-            min_history=min_history,
-        )
+        parts = {"n_folds": settings.folds, "fold": settings.fold}
+        return policies.split_by_fold(user, **parts, valid_share=settings.valid_share, **drawn)
     if policy == "ratio":
-        return policies.split_by_ratio(user, None, **shares, seed=seed, min_history=min_history)
+        return policies.split_by_ratio(user, None, **shares, **drawn)
     time = selection.timestamp
     missing = time == NO_TIME
     if missing.any():
@@ -181,5 +173,5 @@ def _split(
     if policy == "global_time":
         return policies.split_by_global_time(time, **shares, cuts=settings.cuts)
     if policy == "leave_one_out":
-        return policies.split_leave_one_out(user, time, seed=seed, min_history=min_history)
-    return policies.split_by_ratio(user, time, **shares, seed=seed, min_history=min_history)
+        return policies.split_leave_one_out(user, time, **drawn)
+    return policies.split_by_ratio(user, time, **shares, **drawn)

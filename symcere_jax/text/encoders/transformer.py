@@ -4,12 +4,14 @@ import dataclasses
 import functools
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
-from symcere_jax.callbacks import CountCallback, MessageCallback
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.ray_data import map_on_ray
 from symcere_jax.text.encoders.base import FittedTextEncoder, Reviews, TextFeatures
@@ -32,7 +34,6 @@ class TransformerEncoder:
     cache: Path | None = None  # folder of cached vectors
     scratch: Path | None = None  # as in `LsaEncoder`
     ray_address: str | None = None  # of a Ray cluster, whose machines share model and texts
-    count: CountCallback = lambda done, total: None  # of reviews
 
     name = "transformer"
 
@@ -73,15 +74,13 @@ class TransformerEncoder:
         return TextFeatures.from_rows(rows, reviews, fitted.settings(), fitted)
 
     def _blocks(self, texts: Sequence[str], fitted: "FittedTransformer") -> Iterator[np.ndarray]:
-        n_done = 0
-
-        def count(n: int) -> None:
-            nonlocal n_done
-            n_done += n
-            self.count(n_done, len(texts))
-
-        for start in range(0, len(texts), _BLOCK_TEXTS):
-            yield fitted.encode_texts(texts[start : start + _BLOCK_TEXTS], count)
+        live = sys.stderr.isatty()  # else a line appears twice a minute
+        with tqdm(
+            total=len(texts), unit=" reviews", dynamic_ncols=live,
+            mininterval=0.1 if live else 30, maxinterval=10 if live else 60,
+        ) as bar:  # fmt: skip
+            for start in range(0, len(texts), _BLOCK_TEXTS):
+                yield fitted.encode_texts(texts[start : start + _BLOCK_TEXTS], bar.update)
 
 
 def _encode_block(
@@ -134,7 +133,7 @@ class FittedTransformer(FittedTextEncoder):
         return {name: getattr(self, name) for name in names}
 
     def encode_texts(
-        self, texts: Sequence[str], count: Callable[[int], None] = lambda n: None
+        self, texts: Sequence[str], count: Callable[[int], object] = lambda n: None
     ) -> np.ndarray:
         """Vectors of texts; equal and cached ones are not encoded again.
 
