@@ -63,7 +63,7 @@ def open_raw(path: Path) -> Iterator[BinaryIO]:
 
 
 def is_plain(stream: BinaryIO) -> bool:
-    """Whether an open raw file is read as it lies on the disk."""
+    """Whether an open raw file is not packed."""
     return isinstance(getattr(stream, "raw", None), _CountedFile)
 
 

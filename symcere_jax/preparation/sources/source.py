@@ -48,25 +48,19 @@ _BETWEEN = pa.scalar(". ", pa.large_string())
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A kind of raw data.
+    """A kind of raw data."""
 
-    Attributes:
-        name: value of --source.
-        read: yields the rows, block by block; takes the settings, and what collects malformed rows.
-        obtain: where the files are published, and on which terms, for messages.
-        filters: which of the settings item_metadata, title_field, city, state and category it uses.
-        item_fields: fields of ids and titles in the file of items; None: those of the settings.
-        item_file: the file of items; None where there is none.
-        options: settings of the reader, for the manifest.
-    """
-
-    name: str
-    read: Callable[[PrepareSettings, ReadingLog], RawRows]
-    obtain: str = ""
-    filters: tuple[str, ...] = ()
-    item_fields: tuple[str, str] | None = None
+    name: str  # value of --source
+    read: Callable[[PrepareSettings, ReadingLog], RawRows]  # the log collects malformed rows
+    obtain: str = ""  # where the files are published, and on which terms, for messages
+    filters: tuple[str, ...] = ()  # which of `_FILTERS` it uses
+    item_fields: tuple[str, str] | None = (
+        None  # of ids and titles in the file of items; or settings
+    )
     item_file: Callable[[PrepareSettings], Path | None] = lambda settings: settings.item_metadata
-    options: Callable[[PrepareSettings], Mapping[str, Any]] = lambda settings: {}
+    options: Callable[[PrepareSettings], Mapping[str, Any]] = (
+        lambda settings: {}
+    )  # for the manifest
 
     def check_filters(self, settings: PrepareSettings) -> None:
         """Raises a `ConfigError` for a filter that the source does not use."""

@@ -109,13 +109,8 @@ def _hint(column: str) -> str:
 def _files(settings: PrepareSettings, log: ReadingLog) -> list[tuple[Path, Reader]]:
     """The files of a table, each with its reader, in the order in which they are read.
 
-    `settings.input` is a file, a folder, a pattern, or several of these with commas between them.
-    Folders are searched for tables on all levels, but for hidden files. A folder named `key=value`
-    gives the rows below it that column, and files or folders of several splits, such as train.csv
-    and test.csv, give them a split, unless they have such columns of their own.
-
-    Raises:
-        DataError: there is no table, or some of several files belong to a split and some do not.
+    A folder named `key=value` gives the rows below it that column, and files or folders of several
+    splits, such as train.csv and test.csv, give them a split, unless they have such columns.
     """
     found: list[tuple[Path, Reader, PurePosixPath]] = []
     for path in _named(settings.path):
