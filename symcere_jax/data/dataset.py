@@ -125,17 +125,8 @@ class ReviewDataset:
                 f"prepare it with --text_encoder={encoder}, or choose another --text_encoder"
             )
         name = schema.text_file(encoder, rows)
-        n_rows = {"users": self.n_users, "items": self.n_items, "reviews": self.manifest.n_reviews}[
-            rows
-        ]
-        expected = (n_rows, self.manifest.text_encoders[encoder]["width"])
-        features = load_array(self.file(name))
-        if features.shape != expected or features.dtype.kind != "f":
-            raise schema.damaged(
-                f"{self.folder / name}: {features.dtype} {features.shape}, expected floats of "
-                f"shape {expected}"
-            )
-        return features
+        shape = getattr(self.manifest, f"n_{rows}"), self.manifest.text_encoders[encoder]["width"]
+        return load_array(self.file(name), shape, np.floating)
 
     def reviews(self, columns: list[str] | None = None) -> pa.Table:
         """The reviews, or some of their columns, in the order of the text features.

@@ -59,19 +59,31 @@ def check_sizes(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
             )
 
 
-def load_array(path: Path) -> np.ndarray:
+def load_array(
+    path: Path, shape: tuple[int, ...] | None = None, kind: type = np.generic
+) -> np.ndarray:
     """Maps a `.npy` file into memory, read-only.
 
+    Args:
+        path: the file.
+        shape: that it must have; None: any.
+        kind: of numbers that it must hold, such as `np.floating`.
+
     Raises:
-        DataError: the file is missing or malformed.
+        DataError: the file is missing or malformed, or has another shape or type.
     """
     try:
         with np.errstate(over="ignore"):  # of a shape beyond all memory, which is refused
-            return np.lib.format.open_memmap(path, mode="r")  # np.load opens archives
+            array = np.lib.format.open_memmap(path, mode="r")  # np.load opens archives
     except FileNotFoundError:
         raise schema.damaged(f"{path} is missing") from None
     except NOT_NUMPY as error:
         raise schema.damaged(f"{path}: not a NumPy file ({error})") from None
+    if not np.issubdtype(array.dtype, kind) or shape not in (None, array.shape):
+        raise schema.damaged(
+            f"{path}: {array.dtype} {array.shape}, expected {kind.__name__} {shape}"
+        )
+    return array
 
 
 def load_pairs(path: Path, n_pairs: int, n_users: int, n_items: int) -> np.ndarray:
@@ -83,9 +95,7 @@ def load_pairs(path: Path, n_pairs: int, n_users: int, n_items: int) -> np.ndarr
     Raises:
         DataError: the array has another type or shape, or a pair is out of range.
     """
-    pairs = load_array(path)
-    if pairs.shape != (n_pairs, 2) or pairs.dtype != np.int32:
-        raise schema.damaged(f"{path}: {pairs.dtype} {pairs.shape}, expected int32 {(n_pairs, 2)}")
+    pairs = load_array(path, (n_pairs, 2), np.int32)
     outside = np.flatnonzero(((pairs < 0) | (pairs >= [n_users, n_items])).any(axis=1))
     if len(outside):
         row = outside[0]

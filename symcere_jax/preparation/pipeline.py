@@ -21,8 +21,7 @@ from symcere_jax.data import Manifest, ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.fields import field_types
 from symcere_jax.preparation.check.splits import against_policy
-from symcere_jax.preparation.encode.add_features import encode_into
-from symcere_jax.preparation.encode.encoders import configured_encoder
+from symcere_jax.preparation.encode.add_features import configured_encoder, encode_into
 from symcere_jax.preparation.encode.stored_encoder import stored_encoders
 from symcere_jax.preparation.encode.stored_reviews import stored_reviews
 from symcere_jax.preparation.read.rating_scale import normalize_ratings

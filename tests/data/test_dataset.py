@@ -194,7 +194,7 @@ def test_text_features_of_a_wrong_type_or_shape(folder, change):
     np.save(path, change(np.load(path)))
     _declare(folder)
     opened = ReviewDataset.load(folder)
-    with pytest.raises(DataError, match=r"items\.npy: .* expected floats of shape \(50, 16\)"):
+    with pytest.raises(DataError, match=r"items\.npy: .* expected floating \(50, 16\)"):
         opened.text_features("lsa", "items")
     path.unlink()
     with pytest.raises(DataError, match=r"items\.npy is missing; prepare"):

@@ -82,11 +82,11 @@ class PrecomputedEncoder:
                 pairs = np.asarray(reviews.user, np.int64) * reviews.n_items + reviews.item
                 places = self._places(keys, pairs, "reviews")
             else:
-                (kind,) = kinds
-                n_owners = getattr(reviews, f"n_{kind}s")
-                of = {"of": f"{kind}s"}
-                own[f"{kind}s"] = self._places(keys, np.arange(n_owners), f"{kind}s", announce)
-                places = own[f"{kind}s"][np.asarray(getattr(reviews, kind))]
+                kind, rows = kinds[0], f"{kinds[0]}s"
+                of = {"of": rows}
+                owners = np.arange(getattr(reviews, f"n_{rows}"))
+                own[rows] = self._places(keys, owners, rows, announce)
+                places = own[rows][np.asarray(getattr(reviews, kind))]
         else:
             vectors = self._array()
             places = np.arange(len(reviews.user))
@@ -102,10 +102,10 @@ class PrecomputedEncoder:
 
         n, width = len(places), vectors.shape[1]
         blocks = (units(places[start : start + _BLOCK]) for start in range(0, n, _BLOCK))
-        rows = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews")
+        collected = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews")
         settings = {"file": self.file.name, **schema.file_entry(self.file), **of}
-        features = TextFeatures.from_rows(rows, reviews, settings)
-        given: dict[str, Any] = {kind: units(rows) for kind, rows in own.items()}
+        features = TextFeatures.from_rows(collected, reviews, settings)
+        given: dict[str, Any] = {rows: units(places) for rows, places in own.items()}
         return dataclasses.replace(features, **given)
 
     def _array(self) -> np.ndarray:
