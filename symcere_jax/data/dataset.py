@@ -7,10 +7,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from symcere_jax.data import schema
-from symcere_jax.data.stored_files import check_sizes, load_array, load_pairs, read_table, verify
+from symcere_jax.data.stored_files import (
+    check_sizes,
+    load_array,
+    load_pairs,
+    read_batches,
+    read_table,
+    verify,
+)
 from symcere_jax.errors import DataError
 
 
@@ -200,17 +206,7 @@ class ReviewDataset:
         Raises:
             DataError: the file is not readable.
         """
-        yield from self._batches(schema.REVIEWS, n_rows, columns)
-
-    def _batches(
-        self, name: str, n_rows: int, columns: Sequence[str] | None
-    ) -> Iterator[pa.RecordBatch]:
-        path = self.file(name)
-        try:
-            with pq.ParquetFile(path) as file:
-                yield from file.iter_batches(n_rows, columns=columns)
-        except (OSError, pa.ArrowException) as error:
-            raise schema.damaged(f"{path}: not readable ({error})") from None
+        yield from read_batches(self.file(schema.REVIEWS), n_rows, columns)
 
     def extra_texts(self, n_rows: int) -> Iterator[pa.RecordBatch]:
         """Items and texts of training reviews whose authors are no users, some at a time.
@@ -219,7 +215,7 @@ class ReviewDataset:
             DataError: the file is not readable.
         """
         if schema.EXTRA_TEXTS in self.manifest.files:
-            yield from self._batches(schema.EXTRA_TEXTS, n_rows, ["item", "text"])
+            yield from read_batches(self.file(schema.EXTRA_TEXTS), n_rows)
 
     def extra_counts(self) -> np.ndarray:
         """Number of such texts of each item, int64 `[n_items]`."""

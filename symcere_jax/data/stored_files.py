@@ -3,7 +3,7 @@
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +119,18 @@ def read_table(path: Path, columns: list[str] | None, n_rows: int) -> pa.Table:
     if len(table) != n_rows:
         raise schema.damaged(f"{path}: {len(table)} rows, expected {n_rows}")
     return table
+
+
+def read_batches(
+    path: Path, n_rows: int, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Reads columns of a Parquet file, at most `n_rows` rows at a time; None: all columns.
+
+    Raises:
+        DataError: the file is not readable.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(n_rows, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise schema.damaged(f"{path}: not readable ({error})") from None

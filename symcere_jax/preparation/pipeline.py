@@ -22,7 +22,7 @@ from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.fields import field_types
 from symcere_jax.preparation.check.splits import against_policy
 from symcere_jax.preparation.encode.add_features import configured_encoder, encode_into
-from symcere_jax.preparation.encode.stored_encoder import stored_encoders
+from symcere_jax.preparation.encode.stored_encoder import StoredEncoder
 from symcere_jax.preparation.encode.stored_reviews import stored_reviews
 from symcere_jax.preparation.read.rating_scale import normalize_ratings
 from symcere_jax.preparation.read.raw_reviews import read_prepared, read_reviews
@@ -42,7 +42,7 @@ from symcere_jax.preparation.write.prepared_tables import (
     write_extra_texts,
     write_tables,
 )
-from symcere_jax.text import TextEncoder
+from symcere_jax.text import TextEncoder, load_text_encoder
 
 _SHOWN = 200  # characters of a list of files
 
@@ -78,7 +78,8 @@ def prepare(
         earlier = None
         if settings.append:
             earlier = ReviewDataset.load(settings.output)
-            stored_encoders(earlier)  # before any work: a folder may not keep them
+            for name in earlier.manifest.text_encoders:
+                load_text_encoder(earlier, name)  # before any work: a folder may not keep it
         else:
             check_output(settings.output, settings.input, overwrite=settings.overwrite)
         with (
@@ -171,7 +172,8 @@ def _fill(
     # The engine has ended: its memory is free for the encoders.
     encoders: Sequence[TextEncoder]
     if earlier is not None:
-        encoders = stored_encoders(earlier, scratch, settings.cache_folder)
+        cache, names = settings.cache_folder, earlier.manifest.text_encoders
+        encoders = [StoredEncoder(earlier, name, scratch, cache) for name in names]
     else:
         encoder = encoder or configured_encoder(settings, scratch, folder)
         encoders = [encoder] if encoder else []

@@ -20,13 +20,6 @@ from symcere_jax.text.encoders.rows import collect_rows
 _BLOCK = 1 << 10
 
 
-def stored_encoders(
-    dataset: ReviewDataset, scratch: Path | None = None, cache: Path | None = None
-) -> "list[StoredEncoder]":
-    """All text encoders that a prepared folder keeps."""
-    return [StoredEncoder(dataset, name, scratch, cache) for name in dataset.manifest.text_encoders]
-
-
 class StoredEncoder:
     """Encodes reviews by an encoder that a prepared folder keeps; a `TextEncoder`.
 

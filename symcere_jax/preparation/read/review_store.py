@@ -74,10 +74,8 @@ class ReviewStore:
     def insert(self, table: str, rows: pa.Table) -> None:
         """Appends rows to a table of the same columns; makes the table if there is none."""
         with self._errors():
-            self._connection.register("rows", rows)
             self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table} AS FROM rows LIMIT 0")
             self._connection.execute(f"INSERT INTO {table} BY NAME FROM rows")
-            self._connection.unregister("rows")
 
     def execute(self, statement: str) -> None:
         """Runs a statement that gives no rows."""

@@ -8,7 +8,7 @@ import pyarrow as pa
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.review_store import ReviewStore
-from symcere_jax.preparation.select.k_core import counts, k_core, largest_core
+from symcere_jax.preparation.select.k_core import k_core, largest_core
 
 NO_TIME = np.iinfo(np.int64).min  # stands for a missing timestamp, and sorts before all others
 NO_SPLIT = -1
@@ -173,7 +173,7 @@ def select(
         )
     outside = None
     if keep_dropped or is_extra.any():
-        in_core = counts(selection.item, kept, n_items) > 0
+        in_core = np.bincount(selection.item[kept], minlength=n_items) > 0
         serves = ~kept & in_core[selection.item] & (keep_dropped | is_extra)
         outside = {name: getattr(selection, name)[serves] for name in COLUMNS}
     selection.drop(kept, "outside the k-core")
@@ -202,5 +202,5 @@ def _number(store: ReviewStore, kind: str, known: np.ndarray | list) -> None:
 
 def _renumber(codes: np.ndarray, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Codes without gaps, and the names of those that occur."""
-    occurs = counts(codes, n_codes=len(names)) > 0
+    occurs = np.bincount(codes, minlength=len(names)) > 0
     return (np.cumsum(occurs, dtype=np.int32) - 1)[codes], names[occurs]

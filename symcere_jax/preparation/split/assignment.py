@@ -6,7 +6,6 @@ import numpy as np
 
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.preparation.read.review_store import ReviewStore
-from symcere_jax.preparation.select.k_core import counts
 from symcere_jax.preparation.select.selection import NO_SPLIT, NO_TIME, Selection
 from symcere_jax.preparation.split import policies
 from symcere_jax.preparation.split.policies import TRAIN
@@ -80,7 +79,8 @@ def split_appended(
         policy = "ratio"
         user = selection.user[is_new]
         in_train = ~is_new & (selection.split == TRAIN)
-        history = counts(selection.user, in_train, selection.n_users)[: user.max(initial=-1) + 1]
+        history = np.bincount(selection.user[in_train], minlength=selection.n_users)
+        history = history[: user.max(initial=-1) + 1]
         least = np.maximum((1 if min_history is None else min_history) - history, 0)
         selection.split[is_new] = policies.split_by_ratio(
             user, None, **_shares(settings), seed=settings.seed, min_history=least
@@ -97,11 +97,10 @@ def split_appended(
 def cold_counts(selection: Selection) -> dict[str, int]:
     """Number of users, and of items, without a training review."""
     in_train = selection.split == TRAIN
-    n_of_user = counts(selection.user, in_train, selection.n_users)
-    n_of_item = counts(selection.item, in_train, selection.n_items)
+    n_users, n_items = (len(np.unique(of[in_train])) for of in (selection.user, selection.item))
     return {
-        "users_without_training_review": int((n_of_user == 0).sum()),
-        "items_without_training_review": int((n_of_item == 0).sum()),
+        "users_without_training_review": selection.n_users - n_users,
+        "items_without_training_review": selection.n_items - n_items,
     }
 
 
@@ -130,7 +129,7 @@ def _drop_short_histories(selection: Selection, min_history: int) -> None:
     if not min_history:
         return
     in_train = selection.split == TRAIN
-    history = counts(selection.user, in_train, selection.n_users)
+    history = np.bincount(selection.user[in_train], minlength=selection.n_users)
     stays = in_train | (history[selection.user] >= min_history) | ~selection.is_new
     selection.drop(stays, f"held out, by a user with under {min_history} training reviews")
 

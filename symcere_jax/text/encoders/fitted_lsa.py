@@ -148,21 +148,19 @@ class FittedLsa(FittedTextEncoder):
             DataError, ValueError: a file is missing or malformed.
         """
         has_map = (folder / _ITEM_MAP).exists()
-        buckets, idf, basis = (
-            load_array(folder / name)
-            for name in ("buckets.npy", "idf.npy", _ITEM_MAP if has_map else "basis.npy")
-        )
-        scales = load_array(folder / _SCALES) if (folder / _SCALES).exists() else None
-        counts = None
+        buckets = load_array(folder / "buckets.npy")
+        one_per_term = (len(buckets),)
+        idf = load_array(folder / "idf.npy", one_per_term)
+        scales = counts = None
+        if (folder / _SCALES).exists():
+            scales = load_array(folder / _SCALES, one_per_term)
         if has_map or (folder / _COUNTS).exists():
             with (folder / _COUNTS).open("rb") as file:
                 counts = scipy.sparse.load_npz(file)
-        n_terms = len(buckets)
-        n_rows = n_terms if counts is None or not has_map else counts.shape[0]
-        lengths = [len(idf), len(basis) - n_rows + n_terms]
-        lengths += [] if scales is None else [len(scales)]
-        lengths += [] if counts is None else [counts.shape[1]]
-        if basis.ndim != 2 or {*lengths} != {n_terms}:
+        basis = load_array(folder / (_ITEM_MAP if has_map else "basis.npy"))
+        shape = (len(buckets), len(buckets)) if counts is None else counts.shape
+        n_rows, n_terms = shape[0] if has_map else len(buckets), shape[1]
+        if basis.ndim != 2 or (len(basis), n_terms) != (n_rows, len(buckets)):
             raise ValueError("arrays are not of one length")
         return cls(buckets, idf, basis, scales, counts, has_map=has_map)
 
