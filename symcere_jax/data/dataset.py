@@ -152,23 +152,19 @@ class ReviewDataset:
         return times["min"] != times["max"]
 
     def review_rows(self, split: str) -> np.ndarray:
-        """Rows of `reviews` of the interactions of a split, int64 `[n]`, in their order.
+        """Rows of `reviews` of the interactions of a split, int64 `[n]`; both are sorted alike.
 
         Raises:
-            DataError: the reviews lack an interaction of the split.
+            DataError: the reviews are not those of the interactions.
         """
         table = self.reviews(["user", "item", "split"])
         rows = np.flatnonzero(table["split"].to_numpy() == split)
-        keys = self._keys(*(table[side].to_numpy()[rows] for side in ("user", "item")))
-        order = np.argsort(keys, kind="stable")
-        wanted = self._keys(*self.interactions(split).T)
-        places = np.searchsorted(keys, wanted, sorter=order)
-        matches = order[np.minimum(places, len(keys) - 1)] if len(keys) else places
-        if len(wanted) and (not len(keys) or (keys[matches] != wanted).any()):
+        pairs = np.stack([table[side].to_numpy()[rows] for side in ("user", "item")], axis=1)
+        if not np.array_equal(pairs, self.interactions(split)):
             raise schema.damaged(
-                f"{self.folder / schema.REVIEWS} lacks interactions of the {split} split"
+                f"{self.folder / schema.REVIEWS} does not have the interactions of split {split}"
             )
-        return rows[matches]
+        return rows
 
     def is_positive(self, min_rating: float, split: str = "train") -> np.ndarray:
         """Which interactions are rated high enough to count as positives.
@@ -193,10 +189,6 @@ class ReviewDataset:
                 f"split {split} of {self.folder}: lower it"
             )
         return positive
-
-    def _keys(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """A number for each pair of rows."""
-        return users.astype(np.int64) * self.n_items + items
 
     def review_batches(
         self, n_rows: int, columns: Sequence[str] | None = None
