@@ -28,18 +28,6 @@ class Reviews:
         """Number of reviews by users, which come first."""
         return int((np.asarray(self.user) >= 0).sum())
 
-    @property
-    def own(self) -> "Reviews":
-        """The reviews by users."""
-        n = self.n_own
-        return dataclasses.replace(
-            self,
-            texts=self.texts if n == len(self.texts) else self.texts[:n],
-            user=self.user[:n],
-            item=self.item[:n],
-            is_train=self.is_train[:n],
-        )
-
 
 @dataclasses.dataclass(frozen=True)
 class TextFeatures:

@@ -64,7 +64,9 @@ class PrecomputedEncoder:
                 that are not finite.
         """
         assert self.file is not None
-        reviews = reviews.own
+        n = reviews.n_own  # others have no vectors; texts are not read
+        user, item, is_train = reviews.user[:n], reviews.item[:n], reviews.is_train[:n]
+        reviews = dataclasses.replace(reviews, user=user, item=item, is_train=is_train)
         announce(f"reading {self.file}")
         of: dict[str, str] = {}
         own: dict[str, np.ndarray] = {}  # where the vectors of users or of items are in the file
@@ -89,10 +91,10 @@ class PrecomputedEncoder:
                 places = own[rows][np.asarray(getattr(reviews, kind))]
         else:
             vectors = self._array()
-            places = np.arange(len(reviews.user))
-            if len(vectors) != len(places):
+            places = np.arange(n)
+            if len(vectors) != n:
                 raise DataError(
-                    f"{self.file}: {len(vectors)} rows, but there are {len(places)} reviews; rows "
+                    f"{self.file}: {len(vectors)} rows, but there are {n} reviews; rows "
                     f"must be those of {schema.REVIEWS}, or come as Parquet with ids"
                 )
         self._check(vectors)
@@ -100,7 +102,7 @@ class PrecomputedEncoder:
         def units(places: np.ndarray) -> np.ndarray:
             return unit_rows(vectors[places]) * (places >= 0)[:, None]
 
-        n, width = len(places), vectors.shape[1]
+        width = vectors.shape[1]
         blocks = (units(places[start : start + _BLOCK]) for start in range(0, n, _BLOCK))
         collected = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews")
         settings = {"file": self.file.name, **schema.file_entry(self.file), **of}
