@@ -7,10 +7,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from symcere_jax.data import schema
-from symcere_jax.data.stored_files import check_sizes, load_array, load_pairs, read_table, verify
+from symcere_jax.data.stored_files import (
+    check_sizes,
+    load_array,
+    load_pairs,
+    read_batches,
+    read_table,
+    verify,
+)
 from symcere_jax.errors import DataError
 
 
@@ -125,17 +131,8 @@ class ReviewDataset:
                 f"prepare it with --text_encoder={encoder}, or choose another --text_encoder"
             )
         name = schema.text_file(encoder, rows)
-        n_rows = {"users": self.n_users, "items": self.n_items, "reviews": self.manifest.n_reviews}[
-            rows
-        ]
-        expected = (n_rows, self.manifest.text_encoders[encoder]["width"])
-        features = load_array(self.file(name))
-        if features.shape != expected or features.dtype.kind != "f":
-            raise schema.damaged(
-                f"{self.folder / name}: {features.dtype} {features.shape}, expected floats of "
-                f"shape {expected}"
-            )
-        return features
+        shape = getattr(self.manifest, f"n_{rows}"), self.manifest.text_encoders[encoder]["width"]
+        return load_array(self.file(name), shape, np.floating)
 
     def reviews(self, columns: list[str] | None = None) -> pa.Table:
         """The reviews, or some of their columns, in the order of the text features.
@@ -155,23 +152,19 @@ class ReviewDataset:
         return times["min"] != times["max"]
 
     def review_rows(self, split: str) -> np.ndarray:
-        """Rows of `reviews` of the interactions of a split, int64 `[n]`, in their order.
+        """Rows of `reviews` of the interactions of a split, int64 `[n]`; both are sorted alike.
 
         Raises:
-            DataError: the reviews lack an interaction of the split.
+            DataError: the reviews are not those of the interactions.
         """
         table = self.reviews(["user", "item", "split"])
         rows = np.flatnonzero(table["split"].to_numpy() == split)
-        keys = self._keys(*(table[side].to_numpy()[rows] for side in ("user", "item")))
-        order = np.argsort(keys, kind="stable")
-        wanted = self._keys(*self.interactions(split).T)
-        places = np.searchsorted(keys, wanted, sorter=order)
-        matches = order[np.minimum(places, len(keys) - 1)] if len(keys) else places
-        if len(wanted) and (not len(keys) or (keys[matches] != wanted).any()):
+        pairs = np.stack([table[side].to_numpy()[rows] for side in ("user", "item")], axis=1)
+        if not np.array_equal(pairs, self.interactions(split)):
             raise schema.damaged(
-                f"{self.folder / schema.REVIEWS} lacks interactions of the {split} split"
+                f"{self.folder / schema.REVIEWS} does not have the interactions of split {split}"
             )
-        return rows[matches]
+        return rows
 
     def is_positive(self, min_rating: float, split: str = "train") -> np.ndarray:
         """Which interactions are rated high enough to count as positives.
@@ -197,10 +190,6 @@ class ReviewDataset:
             )
         return positive
 
-    def _keys(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """A number for each pair of rows."""
-        return users.astype(np.int64) * self.n_items + items
-
     def review_batches(
         self, n_rows: int, columns: Sequence[str] | None = None
     ) -> Iterator[pa.RecordBatch]:
@@ -209,17 +198,7 @@ class ReviewDataset:
         Raises:
             DataError: the file is not readable.
         """
-        yield from self._batches(schema.REVIEWS, n_rows, columns)
-
-    def _batches(
-        self, name: str, n_rows: int, columns: Sequence[str] | None
-    ) -> Iterator[pa.RecordBatch]:
-        path = self.file(name)
-        try:
-            with pq.ParquetFile(path) as file:
-                yield from file.iter_batches(n_rows, columns=columns)
-        except (OSError, pa.ArrowException) as error:
-            raise schema.damaged(f"{path}: not readable ({error})") from None
+        yield from read_batches(self.file(schema.REVIEWS), n_rows, columns)
 
     def extra_texts(self, n_rows: int) -> Iterator[pa.RecordBatch]:
         """Items and texts of training reviews whose authors are no users, some at a time.
@@ -228,7 +207,7 @@ class ReviewDataset:
             DataError: the file is not readable.
         """
         if schema.EXTRA_TEXTS in self.manifest.files:
-            yield from self._batches(schema.EXTRA_TEXTS, n_rows, ["item", "text"])
+            yield from read_batches(self.file(schema.EXTRA_TEXTS), n_rows)
 
     def extra_counts(self) -> np.ndarray:
         """Number of such texts of each item, int64 `[n_items]`."""

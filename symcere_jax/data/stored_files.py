@@ -3,7 +3,7 @@
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,19 +59,31 @@ def check_sizes(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
             )
 
 
-def load_array(path: Path) -> np.ndarray:
+def load_array(
+    path: Path, shape: tuple[int, ...] | None = None, kind: type = np.generic
+) -> np.ndarray:
     """Maps a `.npy` file into memory, read-only.
 
+    Args:
+        path: the file.
+        shape: that it must have; None: any.
+        kind: of numbers that it must hold, such as `np.floating`.
+
     Raises:
-        DataError: the file is missing or malformed.
+        DataError: the file is missing or malformed, or has another shape or type.
     """
     try:
         with np.errstate(over="ignore"):  # of a shape beyond all memory, which is refused
-            return np.lib.format.open_memmap(path, mode="r")  # np.load opens archives
+            array = np.lib.format.open_memmap(path, mode="r")  # np.load opens archives
     except FileNotFoundError:
         raise schema.damaged(f"{path} is missing") from None
     except NOT_NUMPY as error:
         raise schema.damaged(f"{path}: not a NumPy file ({error})") from None
+    if not np.issubdtype(array.dtype, kind) or shape not in (None, array.shape):
+        raise schema.damaged(
+            f"{path}: {array.dtype} {array.shape}, expected {kind.__name__} {shape}"
+        )
+    return array
 
 
 def load_pairs(path: Path, n_pairs: int, n_users: int, n_items: int) -> np.ndarray:
@@ -83,9 +95,7 @@ def load_pairs(path: Path, n_pairs: int, n_users: int, n_items: int) -> np.ndarr
     Raises:
         DataError: the array has another type or shape, or a pair is out of range.
     """
-    pairs = load_array(path)
-    if pairs.shape != (n_pairs, 2) or pairs.dtype != np.int32:
-        raise schema.damaged(f"{path}: {pairs.dtype} {pairs.shape}, expected int32 {(n_pairs, 2)}")
+    pairs = load_array(path, (n_pairs, 2), np.int32)
     outside = np.flatnonzero(((pairs < 0) | (pairs >= [n_users, n_items])).any(axis=1))
     if len(outside):
         row = outside[0]
@@ -109,3 +119,18 @@ def read_table(path: Path, columns: list[str] | None, n_rows: int) -> pa.Table:
     if len(table) != n_rows:
         raise schema.damaged(f"{path}: {len(table)} rows, expected {n_rows}")
     return table
+
+
+def read_batches(
+    path: Path, n_rows: int, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Reads columns of a Parquet file, at most `n_rows` rows at a time; None: all columns.
+
+    Raises:
+        DataError: the file is not readable.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(n_rows, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise schema.damaged(f"{path}: not readable ({error})") from None

@@ -1,9 +1,9 @@
-"""The preparation from raw reviews to a prepared folder: read, select, split, write, encode, check.
+"""From raw reviews to a prepared folder: read, select, split, write, encode, check.
 
-With `append`, new reviews are added to a prepared folder. What is there stays as it is: rows,
-splits, held-out reviews. New users and items get the rows that follow, in the order of their ids.
-Of a pair (user, item) that has a review already, the new one is left out. Texts are encoded by the
-encoders that the folder keeps, so that a model that was trained on their features stays meaningful.
+With `append`, new reviews are added to a prepared folder. Its rows and splits stay as they are. New
+users and items get the next rows, in the order of their ids. A new review of a known pair (user,
+item) is left out. The folder's own encoders encode the texts, so that models that were trained on
+their features remain valid.
 """
 
 import contextlib
@@ -21,9 +21,8 @@ from symcere_jax.data import Manifest, ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.fields import field_types
 from symcere_jax.preparation.check.splits import against_policy
-from symcere_jax.preparation.encode.add_features import encode_into
-from symcere_jax.preparation.encode.encoders import configured_encoder
-from symcere_jax.preparation.encode.stored_encoder import stored_encoders
+from symcere_jax.preparation.encode.add_features import configured_encoder, encode_into
+from symcere_jax.preparation.encode.stored_encoder import StoredEncoder
 from symcere_jax.preparation.encode.stored_reviews import stored_reviews
 from symcere_jax.preparation.read.rating_scale import normalize_ratings
 from symcere_jax.preparation.read.raw_reviews import read_prepared, read_reviews
@@ -43,9 +42,9 @@ from symcere_jax.preparation.write.prepared_tables import (
     write_extra_texts,
     write_tables,
 )
-from symcere_jax.text import TextEncoder
+from symcere_jax.text import TextEncoder, load_text_encoder
 
-_SHOWN = 200  # characters of an input that is a list of files
+_SHOWN = 200  # characters of a list of files
 
 
 def prepare(
@@ -79,7 +78,8 @@ def prepare(
         earlier = None
         if settings.append:
             earlier = ReviewDataset.load(settings.output)
-            stored_encoders(earlier)  # before any work: a folder may not keep them
+            for name in earlier.manifest.text_encoders:
+                load_text_encoder(earlier, name)  # before any work: a folder may not keep it
         else:
             check_output(settings.output, settings.input, overwrite=settings.overwrite)
         with (
@@ -163,8 +163,6 @@ def _fill(
             }
         elif earlier is not None and schema.EXTRA_TEXTS in earlier.manifest.files:
             shutil.copyfile(earlier.file(schema.EXTRA_TEXTS), folder / schema.EXTRA_TEXTS)
-            names = ("extra_texts", "extra_reviews", "extra_users")
-            extra = {name: earlier.manifest.statistics[name] for name in names}
 
         announce(f"writing {len(selection):,} reviews")
         metadata = source.item_file(settings) is not None or bool(settings.title_field)
@@ -172,11 +170,13 @@ def _fill(
             folder, store, selection, metadata=metadata, earlier=earlier
         )
     # The engine has ended: its memory is free for the encoders.
-    encoders: Sequence[TextEncoder | None]
+    encoders: Sequence[TextEncoder]
     if earlier is not None:
-        encoders = stored_encoders(earlier, scratch, settings.cache_folder)
+        cache, names = settings.cache_folder, earlier.manifest.text_encoders
+        encoders = [StoredEncoder(earlier, name, scratch, cache) for name in names]
     else:
-        encoders = [encoder or configured_encoder(settings, scratch, folder)]
+        encoder = encoder or configured_encoder(settings, scratch, folder)
+        encoders = [encoder] if encoder else []
     text_encoders = _encode(folder, selection, encoders, scratch, announce)
 
     announce(f"writing {settings.output}")
@@ -212,17 +212,16 @@ def _fill(
 def _encode(
     folder: Path,
     selection: Selection,
-    encoders: Sequence[TextEncoder | None],
+    encoders: Sequence[TextEncoder],
     scratch: Path,
     announce: MessageCallback,
 ) -> dict[str, Any]:
     """Writes the features of each encoder; returns what the manifest states of them."""
     described: dict[str, Any] = {}
-    used = [encoder for encoder in encoders if encoder is not None]
-    if not used:
+    if not encoders:
         return described
     with stored_reviews(folder, selection.n_users, selection.n_items, scratch) as reviews:
-        for encoder in used:
+        for encoder in encoders:
             announce(f"encoding {len(reviews.texts):,} texts by {encoder.name}")
             described[encoder.name] = encode_into(folder, encoder.name, encoder, reviews, announce)
     return described
@@ -246,13 +245,9 @@ def _describe_source(
 
 def _grown(before: Manifest, after: Manifest) -> Manifest:
     """The manifest of a grown folder; `after` has source, split and counts of what is new."""
-    entry = {
-        "fingerprint": before.fingerprint,
-        "n_users": before.n_users,
-        "n_items": before.n_items,
-        "n_reviews": before.n_reviews,
-        "added": {**after.source, "split": after.split},
-    }
+    names = ("fingerprint", "n_users", "n_items", "n_reviews")
+    entry = {name: getattr(before, name) for name in names}
+    entry["added"] = {**after.source, "split": after.split}
     changed = [manifest.cleaning["changed_texts"] for manifest in (before, after)]
     summed = ("raw_rows", "bad_rows_of_item_metadata")
     totals = {name: before.statistics[name] + after.statistics[name] for name in summed}
@@ -272,12 +267,11 @@ def _sum(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
 
 
 def _check_split(manifest: Manifest, folder: Path, announce: MessageCallback) -> None:
-    """States in the manifest whether what was appended ended the split policy.
+    """States in the manifest whether new reviews ended the split policy: by time, or of the cold.
 
-    New reviews may do so where the folder was split by time, or has cold items or users. The folder
-    grows all the same, as a service needs its new reviews. No held-out review goes to train, so
-    they choose and score models as honestly as before; but the scores do not compare with those of
-    before.
+    The folder grows all the same, since a service needs its new reviews. No held-out review goes to
+    train, so models are still chosen and scored honestly; but scores do not compare with earlier
+    ones.
     """
     if manifest.ended_split_policy:
         return

@@ -126,7 +126,8 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
     input: str | None = setting(
         None,
         "Raw file, folder or archive, or the URL of one: https, hf, s3, gs and others. For a table "
-        "also a pattern, such as 'part-*.csv', or several files separated by commas.",
+        "also a pattern, such as 'part-*.csv', or several files separated by commas (after a URL, "
+        "only a comma before another URL or an existing file separates).",
     )
     name: str | None = setting(None, "Short name of the data; default: the name of --output.")
     overwrite: bool = setting(False, "Replace the prepared folder at --output.")

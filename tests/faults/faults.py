@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +49,9 @@ class Outcome:
             self.lost.append(", ".join(names))
 
 
-def signals(program: Program, number: signal.Signals, times: int, say: Say) -> Outcome:
+def signals(
+    program: Program, number: signal.Signals, times: int, say: Say, python: str = sys.executable
+) -> Outcome:
     """Sends a signal at moments spread over a run; then the same command runs again.
 
     Args:
@@ -56,6 +59,7 @@ def signals(program: Program, number: signal.Signals, times: int, say: Say) -> O
         number: SIGKILL, SIGTERM or SIGINT.
         times: how often it must hit a run at work.
         say: shows progress.
+        python: runs the command again.
     """
     assert program.expected  # it has run without faults
     outcome, duration = Outcome(program.name, number.name), program.seconds
@@ -81,7 +85,7 @@ def signals(program: Program, number: signal.Signals, times: int, say: Say) -> O
             if not left or program.is_done(folder):
                 break
         if status != 0 and not program.is_done(folder):
-            program.finish(folder)
+            program.finish(folder, python=python)
         outcome.compare(program, folder)
         shutil.rmtree(folder)
     return outcome

@@ -31,7 +31,9 @@ _TERMS = flags.DEFINE_integer("terms", 5, "SIGTERMs of each command; SIGINTs of 
 _DAMAGES = flags.DEFINE_integer("damages", 10, "damaged checkpoints of each kind", 0)
 _COMMANDS = flags.DEFINE_list("commands", list(COMMANDS), "which")
 _OTHER_PYTHON = flags.DEFINE_string(
-    "other_python", None, "another Python, with JAX: checkpoints are moved there and back"
+    "other_python",
+    None,
+    "another Python, with JAX: train moves there and back, prepare reruns there",
 )
 
 FILL_DISKS = ("prepare", "encode", "train", "recommend", "export")
@@ -47,6 +49,10 @@ def inject(program: Program) -> list[Outcome]:
     if _TERMS.value:
         stop = signal.SIGINT if program.name == "fit" else signal.SIGTERM
         outcomes.append(faults.signals(program, stop, _TERMS.value, say))
+    if program.name == "prepare" and _OTHER_PYTHON.value:
+        moved = faults.signals(program, signal.SIGKILL, 2, say, python=_OTHER_PYTHON.value)
+        moved.fault = f"SIGKILL; {versions(sys.executable, _OTHER_PYTHON.value)}"
+        outcomes.append(moved)
     if program.name == "train" and _DAMAGES.value:
         for how in ("truncated", "flipped byte"):
             outcomes.append(faults.damaged_checkpoints(program, _DAMAGES.value, how, say))
@@ -54,17 +60,17 @@ def inject(program: Program) -> list[Outcome]:
         outcomes.append(faults.moves(program, "devices: 8 → 1 → 2 → 8", devices, say))
         if _OTHER_PYTHON.value:
             pythons = (sys.executable, _OTHER_PYTHON.value, sys.executable)
-            fault = f"Python, JAX: {' → '.join(map(version, pythons))}"
             stages = [(python, 1) for python in pythons]
-            outcomes.append(faults.moves(program, fault, stages, say))
+            outcomes.append(faults.moves(program, versions(*pythons), stages, say))
     if program.name in FILL_DISKS and faults.can_mount():
         outcomes.append(faults.full_disk(program, (0.1, 0.5, 0.95), say))
     return outcomes
 
 
-def version(python: str) -> str:
+def versions(*pythons: str) -> str:
     code = "import sys, jax; print('%d.%d' % sys.version_info[:2], jax.__version__)"
-    return subprocess.check_output([python, "-c", code], text=True).strip()
+    shown = [subprocess.check_output([python, "-c", code], text=True) for python in pythons]
+    return f"Python, JAX: {' → '.join(map(str.strip, shown))}"
 
 
 def row(outcome: Outcome) -> list[str]:
@@ -82,7 +88,8 @@ def update_table(outcomes: list[Outcome]) -> None:
         earlier = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
         rows += [cells for cells in earlier if cells[0] != outcomes[0].command]
     rows.sort(key=lambda cells: COMMANDS.index(cells[0]))
-    tables.publish(tables.markdown(HEADER, rows, n_words=5), "faults")
+    records = [dict(zip(HEADER, cells, strict=True)) for cells in rows]
+    tables.publish(tables.markdown(records, n_words=5), "faults")
 
 
 def say(text: str) -> None:

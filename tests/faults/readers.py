@@ -217,7 +217,7 @@ def main() -> None:
     counts["all"] = sum(counts.values(), Counter())
     rows = [[family, *(str(of[name]) for name in columns)] for family, of in counts.items()]
     header = ("written by", "writers", "read exactly", "damaged files", *OUTCOMES)
-    table = tables.markdown(header, rows)
+    table = tables.markdown([dict(zip(header, row, strict=True)) for row in rows])
     print(table)
     if given.update:
         tables.replace(given.update, "readers", table)

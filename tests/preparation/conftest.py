@@ -41,9 +41,8 @@ def make_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
         store = ReviewStore(tmp_path_factory.mktemp("store"), memory_bytes=2**30, threads=1)
         stores.append(store)
         n = len(next(iter(columns.values())))
-        counting = {"row": range(n), "file": [0] * n, "line": range(1, n + 1)}
+        counting = {"row": range(n), "file": ["file, line"] * n, "line": range(1, n + 1)}
         columns = dict.fromkeys(STORED_COLUMNS, [None] * n) | counting | columns
-        assert store.label("file, line") == 0
         store.add(pa.table({name: pa.array(values) for name, values in columns.items()}))
         store.finish()
         return store
@@ -61,10 +60,11 @@ class RecordingEncoder:
     def __init__(self) -> None:
         self.seen: Reviews | None = None
 
-    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
+    def encode(
+        self, reviews: Reviews, announce: MessageCallback = lambda stage: None
+    ) -> TextFeatures:
         self.seen = dataclasses.replace(reviews, texts=list(reviews.texts))
-        if progress:
-            progress("counting letters")
+        announce("counting letters")
         features = np.array([[len(text), text.count("a")] for text in reviews.texts], np.float32)
         sums = {}
         for rows, of_review, n_rows in (

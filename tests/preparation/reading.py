@@ -14,7 +14,7 @@ def read_source(
     """All rows, where each stands, and what was found."""
     log = log or ReadingLog("fail", 0)
     options = {"source": source, "input": path, "output": Path("out"), "text_encoder": "none"}
-    blocks = list(SOURCES[source].read(PrepareSettings(**options | settings), log))
-    rows = [row for block in blocks for row in block.table.to_pylist()]
-    places = [block.where(row) for block in blocks for row in range(len(block.lines))]
+    tables = list(SOURCES[source].read(PrepareSettings(**options | settings), log))
+    rows = [row for table in tables for row in table.to_pylist()]
+    places = [f"{row.pop('file')} {row.pop('line')}" for row in rows]
     return rows, places, log

@@ -17,6 +17,7 @@ CHECKS: dict[str, Check] = {
     "ids": stored_files.check_ids,
     "reviews": stored_files.check_reviews,
     "k-core": stored_files.check_core,
+    "text features": stored_files.check_features,
     "no held-out edge in train": splits.check_held_out_edges,
     "split policy": splits.check_policy,
     "no near copy of what is held out": splits.check_near_copies,

@@ -137,3 +137,15 @@ def check_core(dataset: ReviewDataset) -> Iterator[str]:
         fewest = int(np.bincount(pairs[:, place], minlength=n).min())
         if fewest < (1 if dropped_later else k):
             yield f"a {name} has {fewest} reviews, the manifest says k-core {k}"
+
+
+def check_features(dataset: ReviewDataset) -> Iterator[str]:
+    """Text features, also those made elsewhere, have their shape and are finite numbers."""
+    for encoder in dataset.manifest.text_encoders:
+        for rows in ("users", "items", "reviews"):
+            features = dataset.text_features(encoder, rows)
+            starts = range(0, len(features), _BATCH_ROWS)
+            blocks = (features[start : start + _BATCH_ROWS] for start in starts)
+            n_bad = sum(int((~np.isfinite(block).all(axis=1)).sum()) for block in blocks)
+            if n_bad:
+                yield f"{schema.text_file(encoder, rows)}: {n_bad} rows are not finite"

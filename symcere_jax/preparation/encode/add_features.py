@@ -1,4 +1,4 @@
-"""Adding text features to a prepared folder."""
+"""Text features of a prepared folder: the encoder that the settings name, and its files."""
 
 import dataclasses
 import mmap
@@ -11,12 +11,20 @@ import numpy as np
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.preparation.encode.encoders import configured_encoder
 from symcere_jax.preparation.encode.stored_reviews import stored_reviews
+from symcere_jax.preparation.encode.text_settings import TextSettings
 from symcere_jax.preparation.settings import EncodeSettings
 from symcere_jax.preparation.write.output_folder import locked_output
 from symcere_jax.preparation.write.prepared_tables import file_entries
-from symcere_jax.text import Reviews, TextEncoder, save_text_encoder
+from symcere_jax.text import (
+    CombinedEncoder,
+    LsaEncoder,
+    PrecomputedEncoder,
+    Reviews,
+    TextEncoder,
+    TransformerEncoder,
+    save_text_encoder,
+)
 
 _PARTIAL = ".text.partial"
 
@@ -74,11 +82,42 @@ def add_text(
     return name, described["width"]
 
 
+def configured_encoder(settings: TextSettings, scratch: Path, folder: Path) -> TextEncoder | None:
+    """The encoder that the settings name; None: no text is encoded.
+
+    Args:
+        settings: of the encoder.
+        scratch: folder for what does not fit into memory.
+        folder: the prepared folder, whose ids may be read.
+    """
+    encoders: list[TextEncoder] = []
+    for name in settings.text_encoder_parts:
+        encoder: TextEncoder
+        if name == LsaEncoder.name:
+            encoder = LsaEncoder(width=settings.text_width, seed=settings.seed, scratch=scratch)
+        elif name == TransformerEncoder.name:
+            encoder = TransformerEncoder(
+                settings.text_model or "",
+                bfloat16=settings.text_bfloat16,
+                prefix=settings.text_prefix,
+                tokens_per_device=settings.text_batch_tokens or 0,
+                cache=settings.cache_folder,
+                scratch=scratch,
+                ray_address=settings.ray_address,
+            )
+        else:
+            encoder = PrecomputedEncoder(settings.text_embeddings, folder, scratch)
+        encoders.append(encoder)
+    if len(encoders) > 1:
+        return CombinedEncoder(tuple(encoders), scratch)
+    return encoders[0] if encoders else None
+
+
 def encode_into(
     folder: Path, name: str, encoder: TextEncoder, reviews: Reviews, announce: MessageCallback
 ) -> dict[str, Any]:
     """Encodes reviews, writes the features under a name, and returns what the manifest states."""
-    features = encoder.encode(reviews, progress=lambda stage: announce(f"{encoder.name}: {stage}"))
+    features = encoder.encode(reviews, lambda stage: announce(f"{encoder.name}: {stage}"))
     (folder / schema.TEXT_FOLDER / name).mkdir(parents=True)
     for rows in ("reviews", "users", "items"):
         array = getattr(features, rows)
@@ -90,7 +129,8 @@ def encode_into(
             np.save(path, array)
     if features.fitted is not None:
         save_text_encoder(features.fitted, (folder / schema.text_model_file(name)).parent)
-    described = features.described()
+    width, dtype = features.reviews.shape[1], str(features.reviews.dtype)
+    described = {**features.settings, "width": width, "dtype": dtype}
     return described if name == encoder.name else {**described, "encoder": encoder.name}
 
 

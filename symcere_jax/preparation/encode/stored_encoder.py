@@ -20,13 +20,6 @@ from symcere_jax.text.encoders.rows import collect_rows
 _BLOCK = 1 << 10
 
 
-def stored_encoders(
-    dataset: ReviewDataset, scratch: Path | None = None, cache: Path | None = None
-) -> "list[StoredEncoder]":
-    """All text encoders that a prepared folder keeps."""
-    return [StoredEncoder(dataset, name, scratch, cache) for name in dataset.manifest.text_encoders]
-
-
 class StoredEncoder:
     """Encodes reviews by an encoder that a prepared folder keeps; a `TextEncoder`.
 
@@ -53,9 +46,10 @@ class StoredEncoder:
         self._fitted: FittedTextEncoder = load_text_encoder(dataset, name)
         self._scratch, self._cache = scratch, cache
 
-    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
+    def encode(
+        self, reviews: Reviews, announce: MessageCallback = lambda stage: None
+    ) -> TextFeatures:
         """Encodes all reviews, and users and items by their training reviews."""
-        say = progress or (lambda stage: None)
         cache = self._cache or (self._scratch and self._scratch / "vectors")
         if cache is not None:
             keep_vectors(self._fitted, cache)
@@ -64,11 +58,11 @@ class StoredEncoder:
             ("users", np.asarray(reviews.user), reviews.n_users),
             ("items", np.asarray(reviews.item), reviews.n_items),
         ):
-            say(f"encoding {rows}")
+            announce(f"encoding {rows}")
             train = np.flatnonzero(np.asarray(reviews.is_train) & (owner >= 0))
             documents = _documents(reviews.texts, train, owner[train], n)
             features[rows] = self._collect(rows, n, map(self._fitted.encode_documents, documents))
-        say("encoding reviews")
+        announce("encoding reviews")
         n = reviews.n_own
         texts = (reviews.texts[start : min(start + _BLOCK, n)] for start in range(0, n, _BLOCK))
         features["reviews"] = self._collect("reviews", n, map(self._fitted.encode_texts, texts))

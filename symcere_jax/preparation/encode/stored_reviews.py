@@ -9,9 +9,9 @@ from typing import IO, overload
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from symcere_jax.data import schema
+from symcere_jax.data.stored_files import read_batches
 from symcere_jax.text import Reviews
 
 _BATCH_ROWS = 1 << 13
@@ -77,36 +77,23 @@ def stored_reviews(
 
     With `erase_held_out`, texts that are not for training are empty.
     """
-    columns: dict[str, list[np.ndarray]] = {"user": [], "item": []}
+    users: list[np.ndarray] = []
+    items: list[np.ndarray] = []
     train: list[np.ndarray] = []
+    path, extra = folder / schema.REVIEWS, folder / schema.EXTRA_TEXTS
     with contextlib.closing(StoredTexts(scratch / "texts")) as texts:
-        with pq.ParquetFile(folder / schema.REVIEWS) as file:
-            for batch in file.iter_batches(_BATCH_ROWS, columns=[*columns, "split", "text"]):
-                is_train = pc.equal(batch.column("split"), "train")
-                text = batch.column("text").cast(pa.large_string())
-                texts.append(pc.if_else(is_train, text, "") if erase_held_out else text)
-                for name in columns:
-                    columns[name].append(batch.column(name).to_numpy(zero_copy_only=False))
-                train.append(is_train.to_numpy(zero_copy_only=False))
-        for item, text in _extra_texts(folder):
-            texts.append(text)
-            columns["user"].append(np.full(len(item), -1, np.int32))
-            columns["item"].append(item)
-            train.append(np.ones(len(item), bool))
+        for batch in read_batches(path, _BATCH_ROWS, ["user", "item", "split", "text"]):
+            is_train = pc.equal(batch["split"], "train")
+            text = batch["text"].cast(pa.large_string())
+            texts.append(pc.if_else(is_train, text, "") if erase_held_out else text)
+            users.append(batch["user"].to_numpy())
+            items.append(batch["item"].to_numpy())
+            train.append(is_train.to_numpy(zero_copy_only=False))
+        for batch in read_batches(extra, _BATCH_ROWS) if extra.exists() else ():
+            texts.append(batch["text"].cast(pa.large_string()))
+            users.append(np.full(len(batch), -1, np.int32))
+            items.append(batch["item"].to_numpy())
+            train.append(np.ones(len(batch), bool))
         pa.default_memory_pool().release_unused()
-        yield Reviews(
-            texts=texts,
-            **{name: np.concatenate(parts) for name, parts in columns.items()},
-            is_train=np.concatenate(train),
-            n_users=n_users,
-            n_items=n_items,
-        )
-
-
-def _extra_texts(folder: Path) -> Iterator[tuple[np.ndarray, pa.Array]]:
-    """Items and texts of training reviews whose authors are no users, some at a time."""
-    path = folder / schema.EXTRA_TEXTS
-    if path.exists():
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(_BATCH_ROWS):
-                yield batch.column("item").to_numpy(), batch.column("text").cast(pa.large_string())
+        user, item, is_train = map(np.concatenate, (users, items, train))
+        yield Reviews(texts, user, item, is_train, n_users, n_items)

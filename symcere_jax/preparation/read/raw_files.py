@@ -63,7 +63,7 @@ def open_raw(path: Path) -> Iterator[BinaryIO]:
 
 
 def is_plain(stream: BinaryIO) -> bool:
-    """Whether an open raw file is read as it lies on the disk."""
+    """Whether an open raw file is not packed."""
     return isinstance(getattr(stream, "raw", None), _CountedFile)
 
 
@@ -92,6 +92,15 @@ def bare_name(path: Path) -> Path:
 def is_hidden(path: PurePosixPath) -> bool:
     """Whether a file, or a folder on the way to it, is one that systems keep for themselves."""
     return any(part[0] in "._" for part in path.parts if part != "..")
+
+
+def matches(path: Path) -> list[Path]:
+    """A path that exists, or those that it is a pattern of, without hidden ones."""
+    if path.exists():
+        return [path]
+    root = Path(path.anchor)
+    paths = sorted(root.glob(str(path.relative_to(root)))) if path.name else []
+    return [path for path in paths if not is_hidden(PurePosixPath(path.name))]
 
 
 def _packing(stream: BinaryIO, path: Path) -> str | None:

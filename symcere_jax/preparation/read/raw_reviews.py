@@ -1,15 +1,13 @@
 """The reading stage: from raw files to a table of well-formed, cleaned, numbered reviews."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.preparation.read.review_store import ReviewStore
-from symcere_jax.preparation.read.row_checks import split_codes, well_formed
-from symcere_jax.preparation.read.rows import RawBlock, ReadingLog
+from symcere_jax.preparation.read.row_checks import is_blank, split_codes, well_formed
+from symcere_jax.preparation.read.rows import RawRows, ReadingLog
 from symcere_jax.preparation.read.text_cleaning import clean_texts
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources import Source
@@ -30,26 +28,21 @@ def read_reviews(
     """
     titled: set[str] = set()
     n_rows = n_kept = 0
-    for blocks in _groups(well_formed(raw, settings, log) for raw in source.read(settings, log)):
-        table = pa.concat_tables([block.table for block in blocks])
-        if table["title"].null_count < len(table):
-            store.insert("item_metadata", _first_titles(table, titled))
-        texts = table["text"].combine_chunks().fill_null("")
+    for rows in _groups(well_formed(rows, settings, log) for rows in source.read(settings, log)):
+        if rows["title"].null_count < len(rows):
+            store.insert("item_metadata", _first_titles(rows, titled))
+        texts = rows["text"].combine_chunks().fill_null("")
         if settings.clean_texts:
             texts = clean_texts(texts, log.changed_texts)
-        labels = [store.label(block.label) for block in blocks]
-        columns = dict(zip(table.column_names, table.columns, strict=True))
-        columns |= {
-            "row": np.arange(n_rows, n_rows + len(table)),
-            "file": np.repeat(labels, [len(block.lines) for block in blocks]),
-            "line": np.concatenate([block.lines for block in blocks]),
+        changed = {
+            "row": np.arange(n_rows, n_rows + len(rows)),
             "text": texts,
-            "split": split_codes(table["split"]),
+            "split": split_codes(rows["split"]),
         }
-        rows = pa.table(columns)
         n_rows += len(rows)
+        rows = pa.table({**dict(zip(rows.column_names, rows.columns, strict=True)), **changed})
         if settings.drop_empty_text:
-            rows = rows.filter(pc.not_equal(pc.utf8_trim_whitespace(texts), ""))
+            rows = rows.filter(pc.invert(is_blank(rows["text"])))
         n_kept += len(rows)
         store.add(rows)
     log.n_rows = n_rows + log.dropped.total()
@@ -73,7 +66,7 @@ def read_reviews(
 
 def read_prepared(dataset: ReviewDataset, store: ReviewStore) -> None:
     """Adds the reviews of a prepared folder to the store, with negative row numbers."""
-    label = store.label(f"{dataset.folder / schema.REVIEWS}, row")
+    label = f"{dataset.folder / schema.REVIEWS}, row"
     users, items = pa.array(dataset.user_ids()), pa.array(dataset.item_ids())
     splits = pa.array(schema.SPLITS)
 
@@ -85,7 +78,7 @@ def read_prepared(dataset: ReviewDataset, store: ReviewStore) -> None:
             pa.table(
                 {
                     "row": rows - dataset.manifest.n_reviews,
-                    "file": np.full(len(rows), label),
+                    "file": pa.repeat(label, len(rows)),
                     "line": rows,
                     "user_id": users.take(batch.column("user")),
                     "item_id": items.take(batch.column("item")),
@@ -109,16 +102,16 @@ def _first_titles(rows: pa.Table, known: set[str]) -> pa.Table:
     return pa.table(columns, ITEM_SCHEMA)
 
 
-def _groups(blocks: Iterator[RawBlock]) -> Iterator[list[RawBlock]]:
-    """Gathers small blocks, so that what follows handles large ones."""
-    group: list[RawBlock] = []
+def _groups(tables: RawRows) -> RawRows:
+    """Joins small tables, so that what follows handles large ones."""
+    group: list[pa.Table] = []
     n_rows = n_bytes = 0
-    for block in blocks:
-        group.append(block)
-        n_rows += len(block.lines)
-        n_bytes += block.table["text"].nbytes
+    for table in tables:
+        group.append(table)
+        n_rows += len(table)
+        n_bytes += table["text"].nbytes
         if n_rows >= _GROUP_ROWS or n_bytes >= _GROUP_BYTES:
-            yield group
+            yield pa.concat_tables(group)
             group, n_rows, n_bytes = [], 0, 0
     if group:
-        yield group
+        yield pa.concat_tables(group)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.preparation.read.rows import RAW_SCHEMA
 
 # Of the memory asked for, the engine gets what the interpreter, its libraries and the block of rows
 # at hand do not need.
@@ -23,19 +24,8 @@ _ENGINE_SHARE = 0.8
 _DISK_ERRORS = ("Could not write", "No space left", "Failed to write", "max_temp_directory_size")
 _BATCH_ROWS = 1 << 15
 
-_RAW_SCHEMA = pa.schema(
-    {
-        "row": pa.int64(),
-        "file": pa.int32(),
-        "line": pa.int64(),
-        "user_id": pa.large_string(),
-        "item_id": pa.large_string(),
-        "rating": pa.float64(),
-        "timestamp": pa.int64(),
-        "text": pa.large_string(),
-        "split": pa.int8(),
-    }
-)
+_KEPT = [field for field in RAW_SCHEMA if field.name not in ("split", "title")]
+_RAW_SCHEMA = pa.schema([("row", pa.int64()), *_KEPT, ("split", pa.int8())])
 
 
 class ReviewStore:
@@ -62,9 +52,8 @@ class ReviewStore:
             self._connection.execute("SET enable_progress_bar = false")
         self._raw_path = scratch / "raw.parquet"
         self._raw = pq.ParquetWriter(
-            self._raw_path, _RAW_SCHEMA, compression="lz4", use_dictionary=False
+            self._raw_path, _RAW_SCHEMA, compression="lz4", use_dictionary=["file"]
         )
-        self._labels: dict[str, int] = {}  # what a message calls each file, by number
 
     def add(self, rows: pa.Table) -> None:
         """Appends reviews with the columns of `raw`; split is an index into `SPLITS`."""
@@ -82,17 +71,11 @@ class ReviewStore:
             f"FROM read_parquet('{path}') WHERE {where}"
         )
 
-    def label(self, label: str) -> int:
-        """The number of a file, for the column `file` of `raw`; `label` is its name in messages."""
-        return self._labels.setdefault(label, len(self._labels))
-
     def insert(self, table: str, rows: pa.Table) -> None:
         """Appends rows to a table of the same columns; makes the table if there is none."""
         with self._errors():
-            self._connection.register("rows", rows)
             self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table} AS FROM rows LIMIT 0")
             self._connection.execute(f"INSERT INTO {table} BY NAME FROM rows")
-            self._connection.unregister("rows")
 
     def execute(self, statement: str) -> None:
         """Runs a statement that gives no rows."""
@@ -117,7 +100,7 @@ class ReviewStore:
     def where_first(self, rows: np.ndarray) -> str:
         """The file and line of the first of some raw rows, for a message."""
         file, line = self.fetch_row(f"SELECT file, line FROM raw WHERE row = {rows.min()}")
-        return f"{list(self._labels)[file]} {line}"
+        return f"{file} {line}"
 
     def close(self) -> None:
         """Closes the database; its files stay until the scratch folder is removed."""

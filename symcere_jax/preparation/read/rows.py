@@ -2,9 +2,8 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,9 +11,12 @@ import pyarrow as pa
 
 from symcere_jax.errors import DataError
 
-# Texts and ids of a large data set exceed the 2 GiB that 32-bit offsets can address.
+# Reviews of a raw file, not yet checked; all but file and line may be null. Texts and ids of a
+# large data set exceed the 2 GiB that 32-bit offsets can address.
 RAW_SCHEMA = pa.schema(
     {
+        "file": pa.large_string(),  # what a message calls it, such as "reviews.csv, line"
+        "line": pa.int64(),  # or row, within the file, from 1
         "user_id": pa.large_string(),
         "item_id": pa.large_string(),
         "rating": pa.float64(),
@@ -30,41 +32,27 @@ T = TypeVar("T")
 
 
 class RowError(DataError):
-    """A row is malformed.
-
-    Attributes:
-        reason: a few words that group such rows in counts.
-        n_rows: rows that it stands for: two where a line end is lost.
-    """
+    """A row is malformed."""
 
     def __init__(self, message: str, reason: str, n_rows: int = 1) -> None:
         super().__init__(message)
-        self.reason = reason
-        self.n_rows = n_rows
+        self.reason = reason  # a few words that group such rows in counts
+        self.n_rows = n_rows  # two if a line end is lost
 
 
 class ReadingLog:
-    """What is found while raw files are read; the first malformed row may end that.
-
-    Attributes:
-        n_rows: rows in the raw files, once they are read.
-        dropped: reason -> rows left out.
-        n_bad: malformed rows among these.
-        n_bad_items: malformed rows of the file of item metadata, which were skipped.
-        changed_texts: kind of change -> number of texts that were cleaned so.
-        notes: how files were read that could be read in several ways.
-        files: the raw files, in the order in which they were read.
-        text_ids: "user" and "item" where some ids are no numbers.
-    """
+    """What is found while raw files are read; the first malformed row may end that."""
 
     def __init__(self, policy: str, max_share: float) -> None:
-        self.n_rows = 0
-        self.dropped: Counter[str] = Counter()
-        self.n_bad = self.n_bad_items = 0
-        self.changed_texts: Counter[str] = Counter()
-        self.notes: list[str] = []
-        self.files: dict[Path, None] = {}
-        self.text_ids: set[str] = set()
+        self.n_rows = 0  # in the raw files, once they are read
+        self.dropped: Counter[str] = Counter()  # reason -> rows left out
+        self.n_bad = 0  # malformed rows among these
+        self.n_bad_items = 0  # malformed rows of the file of item metadata, which were skipped
+        self.changed_texts: Counter[str] = Counter()  # kind of change -> number of cleaned texts
+        self.notes: list[str] = []  # on files that can be read in several ways
+        self.files: dict[Path, None] = {}  # in the order in which they were read
+        self.fields: Mapping[str, str] = {}  # column -> name of its field, for messages
+        self.text_ids: set[str] = set()  # "user" and "item" if some ids are no numbers
         self._policy, self._max_share = policy, max_share
         self._first: list[str] = []
 
@@ -93,19 +81,12 @@ class ReadingLog:
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """Some consecutive rows of a file.
+    """Some consecutive rows of a file, as its reader gives them."""
 
-    Attributes:
-        columns: field -> its values, for those of the wanted fields that the block has.
-        lines: int64 `[n_rows]`, where each row begins, from 1.
-        fields: names of the fields of the file, in order, as far as they are known.
-        label: what a message calls the file, such as "reviews.csv, line".
-    """
-
-    columns: dict[str, pa.Array]
-    lines: np.ndarray
-    fields: tuple[str, ...]
-    label: str
+    columns: dict[str, pa.Array]  # wanted field -> its values, if the block has it
+    lines: np.ndarray  # int64 [n_rows], where each row begins, from 1
+    fields: tuple[str, ...]  # of the file, in order, as far as they are known
+    label: str  # what a message calls the file, such as "reviews.csv, line"
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -122,45 +103,26 @@ class Block:
 Blocks = Generator[Block, None, None]  # closed before its end, it closes the file
 
 
-@dataclasses.dataclass(frozen=True)
-class RawBlock:
-    """Some reviews of a raw file, typed but not yet checked.
+RawRows = Iterator[pa.Table]  # tables of `RAW_SCHEMA`
 
-    Attributes:
-        table: the columns of `RAW_SCHEMA`; any value may be null.
-        lines: int64 `[n_rows]`, line or row within the file, from 1.
+
+def raw_rows(columns: Mapping[str, Any], lines: Sequence[int] | np.ndarray, label: str) -> pa.Table:
+    """A table of `RAW_SCHEMA`.
+
+    Args:
+        columns: some of its columns; the others are null.
+        lines: int `[n_rows]`, line or row of each within its file, from 1.
         label: what a message calls the file, such as "reviews.csv, line".
-        fields: column -> name of its field in the file, for messages.
     """
-
-    table: pa.Table
-    lines: np.ndarray
-    label: str
-    fields: Mapping[str, str]
-
-    @classmethod
-    def of(
-        cls,
-        columns: Mapping[str, Any],
-        lines: np.ndarray,
-        label: str,
-        fields: Mapping[str, str] = MappingProxyType({}),
-    ) -> "RawBlock":
-        """A block of some columns of `RAW_SCHEMA`; the others are null."""
-        arrays = {name: columns.get(name, pa.nulls(len(lines))) for name in RAW_SCHEMA.names}
-        return cls(pa.table(arrays).cast(RAW_SCHEMA), lines, label, fields)
-
-    def where(self, row: int) -> str:
-        """The file and line of a row, for a message."""
-        return f"{self.label} {self.lines[row]}"
-
-    def filter(self, mask: np.ndarray) -> "RawBlock":
-        """The rows where the mask is true."""
-        table = self.table.filter(pa.array(mask))
-        return dataclasses.replace(self, table=table, lines=self.lines[mask])
+    n = len(lines)
+    known = {"file": pa.repeat(label, n), "line": lines, **columns}
+    arrays = {name: known.get(name, pa.nulls(n)) for name in RAW_SCHEMA.names}
+    return pa.table(arrays).cast(RAW_SCHEMA)
 
 
-RawBlocks = Iterator[RawBlock]
+def where(rows: pa.Table, row: int) -> str:
+    """The file and line of a raw row, for a message."""
+    return f"{rows['file'][row]} {rows['line'][row]}"
 
 
 def salvage(rows: Any, build: Callable[[Any], T], log: ReadingLog) -> Iterator[T]:

@@ -12,16 +12,20 @@ from symcere_jax.preparation.read.rows import Block, RowError, shorten
 # How pandas, R, Excel and databases write a missing value as text.
 MISSING = ("nan", "NaN", "None", "NaT", "NULL", "null", "<NA>", "NA", "#N/A", r"\N")
 _MISSING = pa.array(["", *MISSING], pa.large_string())
-_BLANK = pa.scalar(" ", pa.large_string())
 
 # Seconds of this size lie in the year 5138, milliseconds of it in 1973.
 _LARGEST_SECOND = 10**11
 _TIME = "a time: a finite number of seconds since 1970, or as 2018-07-07 22:09:11 or 7.7.2018"
 _DATE = r"^\d{4}-\d"
+# What is replaced in ISO times: fractions of a second, names of UTC, blanks before an offset; and
+# midnight is put between a date and an offset.
 _ISO = (
-    r"^(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d(?::\d\d)?)(?:[.,]\d+)?)?"
-    r"\s*(?P<zone>[zZ]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?$"
+    (r"(:\d\d)[.,]\d+", r"\1"),
+    (r"\s*(?:[zZ]|UTC|GMT)$", ""),
+    (r"\s*([+-]\d\d(?::?\d\d)?)$", r"\1"),
+    (r"^(\d{4}-\d\d-\d\d)([+-]\d\d(?::?\d\d)?)$", r"\1T00:00\2"),
 )
+_OFFSET = r":\d\d[+-]"
 # What is replaced in numbers and dates as much of Europe writes them: 4,5 and 11.2.2018.
 _DECIMAL_COMMA = (r"^([+-]?\d+),(\d{1,2})$", r"\1.\2")
 _DAY_FIRST = (
@@ -34,17 +38,11 @@ _INEXACT = 2.0**53
 
 
 class MisfitError(Exception):
-    """A value does not fit its column.
+    """A value does not fit its column."""
 
-    Attributes:
-        row: of the value.
-        reason: groups such rows in counts; None: by the name of the field.
-    """
-
-    def __init__(self, row: int, problem: str, reason: str | None = None) -> None:
-        super().__init__(problem)
+    def __init__(self, row: int, value: object, expected: str) -> None:
+        super().__init__(f"is {shorten(value)}, expected {expected}")
         self.row = row
-        self.reason = reason
 
 
 @contextlib.contextmanager
@@ -54,7 +52,7 @@ def naming(block: Block, field: str, way_out: str = "") -> Iterator[None]:
         yield
     except MisfitError as error:
         parts = (f"{block.where(error.row)}: {field} {error}", way_out)
-        raise RowError("; ".join(filter(None, parts)), error.reason or f"type of {field}") from None
+        raise RowError("; ".join(filter(None, parts)), f"type of {field}") from None
 
 
 def as_array(values: Sequence[Any]) -> pa.Array:
@@ -78,7 +76,7 @@ def as_array(values: Sequence[Any]) -> pa.Array:
             # JSON can escape half a surrogate pair, which no UTF-8 can hold.
             value = value.encode(errors="replace").decode()
         elif isinstance(value, bool) or not isinstance(value, int | float | None):
-            raise _misfit(row, value, "a string or a number")
+            raise MisfitError(row, value, "a string or a number")
         elif value is not None:
             is_whole = isinstance(value, float) and value.is_integer()
             value = str(int(value) if is_whole else value)
@@ -103,7 +101,7 @@ def to_strings(array: pa.Array) -> pa.Array:
         row = pc.index(inexact, True).as_py()
         if row >= 0:
             hint = f"{expected}; as a fraction it has lost digits"
-            raise _misfit(row, array[row].as_py(), hint)
+            raise MisfitError(row, array[row].as_py(), hint)
         array = _cast(array, pa.int64(), expected)
     elif pa.types.is_decimal(kind):
         array = _cast(array, pa.decimal256(76, 0), expected)
@@ -167,27 +165,16 @@ def _within_range(given: pa.Array, seconds: pa.Array) -> pa.Array:
     row = pc.index(far, True).as_py()
     if row >= 0:
         value = given[row : row + 1].cast(pa.string())[0].as_py()  # Python ends in the year 9999
-        raise _misfit(row, value, "a time before the year 5138")
+        raise MisfitError(row, value, "a time before the year 5138")
     return seconds
 
 
 def _iso_to_seconds(texts: pa.Array) -> pa.Array:
-    parts = pc.extract_regex(texts, _ISO)
-    row = pc.index(pc.and_(parts.is_null(), texts.is_valid()), True).as_py()
-    if row >= 0:
-        raise _misfit(row, texts[row].as_py(), _TIME)
-    date, time, zone = (pc.struct_field(parts, name) for name in ("date", "time", "zone"))
-    local = pc.utf8_rtrim_whitespace(pc.binary_join_element_wise(date, time, _BLANK))
-    seconds = _cast(local, pa.timestamp("s"), _TIME).cast(pa.int64())
-    is_offset = pc.match_substring_regex(zone, r"^[+-]")
-    zone = pc.replace_substring(pc.if_else(is_offset, zone, "+0000"), ":", "")
-    hours, minutes = (
-        pc.utf8_slice_codeunits(pc.utf8_rpad(zone, 5, "0"), *part).cast(pa.int64())
-        for part in ((1, 3), (3, 5))
-    )
-    offset = pc.add(pc.multiply(hours, 3600), pc.multiply(minutes, 60))
-    is_west = pc.starts_with(zone, "-")
-    return pc.if_else(is_west, pc.add(seconds, offset), pc.subtract(seconds, offset))
+    texts = _replaced(texts, _ISO)
+    has_offset = pc.match_substring_regex(texts, _OFFSET)
+    local = _cast(_null_where(has_offset, texts), pa.timestamp("s"), _TIME)
+    zoned = _cast(_null_where(pc.invert(has_offset), texts), pa.timestamp("s", "UTC"), _TIME)
+    return pc.coalesce(local.cast(pa.int64()), zoned.cast(pa.int64()))
 
 
 def _floor(array: pa.Array) -> pa.Array:
@@ -195,7 +182,7 @@ def _floor(array: pa.Array) -> pa.Array:
     numbers = to_numbers(array, expected=_TIME)
     row = pc.index(pc.less(pc.abs(numbers), 2.0**62).fill_null(True), False).as_py()
     if row >= 0:
-        raise _misfit(row, numbers[row].as_py(), _TIME)
+        raise MisfitError(row, numbers[row].as_py(), _TIME)
     return pc.floor(numbers)
 
 
@@ -221,7 +208,7 @@ def _cast(array: pa.Array, kind: pa.DataType, expected: str) -> pa.Array:
         with contextlib.suppress(pa.ArrowInvalid):  # ends at the first value that does not fit
             for row in range(len(array)):
                 array[row : row + 1].cast(kind)
-        raise _misfit(row, array[row].as_py(), expected) from None
+        raise MisfitError(row, array[row].as_py(), expected) from None
 
 
 def _nan_to_null(numbers: pa.Array) -> pa.Array:
@@ -251,8 +238,4 @@ def _is_string(kind: pa.DataType) -> bool:
 
 def _wrong_type(array: pa.Array, expected: str) -> MisfitError:
     row = pc.index(array.is_valid(), True).as_py()
-    return _misfit(row, array[row].as_py(), expected)
-
-
-def _misfit(row: int, value: object, expected: str) -> MisfitError:
-    return MisfitError(row, f"is {shorten(value)}, expected {expected}")
+    return MisfitError(row, array[row].as_py(), expected)

@@ -21,21 +21,16 @@ def k_core(
     n_before = -1
     while k > 1 and (n_kept := int(kept.sum())) != n_before:
         n_before = n_kept
-        per_user, per_item = counts(user, kept), counts(item, kept)
+        per_user, per_item = np.bincount(user[kept]), np.bincount(item[kept])
         kept[kept] = (per_user[user[kept]] >= k) & (per_item[item[kept]] >= k)
     return kept
 
 
 def largest_core(user: np.ndarray, item: np.ndarray) -> int:
     """The largest k whose k-core of n > 0 rows is not empty, by bisection, as cores are nested."""
-    highest = min(counts(user).max(), counts(item).max())
+    highest = min(np.bincount(user).max(), np.bincount(item).max())
     low, high = 1, 1 + int(highest)
     while high - low > 1:  # the low-core has rows, the high-core has none
         middle = (low + high) // 2
         low, high = (middle, high) if k_core(user, item, middle).any() else (low, middle)
     return low
-
-
-def counts(codes: np.ndarray, kept: np.ndarray | None = None, n_codes: int = 0) -> np.ndarray:
-    """Number of rows of each code, int64 `[n_codes]` at least; `kept`: the rows to count."""
-    return np.bincount(codes if kept is None else codes[kept], minlength=n_codes)

@@ -8,7 +8,7 @@ import pyarrow as pa
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.review_store import ReviewStore
-from symcere_jax.preparation.select.k_core import counts, k_core, largest_core
+from symcere_jax.preparation.select.k_core import k_core, largest_core
 
 NO_TIME = np.iinfo(np.int64).min  # stands for a missing timestamp, and sorts before all others
 NO_SPLIT = -1
@@ -64,30 +64,19 @@ COLUMNS = {
 
 @dataclasses.dataclass
 class Selection:
-    """The reviews that stay, sorted by user, then item.
+    """The n reviews that stay, sorted by user, then item."""
 
-    Attributes:
-        row: int64 `[n]`, row of the raw table.
-        user: int32 `[n]`, 0 … n_users − 1.
-        item: int32 `[n]`, 0 … n_items − 1.
-        timestamp: int64 `[n]`, `NO_TIME` where there is none.
-        split: int8 `[n]`, index into `schema.SPLITS`; before the reviews are split, what the raw
-            row carries, `NO_SPLIT` for nothing.
-        user_codes: int64 `[n_users]`, place of each user among all users of the raw data.
-        item_codes: int64 `[n_items]`, place of each item among all items of the raw data.
-        dropped: reason -> rows left out.
-        outside: columns of reviews of items in the k-core that are not in it themselves, but may be
-            learned from; users and items are places among all of the raw data.
-    """
-
-    row: np.ndarray
-    user: np.ndarray
-    item: np.ndarray
-    timestamp: np.ndarray
-    split: np.ndarray
-    user_codes: np.ndarray
-    item_codes: np.ndarray
-    dropped: dict[str, int]
+    row: np.ndarray  # int64 [n], of the raw table
+    user: np.ndarray  # int32 [n], 0 … n_users − 1
+    item: np.ndarray  # int32 [n], 0 … n_items − 1
+    timestamp: np.ndarray  # int64 [n], `NO_TIME` where there is none
+    split: (
+        np.ndarray
+    )  # int8 [n], index into `SPLITS`; before the split, that of the row or `NO_SPLIT`
+    user_codes: np.ndarray  # int64 [n_users], place of each among all users of the raw data
+    item_codes: np.ndarray  # int64 [n_items], place of each among all items of the raw data
+    dropped: dict[str, int]  # reason -> rows left out
+    # Columns of reviews outside the k-core that may be learned from, by codes of users and items.
     outside: dict[str, np.ndarray] | None = None
 
     def __len__(self) -> int:
@@ -184,7 +173,7 @@ def select(
         )
     outside = None
     if keep_dropped or is_extra.any():
-        in_core = counts(selection.item, kept, n_items) > 0
+        in_core = np.bincount(selection.item[kept], minlength=n_items) > 0
         serves = ~kept & in_core[selection.item] & (keep_dropped | is_extra)
         outside = {name: getattr(selection, name)[serves] for name in COLUMNS}
     selection.drop(kept, "outside the k-core")
@@ -195,14 +184,12 @@ def select(
 
 
 def ids(store: ReviewStore, kind: str, codes: np.ndarray) -> pa.Array:
-    """External ids, by row, of users or items, whose codes are those of a selection."""
-    names: list[pa.Array] = []
-    start = 0
-    for batch in store.stream(f"SELECT {kind}_id FROM {kind}_codes ORDER BY {kind[0]}"):
-        first, last = np.searchsorted(codes, [start, start + len(batch)])
-        places = pa.array(codes[first:last] - start)
-        names.append(batch.column(0).cast(pa.large_string()).take(places))
-        start += len(batch)
+    """External ids of the users or items of a selection, by row; keeps the codes in a table."""
+    store.insert(f"kept_{kind}s", pa.table({"code": codes}))
+    query = (
+        f"SELECT {kind}_id FROM {kind}_codes JOIN kept_{kind}s ON {kind[0]} = code ORDER BY code"
+    )
+    names = [batch.column(0).cast(pa.large_string()) for batch in store.stream(query)]
     return pa.concat_arrays(names)
 
 
@@ -215,5 +202,5 @@ def _number(store: ReviewStore, kind: str, known: np.ndarray | list) -> None:
 
 def _renumber(codes: np.ndarray, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Codes without gaps, and the names of those that occur."""
-    occurs = counts(codes, n_codes=len(names)) > 0
+    occurs = np.bincount(codes, minlength=len(names)) > 0
     return (np.cumsum(occurs, dtype=np.int32) - 1)[codes], names[occurs]

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 import pyarrow.compute as pc
 
-from symcere_jax.preparation.read.rows import Block, RawBlocks, ReadingLog, RowError, shorten
+from symcere_jax.preparation.read.rows import Block, RawRows, ReadingLog, RowError, shorten
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import Columns, Source, read_typed_rows
 
@@ -24,7 +24,7 @@ _FIELDS = {
 _URL = r"-d(?P<hotel>\d+)-Reviews(?:-or\d+)?-(?:.*-)?(?P<place>[^-]*?)(?:\.html)?$"
 
 
-def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
+def _read(settings: PrepareSettings, log: ReadingLog) -> RawRows:
     adapt = functools.partial(_adapt, city=settings.city)
     return read_typed_rows(settings.path, _FIELDS, log, heading="title", adapt=adapt)
 

@@ -6,6 +6,7 @@ kept as it is; validation interactions are drawn from the training lists.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.raw_files import open_raw
-from symcere_jax.preparation.read.rows import RawBlock, RawBlocks, ReadingLog, RowError, shorten
+from symcere_jax.preparation.read.rows import RawRows, ReadingLog, RowError, raw_rows, shorten
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import Source
 from symcere_jax.preparation.split.policies import VALID, split_by_ratio
@@ -21,19 +22,21 @@ from symcere_jax.preparation.split.policies import VALID, split_by_ratio
 _LINES_PER_BLOCK = 10_000
 
 
-def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
+def _read(settings: PrepareSettings, log: ReadingLog) -> RawRows:
     """Reads both files; `valid_share` of each user's training items become validation."""
     rng = np.random.default_rng(settings.seed)
     for split in ("train", "test"):
         path = _find(settings.path, split)
         log.files[path] = None
-        for users, items, lines in _blocks(path, log):
+        lists = _lists(path, log)
+        while block := list(islice(lists, _LINES_PER_BLOCK)):
+            users, items, lines = np.concatenate(block, axis=1)
             splits = np.full(len(users), split, object)
             if split == "train" and len(users):
                 splits[_drawn_for_validation(users, settings.valid_share, rng)] = "valid"
             split_names = pa.array(splits, pa.string())
             columns = {"user_id": users, "item_id": items, "split": split_names}
-            yield RawBlock.of(columns, lines, f"{path}, line")
+            yield raw_rows(columns, lines, f"{path}, line")
 
 
 def _find(folder: Path, split: str) -> Path:
@@ -43,9 +46,8 @@ def _find(folder: Path, split: str) -> Path:
     raise DataError(f"{folder} must be a folder with {split}.txt or {split}.txt.gz; it has neither")
 
 
-def _blocks(path: Path, log: ReadingLog) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Users, items and lines, int64 `[n]` each, of some lines at a time."""
-    parts: list[np.ndarray] = []
+def _lists(path: Path, log: ReadingLog) -> Iterator[np.ndarray]:
+    """User, item and line of each interaction of a line, int64 `[3, n]`."""
     with open_raw(path) as file:
         for number, line in enumerate(file, start=1):
             if line.isspace():
@@ -53,22 +55,15 @@ def _blocks(path: Path, log: ReadingLog) -> Iterator[tuple[np.ndarray, np.ndarra
             try:
                 user, *items = map(int, line.split())
             except ValueError:
-                log.add(
-                    RowError(
-                        f"{path}, line {number}: {shorten(line.decode(errors='replace').strip())} "
-                        "is not a user and items, as whole numbers separated by blanks",
-                        "line is not whole numbers",
-                    )
+                message = (
+                    f"{path}, line {number}: {shorten(line.decode(errors='replace').strip())} is "
+                    "not a user and items, as whole numbers separated by blanks"
                 )
+                log.add(RowError(message, "line is not whole numbers"))
                 continue
             row = np.empty((3, len(items)), np.int64)
             row[0], row[1], row[2] = user, items, number
-            parts.append(row)
-            if len(parts) == _LINES_PER_BLOCK:
-                yield tuple(np.concatenate(parts, axis=1))
-                parts = []
-    if parts:
-        yield tuple(np.concatenate(parts, axis=1))
+            yield row
 
 
 def _drawn_for_validation(users: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:

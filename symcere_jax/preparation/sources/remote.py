@@ -23,7 +23,7 @@ from tqdm import tqdm
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data.schema import file_entry
 from symcere_jax.errors import ConfigError, DataError, SymcereError
-from symcere_jax.preparation.read.raw_files import is_hidden
+from symcere_jax.preparation.read.raw_files import is_hidden, matches
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import Source
 
@@ -87,8 +87,8 @@ def fetch_input(
     """Fetches the URLs among inputs, except what an earlier run has fetched already.
 
     Args:
-        named: paths and URLs with commas between them, as in --input; where the protocol lists
-            files, a URL may be a folder or a pattern.
+        named: paths and URLs, separated by commas, as in --input; where the protocol lists files, a
+            URL may be a folder or a pattern.
         folder: where to.
         announce: is told what is fetched.
         pause: waits for a number of seconds before another attempt.
@@ -104,7 +104,7 @@ def fetch_input(
         return named, {}
     paths: list[str] = []
     urls: dict[Path, str] = {}
-    for url in filter(None, map(str.strip, named.split(","))):
+    for url in _split(named):
         if "://" not in url:
             paths.append(url)
             continue
@@ -120,12 +120,23 @@ def fetch_input(
         versions = repr([(file.url, file.version) for file in files])
         place = folder / hashlib.sha256(versions.encode()).hexdigest()[:12]
         for file in files:
-            path = place / file.name
+            path = place / file.name.replace(",", "%2C")  # these names are joined by commas
             if not path.exists():
                 _fetch(file, path, pause)
             urls[path] = file.url
-        paths += dict.fromkeys(str(place / file.name.split("/")[0]) for file in files)
-    return ",".join(paths), urls
+            paths.append(str(place / path.relative_to(place).parts[0]))
+    return ",".join(dict.fromkeys(paths)), urls
+
+
+def _split(named: str) -> list[str]:
+    """Splits inputs at commas; one after a URL separates only before a URL or what exists here."""
+    inputs = [""]
+    for part in map(str.strip, named.split(",")):
+        if "://" not in inputs[-1] or "://" in part or (part and matches(Path(part))):
+            inputs.append(part)
+        else:
+            inputs[-1] += f",{part}"
+    return list(filter(None, (given.rstrip(",") for given in inputs)))
 
 
 def without_secrets(url: str) -> str:

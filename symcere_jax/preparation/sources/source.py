@@ -14,13 +14,14 @@ import pyarrow.compute as pc
 
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.preparation.read.formats import read_json_lines, reader_of
+from symcere_jax.preparation.read.row_checks import is_blank
 from symcere_jax.preparation.read.rows import (
     Block,
     Blocks,
-    RawBlock,
-    RawBlocks,
+    RawRows,
     ReadingLog,
     RowError,
+    raw_rows,
     salvage,
 )
 from symcere_jax.preparation.read.typed_columns import (
@@ -33,6 +34,7 @@ from symcere_jax.preparation.read.typed_columns import (
 from symcere_jax.preparation.settings import PrepareSettings
 
 Columns = dict[str, pa.Array]
+Convert = Callable[[pa.Array], pa.Array]
 Adapt = Callable[[Block, Columns], tuple[np.ndarray, str] | None]
 
 # What is known of the items themselves.
@@ -46,25 +48,19 @@ _BETWEEN = pa.scalar(". ", pa.large_string())
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A kind of raw data.
+    """A kind of raw data."""
 
-    Attributes:
-        name: value of --source.
-        read: yields the rows, block by block; takes the settings, and what collects malformed rows.
-        obtain: where the files are published, and on which terms, for messages.
-        filters: which of the settings item_metadata, title_field, city, state and category it uses.
-        item_fields: fields of ids and titles in the file of items; None: those of the settings.
-        item_file: the file of items; None where there is none.
-        options: settings of the reader, for the manifest.
-    """
-
-    name: str
-    read: Callable[[PrepareSettings, ReadingLog], RawBlocks]
-    obtain: str = ""
-    filters: tuple[str, ...] = ()
-    item_fields: tuple[str, str] | None = None
+    name: str  # value of --source
+    read: Callable[[PrepareSettings, ReadingLog], RawRows]  # the log collects malformed rows
+    obtain: str = ""  # where the files are published, and on which terms, for messages
+    filters: tuple[str, ...] = ()  # which of `_FILTERS` it uses
+    item_fields: tuple[str, str] | None = (
+        None  # of ids and titles in the file of items; or settings
+    )
     item_file: Callable[[PrepareSettings], Path | None] = lambda settings: settings.item_metadata
-    options: Callable[[PrepareSettings], Mapping[str, Any]] = lambda settings: {}
+    options: Callable[[PrepareSettings], Mapping[str, Any]] = (
+        lambda settings: {}
+    )  # for the manifest
 
     def check_filters(self, settings: PrepareSettings) -> None:
         """Raises a `ConfigError` for a filter that the source does not use."""
@@ -85,7 +81,7 @@ def read_typed_rows(
     hint: Callable[[str], str] = lambda column: "is it a file of another --source?",
     way_out: Mapping[str, str] = MappingProxyType({}),
     may_be_empty: bool = False,
-) -> RawBlocks:
+) -> RawRows:
     """Reads the reviews of a file.
 
     Args:
@@ -106,10 +102,7 @@ def read_typed_rows(
     """
     label = path or DATA_FRAME
     wanted = [*fields.values(), heading] if heading else list(fields.values())
-    convert: dict[str, Callable[[pa.Array], pa.Array]] = {
-        "rating": to_numbers,
-        "timestamp": to_seconds,
-    }
+    convert: dict[str, Convert] = {"rating": to_numbers, "timestamp": to_seconds}
 
     def check(columns: Collection[str], present: Collection[str]) -> None:
         for column, field in fields.items():
@@ -118,23 +111,22 @@ def read_typed_rows(
                     f"{label} has no field {field!r}; it has: {', '.join(present)}; {hint(column)}"
                 )
 
-    def typed(block: Block, field: str, column: str) -> pa.Array:
-        values = block.columns[field] if field in block.columns else pa.nulls(len(block))
-        with naming(block, field, way_out.get(column, "")):
-            return convert.get(column, to_strings)(values)
-
-    def build(block: Block) -> RawBlock:
-        columns = {column: typed(block, field, column) for column, field in fields.items()}
+    def build(block: Block) -> pa.Table:
+        columns = {
+            column: _typed(block, field, convert.get(column, to_strings), way_out.get(column, ""))
+            for column, field in fields.items()
+        }
         if heading:
-            columns["text"] = _joined(typed(block, heading, "text"), columns["text"])
+            columns["text"] = _joined(_typed(block, heading), columns["text"])
         selected = adapt(block, columns) if adapt else None
-        rows = RawBlock.of(columns, block.lines, block.label, fields)
+        rows = raw_rows(columns, block.lines, block.label)
         if selected is None:
             return rows
         kept, reason = selected
         log.dropped[reason] += int(len(kept) - kept.sum())
-        return rows.filter(kept)
+        return rows.filter(pa.array(kept))
 
+    log.fields = fields
     if path is not None:
         log.files[path] = None
     n_bad = log.n_bad
@@ -170,7 +162,13 @@ def read_typed_rows(
         raise DataError(f"{label} has no rows")
 
 
-def json_lines_of(fields: Mapping[str, str], **options: Any) -> Callable[..., RawBlocks]:
+def _typed(block: Block, field: str, convert: Convert = to_strings, way_out: str = "") -> pa.Array:
+    """The values of a field, converted; null where the block does not have it."""
+    with naming(block, field, way_out):
+        return convert(block.columns.get(field, pa.nulls(len(block))))
+
+
+def json_lines_of(fields: Mapping[str, str], **options: Any) -> Callable[..., RawRows]:
     """Reads the file of the settings as JSON lines; `options` are those of `read_typed_rows`."""
     return lambda settings, log: read_typed_rows(settings.path, fields, log, **options)
 
@@ -201,16 +199,9 @@ def read_items(
     fields = {"item_id": item_field, "title": title_field, "categories": "categories"}
 
     def build(block: Block) -> pa.Table:
-        columns = {}
-        for name, field in fields.items():
-            values = block.columns.get(field, pa.nulls(len(block)))
-            with naming(block, field):
-                if pa.types.is_nested(values.type):
-                    values = as_array([_path_of(value) for value in values.to_pylist()])
-                columns[name] = to_strings(values)
+        columns = {name: _typed(block, field, _to_paths) for name, field in fields.items()}
         table = pa.table(columns).cast(ITEM_SCHEMA)
-        blank = pc.equal(pc.utf8_trim_whitespace(table["item_id"]), "").fill_null(True)
-        row = pc.index(blank, True).as_py()
+        row = pc.index(is_blank(table["item_id"]), True).as_py()
         if row >= 0:
             raise RowError(f"{block.where(row)}: no {item_field}", f"no {item_field}")
         return table
@@ -228,6 +219,12 @@ def read_items(
             yield table
     if not n_items:
         raise DataError(f"{path} has no items")
+
+
+def _to_paths(values: pa.Array) -> pa.Array:
+    if pa.types.is_nested(values.type):
+        values = as_array([_path_of(value) for value in values.to_pylist()])
+    return to_strings(values)
 
 
 def _path_of(value: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from symcere_jax.preparation.read.rows import RawBlock, RawBlocks, ReadingLog
+from symcere_jax.preparation.read.rows import RawRows, ReadingLog, raw_rows
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import Source
 
@@ -44,27 +44,16 @@ _BLOCK_SCORES = 1 << 22  # users × items scored at once
 
 @dataclasses.dataclass(frozen=True)
 class SyntheticReviews:
-    """Reviews and the truth behind them.
+    """Reviews and the truth behind them, for w factual words."""
 
-    Attributes:
-        user: int64 `[n_reviews]`, sorted.
-        item: int64 `[n_reviews]`; no (user, item) pair occurs twice.
-        rating: float64 `[n_reviews]`, 1 to 5 in whole steps.
-        timestamp: int64 `[n_reviews]`, Unix seconds.
-        text: string array `[n_reviews]`.
-        attributes: bool `[n_items, len(FACTUAL_WORDS)]`, the attributes of each item.
-        taste: float64 `[n_users, len(FACTUAL_WORDS)]`, how much each user likes each attribute.
-        popularity: float64 `[n_items]`, log weight of each item before taste.
-    """
-
-    user: np.ndarray
-    item: np.ndarray
-    rating: np.ndarray
-    timestamp: np.ndarray
-    text: pa.Array
-    attributes: np.ndarray
-    taste: np.ndarray
-    popularity: np.ndarray
+    user: np.ndarray  # int64 [n_reviews], sorted
+    item: np.ndarray  # int64 [n_reviews]; no (user, item) pair occurs twice
+    rating: np.ndarray  # float64 [n_reviews], 1 to 5 in whole steps
+    timestamp: np.ndarray  # int64 [n_reviews], Unix seconds
+    text: pa.Array  # strings [n_reviews]
+    attributes: np.ndarray  # bool [n_items, w], of each item
+    taste: np.ndarray  # float64 [n_users, w], how much each user likes each attribute
+    popularity: np.ndarray  # float64 [n_items], log weight of each item before taste
 
 
 def generate(
@@ -173,7 +162,7 @@ def _draw_texts(
     return pc.binary_join(pa.ListArray.from_arrays(offsets, words), " ")
 
 
-def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
+def _read(settings: PrepareSettings, log: ReadingLog) -> RawRows:
     del log
     reviews = generate(
         n_users=settings.synthetic_users,
@@ -188,7 +177,7 @@ def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
         "timestamp": reviews.timestamp,
         "text": reviews.text,
     }
-    yield RawBlock.of(columns, np.arange(1, len(reviews.user) + 1), "generated row")
+    yield raw_rows(columns, np.arange(1, len(reviews.user) + 1), "generated row")
 
 
 SOURCE = Source(

@@ -18,9 +18,9 @@ import pyarrow as pa
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.formats import FORMATS, Reader, read_delimited, reader_of
 from symcere_jax.preparation.read.formats.parquet import read_frame
-from symcere_jax.preparation.read.raw_files import bare_name, is_hidden
+from symcere_jax.preparation.read.raw_files import bare_name, is_hidden, matches
 from symcere_jax.preparation.read.row_checks import SPLIT_NAMES
-from symcere_jax.preparation.read.rows import Blocks, RawBlocks, ReadingLog
+from symcere_jax.preparation.read.rows import Blocks, RawRows, ReadingLog
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import DATA_FRAME, Source, read_typed_rows
 
@@ -44,7 +44,7 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 _LOOSE = (".txt",)  # in a folder, such a file is as often no table
 
 
-def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
+def _read(settings: PrepareSettings, log: ReadingLog) -> RawRows:
     files = _files(settings, log)
     for path, read in files:
         yield from _rows(path, read, settings, log, may_be_empty=len(files) > 1)
@@ -53,7 +53,7 @@ def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
 def frame_source(frame: pa.Table, frames: str | None = None) -> Source:
     """The source "table", which reads a table in memory; `frames` is the kind it was made of."""
 
-    def read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
+    def read(settings: PrepareSettings, log: ReadingLog) -> RawRows:
         return _rows(
             None, lambda _, wanted, log: read_frame(frame, DATA_FRAME, wanted), settings, log
         )
@@ -71,7 +71,7 @@ def _rows(
     log: ReadingLog,
     *,
     may_be_empty: bool = False,
-) -> RawBlocks:
+) -> RawRows:
     return read_typed_rows(
         path,
         _fields(settings),
@@ -109,13 +109,8 @@ def _hint(column: str) -> str:
 def _files(settings: PrepareSettings, log: ReadingLog) -> list[tuple[Path, Reader]]:
     """The files of a table, each with its reader, in the order in which they are read.
 
-    `settings.input` is a file, a folder, a pattern, or several of these with commas between them.
-    Folders are searched for tables on all levels, but for hidden files. A folder named `key=value`
-    gives the rows below it that column, and files or folders of several splits, such as train.csv
-    and test.csv, give them a split, unless they have such columns of their own.
-
-    Raises:
-        DataError: there is no table, or some of several files belong to a split and some do not.
+    A folder named `key=value` gives the rows below it that column, and files or folders of several
+    splits, such as train.csv and test.csv, give them a split, unless they have such columns.
     """
     found: list[tuple[Path, Reader, PurePosixPath]] = []
     for path in _named(settings.path):
@@ -145,18 +140,11 @@ def _named(named: Path) -> list[Path]:
         return [named]
     paths: dict[Path, None] = {}
     for part in filter(None, map(str.strip, str(named).split(","))):
-        path = Path(part)
-        matches = [path] if path.exists() else _matches(path)
-        if not matches:
-            raise DataError(f"no input at {path}")
-        paths |= dict.fromkeys(matches)
+        found = matches(Path(part))
+        if not found:
+            raise DataError(f"no input at {part}")
+        paths |= dict.fromkeys(found)
     return list(paths)
-
-
-def _matches(pattern: Path) -> list[Path]:
-    root = Path(pattern.anchor)
-    paths = sorted(root.glob(str(pattern.relative_to(root)))) if pattern.name else []
-    return [path for path in paths if not is_hidden(PurePosixPath(path.name))]
 
 
 def _in_folder(

@@ -18,12 +18,12 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
+import pyarrow as pa
 from tqdm import tqdm
 
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.raw_files import open_raw
-from symcere_jax.preparation.read.rows import RawBlock, RawBlocks, ReadingLog, RowError, shorten
+from symcere_jax.preparation.read.rows import RawRows, ReadingLog, RowError, raw_rows, shorten
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import Source
 
@@ -48,7 +48,7 @@ class _Member(tarfile.TarInfo):
             raise tarfile.ReadError(f"cut off or damaged: {error}") from None
 
 
-def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
+def _read(settings: PrepareSettings, log: ReadingLog) -> RawRows:
     n_files = 0
     for label, item, content in _hotel_files(settings.path, log):
         n_files += 1
@@ -60,8 +60,9 @@ def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
                 continue
             for column, value in zip(rows.values(), (line, *values), strict=True):
                 column.append(value)
-        lines = np.array(rows.pop("line"), np.int64)
-        yield RawBlock.of({**rows, "item_id": [item] * len(lines)}, lines, f"{label}, line")
+        yield raw_rows(
+            {**rows, "item_id": pa.repeat(item, len(rows["line"]))}, rows["line"], f"{label}, line"
+        )
     if not n_files:
         raise DataError(f"{settings.path} has no files hotel_<number>_parsed.txt")
 

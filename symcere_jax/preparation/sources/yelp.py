@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.formats import read_json_lines
-from symcere_jax.preparation.read.rows import Block, RawBlocks, ReadingLog
+from symcere_jax.preparation.read.rows import Block, RawRows, ReadingLog
 from symcere_jax.preparation.settings import PrepareSettings
 from symcere_jax.preparation.sources.source import Adapt, Columns, Source, read_typed_rows
 
@@ -31,7 +31,7 @@ _FIELDS = {
 }
 
 
-def _read(settings: PrepareSettings, log: ReadingLog) -> RawBlocks:
+def _read(settings: PrepareSettings, log: ReadingLog) -> RawRows:
     keep: Adapt | None = None
     if any(getattr(settings, name) for name in _FILTERS):
         businesses = _chosen_businesses(settings)

@@ -6,7 +6,6 @@ import numpy as np
 
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.preparation.read.review_store import ReviewStore
-from symcere_jax.preparation.select.k_core import counts
 from symcere_jax.preparation.select.selection import NO_SPLIT, NO_TIME, Selection
 from symcere_jax.preparation.split import policies
 from symcere_jax.preparation.split.policies import TRAIN
@@ -80,7 +79,8 @@ def split_appended(
         policy = "ratio"
         user = selection.user[is_new]
         in_train = ~is_new & (selection.split == TRAIN)
-        history = counts(selection.user, in_train, selection.n_users)[: user.max(initial=-1) + 1]
+        history = np.bincount(selection.user[in_train], minlength=selection.n_users)
+        history = history[: user.max(initial=-1) + 1]
         least = np.maximum((1 if min_history is None else min_history) - history, 0)
         selection.split[is_new] = policies.split_by_ratio(
             user, None, **_shares(settings), seed=settings.seed, min_history=least
@@ -97,33 +97,30 @@ def split_appended(
 def cold_counts(selection: Selection) -> dict[str, int]:
     """Number of users, and of items, without a training review."""
     in_train = selection.split == TRAIN
-    n_of_user = counts(selection.user, in_train, selection.n_users)
-    n_of_item = counts(selection.item, in_train, selection.n_items)
+    n_users, n_items = (len(np.unique(of[in_train])) for of in (selection.user, selection.item))
     return {
-        "users_without_training_review": int((n_of_user == 0).sum()),
-        "items_without_training_review": int((n_of_item == 0).sum()),
+        "users_without_training_review": selection.n_users - n_users,
+        "items_without_training_review": selection.n_items - n_items,
     }
 
 
 def _describe(policy: str, settings: SplitSettings, min_history: int | None) -> dict[str, Any]:
-    described: dict[str, Any] = {"policy": policy}
+    names: list[str] = []
     if policy not in ("predefined", "global_time", "train"):
-        described["seed"] = settings.seed
+        names.append("seed")
     if settings.cuts:
-        described |= {"valid_from": settings.valid_from, "test_from": settings.test_from}
+        names += ["valid_from", "test_from"]
     elif policy in _BY_SHARES:
-        described |= _shares(settings)
+        names += ["valid_share", "test_share"]
     if policy == "kfold":
-        names = ("folds", "fold", "valid_share")
-        described |= {name: getattr(settings, name) for name in names}
+        names += ["folds", "fold", "valid_share"]
     if policy in _COLD:
-        described["warm_share"] = settings.warm_share
-    if min_history is not None:
-        described["min_history"] = min_history
-    return described
+        names.append("warm_share")
+    described = {"policy": policy} | {name: getattr(settings, name) for name in names}
+    return described if min_history is None else {**described, "min_history": min_history}
 
 
-def _shares(settings: SplitSettings) -> dict[str, float]:
+def _shares(settings: SplitSettings) -> dict[str, Any]:
     return {"valid_share": settings.valid_share, "test_share": settings.test_share}
 
 
@@ -132,7 +129,7 @@ def _drop_short_histories(selection: Selection, min_history: int) -> None:
     if not min_history:
         return
     in_train = selection.split == TRAIN
-    history = counts(selection.user, in_train, selection.n_users)
+    history = np.bincount(selection.user[in_train], minlength=selection.n_users)
     stays = in_train | (history[selection.user] >= min_history) | ~selection.is_new
     selection.drop(stays, f"held out, by a user with under {min_history} training reviews")
 
@@ -149,27 +146,21 @@ def _check_complete(selection: Selection, store: ReviewStore) -> None:
 def _split(
     policy: str, min_history: int, selection: Selection, store: ReviewStore, settings: SplitSettings
 ) -> np.ndarray:
-    user, seed, shares = selection.user, settings.seed, _shares(settings)
+    user, shares = selection.user, _shares(settings)
+    drawn = {"seed": settings.seed, "min_history": min_history}
     if policy in _COLD:
         owner = user if policy == "cold_user" else selection.item
-        split = policies.split_cold(owner, **shares, seed=seed)
+        split = policies.split_cold(owner, **shares, seed=settings.seed)
         warm = split == TRAIN
         shares = dict.fromkeys(shares, settings.warm_share)
-        split[warm] = policies.split_by_ratio(
-            user[warm], None, **shares, seed=seed, min_history=max(1, min_history)
-        )
+        drawn["min_history"] = max(1, min_history)
+        split[warm] = policies.split_by_ratio(user[warm], None, **shares, **drawn)
         return split
     if policy == "kfold":
-        return policies.split_by_fold(
-            user,
-            n_folds=settings.folds,
-            fold=settings.fold,
-            valid_share=settings.valid_share,
-            seed=seed,
-            min_history=min_history,
-        )
+        parts = {"n_folds": settings.folds, "fold": settings.fold}
+        return policies.split_by_fold(user, **parts, valid_share=settings.valid_share, **drawn)
     if policy == "ratio":
-        return policies.split_by_ratio(user, None, **shares, seed=seed, min_history=min_history)
+        return policies.split_by_ratio(user, None, **shares, **drawn)
     time = selection.timestamp
     missing = time == NO_TIME
     if missing.any():
@@ -181,5 +172,5 @@ def _split(
     if policy == "global_time":
         return policies.split_by_global_time(time, **shares, cuts=settings.cuts)
     if policy == "leave_one_out":
-        return policies.split_leave_one_out(user, time, seed=seed, min_history=min_history)
-    return policies.split_by_ratio(user, time, **shares, seed=seed, min_history=min_history)
+        return policies.split_leave_one_out(user, time, **drawn)
+    return policies.split_by_ratio(user, time, **shares, **drawn)

@@ -11,7 +11,6 @@ All return int8 `[n]`, an index into `SPLITS`. Shares are in [0, 1), and their s
 import numpy as np
 
 from symcere_jax.data.schema import SPLITS
-from symcere_jax.preparation.select.k_core import counts
 
 TRAIN, VALID, TEST = (SPLITS.index(name) for name in ("train", "valid", "test"))
 
@@ -35,7 +34,7 @@ def split_by_ratio(
     reviews are held out; equal times are in random order. `min_history` may differ among users.
     """
     rng = np.random.default_rng(seed)
-    n_reviews = counts(user)
+    n_reviews = np.bincount(user)
     r = rng.random(len(n_reviews))
     n_held_out = np.floor(n_reviews * (valid_share + test_share) + r).astype(np.int64)
     n_held_out = np.minimum(n_held_out, np.maximum(n_reviews - min_history, 0))
@@ -51,7 +50,7 @@ def split_leave_one_out(
     With `min_history` of 1, a user with two reviews has one for the test and none for validation, a
     user with one has it in train. Equal times are in random order.
     """
-    n_reviews = counts(user)
+    n_reviews = np.bincount(user)
     n_free = np.maximum(n_reviews - min_history, 0)
     n_held_out, n_test = np.minimum(n_free, 2), np.minimum(n_free, 1)
     rng = np.random.default_rng(seed)
@@ -74,14 +73,14 @@ def split_by_fold(
     validation, rounded as in `split_by_ratio`.
     """
     rng = np.random.default_rng(seed)
-    n_reviews = counts(user)
+    n_reviews = np.bincount(user)
     # Parts differ in size by one; which of them are larger is drawn for each user.
     order = np.lexsort((rng.random(len(user)), user))
     places = np.empty(len(user), np.int64)
     places[order] = np.arange(len(user)) - np.repeat(np.cumsum(n_reviews) - n_reviews, n_reviews)
     is_test = (places + rng.integers(n_folds, size=len(n_reviews))[user]) % n_folds == fold
     n_free = np.maximum(n_reviews - min_history, 0)
-    n_test = np.minimum(counts(user, is_test, len(n_reviews)), n_free)
+    n_test = np.minimum(np.bincount(user[is_test], minlength=len(n_reviews)), n_free)
     n_valid = np.floor(n_reviews * valid_share + rng.random(len(n_reviews))).astype(np.int64)
     n_held_out = np.minimum(n_test + n_valid, n_free)
     return _hold_out_last(user, is_test, n_reviews, n_held_out, n_test, rng)

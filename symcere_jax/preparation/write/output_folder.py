@@ -62,11 +62,9 @@ def check_output(output: Path, source: str | None, *, overwrite: bool) -> None:
 
 @contextlib.contextmanager
 def new_folder(output: Path, announce: MessageCallback = lambda message: None) -> Iterator[Path]:
-    """A folder to write into, which takes the place of `output` when the block ends well.
+    """A folder beside `output`, which replaces it when the block ends without an exception.
 
-    It lies beside `output`, so that the renaming is one step on one file system. When the block
-    ends by an exception, it is removed, and `output` is as it was. Files that a prepared folder
-    does not list in its manifest, such as a user's notes, stay.
+    Files that the manifest of the old folder does not list, such as a user's notes, stay.
 
     Args:
         output: the final folder, which is locked; replaced if it is a prepared folder.
@@ -99,9 +97,9 @@ def new_folder(output: Path, announce: MessageCallback = lambda message: None) -
 
 
 def _keep_others(old: Path, new: Path) -> int:
-    """Gives a new folder all files of the old one that its manifest does not list; counts them.
+    """Links files that the manifest of the old folder does not list into the new; counts them.
 
-    They get a second link, so that a kill at any moment loses none of them.
+    With two links, a kill at any moment loses none of them.
     """
     own = {old / name for name in (*_files_of(old), schema.MANIFEST)}
     own |= {parent for path in own for parent in path.parents}

@@ -35,14 +35,11 @@ _KEPT_SCHEMA = pa.schema(
 _EXTRA_TEXTS = "SELECT item, text FROM raw JOIN extra USING (row) ORDER BY item, row"
 _EXTRA_SCHEMA = pa.schema({"item": pa.int32(), "text": pa.large_string()})
 _METADATA = """
-    SELECT code, any_value(title ORDER BY title) AS title,
+    SELECT any_value(title ORDER BY title) AS title,
         any_value(categories ORDER BY title, categories) AS categories
-    FROM item_metadata JOIN item_codes USING (item_id) JOIN kept_items ON i = code
+    FROM kept_items JOIN item_codes ON i = code LEFT JOIN item_metadata USING (item_id)
     GROUP BY code ORDER BY code
 """
-_METADATA_SCHEMA = pa.schema(
-    {"code": pa.int64(), "title": pa.large_string(), "categories": pa.large_string()}
-)
 
 
 def write_tables(
@@ -68,7 +65,9 @@ def write_tables(
     users = _ids(store, "user", selection.user_codes)
     items = _ids(store, "item", selection.item_codes)
     if metadata:
-        items = _with_metadata(items, store, selection.item_codes)
+        known = pa.Table.from_batches(store.stream(_METADATA)).combine_chunks()
+        for name in ("title", "categories"):
+            items = items.append_column(name, known[name].cast(pa.large_string()))
     if earlier is not None:
         items = _with_earlier_metadata(items, pq.read_table(earlier.file(schema.ITEMS)))
     for table, name in ((users, schema.USERS), (items, schema.ITEMS)):
@@ -162,18 +161,6 @@ def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
 def _ids(store: ReviewStore, kind: str, codes: np.ndarray) -> pa.Table:
     names = ids(store, kind, codes)
     return pa.table({kind: np.arange(len(names), dtype=np.int32), f"{kind}_id": names})
-
-
-def _with_metadata(items: pa.Table, store: ReviewStore, item_codes: np.ndarray) -> pa.Table:
-    codes = pa.array(item_codes)
-    store.insert("kept_items", pa.table({"code": codes}))
-    known = pa.Table.from_batches(
-        [batch.cast(_METADATA_SCHEMA) for batch in store.stream(_METADATA)], _METADATA_SCHEMA
-    )
-    places = pc.index_in(codes, value_set=known["code"].combine_chunks())
-    for name in ("title", "categories"):
-        items = items.append_column(name, known[name].take(places))
-    return items
 
 
 def _with_earlier_metadata(items: pa.Table, earlier: pa.Table) -> pa.Table:

@@ -1,4 +1,4 @@
-"""What a text encoder takes and gives."""
+"""The interfaces of text encoders."""
 
 import abc
 import dataclasses
@@ -14,12 +14,12 @@ from symcere_jax.text.encoders.rows import owner_means
 
 @dataclasses.dataclass(frozen=True)
 class Reviews:
-    """The reviews of a data set, as a text encoder sees them; arrays are `[n_reviews]`."""
+    """The n reviews of a data set."""
 
-    texts: Sequence[str]  # last, those of authors who are no users
-    user: np.ndarray  # int32, row of the user who wrote it; −1: no user
-    item: np.ndarray  # int32, row of the item that it is about
-    is_train: np.ndarray  # nothing may be fitted on, or aggregated from, other reviews
+    texts: Sequence[str]  # those of authors who are no users come last
+    user: np.ndarray  # int32 [n], row of the author; −1: no user
+    item: np.ndarray  # int32 [n]
+    is_train: np.ndarray  # bool [n]; nothing is fitted on, or aggregated from, other reviews
     n_users: int
     n_items: int
 
@@ -28,28 +28,16 @@ class Reviews:
         """Number of reviews by users, which come first."""
         return int((np.asarray(self.user) >= 0).sum())
 
-    @property
-    def own(self) -> "Reviews":
-        """The reviews by users alone."""
-        n = self.n_own
-        return dataclasses.replace(
-            self,
-            texts=self.texts if n == len(self.texts) else self.texts[:n],
-            user=self.user[:n],
-            item=self.item[:n],
-            is_train=self.is_train[:n],
-        )
-
 
 @dataclasses.dataclass(frozen=True)
 class TextFeatures:
-    """What a text encoder made of the reviews: float32 rows of `width` columns."""
+    """Text features."""
 
-    reviews: np.ndarray  # a row a review by a user, held-out ones too
-    users: np.ndarray  # from each user's training reviews; 0 without any
-    items: np.ndarray  # from each item's training reviews; 0 without any
-    settings: Mapping[str, Any]  # what the manifest states, besides width and dtype
-    fitted: "FittedTextEncoder | None" = None  # encodes further texts as these, if it can
+    reviews: np.ndarray  # float32 [n_own, width], of all reviews by users, also held-out ones
+    users: np.ndarray  # float32 [n_users, width], of training reviews; 0 without any
+    items: np.ndarray  # float32 [n_items, width], of training reviews; 0 without any
+    settings: Mapping[str, Any]  # of the encoder, for the manifest
+    fitted: "FittedTextEncoder | None" = None  # for further texts; None: there is none
 
     @classmethod
     def from_rows(
@@ -59,7 +47,14 @@ class TextFeatures:
         settings: Mapping[str, Any],
         fitted: "FittedTextEncoder | None" = None,
     ) -> "TextFeatures":
-        """Features of which users and items have the mean of their training reviews."""
+        """Features whose users and items have the mean of their training reviews.
+
+        Args:
+            rows: float32 `[n, width]`, features of all reviews.
+            reviews: the n reviews.
+            settings: of the encoder.
+            fitted: for further texts.
+        """
         users, items = (
             owner_means(rows, np.asarray(reviews.is_train) & (owner >= 0), owner, n)
             for owner, n in (
@@ -69,52 +64,57 @@ class TextFeatures:
         )
         return cls(rows[: reviews.n_own], users, items, settings, fitted)
 
-    def described(self) -> dict[str, Any]:
-        """What the manifest states of the encoder."""
-        width, dtype = self.reviews.shape[1], str(self.reviews.dtype)
-        return {**self.settings, "width": width, "dtype": dtype}
-
 
 class FittedTextEncoder(abc.ABC):
-    """Encodes any texts the way in which the reviews of a prepared folder were encoded."""
+    """Encodes further texts as the reviews of a prepared folder were encoded."""
 
     kind: ClassVar[str]  # names the class in the files of an encoder
     width: int  # of the features
 
     @abc.abstractmethod
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Features of texts, each by itself, as the rows of `reviews.npy` are made.
+        """Features of texts, like the rows of `reviews.npy`.
 
-        float32 `[n, width]`; 0 for a text without anything that the encoder knows.
+        Returns:
+            float32 `[n, width]`; 0 for a text without known words.
         """
 
     @abc.abstractmethod
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
-        """Features of users or items, as the rows of `users.npy` and `items.npy` are made.
+        """Features of users or items, like the rows of `users.npy` and `items.npy`.
 
-        A document holds the texts of all training reviews of one, in the order of the stored
-        reviews. float32 `[n, width]`; 0 without any text.
+        Args:
+            documents: for each, the texts of its training reviews, in the order of the reviews.
+
+        Returns:
+            float32 `[n, width]`; 0 without any text.
         """
 
     def unknown_words(self, text: str) -> list[str]:
-        """Distinct words of a text that add nothing to its features, in the text's order.
-
-        Common words, which no features are made of, are not among them. A language model reads any
-        word by its parts.
-        """
+        """Distinct words of a text that its features do not depend on, without stop words."""
         return []
 
     @abc.abstractmethod
     def save(self, folder: Path) -> None:
-        """Writes what `load_text_encoder` needs into a folder that exists and is empty."""
+        """Writes the files that `load_text_encoder` reads into an empty folder."""
 
 
 class TextEncoder(Protocol):
-    """Turns reviews into features, fitted on the training reviews alone."""
+    """Turns reviews into features, fitted on the training reviews only."""
 
     @property
     def name(self) -> str:
         """Names the folder of the features."""
 
-    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
-        """Fits on the training reviews and encodes all of them."""
+    def encode(
+        self, reviews: Reviews, announce: MessageCallback = lambda stage: None
+    ) -> TextFeatures:
+        """Fits on the training reviews and encodes all reviews.
+
+        Args:
+            reviews: with held-out ones.
+            announce: called with a few words at the start of each stage.
+
+        Raises:
+            DataError: no features can be made of these reviews.
+        """

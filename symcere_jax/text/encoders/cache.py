@@ -1,7 +1,7 @@
-"""Vectors of texts that were encoded before, in an SQLite file, by content of the text.
+"""A cache of vectors by text, in an SQLite file.
 
-What was committed outlives a kill, two runs may write at once, and memory does not grow with the
-number of texts.
+Whatever was committed outlives a kill, several runs may write at once, and memory does not grow
+with the number of texts.
 """
 
 import hashlib
@@ -13,14 +13,18 @@ import numpy as np
 
 from symcere_jax.errors import DataError
 
-_LOCK_TIMEOUT = 60.0  # seconds that a writer waits for another one
+_LOCK_TIMEOUT = 60.0  # seconds that a writer waits for another
 
 
 class VectorCache:
-    """Float32 vectors of one width by text, in the folder of one encoder.
+    """Vectors that one encoder made, by text.
+
+    Args:
+        folder: of the cache; made if it is missing.
+        width: of the vectors.
 
     Raises:
-        DataError: the folder cannot be made, or holds a file that is no cache.
+        DataError: the folder cannot be made, or its file is no cache.
     """
 
     def __init__(self, folder: Path, width: int) -> None:
@@ -45,7 +49,7 @@ class VectorCache:
         return VectorCache, (self._path.parent, self._width)
 
     def get(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        """The vectors of those texts that were added, float32 `[width]` each."""
+        """The cached vectors of some texts, float32 `[width]` each."""
         vectors = {}
         for text in texts:
             query = "SELECT vector FROM vectors WHERE key = ?"
@@ -55,10 +59,14 @@ class VectorCache:
         return vectors
 
     def add(self, texts: Sequence[str], vectors: np.ndarray) -> None:
-        """Writes vectors of texts to disk.
+        """Adds vectors.
+
+        Args:
+            texts: n of them.
+            vectors: float `[n, width]`.
 
         Raises:
-            DataError: there is no room, or no right to.
+            DataError: the file cannot be written.
         """
         rows = zip(
             map(_key, texts), (row.tobytes() for row in vectors.astype(np.float32)), strict=True

@@ -17,23 +17,25 @@ _BLOCK = 1 << 14
 
 @dataclasses.dataclass(frozen=True)
 class CombinedEncoder:
-    """Features of several encoders, one beside the other.
+    """Features of p encoders side by side.
 
-    Each part is divided by its norm, and the whole by the square root of their number: a similarity
-    is the mean of the parts' cosines.
+    Row r is `[u_1, …, u_p] / √p`, where u_i is the unit row of encoder i: an inner product is the
+    mean of the cosines of the parts.
     """
 
     encoders: tuple[TextEncoder, ...]
-    scratch: Path | None = None  # as in LsaEncoder
+    scratch: Path | None = None  # as in `LsaEncoder`
 
     @property
     def name(self) -> str:
-        """Those of the parts, as `lsa+transformer`."""
+        """Names of the parts, such as `lsa+transformer`."""
         return "+".join(encoder.name for encoder in self.encoders)
 
-    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
+    def encode(
+        self, reviews: Reviews, announce: MessageCallback = lambda stage: None
+    ) -> TextFeatures:
         """Encodes by each encoder in turn."""
-        parts = [encoder.encode(reviews, progress=progress) for encoder in self.encoders]
+        parts = [encoder.encode(reviews, announce) for encoder in self.encoders]
         n = len(parts[0].reviews)
         width = sum(part.reviews.shape[1] for part in parts)
         blocks = (
@@ -80,7 +82,7 @@ class FittedCombined(FittedTextEncoder):
 
 
 def join(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Unit rows of each part, side by side, divided by the root of the number of parts."""
+    """Unit rows of p parts side by side, divided by √p: float32 `[n, sum of widths]`."""
     return np.concatenate([unit_rows(part) for part in parts], axis=1) / np.float32(
         math.sqrt(len(parts))
     )

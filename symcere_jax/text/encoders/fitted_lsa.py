@@ -1,12 +1,11 @@
-"""A fitted latent semantic analysis: from texts to features, in memory or from its files.
+"""A fitted latent semantic analysis, and its files.
 
-buckets.npy   int64 [n_terms], ascending: the hashes of the terms that are kept
-idf.npy       float32 [n_terms], the weight of each
+buckets.npy   int64 [n_terms], ascending: hashes of the terms
+idf.npy       float32 [n_terms]
 basis.npy     float32 [n_terms, width], or int8
-scales.npy    float32 [n_terms], what int8 rows of the basis are multiplied by
-counts.npz    [n_items, n_terms], how often a term occurs in an item's document, where most terms
-              occur in few items
-item_map.npy  float32 [n_items, width], of which such a row of the basis is a weighted sum
+scales.npy    float32 [n_terms], factors of the rows of an int8 basis
+counts.npz    [n_items, n_terms], counts of terms in the documents of items, if most are 0
+item_map.npy  float32 [n_items, width], in place of the basis `Mᵀ · item_map`; M: weights of counts
 """
 
 import functools
@@ -30,11 +29,18 @@ _SCALES, _COUNTS, _ITEM_MAP = "scales.npy", "counts.npz", "item_map.npy"
 
 
 class FittedLsa(FittedTextEncoder):
-    """TF-IDF and a basis, which any text can be encoded with.
+    """TF-IDF weights times a basis.
 
-    A document of n_t occurrences of the term t weighs it `(1 + log n_t) · idf_t`; weights are
-    divided by their norm and multiplied by the basis. The arguments are the arrays of the files;
-    with `has_map`, `basis` is the map.
+    A term t that occurs n_t times in a document has the weight `(1 + log n_t) · idf_t`. The weights
+    of a document are divided by their norm, then multiplied by the basis.
+
+    Args:
+        buckets: as in the file, like the other arrays.
+        idf: weights of the terms.
+        basis: the basis, or the item map.
+        scales: of an int8 basis.
+        counts: of terms in the documents of items.
+        has_map: whether `basis` is the item map.
     """
 
     kind = "lsa"
@@ -85,10 +91,10 @@ class FittedLsa(FittedTextEncoder):
         return self._tfidf.transform(self._counts.astype(np.float32)).T.tocsr()
 
     def compacted(self) -> "FittedLsa":
-        """The same in less space.
+        """The same encoder in less space.
 
-        With counts M, whose weights decompose into U S Vᵀ, the basis V is Mᵀ (U S⁻¹): it differs by
-        rounding. Without, it is kept in 8 bits a number: cosines differ by less than a thousandth.
+        If there are counts with weights `M = U S Vᵀ`, the basis V is stored as `U S⁻¹`, since
+        `V = Mᵀ (U S⁻¹)` up to rounding. Else it is stored in int8: cosines differ by under 0.001.
         """
         if self._has_map or self._scales is not None:
             return self
@@ -114,7 +120,7 @@ class FittedLsa(FittedTextEncoder):
         return [term for term in dict.fromkeys(terms) if " " not in term and term not in known]
 
     def weigh(self, counts: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
-        """Weights `[n, n_terms]` of counted terms `[n, N_BUCKETS]`, in rows of norm 1."""
+        """Weights `[n, n_terms]`, in rows of norm 1, of counts `[n, N_BUCKETS]`."""
         return self._tfidf.transform(self.kept_counts(counts), copy=False)
 
     @functools.cached_property
@@ -136,32 +142,30 @@ class FittedLsa(FittedTextEncoder):
 
     @classmethod
     def load(cls, folder: Path) -> "FittedLsa":
-        """Reads what `save` wrote; the arrays are mapped.
+        """Reads the files of `save`; arrays are mapped.
 
         Raises:
             DataError, ValueError: a file is missing or malformed.
         """
         has_map = (folder / _ITEM_MAP).exists()
-        buckets, idf, basis = (
-            load_array(folder / name)
-            for name in ("buckets.npy", "idf.npy", _ITEM_MAP if has_map else "basis.npy")
-        )
-        scales = load_array(folder / _SCALES) if (folder / _SCALES).exists() else None
-        counts = None
+        buckets = load_array(folder / "buckets.npy")
+        one_per_term = (len(buckets),)
+        idf = load_array(folder / "idf.npy", one_per_term)
+        scales = counts = None
+        if (folder / _SCALES).exists():
+            scales = load_array(folder / _SCALES, one_per_term)
         if has_map or (folder / _COUNTS).exists():
             with (folder / _COUNTS).open("rb") as file:
                 counts = scipy.sparse.load_npz(file)
-        n_terms = len(buckets)
-        n_rows = n_terms if counts is None or not has_map else counts.shape[0]
-        lengths = [len(idf), len(basis) - n_rows + n_terms]
-        lengths += [] if scales is None else [len(scales)]
-        lengths += [] if counts is None else [counts.shape[1]]
-        if basis.ndim != 2 or {*lengths} != {n_terms}:
+        basis = load_array(folder / (_ITEM_MAP if has_map else "basis.npy"))
+        shape = (len(buckets), len(buckets)) if counts is None else counts.shape
+        n_rows, n_terms = shape[0] if has_map else len(buckets), shape[1]
+        if basis.ndim != 2 or (len(basis), n_terms) != (n_rows, len(buckets)):
             raise ValueError("arrays are not of one length")
         return cls(buckets, idf, basis, scales, counts, has_map=has_map)
 
     def kept_counts(self, counts: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
-        """The columns that are kept, `[n, n_terms]`, of counts `[n, N_BUCKETS]`."""
+        """The columns of the terms, `[n, n_terms]`, of counts `[n, N_BUCKETS]`."""
         columns = np.searchsorted(self._buckets, counts.indices)
         columns = np.minimum(columns, len(self._buckets) - 1)
         is_kept = self._buckets[columns] == counts.indices

@@ -1,13 +1,12 @@
 """Latent semantic analysis of review texts: TF-IDF of words and word pairs, then truncated SVD.
 
-The documents that it is fitted on are items: all training reviews of an item, joined. What sets
-items apart (a city, a brand, a part number) then gets the weight, rather than what sets single
-reviews apart (their length and mood); on hotel reviews this ranks a fifth better than a fit on
-single reviews.
+It is fitted on one document per item: all its training reviews. Then the words that distinguish
+items (a city, a brand, a part number) count, not those that distinguish reviews (length, mood); on
+hotel reviews, this ranks a fifth better than a fit on single reviews.
 
-Terms of each text are counted once. Counts, weights of items and features lie on disk. Memory holds
-the number of items of each bucket (64 MB), the basis, `n_terms × width` floats (512 MB where all
-terms that may be kept are), and 4 KB for each item or term, whichever are fewer.
+Counts of terms, weights of items and features lie on disk. Memory holds the number of items of each
+bucket (64 MB), the basis of `n_terms × width` floats (at most 512 MB by default), and 4 KB for each
+item or term, whichever are fewer.
 """
 
 import dataclasses
@@ -27,34 +26,42 @@ from symcere_jax.text.encoders.rows import StoredRows, collect_rows
 from symcere_jax.text.encoders.term_counts import N_BUCKETS, count_terms
 
 _BLOCK_TEXTS = 1 << 12
-_FEW_ROWS = 1 << 11  # up to which the Gram matrix is computed once: that is faster
-_LEAST_SAVING = 16  # numbers of the basis per count, from which on counts are kept, too
+_FEW_ROWS = 1 << 11  # of a Gram matrix that is computed once, which is faster
+_LEAST_SAVING = 16  # numbers in the basis per count, from which on counts are stored, too
 
 
 @dataclasses.dataclass(frozen=True)
 class LsaEncoder:
     """TF-IDF over item documents, reduced by truncated SVD; fitted on training reviews only.
 
-    The term t, which d_t of n items have, gets the weight `idf_t = log((1 + n) / (1 + d_t)) + 1`.
+    A term t in the documents of d_t of n items has `idf_t = log((1 + n) / (1 + d_t)) + 1`.
     """
 
-    width: int = 256  # dimensions kept; fewer where the data has fewer items or terms
-    min_items: int = 2  # a term must occur in the documents of that many items
-    max_item_share: float = 0.5  # a term in a larger share of the documents is left out
-    max_terms: int = 500_000  # of more terms, those that most items have are kept
-    seed: int = 0  # of the vector that the decomposition starts from
-    scratch: Path | None = None  # folder for features of reviews, then mapped; None: in memory
+    width: int = 256  # of the features, if there are more items and terms
+    min_items: int = 2  # smallest number of documents with a term
+    max_item_share: float = 0.5  # largest share of documents with a term
+    max_terms: int = 500_000  # number of terms, those in most documents
+    seed: int = 0  # of the first vector of the decomposition
+    scratch: Path | None = None  # folder of mapped files with features; None: in memory
 
     name = "lsa"
 
-    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
-        """Fits on the training reviews; features are min(`width`, n_items − 1, n_terms − 1) wide.
+    def encode(
+        self, reviews: Reviews, announce: MessageCallback = lambda stage: None
+    ) -> TextFeatures:
+        """Fits on the training reviews and encodes all reviews.
+
+        Args:
+            reviews: with held-out ones.
+            announce: called with a few words at the start of each stage.
+
+        Returns:
+            Features of width `min(width, n_items − 1, n_terms − 1)`.
 
         Raises:
-            DataError: the training reviews share no words to build features from.
+            DataError: the training reviews share no words to make features of.
         """
-        say = progress or (lambda stage: None)
-        say("counting words")
+        announce("counting words")
         texts = reviews.texts
         starts = range(0, len(texts), _BLOCK_TEXTS)
         blocks = (count_terms(texts[start : start + _BLOCK_TEXTS]) for start in starts)
@@ -70,7 +77,7 @@ class LsaEncoder:
                 f"text features need two items and two terms, the training reviews have "
                 f"{reviews.n_items} and {len(buckets)}; prepare with --text_encoder=none"
             )
-        say(f"reducing {len(buckets):,} terms to {width} dimensions")
+        announce(f"reducing {len(buckets):,} terms to {width} dimensions")
         fitted = FittedLsa(buckets, idf, np.zeros((len(buckets), 0), np.float32))
         weights = map(fitted.weigh, counts.sums(*item_selection))
         item_terms = StoredRows(weights, len(buckets), self.scratch).matrix
@@ -78,7 +85,7 @@ class LsaEncoder:
         fitted = FittedLsa(buckets, idf, basis)
 
         def project(rows: str, blocks: Iterable[scipy.sparse.csr_matrix], n: int) -> np.ndarray:
-            say(f"encoding {rows}")
+            announce(f"encoding {rows}")
             projected = (fitted.weigh(block) @ basis for block in blocks)
             return collect_rows(projected, n, width, self.scratch, f"{rows}_features")
 
@@ -95,7 +102,7 @@ class LsaEncoder:
     def _choose_terms(
         self, documents: Iterable[scipy.sparse.csr_matrix], n_reviews: int, n_items: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Buckets of the terms that are kept, int64 `[n_terms]`, and the IDF of each, float32."""
+        """Buckets of the terms, int64 `[n_terms]`, and their IDF, float32 `[n_terms]`."""
         n_with_term = np.zeros(N_BUCKETS, np.int32)
         for block in documents:
             np.add.at(n_with_term, block.indices, 1)
@@ -116,20 +123,19 @@ class LsaEncoder:
 def right_singular_vectors(
     matrix: scipy.sparse.csr_matrix, width: int, *, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The leading right singular vectors V, and the rows of the matrix in terms of them, M V.
+    """The leading right singular vectors V of a matrix M, and the product M V.
 
-    With A the matrix M, or its transpose if that has fewer rows, the Lanczos method finds
-    eigenvectors of `A Aᵀ`: it holds 2 · `width` vectors of the smaller side.
+    The Lanczos method finds eigenvectors of `A Aᵀ`, where A is M or, if that has fewer rows, Mᵀ. It
+    holds 2 · `width` vectors of the smaller side.
 
     Args:
-        matrix: float32 `[m, n]`.
+        matrix: M, float32 `[m, n]`.
         width: number of vectors, less than `min(m, n)`.
         seed: of the first vector.
 
     Returns:
-        V, float32 `[n, width]`, by descending singular value, and M V, float32 `[m, width]`, in
-        each column of which the number of largest size is positive. Vectors of singular value 0
-        are 0.
+        V, float32 `[n, width]`, by descending singular value, 0 where that is 0; and M V, float32
+        `[m, width]`. In each column of M V, the entry of largest magnitude is positive.
     """
     small = matrix if matrix.shape[0] < matrix.shape[1] else matrix.T
     large = small.T

@@ -24,23 +24,22 @@ _IDS = {"user": schema.USERS, "item": schema.ITEMS}
 
 @dataclasses.dataclass(frozen=True)
 class PrecomputedEncoder:
-    """Reads vectors and divides them by their norm.
+    """Reads vectors from a file and divides them by their norm.
 
-    The file is either
+    The file is one of
 
-    - NumPy's, `[n_reviews, width]`, rows in the order of `reviews.parquet` of the folder, or
-    - Parquet, with rows in any order: `embedding` (lists of floats; without it, all columns of
-      floats) and ids as strings. With `user_id` and `item_id`, vectors are of reviews. With one of
-      them, they are of users or of items, and a review has that of its user or item. Rows of ids
-      that the folder does not have are left out.
+    - `.npy`, float `[n_reviews, width]`, in the order of `reviews.parquet`;
+    - `.parquet`, in any order: `embedding` (lists of floats; without it, all columns of floats)
+      with `user_id` and `item_id` for vectors of reviews, or with one of them for vectors of users
+      or items, which their reviews get, too. Rows of unknown ids are ignored.
 
-    Users and items have their own vectors, or the means of their training reviews. Further texts
-    cannot be encoded: the features have no `fitted`.
+    Users and items get the mean of their training reviews unless the file has vectors of their
+    kind. Further texts cannot be encoded: `fitted` is None.
     """
 
     file: Path | None
-    folder: Path  # the prepared folder, whose ids a Parquet file refers to
-    scratch: Path | None = None  # as in LsaEncoder
+    folder: Path  # the prepared folder with the ids
+    scratch: Path | None = None  # as in `LsaEncoder`
 
     name = "precomputed"
 
@@ -51,17 +50,24 @@ class PrecomputedEncoder:
                 "each review, or a .parquet file with user_id, item_id or both, and embedding"
             )
 
-    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
+    def encode(
+        self, reviews: Reviews, announce: MessageCallback = lambda stage: None
+    ) -> TextFeatures:
         """Reads the vectors of all reviews.
 
+        Args:
+            reviews: with held-out ones.
+            announce: called with a few words at the start, and about ids without a vector.
+
         Raises:
-            DataError: the file is missing or malformed, has no row for a review, or holds
-                values that are no numbers.
+            DataError: the file is missing or malformed, lacks the vector of a review, or has values
+                that are not finite.
         """
         assert self.file is not None
-        reviews = reviews.own
-        say = progress or (lambda stage: None)
-        say(f"reading {self.file}")
+        n = reviews.n_own  # others have no vectors; texts are not read
+        user, item, is_train = reviews.user[:n], reviews.item[:n], reviews.is_train[:n]
+        reviews = dataclasses.replace(reviews, user=user, item=item, is_train=is_train)
+        announce(f"reading {self.file}")
         of: dict[str, str] = {}
         own: dict[str, np.ndarray] = {}  # where the vectors of users or of items are in the file
         if self.file.suffix == ".parquet":
@@ -78,17 +84,17 @@ class PrecomputedEncoder:
                 pairs = np.asarray(reviews.user, np.int64) * reviews.n_items + reviews.item
                 places = self._places(keys, pairs, "reviews")
             else:
-                (kind,) = kinds
-                n_owners = getattr(reviews, f"n_{kind}s")
-                of = {"of": f"{kind}s"}
-                own[f"{kind}s"] = self._places(keys, np.arange(n_owners), f"{kind}s", say)
-                places = own[f"{kind}s"][np.asarray(getattr(reviews, kind))]
+                kind, rows = kinds[0], f"{kinds[0]}s"
+                of = {"of": rows}
+                owners = np.arange(getattr(reviews, f"n_{rows}"))
+                own[rows] = self._places(keys, owners, rows, announce)
+                places = own[rows][np.asarray(getattr(reviews, kind))]
         else:
             vectors = self._array()
-            places = np.arange(len(reviews.user))
-            if len(vectors) != len(places):
+            places = np.arange(n)
+            if len(vectors) != n:
                 raise DataError(
-                    f"{self.file}: {len(vectors)} rows, but there are {len(places)} reviews; rows "
+                    f"{self.file}: {len(vectors)} rows, but there are {n} reviews; rows "
                     f"must be those of {schema.REVIEWS}, or come as Parquet with ids"
                 )
         self._check(vectors)
@@ -96,12 +102,12 @@ class PrecomputedEncoder:
         def units(places: np.ndarray) -> np.ndarray:
             return unit_rows(vectors[places]) * (places >= 0)[:, None]
 
-        n, width = len(places), vectors.shape[1]
+        width = vectors.shape[1]
         blocks = (units(places[start : start + _BLOCK]) for start in range(0, n, _BLOCK))
-        rows = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews")
+        collected = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews")
         settings = {"file": self.file.name, **schema.file_entry(self.file), **of}
-        features = TextFeatures.from_rows(rows, reviews, settings)
-        given: dict[str, Any] = {kind: units(rows) for kind, rows in own.items()}
+        features = TextFeatures.from_rows(collected, reviews, settings)
+        given: dict[str, Any] = {rows: units(places) for rows, places in own.items()}
         return dataclasses.replace(features, **given)
 
     def _array(self) -> np.ndarray:
@@ -113,7 +119,7 @@ class PrecomputedEncoder:
             raise DataError(f"--text_embeddings: {reason}") from None
 
     def _table(self) -> tuple[pa.Table, list[str]]:
-        """The Parquet file, and whose vectors it holds."""
+        """The Parquet file, and the kinds of ids in it."""
         assert self.file is not None
         try:
             table = pq.read_table(self.file)
@@ -139,7 +145,7 @@ class PrecomputedEncoder:
         return flat.reshape(-1, widths[0])
 
     def _keys(self, table: pa.Table, kinds: list[str], n_items: int) -> np.ndarray:
-        """The number of the review, user or item of each row; −1: it is not in the folder."""
+        """The review, user or item of each row, as a number; −1: unknown."""
         keys = np.zeros(len(table), np.int64)
         for kind in kinds:
             ids = pq.read_table(self.folder / _IDS[kind], columns=[f"{kind}_id"])[f"{kind}_id"]
@@ -154,18 +160,22 @@ class PrecomputedEncoder:
         return keys
 
     def _places(
-        self, keys: np.ndarray, wanted: np.ndarray, what: str, say: MessageCallback | None = None
+        self,
+        keys: np.ndarray,
+        wanted: np.ndarray,
+        what: str,
+        announce: MessageCallback | None = None,
     ) -> np.ndarray:
-        """The row of each wanted number; −1, and a message, for one without: else an error."""
+        """The row of each wanted number; −1 without one, which is an error if nobody listens."""
         places = pc.index_in(pa.array(wanted), value_set=pa.array(keys))
         if n_missing := places.null_count:
             missing = f"no vector for {n_missing:,} of {len(wanted):,} {what}"
-            if say is None or n_missing == len(wanted):
+            if announce is None or n_missing == len(wanted):
                 raise DataError(
                     f"{self.file}: {missing}, the first of which is row "
                     f"{places.is_null().index(True)}; ids must be as in the raw data"
                 )
-            say(missing)
+            announce(missing)
         return places.fill_null(-1).to_numpy()
 
     def _check(self, vectors: np.ndarray) -> None:
@@ -178,6 +188,6 @@ class PrecomputedEncoder:
         sizes = np.concatenate([np.zeros(0), *(np.linalg.norm(part, axis=1) for part in blocks)])
         bad = np.flatnonzero(~np.isfinite(sizes))
         if len(bad):
-            raise DataError(f"{self.file}, row {bad[0]}: not a number, in {len(bad)} rows")
+            raise DataError(f"{self.file}, row {bad[0]}: not finite, like {len(bad)} rows in all")
         if not sizes.any():
             raise DataError(f"{self.file}: all vectors are 0")

@@ -1,4 +1,4 @@
-"""Rows of text features and of term counts: on disk, in any order, summed over users or items."""
+"""Rows of text features and of term counts: on disk, and summed over users or items."""
 
 import itertools
 import tempfile
@@ -17,11 +17,22 @@ _BLOCK = 1 << 13
 def collect_rows(
     blocks: Iterable[np.ndarray], n: int, width: int, scratch: Path | None, name: str
 ) -> np.ndarray:
-    """Joins blocks of rows to float32 `[n, width]`: in memory or, with `scratch`, a mapped file."""
+    """Joins blocks of rows.
+
+    Args:
+        blocks: float `[…, width]`, n rows in all.
+        n: number of rows.
+        width: number of columns.
+        scratch: folder of a file that is then mapped; None: in memory.
+        name: of the file.
+
+    Returns:
+        float32 `[n, width]`.
+    """
     if scratch is None:
         return np.concatenate([np.zeros((0, width), np.float32), *blocks])
     path = scratch / f"{name}.npy"
-    # Written rather than mapped: pages that are mapped and changed stay in memory.
+    # Changed pages of a mapped file stay in memory, so it is written first.
     with path.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (n, width)}
         np.lib.format.write_array_header_1_0(file, header)
@@ -31,9 +42,16 @@ def collect_rows(
 
 
 def owner_means(rows: np.ndarray, kept: np.ndarray, owner: np.ndarray, n: int) -> np.ndarray:
-    """The mean row of each of n owners, users or items, divided by its norm.
+    """The mean row of each of n owners (users or items), divided by its norm.
 
-    Of the m rows, those that are kept count, bool `[m]`; an owner, int `[m]`, without any gets 0.
+    Args:
+        rows: float `[m, width]`.
+        kept: bool `[m]`, which rows count.
+        owner: int `[m]`, of each row.
+        n: number of owners.
+
+    Returns:
+        float32 `[n, width]`; 0 for an owner without rows.
     """
     sums = np.zeros((n, rows.shape[1]))
     for start in range(0, len(rows), _BLOCK):
@@ -43,16 +61,19 @@ def owner_means(rows: np.ndarray, kept: np.ndarray, owner: np.ndarray, n: int) -
 
 
 def sum_rows(rows: scipy.sparse.csr_matrix, owner: np.ndarray, n: int) -> scipy.sparse.csr_matrix:
-    """Sums of the sparse rows of each of n owners; `owner` is int `[m]`, that of each row."""
+    """Sums of m sparse rows over n owners; `owner`, int `[m]`, is that of each row."""
     row_of_value = np.repeat(owner, np.diff(rows.indptr))
     shape = (n, rows.shape[1])
     return scipy.sparse.csr_matrix((rows.data, (row_of_value, rows.indices)), shape=shape)
 
 
 class StoredRows:
-    """Sparse rows in mapped files without a name, in the folder `scratch` or that of the system.
+    """Sparse rows in mapped temporary files, which vanish with this object.
 
-    They vanish with this object.
+    Args:
+        blocks: sparse `[…, n_columns]`.
+        n_columns: number of columns.
+        scratch: folder of the files; None: the one of the system.
     """
 
     def __init__(
@@ -74,7 +95,7 @@ class StoredRows:
 
     @property
     def matrix(self) -> scipy.sparse.csr_matrix:
-        """All rows, float32 `[n, n_columns]`, without a copy."""
+        """All rows, float32 `[n, n_columns]`, not copied."""
         arrays = (self._values, self._columns, self._ends)
         return scipy.sparse.csr_matrix(arrays, shape=(len(self._ends) - 1, self._n_columns))
 
@@ -89,7 +110,13 @@ class StoredRows:
     def sums(
         self, rows: np.ndarray, owner: np.ndarray, n: int
     ) -> Iterator[scipy.sparse.csr_matrix]:
-        """Yields the sums of some rows, int `[m]`, of each of n owners, some owners at a time."""
+        """Yields sums of rows over owners, some owners at a time.
+
+        Args:
+            rows: int `[m]`, the rows to sum.
+            owner: int `[m]`, of each of them.
+            n: number of owners.
+        """
         order = np.argsort(owner, kind="stable")
         rows, owner = rows[order], owner[order]
         starts = np.searchsorted(owner, np.arange(n + 1))

@@ -1,4 +1,4 @@
-"""Fitted text encoders in the prepared folder: `text/<encoder>/model/`."""
+"""Files of fitted text encoders: `text/<encoder>/model/` in a prepared folder."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,13 @@ _PART = "encoder_{}"
 
 
 def save_text_encoder(fitted: FittedTextEncoder, folder: Path, *, compact: bool = False) -> None:
-    """Writes a fitted encoder into a new folder; a compact LSA takes less space."""
+    """Writes a fitted encoder.
+
+    Args:
+        fitted: the encoder.
+        folder: new.
+        compact: stores LSA in less space; see `FittedLsa.compacted`.
+    """
     folder.mkdir(parents=True)
     parts = fitted.encoders if isinstance(fitted, FittedCombined) else []
     for number, encoder in enumerate(parts):
@@ -31,7 +37,7 @@ def save_text_encoder(fitted: FittedTextEncoder, folder: Path, *, compact: bool 
 
 
 def read_text_encoder(folder: Path) -> FittedTextEncoder:
-    """The encoder that `save_text_encoder` wrote; large arrays are mapped.
+    """Reads an encoder that `save_text_encoder` wrote; large arrays are mapped.
 
     Raises:
         DataError: a file is missing or malformed.
@@ -49,7 +55,7 @@ def read_text_encoder(folder: Path) -> FittedTextEncoder:
 
 
 def keep_vectors(fitted: FittedTextEncoder, folder: Path) -> None:
-    """Makes the language models within an encoder cache their vectors, so that none reads twice.
+    """Makes the language models in an encoder cache their vectors in a folder.
 
     Raises:
         DataError: the folder cannot be made or read.
@@ -60,13 +66,15 @@ def keep_vectors(fitted: FittedTextEncoder, folder: Path) -> None:
 
 
 def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
-    """The encoder that made the text features `name` of a prepared folder, for further texts.
+    """Opens the encoder that made text features of a prepared folder.
 
-    Its large arrays are mapped, so that loading is fast and one text takes milliseconds.
+    Args:
+        dataset: the prepared folder.
+        name: of the features.
 
     Raises:
-        DataError: the folder has no such encoder, the features were made elsewhere, or a file is
-            missing or malformed.
+        DataError: there are no such features, they were made elsewhere, or a file is missing or
+            malformed.
     """
     entries = dataset.manifest.text_encoders
     if name not in entries:
@@ -82,7 +90,7 @@ def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
         )
     for file in dataset.manifest.files:
         if file.startswith(f"{schema.TEXT_FOLDER}/{name}/model/"):
-            dataset.file(file)  # raises where its checksum is another
+            dataset.file(file)  # verifies its checksum
     fitted = read_text_encoder(path.parent)
     width = entries[name]["width"]
     if fitted.width != width:

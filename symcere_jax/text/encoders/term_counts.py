@@ -1,8 +1,8 @@
-"""Terms of texts, which are words and pairs of consecutive words, counted by their hash.
+"""Counts of terms (words, and pairs of consecutive words) by their hash.
 
-Hashes need no vocabulary: memory does not grow with the number of different terms, and texts are
-read once. Of two million terms, one in nine shares its bucket with another. Where 500,000 terms are
-kept, 3 % of the unknown words are taken for one of them.
+Hashes need no vocabulary: texts are read once, and memory does not grow with the number of terms.
+Of two million terms, one in nine shares its bucket with another. If 500,000 terms are kept, 3 % of
+the unknown words are taken for one of them.
 """
 
 import functools
@@ -36,13 +36,13 @@ def split_terms(text: str) -> list[str]:
 
 
 def hash_terms(documents: Iterable[Sequence[str]]) -> scipy.sparse.csr_matrix:
-    """How often each term occurs in each of n documents, float32 `[n, N_BUCKETS]`."""
-    # The first document is there because scikit-learn refuses to hash none at all.
+    """Counts of the terms of n documents, float32 `[n, N_BUCKETS]`."""
+    # scikit-learn refuses to hash no document at all, so there is an empty one.
     return _hasher().transform(itertools.chain([[]], documents))[1:]
 
 
 def count_terms(texts: Iterable[str]) -> scipy.sparse.csr_matrix:
-    """How often each term occurs in each text, float32 `[n, N_BUCKETS]`."""
+    """Counts of the terms of n texts, float32 `[n, N_BUCKETS]`."""
     return hash_terms(map(split_terms, texts))
 
 

@@ -1,15 +1,17 @@
-"""Review texts by a language model: one vector a review, their mean for users and items."""
+"""Text features by a language model: a vector per review, and their means."""
 
 import dataclasses
 import functools
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
-from symcere_jax.callbacks import CountCallback, MessageCallback
+from symcere_jax.callbacks import MessageCallback
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.ray_data import map_on_ray
 from symcere_jax.text.encoders.base import FittedTextEncoder, Reviews, TextFeatures
@@ -25,14 +27,13 @@ _SETTINGS = "settings.json"
 class TransformerEncoder:
     """Encodes reviews by a pretrained language model; nothing is fitted."""
 
-    model: str  # its folder, or its name on the hub
-    bfloat16: bool = False  # half the memory, and on accelerators twice the speed
-    prefix: str | None = None  # stands before each review; None: what the model's folder says
+    model: str  # a folder, or a name on the Hub
+    bfloat16: bool = False  # half the memory, and twice the speed on accelerators
+    prefix: str | None = None  # precedes each review; None: the one in the model's folder
     tokens_per_device: int = 0  # most tokens of a batch on a device; 0: what suits the device
-    cache: Path | None = None  # folder of vectors of earlier runs
-    scratch: Path | None = None  # as in LsaEncoder
-    ray_address: str | None = None  # of a cluster that encodes; its machines share model and texts
-    count: CountCallback = lambda done, total: None  # of reviews, while it runs
+    cache: Path | None = None  # folder of cached vectors
+    scratch: Path | None = None  # as in `LsaEncoder`
+    ray_address: str | None = None  # of a Ray cluster, whose machines share model and texts
 
     name = "transformer"
 
@@ -43,14 +44,19 @@ class TransformerEncoder:
                 "on the hub, as sentence-transformers/all-MiniLM-L6-v2"
             )
 
-    def encode(self, reviews: Reviews, *, progress: MessageCallback | None = None) -> TextFeatures:
-        """Encodes all reviews; the vector of a user or an item is the mean of training reviews.
+    def encode(
+        self, reviews: Reviews, announce: MessageCallback = lambda stage: None
+    ) -> TextFeatures:
+        """Encodes all reviews; users and items get the mean of their training reviews.
+
+        Args:
+            reviews: with held-out ones.
+            announce: called with a few words at the start of each stage.
 
         Raises:
-            DataError: the model is missing or of an unknown kind, or the cache cannot be written.
+            DataError: the model is missing or not supported, or the cache cannot be written.
         """
-        say = progress or (lambda stage: None)
-        say(f"reading {self.model}")
+        announce(f"reading {self.model}")
         folder = model_folder(self.model)
         width = vector_width(folder)
         options = self.bfloat16, self.prefix, self.tokens_per_device
@@ -58,7 +64,7 @@ class TransformerEncoder:
         if self.cache is not None:
             fitted.use_cache(self.cache)
         n = len(reviews.texts)
-        say(f"encoding {n:,} reviews")
+        announce(f"encoding {n:,} reviews")
         if self.ray_address:
             work = functools.partial(_encode_block, fitted, reviews.texts, _BLOCK_TEXTS)
             blocks = map_on_ray(work, range(0, n, _BLOCK_TEXTS), self.ray_address)
@@ -68,15 +74,13 @@ class TransformerEncoder:
         return TextFeatures.from_rows(rows, reviews, fitted.settings(), fitted)
 
     def _blocks(self, texts: Sequence[str], fitted: "FittedTransformer") -> Iterator[np.ndarray]:
-        n_done = 0
-
-        def count(n: int) -> None:
-            nonlocal n_done
-            n_done += n
-            self.count(n_done, len(texts))
-
-        for start in range(0, len(texts), _BLOCK_TEXTS):
-            yield fitted.encode_texts(texts[start : start + _BLOCK_TEXTS], count)
+        live = sys.stderr.isatty()  # else a line appears twice a minute
+        with tqdm(
+            total=len(texts), unit=" reviews", dynamic_ncols=live,
+            mininterval=0.1 if live else 30, maxinterval=10 if live else 60,
+        ) as bar:  # fmt: skip
+            for start in range(0, len(texts), _BLOCK_TEXTS):
+                yield fitted.encode_texts(texts[start : start + _BLOCK_TEXTS], bar.update)
 
 
 def _encode_block(
@@ -87,10 +91,10 @@ def _encode_block(
 
 @dataclasses.dataclass
 class FittedTransformer(FittedTextEncoder):
-    """Encodes any texts by a language model, with settings as those of `TransformerEncoder`.
+    """Encodes texts by a language model, with the settings of `TransformerEncoder`.
 
     The model is read when the first text is encoded. Its files are not copied; the fingerprint
-    tells whether they are still the same.
+    tells whether they have changed.
     """
 
     model: str
@@ -108,13 +112,13 @@ class FittedTransformer(FittedTextEncoder):
         """The model.
 
         Raises:
-            DataError: it is missing, or no longer the one that it was.
+            DataError: it is missing, or has changed.
         """
         folder = model_folder(self.model)
         if fingerprint(folder) != self.fingerprint:
             raise DataError(
-                f"{self.model} is not the model that the text features were made by (its files "
-                "have changed); prepare the data again"
+                f"{self.model} has changed since the text features were made; prepare the data "
+                "again"
             )
         return SentenceEncoder(
             folder,
@@ -124,16 +128,21 @@ class FittedTransformer(FittedTextEncoder):
         )
 
     def settings(self) -> dict[str, str | bool | None]:
-        """What the manifest states of it."""
+        """Settings for the manifest."""
         names = ("model", "fingerprint", "bfloat16", "prefix")
         return {name: getattr(self, name) for name in names}
 
     def encode_texts(
-        self, texts: Sequence[str], count: Callable[[int], None] = lambda n: None
+        self, texts: Sequence[str], count: Callable[[int], object] = lambda n: None
     ) -> np.ndarray:
-        """Vectors of texts, float32 `[n, width]`; none of equal or cached ones is encoded again.
+        """Vectors of texts; equal and cached ones are not encoded again.
 
-        `count` is called with the number of texts that are newly done.
+        Args:
+            texts: n of them.
+            count: called with numbers of texts that are done, which add up to n.
+
+        Returns:
+            float32 `[n, width]`.
         """
         vectors = self._cache.get(texts) if self._cache else {}
         missing = [text for text in dict.fromkeys(texts) if text not in vectors]
@@ -148,10 +157,10 @@ class FittedTransformer(FittedTextEncoder):
         return np.array([vectors[text] for text in texts], np.float32).reshape(-1, self.width)
 
     def use_cache(self, folder: Path) -> None:
-        """Keeps vectors from now on, and takes those of earlier runs.
+        """Caches vectors in a folder from now on.
 
         Raises:
-            DataError: it cannot be made or read.
+            DataError: the cache cannot be made or read.
         """
         settings = json.dumps([self.fingerprint, self.bfloat16, self.prefix])
         name = hashlib.sha256(settings.encode()).hexdigest()[:32]
@@ -168,5 +177,5 @@ class FittedTransformer(FittedTextEncoder):
 
     @classmethod
     def load(cls, folder: Path) -> "FittedTransformer":
-        """Reads what `save` wrote, which model it is."""
+        """Reads the file of `save`."""
         return cls(**json.loads((folder / _SETTINGS).read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Known architectures: their shape from a `config.json`, and which tensor is which parameter."""
+"""The architectures that can be read: shape, and which tensor is which parameter."""
 
 import dataclasses
 import functools
@@ -17,13 +17,13 @@ ARCHITECTURES = (*_ENCODERS, *_DECODERS)
 class ModelSettings:
     """The shape of a language model.
 
-    A decoder is of the Llama family: tokens see those before them alone, positions are rotary,
-    layers are gated and normalize their input by RMS norms. Others are of the BERT family: all
-    tokens see each other, positions are added, layers normalize their output.
+    Decoders are of the Llama family: a token sees only the tokens before it, positions are rotary,
+    layers are gated and normalize their input by RMS norms. Encoders are of the BERT family: all
+    tokens see each other, positions are learned, layers normalize their output.
     """
 
     is_decoder: bool
-    n_tokens: int  # size of the vocabulary
+    n_tokens: int  # of the vocabulary
     width: int
     n_layers: int
     n_heads: int
@@ -43,11 +43,14 @@ class ModelSettings:
 
 
 def model_settings(config: Mapping[str, Any]) -> ModelSettings:
-    """Reads the `config.json` of a checkpoint.
+    """The shape that a `config.json` describes.
+
+    Args:
+        config: content of the file, of a model type in `ARCHITECTURES`.
 
     Raises:
-        DataError: the model stretches its rotary positions, which is not known here.
-        KeyError, TypeError, AttributeError: something is missing or malformed.
+        DataError: the model scales its rotary positions, which is not supported.
+        KeyError, TypeError, AttributeError: an entry is missing or malformed.
     """
     kind, n_heads = config["model_type"], config["num_attention_heads"]
     shape = {
@@ -75,7 +78,7 @@ def model_settings(config: Mapping[str, Any]) -> ModelSettings:
         )
     rotation = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if rotation.get("rope_type", rotation.get("type", "default")) != "default":
-        raise DataError(f"rotary positions of another type than the default: {rotation}")
+        raise DataError(f"scaled rotary positions are not supported: {rotation}")
     if config.get("sliding_window") and config.get("use_sliding_window", kind == "mistral"):
         window = min(window, config["sliding_window"])
     has_bias = bool(config.get("attention_bias"))
@@ -92,6 +95,10 @@ def model_settings(config: Mapping[str, Any]) -> ModelSettings:
 
 def read_parameters(settings: ModelSettings, read: ReadTensor) -> dict[str, Any]:
     """The parameters of `LanguageModel` from a checkpoint.
+
+    Args:
+        settings: the shape.
+        read: returns a tensor, float32, by its name.
 
     Raises:
         DataError: a tensor is missing.

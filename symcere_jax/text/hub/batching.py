@@ -11,8 +11,8 @@ import numpy as np
 class Chunks:
     """Texts as token numbers; a text longer than the model's window is several chunks."""
 
-    tokens: list[list[int]]  # of each chunk, special ones included
-    text: np.ndarray  # int64 [n_chunks], which text each belongs to, ascending
+    tokens: list[list[int]]  # of each chunk, with special ones
+    text: np.ndarray  # int64 [n_chunks], place of the text of each chunk, ascending
 
     @property
     def lengths(self) -> np.ndarray:
@@ -22,19 +22,24 @@ class Chunks:
 
 @dataclasses.dataclass(frozen=True)
 class TokenBatch:
-    """Chunks that run at once."""
+    """Chunks that run together."""
 
-    rows: np.ndarray  # int64 [n], which chunks
-    tokens: np.ndarray  # int32 [n_padded, length], 0 after a chunk's last
-    lengths: np.ndarray  # int32 [n_padded], 0 for rows that are no chunk
+    rows: np.ndarray  # int64 [n], places of the chunks
+    tokens: np.ndarray  # int32 [n_padded, length], 0 after the last token of a chunk
+    lengths: np.ndarray  # int32 [n_padded], 0 for rows without a chunk
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], *, prefix: str, window: int) -> Chunks:
-    """Splits texts into tokens, and what is longer than the window into chunks of equal length.
+    """Splits texts into tokens, and texts longer than the window into chunks of similar length.
 
-    Each chunk starts and ends at a word, is a text of its own with prefix and special tokens, at
-    most `window` in all, and has about as many tokens as the others of its text. The tokenizer is a
-    fast one of the `transformers` library.
+    Args:
+        tokenizer: a fast one of the `transformers` library.
+        texts: blank ones have no chunk.
+        prefix: precedes each chunk.
+        window: most tokens of a chunk, with prefix and special tokens.
+
+    Returns:
+        Chunks that start and end between words, unless a word is longer than the window.
     """
     texts = [text if text.strip() else "" for text in texts]
     whole = tokenizer([prefix + text for text in texts], verbose=False)["input_ids"]
@@ -57,7 +62,7 @@ def tokenize(tokenizer: Any, texts: Sequence[str], *, prefix: str, window: int) 
 
 
 def _pieces(tokenizer: Any, text: str, size: int) -> list[str]:
-    """Cuts a text before words into parts of about equally many tokens, none of over `size`."""
+    """Cuts a text before words into parts of similar length, of at most `size` tokens."""
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     starts = [start for start, _ in encoded["offset_mapping"]]
     words = encoded.word_ids()
@@ -79,7 +84,7 @@ def _pieces(tokenizer: Any, text: str, size: int) -> list[str]:
 
 
 def padded_length(length: int) -> int:
-    """The bucket of a length: multiples of 16 up to 64, of 32 up to 128, of 64 up to 256, …."""
+    """A length rounded up: to multiples of 16 up to 64, of 32 up to 128, of 64 up to 256, …."""
     step = 16
     while length > 4 * step:
         step *= 2
@@ -91,9 +96,14 @@ def batches(
 ) -> Iterator[TokenBatch]:
     """Groups chunks of similar lengths, longest first, so that a lack of memory shows at once.
 
-    The shapes are few, so that few programs are compiled: a length is a `padded_length`, at most
-    the window, and each length has one number of rows, but for the last batch, which has a power of
-    two on each device. Padding counts among the tokens.
+    There are few shapes, so that few programs are compiled: each length is a `padded_length`, and
+    has one number of rows, except in the last batch, which has a power of two per device.
+
+    Args:
+        chunks: of all texts.
+        tokens_per_device: most tokens of a batch on a device, with padding.
+        n_devices: that share a batch.
+        window: longest row.
     """
     lengths = chunks.lengths
     order = np.argsort(-lengths, kind="stable")

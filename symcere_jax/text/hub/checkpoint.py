@@ -1,4 +1,4 @@
-"""A sentence encoder from a model folder or the hub: module, parameters, tokenizer, settings."""
+"""Sentence encoders from a folder or the Hugging Face Hub."""
 
 import dataclasses
 import hashlib
@@ -26,7 +26,7 @@ _FILES = ["*.json", "*.txt", "*.model", "model*.safetensors"]
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """A sentence encoder, ready to run."""
+    """A sentence encoder in memory."""
 
     module: LanguageModel
     parameters: Any
@@ -38,8 +38,12 @@ class Checkpoint:
     def open(cls, folder: Path, *, bfloat16: bool = False) -> "Checkpoint":
         """Reads a model folder.
 
+        Args:
+            folder: config.json, tokenizer and safetensors, as `model_folder` returns it.
+            bfloat16: type of parameters and computation, instead of float32.
+
         Raises:
-            DataError: a file is missing, malformed, or of a model that is not known here.
+            DataError: a file is missing or malformed, or the architecture is not supported.
         """
         settings = _settings(folder)
         dtype = jnp.bfloat16 if bfloat16 else jnp.float32
@@ -54,10 +58,13 @@ class Checkpoint:
 
 
 def model_folder(name: str) -> Path:
-    """The folder of a model: `name` itself, or the copy of a model of the hub, fetched if needed.
+    """The folder of a model.
+
+    Args:
+        name: a folder, or a model on the Hub, which is fetched unless it is cached.
 
     Raises:
-        DataError: it is no folder, and cannot be fetched.
+        DataError: there is no such folder, and the model cannot be fetched.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -69,13 +76,13 @@ def model_folder(name: str) -> Path:
     except Exception as error:  # whatever its network library raises
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
-            f"--text_model={name} is no folder, and cannot be fetched from the hub ({reason}); "
-            "give the folder of a downloaded model"
+            f"--text_model={name} is no folder, and cannot be fetched from the Hub ({reason}); "
+            "name the folder of a downloaded model"
         ) from None
 
 
 def fingerprint(folder: Path) -> str:
-    """Hex digest of a model: of its weights, its tokenizer and its settings."""
+    """Hex digest of the weights, the tokenizer and the settings in a model folder."""
     digest = hashlib.sha256()
     texts = [path for path in folder.rglob("*") if path.suffix in (".json", ".txt", ".model")]
     for path in [*sorted(texts), *weight_files(folder)]:
@@ -86,7 +93,7 @@ def fingerprint(folder: Path) -> str:
 
 
 def vector_width(folder: Path) -> int:
-    """Width of the vectors of a model, from its `config.json` alone."""
+    """Width of the vectors of a model, which only takes its `config.json`."""
     return _settings(folder).width
 
 
@@ -96,20 +103,22 @@ def _settings(folder: Path) -> ModelSettings:
         config = json.loads(path.read_text(encoding="utf-8"))
         kind = config["model_type"]
     except FileNotFoundError:
-        raise DataError(f"{folder} is not the folder of a model: it has no config.json") from None
+        raise DataError(f"{folder} is no model: it has no config.json") from None
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"{path}: not the configuration of a model ({error})") from None
     if kind not in ARCHITECTURES:
         raise DataError(
-            f"{path}: models of type {kind!r} are not known, only {', '.join(ARCHITECTURES)}; "
+            f"{path}: models of type {kind!r} are not supported, only {', '.join(ARCHITECTURES)}; "
             "encode the reviews elsewhere and use --text_encoder=precomputed"
         )
     try:
         settings = model_settings(config)
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: missing or malformed: {error}") from None
+        raise DataError(f"{path}: an entry is missing or malformed: {error}") from None
     if settings.activation not in ACTIVATIONS:
-        raise DataError(f"{path}: activation {settings.activation!r}")
+        raise DataError(
+            f"{path}: activation {settings.activation!r}, supported are {', '.join(ACTIVATIONS)}"
+        )
     return settings
 
 
@@ -147,5 +156,5 @@ def _tokenizer(folder: Path) -> Any:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{folder}: no readable tokenizer ({reason})") from None
     if not tokenizer.is_fast:
-        raise DataError(f"{folder}: the tokenizer cannot tell where in a text its tokens are")
+        raise DataError(f"{folder}: the model needs a fast tokenizer, in tokenizer.json")
     return tokenizer

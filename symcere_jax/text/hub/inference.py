@@ -1,4 +1,4 @@
-"""Running a sentence encoder over many texts, on all local devices."""
+"""Encodes many texts on all local devices."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -13,14 +13,18 @@ from symcere_jax.text.hub.batching import TokenBatch, batches, tokenize
 from symcere_jax.text.hub.checkpoint import Checkpoint
 from symcere_jax.text.hub.pooling import pool
 
-_IN_FLIGHT = 2  # batches that the devices have, while the host reads and makes others
+_IN_FLIGHT = 2  # batches on the devices while the host prepares others
 
 
 class SentenceEncoder:
-    """Vectors of texts by a language model, of a folder as `model_folder` returns it.
+    """Vectors of texts by a language model.
 
-    The other arguments are those of `TransformerEncoder`. 2,048 tokens suit a CPU, as a batch then
-    stays in the cache; 65,536 suit other devices.
+    Args:
+        folder: of the model, as `model_folder` returns it.
+        bfloat16: as in `TransformerEncoder`, like the other arguments.
+        prefix: precedes each text; None: the one in the folder.
+        tokens_per_device: most tokens of a batch on a device; 0: 2,048 on a CPU, where a batch then
+            fits in the cache, else 65,536.
     """
 
     def __init__(
@@ -50,14 +54,14 @@ class SentenceEncoder:
         return self._checkpoint.module.settings.width
 
     def encode_as_done(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Encodes texts batch by batch, the longest ones first.
+        """Encodes texts batch by batch, the longest first.
 
-        A text longer than the model's window is encoded in chunks; its vector is the mean of
-        theirs, weighted by tokens. White space alone gets 0. The order of the texts, and what else
-        is encoded at the same time, change results by rounding alone.
+        A text longer than the window is encoded in chunks c of n_c tokens and vectors v_c; its
+        vector is `Σ n_c v_c`, divided by its norm. Blank texts get 0. Results do not depend on the
+        other texts, except for rounding.
 
         Yields:
-            Which texts are done, int64 `[m]`, and their vectors of norm 1, float32 `[m, width]`.
+            Places of the texts that are done, int64 `[m]`, and their vectors, float32 `[m, width]`.
         """
         checkpoint = self._checkpoint
         sentence, window = checkpoint.sentence, checkpoint.window
@@ -90,7 +94,7 @@ class SentenceEncoder:
     def _run(
         self, planned: Iterator[TokenBatch], n_devices: int
     ) -> Iterator[tuple[TokenBatch, np.ndarray]]:
-        """Runs batches, some ahead of what is read."""
+        """Runs batches; the next ones start before the result of one is read."""
         running: deque[tuple[TokenBatch, jax.Array]] = deque()
 
         def read() -> tuple[TokenBatch, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Language models in Flax: encoders of the BERT family, and decoders as embedders."""
+"""Language models in Flax: the BERT family and the Llama family."""
 
 import functools
 import math
@@ -25,7 +25,8 @@ _MASKED = -1e9  # added to the score of a key that may not be seen; finite in fl
 class LanguageModel(nn.Module):
     """Hidden states of texts.
 
-    BERT (Devlin et al., NAACL 2019), MPNet (Song et al., NeurIPS 2020), Qwen3 (arXiv 2505.09388).
+    BERT (Devlin et al., NAACL 2019), RoBERTa (arXiv 1907.11692), MPNet (Song et al., NeurIPS 2020),
+    Llama (arXiv 2302.13971), Mistral (arXiv 2310.06825), Qwen3 (arXiv 2505.09388).
     """
 
     settings: ModelSettings
@@ -33,9 +34,14 @@ class LanguageModel(nn.Module):
 
     @nn.compact
     def __call__(self, tokens: jax.Array, lengths: jax.Array) -> jax.Array:
-        """Hidden states `[n, length, width]` of token numbers, int32 `[n, length]`.
+        """Applies all layers.
 
-        The first `lengths`, int32 `[n]`, of each row count.
+        Args:
+            tokens: int32 `[n, length]`.
+            lengths: int32 `[n]`, number of tokens of each text; the rest of a row is padding.
+
+        Returns:
+            `[n, length, width]`, of the type `dtype`.
         """
         settings, length = self.settings, tokens.shape[1]
 
@@ -90,7 +96,7 @@ class _Layer(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Self-attention: grouped heads, rotary positions, norms and biases as a model has them."""
+    """Self-attention, optionally with grouped heads, rotary positions, norms and biases."""
 
     settings: ModelSettings
     dtype: Any
@@ -99,8 +105,8 @@ class _Attention(nn.Module):
     def __call__(self, x: jax.Array, bias: jax.Array) -> jax.Array:
         """Mixes the values of positions, `[n, length, width]`.
 
-        The bias, float32 `[n or 1, n_heads or 1, length or 1, length]`, is added to scores; it is
-        `_MASKED` where a query may not see a key.
+        The bias, float32 `[n or 1, n_heads or 1, length or 1, length]`, is added to the scores; it
+        is `_MASKED` where a query does not see a key.
         """
         settings, (n, length, width) = self.settings, x.shape
         n_heads, n_groups = settings.n_heads, settings.n_groups
@@ -123,8 +129,8 @@ def _attend(
 ) -> jax.Array:
     """`softmax(query · key / √d + bias) · value` for each head; the softmax is in float32.
 
-    Heads come before positions here, and the sum of the softmax divides last: on a CPU, this takes
-    a quarter of the time of the same in the order in which heads are stored.
+    Heads come before positions, and the sum of the softmax divides last: on a CPU, that takes a
+    quarter of the time of the other order.
     """
     n, length, n_heads, d = query.shape
     n_groups = key.shape[2]
@@ -153,7 +159,7 @@ def _rotate(x: jax.Array, base: float) -> jax.Array:
 
 
 def _norm(settings: ModelSettings, dtype: Any, name: str) -> nn.Module:
-    """A norm of the kind that the model has."""
+    """The norm of the model's family."""
     kind = nn.RMSNorm if settings.is_decoder else nn.LayerNorm
     return kind(settings.epsilon, dtype=dtype, name=name)
 

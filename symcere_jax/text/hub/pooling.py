@@ -1,4 +1,4 @@
-"""How a model makes one vector of a text, as its own folder says, and pooling itself."""
+"""Pooling: one vector of a text from its hidden states."""
 
 import dataclasses
 import json
@@ -22,22 +22,27 @@ _FLAGS = {
 
 @dataclasses.dataclass(frozen=True)
 class SentenceSettings:
-    """What sentence-transformers keeps in a model folder, besides the model."""
+    """The settings that sentence-transformers keeps in a model folder."""
 
     pooling: str  # a name in `POOLINGS`
-    max_length: int | None = None  # most tokens of a text; None: as many as the model takes
-    prefix: str = ""  # stands before each text
-    lower_case: bool = False  # texts are put into lower case
+    max_length: int | None = None  # most tokens of a text; None: the window of the model
+    prefix: str = ""  # precedes each text
+    lower_case: bool = False  # of texts
 
     @classmethod
     def read(cls, folder: Path, default_pooling: str) -> "SentenceSettings":
         """Reads `modules.json` and the files that it names.
 
-        The prefix is the prompt "document", "passage" or "corpus" of the folder, or its default
-        prompt: reviews are what is searched, not queries.
+        Args:
+            folder: of the model.
+            default_pooling: where the folder names none.
+
+        Returns:
+            The settings. The prefix is the prompt "document", "passage" or "corpus" of the folder,
+            else its default prompt: reviews are documents, not queries.
 
         Raises:
-            DataError: a file is malformed, or asks for what is not known here.
+            DataError: a file is malformed, or names a module or pooling that is not supported.
         """
         modules = {
             str(module["type"]).rpartition(".")[2]: folder / str(module.get("path", ""))
@@ -46,8 +51,8 @@ class SentenceSettings:
         unknown = set(modules) - {"Transformer", "Pooling", "Normalize"}
         if unknown:
             raise DataError(
-                f"{folder / 'modules.json'}: no module of type {', '.join(sorted(unknown))} is "
-                "known; encode the reviews elsewhere and use --text_encoder=precomputed"
+                f"{folder / 'modules.json'}: modules of type {', '.join(sorted(unknown))} are not "
+                "supported; encode the reviews elsewhere and use --text_encoder=precomputed"
             )
         pooling = default_pooling
         if "Pooling" in modules:
@@ -75,7 +80,7 @@ def _pooling(path: Path) -> str:
             if flag.startswith("pooling_mode") and is_on
         ]
     if len(modes) != 1 or modes[0] not in POOLINGS:
-        raise DataError(f"{path}: pooling {modes}, known is one of {', '.join(POOLINGS)}")
+        raise DataError(f"{path}: pooling {modes}, must be one of {', '.join(POOLINGS)}")
     return modes[0]
 
 
@@ -92,12 +97,15 @@ def _read(path: Path, default: Any) -> Any:
 
 
 def pool(hidden: jax.Array, lengths: jax.Array, pooling: str) -> jax.Array:
-    """One vector of each text, float32 `[n, width]`; 0 for one without tokens.
+    """Pools the hidden states of each text.
 
     Args:
         hidden: `[n, length, width]`.
-        lengths: int32 `[n]`, tokens of each text.
-        pooling: "mean" or "max" of the tokens, or the token "cls" (the first) or "lasttoken".
+        lengths: int32 `[n]`, number of tokens of each text.
+        pooling: "mean" or "max" over tokens, "cls" (the first token) or "lasttoken".
+
+    Returns:
+        float32 `[n, width]`; 0 for a text without tokens.
     """
     hidden = hidden.astype(jnp.float32)
     counts = (jnp.arange(hidden.shape[1]) < lengths[:, None])[:, :, None]

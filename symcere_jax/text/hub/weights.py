@@ -1,4 +1,4 @@
-"""Reading the tensors of a checkpoint in the safetensors format."""
+"""Tensors of checkpoints in the safetensors format."""
 
 import contextlib
 import json
@@ -17,10 +17,10 @@ _INDEX = "model.safetensors.index.json"
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a checkpoint.
+    """The safetensors files of a model folder.
 
     Raises:
-        DataError: there is none.
+        DataError: there are none, or their index is malformed.
     """
     if (folder / _WEIGHTS).is_file():
         return [folder / _WEIGHTS]
@@ -40,12 +40,14 @@ def weight_files(folder: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def open_weights(folder: Path) -> Iterator[ReadTensor]:
-    """Opens a checkpoint; what it gives reads a tensor, as float32, by its name.
+    """Opens the weights of a model folder.
 
-    The name of the model in front, as in `bert.embeddings…`, may be left out.
+    Yields:
+        A function that returns a tensor by its name, as float32. The name may lack its first part,
+        as `bert` in `bert.embeddings…`.
 
     Raises:
-        DataError: a file is missing or malformed, or, on reading, has no such tensor.
+        DataError: a file is missing or malformed, or there is no tensor of a name.
     """
     with contextlib.ExitStack() as stack:
         files = {}
@@ -67,7 +69,7 @@ def open_weights(folder: Path) -> Iterator[ReadTensor]:
 
 
 def read_dense(read: ReadTensor, *names: str, has_bias: bool = True) -> dict[str, np.ndarray]:
-    """Parameters of a dense layer of Flax from one of torch, or from several side by side.
+    """Flax parameters of a dense layer that joins the outputs of torch layers of some names.
 
     Raises:
         DataError: a tensor is missing.
@@ -79,6 +81,6 @@ def read_dense(read: ReadTensor, *names: str, has_bias: bool = True) -> dict[str
 
 
 def read_norm(read: ReadTensor, name: str, *, has_bias: bool = True) -> dict[str, np.ndarray]:
-    """Parameters of a norm of Flax from one of torch."""
+    """Flax parameters of a torch norm."""
     parameters = {"scale": read(f"{name}.weight")}
     return parameters | ({"bias": read(f"{name}.bias")} if has_bias else {})

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.preparation.check import CHECKS
 from symcere_jax.preparation.check.splits import check_text_leaks
+from symcere_jax.preparation.encode.add_features import add_text
 from symcere_jax.preparation.pipeline import prepare
-from symcere_jax.preparation.settings import PrepareSettings
+from symcere_jax.preparation.settings import EncodeSettings, PrepareSettings
 from symcere_jax.preparation.split.split_settings import SPLIT_POLICIES
 from tests import binaries
 from tests.preparation.folders import problems
@@ -137,6 +138,23 @@ def test_a_text_feature_that_owes_something_to_a_held_out_review(folder, rows):
     rewrite(folder, f"text/lsa/{rows}.npy", features)
     (problem,) = check_text_leaks(ReviewDataset.load(folder))
     assert f"features of 1 {rows} are not those of the training reviews" in problem
+
+
+def test_vectors_of_items_that_were_made_elsewhere(folder, tmp_path):
+    ids = ReviewDataset.load(folder).item_ids()
+    vectors = np.random.default_rng(0).normal(size=(len(ids), 3)).astype(np.float32)
+    pq.write_table(pa.table({"item_id": ids, "embedding": list(vectors)}), tmp_path / "v.parquet")
+    settings = {"text_encoder": "precomputed", "text_embeddings": tmp_path / "v.parquet"}
+    add_text(EncodeSettings(dataset=folder, **settings))
+    assert problems(folder, encode=True) == []
+    name = "text/precomputed/items.npy"
+    features = np.load(folder / name)
+    rewrite(folder, name, np.where(np.arange(len(ids))[:, None] == 2, np.nan, features))
+    assert problems(folder) == [f"{name}: 1 rows are not finite"]
+    rewrite(folder, name, features[1:])
+    assert any(f"{name}: float32" in problem for problem in problems(folder))
+    (folder / name).write_bytes((folder / name).read_bytes()[:-1] + b"\0")
+    assert any(f"{name} is damaged" in problem for problem in problems(folder))
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_a_failure_leaves_the_folder_as_it_was(folder, encoder, monkeypatch):
     def contents():
         return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    def fail(reviews, progress):
+    def fail(reviews, announce):
         raise KeyboardInterrupt
 
     before = contents()

@@ -1,23 +1,21 @@
-import dataclasses
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.row_checks import split_codes, well_formed
-from symcere_jax.preparation.read.rows import RawBlock, ReadingLog
+from symcere_jax.preparation.read.rows import ReadingLog, raw_rows, where
 from symcere_jax.preparation.settings import PrepareSettings
 
 
-def block(**columns) -> RawBlock:
+def rows_of(**columns) -> pa.Table:
     n = len(next(iter(columns.values())))
     columns = {"user_id": ["u"] * n, "item_id": ["i"] * n} | columns
-    return RawBlock.of(columns, np.arange(2, n + 2), "file, line")
+    return raw_rows(columns, range(2, n + 2), "file, line")
 
 
-def check(rows: RawBlock, log: ReadingLog | None = None, **settings) -> RawBlock:
+def check(rows: pa.Table, log: ReadingLog | None = None, **settings) -> pa.Table:
     preparation = PrepareSettings(source="synthetic", output=Path("out"), **settings)
     return well_formed(rows, preparation, log or ReadingLog("fail", 0))
 
@@ -34,9 +32,10 @@ def check(rows: RawBlock, log: ReadingLog | None = None, **settings) -> RawBlock
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_as_the_file_calls_it(columns, message):
-    names = {"user_id": "who", "rating": "stars", "split": "fold"}
+    log = ReadingLog("fail", 0)
+    log.fields = {"user_id": "who", "rating": "stars", "split": "fold"}
     with pytest.raises(DataError, match=f"file, {message}"):
-        check(dataclasses.replace(block(**columns), fields=names))
+        check(rows_of(**columns), log)
 
 
 def test_split_names_and_their_other_forms():
@@ -48,16 +47,16 @@ def test_split_names_and_their_other_forms():
 
 def test_a_missing_split_is_wrong_where_one_is_needed():
     with pytest.raises(DataError, match=r"file, line 3: split is None, must be one of train"):
-        check(block(split=["train", None]), split="predefined")
-    assert len(check(block(split=["train", "trains"]), split="ratio").table) == 2
-    assert len(check(block(split=[None, None])).table) == 2
+        check(rows_of(split=["train", None]), split="predefined")
+    assert len(check(rows_of(split=["train", "trains"]), split="ratio")) == 2
+    assert len(check(rows_of(split=[None, None]))) == 2
 
 
 def test_bad_rows_are_left_out_once_and_counted():
     log = ReadingLog("skip", 1)
     left = check(
-        block(user_id=["a", None, "c", "d"], rating=[float("nan"), 9.0, 3.0, float("inf")]), log
+        rows_of(user_id=["a", None, "c", "d"], rating=[float("nan"), 9.0, 3.0, float("inf")]), log
     )
-    assert left.table["user_id"].to_pylist() == ["c"]
-    assert left.where(0) == "file, line 4"
+    assert left["user_id"].to_pylist() == ["c"]
+    assert where(left, 0) == "file, line 4"
     assert log.dropped == {"bad row: no user_id": 1, "bad row: rating out of range": 2}

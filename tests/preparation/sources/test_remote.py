@@ -114,6 +114,18 @@ def test_a_whole_file_is_fetched_once(server, tmp_path):
     assert server.ranges == [None, None, None]  # the last one only asks whether it has changed
 
 
+def test_commas_within_urls_and_between_inputs(server, bucket, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("1.csv").write_bytes(CONTENT)
+    bucket.pipe("/shop/1,2.csv", CONTENT)
+    named = f"memory://shop/*,2.csv, {server.url}?q=1,2,*.csv,1.csv,none.csv,"
+    paths, urls = fetch_input(named, tmp_path / "to", lambda message: None)
+    assert list(urls.values()) == ["memory:///shop/1,2.csv", server.url]
+    first, second, *local = paths.split(",")
+    assert (Path(first).name, Path(second).name) == ("1%2C2.csv", "my reviews.csv")
+    assert local == ["*.csv", "1.csv", "none.csv"]
+
+
 def test_it_resumes_where_the_server_broke_off(server, tmp_path):
     server.breaks_after = 10_000
     assert fetch(server.url, tmp_path)[0] == CONTENT

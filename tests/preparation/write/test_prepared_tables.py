@@ -93,7 +93,7 @@ def test_text_features_in_memory_and_on_disk(tmp_path, encoder, monkeypatch):
     on_disk[:] = 5
 
     features = TextFeatures(on_disk, *(np.full((n, 2), n, np.float32) for n in (2, 1)), {})
-    monkeypatch.setattr(encoder, "encode", lambda reviews, progress: features)
+    monkeypatch.setattr(encoder, "encode", lambda reviews, announce: features)
     encode_into(tmp_path, "letters", encoder, None, print)
     folder = tmp_path / "text" / "letters"
     assert np.load(folder / "items.npy").tolist() == [[1, 1]]

@@ -11,7 +11,7 @@ class FixedEncoder:
     def __init__(self, rows, name="fixed", fitted=None):
         self.rows, self.name, self.fitted = np.asarray(rows, np.float32), name, fitted
 
-    def encode(self, reviews, *, progress=None):
+    def encode(self, reviews, announce=lambda stage: None):
         return TextFeatures.from_rows(self.rows, reviews, {"made": "up"}, self.fitted)
 
 

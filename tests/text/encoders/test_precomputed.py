@@ -67,7 +67,7 @@ def test_vectors_of_items_or_users(dataset, reviews, tmp_path, kind, other, as_l
     pq.write_table(table, tmp_path / "v.parquet")
     messages: list[str] = []
     encoder = PrecomputedEncoder(tmp_path / "v.parquet", dataset.folder, tmp_path)
-    features = encoder.encode(reviews, progress=messages.append)
+    features = encoder.encode(reviews, announce=messages.append)
     expected = unit_rows(vectors)
     expected[np.setdiff1d(np.arange(len(ids)), order)] = 0
     np.testing.assert_allclose(getattr(features, f"{kind}s"), expected, atol=1e-6)
@@ -86,7 +86,7 @@ def test_vectors_of_items_or_users(dataset, reviews, tmp_path, kind, other, as_l
     [
         (
             lambda vectors: np.where(np.arange(len(vectors))[:, None] == 3, np.nan, vectors),
-            "row 3: not a number, in 1 rows",
+            "row 3: not finite, like 1 rows",
         ),
         (lambda vectors: 0 * vectors, "all vectors are 0"),
         (lambda vectors: vectors[:-1], "rows, but there are .* reviews"),

@@ -56,12 +56,12 @@ def test_the_default_prompt_where_there_is_none_for_passages(tmp_path):
     [
         ("modules.json", "{", "not readable as JSON"),
         ("modules.json", "{}", "expected list at the top"),
-        ("modules.json", json.dumps([{"type": "s.Dense", "path": ""}]), "no module of type Dense"),
+        ("modules.json", json.dumps([{"type": "s.Dense", "path": ""}]), "modules of type Dense"),
         ("1_Pooling/config.json", '{"pooling_mode": "weightedmean"}', "pooling .'weightedmean'."),
         (
             "1_Pooling/config.json",
             '{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}',
-            "known is one of mean, cls, max, lasttoken",
+            "must be one of mean, cls, max, lasttoken",
         ),
     ],
 )

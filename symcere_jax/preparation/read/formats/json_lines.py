@@ -1,13 +1,11 @@
 """JSON lines: one object a line.
 
-Blocks are parsed by Arrow, five times faster than by Python. Where it refuses a block, Python
-parses that block line by line: it names the line that is wrong, and takes what Arrow is too strict
-for, such as an id that is a number in one row and a string in the next, or Python's literals, as
-which some files of 2014 were printed.
+Arrow parses blocks five times faster than Python. If it refuses a block, Python parses that block
+line by line: it names the wrong line, and reads what Arrow does not, such as ids that are numbers
+in one row and strings in the next, or the Python literals in some files of 2014.
 """
 
 import ast
-import contextlib
 import functools
 import io
 import json
@@ -57,27 +55,19 @@ def read_json_lines(path: Path, wanted: Collection[str], log: ReadingLog) -> Blo
 
 def _whole_lines(stream: BinaryIO, path: Path) -> Iterator[bytes]:
     """Yields the file in parts that end where a line ends."""
-    size = _HEAD_BYTES
-    content = stream.read(size).removeprefix(b"\xef\xbb\xbf")
-    while content:
-        more = stream.read(size)
-        end = content.rfind(b"\n") + 1
-        if not more:
-            yield content
-            return
-        if end:
-            yield content[:end]
-            content = content[end:]
-            size = _BLOCK_BYTES
-        if len(content) > _MAX_LINE_BYTES:
+    size, bom = _HEAD_BYTES, b"\xef\xbb\xbf"
+    while content := stream.read(size):
+        rest = stream.readline(_MAX_LINE_BYTES)
+        if len(rest) == _MAX_LINE_BYTES:
             raise DataError(f"{path}: a line is longer than 256 MiB; this is no file of JSON lines")
-        content += more
+        yield content.removeprefix(bom) + rest
+        size, bom = _BLOCK_BYTES, b""
 
 
 def _parse_fast(
     content: bytes, first: int, n_lines: int, schema: pa.Schema, label: str
 ) -> Block | None:
-    """The block as Arrow reads it; None where it does not, or where it might differ from Python."""
+    """The block as Arrow reads it; None if it cannot, or might differ from Python."""
     if not content.isascii():
         try:
             content.decode()  # Arrow does not look
@@ -166,12 +156,8 @@ def _literal(text: str) -> Any:
 
 
 def _fast_schema(block: Block, wanted: Collection[str]) -> pa.Schema | None:
-    """Types to hold Arrow to, as in a block that Python has parsed; None: leave it to Python."""
-    fields = {}
-    for name in wanted:
-        kind = block.columns[name].type if name in block.columns else pa.null()
-        fields[name] = pa.string() if pa.types.is_null(kind) else kind
-    with contextlib.suppress(pa.ArrowException):
-        if all(kind in _FAST_TYPES for kind in fields.values()):
-            return pa.schema(fields)
-    return None
+    """The types of a block that Python has parsed, which Arrow must find; None: Python goes on."""
+    kinds = {name: column.type for name, column in block.columns.items()}
+    fields = {name: kinds.get(name, pa.string()) for name in wanted}
+    fields |= {name: pa.string() for name, kind in fields.items() if pa.types.is_null(kind)}
+    return pa.schema(fields) if set(fields.values()) <= set(_FAST_TYPES) else None
