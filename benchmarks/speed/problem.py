@@ -92,15 +92,24 @@ def message_passing(adjacency: Adjacency, states: np.ndarray) -> Callable[[], ja
     return lambda: gradient(adjacency, states).block_until_ready()
 
 
+def sizes(interactions: np.ndarray) -> tuple[int, int]:
+    """Number of users and of items."""
+    n_users, n_items = (int(row) + 1 for row in interactions.max(axis=0))
+    return n_users, n_items
+
+
+def adjacency(interactions: np.ndarray) -> Adjacency:
+    """What passes messages."""
+    return build_adjacency(bipartite_graph(interactions, *sizes(interactions)))
+
+
 def train_inputs(interactions: np.ndarray) -> TrainInputs:
     """Graph and lists of int32 interactions `[n, 2]`, without text."""
-    n_users, n_items = (int(n) + 1 for n in interactions.max(axis=0))
     degrees = [jnp.asarray(np.bincount(interactions[:, column]), jnp.float32) for column in (0, 1)]
-    adjacency = build_adjacency(bipartite_graph(interactions, n_users, n_items))
     return TrainInputs(
-        model=ModelInputs(adjacency, None, None, *degrees, *degrees),
+        model=ModelInputs(adjacency(interactions), None, None, *degrees, *degrees),
         interactions=jnp.asarray(interactions),
-        history=Histories.from_pairs(interactions, n_users, n_items),
+        history=Histories.from_pairs(interactions, *sizes(interactions)),
     )
 
 

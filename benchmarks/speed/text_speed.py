@@ -15,6 +15,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import transformers
 from absl import flags
 
 from benchmarks import tables
@@ -45,7 +46,6 @@ def jax_side(folder: Path, bfloat16: bool) -> Callable[[np.ndarray], np.ndarray]
 def torch_side(folder: Path, bfloat16: bool) -> Callable[[np.ndarray], np.ndarray]:
     """Encodes token numbers by torch."""
     import torch
-    import transformers
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if bfloat16 else torch.float32
@@ -73,11 +73,12 @@ def main() -> None:
     device = jax.devices()[0]
     bfloat16 = device.platform == "gpu"
     sides = {"torch": torch_side(folder, bfloat16), "JAX": jax_side(folder, bfloat16)}
+    n_tokens = transformers.AutoConfig.from_pretrained(folder).vocab_size
     rng = np.random.default_rng(0)
     rows = []
     for shape in _SHAPES.value:
         n, length = map(int, shape.split("x"))
-        tokens = rng.integers(1000, 20000, (n, length)).astype(np.int32)
+        tokens = rng.integers(n_tokens // 2, n_tokens, (n, length), np.int32)  # no special ones
         vectors = {name: encode(tokens) for name, encode in sides.items()}
         turns = [
             [measure(encode, tokens) for encode in sides.values()] for _ in range(_TURNS.value)

@@ -2,7 +2,6 @@ import gzip
 import json
 import os
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +9,7 @@ import pytest
 from benchmarks.speed import other_libraries, problem
 from symcere_jax.errors import DataError
 from symcere_jax.graph import bipartite_graph, build_adjacency
-
-ROOT = Path(__file__).parents[2]
+from tests.text.hub.models import make_model
 
 
 def test_growth_with_the_data(page, start):
@@ -50,6 +48,20 @@ def test_cores_and_devices(page, start):
     rows = page.rows("devices")
     assert [len(row) for row in rows] == [5] * 2
     assert rows[0][2] == "1.00"
+
+
+def test_compiling_for_other_devices(page, start):
+    start("speed.accelerators", "--interactions=2e3")
+    [row] = page.rows("accelerators")
+    assert row[:2] == ["cpu", "1"] and 1000 < int(row[2].replace(",", "")) < 2000
+    assert all(0 <= float(gibibytes) < 1 for gibibytes in row[4:])
+
+
+def test_a_language_model_beside_torch(page, start, tmp_path):
+    make_model(tmp_path / "bert", "bert")
+    start("speed.text_speed", f"--model={tmp_path / 'bert'}", "--shapes=2x8", "--turns=1")
+    [row] = page.rows("text speed")
+    assert row[0] == "2x8" and float(row[-1]) < 1e-4
 
 
 def test_preparing(page, start, tmp_path):
