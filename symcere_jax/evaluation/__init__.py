@@ -7,13 +7,7 @@ from symcere_jax.evaluation.breakdown import (
     quantile_buckets,
     recall_by_bucket,
 )
-from symcere_jax.evaluation.evaluate import (
-    CUTOFFS,
-    Evaluation,
-    HeldOutSplit,
-    evaluate,
-    held_out_pairs,
-)
+from symcere_jax.evaluation.evaluate import CUTOFFS, Evaluation, evaluate, held_out_pairs
 from symcere_jax.evaluation.geometry import alignment_and_uniformity, norm_popularity_correlation
 from symcere_jax.evaluation.metrics import PRIMARY_METRIC, SHOWN_METRICS
 from symcere_jax.evaluation.ranking import ScoreBlock, top_k
@@ -25,7 +19,6 @@ __all__ = [
     "SHOWN_METRICS",
     "Bucket",
     "Evaluation",
-    "HeldOutSplit",
     "PairedTest",
     "ScoreBlock",
     "alignment_and_uniformity",

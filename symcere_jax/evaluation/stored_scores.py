@@ -14,7 +14,7 @@ from symcere_jax import hints
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation.breakdown import find_gains
-from symcere_jax.evaluation.evaluate import Evaluation, HeldOutSplit
+from symcere_jax.evaluation.evaluate import Evaluation
 from symcere_jax.evaluation.metrics import catalog_metrics, popularity_metrics
 from symcere_jax.files import replacing, write_json
 
@@ -72,7 +72,7 @@ def seed_folders(folder: Path) -> list[Path]:
 def read_runs(
     folders: Sequence[Path],
     dataset: ReviewDataset,
-    split: HeldOutSplit,
+    split: str,
     metric: str,
     seeds: Sequence[int] | None = None,
 ) -> list[ScoredRun]:
@@ -142,7 +142,7 @@ def _check_origin(folder: Path, dataset: ReviewDataset, split: str) -> None:
 
 
 def _read_per_user(
-    folder: Path, dataset: ReviewDataset, split: HeldOutSplit, metric: str, k: int
+    folder: Path, dataset: ReviewDataset, split: str, metric: str, k: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Users `[n]`, recommended items `[n, k]` and values `[n]` of a training, checked."""
     path = folder / f"per_user_{split}.npz"

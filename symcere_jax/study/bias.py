@@ -11,7 +11,6 @@ from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.evaluation import (
     PRIMARY_METRIC,
     Bucket,
-    HeldOutSplit,
     alignment_and_uniformity,
     find_gains,
     held_out_pairs,
@@ -79,7 +78,7 @@ class PopularityBias:
 
 
 def measure_bias(
-    folders: Sequence[Path], dataset: ReviewDataset, split: HeldOutSplit = "test"
+    folders: Sequence[Path], dataset: ReviewDataset, split: str = "test"
 ) -> PopularityBias:
     """Measures the popularity bias of scored runs, of folders as in `compare_runs`.
 

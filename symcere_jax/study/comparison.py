@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -13,7 +12,6 @@ from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation import (
     PRIMARY_METRIC,
     Bucket,
-    HeldOutSplit,
     PairedTest,
     compare_paired,
     quantile_buckets,
@@ -69,14 +67,14 @@ class Comparison:
 def compare_runs(
     folders: Sequence[Path],
     dataset: ReviewDataset,
-    split: HeldOutSplit = "test",
+    split: str = "test",
     metric: str = PRIMARY_METRIC,
     *,
-    reference: Literal["first", "best"] = "first",
+    reference: str = "first",
     seeds: Sequence[int] | None = None,
     n_resamples: int = 10_000,
 ) -> Comparison:
-    """Compares runs, user by user, with the first one, or the one with the largest mean.
+    """Compares runs, user by user, with the "first" one, or the "best", of the largest mean.
 
     A folder has the files of `write_scores`, or a subfolder seed_* for each of several trainings,
     whose values are averaged for each user; `seeds` chooses some of them.

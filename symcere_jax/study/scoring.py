@@ -8,7 +8,7 @@ from pathlib import Path
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import CheckpointError
-from symcere_jax.evaluation import CUTOFFS, Evaluation, HeldOutSplit, evaluate
+from symcere_jax.evaluation import CUTOFFS, Evaluation, evaluate
 from symcere_jax.evaluation.stored_scores import write_scores
 from symcere_jax.locking import is_locked
 from symcere_jax.models import score_factors
@@ -20,7 +20,7 @@ Record = dict[str, float | str | None]
 def score_run(
     workdir: Path,
     dataset: ReviewDataset,
-    split: HeldOutSplit,
+    split: str,
     *,
     ks: Sequence[int] = CUTOFFS,
     progress: CountCallback | None = None,
@@ -40,7 +40,7 @@ def score_run(
 def follow(
     workdir: Path,
     dataset: ReviewDataset,
-    split: HeldOutSplit,
+    split: str,
     *,
     ks: Sequence[int] = CUTOFFS,
     every: float = 5.0,
