@@ -21,7 +21,7 @@ from symcere_jax.report import anchoring_document as anchoring
 from symcere_jax.report import explanation_document as explanation
 from symcere_jax.report.bias_document import bias_document
 from symcere_jax.report.comparison_document import comparison_document
-from symcere_jax.report.documents import Block, Details, Document, read_record, render_page
+from symcere_jax.report.documents import Block, Document, read_record, render_page
 from symcere_jax.report.run_plots import dataset_plot, embedding_plot, training_plot
 from symcere_jax.report.tables import Table, interval
 from symcere_jax.settings import Settings
@@ -213,7 +213,7 @@ def settings_section(runs: Sequence[ReportedRun]) -> list[Block]:
         "Settings that are not the default in some run; where the default is None, the value "
         "follows from the data.",
         Table(["setting", "default", *names], changed),
-        Details("All settings", Table(["setting", *names], every)),
+        Table(["setting", *names], every, summary="All settings"),
     ]
 
 

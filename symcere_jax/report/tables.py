@@ -16,11 +16,13 @@ class Table:
 
     Attributes:
         n_words: columns of words, which come first; all others are aligned to the right.
+        summary: a line under which a page folds the table away; empty: it is open.
     """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     n_words: int = 1
+    summary: str = ""
 
     @classmethod
     def of(cls, records: Iterable[Any], columns: Columns, n_words: int = 1) -> "Table":
