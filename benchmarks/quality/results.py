@@ -51,14 +51,6 @@ def run_baselines(dataset: Path, workdir: Path) -> dict[str, Path]:
     return {METHODS[name].title: workdir / name for name in _METHODS.value}
 
 
-def run_ours(dataset: Path, workdir: Path) -> list[dict[str, float]]:
-    """Trains and scores what is missing; returns the metrics of each seed."""
-    return [
-        binaries.train_and_score(workdir / f"seed_{seed}", dataset, f"--seed={seed}")
-        for seed in range(_SEEDS.value)
-    ]
-
-
 def score_experts(dataset: ReviewDataset, workdir: Path) -> dict[str, Path]:
     """Scores each expert of the runs with defaults; returns the folder of each one's seeds."""
     folders = {title: workdir / expert for title, expert in EXPERTS.items()}
@@ -69,7 +61,7 @@ def score_experts(dataset: ReviewDataset, workdir: Path) -> dict[str, Path]:
                 return {}
             scored = folder / f"seed_{seed}"
             if not scored.exists():
-                _, _, files = score_run(run, dataset, "test")
+                _, files = score_run(run, dataset, "test")
                 scored.mkdir(parents=True)
                 for path in files:
                     shutil.copy(path, scored)
@@ -146,7 +138,10 @@ def main() -> None:
     for path in map(Path, _DATASETS.value):
         dataset = ReviewDataset.load(path)
         workdir = Path(_WORKDIR.value) / dataset.name
-        ours = run_ours(path, workdir / "symcere")
+        ours = [
+            binaries.train_and_score(workdir / "symcere" / f"seed_{seed}", path, f"--seed={seed}")
+            for seed in range(_SEEDS.value)
+        ]
         baselines = run_baselines(path, workdir / "baselines")
         folders = baselines | score_experts(dataset, workdir)
         folders[DEFAULTS] = workdir / "symcere"

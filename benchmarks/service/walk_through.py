@@ -51,8 +51,8 @@ READS = {
 }
 
 
-def describe_items(dataset: ReviewDataset, n_words: int = 4) -> list[str]:
-    """A few words for each item, in many of its training reviews and in few of others."""
+def describe_items(dataset: ReviewDataset) -> list[str]:
+    """Four words for each item, in many of its training reviews and in few of others."""
     reviews = dataset.reviews(["item", "split", "text"])
     reviews = reviews.filter(pc.equal(reviews["split"], "train"))
     item = reviews["item"].to_numpy()
@@ -67,7 +67,7 @@ def describe_items(dataset: ReviewDataset, n_words: int = 4) -> list[str]:
     for row in range(dataset.n_items):
         places = slice(*weights.indptr[row : row + 2])
         columns = weights.indices[places]
-        best = np.argsort(-weights.data[places] * rarity[columns], kind="stable")[:n_words]
+        best = np.argsort(-weights.data[places] * rarity[columns], kind="stable")[:4]
         words.append(" ".join(names[columns[best]]))
     return words
 

@@ -71,9 +71,9 @@ def load_interactions(folder: str | None, n_generated: int) -> np.ndarray:
     return np.stack([users, np.concatenate([numbers[1:] for numbers in lists])], axis=1)
 
 
-def power_law_interactions(n: int, seed: int = 0) -> np.ndarray:
+def power_law_interactions(n: int) -> np.ndarray:
     """About `n` distinct pairs, int32 `[.., 2]`; popularity of users and items falls as a power."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     n_users, n_items = max(n // 25, 2), max(n // 20, 2)
     users = (n_users * rng.random(n) ** 1.5).astype(np.int64)
     items = (n_items * rng.random(n) ** 2.5).astype(np.int64)

@@ -76,7 +76,7 @@ class Model:
                 "load(workdir, data); `scores` has what was measured before"
             )
         cutoffs = [ks] if isinstance(ks, int) else ks
-        evaluation, *_ = score_run(self.workdir, self.data, split, ks=cutoffs)
+        evaluation, _ = score_run(self.workdir, self.data, split, ks=cutoffs)
         return dict(evaluation.metrics)
 
     def recommend(

@@ -39,7 +39,6 @@ def evaluate(
     *,
     ks: Sequence[int] = CUTOFFS,
     min_rating: float = 0.0,
-    block_users: int | None = None,
     progress: CountCallback | None = None,
 ) -> Evaluation:
     """Ranks all items for every user with a held-out item, and measures the rankings.
@@ -55,7 +54,6 @@ def evaluate(
         ks: cut-offs of the metrics.
         min_rating: a held-out interaction of a lower rating is no hit; 0: all are hits. Users
             without any hit to find are left out.
-        block_users: as in `top_k`.
         progress: as in `top_k`.
 
     Raises:
@@ -81,7 +79,6 @@ def evaluate(
         max(ks),
         relevant=relevant,
         ks=ks,
-        block_users=block_users,
         progress=progress,
     )
     per_user |= popularity_metrics(recommended, dataset.item_counts(), ks)

@@ -72,7 +72,6 @@ def compare_runs(
     *,
     reference: str = "first",
     seeds: Sequence[int] | None = None,
-    n_resamples: int = 10_000,
 ) -> Comparison:
     """Compares runs, user by user, with the "first" one, or the "best", of the largest mean.
 
@@ -96,7 +95,7 @@ def compare_runs(
     values = np.stack([run.values.mean(axis=0) for run in runs])
     reference_row = 0 if reference == "first" else int(values.mean(axis=1).argmax())
     others = [row for row in range(len(runs)) if row != reference_row]
-    tests = compare_paired(values[others], values[reference_row], n_resamples=n_resamples)
+    tests = compare_paired(values[others], values[reference_row])
     test_by_row = dict(zip(others, tests, strict=True))
     item_buckets = quantile_buckets(dataset.item_counts()[held_out[:, 1]], N_BUCKETS)
     user_buckets = quantile_buckets(dataset.user_counts()[users], N_BUCKETS)

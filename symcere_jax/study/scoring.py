@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import CheckpointError
 from symcere_jax.evaluation import CUTOFFS, Evaluation, evaluate
@@ -18,23 +17,18 @@ Record = dict[str, float | str | None]
 
 
 def score_run(
-    workdir: Path,
-    dataset: ReviewDataset,
-    split: str,
-    *,
-    ks: Sequence[int] = CUTOFFS,
-    progress: CountCallback | None = None,
-) -> tuple[Evaluation, int, list[Path]]:
-    """Scores the best checkpoint of a run; returns the evaluation, its step and the files written.
+    workdir: Path, dataset: ReviewDataset, split: str, *, ks: Sequence[int] = CUTOFFS
+) -> tuple[Evaluation, list[Path]]:
+    """Scores the best checkpoint of a run; returns the evaluation and the files written.
 
     Raises:
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
         DataError: the split has no interactions.
     """
     factors, metadata = load_factors(workdir, dataset)
-    evaluation = evaluate(score_factors, factors, dataset, split, ks=ks, progress=progress)
+    evaluation = evaluate(score_factors, factors, dataset, split, ks=ks)
     step = metadata.progress.best_step
-    return evaluation, step, write_scores(evaluation, workdir, split, dataset, step)
+    return evaluation, write_scores(evaluation, workdir, split, dataset, step)
 
 
 def follow(

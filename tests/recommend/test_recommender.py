@@ -238,7 +238,7 @@ def test_a_user_without_training_reviews_gets_what_is_popular(tmp_path):
         assert [item_id for item_id, _ in ranking] == best
     parts = recommender.explain(data.user_ids()[cold[0]], best[0])
     assert parts.score == parts.popularity == pytest.approx(ranking[0].score)
-    evaluation, *_ = score_run(tmp_path / "run", data, "test")
+    evaluation, _ = score_run(tmp_path / "run", data, "test")
     scored = evaluation.recommended[np.isin(evaluation.users, cold), :5]
     assert len(scored) and data.item_ids()[scored].tolist() == [best] * len(cold)
 
