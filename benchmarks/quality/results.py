@@ -19,7 +19,8 @@ import numpy as np
 from absl import flags
 
 from benchmarks import binaries, tables
-from symcere_jax.baselines import METHODS, BaselineRecord
+from symcere_jax.baselines.methods import METHODS
+from symcere_jax.baselines.runs import BaselineRecord
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS

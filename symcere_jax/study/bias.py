@@ -10,16 +10,13 @@ import numpy as np
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.evaluation import (
     PRIMARY_METRIC,
-    Bucket,
     alignment_and_uniformity,
-    find_gains,
     held_out_pairs,
-    ndcg_by_bucket,
     norm_popularity_correlation,
-    quantile_buckets,
     seed_std,
     standard_error,
 )
+from symcere_jax.evaluation.breakdown import Bucket, find_gains, ndcg_by_bucket, quantile_buckets
 from symcere_jax.evaluation.stored_scores import ScoredRun, cutoff, read_runs
 from symcere_jax.training import Checkpoints, load_model
 

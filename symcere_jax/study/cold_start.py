@@ -18,7 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.baselines import EncoderKnn, Popularity, Scorer
+from symcere_jax.baselines.base import Popularity, Scorer
+from symcere_jax.baselines.text_knn import EncoderKnn
 from symcere_jax.data import Interactions, ReviewDataset
 from symcere_jax.errors import DataError
 from symcere_jax.evaluation import (

@@ -11,14 +11,12 @@ from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation import (
     PRIMARY_METRIC,
-    Bucket,
     PairedTest,
     compare_paired,
-    quantile_buckets,
-    recall_by_bucket,
     seed_std,
     standard_error,
 )
+from symcere_jax.evaluation.breakdown import Bucket, quantile_buckets, recall_by_bucket
 from symcere_jax.evaluation.stored_scores import cutoff, read_runs
 
 N_BUCKETS = 5

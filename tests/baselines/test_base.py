@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import Popularity
-from symcere_jax.baselines.base import first_encoder, interaction_matrix
+from symcere_jax.baselines.base import Popularity, first_encoder, interaction_matrix
 from symcere_jax.errors import DataError
 
 from . import small

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import METHODS
+from symcere_jax.baselines.methods import METHODS
 from symcere_jax.study.comparison import compare_runs
 
 

@@ -20,7 +20,6 @@ from pathlib import Path
 
 from absl import flags
 
-import symcere_jax
 from symcere_jax.cli import startup
 from symcere_jax.errors import ConfigError, SymcereError
 from symcere_jax.folders import BASELINES, check_output_folder
@@ -30,8 +29,8 @@ ALL = "all"
 
 def _method_names() -> list[str]:
     """The keys of `baselines.METHODS`, from its source: importing it would take seconds."""
-    source = Path(symcere_jax.__path__[0], "baselines", "methods.py").read_text(encoding="utf-8")
-    return re.findall(r'^    "(\w+)": ', source, re.M)
+    source = Path(__file__).parents[3] / "baselines" / "methods.py"
+    return re.findall(r'^    "(\w+)": ', source.read_text(encoding="utf-8"), re.M)
 
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
@@ -47,7 +46,8 @@ def main() -> None:
     """Runs the methods, one after the other, and prints a table of them."""
     from rich.console import Console
 
-    from symcere_jax.baselines import METHODS, BaselineSummary, run_baseline
+    from symcere_jax.baselines.methods import METHODS
+    from symcere_jax.baselines.runs import BaselineSummary, run_baseline
     from symcere_jax.cli.progress import counting_bar
     from symcere_jax.data import ReviewDataset
     from symcere_jax.report.score_tables import baselines_table, write_baselines
