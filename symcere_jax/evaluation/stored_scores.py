@@ -93,28 +93,25 @@ def read_runs(
     """
     k = cutoff(metric)
     held_out, item_counts = dataset.interactions(split), dataset.item_counts()
-    runs = []
+    users, runs = np.unique(held_out[:, 0]), []
     for name, folder in zip(distinct_names(folders), folders, strict=True):
         trainings = [folder / f"seed_{seed}" for seed in seeds or ()] or seed_folders(folder)
-        values, hits, beyond_accuracy, rankings = [], [], [], []
         for training in trainings:
             _check_origin(training, dataset, split)
-            users, recommended, seed_values = _read_per_user(training, dataset, split, metric, k)
-            values.append(seed_values)
-            rankings.append(recommended)
-            hits.append(find_gains(recommended, users, held_out, k) > 0)
-            beyond_accuracy.append(
-                catalog_metrics(recommended, dataset.n_items, [k])
-                | popularity_metrics(recommended, item_counts, [k])
-            )
+        read = [_read_per_user(training, dataset, split, metric, k) for training in trainings]
+        rankings, values = map(np.stack, zip(*read, strict=True))
+        beyond_accuracy = [
+            catalog_metrics(ranking, dataset.n_items, [k])
+            | popularity_metrics(ranking, item_counts, [k])
+            for ranking in rankings
+        ]
         means = {
             key: float(np.mean([np.mean(of_seed[key]) for of_seed in beyond_accuracy]))
             for key in beyond_accuracy[0]
         }
+        hits = [find_gains(ranking, users, held_out, k) > 0 for ranking in rankings]
         run_hits = np.mean(hits, axis=0)
-        runs.append(
-            ScoredRun(name, np.stack(values), run_hits, means, np.stack(rankings), tuple(trainings))
-        )
+        runs.append(ScoredRun(name, values, run_hits, means, rankings, tuple(trainings)))
     return runs
 
 
@@ -143,8 +140,8 @@ def _check_origin(folder: Path, dataset: ReviewDataset, split: str) -> None:
 
 def _read_per_user(
     folder: Path, dataset: ReviewDataset, split: str, metric: str, k: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Users `[n]`, recommended items `[n, k]` and values `[n]` of a training, checked."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Recommended items `[n, k]` and values `[n]` of a training, checked."""
     path = folder / f"per_user_{split}.npz"
     try:
         # Opened here: of a damaged file, NumPy would leave its own handle open.
@@ -180,7 +177,7 @@ def _read_per_user(
             f"{path}: {metric} {values.shape} or recommended {recommended.shape} is malformed for "
             f"{len(users)} users and {dataset.n_items} items; score the run again"
         )
-    return users, recommended[:, :k], values
+    return recommended[:, :k], values
 
 
 def stored_metrics(workdir: Path) -> dict[str, float]:
