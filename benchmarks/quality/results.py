@@ -69,22 +69,15 @@ def score_experts(dataset: ReviewDataset, workdir: Path) -> dict[str, Path]:
     return folders
 
 
-def best_on_valid(dataset: ReviewDataset, baselines: Mapping[str, Path]) -> str:
-    """The baseline whose settings are best on the validation split."""
-    scores = {
-        title: BaselineRecord.read(folder, dataset).best.score
-        for title, folder in baselines.items()
-    }
-    return max(scores, key=lambda title: scores[title])
-
-
 def compare(
-    dataset: ReviewDataset, folders: Mapping[str, Path], reference: str
+    dataset: ReviewDataset, baselines: Mapping[str, Path], ours: Mapping[str, Path]
 ) -> dict[str, RunScores]:
-    """Scores of each method, tested against the reference, which comes first."""
-    titles = [reference, *(title for title in folders if title != reference)]
-    runs = compare_runs([folders[title] for title in titles], dataset).runs
-    return dict(zip(titles, runs, strict=True))
+    """Scores of each method, tested against the first one: the baseline that is best on valid."""
+    best = max(baselines.values(), key=lambda each: BaselineRecord.read(each, dataset).best.score)
+    folders = {folder: title for title, folder in {**baselines, **ours}.items()}
+    places = [best, *(folder for folder in folders if folder != best)]
+    runs = compare_runs(places, dataset).runs
+    return {folders[place]: run for place, run in zip(places, runs, strict=True)}
 
 
 def results_table(results: Mapping[str, Mapping[str, RunScores]]) -> str:
@@ -144,9 +137,10 @@ def main() -> None:
             for seed in range(_SEEDS.value)
         ]
         baselines = run_baselines(path, workdir / "baselines")
-        folders = baselines | score_experts(dataset, workdir)
-        folders[DEFAULTS] = workdir / "symcere"
-        results[dataset.name] = compare(dataset, folders, best_on_valid(dataset, baselines))
+        experts = score_experts(dataset, workdir)
+        results[dataset.name] = compare(
+            dataset, baselines, experts | {DEFAULTS: workdir / "symcere"}
+        )
         if dataset.name == _DETAILS.value:
             tables.publish(details_table(dataset.name, ours), dataset.name)
     tables.publish(results_table(results), "results")
