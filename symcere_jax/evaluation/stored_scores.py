@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 import zipfile
 import zlib
@@ -15,7 +16,6 @@ from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation.breakdown import find_gains
 from symcere_jax.evaluation.evaluate import Evaluation
-from symcere_jax.evaluation.metrics import catalog_metrics, popularity_metrics
 from symcere_jax.files import replacing, write_json
 
 
@@ -92,21 +92,15 @@ def read_runs(
             other users.
     """
     k = cutoff(metric)
-    held_out, item_counts = dataset.interactions(split), dataset.item_counts()
+    held_out = dataset.interactions(split)
     users, runs = np.unique(held_out[:, 0]), []
     for name, folder in zip(distinct_names(folders), folders, strict=True):
         trainings = [folder / f"seed_{seed}" for seed in seeds or ()] or seed_folders(folder)
-        for training in trainings:
-            _check_origin(training, dataset, split)
+        beyond_accuracy = [_beyond_accuracy(each, dataset, split, k) for each in trainings]
         read = [_read_per_user(training, dataset, split, metric, k) for training in trainings]
         rankings, values = map(np.stack, zip(*read, strict=True))
-        beyond_accuracy = [
-            catalog_metrics(ranking, dataset.n_items, [k])
-            | popularity_metrics(ranking, item_counts, [k])
-            for ranking in rankings
-        ]
         means = {
-            key: float(np.mean([np.mean(of_seed[key]) for of_seed in beyond_accuracy]))
+            key: float(np.mean([of_seed[key] for of_seed in beyond_accuracy]))
             for key in beyond_accuracy[0]
         }
         hits = [find_gains(ranking, users, held_out, k) > 0 for ranking in rankings]
@@ -115,8 +109,8 @@ def read_runs(
     return runs
 
 
-def _check_origin(folder: Path, dataset: ReviewDataset, split: str) -> None:
-    """Refuses scores of other data or of another split."""
+def _beyond_accuracy(folder: Path, dataset: ReviewDataset, split: str, k: int) -> dict[str, float]:
+    """Coverage, Gini coefficient and popularity at k; refuses those of other data or split."""
     path = folder / f"metrics_{split}.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -136,6 +130,8 @@ def _check_origin(folder: Path, dataset: ReviewDataset, split: str) -> None:
             f"{path}: scored on other data (fingerprint {content.get('fingerprint')}, that of "
             f"{dataset.folder} is {dataset.fingerprint}); compare runs on the data of all of them"
         )
+    names = (f"{name}@{k}" for name in ("coverage", "gini", "popularity"))
+    return {name: content.get(name, math.nan) for name in names}
 
 
 def _read_per_user(
