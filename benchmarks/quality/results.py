@@ -3,12 +3,10 @@ r"""SymCERE beside other recommenders, on several data sets: the tables of resul
   python -m benchmarks.quality.results --datasets=data/tripadvisor,data/gift_cards \
     --workdir=runs/results --seeds=5 --details=tripadvisor --update=README.md
 
-On each data set, the baselines are tuned on the validation split (launch/baselines.py), and SymCERE
-is trained with its defaults. Each is scored on the test split once per seed, and so are the experts
-of SymCERE alone. Everything lies in WORKDIR/NAME; what is complete is not repeated. The reference
-is the baseline that is best on validation; the others are compared with it by a permutation test
-over users, with Holm's correction. --details names a data set whose name marks a second table, with
-more metrics of the defaults.
+Baselines are tuned on the validation split; SymCERE has its defaults. Each is scored on the test
+split once per seed, and so are its experts alone. Runs lie in WORKDIR/NAME; what is complete is not
+repeated. The baseline that is best on validation is compared with the others by a permutation test
+over users, with Holm's correction. --details names a data set whose name marks a second table.
 """
 
 import shutil

@@ -3,11 +3,8 @@ r"""Writes the walk-through of the docs: calls of the Recommender with their rea
   python -m benchmarks.service.walk_through --workdir=runs/tripadvisor \
     --dataset=data/tripadvisor --update=docs/serving.md --pictures=docs/images
 
---pictures also draws what goes in and what comes out, the weights of the experts, and a map of the
-hotels: t-SNE of their embeddings, colored by the city that their training reviews name most often.
-
-Hotels have no names in the data: each id stands beside the most typical words of its training
-reviews.
+--pictures also draws what goes in and comes out, the weights of the experts, and a map of the
+hotels. Hotels have no names: each id stands beside the most typical words of its training reviews.
 """
 
 import json

@@ -3,15 +3,10 @@ r"""Message passing, training step, epoch and evaluation beside other libraries,
   python -m benchmarks.speed.comparison --data=DIR --update=docs/speed.md
 
 DIR holds train.txt.gz of the LightGCN benchmarks; without it a power-law graph is generated. Torch
-and PyTorch Geometric run where they are installed.
-
-Message passing is forward and backward; beside its time stands what it must move over the bandwidth
-of a copy, more than 100 % where embeddings come from the caches. A step is LightGCN's: BPR with one
-sampled item, Adam, over the same batch size. An epoch of the others is their step, times the steps
-that it takes them; ours is measured, with the batch that the defaults choose, in which one message
-passing serves many micro-batches of a sampled softmax. Evaluation ranks all items for each user,
-leaving out those of training. Sides take turns and times are medians; peak memory is that of a
-process of its own, above what it had when its data was loaded.
+and PyTorch Geometric run where they are installed. A step is LightGCN's: BPR with one sampled item,
+Adam, the same batch size. An epoch of the others is their step times its number; ours is measured,
+with the batch that the defaults choose. Sides take turns; times are medians; peak memory is that of
+a process of its own, above its data.
 """
 
 import functools

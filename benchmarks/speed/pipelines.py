@@ -3,12 +3,10 @@ r"""From a CSV of reviews to ten recommendations for each user: time and quality
   python -m benchmarks.speed.pipelines --datasets=data/hotels,data/instruments \
     --workdir=runs/pipelines --update=docs/speed.md
 
-The reviews of the training and validation splits of prepared folders become CSV files; the test
-split stays here. Ours is prepare.py, train.py and recommend.py with their defaults and nothing
-compiled before. Each other library is installed into an environment of its own in --environments,
-and keeps its defaults, but for 64 factors and early stopping on the validation rows where it has
-that (see peers.py). "prepare" includes the start of Python. What is measured is not repeated:
-delete its file in WORKDIR/NAME to measure it again.
+The reviews of the training and validation splits of prepared folders become CSV files. Ours is
+prepare.py, train.py and recommend.py with their defaults and nothing compiled before. Each other
+library (see peers.py) is installed into an environment of its own in --environments. What is
+measured is not repeated: delete its file in WORKDIR/NAME to measure it again.
 """
 
 import csv

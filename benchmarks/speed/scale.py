@@ -3,11 +3,8 @@ r"""How the time of an epoch and memory grow with the data, on generated power-l
   python -m benchmarks.speed.scale --interactions=1e6,3e6,1e7,3e7 --update=docs/speed.md
 
 Each size runs in a process of its own: it builds the graph, trains some steps with the batch size
-that the defaults choose (an epoch has about 64 of them, whatever the size) and multiplies by the
-steps of an epoch. The exponent is the slope of a line through the logarithms. The roofline is what
-one message passing, forward and backward, must move (each directed edge brings a row of floats
-once a layer, and each node a few), over the bandwidth of a copy measured in the same process;
-more than 100 % where rows come from the caches.
+of the defaults, and multiplies by the steps of an epoch. The copy bandwidth is measured in the same
+process; message passing may exceed it where rows come from the caches.
 """
 
 import time

@@ -2,11 +2,9 @@ r"""Encoder throughput against torch: same model, same texts, same batches, in o
 
   python -m benchmarks.speed.text_speed --model=models/all-MiniLM-L6-v2 --update=docs/text.md
 
-Both sides get the same token numbers in the same batches, without padding, so that the table tells
-of the models alone. JAX runs the module of symcere_jax with pooling; torch runs the same checkpoint
-by `transformers`, with mean pooling, in eager mode. They take turns; each cell is the median over
-the turns, and the ratio is that of the medians. Processor time, which a busy machine does not
-change as much, is shown beside. On a GPU, both run in bfloat16.
+Both sides get the same token numbers, without padding: JAX runs the module of symcere_jax with
+pooling; torch runs the same checkpoint by `transformers`, with mean pooling, in eager mode. They
+take turns; times are medians. On a GPU, both run in bfloat16.
 """
 
 import time
