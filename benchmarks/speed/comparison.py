@@ -5,21 +5,19 @@ r"""Message passing, training step, epoch and evaluation beside other libraries,
 DIR holds train.txt.gz of the LightGCN benchmarks; without it a power-law graph is generated. Torch
 and PyTorch Geometric run where they are installed. A step is LightGCN's: BPR with one sampled item,
 Adam, the same batch size. An epoch of the others is their step times its number; ours is measured,
-with the batch that the defaults choose. Sides take turns; times are medians; peak memory is that of
-a process of its own, above its data.
+with the batch that the defaults choose. Sides take turns; times are medians.
 """
 
 import functools
 import importlib.util
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import jax
 import numpy as np
 from absl import flags
 
-from benchmarks import binaries, tables
+from benchmarks import tables
 from benchmarks.speed import other_libraries, problem
 from symcere_jax.cli import startup
 from symcere_jax.data import Interactions
@@ -119,21 +117,8 @@ def check_equal(runs: Mapping[str, Run]) -> None:
         np.testing.assert_allclose(run(), expected, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
-def peak_memory(interactions: np.ndarray, case: str, side: str) -> float:
-    """MiB of a side's work above its data; Linux alone can forget an earlier peak."""
-    run = CASES[case](interactions)[side]()
-    Path("/proc/self/clear_refs").write_text("5")
-    before = problem.process_memory("VmRSS")
-    run()
-    return (problem.process_memory("VmHWM") - before) / 2**20
-
-
 def describe(seconds: Mapping[str, Mapping[str, float]], interactions: np.ndarray) -> str:
     """Three tables in Markdown."""
-
-    def memory(case: str, side: str) -> str:
-        return f"{binaries.in_own_process(peak_memory, interactions, case, side):.0f}"
-
     bound = problem.propagation_bytes(problem.adjacency(interactions)) / problem.copy_bandwidth()
     passing = [
         {
@@ -153,7 +138,6 @@ def describe(seconds: Mapping[str, Mapping[str, float]], interactions: np.ndarra
             "× ours": f"{step / steps[OURS]:.1f}",
             "s an epoch": f"{step * n_steps:.0f}",
             "× our defaults": f"{step * n_steps / epoch:.1f}",
-            "peak MiB": memory("step", name),
         }
         for name, step in steps.items()
     ]
@@ -166,7 +150,6 @@ def describe(seconds: Mapping[str, Mapping[str, float]], interactions: np.ndarra
             "evaluation of all users": name,
             "s": f"{value:.2f}",
             "× ours": f"{value / seconds['evaluation'][OURS]:.1f}",
-            "peak MiB": memory("evaluation", name),
         }
         for name, value in seconds["evaluation"].items()
     ]

@@ -222,9 +222,3 @@ def propagation_bytes(adjacency: Adjacency) -> int:
     """
     rows = adjacency.n_edges + 3 * adjacency.n_nodes
     return 2 * N_LAYERS * rows * 4 * WIDTH
-
-
-def process_memory(name: str) -> int:
-    """Bytes of this process: "VmRSS", what it has now, or "VmHWM", the most that it had."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))

@@ -7,6 +7,7 @@ of the defaults, and multiplies by the steps of an epoch. The copy bandwidth is 
 process; message passing may exceed it where rows come from the caches.
 """
 
+import resource
 import time
 
 import numpy as np
@@ -52,7 +53,7 @@ def measure(n: int, n_rounds: int) -> dict[str, str]:
         "of the copy bandwidth": f"{bound / propagation_seconds:.0%}",
         "steps": str(training.steps_per_epoch),
         "s an epoch": f"{order_seconds + step_seconds * training.steps_per_epoch:.3g}",
-        "peak GiB": f"{problem.process_memory('VmHWM') / 2**30:.1f}",
+        "peak GiB": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f}",
     }
 
 
