@@ -1,17 +1,17 @@
-"""Starts the binaries of this repository, as a user would, and benchmarks once more."""
+"""Starts binaries of this repository, as a user would, and functions in a new process."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
-
-from symcere_jax.files import write_json
+from typing import TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
+Result = TypeVar("Result")
 
 
 def environment() -> dict[str, str]:
@@ -26,30 +26,20 @@ def run(script: str, *arguments: object) -> None:
     subprocess.run(command, check=True, stdout=sys.stderr, env=environment())
 
 
-def run_again(*arguments: str, env: Mapping[str, str] | None = None) -> Any:
-    """Runs this program in a process of its own, with further flags.
+def in_own_process(function: Callable[..., Result], *arguments: object) -> Result:
+    """Calls a function in a new process, whose memory and devices are its own.
 
-    Returns:
-        The JSON of the last line that it prints. Where it fails, this one ends too.
+    Flags have no values there.
     """
-    command = [sys.executable, *sys.orig_argv[1:], *arguments]
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True, env=env)
-    if done.returncode:
-        sys.exit(done.returncode)
-    return json.loads(done.stdout.splitlines()[-1])
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def train_and_score(run_folder: Path, dataset: Path, *train_flags: str) -> dict[str, float]:
-    """Trains and evaluates a model, unless that is done.
-
-    Returns:
-        The metrics of the test split, and the "seconds" that both took.
-    """
-    metrics, seconds = run_folder / "metrics_test.json", run_folder / "seconds.json"
+    """Trains and evaluates a model, unless that is done; returns the metrics of the test split."""
+    metrics = run_folder / "metrics_test.json"
     if not metrics.exists():
         places = [f"--dataset={dataset}", f"--workdir={run_folder}"]
-        start = time.monotonic()
         run("launch/train.py", *train_flags, *places)
         run("launch/evaluate.py", *places)
-        write_json(seconds, time.monotonic() - start)
-    return json.loads(metrics.read_text()) | {"seconds": json.loads(seconds.read_text())}
+    return json.loads(metrics.read_text())

@@ -3,8 +3,8 @@ r"""Quality on new items and new users, beside popularity and text kNN, over see
   python -m benchmarks.quality.cold_start_scores --input=reviews.jsonl.gz \
     --workdir=runs/cold_start --seeds=3 --update=docs/serving.md
 
-For --split=cold_item and cold_user and each seed (of the split and of the training): a run of
-data_prep/prepare.py, launch/train.py and launch/evaluate.py. What is complete is not repeated.
+Prepares, trains and evaluates for --split=cold_item and cold_user and each seed, of the split and
+of the training. What is complete is not repeated.
 """
 
 import json

@@ -4,10 +4,8 @@ r"""New reviews: a warm start against training anew, by score and by CPU time.
     --update=docs/serving.md
 
 The input's rows carry a split. Those of a twentieth of the users, and a tenth of the other training
-rows, come later: the rest is prepared and trained on; then they are appended (prepare.py --append),
-and the grown folder is trained on by a warm start (--patience=2), and anew. A third run also
-prepares all rows anew, so that the text encoder is fitted on all of them. CPU seconds are those of
-the processes, so that a busy machine does not count. What is complete is not repeated.
+rows, come later, by prepare.py --append. The grown folder is trained on by a warm start, and anew;
+a third run prepares all rows anew, too. What is complete is not repeated.
 """
 
 import gzip

@@ -3,12 +3,10 @@ r"""SymCERE beside other recommenders, on several data sets: the tables of resul
   python -m benchmarks.quality.results --datasets=data/tripadvisor,data/gift_cards \
     --workdir=runs/results --seeds=5 --details=tripadvisor --update=README.md
 
-On each data set, the baselines are tuned on the validation split (launch/baselines.py), and SymCERE
-is trained with its defaults. Each is scored on the test split once per seed, and so are the experts
-of SymCERE alone. Everything lies in WORKDIR/NAME; what is complete is not repeated. The reference
-is the baseline that is best on validation; the others are compared with it by a permutation test
-over users, with Holm's correction. --details names a data set whose name marks a second table, with
-more metrics of the defaults.
+Baselines are tuned on the validation split; SymCERE has its defaults. Each is scored on the test
+split once per seed, and so are its experts alone. Runs lie in WORKDIR/NAME; what is complete is not
+repeated. The baseline that is best on validation is compared with the others by a permutation test
+over users, with Holm's correction. --details names a data set whose name marks a second table.
 """
 
 import shutil
@@ -19,7 +17,8 @@ import numpy as np
 from absl import flags
 
 from benchmarks import binaries, tables
-from symcere_jax.baselines import METHODS, BaselineRecord
+from symcere_jax.baselines.methods import METHODS
+from symcere_jax.baselines.runs import BaselineRecord
 from symcere_jax.cli import startup
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
@@ -38,7 +37,7 @@ _DETAILS = flags.DEFINE_string("details", None, "name of a data set to show more
 DEFAULTS = "SymCERE, defaults"
 EXPERTS = {"its graph expert alone": "graph_0", "its aligned expert alone": "aligned"}
 OURS = (*EXPERTS, DEFAULTS)  # the last rows of the table
-DETAILS = (*SHOWN_METRICS, "coverage@10", "popularity@10", "seconds")
+DETAILS = (*SHOWN_METRICS, "coverage@10", "popularity@10")
 
 
 def run_baselines(dataset: Path, workdir: Path) -> dict[str, Path]:
@@ -51,14 +50,6 @@ def run_baselines(dataset: Path, workdir: Path) -> dict[str, Path]:
     return {METHODS[name].title: workdir / name for name in _METHODS.value}
 
 
-def run_ours(dataset: Path, workdir: Path) -> list[dict[str, float]]:
-    """Trains and scores what is missing; returns the metrics of each seed."""
-    return [
-        binaries.train_and_score(workdir / f"seed_{seed}", dataset, f"--seed={seed}")
-        for seed in range(_SEEDS.value)
-    ]
-
-
 def score_experts(dataset: ReviewDataset, workdir: Path) -> dict[str, Path]:
     """Scores each expert of the runs with defaults; returns the folder of each one's seeds."""
     folders = {title: workdir / expert for title, expert in EXPERTS.items()}
@@ -69,29 +60,22 @@ def score_experts(dataset: ReviewDataset, workdir: Path) -> dict[str, Path]:
                 return {}
             scored = folder / f"seed_{seed}"
             if not scored.exists():
-                _, _, files = score_run(run, dataset, "test")
+                _, files = score_run(run, dataset, "test")
                 scored.mkdir(parents=True)
                 for path in files:
                     shutil.copy(path, scored)
     return folders
 
 
-def best_on_valid(dataset: ReviewDataset, baselines: Mapping[str, Path]) -> str:
-    """The baseline whose settings are best on the validation split."""
-    scores = {
-        title: BaselineRecord.read(folder, dataset).best.score
-        for title, folder in baselines.items()
-    }
-    return max(scores, key=lambda title: scores[title])
-
-
 def compare(
-    dataset: ReviewDataset, folders: Mapping[str, Path], reference: str
+    dataset: ReviewDataset, baselines: Mapping[str, Path], ours: Mapping[str, Path]
 ) -> dict[str, RunScores]:
-    """Scores of each method, tested against the reference, which comes first."""
-    titles = [reference, *(title for title in folders if title != reference)]
-    runs = compare_runs([folders[title] for title in titles], dataset).runs
-    return dict(zip(titles, runs, strict=True))
+    """Scores of each method, tested against the first one: the baseline that is best on valid."""
+    best = max(baselines.values(), key=lambda each: BaselineRecord.read(each, dataset).best.score)
+    folders = {folder: title for title, folder in {**baselines, **ours}.items()}
+    places = [best, *(folder for folder in folders if folder != best)]
+    runs = compare_runs(places, dataset).runs
+    return {folders[place]: run for place, run in zip(places, runs, strict=True)}
 
 
 def results_table(results: Mapping[str, Mapping[str, RunScores]]) -> str:
@@ -135,9 +119,8 @@ def details_table(name: str, seeds: list[dict[str, float]]) -> str:
     rows = []
     for metric in DETAILS:
         values = [scores[metric] for scores in seeds]
-        title = "seconds (train + evaluate)" if metric == "seconds" else metric
         mean = tables.mean_and_spread(values, 4 if np.mean(values) < 1 else 1)
-        rows.append({f"{name}, test, seeds: {len(seeds)}": title, "mean ± over seeds": mean})
+        rows.append({f"{name}, test, seeds: {len(seeds)}": metric, "mean ± over seeds": mean})
     return tables.markdown(rows, 2)
 
 
@@ -147,11 +130,15 @@ def main() -> None:
     for path in map(Path, _DATASETS.value):
         dataset = ReviewDataset.load(path)
         workdir = Path(_WORKDIR.value) / dataset.name
-        ours = run_ours(path, workdir / "symcere")
+        ours = [
+            binaries.train_and_score(workdir / "symcere" / f"seed_{seed}", path, f"--seed={seed}")
+            for seed in range(_SEEDS.value)
+        ]
         baselines = run_baselines(path, workdir / "baselines")
-        folders = baselines | score_experts(dataset, workdir)
-        folders[DEFAULTS] = workdir / "symcere"
-        results[dataset.name] = compare(dataset, folders, best_on_valid(dataset, baselines))
+        experts = score_experts(dataset, workdir)
+        results[dataset.name] = compare(
+            dataset, baselines, experts | {DEFAULTS: workdir / "symcere"}
+        )
         if dataset.name == _DETAILS.value:
             tables.publish(details_table(dataset.name, ours), dataset.name)
     tables.publish(results_table(results), "results")

@@ -1,9 +1,8 @@
-r"""Time and peak memory of recommendations to a million users.
+r"""Time and peak memory of recommendations to a million users, with random embeddings.
 
-  python -m benchmarks.service.all_users --users=1000000 --items=5000 --update=docs/serving.md
+python -m benchmarks.service.all_users --users=1000000 --items=5000 --update=docs/serving.md
 
-Embeddings are random: what they say does not matter here, only how many there are. Everything else
-is what launch/recommend.py does: ids, history to leave out, parts on disk, one Parquet file.
+Everything else is what launch/recommend.py does: ids, history, parts on disk, one Parquet file.
 """
 
 import resource

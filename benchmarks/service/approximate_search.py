@@ -2,12 +2,9 @@ r"""Recall and latency of approximate search (--index=hnsw), against exact searc
 
   python -m benchmarks.service.approximate_search --data=gowalla --update=docs/serving.md
 
-Real items: the Gowalla check-ins (--data names the folder of the LightGCN benchmark's files),
-factored by a truncated SVD of the normalized matrix: 40,981 items, 64 wide, of norm 1; users are
-divided by a temperature of 0.12, and 0.4 log(1 + check-ins) is the items' bias, as a trained model
-on TripAdvisor has it. Generated items: --items of them around random centers. The index is built
-with 16 links an item; one query at a time, one thread. Exact search is a matrix product and a
-partial sort in NumPy, one thread too.
+Real items are those of Gowalla (--data names the folder of the LightGCN benchmark's files), by a
+truncated SVD; scale and bias are those of a model trained on TripAdvisor. Generated items lie
+around random centers. One query at a time, one thread; exact search is NumPy's.
 """
 
 import time

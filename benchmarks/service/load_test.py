@@ -3,10 +3,8 @@ r"""Load test of the HTTP service on loopback: requests a second, and latency.
   python -m benchmarks.service.load_test --workdir=runs/shop --dataset=data/shop \
     --update=docs/serving.md
 
-Starts launch/serve.py on a free port, and asks from --clients connections, each sending its next
-request when the last one is answered, --requests in all for each kind, and for at most --seconds.
-Client and server share the machine's cores. Every answer must have status 200, or it ends with an
-error.
+Starts launch/serve.py on a free port. Each of --clients connections sends its next request when the
+last one is answered. Client and server share the machine's cores.
 """
 
 import contextlib

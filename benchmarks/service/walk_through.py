@@ -3,11 +3,8 @@ r"""Writes the walk-through of the docs: calls of the Recommender with their rea
   python -m benchmarks.service.walk_through --workdir=runs/tripadvisor \
     --dataset=data/tripadvisor --update=docs/serving.md --pictures=docs/images
 
---pictures also draws what goes in and what comes out, the weights of the experts, and a map of the
-hotels: t-SNE of their embeddings, colored by the city that their training reviews name most often.
-
-Hotels have no names in the data: each id stands beside the most typical words of its training
-reviews.
+--pictures also draws what goes in and comes out, the weights of the experts, and a map of the
+hotels. Hotels have no names: each id stands beside the most typical words of its training reviews.
 """
 
 import json
@@ -51,8 +48,8 @@ READS = {
 }
 
 
-def describe_items(dataset: ReviewDataset, n_words: int = 4) -> list[str]:
-    """A few words for each item, in many of its training reviews and in few of others."""
+def describe_items(dataset: ReviewDataset) -> list[str]:
+    """Four words for each item, in many of its training reviews and in few of others."""
     reviews = dataset.reviews(["item", "split", "text"])
     reviews = reviews.filter(pc.equal(reviews["split"], "train"))
     item = reviews["item"].to_numpy()
@@ -67,7 +64,7 @@ def describe_items(dataset: ReviewDataset, n_words: int = 4) -> list[str]:
     for row in range(dataset.n_items):
         places = slice(*weights.indptr[row : row + 2])
         columns = weights.indices[places]
-        best = np.argsort(-weights.data[places] * rarity[columns], kind="stable")[:n_words]
+        best = np.argsort(-weights.data[places] * rarity[columns], kind="stable")[:4]
         words.append(" ".join(names[columns[best]]))
     return words
 

@@ -3,40 +3,32 @@ r"""Message passing, training step, epoch and evaluation beside other libraries,
   python -m benchmarks.speed.comparison --data=DIR --update=docs/speed.md
 
 DIR holds train.txt.gz of the LightGCN benchmarks; without it a power-law graph is generated. Torch
-and PyTorch Geometric run where they are installed.
-
-Message passing is forward and backward; beside its time stands what it must move over the bandwidth
-of a copy, more than 100 % where embeddings come from the caches. A step is LightGCN's: BPR with one
-sampled item, Adam, over the same batch size. An epoch of the others is their step, times the steps
-that it takes them; ours is measured, with the batch that the defaults choose, in which one message
-passing serves many micro-batches of a sampled softmax. Evaluation ranks all items for each user,
-leaving out those of training. Sides take turns and times are medians; peak memory is that of a
-process of its own, above what it had when its data was loaded.
+and PyTorch Geometric run where they are installed. A step is LightGCN's: BPR with one sampled item,
+Adam, the same batch size. An epoch of the others is their step times its number; ours is measured,
+with the batch that the defaults choose. Sides take turns; times are medians.
 """
 
 import functools
 import importlib.util
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import jax
 import numpy as np
 from absl import flags
 
-from benchmarks import binaries, tables
+from benchmarks import tables
 from benchmarks.speed import other_libraries, problem
 from symcere_jax.cli import startup
 from symcere_jax.data import Interactions
 from symcere_jax.evaluation import top_k
-from symcere_jax.graph import bipartite_graph, build_adjacency
+from symcere_jax.graph import bipartite_graph
 from symcere_jax.models import Embeddings, score_factors
 from symcere_jax.models.defaults import default_batch_size
 
 _DATA = flags.DEFINE_string("data", None, problem.DATA_HELP)
 _GENERATED = flags.DEFINE_integer("generated", 1_000_000, "interactions of the generated graph", 1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "number of turns", lower_bound=1)
-_MEMORY_OF = flags.DEFINE_string("memory_of", None, "internal: print the peak memory of a case")
 
 K = 20  # ranks of the evaluation
 STEPS_PER_CALL = 32  # of ours: training runs up to 500 in a call, which draws the order once
@@ -48,17 +40,22 @@ Sides = dict[str, Callable[[], Run]]  # side -> what builds the function to time
 
 def passing_sides(interactions: np.ndarray) -> Sides:
     """Message passing, forward and backward."""
-    n_users, n_items = _sizes(interactions)
-    graph = bipartite_graph(interactions, n_users, n_items)
-    rng = np.random.default_rng(0)
-    states = rng.standard_normal((n_users + n_items, problem.WIDTH), np.float32)
-    matrix = other_libraries.normalized_matrix(graph)
-    ours = functools.partial(problem.message_passing, build_adjacency(graph), states)
-    return {OURS: ours} | torch_sides(
-        lambda layout: other_libraries.torch_passing(
-            other_libraries.torch_layer(matrix, layout), states
-        )
+    adjacency = problem.adjacency(interactions)
+    states = np.random.default_rng(0).standard_normal(
+        (adjacency.n_nodes, problem.WIDTH), np.float32
     )
+
+    def torch(layout: str) -> Run:
+        return other_libraries.torch_passing(torch_layer(interactions, layout), states)
+
+    ours = functools.partial(problem.message_passing, adjacency, states)
+    return {OURS: ours} | torch_sides(torch)
+
+
+def torch_layer(interactions: np.ndarray, layout: str) -> other_libraries.Layer:
+    """One layer of message passing on the graph of interactions."""
+    graph = bipartite_graph(interactions, *problem.sizes(interactions))
+    return other_libraries.torch_layer(other_libraries.normalized_matrix(graph), layout)
 
 
 def torch_sides(build: Callable[[str], Run]) -> Sides:
@@ -77,9 +74,7 @@ def step_sides(interactions: np.ndarray) -> Sides:
     def torch(layout: str) -> Run:
         if layout == "PyG":
             return other_libraries.geometric_step(interactions)
-        graph = bipartite_graph(interactions, *_sizes(interactions))
-        layer = other_libraries.torch_layer(other_libraries.normalized_matrix(graph), layout)
-        return other_libraries.torch_step(layer, interactions)
+        return other_libraries.torch_step(torch_layer(interactions, layout), interactions)
 
     ours = functools.partial(our_steps, interactions, problem.BPR_BATCH, **problem.LIGHTGCN)
     return {OURS: ours} | torch_sides(torch)
@@ -87,7 +82,7 @@ def step_sides(interactions: np.ndarray) -> Sides:
 
 def ranking_sides(interactions: np.ndarray) -> Sides:
     """Full ranking for each user."""
-    n_users, n_items = _sizes(interactions)
+    n_users, n_items = problem.sizes(interactions)
     rng = np.random.default_rng(0)
     users, items = (rng.standard_normal((n, problem.WIDTH), np.float32) for n in (n_users, n_items))
     seen = Interactions.from_pairs(interactions, n_users)
@@ -122,25 +117,9 @@ def check_equal(runs: Mapping[str, Run]) -> None:
         np.testing.assert_allclose(run(), expected, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
-def peak_memory(case: str, side: str) -> float:
-    """MiB of a side's work above its data, in a process of its own."""
-    return binaries.run_again(f"--memory_of={case}/{side}")
-
-
-def print_memory(interactions: np.ndarray, case: str, side: str) -> None:
-    """What `peak_memory` reads; Linux alone can forget an earlier peak."""
-    run = CASES[case](interactions)[side]()
-    Path("/proc/self/clear_refs").write_text("5")
-    before = problem.process_memory("VmRSS")
-    run()
-    print((problem.process_memory("VmHWM") - before) / 2**20)
-
-
 def describe(seconds: Mapping[str, Mapping[str, float]], interactions: np.ndarray) -> str:
     """Three tables in Markdown."""
-    n_users, n_items = _sizes(interactions)
-    adjacency = build_adjacency(bipartite_graph(interactions, n_users, n_items))
-    bound = problem.propagation_bytes(adjacency) / problem.copy_bandwidth()
+    bound = problem.propagation_bytes(problem.adjacency(interactions)) / problem.copy_bandwidth()
     passing = [
         {
             "message passing, forward and backward": name,
@@ -159,7 +138,6 @@ def describe(seconds: Mapping[str, Mapping[str, float]], interactions: np.ndarra
             "× ours": f"{step / steps[OURS]:.1f}",
             "s an epoch": f"{step * n_steps:.0f}",
             "× our defaults": f"{step * n_steps / epoch:.1f}",
-            "peak MiB": f"{peak_memory('step', name):.0f}",
         }
         for name, step in steps.items()
     ]
@@ -172,26 +150,18 @@ def describe(seconds: Mapping[str, Mapping[str, float]], interactions: np.ndarra
             "evaluation of all users": name,
             "s": f"{value:.2f}",
             "× ours": f"{value / seconds['evaluation'][OURS]:.1f}",
-            "peak MiB": f"{peak_memory('evaluation', name):.0f}",
         }
         for name, value in seconds["evaluation"].items()
     ]
+    n_users, n_items = problem.sizes(interactions)
     sizes = f"{n_users:,} users, {n_items:,} items, {len(interactions):,} interactions"
     parts = [f"{sizes}, on {jax.devices()[0].device_kind}."]
     return "\n\n".join([*parts, *map(tables.markdown, (passing, training, ranking))])
 
 
-def _sizes(interactions: np.ndarray) -> tuple[int, int]:
-    n_users, n_items = (int(row) + 1 for row in interactions.max(axis=0))
-    return n_users, n_items
-
-
 def main() -> None:
     """Measures and shows the tables."""
     interactions = problem.load_interactions(_DATA.value, _GENERATED.value)
-    if _MEMORY_OF.value:
-        print_memory(interactions, *_MEMORY_OF.value.split("/", 1))
-        return
     seconds = {}
     for case, sides in CASES.items():
         runs = {name: build() for name, build in sides(interactions).items()}

@@ -3,9 +3,8 @@ r"""What a second core brings: as part of one device, as a second device, as a s
   python -m benchmarks.speed.devices --data=DIR --update=docs/speed.md
 
 DIR holds train.txt.gz of the LightGCN benchmarks; without it a power-law graph is generated. Each
-case runs in processes of its own, tied to their cores, and trains some steps: those of LightGCN
-(BPR, batches of 2048, of which message passing takes most) and those of the library's defaults.
-Cases take turns; a time is the best of all calls, since what else goes on only adds to it.
+case trains some steps of LightGCN and of the defaults, in processes that are tied to their cores.
+Cases take turns; a time is the best of all calls, since other work only adds to it.
 """
 
 import json

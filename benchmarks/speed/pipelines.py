@@ -3,12 +3,10 @@ r"""From a CSV of reviews to ten recommendations for each user: time and quality
   python -m benchmarks.speed.pipelines --datasets=data/hotels,data/instruments \
     --workdir=runs/pipelines --update=docs/speed.md
 
-The reviews of the training and validation splits of prepared folders become CSV files; the test
-split stays here. Ours is prepare.py, train.py and recommend.py with their defaults and nothing
-compiled before. Each other library is installed into an environment of its own in --environments,
-and keeps its defaults, but for 64 factors and early stopping on the validation rows where it has
-that (see peers.py). "prepare" includes the start of Python. What is measured is not repeated:
-delete its file in WORKDIR/NAME to measure it again.
+The reviews of the training and validation splits of prepared folders become CSV files. Ours is
+prepare.py, train.py and recommend.py with their defaults and nothing compiled before. Each other
+library (see peers.py) is installed into an environment of its own in --environments. What is
+measured is not repeated: delete its file in WORKDIR/NAME to measure it again.
 """
 
 import csv
@@ -40,13 +38,11 @@ OURS = "symcere_jax"
 _TORCH = ("torch==2.13.0", "setuptools<80")
 PACKAGES = {
     "implicit": ("implicit==0.7.3",),
-    "rectools": ("rectools==0.19.0",),
     "cornac": ("cornac==3.0.1", "dgl==1.1.3", *_TORCH),
     "recbole": ("recbole==1.2.1", "numpy<2", "scipy<1.11", *_TORCH),
 }
 PEERS = {  # title -> function of peers.py, whose first word is the environment
     "implicit, iALS": "implicit_ials",
-    "RecTools, iALS": "rectools_ials",
     "Cornac, CTR (with text)": "cornac_ctr",
     "Cornac, LightGCN": "cornac_lightgcn",
     "RecBole, LightGCN": "recbole_lightgcn",

@@ -71,9 +71,9 @@ def load_interactions(folder: str | None, n_generated: int) -> np.ndarray:
     return np.stack([users, np.concatenate([numbers[1:] for numbers in lists])], axis=1)
 
 
-def power_law_interactions(n: int, seed: int = 0) -> np.ndarray:
+def power_law_interactions(n: int) -> np.ndarray:
     """About `n` distinct pairs, int32 `[.., 2]`; popularity of users and items falls as a power."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     n_users, n_items = max(n // 25, 2), max(n // 20, 2)
     users = (n_users * rng.random(n) ** 1.5).astype(np.int64)
     items = (n_items * rng.random(n) ** 2.5).astype(np.int64)
@@ -92,15 +92,24 @@ def message_passing(adjacency: Adjacency, states: np.ndarray) -> Callable[[], ja
     return lambda: gradient(adjacency, states).block_until_ready()
 
 
+def sizes(interactions: np.ndarray) -> tuple[int, int]:
+    """Number of users and of items."""
+    n_users, n_items = (int(row) + 1 for row in interactions.max(axis=0))
+    return n_users, n_items
+
+
+def adjacency(interactions: np.ndarray) -> Adjacency:
+    """What passes messages."""
+    return build_adjacency(bipartite_graph(interactions, *sizes(interactions)))
+
+
 def train_inputs(interactions: np.ndarray) -> TrainInputs:
     """Graph and lists of int32 interactions `[n, 2]`, without text."""
-    n_users, n_items = (int(n) + 1 for n in interactions.max(axis=0))
     degrees = [jnp.asarray(np.bincount(interactions[:, column]), jnp.float32) for column in (0, 1)]
-    adjacency = build_adjacency(bipartite_graph(interactions, n_users, n_items))
     return TrainInputs(
-        model=ModelInputs(adjacency, None, None, *degrees, *degrees),
+        model=ModelInputs(adjacency(interactions), None, None, *degrees, *degrees),
         interactions=jnp.asarray(interactions),
-        history=Histories.from_pairs(interactions, n_users, n_items),
+        history=Histories.from_pairs(interactions, *sizes(interactions)),
     )
 
 
@@ -213,9 +222,3 @@ def propagation_bytes(adjacency: Adjacency) -> int:
     """
     rows = adjacency.n_edges + 3 * adjacency.n_nodes
     return 2 * N_LAYERS * rows * 4 * WIDTH
-
-
-def process_memory(name: str) -> int:
-    """Bytes of this process: "VmRSS", what it has now, or "VmHWM", the most that it had."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))

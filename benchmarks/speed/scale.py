@@ -3,14 +3,11 @@ r"""How the time of an epoch and memory grow with the data, on generated power-l
   python -m benchmarks.speed.scale --interactions=1e6,3e6,1e7,3e7 --update=docs/speed.md
 
 Each size runs in a process of its own: it builds the graph, trains some steps with the batch size
-that the defaults choose (an epoch has about 64 of them, whatever the size) and multiplies by the
-steps of an epoch. The exponent is the slope of a line through the logarithms. The roofline is what
-one message passing, forward and backward, must move (each directed edge brings a row of floats
-once a layer, and each node a few), over the bandwidth of a copy measured in the same process;
-more than 100 % where rows come from the caches.
+of the defaults, and multiplies by the steps of an epoch. The copy bandwidth is measured in the same
+process; message passing may exceed it where rows come from the caches.
 """
 
-import json
+import resource
 import time
 
 import numpy as np
@@ -19,26 +16,23 @@ from absl import flags
 from benchmarks import binaries, tables
 from benchmarks.speed import problem
 from symcere_jax.cli import startup
-from symcere_jax.graph import bipartite_graph, build_adjacency
 from symcere_jax.models.defaults import default_batch_size
 
 _SIZES = flags.DEFINE_list("interactions", ["1e6", "3e6", "1e7", "3e7"], "sizes of the graphs")
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "timed runs of each", lower_bound=1)
-_SIZE = flags.DEFINE_integer("size", None, "internal: measure one size and print it as JSON")
 
 FEW_STEPS = 4
 
 
-def measure(n: int) -> dict[str, str]:
+def measure(n: int, n_rounds: int) -> dict[str, str]:
     """Times, memory and sizes of a graph of about n interactions: a row of the table."""
     interactions = problem.power_law_interactions(n)
-    n_users, n_items = (int(row) + 1 for row in interactions.max(axis=0))
     start = time.perf_counter()
-    adjacency = build_adjacency(bipartite_graph(interactions, n_users, n_items))
+    adjacency = problem.adjacency(interactions)
     build_seconds = time.perf_counter() - start
-    states = np.ones((n_users + n_items, problem.WIDTH), np.float32)
+    states = np.ones((adjacency.n_nodes, problem.WIDTH), np.float32)
     run = problem.message_passing(adjacency, states)
-    propagation_seconds = problem.median_seconds(run, _ROUNDS.value)
+    propagation_seconds = problem.median_seconds(run, n_rounds)
     bound = problem.propagation_bytes(adjacency) / problem.copy_bandwidth()
 
     inputs = problem.train_inputs(interactions)
@@ -46,7 +40,7 @@ def measure(n: int) -> dict[str, str]:
     calls = {}
     for n_steps in (1, FEW_STEPS):
         training = problem.build(inputs, batch_size, n_steps)
-        calls[n_steps] = problem.median_seconds(training.start(), _ROUNDS.value)
+        calls[n_steps] = problem.median_seconds(training.start(), n_rounds)
     # A call draws the order of its epoch once, then takes its steps.
     step_seconds = (calls[FEW_STEPS] - calls[1]) / (FEW_STEPS - 1)
     order_seconds = max(calls[1] - step_seconds, 0.0)
@@ -59,16 +53,15 @@ def measure(n: int) -> dict[str, str]:
         "of the copy bandwidth": f"{bound / propagation_seconds:.0%}",
         "steps": str(training.steps_per_epoch),
         "s an epoch": f"{order_seconds + step_seconds * training.steps_per_epoch:.3g}",
-        "peak GiB": f"{problem.process_memory('VmHWM') / 2**30:.1f}",
+        "peak GiB": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f}",
     }
 
 
 def main() -> None:
     """Measures each size and shows the table."""
-    if _SIZE.value:
-        print(json.dumps(measure(_SIZE.value)))
-        return
-    rows = [binaries.run_again(f"--size={int(float(size))}") for size in _SIZES.value]
+    rows = [
+        binaries.in_own_process(measure, int(float(size)), _ROUNDS.value) for size in _SIZES.value
+    ]
     text = tables.markdown(rows, 0)
     if len(rows) > 1:
         points = [(row["interactions"].replace(",", ""), row["s an epoch"]) for row in rows]

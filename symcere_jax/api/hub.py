@@ -8,9 +8,8 @@ import huggingface_hub
 
 from symcere_jax import __version__
 from symcere_jax.api.model import Model, load
+from symcere_jax.evaluation import SHOWN_METRICS
 from symcere_jax.recommend.model_folder import read_content
-
-_SHOWN = ("ndcg@10", "recall@10", "ndcg@20", "recall@20")
 
 
 def push_to_hub(
@@ -63,7 +62,9 @@ def _card(content: dict[str, Any], repo_id: str) -> str:
     """The model card, Markdown with a header of YAML."""
     metadata, scores = content["metadata"], content["scores"]
     rows = [
-        f"| {name} | {scores[f'test {name}']:.4f} |" for name in _SHOWN if f"test {name}" in scores
+        f"| {name} | {scores[f'test {name}']:.4f} |"
+        for name in SHOWN_METRICS
+        if f"test {name}" in scores
     ]
     table = "\n".join(
         ["| test, full ranking | |", "|---|---:|", *rows] if rows else ["Not scored."]

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,6 @@ import pyarrow as pa
 from symcere_jax.api.frames import frame_kind, from_arrow
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
-from symcere_jax.evaluation import HeldOutSplit
 from symcere_jax.evaluation.stored_scores import stored_metrics
 from symcere_jax.recommend import Explanation, NewUser, Recommender
 from symcere_jax.recommend.formats import ranking_table
@@ -77,7 +76,7 @@ class Model:
                 "load(workdir, data); `scores` has what was measured before"
             )
         cutoffs = [ks] if isinstance(ks, int) else ks
-        evaluation, *_ = score_run(self.workdir, self.data, cast(HeldOutSplit, split), ks=cutoffs)
+        evaluation, _ = score_run(self.workdir, self.data, split, ks=cutoffs)
         return dict(evaluation.metrics)
 
     def recommend(

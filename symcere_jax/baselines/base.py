@@ -72,14 +72,14 @@ def training_histories(dataset: ReviewDataset) -> Histories:
     return Histories.from_pairs(dataset.train, dataset.n_users, dataset.n_items)
 
 
-def first_encoder(dataset: ReviewDataset) -> str:
-    """Name of the first text encoder that a folder was prepared with.
+def text_features(dataset: ReviewDataset, side: str) -> np.ndarray:
+    """Features of "users" or "items" by the first text encoder of a prepared folder.
 
     Raises:
         DataError: it was prepared without.
     """
     for name in dataset.manifest.text_encoders:
-        return name
+        return dataset.text_features(name, side)
     raise DataError(
         f"{dataset.folder} has no text features; prepare it with --text_encoder=lsa, "
         "or leave this method out"

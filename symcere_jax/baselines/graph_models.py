@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from symcere_jax.arrays import unit_rows
-from symcere_jax.baselines.base import first_encoder, interaction_matrix
+from symcere_jax.baselines.base import interaction_matrix, text_features
 from symcere_jax.baselines.graph_training import GraphInputs, GraphModel, Triplets
 from symcere_jax.baselines.step_training import Params
 from symcere_jax.data import ReviewDataset
@@ -99,9 +99,7 @@ class SimGcl(LightGcn):
 
     def loss(self, params: Params, inputs: GraphInputs, batch: Triplets, key: Array) -> Array:
         """The ranking loss, and InfoNCE between two noisy views of the users and items."""
-        first, second = (
-            self.noisy_view(params, inputs, view_key) for view_key in jax.random.split(key)
-        )
+        first, second = (self.noisy_view(params, inputs, each) for each in jax.random.split(key))
         contrasts = [
             infonce(first[rows], second[rows], counts, self.temperature)
             for rows, counts in _distinct_nodes(inputs, batch)
@@ -141,10 +139,7 @@ class TextAligned(LightGcn):
     temperature: float = 0.2  # of the contrastive loss
 
     def text(self, dataset: ReviewDataset) -> np.ndarray:
-        encoder = first_encoder(dataset)
-        return np.concatenate(
-            [unit_rows(dataset.text_features(encoder, side)) for side in ("users", "items")]
-        )
+        return np.concatenate([unit_rows(text_features(dataset, s)) for s in ("users", "items")])
 
     def initial_params(self, inputs: GraphInputs, key: Array) -> Params:
         embedding_key, text_key = jax.random.split(key)
@@ -185,7 +180,7 @@ class AlphaRec(GraphModel):
 
     def text(self, dataset: ReviewDataset) -> np.ndarray:
         """Item features by the folder's first text encoder; of a user, the mean of the items'."""
-        items = unit_rows(dataset.text_features(first_encoder(dataset), "items"))
+        items = unit_rows(text_features(dataset, "items"))
         counts = np.maximum(dataset.user_counts(), 1)[:, None]
         users = interaction_matrix(dataset) @ items / counts
         return np.concatenate([users, items]).astype(np.float32)

@@ -15,8 +15,8 @@ from symcere_jax.arrays import unit_rows
 from symcere_jax.baselines.base import (
     Baseline,
     Scorer,
-    first_encoder,
     interaction_matrix,
+    text_features,
     training_histories,
 )
 from symcere_jax.data import Histories, ReviewDataset
@@ -100,8 +100,7 @@ class TextEase(ItemItemModel):
     prior: float = 0.2  # the prior is that times the cosine of the texts
 
     def weights(self, dataset: ReviewDataset, seed: int) -> np.ndarray:
-        features = unit_rows(dataset.text_features(first_encoder(dataset), "items"))
-        features = features.astype(np.float64)
+        features = unit_rows(text_features(dataset, "items")).astype(np.float64)
         features = unit_rows(features - features.mean(axis=0))
         cosines = features @ features.T
         np.fill_diagonal(cosines, 0)

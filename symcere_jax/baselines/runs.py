@@ -21,14 +21,7 @@ from symcere_jax.baselines.methods import METHODS
 from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError
-from symcere_jax.evaluation import (
-    PRIMARY_METRIC,
-    Evaluation,
-    HeldOutSplit,
-    evaluate,
-    seed_std,
-    standard_error,
-)
+from symcere_jax.evaluation import PRIMARY_METRIC, Evaluation, evaluate, seed_std, standard_error
 from symcere_jax.evaluation.stored_scores import write_scores
 from symcere_jax.files import write_json
 from symcere_jax.locking import LOCK, locked
@@ -199,7 +192,7 @@ def run_baseline(
 
 
 def _fit(
-    method: Baseline, seed: int, dataset: ReviewDataset, split: HeldOutSplit
+    method: Baseline, seed: int, dataset: ReviewDataset, split: str
 ) -> tuple[Evaluation, float]:
     """Fits and scores; also the seconds that took."""
     started = time.monotonic()

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from symcere_jax.arrays import unit_rows
-from symcere_jax.baselines.base import Baseline, Scorer, first_encoder
+from symcere_jax.baselines.base import Baseline, Scorer, text_features
 from symcere_jax.baselines.neighbors import fit_similar_items
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import DataError
@@ -23,7 +23,7 @@ class EncoderKnn(Baseline):
     amplification: float = 1.0  # power of the similarities; above 1, near neighbors outvote many
 
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:
-        return self.fit_features(dataset, dataset.text_features(first_encoder(dataset), "items"))
+        return self.fit_features(dataset, text_features(dataset, "items"))
 
     def fit_features(self, dataset: ReviewDataset, features: np.ndarray) -> Scorer:
         """Finds neighbors by the cosine of given item features, float `[n_items, width]`."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from symcere_jax.errors import DataError
 from symcere_jax.evaluation.metrics import catalog_metrics, popularity_metrics
 from symcere_jax.evaluation.ranking import ScoreBlock, top_k
 
-HeldOutSplit = Literal["valid", "test"]
 CUTOFFS = (5, 10, 20, 50)
 
 # What a user is known to have interacted with when a split is predicted.
@@ -36,11 +35,10 @@ def evaluate(
     score_block: ScoreBlock,
     params: Any,
     dataset: ReviewDataset,
-    split: HeldOutSplit,
+    split: str,
     *,
     ks: Sequence[int] = CUTOFFS,
     min_rating: float = 0.0,
-    block_users: int | None = None,
     progress: CountCallback | None = None,
 ) -> Evaluation:
     """Ranks all items for every user with a held-out item, and measures the rankings.
@@ -56,7 +54,6 @@ def evaluate(
         ks: cut-offs of the metrics.
         min_rating: a held-out interaction of a lower rating is no hit; 0: all are hits. Users
             without any hit to find are left out.
-        block_users: as in `top_k`.
         progress: as in `top_k`.
 
     Raises:
@@ -82,7 +79,6 @@ def evaluate(
         max(ks),
         relevant=relevant,
         ks=ks,
-        block_users=block_users,
         progress=progress,
     )
     per_user |= popularity_metrics(recommended, dataset.item_counts(), ks)
@@ -91,7 +87,7 @@ def evaluate(
     return Evaluation(users, per_user, metrics, recommended)
 
 
-def held_out_pairs(dataset: ReviewDataset, split: HeldOutSplit) -> np.ndarray:
+def held_out_pairs(dataset: ReviewDataset, split: str) -> np.ndarray:
     """The interactions of a split, int32 `[n, 2]` pairs (user, item).
 
     Raises:

@@ -38,28 +38,29 @@ def uniformity(embeddings: np.ndarray) -> float:
 
 
 def alignment_and_uniformity(
-    users: np.ndarray, items: np.ndarray, interactions: np.ndarray, *, sample: int = SAMPLE
+    users: np.ndarray, items: np.ndarray, interactions: np.ndarray
 ) -> dict[str, float]:
     """The measures alignment, uniformity_users and uniformity_items, without undefined ones.
+
+    Of at most `SAMPLE` pairs, users and items, at even distances.
 
     Args:
         users: float `[n_users, d]`.
         items: float `[n_items, d]`.
         interactions: int `[n, 2]` training pairs (user, item).
-        sample: pairs, users and items at most, at even distances.
     """
-    pairs = interactions[_spaced(len(interactions), sample)]
+    pairs = _sample(interactions)
     measures = {
         "alignment": alignment(users[pairs[:, 0]], items[pairs[:, 1]]),
-        "uniformity_users": uniformity(users[_spaced(len(users), sample)]),
-        "uniformity_items": uniformity(items[_spaced(len(items), sample)]),
+        "uniformity_users": uniformity(_sample(users)),
+        "uniformity_items": uniformity(_sample(items)),
     }
     return {name: value for name, value in measures.items() if not np.isnan(value)}
 
 
-def _spaced(n: int, sample: int) -> np.ndarray:
-    """At most `sample` rows of n, evenly spaced: the same ones at each call."""
-    return np.unique(np.linspace(0, n - 1, min(n, sample)).astype(np.int64))
+def _sample(rows: np.ndarray) -> np.ndarray:
+    spaced = np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.int64)
+    return rows[np.unique(spaced)]
 
 
 def norm_popularity_correlation(embeddings: np.ndarray, counts: np.ndarray) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+N_RESAMPLES = 10_000
 _BATCH_VALUES = 2**17  # resampled values held at once: what fits a cache is fastest
 
 
@@ -25,9 +26,7 @@ class PairedTest:
     p_wilcoxon_holm: float
 
 
-def compare_paired(
-    values: np.ndarray, reference: np.ndarray, *, n_resamples: int = 10_000, seed: int = 0
-) -> list[PairedTest]:
+def compare_paired(values: np.ndarray, reference: np.ndarray) -> list[PairedTest]:
     """Compares models, a row each of `[m, n_users]`, with a reference, `[n_users]`: m tests.
 
     Raises:
@@ -37,8 +36,8 @@ def compare_paired(
         raise ValueError(f"values {values.shape} and reference {reference.shape} of ≥ 2 users")
     # Means over seeds that are equal but for the order of their sum must count as ties.
     differences = np.round(values - reference, 12)
-    low, high = bootstrap_interval(differences, n_resamples=n_resamples, seed=seed)
-    permutation = sign_flip_test(differences, n_resamples=n_resamples, seed=seed)
+    low, high = bootstrap_interval(differences)
+    permutation = sign_flip_test(differences)
     wilcoxon = np.array([wilcoxon_test(row) for row in differences])
     tests = (permutation, holm(permutation), wilcoxon, holm(wilcoxon))
     columns = (differences.mean(axis=1), low, high, *tests)
@@ -46,7 +45,7 @@ def compare_paired(
 
 
 def bootstrap_interval(
-    differences: np.ndarray, *, n_resamples: int = 10_000, seed: int = 0
+    differences: np.ndarray, n_resamples: int = N_RESAMPLES
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ends of the 95 % percentile interval of each row's mean, `[m]` of `[m, n_users]`."""
     n_users = differences.shape[1]
@@ -57,7 +56,7 @@ def bootstrap_interval(
         counts = np.bincount(places.ravel(), minlength=users.size).reshape(users.shape)
         return differences @ counts.T.astype(np.float64) / n_users
 
-    batch, rng = max(1, _BATCH_VALUES // n_users), np.random.default_rng(seed)
+    batch, rng = max(1, _BATCH_VALUES // n_users), np.random.default_rng(0)
     options = {"n_resamples": n_resamples, "batch": batch, "method": "percentile", "rng": rng}
     from scipy import stats  # slow to import
 
@@ -67,15 +66,13 @@ def bootstrap_interval(
     return interval.low, interval.high
 
 
-def sign_flip_test(
-    differences: np.ndarray, *, n_resamples: int = 10_000, seed: int = 0
-) -> np.ndarray:
+def sign_flip_test(differences: np.ndarray, n_resamples: int = N_RESAMPLES) -> np.ndarray:
     """Two-sided p-values of a mean of 0, `[m]` of `[m, n_users]`, by random signs.
 
     `p = (1 + #{|T*| ≥ |T|}) / (1 + n_resamples)`, with T the sum of a row and T* that under random
     signs. `scipy.stats.permutation_test` takes 19 s a row of 30,000 users, this 1 s for all rows.
     """
-    rng, n_users = np.random.default_rng(seed), differences.shape[1]
+    rng, n_users = np.random.default_rng(0), differences.shape[1]
     sums = differences.sum(axis=1)
     # Sums that are equal but for rounding are ties, and ties count.
     thresholds = np.abs(sums) - 1e-12 * np.abs(differences).sum(axis=1)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 import zipfile
 import zlib
@@ -14,8 +15,7 @@ from symcere_jax import hints
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation.breakdown import find_gains
-from symcere_jax.evaluation.evaluate import Evaluation, HeldOutSplit
-from symcere_jax.evaluation.metrics import catalog_metrics, popularity_metrics
+from symcere_jax.evaluation.evaluate import Evaluation
 from symcere_jax.files import replacing, write_json
 
 
@@ -72,7 +72,7 @@ def seed_folders(folder: Path) -> list[Path]:
 def read_runs(
     folders: Sequence[Path],
     dataset: ReviewDataset,
-    split: HeldOutSplit,
+    split: str,
     metric: str,
     seeds: Sequence[int] | None = None,
 ) -> list[ScoredRun]:
@@ -92,34 +92,25 @@ def read_runs(
             other users.
     """
     k = cutoff(metric)
-    held_out, item_counts = dataset.interactions(split), dataset.item_counts()
-    runs = []
+    held_out = dataset.interactions(split)
+    users, runs = np.unique(held_out[:, 0]), []
     for name, folder in zip(distinct_names(folders), folders, strict=True):
         trainings = [folder / f"seed_{seed}" for seed in seeds or ()] or seed_folders(folder)
-        values, hits, beyond_accuracy, rankings = [], [], [], []
-        for training in trainings:
-            _check_origin(training, dataset, split)
-            users, recommended, seed_values = _read_per_user(training, dataset, split, metric, k)
-            values.append(seed_values)
-            rankings.append(recommended)
-            hits.append(find_gains(recommended, users, held_out, k) > 0)
-            beyond_accuracy.append(
-                catalog_metrics(recommended, dataset.n_items, [k])
-                | popularity_metrics(recommended, item_counts, [k])
-            )
+        beyond_accuracy = [_beyond_accuracy(each, dataset, split, k) for each in trainings]
+        read = [_read_per_user(training, dataset, split, metric, k) for training in trainings]
+        rankings, values = map(np.stack, zip(*read, strict=True))
         means = {
-            key: float(np.mean([np.mean(of_seed[key]) for of_seed in beyond_accuracy]))
+            key: float(np.mean([of_seed[key] for of_seed in beyond_accuracy]))
             for key in beyond_accuracy[0]
         }
+        hits = [find_gains(ranking, users, held_out, k) > 0 for ranking in rankings]
         run_hits = np.mean(hits, axis=0)
-        runs.append(
-            ScoredRun(name, np.stack(values), run_hits, means, np.stack(rankings), tuple(trainings))
-        )
+        runs.append(ScoredRun(name, values, run_hits, means, rankings, tuple(trainings)))
     return runs
 
 
-def _check_origin(folder: Path, dataset: ReviewDataset, split: str) -> None:
-    """Refuses scores of other data or of another split."""
+def _beyond_accuracy(folder: Path, dataset: ReviewDataset, split: str, k: int) -> dict[str, float]:
+    """Coverage, Gini coefficient and popularity at k; refuses those of other data or split."""
     path = folder / f"metrics_{split}.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -139,12 +130,14 @@ def _check_origin(folder: Path, dataset: ReviewDataset, split: str) -> None:
             f"{path}: scored on other data (fingerprint {content.get('fingerprint')}, that of "
             f"{dataset.folder} is {dataset.fingerprint}); compare runs on the data of all of them"
         )
+    names = (f"{name}@{k}" for name in ("coverage", "gini", "popularity"))
+    return {name: content.get(name, math.nan) for name in names}
 
 
 def _read_per_user(
-    folder: Path, dataset: ReviewDataset, split: HeldOutSplit, metric: str, k: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Users `[n]`, recommended items `[n, k]` and values `[n]` of a training, checked."""
+    folder: Path, dataset: ReviewDataset, split: str, metric: str, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Recommended items `[n, k]` and values `[n]` of a training, checked."""
     path = folder / f"per_user_{split}.npz"
     try:
         # Opened here: of a damaged file, NumPy would leave its own handle open.
@@ -180,7 +173,7 @@ def _read_per_user(
             f"{path}: {metric} {values.shape} or recommended {recommended.shape} is malformed for "
             f"{len(users)} users and {dataset.n_items} items; score the run again"
         )
-    return users, recommended[:, :k], values
+    return recommended[:, :k], values
 
 
 def stored_metrics(workdir: Path) -> dict[str, float]:

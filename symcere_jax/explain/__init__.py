@@ -1,12 +1,6 @@
 """Explanations: words of a text by LIME, decomposed recommendations, semantic anchoring."""
 
-from symcere_jax.explain.aligner import (
-    Aligner,
-    ReviewExplanation,
-    Target,
-    explain_reviews,
-    sample_reviews,
-)
+from symcere_jax.explain.aligner import Aligner, ReviewExplanation, explain_reviews, sample_reviews
 from symcere_jax.explain.anchoring import summarize_anchoring
 from symcere_jax.explain.lime_words import LimeSettings, TextExplanation
 from symcere_jax.explain.recommendation import RecommendationExplanation, explain_recommendation
@@ -24,7 +18,6 @@ __all__ = [
     "LimeSettings",
     "RecommendationExplanation",
     "ReviewExplanation",
-    "Target",
     "TextExplanation",
     "classes_of_dataset",
     "classes_of_lists",

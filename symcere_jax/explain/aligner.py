@@ -3,7 +3,6 @@
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 
@@ -24,8 +23,6 @@ from symcere_jax.settings import NONE
 from symcere_jax.text import FittedTextEncoder, load_text_encoder
 from symcere_jax.training import TrainedModel
 
-Target = Literal["graph", "text", "fused"]
-
 
 @dataclasses.dataclass(frozen=True)
 class Aligner:
@@ -39,7 +36,7 @@ class Aligner:
 
     @classmethod
     def from_model(
-        cls, name: str, trained: TrainedModel, dataset: ReviewDataset, target: Target = "graph"
+        cls, name: str, trained: TrainedModel, dataset: ReviewDataset, target: str = "graph"
     ) -> "Aligner":
         """The text tower of a model's main expert, and its embeddings of users and items.
 

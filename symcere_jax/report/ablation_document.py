@@ -1,15 +1,11 @@
 """An ablation as a table and a plot: each variant against the full model."""
 
 import functools
-from typing import TYPE_CHECKING
 
-from symcere_jax.report.documents import Details, Document
-from symcere_jax.report.plots import COLORS, Plot, plain
+from symcere_jax.report.documents import Document
+from symcere_jax.report.plots import COLORS, Axes, Plot, plain
 from symcere_jax.report.tables import Table, number, p_value, plus_minus
 from symcere_jax.study.ablation import AblationScores, VariantScores
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 NAME = "ablation"
 SIGNIFICANT = 0.05
@@ -46,9 +42,7 @@ def ablation_document(scores: AblationScores) -> Document:
             f"Only the named settings differ from {reference.name}, for which the others were "
             "chosen.",
             *(f"Not run: {name} ({why})." for name, why in scores.not_run.items()),
-            Details(
-                "Settings that the variants change", Table(["variant", "settings"], changes, 2)
-            ),
+            Table(["variant", "settings"], changes, 2, "Settings that the variants change"),
         ],
     )
 
@@ -74,7 +68,7 @@ def _row(variant: VariantScores, reference: float) -> list[str]:
     ]
 
 
-def _draw(scores: AblationScores, panels: list["Axes"]) -> None:
+def _draw(scores: AblationScores, panels: list[Axes]) -> None:
     """The metric of each variant: its seeds as points, mean and standard deviation as a bar."""
     [axes] = panels
     variants = scores.variants

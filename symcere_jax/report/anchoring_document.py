@@ -1,7 +1,7 @@
 """Semantic anchoring as tables and a plot."""
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -9,11 +9,8 @@ from symcere_jax.evaluation import PairedTest
 from symcere_jax.explain.anchoring import Anchoring, ModelAnchoring
 from symcere_jax.explain.word_classes import CLASSES, FACTUAL, SENTIMENT
 from symcere_jax.report.documents import Document, Heading
-from symcere_jax.report.plots import COLORS, Plot, plain
+from symcere_jax.report.plots import COLORS, Axes, Plot, plain
 from symcere_jax.report.tables import Table, interval, p_value, plus_minus
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 NAME = "anchoring"
 _HATCHES = dict(zip(CLASSES, ("", "//", ".."), strict=True))
@@ -94,7 +91,7 @@ def _top_words(anchoring: Anchoring, kind: str) -> Table:
     return Table(["model", f"{kind}: % of a review (reviews)"], rows, n_words=2)
 
 
-def _draw(anchoring: Anchoring, panels: list["Axes"]) -> None:
+def _draw(anchoring: Anchoring, panels: list[Axes]) -> None:
     """Shares by class and model; the top words of the first model."""
     shares, *tops = panels
     models = anchoring.models

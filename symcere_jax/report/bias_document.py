@@ -1,17 +1,13 @@
 """Popularity bias as tables and a plot."""
 
 import functools
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symcere_jax.report.documents import Document, Heading
-from symcere_jax.report.plots import Plot, draw_by_bucket, line_style, note, plain
+from symcere_jax.report.plots import Axes, Plot, draw_by_bucket, line_style, note, plain
 from symcere_jax.report.tables import Columns, Table, count_range, number
 from symcere_jax.study.bias import PopularityBias
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _COLUMNS: Columns = [
     ("run", lambda run: run.name),
@@ -74,7 +70,7 @@ def _decile_table(bias: PopularityBias) -> Table:
     return Table(["interactions", *_labels(bias)], rows)
 
 
-def _draw(bias: PopularityBias, panels: list["Axes"]) -> None:
+def _draw(bias: PopularityBias, panels: list[Axes]) -> None:
     norms, shares, ndcg = panels
     _draw_norms(norms, bias)
     places, labels = np.arange(len(bias.deciles)), _labels(bias)
@@ -93,7 +89,7 @@ def _labels(bias: PopularityBias) -> list[str]:
     return [count_range(decile.low, decile.high) for decile in bias.deciles]
 
 
-def _draw_norms(axes: "Axes", bias: PopularityBias) -> None:
+def _draw_norms(axes: Axes, bias: PopularityBias) -> None:
     """Each item's norm against its degree; a line through the means of the deciles."""
     centers = [(max(decile.low, 1) * max(decile.high, 1)) ** 0.5 for decile in bias.deciles]
     axes.set(title="item embeddings before normalization")

@@ -1,17 +1,13 @@
 """A comparison of runs as tables and a plot."""
 
 import functools
-from typing import TYPE_CHECKING
 
 from symcere_jax.report.documents import Document, Heading
-from symcere_jax.report.plots import Plot, draw_by_bucket, line_style, plain
+from symcere_jax.report.plots import Axes, Plot, draw_by_bucket, line_style, plain
 from symcere_jax.report.tables import Columns, Table, count_range, number, p_value, plus_minus
 from symcere_jax.study.comparison import BucketScore, Comparison, RunScores
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-Breakdown = list[list[BucketScore]]  # of each run
+Breakdown = dict[str, list[BucketScore]]  # by run
 
 
 def comparison_document(comparison: Comparison) -> Document:
@@ -49,10 +45,10 @@ def comparison_document(comparison: Comparison) -> Document:
             Table(["run", *runs[0].beyond_accuracy], beyond_accuracy),
             Heading(f"recall@{k} by item popularity"),
             "Held-out items by their number of training interactions.",
-            _by_bucket(runs, [run.by_item_popularity for run in runs]),
+            _by_bucket(_item_popularity(runs)),
             Heading(f"{metric} by user history"),
             "Users by their number of training interactions.",
-            _by_bucket(runs, [run.by_user_history for run in runs]),
+            _by_bucket(_user_history(runs)),
         ],
     )
 
@@ -76,15 +72,22 @@ def _differences(comparison: Comparison) -> Table:
     return Table.of([run for run in comparison.runs if run.test is not None], columns)
 
 
-def _by_bucket(runs: list[RunScores], breakdown: Breakdown) -> Table:
-    rows = [["users", *(f"{bucket.n_users:,}" for bucket in breakdown[0])]]
-    for run, buckets in zip(runs, breakdown, strict=True):
-        cells = (plus_minus(bucket.mean, bucket.standard_error) for bucket in buckets)
-        rows.append([run.name, *cells])
+def _item_popularity(runs: list[RunScores]) -> Breakdown:
+    return {run.name: run.by_item_popularity for run in runs}
+
+
+def _user_history(runs: list[RunScores]) -> Breakdown:
+    return {run.name: run.by_user_history for run in runs}
+
+
+def _by_bucket(breakdown: Breakdown) -> Table:
+    rows = [["users", *(f"{bucket.n_users:,}" for bucket in next(iter(breakdown.values())))]]
+    for name, buckets in breakdown.items():
+        rows.append([name, *(plus_minus(each.mean, each.standard_error) for each in buckets)])
     return Table(["run", *_labels(breakdown)], rows)
 
 
-def _draw(comparison: Comparison, panels: list["Axes"]) -> None:
+def _draw(comparison: Comparison, panels: list[Axes]) -> None:
     differences, items, users = panels
     for row, run in enumerate(comparison.runs):
         style = line_style(row) | {"linestyle": ""}
@@ -99,20 +102,19 @@ def _draw(comparison: Comparison, panels: list["Axes"]) -> None:
     differences.set_ylim(len(names) - 0.5, -0.5)  # the first run on top, as in the tables
     differences.set_title(f"{comparison.metric}: difference to {plain(comparison.reference)}")
     differences.locator_params(axis="x", nbins=6)
-    runs = comparison.runs
-    _draw_buckets(items, runs, [run.by_item_popularity for run in runs])
+    _draw_buckets(items, _item_popularity(comparison.runs))
     items.set_title(f"recall@{comparison.k} by item popularity")
-    _draw_buckets(users, runs, [run.by_user_history for run in runs])
+    _draw_buckets(users, _user_history(comparison.runs))
     users.set_title(f"{comparison.metric} by user history")
 
 
-def _draw_buckets(axes: "Axes", runs: list[RunScores], breakdown: Breakdown) -> None:
+def _draw_buckets(axes: Axes, breakdown: Breakdown) -> None:
     lines = {
-        run.name: ([bucket.mean for bucket in buckets], [b.standard_error for b in buckets])
-        for run, buckets in zip(runs, breakdown, strict=True)
+        name: ([bucket.mean for bucket in buckets], [b.standard_error for b in buckets])
+        for name, buckets in breakdown.items()
     }
     draw_by_bucket(axes, _labels(breakdown), lines)
 
 
 def _labels(breakdown: Breakdown) -> list[str]:
-    return [count_range(bucket.low, bucket.high) for bucket in breakdown[0]]
+    return [count_range(bucket.low, bucket.high) for bucket in next(iter(breakdown.values()))]

@@ -33,14 +33,6 @@ class Heading:
 
 
 @dataclasses.dataclass(frozen=True)
-class Details:
-    """A table that is folded away under a line."""
-
-    summary: str
-    table: Table
-
-
-@dataclasses.dataclass(frozen=True)
 class Span:
     """A piece of a text; a value from −1, orange, to 1, blue, colors it; hover shows the title."""
 
@@ -56,7 +48,7 @@ class ColoredText:
     spans: Sequence[Span]
 
 
-Block = str | Heading | Table | Plot | Details | ColoredText
+Block = str | Heading | Table | Plot | ColoredText
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,14 +64,14 @@ class Document:
         return next((block for block in self.blocks if isinstance(block, Plot)), None)
 
     def markdown(self) -> str:
-        """Title, headings, paragraphs and tables."""
+        """Title, headings, paragraphs and tables, without those that a page folds away."""
         parts = [f"# {self.title}"]
         for block in self.blocks:
             if isinstance(block, str):
                 parts.append(block)
             elif isinstance(block, Heading):
                 parts.append(f"## {block.text}")
-            elif isinstance(block, Table):
+            elif isinstance(block, Table) and not block.summary:
                 parts.append(block.markdown())
         return "\n\n".join(parts) + "\n"
 

@@ -11,7 +11,6 @@ from symcere_jax.explain import RecommendationExplanation, ReviewExplanation, Te
 from symcere_jax.report.documents import (
     Block,
     ColoredText,
-    Details,
     Document,
     Heading,
     Span,
@@ -76,9 +75,7 @@ def terminal_tables(explanations: Explanations) -> list[TerminalTable]:
         if isinstance(block, Heading):
             title = block.text
         elif isinstance(block, Table):
-            tables.append(block.terminal(title))
-        elif isinstance(block, Details):
-            tables.append(block.table.terminal(block.summary))
+            tables.append(block.terminal(block.summary or title))
     return tables
 
 
@@ -144,5 +141,5 @@ def _review_blocks(review: ReviewExplanation) -> list[Block]:
         f"review {review.row}: {review.user_id} on {review.item_id}, similarity "
         f"{explanation.score:.3f}, fit R² {explanation.fit:.2f}"
     )
-    words = Table(["word", "", "contribution", "±"], rows, n_words=2)
-    return [colored_text(explanation), Details(title, words)]
+    words = Table(["word", "", "contribution", "±"], rows, n_words=2, summary=title)
+    return [colored_text(explanation), words]

@@ -15,6 +15,8 @@ from symcere_jax.optional import require
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+else:
+    Axes = Figure = Any  # imported when something is drawn
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -37,13 +39,13 @@ def plain(name: str) -> str:
     return name.replace("$", r"\$")
 
 
-def note(axes: "Axes", text: str) -> None:
+def note(axes: Axes, text: str) -> None:
     """Writes into an empty panel why it is empty."""
     axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
 
 
 def draw_by_bucket(
-    axes: "Axes", labels: Sequence[str], lines: Mapping[str, tuple[Sequence, Sequence | None]]
+    axes: Axes, labels: Sequence[str], lines: Mapping[str, tuple[Sequence, Sequence | None]]
 ) -> None:
     """Draws a line per name: values by bucket of training interactions, and their errors."""
     for row, (name, (values, errors)) in enumerate(lines.items()):
@@ -63,19 +65,19 @@ class Plot:
         panel_size: width and height of a panel in inches.
     """
 
-    draw: Callable[[list["Axes"]], None]
+    draw: Callable[[list[Axes]], None]
     n_panels: int
     caption: str
     panel_size: tuple[float, float] = (5.0, 3.8)
 
-    def figure(self) -> "Figure":
+    def figure(self) -> Figure:
         """All panels in a row."""
         width, height = self.panel_size
         figure = _new_figure(width * self.n_panels, height)
         self.draw(list(figure.subplots(1, self.n_panels, squeeze=False)[0]))
         return figure
 
-    def figures(self) -> list["Figure"]:
+    def figures(self) -> list[Figure]:
         """A figure a panel."""
         figures = [_new_figure(*self.panel_size) for _ in range(self.n_panels)]
         self.draw([figure.subplots() for figure in figures])
@@ -90,7 +92,7 @@ class Plot:
         return images
 
 
-def svg(figure: "Figure") -> str:
+def svg(figure: Figure) -> str:
     """A figure as SVG: text stays text, and the colors suit the reader's light or dark theme."""
     buffer = io.StringIO()
     # With a salt and without a date, equal figures are equal files.

@@ -12,7 +12,7 @@ from symcere_jax import hints
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import ReviewDataset, schema
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS, HeldOutSplit
+from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
 from symcere_jax.evaluation.significance import bootstrap_interval
 from symcere_jax.evaluation.stored_scores import distinct_names, read_runs, seed_folders
 from symcere_jax.explain.anchoring import Anchoring
@@ -21,7 +21,7 @@ from symcere_jax.report import anchoring_document as anchoring
 from symcere_jax.report import explanation_document as explanation
 from symcere_jax.report.bias_document import bias_document
 from symcere_jax.report.comparison_document import comparison_document
-from symcere_jax.report.documents import Block, Details, Document, read_record, render_page
+from symcere_jax.report.documents import Block, Document, read_record, render_page
 from symcere_jax.report.run_plots import dataset_plot, embedding_plot, training_plot
 from symcere_jax.report.tables import Table, interval
 from symcere_jax.settings import Settings
@@ -49,7 +49,7 @@ _EXTRAS: tuple[tuple[str, str, str, Any, Callable[[Any], Document]], ...] = (
 def build_run_page(
     dataset: ReviewDataset,
     folders: Sequence[Path],
-    split: HeldOutSplit = "test",
+    split: str = "test",
     extras: Sequence[Path] = (),
     progress: MessageCallback = lambda message: None,
 ) -> str:
@@ -165,7 +165,7 @@ def find_runs(folders: Sequence[Path]) -> list[ReportedRun]:
     return runs
 
 
-def unscored(runs: Sequence[ReportedRun], split: HeldOutSplit) -> list[Path]:
+def unscored(runs: Sequence[ReportedRun], split: str) -> list[Path]:
     """Trainings without scores on a split."""
     metrics = f"metrics_{split}.json"
     return [seed for run in runs for seed in run.seeds if not (seed / metrics).exists()]
@@ -213,7 +213,7 @@ def settings_section(runs: Sequence[ReportedRun]) -> list[Block]:
         "Settings that are not the default in some run; where the default is None, the value "
         "follows from the data.",
         Table(["setting", "default", *names], changed),
-        Details("All settings", Table(["setting", *names], every)),
+        Table(["setting", *names], every, summary="All settings"),
     ]
 
 
@@ -227,9 +227,7 @@ def training_section(runs: Sequence[ReportedRun]) -> list[Block]:
     return [training_plot(logs)] if logs else []
 
 
-def scores_section(
-    runs: Sequence[ReportedRun], dataset: ReviewDataset, split: HeldOutSplit
-) -> list[Block]:
+def scores_section(runs: Sequence[ReportedRun], dataset: ReviewDataset, split: str) -> list[Block]:
     """Metrics with intervals; or how to get them."""
     if missing := unscored(runs, split):
         why = f"Scores, comparison and bias need every run scored on the {split} split. Missing:"

@@ -1,15 +1,11 @@
 """Plots of the data, of training, and of the space of the embeddings."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symcere_jax.data.dataset import ReviewDataset
-from symcere_jax.report.plots import COLORS, LINES, Plot, line_style, note, plain
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from symcere_jax.report.plots import COLORS, LINES, Axes, Plot, line_style, note, plain
 
 Log = Sequence[Mapping[str, float]]
 _MAX_POINTS = 4000
@@ -24,7 +20,7 @@ _COURSES = (
 def dataset_plot(dataset: ReviewDataset, ratings: np.ndarray, n_words: np.ndarray) -> Plot:
     """How active users are and how popular items are; ratings; lengths of reviews in words."""
 
-    def draw(panels: list["Axes"]) -> None:
+    def draw(panels: list[Axes]) -> None:
         degrees, stars, lengths = panels
         sides = {"users": dataset.user_counts(), "items": dataset.item_counts()}
         for row, (name, counts) in enumerate(sides.items()):
@@ -53,7 +49,7 @@ def dataset_plot(dataset: ReviewDataset, ratings: np.ndarray, n_words: np.ndarra
 def training_plot(logs: Mapping[str, Sequence[Log]]) -> Plot:
     """Validation score, loss, alignment and uniformity by epoch, of run -> a log for each seed."""
 
-    def draw(panels: list["Axes"]) -> None:
+    def draw(panels: list[Axes]) -> None:
         for axes, (key, title) in zip(panels, _COURSES, strict=True):
             for row, (name, seeds) in enumerate(logs.items()):
                 style = line_style(row) | {"alpha": 1.0 if len(seeds) == 1 else 0.6}
@@ -95,7 +91,7 @@ def embedding_plot(
     explained = np.pad(sizes**2 / max((sizes**2).sum(), 1e-12), (0, 1))[:2]
     directions = np.pad(directions, ((0, 1), (0, 0)))[:2]
 
-    def draw(axes: "Axes", side: str, points: np.ndarray, counts: np.ndarray, marker: str) -> None:
+    def draw(axes: Axes, side: str, points: np.ndarray, counts: np.ndarray, marker: str) -> None:
         n_shown = min(len(points), _MAX_POINTS)
         spaced = np.unique(np.linspace(0, len(points) - 1, n_shown, dtype=int))
         shown = spaced[np.argsort(counts[spaced], kind="stable")]  # the popular ones on top
@@ -116,7 +112,7 @@ def embedding_plot(
         axes.set(xlabel=f"first axis, {explained[0]:.0%} of the items' variance")
         axes.set(ylabel=f"second axis, {explained[1]:.0%}")
 
-    def draw_both(panels: list["Axes"]) -> None:
+    def draw_both(panels: list[Axes]) -> None:
         draw(panels[0], "items", items, item_counts, "o")
         draw(panels[1], "users", users, user_counts, "^")
 

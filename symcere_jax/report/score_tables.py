@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from symcere_jax.baselines import METHODS, BaselineSummary
+from symcere_jax.baselines.methods import METHODS
+from symcere_jax.baselines.runs import BaselineSummary
 from symcere_jax.data import ReviewDataset
 from symcere_jax.evaluation import PRIMARY_METRIC, SHOWN_METRICS
 from symcere_jax.files import write_json

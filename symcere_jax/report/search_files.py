@@ -3,17 +3,13 @@
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symcere_jax.report.documents import write_texts
-from symcere_jax.report.plots import Plot, plain, svg
+from symcere_jax.report.plots import Axes, Plot, plain, svg
 from symcere_jax.settings import Settings
 from symcere_jax.study.search import SearchResult, Trial
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 FLAGS = "best.flags"
 TABLE = "trials.csv"
@@ -53,7 +49,7 @@ def flag_lines(settings: Settings) -> list[str]:
 def history_plot(trials: tuple[Trial, ...], title: str) -> Plot:
     """The score of each trial by number, and the best of the complete ones so far."""
 
-    def draw(panels: list["Axes"]) -> None:
+    def draw(panels: list[Axes]) -> None:
         [axes] = panels
         for state, marker in _MARKERS.items():
             scores = {

@@ -16,11 +16,13 @@ class Table:
 
     Attributes:
         n_words: columns of words, which come first; all others are aligned to the right.
+        summary: a line under which a page folds the table away; empty: it is open.
     """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     n_words: int = 1
+    summary: str = ""
 
     @classmethod
     def of(cls, records: Iterable[Any], columns: Columns, n_words: int = 1) -> "Table":
@@ -46,12 +48,10 @@ class Table:
         ]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
-    def terminal(self, title: str, caption: str | None = None) -> rich_table.Table:
+    def terminal(self, title: str) -> rich_table.Table:
         """The table for the terminal."""
         # As texts: of strings, rich would read "[…]" as markup, and ":…:" as the name of an emoji.
         table = rich_table.Table(title=Text(title, style="table.title"))
-        if caption is not None:
-            table.caption = Text(caption, style="table.caption")
         for column, cell in enumerate(self.header):
             table.add_column(Text(cell), justify="left" if column < self.n_words else "right")
         for row in self.rows:

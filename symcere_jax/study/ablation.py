@@ -8,7 +8,7 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,6 @@ from symcere_jax.training.experts import trained_experts
 RECORD = "run.json"  # written last: a run with it is complete
 VALID_SCORE = f"valid_{PRIMARY_METRIC}"  # entry of the record
 Variants = Mapping[str, Mapping[str, Any]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Ablation:
-    """What was run."""
-
-    variants: Variants  # the reference first
-    not_run: Mapping[str, str]  # name of another variant -> why
-    seeds: tuple[int, ...]
-    complete: bool  # every run is done
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,16 +83,17 @@ def run_ablation(
     processes: int = 1,
     observer: RunsObserver = SILENT,
     should_stop: ShouldStop = lambda: False,
-) -> Ablation:
+) -> "AblationScores | None":
     """Trains every variant with every seed, and scores each run once on the test split.
 
     Complete runs are not repeated; others resume from their checkpoints. All variants share
     `settings`; None is resolved for each by itself, and seeds are counted from theirs. A variant
     does without the experts it names that the data cannot have. Once `should_stop` is true, running
-    ones write a checkpoint and this returns.
+    ones write a checkpoint and this returns None.
 
     Raises:
-        ConfigError: a variant is not possible, or the workdir holds runs of other settings or data.
+        ConfigError: a variant is not possible, all are the same model, or the workdir holds runs of
+            other settings or data.
         DataError: there is no validation or no test split.
         SymcereError: a run cannot be trained, or its process was killed.
     """
@@ -111,6 +102,8 @@ def run_ablation(
     workdir = Path(workdir)
     check_output_folder(workdir, "workdir", ABLATION)
     chosen, not_run = _distinct(settings, dataset, variants)
+    if len(chosen) < 2:
+        raise ConfigError("all variants come to the same model on this data")
     all_seeds = tuple(range(settings.seed, settings.seed + seeds))
     runs = [
         VariantRun(changed.replace(seed=seed), dataset.folder, workdir / name / f"seed_{seed}")
@@ -125,8 +118,10 @@ def run_ablation(
     ):
         done += 1
         observer.end(f"{name} done")
+    if done < len(runs):
+        return None
     kept = {name: variants[name] for name in chosen}
-    return Ablation(kept, not_run, all_seeds, complete=done == len(runs))
+    return read_scores(workdir, dataset, kept, all_seeds, not_run)
 
 
 def run_variant(
@@ -197,34 +192,40 @@ class VariantScores(RunScores):
 
 @dataclasses.dataclass(frozen=True)
 class AblationScores:
-    """The scores of an ablation, the reference first; `not_run` is that of `Ablation`."""
+    """The scores of an ablation, the reference first."""
 
     dataset: str
     metric: str
     n_users: int
     seeds: tuple[int, ...]
     variants: tuple[VariantScores, ...]
-    not_run: Mapping[str, str]
+    not_run: Mapping[str, str]  # name of another variant -> why
 
 
-def score_ablation(ablation: Ablation, dataset: ReviewDataset, workdir: Path) -> AblationScores:
-    """Collects the scores of a complete ablation.
+def read_scores(
+    workdir: Path,
+    dataset: ReviewDataset,
+    variants: Variants,
+    seeds: Sequence[int],
+    not_run: Mapping[str, str],
+) -> AblationScores:
+    """Collects the scores of complete runs.
 
     Raises:
         DataError: a run lacks a file, or was scored on other data.
     """
-    folders = [workdir / name for name in ablation.variants]
-    comparison = compare_runs(folders, dataset, "test", PRIMARY_METRIC, seeds=ablation.seeds)
-    variants = []
+    folders = [workdir / name for name in variants]
+    comparison = compare_runs(folders, dataset, "test", PRIMARY_METRIC, seeds=seeds)
+    scored = []
     for folder, scores in zip(folders, comparison.runs, strict=True):
-        seed_folders = [folder / f"seed_{seed}" for seed in ablation.seeds]
+        seed_folders = [folder / f"seed_{seed}" for seed in seeds]
         records = [json.loads((seed / RECORD).read_text()) for seed in seed_folders]
         metrics = [json.loads((seed / "metrics_test.json").read_text()) for seed in seed_folders]
         correlations = [record["norm_popularity"] for record in records]
-        variants.append(
+        scored.append(
             VariantScores(
                 **vars(scores),
-                changes=ablation.variants[scores.name],
+                changes=variants[scores.name],
                 seed_means=tuple(of_seed[PRIMARY_METRIC] for of_seed in metrics),
                 norm_popularity=None if None in correlations else float(np.mean(correlations)),
                 valid_mean=float(np.mean([record[VALID_SCORE] for record in records])),
@@ -234,9 +235,9 @@ def score_ablation(ablation: Ablation, dataset: ReviewDataset, workdir: Path) ->
         dataset=dataset.name,
         metric=PRIMARY_METRIC,
         n_users=comparison.n_users,
-        seeds=ablation.seeds,
-        variants=tuple(variants),
-        not_run=ablation.not_run,
+        seeds=tuple(seeds),
+        variants=tuple(scored),
+        not_run=not_run,
     )
 
 

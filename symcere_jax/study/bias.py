@@ -10,17 +10,13 @@ import numpy as np
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.evaluation import (
     PRIMARY_METRIC,
-    Bucket,
-    HeldOutSplit,
     alignment_and_uniformity,
-    find_gains,
     held_out_pairs,
-    ndcg_by_bucket,
     norm_popularity_correlation,
-    quantile_buckets,
     seed_std,
     standard_error,
 )
+from symcere_jax.evaluation.breakdown import Bucket, find_gains, ndcg_by_bucket, quantile_buckets
 from symcere_jax.evaluation.stored_scores import ScoredRun, cutoff, read_runs
 from symcere_jax.training import Checkpoints, load_model
 
@@ -79,7 +75,7 @@ class PopularityBias:
 
 
 def measure_bias(
-    folders: Sequence[Path], dataset: ReviewDataset, split: HeldOutSplit = "test"
+    folders: Sequence[Path], dataset: ReviewDataset, split: str = "test"
 ) -> PopularityBias:
     """Measures the popularity bias of scored runs, of folders as in `compare_runs`.
 
@@ -92,23 +88,13 @@ def measure_bias(
     runs = read_runs(folders, dataset, split, PRIMARY_METRIC)
     item_counts = dataset.item_counts()
     item_deciles = quantile_buckets(item_counts, N_DECILES)
-    decile_of = np.empty(dataset.n_items, np.int64)
-    for row, bucket in enumerate(item_deciles):
-        decile_of[bucket.members] = row
-    held_out_deciles = [
-        Bucket(bucket.low, bucket.high, np.flatnonzero(decile_of[held_out[:, 1]] == row))
-        for row, bucket in enumerate(item_deciles)
-    ]
-    deciles = [
-        Decile(
-            bucket.low,
-            bucket.high,
-            len(bucket.members),
-            float(np.mean(decile_of[dataset.train[:, 1]] == row)),
-            len(positions.members) / len(held_out),
-        )
-        for row, (bucket, positions) in enumerate(zip(item_deciles, held_out_deciles, strict=True))
-    ]
+    deciles, held_out_deciles = [], []
+    for bucket in item_deciles:
+        positions = np.flatnonzero(np.isin(held_out[:, 1], bucket.members))
+        held_out_deciles.append(dataclasses.replace(bucket, members=positions))
+        train_share = float(np.isin(dataset.train[:, 1], bucket.members).mean())
+        sizes = len(bucket.members), train_share, len(positions) / len(held_out)
+        deciles.append(Decile(bucket.low, bucket.high, *sizes))
     users, rows = np.unique(held_out[:, 0], return_inverse=True)
     sums = np.bincount(rows, weights=item_counts[held_out[:, 1]])
     return PopularityBias(

@@ -18,13 +18,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.baselines import EncoderKnn, Popularity, Scorer
+from symcere_jax.baselines.base import Popularity, Scorer
+from symcere_jax.baselines.text_knn import EncoderKnn
 from symcere_jax.data import Interactions, ReviewDataset
 from symcere_jax.errors import DataError
 from symcere_jax.evaluation import (
     PRIMARY_METRIC,
     Evaluation,
-    HeldOutSplit,
     PairedTest,
     ScoreBlock,
     compare_paired,
@@ -68,7 +68,7 @@ class ColdStartResult:
 
 
 def evaluate_cold_start(
-    workdir: str | Path, dataset: ReviewDataset, split: HeldOutSplit
+    workdir: str | Path, dataset: ReviewDataset, split: str
 ) -> list[ColdStartResult]:
     """Scores a model, popularity and text kNN on new items, new users and warm interactions.
 
@@ -127,7 +127,7 @@ class ColdStartTasks:
     """The tasks of a held-out split."""
 
     dataset: ReviewDataset
-    split: HeldOutSplit
+    split: str
     new_items: np.ndarray  # int [m], without training interactions, of which reviews are known
     item_texts: Sequence[Sequence[str]]  # the known reviews of each
     new_users: np.ndarray  # int [n], without training interactions, of whom reviews are known
@@ -137,7 +137,7 @@ class ColdStartTasks:
     predicted: Mapping[str, np.ndarray]  # task -> pairs to predict; only tasks that have any
 
     @classmethod
-    def from_split(cls, dataset: ReviewDataset, split: HeldOutSplit) -> "ColdStartTasks":
+    def from_split(cls, dataset: ReviewDataset, split: str) -> "ColdStartTasks":
         """Divides a held-out split, at random, into what is known and what is predicted."""
         pairs = np.asarray(dataset.interactions(split))
         user_is_new = dataset.user_counts()[pairs[:, 0]] == 0
@@ -242,9 +242,7 @@ class _Methods:
     user_features: np.ndarray  # of the new users, from what is known
 
     @classmethod
-    def create(
-        cls, trained: TrainedModel, dataset: ReviewDataset, split: HeldOutSplit
-    ) -> "_Methods":
+    def create(cls, trained: TrainedModel, dataset: ReviewDataset, split: str) -> "_Methods":
         name = trained.metadata.settings.text_encoder
         if name == NONE:
             raise NoColdStartError(

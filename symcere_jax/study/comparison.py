@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -12,15 +11,12 @@ from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
 from symcere_jax.evaluation import (
     PRIMARY_METRIC,
-    Bucket,
-    HeldOutSplit,
     PairedTest,
     compare_paired,
-    quantile_buckets,
-    recall_by_bucket,
     seed_std,
     standard_error,
 )
+from symcere_jax.evaluation.breakdown import Bucket, quantile_buckets, recall_by_bucket
 from symcere_jax.evaluation.stored_scores import cutoff, read_runs
 
 N_BUCKETS = 5
@@ -69,14 +65,13 @@ class Comparison:
 def compare_runs(
     folders: Sequence[Path],
     dataset: ReviewDataset,
-    split: HeldOutSplit = "test",
+    split: str = "test",
     metric: str = PRIMARY_METRIC,
     *,
-    reference: Literal["first", "best"] = "first",
+    reference: str = "first",
     seeds: Sequence[int] | None = None,
-    n_resamples: int = 10_000,
 ) -> Comparison:
-    """Compares runs, user by user, with the first one, or the one with the largest mean.
+    """Compares runs, user by user, with the "first" one, or the "best", of the largest mean.
 
     A folder has the files of `write_scores`, or a subfolder seed_* for each of several trainings,
     whose values are averaged for each user; `seeds` chooses some of them.
@@ -98,7 +93,7 @@ def compare_runs(
     values = np.stack([run.values.mean(axis=0) for run in runs])
     reference_row = 0 if reference == "first" else int(values.mean(axis=1).argmax())
     others = [row for row in range(len(runs)) if row != reference_row]
-    tests = compare_paired(values[others], values[reference_row], n_resamples=n_resamples)
+    tests = compare_paired(values[others], values[reference_row])
     test_by_row = dict(zip(others, tests, strict=True))
     item_buckets = quantile_buckets(dataset.item_counts()[held_out[:, 1]], N_BUCKETS)
     user_buckets = quantile_buckets(dataset.user_counts()[users], N_BUCKETS)

@@ -5,10 +5,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from symcere_jax.callbacks import CountCallback
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import CheckpointError
-from symcere_jax.evaluation import CUTOFFS, Evaluation, HeldOutSplit, evaluate
+from symcere_jax.evaluation import CUTOFFS, Evaluation, evaluate
 from symcere_jax.evaluation.stored_scores import write_scores
 from symcere_jax.locking import is_locked
 from symcere_jax.models import score_factors
@@ -18,29 +17,24 @@ Record = dict[str, float | str | None]
 
 
 def score_run(
-    workdir: Path,
-    dataset: ReviewDataset,
-    split: HeldOutSplit,
-    *,
-    ks: Sequence[int] = CUTOFFS,
-    progress: CountCallback | None = None,
-) -> tuple[Evaluation, int, list[Path]]:
-    """Scores the best checkpoint of a run; returns the evaluation, its step and the files written.
+    workdir: Path, dataset: ReviewDataset, split: str, *, ks: Sequence[int] = CUTOFFS
+) -> tuple[Evaluation, list[Path]]:
+    """Scores the best checkpoint of a run; returns the evaluation and the files written.
 
     Raises:
         CheckpointError: there is no checkpoint, it is damaged, or of another prepared folder.
         DataError: the split has no interactions.
     """
     factors, metadata = load_factors(workdir, dataset)
-    evaluation = evaluate(score_factors, factors, dataset, split, ks=ks, progress=progress)
+    evaluation = evaluate(score_factors, factors, dataset, split, ks=ks)
     step = metadata.progress.best_step
-    return evaluation, step, write_scores(evaluation, workdir, split, dataset, step)
+    return evaluation, write_scores(evaluation, workdir, split, dataset, step)
 
 
 def follow(
     workdir: Path,
     dataset: ReviewDataset,
-    split: HeldOutSplit,
+    split: str,
     *,
     ks: Sequence[int] = CUTOFFS,
     every: float = 5.0,

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import Popularity
-from symcere_jax.baselines.base import first_encoder, interaction_matrix
+from symcere_jax.baselines.base import Popularity, interaction_matrix, text_features
 from symcere_jax.errors import DataError
 
 from . import small
@@ -22,6 +21,7 @@ def test_popularity_counts_for_everybody():
 
 
 def test_the_first_encoder_of_the_folder_is_used(dataset, dataset_without_text):
-    assert first_encoder(dataset) == "lsa"
+    expected = dataset.text_features("lsa", "users")
+    np.testing.assert_array_equal(text_features(dataset, "users"), expected)
     with pytest.raises(DataError, match=r"no text features; .* --text_encoder=lsa"):
-        first_encoder(dataset_without_text)
+        text_features(dataset_without_text, "items")

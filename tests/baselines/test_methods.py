@@ -4,7 +4,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import METHODS, step_training
+from symcere_jax.baselines import step_training
+from symcere_jax.baselines.methods import METHODS
 from symcere_jax.evaluation import evaluate
 
 from . import small

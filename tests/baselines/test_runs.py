@@ -5,9 +5,15 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from symcere_jax.baselines import METHODS, BaselineRecord, BaselineSummary, Scorer, run_baseline
-from symcere_jax.baselines.base import Baseline
-from symcere_jax.baselines.runs import BaselineTrial, sample_settings
+from symcere_jax.baselines.base import Baseline, Scorer
+from symcere_jax.baselines.methods import METHODS
+from symcere_jax.baselines.runs import (
+    BaselineRecord,
+    BaselineSummary,
+    BaselineTrial,
+    run_baseline,
+    sample_settings,
+)
 from symcere_jax.errors import BusyError, ConfigError
 from symcere_jax.locking import LOCK, locked
 from tests.evaluation import folders
@@ -121,7 +127,7 @@ def test_a_method_without_randomness_has_one_seed(tmp_path):
 
 
 def test_an_unknown_method(tmp_path):
-    with pytest.raises(ConfigError, match="'bert4rec'; there are: popularity, item_knn"):
+    with pytest.raises(ConfigError, match=r"'bert4rec'; there are: .*item_knn"):
         run_baseline("bert4rec", small.dataset(), tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LABELS = ("all_users", "data_prep", "devices", "pipelines", "results", "retrieval", "scale",
-          "serving", "small", "speed")  # fmt: skip
+LABELS = ("accelerators", "all_users", "data_prep", "devices", "incremental", "pipelines",
+          "results", "retrieval", "scale", "serving", "small", "speed", "text speed")  # fmt: skip
 
 
 class Page:

@@ -2,7 +2,6 @@ import gzip
 import json
 import os
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +9,7 @@ import pytest
 from benchmarks.speed import other_libraries, problem
 from symcere_jax.errors import DataError
 from symcere_jax.graph import bipartite_graph, build_adjacency
-
-ROOT = Path(__file__).parents[2]
+from tests.text.hub.models import make_model
 
 
 def test_growth_with_the_data(page, start):
@@ -52,6 +50,20 @@ def test_cores_and_devices(page, start):
     assert rows[0][2] == "1.00"
 
 
+def test_compiling_for_other_devices(page, start):
+    start("speed.accelerators", "--interactions=2e3")
+    [row] = page.rows("accelerators")
+    assert row[:2] == ["cpu", "1"] and 1000 < int(row[2].replace(",", "")) < 2000
+    assert all(0 <= float(gibibytes) < 1 for gibibytes in row[4:])
+
+
+def test_a_language_model_beside_torch(page, start, tmp_path):
+    make_model(tmp_path / "bert", "bert")
+    start("speed.text_speed", f"--model={tmp_path / 'bert'}", "--shapes=2x8", "--turns=1")
+    [row] = page.rows("text speed")
+    assert row[0] == "2x8" and float(row[-1]) < 1e-4
+
+
 def test_preparing(page, start, tmp_path):
     start(
         "speed.preparing",
@@ -74,7 +86,7 @@ def test_pipelines_beside_other_libraries(page, start, dataset, tmp_path):
     python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     (python.parents[1] / "installed.txt").write_text("implicit==0.7.3")
-    others = ("symcere_jax", "rectools_ials", "cornac_ctr", "cornac_lightgcn", "recbole_lightgcn")
+    others = ("symcere_jax", "cornac_ctr", "cornac_lightgcn", "recbole_lightgcn")
     for name in others:
         folder = tmp_path / "runs" / dataset.name / name
         folder.mkdir(parents=True)
@@ -82,7 +94,7 @@ def test_pipelines_beside_other_libraries(page, start, dataset, tmp_path):
     places = [f"--workdir={tmp_path / 'runs'}", f"--environments={tmp_path / 'environments'}"]
     start("speed.pipelines", f"--datasets={dataset.folder}", *places)
     rows = {row[1]: row for row in page.rows("pipelines")}
-    assert len(rows) == 6
+    assert len(rows) == 5
     assert rows["symcere_jax"][2:] == ["1.0", "2.0", "3.0", "6.0", "0.5000"]
 
     lists = json.loads((tmp_path / "runs" / dataset.name / function / "output.json").read_text())

@@ -13,7 +13,7 @@ import pytest
 from absl.testing import flagsaver
 from starlette.testclient import TestClient
 
-from symcere_jax.baselines import METHODS
+from symcere_jax.baselines.methods import METHODS
 from symcere_jax.cli import command_line
 from symcere_jax.cli.commands import GROUPS
 from symcere_jax.evaluation import evaluate

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from symcere_jax.evaluation import geometry
 from symcere_jax.evaluation.geometry import (
     alignment,
     alignment_and_uniformity,
@@ -58,10 +59,11 @@ def test_both_of_a_model(points):
     }
 
 
-def test_a_sample_is_spread_over_all_rows():
+def test_a_sample_is_spread_over_all_rows(monkeypatch):
+    monkeypatch.setattr(geometry, "SAMPLE", 10)
     rows = np.arange(1, 101)[:, None] * [[1.0, 0.0]]
     rows[50:] = [0.0, 1.0]  # two directions, each of half of the rows
-    found = alignment_and_uniformity(rows, rows, np.zeros((1, 2), int), sample=10)
+    found = alignment_and_uniformity(rows, rows, np.zeros((1, 2), int))
     assert found["uniformity_items"] == pytest.approx(math.log(4 / 9 + 5 / 9 * math.exp(-4)))
 
 

@@ -177,7 +177,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[3])
 import jax, numpy as np
-from symcere_jax.evaluation import evaluate
+from symcere_jax.evaluation import evaluate, ranking
 import folders
 
 n_devices, path = int(sys.argv[1]), sys.argv[2]
@@ -188,7 +188,8 @@ params = [rng.standard_normal((n, 8)).astype(np.float32) for n in (data.n_users,
 # Parameters that lie on a device are spread to the others once, not with every block.
 params = jax.device_put(params)
 score = lambda params, users: params[0][users] @ params[1].T
-found = evaluate(score, params, data, "test", ks=(3, 7), block_users=5)
+ranking._MAX_BLOCK_USERS = 5
+found = evaluate(score, params, data, "test", ks=(3, 7))
 per_user = {f"{name} of users": values for name, values in found.per_user.items()}
 np.savez(path, recommended=found.recommended, users=found.users, **found.metrics, **per_user)
 """

@@ -111,18 +111,6 @@ def test_isolated_nodes_have_finite_scores_and_gradients(settings):
     assert all(1e-6 < value < 1e3 for value in jax.tree.leaves(largest)), largest
 
 
-@pytest.mark.parametrize("normalize", [True, False])
-def test_embeddings_are_directions_or_keep_their_magnitude(normalize):
-    model, inputs = small.build(normalize=normalize)
-    params = small.random_params(model, inputs)
-    embeddings = _embed(model, params, inputs)
-    found = np.concatenate([embeddings.users * model.settings.temperature, embeddings.items])
-    fused = np.asarray(_nodes(model, params, inputs).fused)
-    assert np.linalg.norm(fused, axis=1).std() > 0.05
-    expected = small.dense_normalize(fused) if normalize else fused
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
-
-
 def test_normalize_rows():
     x = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
     x[1] = 0
@@ -173,17 +161,6 @@ def test_towers_share_what_is_fused(n_layers):
     for name, features in small.dense_towers(params, inputs).items():
         expected = small.dense_propagate(small.dense_adjacency(), features, n_layers)
         np.testing.assert_allclose(getattr(found, name), expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("settings", [{"text_encoder": "none"}, {"graph_embeddings": False}])
-def test_a_single_tower_has_no_shares(settings):
-    model, inputs = small.build(**settings)
-    assert not model.has_both_towers
-    params = small.random_params(model, inputs)
-    found = _nodes(model, params, inputs, by_tower=True)
-    assert found.graph is None
-    assert found.text is None
-    np.testing.assert_array_equal(found.fused, _nodes(model, params, inputs).fused)
 
 
 def _unit_reviews():

@@ -1,15 +1,13 @@
 import dataclasses
 import doctest
 import functools
-import subprocess
-import sys
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from symcere_jax import NewUser, Recommender
-from symcere_jax.errors import CheckpointError, DataError
+from symcere_jax.errors import DataError
 from symcere_jax.models import SymCERE
 from symcere_jax.preparation.pipeline import prepare
 from symcere_jax.preparation.settings import PrepareSettings
@@ -45,11 +43,6 @@ def test_doctests(workdir, dataset):
     results = [runner.run(test) for test in found]
     assert sum(result.attempted for result in results) >= 5
     assert not any(result.failed for result in results)
-
-
-def test_the_package_is_cheap_to_import():
-    code = "import sys, symcere_jax; sys.exit('jax' in sys.modules or 'numpy' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_recommendations_are_a_sort_of_the_scores(recommender, dataset):
@@ -245,7 +238,7 @@ def test_a_user_without_training_reviews_gets_what_is_popular(tmp_path):
         assert [item_id for item_id, _ in ranking] == best
     parts = recommender.explain(data.user_ids()[cold[0]], best[0])
     assert parts.score == parts.popularity == pytest.approx(ranking[0].score)
-    evaluation, *_ = score_run(tmp_path / "run", data, "test")
+    evaluation, _ = score_run(tmp_path / "run", data, "test")
     scored = evaluation.recommended[np.isin(evaluation.users, cold), :5]
     assert len(scored) and data.item_ids()[scored].tolist() == [best] * len(cold)
 
@@ -290,12 +283,6 @@ def test_bad_calls(recommender, call, error, message):
         call(recommender)
 
 
-def test_nobody_is_recommended_nothing(recommender):
-    assert recommender.recommend([]) == []
-    assert recommender.recommend_new([]) == []
-    assert recommender.similar_items([]) == []
-
-
 def test_without_an_encoder_texts_are_refused_with_a_remedy(recommender):
     without = dataclasses.replace(recommender, texts=TextReader("", None))
     for call in (
@@ -306,8 +293,3 @@ def test_without_an_encoder_texts_are_refused_with_a_remedy(recommender):
         with pytest.raises(DataError, match=r"cannot read texts: .* prepare the data again"):
             call()
     assert len(without.recommend_new([NewUser(items=[str(without.items.ids[0])])])[0]) == 10
-
-
-def test_another_folder_is_refused(workdir, dataset_without_text):
-    with pytest.raises(CheckpointError, match="was trained on"):
-        Recommender.load(workdir, dataset_without_text.folder)

@@ -9,7 +9,6 @@ import pytest
 from symcere_jax.errors import DataError
 from symcere_jax.report.documents import (
     ColoredText,
-    Details,
     Document,
     Heading,
     Span,
@@ -24,7 +23,8 @@ from tests.report.reader import Reader
 
 TABLE = Table(["name", "value"], [["a", "1"]])
 PLOT = Plot(lambda panels: panels[0].plot([0, 1]), 1, "caption")
-DOCUMENT = Document("Title", [PLOT, "Words.", Heading("Part"), TABLE, Details("more", TABLE)])
+FOLDED = Table(["name"], [["b"]], summary="more")
+DOCUMENT = Document("Title", [PLOT, "Words.", Heading("Part"), TABLE, FOLDED])
 
 
 def test_markdown_has_what_can_be_read_as_text():
@@ -83,7 +83,7 @@ ALL = Document(
         Heading(EVIL),
         Table([EVIL, "number"], [[EVIL, "1"]]),
         Plot(draw, 2, EVIL),
-        Details(EVIL, Table(["name"], [[EVIL]])),
+        Table(["name"], [[EVIL]], summary=EVIL),
         ColoredText([Span(EVIL), Span(EVIL, 0.5, EVIL), Span(EVIL, -1.0)]),
     ],
 )

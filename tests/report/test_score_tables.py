@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from symcere_jax.baselines import BaselineSummary
+from symcere_jax.baselines.runs import BaselineSummary
 from symcere_jax.report.score_tables import baselines_table, metrics_table, write_baselines
 
 BASELINE = BaselineSummary("ials", "iALS", 0.4, 0.5, 0.01, 0.002, 3, 12, 16.4)

@@ -1,17 +1,15 @@
-import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from symcere_jax.errors import DataError
-from symcere_jax.study.ablation import RECORD, Ablation, score_ablation
+from symcere_jax.study.ablation import RECORD, read_scores
 from tests.scored import score_at_random
 
 SKILLS = {"full": 0.5, "worse": 0.1, "alike": 0.5}
 SEEDS = (3, 4)
 CHANGES = {"full": {}, "worse": {"n_layers": 0}, "alike": {"normalize": False}}
-ABLATION = Ablation(CHANGES, {"no_text": "full"}, SEEDS, complete=True)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +30,7 @@ def workdir(dataset, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scores(workdir, dataset):
-    return score_ablation(ABLATION, dataset, workdir)
+    return read_scores(workdir, dataset, CHANGES, SEEDS, {"no_text": "full"})
 
 
 def per_user(workdir, name):
@@ -52,9 +50,7 @@ def test_means_and_deviations_over_seeds(scores, workdir, dataset):
 
 
 def test_other_seeds_of_the_folders_are_left_alone(workdir, dataset):
-    (one, _, _) = score_ablation(
-        dataclasses.replace(ABLATION, seeds=SEEDS[:1]), dataset, workdir
-    ).variants
+    one, _, _ = read_scores(workdir, dataset, CHANGES, SEEDS[:1], {}).variants
     assert one.mean == pytest.approx(per_user(workdir, "full")[0].mean())
     assert one.seed_std is None
 
@@ -76,6 +72,5 @@ def test_correlations_are_averaged_over_seeds_unless_one_is_undefined(scores):
 
 
 def test_a_missing_run_is_named(workdir, dataset):
-    missing = Ablation({**CHANGES, "other": {}}, {}, SEEDS, complete=True)
     with pytest.raises(DataError, match=r"other/seed_3 has no metrics_test\.json"):
-        score_ablation(missing, dataset, workdir)
+        read_scores(workdir, dataset, {**CHANGES, "other": {}}, SEEDS, {})

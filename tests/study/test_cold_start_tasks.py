@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from symcere_jax.baselines import Scorer
+from symcere_jax.baselines.base import Scorer
 from symcere_jax.data import schema
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.study.cold_start import (

@@ -25,7 +25,7 @@ def folders(dataset, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def comparison(folders, dataset):
-    return compare_runs(folders, dataset, n_resamples=500)
+    return compare_runs(folders, dataset)
 
 
 def test_runs_keep_their_order_and_where_they_come_from(comparison, dataset):
@@ -55,14 +55,14 @@ def test_every_other_run_is_tested_against_the_reference(comparison, folders, da
     weak, strong, middling = comparison.runs
     assert weak.test is None
     values = [run.values.mean(axis=0) for run in read_runs(folders, dataset, "test", "ndcg@10")]
-    expected = compare_paired(np.stack(values[1:]), values[0], n_resamples=500)
+    expected = compare_paired(np.stack(values[1:]), values[0])
     assert [strong.test, middling.test] == expected
     assert strong.test.difference > middling.test.difference > 0
     assert strong.test.low > 0 and strong.test.p_permutation_holm < 0.05
 
 
 def test_the_best_run_as_reference(folders, dataset):
-    comparison = compare_runs(folders, dataset, reference="best", n_resamples=100)
+    comparison = compare_runs(folders, dataset, reference="best")
     assert comparison.reference == "strong"
     assert [run.test is None for run in comparison.runs] == [False, True, False]
     weak, _, middling = comparison.runs
@@ -107,7 +107,7 @@ def test_another_split_and_metric(dataset, tmp_path):
         score_at_random(tmp_path / str(seed), dataset, seed=seed, split="valid")
         for seed in range(2)
     ]
-    comparison = compare_runs(folders, dataset, "valid", "recall@3", n_resamples=50)
+    comparison = compare_runs(folders, dataset, "valid", "recall@3")
     assert (comparison.split, comparison.k) == ("valid", 3)
     assert comparison.n_users == len(np.unique(dataset.valid[:, 0]))
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from symcere_jax.errors import CheckpointError, ConfigError, SymcereError
+from symcere_jax.errors import CheckpointError, SymcereError
 from symcere_jax.evaluation import evaluate
-from symcere_jax.models import resolve, score_block
+from symcere_jax.models import score_block
 from symcere_jax.settings import Settings
 from symcere_jax.training import Checkpoints, load_embeddings, loop, run, train
 from symcere_jax.training.metric_log import read_metric_log
@@ -49,15 +49,10 @@ def _records(workdir) -> list[dict[str, float]]:
     return records
 
 
-class _Stop:
+def _stop_after(n_calls: int):
     """Asks to stop after so many calls of the device."""
-
-    def __init__(self, n_calls: int) -> None:
-        self.calls = itertools.count()
-        self.n_calls = n_calls
-
-    def __call__(self) -> bool:
-        return next(self.calls) >= self.n_calls
+    calls = itertools.count()
+    return lambda: next(calls) >= n_calls
 
 
 def _collect_states(patch: pytest.MonkeyPatch) -> list:
@@ -117,8 +112,7 @@ def _assert_same_end(result, state, workdir, finished):
 
 
 def test_the_last_step_is_evaluated_and_saved(finished):
-    assert finished.result.stop == "epochs"
-    assert finished.result.epochs == 4
+    assert (finished.result.stop, finished.result.epochs) == ("epochs", 4)
     records = _records(finished.workdir)
     assert [record["epoch"] for record in records] == [0, 1, 2, 3, 4]
     losses = [record.get("loss") for record in records]
@@ -128,7 +122,6 @@ def test_the_last_step_is_evaluated_and_saved(finished):
     assert _progress(finished.workdir).step == 4 * STEPS_PER_EPOCH
     _, parts = Checkpoints(finished.workdir).read(lambda _: {"state": finished.state})
     _assert_equal(parts["state"], finished.state)
-    assert finished.state.step == 4 * STEPS_PER_EPOCH
 
 
 def test_the_best_checkpoint_is_the_best_record(finished, dataset):
@@ -155,15 +148,9 @@ def test_a_resumed_run_equals_one_without_interrupt(finished, dataset, tmp_path,
     _assert_same_end(result, states[-1], tmp_path, finished)
 
 
-def test_a_run_resumes_with_another_method_of_message_passing(finished, copy, dataset):
-    result = train(_config(propagation="bucketed", epochs=5), dataset, copy)
-    assert result.epochs == 5
-    assert Checkpoints(copy).metadata().settings.propagation == "bucketed"
-
-
 @pytest.mark.parametrize("n_calls", [0, 4])
 def test_a_stopped_run_resumes_where_it_was(finished, dataset, tmp_path, states, n_calls):
-    result = train(_config(), dataset, tmp_path, should_stop=_Stop(n_calls))
+    result = train(_config(), dataset, tmp_path, should_stop=_stop_after(n_calls))
     assert (result.stop, result.epochs) == ("request", n_calls // 3)
     assert _progress(tmp_path).step == 2 * n_calls
     assert len(_records(tmp_path)) == 1 + result.epochs
@@ -183,34 +170,6 @@ def test_checkpoints_between_epochs_change_nothing(finished, dataset, tmp_path, 
 def test_a_finished_run_called_again_does_nothing(finished, dataset, copy, epochs):
     result = train(_config(epochs=epochs), dataset, copy)
     _assert_same_end(result, finished.state, copy, finished)
-
-
-def test_runs_of_other_seeds_share_their_programs(dataset):
-    first, second = (
-        run.Run.build(resolve(_config(seed=seed), dataset), dataset, 16) for seed in (0, 1)
-    )
-    assert first.run_steps is second.run_steps
-    assert first.model is second.model
-    leaves = (jax.tree.leaves(each.initial_state.params)[0] for each in (first, second))
-    assert not np.array_equal(*leaves)
-
-
-def test_steps_draw_by_the_seed_of_the_settings(dataset, tmp_path, monkeypatch):
-    build_steps, seeds = run.build_steps, []
-
-    def noted(*arguments, **keywords):
-        steps = build_steps(*arguments, **keywords)
-
-        def run_steps(state, inputs, seed):
-            seeds.append(seed)
-            return steps(state, inputs, seed)
-
-        return run_steps
-
-    monkeypatch.setattr(run, "_programs", run._programs.__wrapped__)  # not from the cache
-    monkeypatch.setattr(run, "build_steps", noted)
-    train(_config(seed=5, epochs=1), dataset, tmp_path)
-    assert set(seeds) == {np.uint32(5)}
 
 
 def test_another_run_is_refused(finished, dataset, copy, monkeypatch):
@@ -251,16 +210,15 @@ def test_patience_ends_a_run_and_the_best_is_kept(dataset, tmp_path, states, scr
     scripted(0.1, 0.3, 0.2, 0.3)
     result = train(_config(patience=2), dataset, tmp_path)
     # An equal score is no gain: the earlier epoch stays the best.
-    assert (result.stop, result.epochs) == ("patience", 3)
-    assert (result.best_epoch, result.best_score) == (1, 0.3)
+    assert (result.stop, result.epochs, result.best_epoch) == ("patience", 3, 1)
+    assert result.best_score == 0.3
     scripted(0.1, 0.3)
     train(_config(patience=2, epochs=1), dataset, tmp_path / "one_epoch")
     _assert_equal(_best(tmp_path, states[0]), states[-1].average)
 
     scripted(0.4)
     result = train(_config(patience=3), dataset, tmp_path)
-    assert (result.stop, result.epochs) == ("epochs", 4)
-    assert (result.best_epoch, result.best_score) == (4, 0.4)
+    assert (result.stop, result.epochs, result.best_score) == ("epochs", 4, 0.4)
 
 
 def test_patience_is_kept_over_an_interrupt(dataset, tmp_path, scripted):
@@ -274,8 +232,7 @@ def test_patience_is_kept_over_an_interrupt(dataset, tmp_path, scripted):
 def test_without_validation_data_the_last_epoch_wins(dataset, tmp_path, states):
     empty = dataclasses.replace(dataset, valid=dataset.valid[:0])
     result = train(_config(epochs=2, patience=1), empty, tmp_path)
-    assert (result.stop, result.epochs) == ("epochs", 2)
-    assert (result.best_epoch, result.best_score) == (2, None)
+    assert (result.stop, result.best_epoch, result.best_score) == ("epochs", 2, None)
     _assert_equal(_best(tmp_path, states[-1]), states[-1].average)
     assert all("ndcg@10" not in record for record in _records(tmp_path))
 
@@ -304,7 +261,7 @@ def test_a_diverged_run_keeps_its_last_checkpoint(dataset, tmp_path, monkeypatch
 
 def test_parameters_that_are_not_finite_are_never_kept(dataset, tmp_path, monkeypatch):
     """The loss of a step is finite, and what the step makes of the parameters is not."""
-    train(_config(), dataset, tmp_path, should_stop=_Stop(2))
+    train(_config(), dataset, tmp_path, should_stop=_stop_after(2))
     build_steps = run.build_steps
 
     def spoiled(*arguments, **keywords):
@@ -319,52 +276,13 @@ def test_parameters_that_are_not_finite_are_never_kept(dataset, tmp_path, monkey
 
     monkeypatch.setattr(run, "_programs", run._programs.__wrapped__)  # not into the cache
     monkeypatch.setattr(run, "build_steps", spoiled)
-    with pytest.raises(
-        SymcereError,
-        match="the parameters are not finite after step 6; the last good checkpoint, of step 4, is",
-    ):
+    message = "the parameters are not finite after step 6; the last good checkpoint, of step 4, is"
+    with pytest.raises(SymcereError, match=message):
         train(_config(), dataset, tmp_path)
     assert _progress(tmp_path).step == 4
 
 
-def test_a_batch_may_exceed_the_data(dataset, tmp_path):
-    result = train(_config(batch_size=10**6, epochs=1), dataset, tmp_path)
-    assert result.epochs == 1
-    assert _records(tmp_path)[-1]["step"] == 1
-
-
-@pytest.mark.parametrize(
-    ("requested", "micro_batch_size", "n_interactions", "n_devices", "expected"),
-    [
-        (512, 2048, 1000, 1, (512, 1)),
-        (512, 2048, 1000, 8, (512, 1)),
-        (510, 2048, 1000, 8, (504, 1)),
-        (512, 2048, 397, 8, (392, 1)),
-        (8, 2048, 8, 8, (8, 1)),
-        (8, 1, 8, 4, (8, 2)),
-        (512, 200, 1000, 8, (504, 3)),
-        (999, 100, 5000, 1, (990, 10)),
-    ],
-)
-def test_batches_are_shared_evenly(
-    requested, micro_batch_size, n_interactions, n_devices, expected
-):
-    found = run.fit_batch_size(requested, micro_batch_size, n_interactions, n_devices)
-    assert found == expected
-    size, n_micro_batches = found
-    assert size % (n_micro_batches * n_devices) == 0
-    assert size // n_micro_batches <= max(micro_batch_size, n_devices)
-
-
-@pytest.mark.parametrize(("requested", "n_interactions"), [(7, 1000), (512, 7)])
-def test_more_devices_than_rows_is_an_error(requested, n_interactions):
-    with pytest.raises(
-        ConfigError, match=f"--batch_size={requested} with {n_interactions} training"
-    ):
-        run.fit_batch_size(requested, 2048, n_interactions, 8)
-
-
-def test_the_observer_gets_the_progress(dataset, copy):
+def test_a_run_resumes_with_another_method_of_message_passing_and_tells_its_observer(dataset, copy):
     told = []
     observer = types.SimpleNamespace(
         start=lambda *arguments: told.append(
@@ -373,7 +291,9 @@ def test_the_observer_gets_the_progress(dataset, copy):
         steps=lambda epoch, steps, loss: told.append(("steps", epoch, steps, loss > 0)),
         epoch=lambda record, best: told.append(("epoch", record["epoch"], best)),
     )
-    train(_config(epochs=5), dataset, copy, observer=observer)
+    result = train(_config(propagation="bucketed", epochs=5), dataset, copy, observer=observer)
+    assert result.epochs == 5
+    assert Checkpoints(copy).metadata().settings.propagation == "bucketed"
     assert told[0] == ("start", 5, STEPS_PER_EPOCH, 128, 4 * STEPS_PER_EPOCH)
     assert told[1:4] == [("steps", 5, 2, True)] * 3
     assert [event[:2] for event in told[4:]] == [("epoch", 5)]

@@ -5,7 +5,7 @@ import pytest
 from symcere_jax.models.column_shard import AXIS
 from symcere_jax.training.objective import microbatch
 from symcere_jax.training.objective.batch import Batch
-from tests.training import problem
+from tests.training import oracle, problem
 from tests.training.problem import ONLY_RANKING
 
 # Each value of each setting; all terms together where they depend on it.
@@ -48,7 +48,7 @@ def test_terms_and_gradients_follow_the_formulas(case):
     objective = problem.objective(settings)
     params = problem.params(objective.model)
     terms, gradients = problem.loss_and_gradients(objective, params)
-    assert terms == pytest.approx(problem.terms(params, settings), rel=2e-5)
+    assert terms == pytest.approx(oracle.terms(params, settings), rel=2e-5)
 
     # The slope of the float64 formulas along random directions, one of all parameters and one of
     # each, so that a small gradient does not hide behind a large one.
@@ -62,7 +62,7 @@ def test_terms_and_gradients_follow_the_formulas(case):
         losses = []
         for step in (1e-5, -1e-5):
             moved = [leaf + step * way for leaf, way in zip(leaves, direction, strict=True)]
-            losses.append(problem.terms(structure.unflatten(moved), settings)["loss"])
+            losses.append(oracle.terms(structure.unflatten(moved), settings)["loss"])
         slopes = jax.tree.leaves(gradients)
         found = sum((slope * way).sum() for slope, way in zip(slopes, direction, strict=True))
         assert found == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-3, abs=1e-4)
@@ -73,10 +73,10 @@ def test_every_setting_of_a_case_makes_a_difference(case):
     """Otherwise the test above could not tell one value from another."""
     settings = problem.resolved(**case)
     params = problem.params(problem.objective(settings).model)
-    terms = problem.terms(params, settings)
+    terms = oracle.terms(params, settings)
     for name in case:
         default = problem.resolved().as_dict()[name]
-        changed = problem.terms(params, settings.replace(**{name: default}))
+        changed = oracle.terms(params, settings.replace(**{name: default}))
         assert changed != pytest.approx(terms, rel=1e-3), name
 
 
@@ -104,7 +104,7 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_micro_batches(case):
     objective = problem.objective(settings)
     params = problem.params(objective.model)
     terms, gradients = problem.loss_and_gradients(objective, params, n_micro_batches=2)
-    parts = [problem.terms(params, settings, part) for part in (slice(0, 4), slice(4, 8))]
+    parts = [oracle.terms(params, settings, part) for part in (slice(0, 4), slice(4, 8))]
     expected = {name: (value + parts[1][name]) / 2 for name, value in parts[0].items()}
     assert terms == pytest.approx(expected, rel=2e-5)
 
@@ -116,7 +116,7 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_micro_batches(case):
             for step in (1e-5, -1e-5)
         ]
         losses = [
-            np.mean([problem.terms(at, settings, part)["loss"] for part in (slice(4), slice(4, 8))])
+            np.mean([oracle.terms(at, settings, part)["loss"] for part in (slice(4), slice(4, 8))])
             for at in moved
         ]
         slopes = jax.tree.map(lambda slope, d: (slope * d).sum(), gradients[name], way)

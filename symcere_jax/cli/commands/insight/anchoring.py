@@ -18,7 +18,7 @@ words take about two minutes a model on two cores.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -60,9 +60,8 @@ def main() -> None:
     lime = field_flags.read(LimeSettings, _LIME)
     dataset = ReviewDataset.load(_DATASET.value)
     models = [load_model(run, dataset) for run in _RUNS.value]
-    target = cast(explain.Target, _AGAINST.value)
     aligners = [
-        explain.Aligner.from_model(name, trained, dataset, target)
+        explain.Aligner.from_model(name, trained, dataset, _AGAINST.value)
         for name, trained in zip(distinct_names(list(map(Path, _RUNS.value))), models, strict=True)
     ]
     if _TEXT_MODEL.value:
@@ -83,7 +82,7 @@ def main() -> None:
         classes,
         dataset=dataset.name,
         split=_SPLIT.value,
-        against=target,
+        against=_AGAINST.value,
         word_classes=origin,
         known=known,
     )

@@ -16,7 +16,6 @@ metrics.jsonl of a workdir has alignment and uniformity by epoch; `symcere repor
 """
 
 from pathlib import Path
-from typing import cast
 
 from absl import flags
 
@@ -31,7 +30,6 @@ _OUTPUT = flags.DEFINE_string("output", "bias", "folder to write the results to"
 def main() -> None:
     """Measures the runs and prints the tables."""
     from symcere_jax.data import ReviewDataset
-    from symcere_jax.evaluation import HeldOutSplit
     from symcere_jax.report.bias_document import bias_document
     from symcere_jax.report.documents import write_document
     from symcere_jax.study.bias import measure_bias
@@ -39,9 +37,7 @@ def main() -> None:
     output = Path(_OUTPUT.value)
     check_output_folder(output, _OUTPUT.name, *STUDIES)
     bias = measure_bias(
-        [Path(folder) for folder in _RUNS.value],
-        ReviewDataset.load(_DATASET.value),
-        cast(HeldOutSplit, _SPLIT.value),
+        [Path(folder) for folder in _RUNS.value], ReviewDataset.load(_DATASET.value), _SPLIT.value
     )
     document = bias_document(bias)
     print(document.markdown())

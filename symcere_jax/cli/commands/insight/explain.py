@@ -16,7 +16,7 @@ interval contains 0, do not rely on the contribution.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -82,8 +82,7 @@ def main() -> None:
             )
         )
     else:
-        target = cast(explain.Target, _AGAINST.value)
-        aligner = explain.Aligner.from_model("model", trained, dataset, target)
+        aligner = explain.Aligner.from_model("model", trained, dataset, _AGAINST.value)
         rows = _review_rows(dataset, lime.seed)
         with counting_bar("review") as show:
             reviews = explain.explain_reviews(aligner, dataset, rows, lime=lime, progress=show)

@@ -18,7 +18,6 @@ explanations. Explanations show review texts: choose who sees the page.
 
 import sys
 from pathlib import Path
-from typing import cast
 
 from absl import flags
 
@@ -41,7 +40,6 @@ def main() -> None:
     from tqdm import tqdm
 
     from symcere_jax.data import ReviewDataset
-    from symcere_jax.evaluation import HeldOutSplit
     from symcere_jax.report.run_page import build_run_page
 
     require("jinja2", extra="report")  # before the work
@@ -58,7 +56,7 @@ def main() -> None:
         page = build_run_page(
             ReviewDataset.load(_DATASET.value),
             [Path(folder) for folder in _RUNS.value],
-            cast(HeldOutSplit, _SPLIT.value),
+            _SPLIT.value,
             [Path(folder) for folder in _EXTRAS.value],
             show,
         )

@@ -25,7 +25,7 @@ be predicted. It goes to cold_start_<split>.json. This is on if the data was pre
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -34,7 +34,6 @@ from symcere_jax.errors import ConfigError
 
 if TYPE_CHECKING:
     from symcere_jax.data import ReviewDataset
-    from symcere_jax.evaluation import HeldOutSplit
     from symcere_jax.study.cold_start import ColdStartResult
 
 
@@ -67,7 +66,7 @@ def main() -> None:
 
     from symcere_jax.cli.progress import counting_bar
     from symcere_jax.data import ReviewDataset
-    from symcere_jax.evaluation import CUTOFFS, HeldOutSplit, evaluate
+    from symcere_jax.evaluation import CUTOFFS, evaluate
     from symcere_jax.evaluation.run_files import write_run_file
     from symcere_jax.evaluation.stored_scores import write_scores
     from symcere_jax.models import score_factors
@@ -76,7 +75,7 @@ def main() -> None:
 
     dataset = ReviewDataset.load(_DATASET.value)
     workdir = Path(_WORKDIR.value)
-    split = cast(HeldOutSplit, _SPLIT.value or ("valid" if _FOLLOW.value else "test"))
+    split = _SPLIT.value or ("valid" if _FOLLOW.value else "test")
     if _FOLLOW.value and _MIN_RATING.value:
         raise ConfigError("--follow scores all held-out interactions: leave out --min_rating")
     if _FOLLOW.value:
@@ -107,7 +106,7 @@ def main() -> None:
 
 
 def _cold_start(
-    workdir: Path, dataset: "ReviewDataset", split: "HeldOutSplit"
+    workdir: Path, dataset: "ReviewDataset", split: str
 ) -> "list[ColdStartResult] | None":
     """Scores of new users and items; None where there can be none, and nobody asked for them."""
     from symcere_jax.study.cold_start import NoColdStartError, evaluate_cold_start
@@ -123,7 +122,7 @@ def _cold_start(
         return None
 
 
-def _follow(workdir: Path, dataset: "ReviewDataset", split: "HeldOutSplit") -> None:
+def _follow(workdir: Path, dataset: "ReviewDataset", split: str) -> None:
     from symcere_jax.evaluation import CUTOFFS
     from symcere_jax.study.scoring import follow
 

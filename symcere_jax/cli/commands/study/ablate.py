@@ -22,7 +22,6 @@ from pathlib import Path
 from absl import flags
 
 from symcere_jax.cli import experiments, field_flags, startup, training_runs
-from symcere_jax.errors import ConfigError
 from symcere_jax.settings import Settings
 
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, counted from --seed", 1)
@@ -36,14 +35,14 @@ def main() -> None:
     from symcere_jax.cli.progress import RunsBar
     from symcere_jax.report import ablation_document
     from symcere_jax.report.documents import write_document
-    from symcere_jax.study.ablation import read_variants, run_ablation, score_ablation
+    from symcere_jax.study.ablation import read_variants, run_ablation
 
     variants = read_variants(_VARIANTS.value)
     dataset = training_runs.open_dataset(Path(experiments.DATASET.value))
     workdir = Path(experiments.WORKDIR.value)
     stop = training_runs.stop_on_signals()
     with contextlib.closing(RunsBar("run")) as bar:
-        ablation = run_ablation(
+        scores = run_ablation(
             field_flags.read(Settings, experiments.SETTINGS),
             dataset,
             workdir,
@@ -53,12 +52,9 @@ def main() -> None:
             observer=bar,
             should_stop=stop.is_set,
         )
-    if not ablation.complete:
+    if scores is None:
         print("stopped; the same command resumes")
         sys.exit(startup.PREEMPTED)
-    if len(ablation.variants) < 2:
-        raise ConfigError(f"{_VARIANTS.value}: all variants come to the same model here")
-    scores = score_ablation(ablation, dataset, workdir)
     document = ablation_document.ablation_document(scores)
     print(document.markdown())
     for path in write_document(document, scores, workdir, ablation_document.NAME):

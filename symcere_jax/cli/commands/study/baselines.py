@@ -11,12 +11,11 @@ split, once per seed. To run only some methods:
 The workdir gets baselines.md, baselines.json and, for each method, settings.json and the scores of
 each seed, which `symcere compare` reads. After an interrupt, the same command resumes.
 
-Methods: popularity, item_knn, tfidf_knn, encoder_knn, user_knn, rp3beta, ease, text_ease, slim,
-pure_svd, gf_cf, ials, mult_vae, lightgcn, simgcl, text_aligned, alpha_rec.
 iALS needs pip install 'symcere-jax[baselines]'. Without --methods, methods that cannot run are
 left out, with the reason.
 """
 
+import re
 from pathlib import Path
 
 from absl import flags
@@ -27,9 +26,18 @@ from symcere_jax.folders import BASELINES, check_output_folder
 
 ALL = "all"
 
+
+def _method_names() -> list[str]:
+    """The keys of `baselines.METHODS`, from its source: importing it would take seconds."""
+    source = Path(__file__).parents[3] / "baselines" / "methods.py"
+    return re.findall(r'^    "(\w+)": ', source.read_text(encoding="utf-8"), re.M)
+
+
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder", required=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the results", required=True)
-_METHODS = flags.DEFINE_list("methods", [ALL], f"which methods: {ALL}, or some of the above")
+_METHODS = flags.DEFINE_list(
+    "methods", [ALL], f"which methods: {ALL}, or some of {', '.join(_method_names())}"
+)
 _TRIALS = flags.DEFINE_integer("trials", 12, "number of settings that each method tries", 1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "seeds of each method that is random", 1)
 
@@ -38,7 +46,8 @@ def main() -> None:
     """Runs the methods, one after the other, and prints a table of them."""
     from rich.console import Console
 
-    from symcere_jax.baselines import METHODS, BaselineSummary, run_baseline
+    from symcere_jax.baselines.methods import METHODS
+    from symcere_jax.baselines.runs import BaselineSummary, run_baseline
     from symcere_jax.cli.progress import counting_bar
     from symcere_jax.data import ReviewDataset
     from symcere_jax.report.score_tables import baselines_table, write_baselines

@@ -14,7 +14,6 @@ Prints the tables; writes comparison.md, comparison.json and comparison.svg:
 """
 
 from pathlib import Path
-from typing import Literal, cast
 
 from absl import flags
 
@@ -33,7 +32,6 @@ _OUTPUT = flags.DEFINE_string("output", "comparison", "folder to write the compa
 def main() -> None:
     """Compares the runs and prints the tables."""
     from symcere_jax.data import ReviewDataset
-    from symcere_jax.evaluation import HeldOutSplit
     from symcere_jax.report.comparison_document import comparison_document
     from symcere_jax.report.documents import write_document
     from symcere_jax.study.comparison import compare_runs
@@ -43,9 +41,9 @@ def main() -> None:
     comparison = compare_runs(
         [Path(folder) for folder in _RUNS.value],
         ReviewDataset.load(_DATASET.value),
-        cast(HeldOutSplit, _SPLIT.value),
+        _SPLIT.value,
         _METRIC.value,
-        reference=cast(Literal["first", "best"], _REFERENCE.value),
+        reference=_REFERENCE.value,
     )
     document = comparison_document(comparison)
     print(document.markdown())
