@@ -73,6 +73,24 @@ def implicit_ials(data: Data) -> Iterable:
     }
 
 
+def rectools_ials(data: Data) -> Iterable:
+    """The same as RecTools wraps it."""
+    import pandas
+    from implicit.als import AlternatingLeastSquares
+    from rectools.dataset import Dataset
+    from rectools.models import ImplicitALSWrapperModel
+
+    frame = pandas.DataFrame(data.train, columns=["user_id", "item_id"])
+    dataset = Dataset.construct(frame.assign(weight=1, datetime="2026-01-01"))
+    yield
+    model = ImplicitALSWrapperModel(AlternatingLeastSquares(factors=WIDTH, random_state=0))
+    model.fit(dataset)
+    yield
+    top = model.recommend(data.users, dataset, k=data.enough, filter_viewed=False)
+    lists = top.sort_values("rank").groupby("user_id")["item_id"]
+    yield {user: data.new(user, items) for user, items in lists}
+
+
 def cornac_ctr(data: Data) -> Iterable:
     """Collaborative topic regression: the texts of an item are one document."""
     from cornac.data import TextModality

@@ -38,11 +38,13 @@ OURS = "symcere_jax"
 _TORCH = ("torch==2.13.0", "setuptools<80")
 PACKAGES = {
     "implicit": ("implicit==0.7.3",),
+    "rectools": ("rectools==0.19.0",),
     "cornac": ("cornac==3.0.1", "dgl==1.1.3", *_TORCH),
     "recbole": ("recbole==1.2.1", "numpy<2", "scipy<1.11", *_TORCH),
 }
 PEERS = {  # title -> function of peers.py, whose first word is the environment
     "implicit, iALS": "implicit_ials",
+    "RecTools, iALS": "rectools_ials",
     "Cornac, CTR (with text)": "cornac_ctr",
     "Cornac, LightGCN": "cornac_lightgcn",
     "RecBole, LightGCN": "recbole_lightgcn",
