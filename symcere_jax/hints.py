@@ -17,7 +17,7 @@ _DATA = ("prepare", "encode", "check")
 _FLAG = re.compile(
     r"(?P<line>(?:python (?:launch|data_prep)/\w+\.py|symcere \w+)(?: --\S+)+)"
     r"|(?<![\w/.-])--(?P<name>\w+)"
-    r"(?P<value>=(?:[^\s;,)]|,(?=\S))*[^\s;,):]|= \(with nothing behind it\))?"
+    r"(?P<value>=(?:[^\s;,)]|,(?=\S))*[^\s;,):]|= \(empty\))?"
 )
 _BARE = ("overwrite", "append", "keep_dropped")  # flags that messages give without a value
 

@@ -35,7 +35,7 @@ def test_in_python_hints_are_calls_and_flags_are_keywords(monkeypatch):
         ("--k_core=3 of a--b/c-x, /x--y: --split=ratio; see --user_field", None),
         (f"score it: {line}, or --overwrite", f"score it: {line}, or overwrite=True"),
         ("name them: --runs=A,B, for example", "name them: runs='A,B', for example"),
-        ("--delimiter= (with nothing behind it)", "delimiter=''"),
+        ("--delimiter= (empty)", "delimiter=''"),
     ):
         expected = expected or "k_core=3 of a--b/c-x, /x--y: split='ratio'; see user"
         assert str(ConfigError(message)) == expected

@@ -128,7 +128,7 @@ def _beyond_accuracy(folder: Path, dataset: ReviewDataset, split: str, k: int) -
     if content.get("fingerprint") != dataset.fingerprint:
         raise DataError(
             f"{path}: scored on other data (fingerprint {content.get('fingerprint')}, that of "
-            f"{dataset.folder} is {dataset.fingerprint}); compare runs on the data of all of them"
+            f"{dataset.folder} is {dataset.fingerprint}); compare only runs of the same data"
         )
     names = (f"{name}@{k}" for name in ("coverage", "gini", "popularity"))
     return {name: content.get(name, math.nan) for name in names}

@@ -33,7 +33,7 @@ class ScoreParts:
     score: float
     messages: np.ndarray  # float64 `[n]`, by message passing from each item of the user's history
     neighbors: np.ndarray  # float64 `[n]`, of each item of the history as a neighbor of the item
-    own: float  # of the user's own reviews and learned features
+    own: float  # of the user's own reviews and learned embedding
     popularity: float
 
     @property

@@ -22,7 +22,7 @@ class Explanation:
         score: of the user for the item.
         history: items that the user interacted with in training, with what each adds to the
             score, the largest first.
-        own: what the user's own reviews and learned features add.
+        own: what the user's own reviews and learned embedding add.
         popularity: what the item's popularity adds.
     """
 
@@ -36,7 +36,7 @@ class Explanation:
     def _rows(self) -> list[tuple[str, float]]:
         """Names and numbers of the parts."""
         history = [(f"interaction with {item}", share) for item, share in self.history]
-        return [*history, ("own reviews and features", self.own), ("popularity", self.popularity)]
+        return [*history, ("own reviews and embedding", self.own), ("popularity", self.popularity)]
 
     def __repr__(self) -> str:
         """The parts, a line each."""

@@ -101,8 +101,8 @@ def _recommendation_blocks(explanation: RecommendationExplanation) -> list[Block
     pair = f"{explanation.item_id} for {explanation.user_id}"
     blocks: list[Block] = [
         Heading(f"{pair}: score {explanation.score:.3f}, rank {explanation.rank}"),
-        "The numbers add up to the score. By nearness: what an item adds for being much like this "
-        "one.",
+        "The numbers add up to the score. By neighbors: what an item adds because its reviews "
+        "share words with those of the recommended item.",
         _history_table(explanation),
     ]
     evidence = {"the user's own": explanation.by_user, "the item's": explanation.about_item}
@@ -120,14 +120,11 @@ def _history_table(explanation: RecommendationExplanation) -> Table:
         for item in explanation.history[:N_HISTORY]
     ]
     others = explanation.history[N_HISTORY:]
-    totals = {
-        "own reviews and embedding": explanation.own,
-        "popularity prior": explanation.popularity,
-    }
+    totals = {"own reviews and embedding": explanation.own, "popularity": explanation.popularity}
     if others:
         totals = {f"{len(others):,} further items": sum(item.total for item in others)} | totals
     rows += [[name, f"{total:+.3f}", "", "", ""] for name, total in totals.items()]
-    return Table(["item of the user", "adds", "by text", "by graph", "by nearness"], rows)
+    return Table(["item of the user", "adds", "by text", "by graph", "by neighbors"], rows)
 
 
 def _review_blocks(review: ReviewExplanation) -> list[Block]:

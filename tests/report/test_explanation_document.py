@@ -88,7 +88,7 @@ def test_files(tmp_path):
     assert "<i>" not in page and "b" not in Reader(page).tags
     assert "review 12: <i>bob</i> on pump" in text and TEXT in text
     assert "1 further items+0.050" in text
-    assert "popularity prior+0.250" in text
+    assert "popularity+0.250" in text
     assert "The training data has none of" in text
 
 

@@ -36,8 +36,8 @@ _FLAGS = {
 }
 
 _WAYS_OUT = {
-    "rating": "--rating_field= (with nothing behind it) leaves ratings out",
-    "timestamp": "--time_field= (with nothing behind it) leaves times out",
+    "rating": "--rating_field= (empty) leaves ratings out",
+    "timestamp": "--time_field= (empty) leaves times out",
 }
 _PART = re.compile(r"-\d+-of-\d+$")  # of many files of one split
 _NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -103,7 +103,7 @@ def _required(settings: PrepareSettings) -> set[str]:
 
 def _hint(column: str) -> str:
     other = ", or prepare without text by --text_encoder=none" if column == "text" else ""
-    return f"name the right one by --{_FLAGS[column]}{other}"
+    return f"name the right one with --{_FLAGS[column]}{other}"
 
 
 def _files(settings: PrepareSettings, log: ReadingLog) -> list[tuple[Path, Reader]]:

@@ -53,7 +53,7 @@ def test_a_recommendation(explain, dataset, tmp_path):
     (one,) = content["recommendations"]
     assert (one["user_id"], one["rank"]) == (user, 1)
     assert re.search(rf"{one['item_id']} for {user}: score", run.out)
-    assert "popularity prior" in run.out
+    assert "by neighbors" in run.out
     assert len(one["by_user"]) == len(one["about_item"]) == 1
     named = explain(f"--user={user}", f"--item={dataset.item_ids()[4]}", f"--output={tmp_path}")
     assert f"{dataset.item_ids()[4]} for {user}" in named.out

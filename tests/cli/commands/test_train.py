@@ -63,7 +63,7 @@ def test_experts_are_trained_in_turn_and_weighed(run_binary, dataset, small_run,
     kinds = ", ".join(
         f"{kind} {number}" for kind in ("popularity", "graph", "aligned", "neighbors")
     )
-    line = rf"trained 1 epochs in \d+ s; experts: {kinds}, valid ndcg@10 0\.\d{{4}}"
+    line = rf"trained in \d+ s; weights: {kinds}, valid ndcg@10 0\.\d{{4}}"
     assert re.fullmatch(line, run.out.splitlines()[0])
     said = run.err.splitlines()
     assert said[0] == "experts: graph, aligned, neighbors"

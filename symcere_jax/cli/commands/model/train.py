@@ -14,10 +14,10 @@ With the settings of a file, and one of them changed:
   python launch/train.py --flagfile=configs/tripadvisor.flags --seed=1 --workdir=runs/seed_1
 
 Ctrl-C or SIGTERM writes a checkpoint and ends with status 75. The same command then resumes; a
-killed run resumes from its last checkpoint (--checkpoint_seconds). With more --epochs or --patience
-a complete run continues. The workdir gets checkpoints, metrics.jsonl, TensorBoard events (if
-TensorBoard is installed), the same for each expert in experts/, and flags.txt, which repeats the
-run:
+killed run resumes from its last checkpoint (--checkpoint_seconds). With more --epochs or
+--patience, a complete run continues. The workdir gets the model, in checkpoints/, and flags.txt.
+Each expert has checkpoints, metrics.jsonl and TensorBoard events (if TensorBoard is installed), in
+experts/ if there are several. To repeat a run:
 
   python launch/train.py --flagfile=runs/shop/flags.txt --workdir=runs/shop_again
 
@@ -151,12 +151,13 @@ def _describe(result: "TrainResult", folder: Path, workdir: Path) -> str:
     if result.stop == "request":
         return f"stopped after {result.epochs} epochs; the same command resumes"
     score = "" if result.best_score is None else f", valid ndcg@10 {result.best_score:.4f}"
-    best = f"best: epoch {result.best_epoch}{score}"
+    done = f"trained {result.epochs} epochs in {result.seconds:.0f} s"
+    best = f"best: epoch {result.best_epoch}"
     if result.weights:
         parts = (f"{name} {weight:.2f}" for name, weight in result.weights.items())
-        best = f"experts: {', '.join(parts)}{score}"
+        done, best = f"trained in {result.seconds:.0f} s", f"weights: {', '.join(parts)}"
     return (
-        f"trained {result.epochs} epochs in {result.seconds:.0f} s; {best}\n"
+        f"{done}; {best}{score}\n"
         f"checkpoints and logs: {workdir}\n"
         f"next: {hints.command('evaluate', workdir=workdir, dataset=folder, split='test')}"
     )
