@@ -45,11 +45,11 @@ class Settings(SettingsBase):
     # The experts.
     experts: str | None = setting(
         None,
-        "models whose scores are added, comma-separated: graph: the graph tower alone; text: the "
-        "text tower alone; aligned: both towers, fused, and aligned by the cross-modal loss; "
-        "neighbors: items whose reviews share words, in catalogs of up to 16,384 items; times: "
-        "items that were reviewed in the same periods; by default graph, aligned, neighbors and "
-        "times, as far as the data allows; without text graph",
+        "models whose scores are added, separated by commas: graph (the graph tower alone), text "
+        "(the text tower alone), aligned (both towers, fused, and aligned by the cross-modal "
+        "loss), neighbors (items whose reviews share words; in catalogs of up to 16,384 items), "
+        "times (items reviewed in the same periods); default: graph, aligned, neighbors and times, "
+        "as far as the data allows; graph without text",
     )
     graph_seeds: int = setting(
         3,
@@ -58,14 +58,14 @@ class Settings(SettingsBase):
     )
     expert_weights: Literal["validation", "equal"] = setting(
         "validation",
-        "weights of the experts' scores, after scaling to equal spread: those that rank best in "
-        "samples of the validation users (validation), or 1 (equal)",
+        "weights of the experts' scores, which are first scaled to equal spread: those that rank "
+        "best in samples of the validation users (validation), or 1 (equal)",
     )
 
     # The model.
     embedding_dim: int | None = setting(
         None,
-        "width of the embeddings; by default that of the text features, 64 without text",
+        "width of the embeddings; default: that of the text features, 64 without text",
         minimum=1,
     )
     n_layers: int = setting(
@@ -78,7 +78,7 @@ class Settings(SettingsBase):
         True, "learn a free embedding of every user and item (the graph tower)"
     )
     text_encoder: str | None = setting(
-        None, "text features of the prepared folder to use; by default the first; none: no text"
+        None, "text features of the prepared folder to use; default: the first; none: no text"
     )
     item_text_weight: float = setting(
         1.0,
@@ -107,7 +107,7 @@ class Settings(SettingsBase):
     message_dtype: Literal["float32", "bfloat16"] = setting(
         "float32",
         "type of messages between layers; sums are float32 in both cases. bfloat16 halves the "
-        "memory traffic of message passing, which pays on accelerators",
+        "memory traffic of message passing, which helps on accelerators",
     )
 
     # The losses.
@@ -117,7 +117,7 @@ class Settings(SettingsBase):
     candidates: Literal["catalog", "sampled", "in_batch"] | None = setting(
         None,
         "items that a positive competes with: all (catalog), items sampled for each micro-batch "
-        "(sampled), or those of the micro-batch (in_batch); by default catalog up to 16,384 "
+        "(sampled), or those of the micro-batch (in_batch); default: catalog up to 16,384 "
         "items, else sampled",
     )
     sampled_candidates: int = setting(
@@ -130,28 +130,28 @@ class Settings(SettingsBase):
     )
     temperature: float | None = setting(
         None,
-        "temperature of all contrastive losses and of the scores; by default 0.1 with text; "
-        "without text 3 over the fourth root of the number of training interactions, at most 0.5",
+        "temperature of all contrastive losses and of the scores; default: 0.1 with text; without "
+        "text, 3 over the fourth root of the number of training interactions, at most 0.5",
         above=0,
     )
     exclude_target: Literal["none", "edge", "review"] | None = setting(
         None,
         "what to remove from a user and an item while the model predicts their interaction: none, "
         "the messages along the edge (edge), or these and the review's share of their texts "
-        "(review); by default review if the text features of all interactions fit into 4 GiB, "
+        "(review); default: review if the text features of all interactions fit into 4 GiB, "
         "else edge",
     )
     user_ranking_weight: float | None = setting(
         None,
-        "weight of ranking users for an item, the other direction of the ranking loss; by default "
-        "1 with text, 0 without",
+        "weight of ranking users for an item, the other direction of the ranking loss; default: 1 "
+        "with text, 0 without",
         minimum=0,
     )
     cross_modal_weight: float = setting(
         0.1, "weight of the symmetric SINCERE loss between graph and text embeddings", minimum=0
     )
     cross_modal_direction: Literal["both", "graph_to_text", "text_to_graph"] = setting(
-        "both", "anchors of the cross-modal loss: both (symmetric), or one modality alone"
+        "both", "direction of the cross-modal loss: both (symmetric), or one alone"
     )
     cross_modal_labels: Literal["both", "user", "item"] = setting(
         "both", "what is aligned across modalities: users, items, or both"
@@ -174,11 +174,11 @@ class Settings(SettingsBase):
     )
     epochs: int = setting(50, "largest number of epochs", minimum=0)
     patience: int = setting(
-        8, "stop after that many epochs without a better validation NDCG@10", minimum=1
+        8, "stop after this many epochs without a better validation NDCG@10", minimum=1
     )
     batch_size: int | None = setting(
         None,
-        "interactions per step, over all devices; by default the power of two nearest to an "
+        "interactions per step, over all devices; default: the power of two nearest to an "
         "eighth of the training interactions, from 128 to 8192, or a 64th of them if that is "
         "more. Message passing runs once per step, so an epoch takes time in proportion to the "
         "data",
@@ -194,25 +194,25 @@ class Settings(SettingsBase):
     learning_rate: float = setting(
         1e-3,
         "learning rate of the text projection, at a batch of 256; all learning rates grow with "
-        "the square root of the batch size; above 256, Adam averages over fewer steps in "
-        "proportion",
+        "the square root of the batch size; above 256, Adam averages over proportionally fewer "
+        "steps",
         above=0,
     )
     embedding_learning_rate: float | None = setting(
         None,
-        "learning rate of the graph embeddings; by default 1e-5 with text, 1e-3 without",
+        "learning rate of the graph embeddings; default: 1e-5 with text, 1e-3 without",
         above=0,
     )
     scalar_learning_rate: float | None = setting(
         None,
-        "learning rate of the text weights and the popularity prior; by default 1e-2; with text "
-        "and fewer than 12,000 training interactions proportionally less, at least 1e-3",
+        "learning rate of the text weights and the popularity prior; default: 1e-2; with text and "
+        "fewer than 12,000 training interactions, proportionally less, at least 1e-3",
         above=0,
     )
     parameter_average: float = setting(
         0.8,
-        "validate and keep a moving average of the parameters, which an epoch moves by 1 minus "
-        "this share; 0: the parameters themselves",
+        "validate and keep a moving average of the parameters; each epoch keeps this share of the "
+        "earlier average; 0: no average",
         minimum=0,
         below=1,
     )
@@ -220,7 +220,9 @@ class Settings(SettingsBase):
         0.4, "share of the node features set to 0 before message passing", minimum=0, below=1
     )
     steps_per_call: int = setting(
-        500, "largest number of steps on the device between returns to the host", minimum=1
+        500,
+        "largest number of steps that run on the device without returning to the host",
+        minimum=1,
     )
 
     @property

@@ -33,38 +33,38 @@ class CleaningSettings(SettingsBase):
 
     min_valid_rating: float | None = setting(
         None,
-        "Lowest rating of the scale, which is mapped to 1 … 5; a lower rating is an error. "
-        "Default: detected, such as 0 … 1, 1 … 5, 0 … 10, −5 … 5.",
+        "lowest rating of the scale, which is mapped to 1 … 5; a lower rating is an error; "
+        "default: detected, such as 0 … 1, 1 … 5, 0 … 10, −5 … 5",
     )
     max_valid_rating: float | None = setting(
-        None, "Highest rating of the scale; a higher one is an error."
+        None, "highest rating of the scale; a higher one is an error"
     )
     on_bad_row: Literal["fail", "skip"] = setting(
-        "fail", "At a malformed row, end the run, or skip and count it."
+        "fail", "at a malformed row, end the run (fail), or leave it out and count it (skip)"
     )
     max_bad_share: float = setting(
         0.01,
-        "With --on_bad_row=skip, a larger share of bad rows ends the run.",
+        "with --on_bad_row=skip, a larger share of bad rows ends the run",
         minimum=0,
         maximum=1,
     )
     clean_texts: bool = setting(
         True,
-        "Remove HTML and control characters from texts, and repair texts that were decoded with "
-        "the wrong encoding.",
+        "remove HTML and control characters from texts, and repair texts that were decoded with "
+        "the wrong encoding",
     )
-    drop_empty_text: bool = setting(False, "Leave out reviews without text.")
+    drop_empty_text: bool = setting(False, "leave out reviews without text")
     drop_copies: bool | None = setting(
         None,
-        "Keep only the latest of a user's reviews with the same text, such as copies at variants "
-        "of a product. Texts with fewer than 20 letters and digits stay; default: on, unless rows "
-        "carry a split.",
+        "keep only the latest of a user's reviews with the same text, such as copies for variants "
+        "of a product; texts with fewer than 20 letters and digits stay; default: on, unless rows "
+        "carry a split",
     )
     keep_dropped: bool = setting(
         False,
-        "Also learn from reviews outside the k-core: those of users with two or more train, the "
-        "texts of the others describe their items. The evaluated users stay the same. Rows of "
-        "split 'extra' are treated the same way.",
+        "also learn from reviews outside the k-core: those by users with two or more go to train, "
+        "the texts of the others describe their items. The evaluated users stay the same. Rows of "
+        "split 'extra' are treated the same way",
     )
 
     def __post_init__(self) -> None:
@@ -79,21 +79,21 @@ class CleaningSettings(SettingsBase):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DialectSettings(SettingsBase):
-    """How CSV, TSV and their like are written, where that is not to be found out."""
+    """How CSV, TSV and similar tables are written; None: detected."""
 
     delimiter: str | None = setting(
-        None, "Separator of a text table, such as ';' or '\\t'; default: detected."
+        None, "separator of a text table, such as ';' or '\\t'; default: detected"
     )
     encoding: str | None = setting(
-        None, "Encoding of a text table, such as latin-1 or gbk; default: UTF-8, or detected."
+        None, "encoding of a text table, such as latin-1 or gbk; default: UTF-8, or detected"
     )
     header: bool = setting(
-        True, "Text tables have a header; without one, fields are called 1, 2, 3 …."
+        True, "text tables have a header; without one, fields are called 1, 2, 3 …"
     )
     quoting: Literal["doubled", "escaped", "none"] | None = setting(
         None,
-        "Quotes of text tables: none, or around fields, where inner quotes are doubled or escaped "
-        "by backslashes. Default: detected, record by record.",
+        "quotes around fields of text tables: none, or with inner quotes doubled or escaped by "
+        "backslashes; default: detected, record by record",
     )
 
     def __post_init__(self) -> None:
@@ -121,72 +121,69 @@ class DialectSettings(SettingsBase):
 class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSettings):
     """What to read, how to clean, filter, split and encode it, and where to write it."""
 
-    source: SourceName = setting(dataclasses.MISSING, "Kind of the raw data.")
-    output: Path = setting(dataclasses.MISSING, "Folder to write.")
+    source: SourceName = setting(dataclasses.MISSING, "kind of raw data")
+    output: Path = setting(dataclasses.MISSING, "folder to write")
     input: str | None = setting(
         None,
-        "Raw file, folder or archive, or the URL of one: https, hf, s3, gs and others. For a table "
+        "raw file, folder or archive, or the URL of one: https, hf, s3, gs and others. For a table "
         "also a pattern, such as 'part-*.csv', or several files separated by commas (after a URL, "
-        "only a comma before another URL or an existing file separates).",
+        "a comma separates only before another URL or an existing file)",
     )
-    name: str | None = setting(None, "Short name of the data; default: the name of --output.")
-    overwrite: bool = setting(False, "Replace the prepared folder at --output.")
+    name: str | None = setting(None, "short name of the data; default: the name of --output")
+    overwrite: bool = setting(False, "replace the prepared folder at --output")
     append: bool = setting(
         False,
-        "Add the reviews to the prepared folder at --output. Users and items keep their rows, held-"
+        "add the reviews to the prepared folder at --output. Users and items keep their rows, held-"
         "out reviews stay held out. New reviews go to train unless they carry a split or "
         "--split=ratio is given. --k_core and the text encoders are those of the folder, and "
-        "--min_history cannot be lower than it was.",
+        "--min_history cannot be lower than it was",
     )
 
-    sha256: str | None = setting(None, "Checksum that the raw file must have.")
+    sha256: str | None = setting(None, "checksum that the raw file must have")
 
-    user_field: str = setting(
-        "user_id", "Field of user ids (each --…_field is for --source=table)."
-    )
-    item_field: str = setting("item_id", "Field of item ids.")
+    user_field: str = setting("user_id", "field of user ids (each --…_field is for --source=table)")
+    item_field: str = setting("item_id", "field of item ids")
     rating_field: str | None = setting(
         None,
-        'Field of ratings; default: "rating", if it exists. Empty: no ratings; likewise for the '
-        "fields of times, splits and titles.",
+        'field of ratings; default: "rating", if it exists. Empty: no ratings; likewise for the '
+        "fields of times, splits and titles",
     )
-    text_field: str | None = setting(None, 'Field of review texts; default: "text".')
+    text_field: str | None = setting(None, 'field of review texts; default: "text"')
     time_field: str | None = setting(
-        None,
-        'Field of times: dates, or Unix times in any unit; default: "timestamp", if it exists.',
+        None, 'field of times: dates, or Unix times in any unit; default: "timestamp", if it exists'
     )
     split_field: str | None = setting(
-        None, 'Field of train, valid or test; default: "split", if it exists.'
+        None, 'field of train, valid or test; default: "split", if it exists'
     )
     title_field: str | None = setting(
         None,
-        'Field of item titles, in --item_metadata (default: "title") or in the reviews; the first '
-        "title of an item counts.",
+        'field of item titles, in --item_metadata (default: "title") or in the reviews; the first '
+        "title of an item counts",
     )
     item_metadata: Path | None = setting(
         None,
-        "File of item titles and categories (Amazon 2023, or a table with --item_field, "
-        "--title_field, categories), or of businesses (Yelp).",
+        "file of item titles and categories (Amazon 2023, or a table with --item_field, "
+        "--title_field, categories), or of businesses (Yelp)",
     )
-    city: str | None = setting(None, "Keep items of one city (Yelp, HotelRec).")
-    state: str | None = setting(None, "Keep items of one state, such as PA (Yelp).")
-    category: str | None = setting(None, "Keep items of one category, such as Restaurants (Yelp).")
+    city: str | None = setting(None, "keep items of one city (Yelp, HotelRec)")
+    state: str | None = setting(None, "keep items of one state, such as PA (Yelp)")
+    category: str | None = setting(None, "keep items of one category, such as Restaurants (Yelp)")
 
     k_core: int = setting(
-        1, "Smallest number of reviews of every user and item; 1 keeps all.", minimum=1
+        1, "keep users and items with at least this many reviews; 1: all", minimum=1
     )
 
     memory: str = setting(
         "2GiB",
-        "Memory limit; data that does not fit goes to disk. --text_encoder=lsa has its own limit: "
-        "2 GiB for up to 100,000 items, and 4 KiB for each further item.",
+        "memory limit; data that does not fit goes to disk. --text_encoder=lsa has its own limit: "
+        "2 GiB for up to 100,000 items, and 4 KiB for each further item",
     )
-    threads: int | None = setting(None, "Threads of DuckDB; default: one per core.", minimum=1)
+    threads: int | None = setting(None, "threads of DuckDB; default: one per core", minimum=1)
 
-    synthetic_users: int = setting(2000, "Number of generated users.", minimum=1)
-    synthetic_items: int = setting(500, "Number of generated items.", minimum=1)
+    synthetic_users: int = setting(2000, "number of generated users", minimum=1)
+    synthetic_items: int = setting(500, "number of generated items", minimum=1)
     synthetic_reviews_per_user: float = setting(
-        10.0, "Mean number of generated reviews per user.", minimum=1
+        10.0, "mean number of generated reviews per user", minimum=1
     )
 
     def __post_init__(self) -> None:
@@ -237,9 +234,9 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
 class EncodeSettings(TextSettings):
     """Which text features to add to which folder."""
 
-    dataset: Path = setting(dataclasses.MISSING, "Prepared folder to add to.")
-    text_name: str | None = setting(None, "Name of the features; default: that of --text_encoder.")
-    overwrite: bool = setting(False, "Replace features of that name.")
+    dataset: Path = setting(dataclasses.MISSING, "prepared folder to add to")
+    text_name: str | None = setting(None, "name of the features; default: that of --text_encoder")
+    overwrite: bool = setting(False, "replace features of that name")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -16,38 +16,38 @@ class TextSettings(SettingsBase):
 
     text_encoder: str = setting(
         "lsa",
-        f"What encodes texts: {', '.join(TEXT_ENCODERS)}, several as lsa+transformer, or none.",
+        f"what encodes texts: {', '.join(TEXT_ENCODERS)}, several as lsa+transformer, or none",
     )
-    text_width: int = setting(256, "Width of the lsa features.", minimum=1)
+    text_width: int = setting(256, "width of the lsa features", minimum=1)
     text_model: str | None = setting(
-        None, "Language model for transformer: a folder, or a name on the Hugging Face Hub."
+        None, "language model for transformer: a folder, or a name on the Hugging Face Hub"
     )
     text_prefix: str | None = setting(
-        None, 'Text to put before each review, such as "passage: "; default: that of the model.'
+        None, 'text to put before each review, such as "passage: "; default: that of the model'
     )
-    text_bfloat16: bool = setting(False, "Run the language model in bfloat16.")
+    text_bfloat16: bool = setting(False, "run the language model in bfloat16")
     text_batch_tokens: int | None = setting(
         None,
-        "Tokens in a batch of the language model per device; default: what suits the device.",
+        "tokens in a batch of the language model per device; default: what suits the device",
         minimum=1,
     )
     text_cache: Path | None = setting(
         Path("~/.cache/symcere_jax/text"),
-        "Folder that caches encoded reviews for the next run and after an interrupt; empty: no "
-        "cache.",
+        "folder that caches encoded reviews for the next run and after an interrupt; empty: no "
+        "cache",
     )
     text_embeddings: Path | None = setting(
         None,
-        "Vectors for precomputed: .parquet with item_id (vectors of items), user_id (of users) or "
-        "both (of reviews), and embedding; or .npy in the order of reviews.parquet.",
+        "vectors for precomputed: .parquet with item_id (vectors of items), user_id (of users) or "
+        "both (of reviews), and embedding; or .npy in the order of reviews.parquet",
     )
     ray_address: str | None = setting(
         None,
-        "Run the language model on the Ray cluster at this address, such as auto or host:port; "
-        "local starts one on this machine. All machines need access to the prepared folder.",
+        "run the language model on the Ray cluster at this address, such as auto or host:port; "
+        "local starts one on this machine. All machines need access to the prepared folder",
     )
 
-    seed: int = setting(0, "Seed of everything random.", minimum=0)
+    seed: int = setting(0, "seed of everything random", minimum=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

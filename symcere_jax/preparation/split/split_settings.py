@@ -26,41 +26,39 @@ class SplitSettings(SettingsBase):
     """How reviews are split into train, valid and test."""
 
     split: SplitPolicy | None = setting(
-        None, "How to split; default: predefined if rows carry a split, else ratio."
+        None, "how to split; default: predefined if rows carry a split, else ratio"
     )
     valid_share: float = setting(
         0.1,
-        "Share for validation: of each user's reviews, of the time line, of items or of users.",
+        "share for validation: of each user's reviews, of the time line, of items or of users",
         minimum=0,
         below=1,
     )
-    test_share: float = setting(0.2, "Share for the test; see --valid_share.", minimum=0, below=1)
+    test_share: float = setting(0.2, "share for the test; see --valid_share", minimum=0, below=1)
     valid_from: str | None = setting(
         None,
-        "With --split=global_time: first date of validation, such as 2018-07-01 or "
-        "2018-07-01T12:00+02:00 (UTC without a zone), instead of --valid_share.",
+        "with --split=global_time: first date of validation, such as 2018-07-01 or "
+        "2018-07-01T12:00+02:00 (UTC without a zone), instead of --valid_share",
     )
     test_from: str | None = setting(
-        None, "First date of the test, instead of --test_share; goes with --valid_from."
+        None, "first date of the test, instead of --test_share; goes with --valid_from"
     )
-    folds: int = setting(
-        5, "With --split=kfold: number of parts of each user's reviews.", minimum=2
-    )
-    fold: int = setting(0, "With --split=kfold: number of the part to test on, from 0.", minimum=0)
+    folds: int = setting(5, "with --split=kfold: number of parts of each user's reviews", minimum=2)
+    fold: int = setting(0, "with --split=kfold: number of the part to test on, from 0", minimum=0)
     warm_share: float = setting(
         0.1,
-        "With --split=cold_item or cold_user: share of each user's other reviews that is held out "
-        "for validation, and the same for the test. Training chooses its epoch by them.",
+        "with --split=cold_item or cold_user: share of each user's other reviews to hold out for "
+        "validation, and the same for the test; training chooses its epoch by them",
         minimum=0,
         below=0.5,
     )
     min_history: int | None = setting(
         None,
-        "Hold out reviews only of users with that many training reviews; default: 1 if each "
-        "user's reviews are split, else 0.",
+        "hold out reviews only of users with at least this many training reviews; default: 1 if "
+        "each user's reviews are split, else 0",
         minimum=0,
     )
-    seed: int = setting(0, "Seed of everything random.", minimum=0)
+    seed: int = setting(0, "seed of everything random", minimum=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

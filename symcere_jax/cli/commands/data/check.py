@@ -3,9 +3,9 @@
   python data_prep/check.py --dataset=data/shop
 
 It checks checksums, columns, counts and the order of ids and reviews. No held-out pair may be in
-train, the split must follow its policy (unless appended reviews ended it), and no text feature may
-depend on a held-out review. For the last check the text encoder runs again on the training reviews,
-which takes as long as in the preparation; --noencode skips it.
+train, the split must follow its policy (unless appended reviews violated it), and no text feature
+may depend on a held-out review. The last check runs the text encoder again, which takes as long as
+in the preparation; --noencode skips it.
 """
 
 from pathlib import Path
@@ -14,8 +14,8 @@ from absl import flags
 
 from symcere_jax.errors import DataError
 
-_DATASET = flags.DEFINE_string("dataset", None, "Prepared folder to verify.", required=True)
-_ENCODE = flags.DEFINE_bool("encode", True, "Compute the text features again, to find leaks.")
+_DATASET = flags.DEFINE_string("dataset", None, "prepared folder to verify", required=True)
+_ENCODE = flags.DEFINE_bool("encode", True, "compute the text features again, to find leaks")
 
 
 def main() -> None:

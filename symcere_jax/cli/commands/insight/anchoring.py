@@ -3,9 +3,9 @@ r"""Semantic anchoring: does the similarity of reviews and items rest on facts o
   python launch/anchoring.py --dataset=data/shop --output=runs/anchoring \
     --runs=runs/shop,runs/shop_without_cross_modal
 
-LIME explains a sample of reviews for each run, and for the text features without training (unless
---notext_model). Then factual words are compared with words of sentiment, within each model and
-between models. Classes of words come from the training reviews (information about the item,
+LIME explains a sample of reviews for each run and (unless --notext_model) for the untrained text
+features. Then factual words are compared with words of sentiment, within each model and between
+models. Classes of words come from the training reviews (information about the item,
 correlation with the rating) and the VADER lexicon; for generated reviews, from the generator. Or
 give your own lists, one word per line:
 
@@ -13,7 +13,7 @@ give your own lists, one word per line:
     --factual_words=facts.txt --sentiment_words=sentiment.txt
 
 Prints the tables; writes anchoring.md, anchoring.json and anchoring.svg. A hundred reviews of 180
-words take about two minutes a model on two cores.
+words take about two minutes per model on two cores.
 """
 
 from collections.abc import Mapping

@@ -23,7 +23,7 @@ from symcere_jax.folders import STUDIES, check_output_folder
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
 _RUNS = flags.DEFINE_list("runs", None, "folders of the runs, one or more", required=True)
-_SPLIT = flags.DEFINE_enum("split", "test", ("valid", "test"), "which scores to look at")
+_SPLIT = flags.DEFINE_enum("split", "test", ("valid", "test"), "which scores to use")
 _OUTPUT = flags.DEFINE_string("output", "bias", "folder to write the results to")
 
 

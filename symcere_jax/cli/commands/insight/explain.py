@@ -1,11 +1,11 @@
 r"""Explains why a review fits its item, or why an item is recommended, by words and interactions.
 
-Why do these reviews align with their items? Rows are those of reviews.parquet; without --reviews,
-five reviews are drawn from the test split:
+Why do reviews align with their items? --reviews are rows of reviews.parquet; by default, five are
+drawn from the test split:
 
   python launch/explain.py --dataset=data/shop --workdir=runs/shop --reviews=12,80
 
-Why is an item recommended to a user? Without --item: the best one that is new to the user:
+Why is an item recommended to a user? By default, --item is the best one that is new to the user:
 
   python launch/explain.py --dataset=data/shop --workdir=runs/shop --user=user-0042 --item=item-007
 
@@ -40,7 +40,7 @@ _AGAINST = flags.DEFINE_enum(
     "against", "graph", ("graph", "fused", "text"), "embedding of the item that reviews align with"
 )
 _EVIDENCE = flags.DEFINE_integer(
-    "evidence", 3, "number of reviews by the user, and of the item, to explain by", 1
+    "evidence", 3, "number of reviews to explain, by the user and of the item", 1
 )
 _LIME = field_flags.define(LimeSettings)
 

@@ -13,7 +13,7 @@ Of an ablation:
 
 It shows the data, the settings, training curves, metrics with intervals, paired comparisons,
 popularity bias and a map of the embeddings; --extras adds an ablation, semantic anchoring and
-explanations. Explanations show review texts: choose who sees the page.
+explanations. Explanations show review texts, so choose who may see the page.
 """
 
 import sys
@@ -28,7 +28,10 @@ from symcere_jax.optional import require
 
 _DATASET = flags.DEFINE_string("dataset", None, "prepared folder of the runs", required=True)
 _RUNS = flags.DEFINE_list(
-    "runs", None, "folders of runs or ablations, main one first", required=True
+    "runs",
+    None,
+    "folders of runs or ablations; the others are compared with the first",
+    required=True,
 )
 _EXTRAS = flags.DEFINE_list("extras", [], "folders of results of ablate, anchoring or explain")
 _SPLIT = flags.DEFINE_enum("split", "test", ("valid", "test"), "which scores to show")

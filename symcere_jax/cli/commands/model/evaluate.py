@@ -6,13 +6,13 @@ It needs only the checkpoint and the prepared folder. Items that a user interact
 (for the test also in validation) are left out of the ranking. Prints a table; writes
 metrics_<split>.json and per_user_<split>.npz into the workdir.
 
-With --min_rating=4 only held-out interactions rated 4 or more are hits, and users without one are
-left out; the scores go to files of their own, metrics_<split>_rated_4.json and so on.
+With --min_rating=4, only held-out interactions rated 4 or more count as hits, and users without one
+are left out; the scores go to separate files, metrics_<split>_rated_4.json and so on.
 
-recall@k divides by all R held-out items of a user, map@k (average precision) and ndcg@k by what the
-best ranking could reach: min(k, R) precisions, and the discounts of min(k, R) ranks.
+recall@k divides by the number R of a user's held-out items; map@k and ndcg@k divide by the best
+possible value, that of min(k, R) hits.
 
-With --follow it watches a run during training, scores each new best checkpoint, by default on the
+With --follow, it watches a run during training, scores each new best checkpoint, by default on the
 validation split, and appends a line to follow_<split>.jsonl. It ends when the run ends, or when no
 process has trained it for --follow_wait seconds. The same command resumes:
 
@@ -47,16 +47,19 @@ _FOLLOW_WAIT = flags.DEFINE_float(
     "follow_wait", 600.0, "seconds to wait for a run that no process trains", 0.0
 )
 _KS = flags.DEFINE_multi_integer(
-    "k", [], "a further cut-off besides 5, 10, 20, 50; may be repeated", 1
+    "k", [], "another cutoff besides 5, 10, 20, 50; may be repeated", 1
 )
 _RUN_FILE = flags.DEFINE_string(
     "run_file", None, "file to write the rankings to, in the format of TREC (ranx, ir_measures)"
 )
 _MIN_RATING = flags.DEFINE_float(
-    "min_rating", 0.0, "lowest rating of a held-out interaction that is a hit; 0: all are", 0.0
+    "min_rating",
+    0.0,
+    "lowest rating of a held-out interaction that counts as a hit; 0: all count",
+    0.0,
 )
 _COLD_START = flags.DEFINE_bool(
-    "cold_start", None, "score new users and items, too; default: on for cold_item and cold_user"
+    "cold_start", None, "also score new users and items; default: on for cold_item and cold_user"
 )
 
 

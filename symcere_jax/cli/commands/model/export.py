@@ -19,7 +19,7 @@ from symcere_jax.folders import check_writable
 
 _OUTPUT = flags.DEFINE_string("output", None, "folder to write", required=True)
 _STABLEHLO = flags.DEFINE_bool(
-    "stablehlo", False, "write score.stablehlo, too (pip install 'symcere-jax[export]')"
+    "stablehlo", False, "also write score.stablehlo (pip install 'symcere-jax[export]')"
 )
 
 

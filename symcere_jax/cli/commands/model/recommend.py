@@ -58,29 +58,36 @@ _USERS = flags.DEFINE_list("users", None, "user ids, separated by commas")
 _USERS_FILE = flags.DEFINE_string("users_file", None, "file of user ids, one per line")
 _SKIP_UNKNOWN = flags.DEFINE_bool("skip_unknown", False, "leave out users who are not in the data")
 _ITEMS = flags.DEFINE_list(
-    "items", None, "ids of items that a new user likes; with --users: that they liked since"
+    "items",
+    None,
+    "ids of items that a new user likes; with --users: that the user liked after the training",
 )
 _TEXTS = flags.DEFINE_multi_string(
-    "texts", None, "a review by a new user, or other words of theirs; may be repeated"
+    "texts", None, "a review or other words by a new user; may be repeated"
 )
-_SIMILAR = flags.DEFINE_list("similar", None, "ids of items whose similar items are wanted")
-_SEARCH = flags.DEFINE_string("search", None, "words that items should fit")
+_SIMILAR = flags.DEFINE_list("similar", None, "ids of items to find similar ones for")
+_SEARCH = flags.DEFINE_string("search", None, "words to search items by")
 _K = flags.DEFINE_integer("k", 10, "number of items for each user, item or search", 1)
 _OUTPUT = flags.DEFINE_string("output", None, "file to write: .jsonl, .csv or .parquet")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace --output if it exists")
-_EXCLUDE_SEEN = flags.DEFINE_bool("exclude_seen", True, "leave out what the user interacted with")
+_EXCLUDE_SEEN = flags.DEFINE_bool(
+    "exclude_seen", True, "leave out items that the user interacted with"
+)
 _FILTER_ITEMS_FILE = flags.DEFINE_string(
-    "filter_items_file", None, "file of the ids of the only items to choose from, one per line"
+    "filter_items_file", None, "file of the item ids to choose from, one per line"
 )
 _EXCLUDE_ITEMS_FILE = flags.DEFINE_string(
-    "exclude_items_file", None, "file of the ids of items to leave out, one per line"
+    "exclude_items_file", None, "file of the item ids to leave out, one per line"
 )
 _NEW_ITEMS_FILE = flags.DEFINE_string(
-    "new_items_file", None, "file of items that are not in the data: item_id and texts, JSON lines"
+    "new_items_file", None, "JSON lines of items that are not in the data: item_id and texts"
 )
 _INDEX = define_index()
 _PART_USERS = flags.DEFINE_integer(
-    "part_users", 1 << 16, "users per part: limits memory, and the work lost in an interrupt", 1
+    "part_users",
+    1 << 16,
+    "users per part, which limits memory and the work that an interrupt loses",
+    1,
 )
 _RAY_ADDRESS = flags.DEFINE_string(
     "ray_address",

@@ -7,11 +7,11 @@ From a model folder, which `symcere export` writes; a server needs nothing else:
 
   python launch/serve.py --model=shop.model
 
-http://127.0.0.1:8000/ is a page to try it, /openapi.json describes the API, and /health and
-/metrics are for monitoring. When the workdir gets a newer checkpoint, or the model folder is
-replaced, the service loads the new model (--watch_seconds, or at once on `kill -HUP`) without
-losing a request. It has neither authentication nor encryption: on a network, put a proxy in front
-of it that does both.
+http://127.0.0.1:8000/ is a page to try it; /openapi.json describes the API; /health and /metrics
+are for monitoring. When the workdir gets a newer checkpoint, or the model folder is replaced, the
+service loads the new model (within --watch_seconds, or at once on `kill -HUP`) without losing a
+request. It has neither authentication nor encryption: on a network, put a proxy that has both in
+front of it.
 """
 
 import asyncio

@@ -56,25 +56,25 @@ _RESUME = flags.DEFINE_bool(
     "resume", True, "resume the run of the workdir; --noresume refuses a workdir that holds a run"
 )
 _CPU_DEVICES = flags.DEFINE_integer(
-    "cpu_devices", 1, "devices that a CPU pretends to be; one device uses all cores", 1
+    "cpu_devices", 1, "devices to simulate on a CPU; one device uses all cores", 1
 )
 _WARM_START = flags.DEFINE_string(
     "warm_start", None, "workdir of an earlier run to start from, after prepare --append"
 )
 _KEEP_CHECKPOINTS = flags.DEFINE_integer(
-    "keep_checkpoints", KEEP, "checkpoints to keep; if one is damaged, the one before is used", 1
+    "keep_checkpoints", KEEP, "checkpoints to keep; if one is damaged, the previous one is used", 1
 )
 _CHECKPOINT_SECONDS = flags.DEFINE_float(
     "checkpoint_seconds",
     SECONDS_BETWEEN_CHECKPOINTS,
-    "seconds between checkpoints: a killed run repeats no more work than that",
+    "seconds between checkpoints; a killed run loses no more than that",
     0.0,
 )
 _TRACKER = flags.DEFINE_enum(
     "tracker",
     None,
     TRACKERS,
-    "log settings and metrics there, too (pip install 'symcere-jax[mlflow]' or '…[wandb]'); events "
+    "also log settings and metrics there (pip install 'symcere-jax[mlflow]' or '…[wandb]'); events "
     "for TensorBoard are in the workdir anyway",
 )
 _SETTINGS = field_flags.define(Settings)

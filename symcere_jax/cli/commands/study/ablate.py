@@ -26,7 +26,9 @@ from symcere_jax.settings import Settings
 
 _SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds, counted from --seed", 1)
 _VARIANTS = flags.DEFINE_string(
-    "variants", "configs/ablations/paper.json", "JSON of the variants; the default is in a checkout"
+    "variants",
+    "configs/ablations/paper.json",
+    "JSON file of the variants; the default file is in a checkout",
 )
 
 

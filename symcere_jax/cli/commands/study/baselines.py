@@ -12,7 +12,7 @@ The workdir gets baselines.md, baselines.json and, for each method, settings.jso
 each seed, which `symcere compare` reads. After an interrupt, the same command resumes.
 
 iALS needs pip install 'symcere-jax[baselines]'. Without --methods, methods that cannot run are
-left out, with the reason.
+skipped, with the reason.
 """
 
 import re
@@ -39,7 +39,7 @@ _METHODS = flags.DEFINE_list(
     "methods", [ALL], f"which methods: {ALL}, or some of {', '.join(_method_names())}"
 )
 _TRIALS = flags.DEFINE_integer("trials", 12, "number of settings that each method tries", 1)
-_SEEDS = flags.DEFINE_integer("seeds", 5, "seeds of each method that is random", 1)
+_SEEDS = flags.DEFINE_integer("seeds", 5, "number of seeds for each method that is random", 1)
 
 
 def main() -> None:

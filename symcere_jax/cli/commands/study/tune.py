@@ -9,7 +9,7 @@ search. It writes best.flags, trials.csv and history.svg into the workdir:
   python launch/train.py --flagfile=runs/tune/shop/best.flags --dataset=data/shop \
     --workdir=runs/shop
 
-The data decides which settings are searched; the command prints them. --space replaces them by
+Which settings are searched depends on the data; the command prints them. --space gives others, as
 intervals, intervals on a logarithmic scale, and lists of values:
 
   --space="n_layers=1..4 temperature=0.05..0.5:log batch_size=256,512,1024"
