@@ -54,11 +54,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def load_interactions(folder: str | None, n_generated: int) -> np.ndarray:
-    """Interactions of `train.txt.gz`, or about as many generated ones; int32 `[n, 2]`.
-
-    Raises:
-        DataError: the file is missing, or malformed.
-    """
+    """Interactions of `train.txt.gz`, or about as many generated ones; int32 `[n, 2]`."""
     if folder is None:
         return power_law_interactions(n_generated)
     path = Path(folder) / "train.txt.gz"
@@ -115,16 +111,10 @@ def train_inputs(interactions: np.ndarray) -> TrainInputs:
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """Training steps on a problem.
+    """Training steps on a problem."""
 
-    Attributes:
-        run: the steps of a call, see `build_steps`.
-        arguments: makes those of `run`: the state before the first step, the inputs, the seed.
-        steps_per_epoch: of as many interactions as `run` takes in a step.
-    """
-
-    run: jax.stages.Wrapped
-    arguments: Callable[[], tuple[Any, ...]]
+    run: jax.stages.Wrapped  # the steps of a call, see `build_steps`
+    arguments: Callable[[], tuple[Any, ...]]  # makes those of `run`, before the first step
     steps_per_epoch: int
 
     def start(self) -> Callable[[], TrainState]:
@@ -146,15 +136,7 @@ def build(
     devices: Sequence[jax.Device] | None = None,
     **settings: Any,
 ) -> Training:
-    """Training without text.
-
-    Args:
-        inputs: as `train_inputs` gives them.
-        batch_size: interactions a step.
-        n_steps: steps of a call; an epoch is a multiple of them, as it would be in training.
-        devices: see `build_steps`.
-        **settings: that differ from `DEFAULTS`.
-    """
+    """Training without text: `n_steps` a call, with the settings that differ from `DEFAULTS`."""
     chosen = ResolvedSettings(**{**DEFAULTS, "batch_size": batch_size, **settings})
     n_users, n_items = inputs.model.user_degree.shape[0], inputs.model.item_degree.shape[0]
     objective = Objective(SymCERE(n_users, n_items, chosen))
