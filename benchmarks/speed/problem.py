@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import jraph
 import numpy as np
 
 from symcere_jax.data import Histories
@@ -94,16 +95,17 @@ def sizes(interactions: np.ndarray) -> tuple[int, int]:
     return n_users, n_items
 
 
-def adjacency(interactions: np.ndarray) -> Adjacency:
-    """What passes messages."""
-    return build_adjacency(bipartite_graph(interactions, *sizes(interactions)))
+def graph(interactions: np.ndarray) -> jraph.GraphsTuple:
+    """The graph of users and items."""
+    return bipartite_graph(interactions, *sizes(interactions))
 
 
 def train_inputs(interactions: np.ndarray) -> TrainInputs:
     """Graph and lists of int32 interactions `[n, 2]`, without text."""
     degrees = [jnp.asarray(np.bincount(interactions[:, column]), jnp.float32) for column in (0, 1)]
+    adjacency = build_adjacency(graph(interactions))
     return TrainInputs(
-        model=ModelInputs(adjacency(interactions), None, None, *degrees, *degrees),
+        model=ModelInputs(adjacency, None, None, *degrees, *degrees),
         interactions=jnp.asarray(interactions),
         history=Histories.from_pairs(interactions, *sizes(interactions)),
     )
