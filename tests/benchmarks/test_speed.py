@@ -86,7 +86,7 @@ def test_pipelines_beside_other_libraries(page, start, dataset, tmp_path):
     python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     (python.parents[1] / "installed.txt").write_text("implicit==0.7.3")
-    others = ("symcere_jax", "cornac_ctr", "cornac_lightgcn", "recbole_lightgcn")
+    others = ("symcere_jax", "rectools_ials", "cornac_ctr", "cornac_lightgcn", "recbole_lightgcn")
     for name in others:
         folder = tmp_path / "runs" / dataset.name / name
         folder.mkdir(parents=True)
@@ -94,7 +94,7 @@ def test_pipelines_beside_other_libraries(page, start, dataset, tmp_path):
     places = [f"--workdir={tmp_path / 'runs'}", f"--environments={tmp_path / 'environments'}"]
     start("speed.pipelines", f"--datasets={dataset.folder}", *places)
     rows = {row[1]: row for row in page.rows("pipelines")}
-    assert len(rows) == 5
+    assert len(rows) == 6
     assert rows["symcere_jax"][2:] == ["1.0", "2.0", "3.0", "6.0", "0.5000"]
 
     lists = json.loads((tmp_path / "runs" / dataset.name / function / "output.json").read_text())
