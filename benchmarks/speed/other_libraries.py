@@ -31,7 +31,7 @@ def torch_layer(graph: jraph.GraphsTuple, layout: str) -> Layer:
 
         convolution = LGConv(normalize=False)
         return lambda states: convolution(states, ends.flip(0), weights)
-    torch.sparse.check_sparse_tensor_invariants.disable()  # said aloud, or torch warns
+    torch.sparse.check_sparse_tensor_invariants.disable()  # torch warns otherwise
     n_nodes = int(graph.n_node.sum())
     sparse = torch.sparse_coo_tensor(ends, weights, (n_nodes, n_nodes)).coalesce()
     if layout == "CSR":
