@@ -205,16 +205,14 @@ def test_sigterm_leaves_a_checkpoint_and_the_same_command_goes_on(
 
 
 def test_the_second_signal_acts_as_usual(capsys):
-    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
-    try:
-        stop = training_runs.stop_on_signals()
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [*map(signal.getsignal, numbers)]
+    with training_runs.stop_on_signals() as stop:
         assert not stop.is_set()
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.is_set()
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
+    assert [*map(signal.getsignal, numbers)] == before
     assert "again to stop at once" in capsys.readouterr().err
