@@ -16,7 +16,7 @@ from symcere_jax.evaluation import (
     seed_std,
     standard_error,
 )
-from symcere_jax.evaluation.breakdown import Bucket, quantile_buckets, recall_by_bucket
+from symcere_jax.evaluation.breakdown import Bucket, find_gains, quantile_buckets, recall_by_bucket
 from symcere_jax.evaluation.stored_scores import cutoff, read_runs
 
 N_BUCKETS = 5
@@ -99,7 +99,8 @@ def compare_runs(
     user_buckets = quantile_buckets(dataset.user_counts()[users], N_BUCKETS)
     scores = []
     for run, per_user, test in zip(runs, values, tests, strict=True):
-        recalls = recall_by_bucket(run.hits, held_out[:, 0], item_buckets)
+        hits = [find_gains(ranks, users, held_out, cutoff(metric)) > 0 for ranks in run.recommended]
+        recalls = recall_by_bucket(np.mean(hits, axis=0), held_out[:, 0], item_buckets)
         by_history = [per_user[bucket.members] for bucket in user_buckets]
         scores.append(
             RunScores(
