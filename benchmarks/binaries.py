@@ -3,12 +3,14 @@
 import json
 import multiprocessing
 import os
+import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
 Result = TypeVar("Result")
@@ -20,10 +22,23 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path}
 
 
-def run(script: str, *arguments: object) -> None:
+class Usage(NamedTuple):
+    """What a program took: seconds, those of processors, and the most memory, in bytes."""
+
+    seconds: float
+    cpu_seconds: float
+    peak: int
+
+
+def run(script: str, *arguments: object) -> Usage:
     """Runs a binary, such as "launch/train.py"; what it prints goes to stderr."""
-    command = [sys.executable, str(ROOT / script), *map(str, arguments)]
-    subprocess.run(command, check=True, stdout=sys.stderr, env=environment())
+    command, start = [sys.executable, str(ROOT / script), *map(str, arguments)], time.monotonic()
+    process = subprocess.Popen(command, stdout=sys.stderr, env=environment())
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"error: {shlex.join(command)} failed")
+    seconds = time.monotonic() - start
+    return Usage(seconds, used.ru_utime + used.ru_stime, 1024 * used.ru_maxrss)
 
 
 def in_own_process(function: Callable[..., Result], *arguments: object) -> Result:

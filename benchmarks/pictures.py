@@ -16,13 +16,7 @@ _LINE = 20
 def in_and_out(
     history: Sequence[str], counts: Sequence[str], answers: Mapping[str, Sequence[tuple[str, str]]]
 ) -> str:
-    """What goes into a model, and what comes out.
-
-    Args:
-        history: what a user wrote of, a line each.
-        counts: of the data, a line each.
-        answers: question -> words and score of each item.
-    """
+    """What goes into a model, and what comes out: by question, words and score of each item."""
     height = 34 + sum(_LINE * (1 + len(items)) + 14 for items in answers.values())
     parts = [
         _card(0, 0, 290, height),
@@ -45,13 +39,7 @@ def in_and_out(
 
 
 def experts(weights: Mapping[str, float], reads: Mapping[str, str], caption: str) -> str:
-    """The experts of a model, what each reads, and its weight in the sum of the scores.
-
-    Args:
-        weights: by expert, with the sum 1.
-        reads: by expert, in words.
-        caption: where the weights come from.
-    """
+    """The experts of a model, what each reads, and its weight in the sum of the scores."""
     height, parts = 66 + 44 * len(weights), []
     for row, (name, weight) in enumerate(weights.items()):
         y = 44 * row
@@ -74,12 +62,9 @@ def experts(weights: Mapping[str, float], reads: Mapping[str, str], caption: str
 def intervals(
     groups: Mapping[str, Mapping[str, tuple[float, float, float]]], form: str, caption: str
 ) -> str:
-    """Values with their intervals, a line each, on a common axis with a mark at 0.
+    """Values with the ends of their intervals, a line each, on an axis with a mark at 0.
 
-    Args:
-        groups: title -> name -> value and the ends of its interval.
-        form: of each value, such as "{:.1f} %".
-        caption: what is shown.
+    Groups are title -> name -> value and ends; the form is that of a value, such as "{:.1f} %".
     """
     every = [value for rows in groups.values() for ends in rows.values() for value in ends]
     low, high = min(0.0, *every), max(0.0, *every)

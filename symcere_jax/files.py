@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,3 +37,9 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Writes JSON, indented."""
     write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def drop_torn_line(path: Path) -> None:
+    """Removes the last line of a file, if it was cut off while it was written."""
+    if path.exists():
+        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)

@@ -10,7 +10,6 @@ a third run prepares all rows anew, too. What is complete is not repeated.
 
 import gzip
 import json
-import resource
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +45,7 @@ def divide(source: Path, folder: Path) -> None:
 def timed(record: Path, script: str, *arguments: object) -> float:
     """Runs a binary unless there is a record of it; returns the CPU seconds that it took."""
     if not record.exists():
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        binaries.run(script, *arguments)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        write_json(record, seconds)
+        write_json(record, binaries.run(script, *arguments).cpu_seconds)
     return json.loads(record.read_text())
 
 

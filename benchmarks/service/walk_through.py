@@ -111,22 +111,30 @@ def main() -> None:
         recommender.search(text, 1, filter_items=often)[0].item_id
         for text in ("old town square", "beach resort")
     ]
-    calls = {
-        "recommender.recommend([user], k=3)": recommender.recommend([user], 3)[0],
-        f"recommender.recommend_new([NewUser(items={json.dumps(liked)})], k=3)": (
-            recommender.recommend_new([NewUser(items=liked)], 3)[0]
-        ),
-        f'recommender.search("{QUERY}", k=3)': recommender.search(QUERY, 3),
-    }
     known = "; ".join(descriptions[item] for item in history[:3])
     likes = ", ".join(f"{item} ({describe(item)})" for item in liked)
-    comments = [
-        f"A user who reviewed {len(history)} hotels in training ({known}; …):\n\n",
-        f"A new user who likes two hotels, {likes}:\n\n",
-        "",
+    examples = [  # call, answer, comment, question
+        (
+            "recommender.recommend([user], k=3)",
+            recommender.recommend([user], 3)[0],
+            f"A user who reviewed {len(history)} hotels in training ({known}; …):\n\n",
+            "for this user",
+        ),
+        (
+            f"recommender.recommend_new([NewUser(items={json.dumps(liked)})], k=3)",
+            recommender.recommend_new([NewUser(items=liked)], 3)[0],
+            f"A new user who likes two hotels, {likes}:\n\n",
+            f"for a newcomer who likes {' and '.join(map(describe, liked))}",
+        ),
+        (
+            f'recommender.search("{QUERY}", k=3)',
+            recommender.search(QUERY, 3),
+            "",
+            f"for the words “{QUERY}”",
+        ),
     ]
     parts = [f"```python\n{IMPORT}\n```"]
-    for (call, ranking), comment in zip(calls.items(), comments, strict=True):
+    for call, ranking, comment, _ in examples:
         rows = [
             {"words of its reviews": describe(item), "item": item, "score": f"{score:.2f}"}
             for item, score in ranking
@@ -134,18 +142,13 @@ def main() -> None:
         parts.append(f"\n```python\n{call}\n```\n\n{comment}{tables.markdown(rows)}")
     tables.publish("\n".join(parts), "walk_through")
     if _PICTURES.value:
-        questions = [
-            "for this user",
-            f"for a newcomer who likes {' and '.join(map(describe, liked))}",
-            f"for the words “{QUERY}”",
-        ]
         counts = [
             f"{len(dataset.train):,} training reviews",
             f"{dataset.n_users:,} users, {dataset.n_items:,} hotels",
         ]
         answers = {
             question: [(describe(item), f"{score:.2f}") for item, score in ranking]
-            for question, ranking in zip(questions, calls.values(), strict=True)
+            for _, ranking, _, question in examples
         }
         lines = [*(descriptions[item] for item in history[:6]), "…"]
         folder = Path(_PICTURES.value)

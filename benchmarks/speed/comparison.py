@@ -22,7 +22,7 @@ from benchmarks.speed import other_libraries, problem
 from symcere_jax.cli import startup
 from symcere_jax.data import Interactions
 from symcere_jax.evaluation import top_k
-from symcere_jax.graph import bipartite_graph
+from symcere_jax.graph import build_adjacency
 from symcere_jax.models import Embeddings, score_factors
 from symcere_jax.models.defaults import default_batch_size
 
@@ -40,22 +40,17 @@ Sides = dict[str, Callable[[], Run]]  # side -> what builds the function to time
 
 def passing_sides(interactions: np.ndarray) -> Sides:
     """Message passing, forward and backward."""
-    adjacency = problem.adjacency(interactions)
+    graph = problem.graph(interactions)
+    adjacency = build_adjacency(graph)
     states = np.random.default_rng(0).standard_normal(
         (adjacency.n_nodes, problem.WIDTH), np.float32
     )
 
     def torch(layout: str) -> Run:
-        return other_libraries.torch_passing(torch_layer(interactions, layout), states)
+        return other_libraries.torch_passing(other_libraries.torch_layer(graph, layout), states)
 
     ours = functools.partial(problem.message_passing, adjacency, states)
     return {OURS: ours} | torch_sides(torch)
-
-
-def torch_layer(interactions: np.ndarray, layout: str) -> other_libraries.Layer:
-    """One layer of message passing on the graph of interactions."""
-    graph = bipartite_graph(interactions, *problem.sizes(interactions))
-    return other_libraries.torch_layer(other_libraries.normalized_matrix(graph), layout)
 
 
 def torch_sides(build: Callable[[str], Run]) -> Sides:
@@ -74,7 +69,8 @@ def step_sides(interactions: np.ndarray) -> Sides:
     def torch(layout: str) -> Run:
         if layout == "PyG":
             return other_libraries.geometric_step(interactions)
-        return other_libraries.torch_step(torch_layer(interactions, layout), interactions)
+        layer = other_libraries.torch_layer(problem.graph(interactions), layout)
+        return other_libraries.torch_step(layer, interactions)
 
     ours = functools.partial(our_steps, interactions, problem.BPR_BATCH, **problem.LIGHTGCN)
     return {OURS: ours} | torch_sides(torch)
@@ -119,7 +115,8 @@ def check_equal(runs: Mapping[str, Run]) -> None:
 
 def describe(seconds: Mapping[str, Mapping[str, float]], interactions: np.ndarray) -> str:
     """Three tables in Markdown."""
-    bound = problem.propagation_bytes(problem.adjacency(interactions)) / problem.copy_bandwidth()
+    adjacency = build_adjacency(problem.graph(interactions))
+    bound = problem.propagation_bytes(adjacency) / problem.copy_bandwidth()
     passing = [
         {
             "message passing, forward and backward": name,

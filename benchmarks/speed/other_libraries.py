@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import jraph
 import numpy as np
-import scipy.sparse
 
 from benchmarks.speed.problem import BPR_BATCH, N_LAYERS, WIDTH
 from symcere_jax.data import Interactions
@@ -21,28 +20,20 @@ Layer = Callable[["torch.Tensor"], "torch.Tensor"]
 USERS_AT_ONCE = 256
 
 
-def normalized_matrix(graph: jraph.GraphsTuple) -> scipy.sparse.csr_array:
-    """The adjacency matrix of a graph, with its weights."""
-    n_nodes = int(graph.n_node.sum())
-    ends = (np.asarray(graph.receivers), np.asarray(graph.senders))
-    return scipy.sparse.coo_array((graph.edges, ends), shape=(n_nodes, n_nodes)).tocsr()
-
-
-def torch_layer(matrix: scipy.sparse.csr_array, layout: str) -> Layer:
+def torch_layer(graph: jraph.GraphsTuple, layout: str) -> Layer:
     """One layer of message passing: layout "COO", "CSR", or "PyG" for PyTorch Geometric's."""
     import torch
 
-    coo = matrix.tocoo()
-    weights = torch.from_numpy(coo.data)
+    ends = torch.tensor(np.stack([graph.receivers, graph.senders]).astype(np.int64))
+    weights = torch.tensor(np.asarray(graph.edges))
     if layout == "PyG":
         from torch_geometric.nn.conv import LGConv
 
-        edges = torch.from_numpy(np.stack([coo.col, coo.row]).astype(np.int64))
         convolution = LGConv(normalize=False)
-        return lambda states: convolution(states, edges, weights)
-    torch.sparse.check_sparse_tensor_invariants.disable()  # said aloud, or torch warns
-    ends = torch.from_numpy(np.stack([coo.row, coo.col]).astype(np.int64))
-    sparse = torch.sparse_coo_tensor(ends, weights, coo.shape).coalesce()
+        return lambda states: convolution(states, ends.flip(0), weights)
+    torch.sparse.check_sparse_tensor_invariants.disable()  # torch warns otherwise
+    n_nodes = int(graph.n_node.sum())
+    sparse = torch.sparse_coo_tensor(ends, weights, (n_nodes, n_nodes)).coalesce()
     if layout == "CSR":
         sparse = sparse.to_sparse_csr()
     return lambda states: torch.sparse.mm(sparse, states)

@@ -76,11 +76,7 @@ def run_ours(source: Path, folder: Path) -> dict[str, Any]:
         ["launch/train.py", *places],
         ["launch/recommend.py", *places, f"--output={output}", "--k=10", "--overwrite"],
     ]  # fmt: skip
-    seconds = []
-    for command in commands:
-        start = time.monotonic()
-        binaries.run(*command)
-        seconds.append(time.monotonic() - start)
+    seconds = [binaries.run(*command).seconds for command in commands]
     lists: dict[str, list[str]] = {}
     with output.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):

@@ -7,13 +7,9 @@ The results table of docs/data.md, each row prepared anew and read from its mani
     --data='magazines: --source=amazon_2018 --input=raw/Magazine_Subscriptions_5.json.gz --k_core=5'
 """
 
-import os
 import shlex
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import duckdb
@@ -23,7 +19,7 @@ from absl import flags
 from benchmarks import binaries, tables
 from symcere_jax.cli import startup
 from symcere_jax.data.schema import Manifest
-from symcere_jax.errors import ConfigError, DataError
+from symcere_jax.errors import ConfigError
 
 _DATA = flags.DEFINE_multi_string("data", [], "a data set, as 'NAME: FLAGS OF prepare.py'")
 _GENERATE = flags.DEFINE_multi_integer("generate", [], "prepare that many generated reviews")
@@ -55,8 +51,7 @@ def main() -> None:
 
 def prepare(name: str, arguments: list[str], output: Path) -> dict[str, str]:
     """Prepares a data set; returns its row of the table."""
-    program = str(binaries.ROOT / "data_prep" / "prepare.py")
-    seconds, peak = measure([sys.executable, program, *arguments, f"--output={output}"])
+    used = binaries.run("data_prep/prepare.py", *arguments, f"--output={output}")
     manifest = Manifest.read(output)
     shutil.rmtree(output)
     density = manifest.n_reviews / (manifest.n_users * manifest.n_items)
@@ -69,19 +64,9 @@ def prepare(name: str, arguments: list[str], output: Path) -> dict[str, str]:
         "items": f"{manifest.n_items:,}",
         "density": f"{density:.3%}",
         "words a review": f"{words:.1f}",
-        "seconds": f"{seconds:.1f}",
-        "peak memory": f"{peak / 2**30:.2f} GiB",
+        "seconds": f"{used.seconds:.1f}",
+        "peak memory": f"{used.peak / 2**30:.2f} GiB",
     }
-
-
-def measure(command: list[str]) -> tuple[float, int]:
-    """Runs a program; returns its seconds and the most bytes it held in memory."""
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=sys.stderr, env=binaries.environment())
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise DataError(f"{shlex.join(command[:4])} … failed")
-    return time.monotonic() - start, usage.ru_maxrss * 1024
 
 
 def write_reviews(path: Path, n_reviews: int) -> int:

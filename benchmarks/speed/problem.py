@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import jraph
 import numpy as np
 
 from symcere_jax.data import Histories
@@ -54,11 +55,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def load_interactions(folder: str | None, n_generated: int) -> np.ndarray:
-    """Interactions of `train.txt.gz`, or about as many generated ones; int32 `[n, 2]`.
-
-    Raises:
-        DataError: the file is missing, or malformed.
-    """
+    """Interactions of `train.txt.gz`, or about as many generated ones; int32 `[n, 2]`."""
     if folder is None:
         return power_law_interactions(n_generated)
     path = Path(folder) / "train.txt.gz"
@@ -98,16 +95,17 @@ def sizes(interactions: np.ndarray) -> tuple[int, int]:
     return n_users, n_items
 
 
-def adjacency(interactions: np.ndarray) -> Adjacency:
-    """What passes messages."""
-    return build_adjacency(bipartite_graph(interactions, *sizes(interactions)))
+def graph(interactions: np.ndarray) -> jraph.GraphsTuple:
+    """The graph of users and items."""
+    return bipartite_graph(interactions, *sizes(interactions))
 
 
 def train_inputs(interactions: np.ndarray) -> TrainInputs:
     """Graph and lists of int32 interactions `[n, 2]`, without text."""
     degrees = [jnp.asarray(np.bincount(interactions[:, column]), jnp.float32) for column in (0, 1)]
+    adjacency = build_adjacency(graph(interactions))
     return TrainInputs(
-        model=ModelInputs(adjacency(interactions), None, None, *degrees, *degrees),
+        model=ModelInputs(adjacency, None, None, *degrees, *degrees),
         interactions=jnp.asarray(interactions),
         history=Histories.from_pairs(interactions, *sizes(interactions)),
     )
@@ -115,16 +113,10 @@ def train_inputs(interactions: np.ndarray) -> TrainInputs:
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """Training steps on a problem.
+    """Training steps on a problem."""
 
-    Attributes:
-        run: the steps of a call, see `build_steps`.
-        arguments: makes those of `run`: the state before the first step, the inputs, the seed.
-        steps_per_epoch: of as many interactions as `run` takes in a step.
-    """
-
-    run: jax.stages.Wrapped
-    arguments: Callable[[], tuple[Any, ...]]
+    run: jax.stages.Wrapped  # the steps of a call, see `build_steps`
+    arguments: Callable[[], tuple[Any, ...]]  # makes those of `run`, before the first step
     steps_per_epoch: int
 
     def start(self) -> Callable[[], TrainState]:
@@ -146,15 +138,7 @@ def build(
     devices: Sequence[jax.Device] | None = None,
     **settings: Any,
 ) -> Training:
-    """Training without text.
-
-    Args:
-        inputs: as `train_inputs` gives them.
-        batch_size: interactions a step.
-        n_steps: steps of a call; an epoch is a multiple of them, as it would be in training.
-        devices: see `build_steps`.
-        **settings: that differ from `DEFAULTS`.
-    """
+    """Training without text: `n_steps` a call, with the settings that differ from `DEFAULTS`."""
     chosen = ResolvedSettings(**{**DEFAULTS, "batch_size": batch_size, **settings})
     n_users, n_items = inputs.model.user_degree.shape[0], inputs.model.item_degree.shape[0]
     objective = Objective(SymCERE(n_users, n_items, chosen))

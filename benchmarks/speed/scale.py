@@ -16,6 +16,7 @@ from absl import flags
 from benchmarks import binaries, tables
 from benchmarks.speed import problem
 from symcere_jax.cli import startup
+from symcere_jax.graph import build_adjacency
 from symcere_jax.models.defaults import default_batch_size
 
 _SIZES = flags.DEFINE_list("interactions", ["1e6", "3e6", "1e7", "3e7"], "sizes of the graphs")
@@ -28,7 +29,7 @@ def measure(n: int, n_rounds: int) -> dict[str, str]:
     """Times, memory and sizes of a graph of about n interactions: a row of the table."""
     interactions = problem.power_law_interactions(n)
     start = time.perf_counter()
-    adjacency = problem.adjacency(interactions)
+    adjacency = build_adjacency(problem.graph(interactions))
     build_seconds = time.perf_counter() - start
     states = np.ones((adjacency.n_nodes, problem.WIDTH), np.float32)
     run = problem.message_passing(adjacency, states)

@@ -7,7 +7,7 @@ pooling; torch runs the same checkpoint by `transformers`, with mean pooling, in
 take turns; times are medians. On a GPU, both run in bfloat16.
 """
 
-import time
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import transformers
 from absl import flags
 
 from benchmarks import tables
+from benchmarks.speed import problem
 from symcere_jax.cli import startup
 from symcere_jax.text.hub.checkpoint import Checkpoint, model_folder
 from symcere_jax.text.hub.pooling import pool
@@ -58,13 +59,6 @@ def torch_side(folder: Path, bfloat16: bool) -> Callable[[np.ndarray], np.ndarra
     return encode
 
 
-def measure(run: Callable[[np.ndarray], np.ndarray], tokens: np.ndarray) -> tuple[float, float]:
-    """Seconds on the clock and seconds of processors."""
-    clock, processor = time.perf_counter(), time.process_time()
-    run(tokens)
-    return time.perf_counter() - clock, time.process_time() - processor
-
-
 def main() -> None:
     """Takes turns and shows the table."""
     folder = model_folder(_MODEL.value)
@@ -78,18 +72,15 @@ def main() -> None:
         n, length = map(int, shape.split("x"))
         tokens = rng.integers(n_tokens // 2, n_tokens, (n, length), np.int32)  # no special ones
         vectors = {name: encode(tokens) for name, encode in sides.items()}
-        turns = [
-            [measure(encode, tokens) for encode in sides.values()] for _ in range(_TURNS.value)
-        ]
-        (torch, torch_cpu), (ours, ours_cpu) = np.median(turns, axis=0)
+        runs = {name: functools.partial(encode, tokens) for name, encode in sides.items()}
+        seconds = problem.medians(runs, _TURNS.value)
         difference = np.abs(vectors["torch"] - vectors["JAX"]).max()
         rows.append(
             {
                 f"on {device.device_kind}, texts x tokens": shape,
-                "torch, texts/s": f"{n / torch:.3g}",
-                "JAX, texts/s": f"{n / ours:.3g}",
-                "ratio": f"{torch / ours:.2f}",
-                "ratio of processor time": f"{torch_cpu / ours_cpu:.2f}",
+                "torch, texts/s": f"{n / seconds['torch']:.3g}",
+                "JAX, texts/s": f"{n / seconds['JAX']:.3g}",
+                "ratio": f"{seconds['torch'] / seconds['JAX']:.2f}",
                 "largest difference": f"{difference:.1e}",
             }
         )

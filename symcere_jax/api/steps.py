@@ -3,10 +3,8 @@
 import contextlib
 import dataclasses
 import inspect
-import signal
-import threading
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +144,7 @@ def fit(
     chosen = Settings.from_dict(settings)
     log = Tracker(tracker, Path(workdir), chosen) if tracker else None
     bar = ProgressBar(chosen, tracker=log, silent=not progress)
-    with _stopping() as stop, contextlib.closing(bar):
+    with stop_on_signals() as stop, contextlib.closing(bar):
         result = train(
             chosen,
             dataset,
@@ -164,17 +162,3 @@ def fit(
             stacklevel=2,
         )
     return Model.of_run(workdir, dataset)
-
-
-@contextlib.contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """An event that an interrupt sets, so that training ends with a checkpoint."""
-    if threading.current_thread() is not threading.main_thread():
-        yield threading.Event()  # no signal arrives here
-        return
-    earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop_on_signals()
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)

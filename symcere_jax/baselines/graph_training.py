@@ -38,17 +38,6 @@ class GraphInputs:
     def n_items(self) -> int:
         return self.histories.n_items
 
-    @classmethod
-    def from_dataset(cls, dataset: ReviewDataset, text: np.ndarray | None = None) -> "GraphInputs":
-        """Builds the graph of a prepared folder's training split."""
-        graph = bipartite_graph(dataset.train, dataset.n_users, dataset.n_items)
-        return cls(
-            adjacency=build_adjacency(graph),
-            interactions=jnp.asarray(dataset.train),
-            histories=training_histories(dataset),
-            text=None if text is None else jnp.asarray(text),
-        )
-
 
 class Triplets(NamedTuple):
     """Training interactions with a sampled item each; arrays `[b]`."""
@@ -67,7 +56,14 @@ class GraphModel(StepModel):
     n_layers: int = 3  # message passing steps
 
     def inputs(self, dataset: ReviewDataset) -> GraphInputs:
-        return GraphInputs.from_dataset(dataset, self.text(dataset))
+        text = self.text(dataset)
+        graph = bipartite_graph(dataset.train, dataset.n_users, dataset.n_items)
+        return GraphInputs(
+            adjacency=build_adjacency(graph),
+            interactions=jnp.asarray(dataset.train),
+            histories=training_histories(dataset),
+            text=None if text is None else jnp.asarray(text),
+        )
 
     def text(self, dataset: ReviewDataset) -> np.ndarray | None:
         """Text features of users and items, if the model reads any."""

@@ -1,7 +1,9 @@
 """Opening a prepared folder, and stopping at a signal without losing work."""
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +33,13 @@ def open_dataset(folder: Path) -> "ReviewDataset":
     return ReviewDataset.load(folder)
 
 
-def stop_on_signals(when: str = "after a checkpoint") -> threading.Event:
-    """An event that the first SIGINT or SIGTERM sets; the second one acts as usual."""
+@contextlib.contextmanager
+def stop_on_signals(when: str = "after a checkpoint") -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM of a block sets; the second one acts as usual."""
     stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # no signal arrives here
+        return
 
     def request(number: int, frame: object) -> None:
         startup.say(f"\nstopping {when}; again to stop at once")
@@ -41,6 +47,9 @@ def stop_on_signals(when: str = "after a checkpoint") -> threading.Event:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    signal.signal(signal.SIGINT, request)
-    signal.signal(signal.SIGTERM, request)
-    return stop
+    earlier = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

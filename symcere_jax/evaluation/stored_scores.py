@@ -14,7 +14,6 @@ import numpy as np
 from symcere_jax import hints
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.evaluation.breakdown import find_gains
 from symcere_jax.evaluation.evaluate import Evaluation
 from symcere_jax.files import replacing, write_json
 
@@ -25,8 +24,6 @@ class ScoredRun:
 
     name: str
     values: np.ndarray  # float64 [n_seeds, n_users] of a metric, users ascending
-    # float64 [n_held_out], share of the seeds that recommend each held-out item by rank k.
-    hits: np.ndarray
     beyond_accuracy: dict[str, float]  # "coverage@k", "gini@k", "popularity@k", mean over seeds
     recommended: np.ndarray  # int32 [n_seeds, n_users, k] items, −1 for an empty rank
     folders: tuple[Path, ...]  # of the seeds
@@ -92,8 +89,7 @@ def read_runs(
             other users.
     """
     k = cutoff(metric)
-    held_out = dataset.interactions(split)
-    users, runs = np.unique(held_out[:, 0]), []
+    runs = []
     for name, folder in zip(distinct_names(folders), folders, strict=True):
         trainings = [folder / f"seed_{seed}" for seed in seeds or ()] or seed_folders(folder)
         beyond_accuracy = [_beyond_accuracy(each, dataset, split, k) for each in trainings]
@@ -103,9 +99,7 @@ def read_runs(
             key: float(np.mean([of_seed[key] for of_seed in beyond_accuracy]))
             for key in beyond_accuracy[0]
         }
-        hits = [find_gains(ranking, users, held_out, k) > 0 for ranking in rankings]
-        run_hits = np.mean(hits, axis=0)
-        runs.append(ScoredRun(name, values, run_hits, means, rankings, tuple(trainings)))
+        runs.append(ScoredRun(name, values, means, rankings, tuple(trainings)))
     return runs
 
 

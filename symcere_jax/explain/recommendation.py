@@ -100,10 +100,16 @@ def explain_recommendation(
         aligner = Aligner.from_model("model", trained, dataset, "fused")
         table = dataset.reviews(["user", "item", "split", "text"])
         is_train = table["split"].to_numpy() == "train"
-        rows = np.flatnonzero(is_train & (table["user"].to_numpy() == user))
-        by_user = _explain_nearest(aligner, dataset, rows, aligner.items[item], n_reviews, lime)
-        rows = np.flatnonzero(is_train & (table["item"].to_numpy() == item))
-        about_item = _explain_nearest(aligner, dataset, rows, aligner.users[user], n_reviews, lime)
+
+        def nearest(column: str, row: int, target: np.ndarray) -> list[ReviewExplanation]:
+            """Explains the training reviews of a user or item that are most like an embedding."""
+            rows = np.flatnonzero(is_train & (table[column].to_numpy() == row))
+            similarities = aligner.scorer(target)(table["text"].take(rows).to_pylist())
+            best = rows[np.argsort(-similarities, kind="stable")[:n_reviews]].tolist()
+            return explain_reviews(aligner, dataset, best, target, lime=lime)
+
+        by_user = nearest("user", user, aligner.items[item])
+        about_item = nearest("item", item, aligner.users[user])
     return RecommendationExplanation(
         user_id=str(user_ids[user]),
         item_id=str(item_ids[item]),
@@ -123,18 +129,3 @@ def explain_recommendation(
         by_user=by_user,
         about_item=about_item,
     )
-
-
-def _explain_nearest(
-    aligner: Aligner,
-    dataset: ReviewDataset,
-    rows: np.ndarray,
-    target: np.ndarray,
-    n: int,
-    lime: LimeSettings,
-) -> list[ReviewExplanation]:
-    """Explains the n reviews that are most similar to an embedding, those first."""
-    texts = dataset.reviews(["text"])["text"].take(rows).to_pylist()
-    similarities = aligner.scorer(target)(texts)
-    nearest = rows[np.argsort(-similarities, kind="stable")[:n]].tolist()
-    return explain_reviews(aligner, dataset, nearest, target, lime=lime)

@@ -1,7 +1,5 @@
 """An ablation as a table and a plot: each variant against the full model."""
 
-import functools
-
 from symcere_jax.report.documents import Document
 from symcere_jax.report.plots import COLORS, Axes, Plot, plain
 from symcere_jax.report.tables import Table, number, p_value, plus_minus
@@ -24,7 +22,7 @@ def ablation_document(scores: AblationScores) -> Document:
         f"Ablation on {scores.dataset}",
         [
             Plot(
-                functools.partial(_draw, scores),
+                lambda panels: _draw(scores, panels),
                 1,
                 "Each seed as a point; mean and standard deviation over seeds. Diamonds: differs "
                 f"from {reference.name}, p < {SIGNIFICANT} after Holm's correction.",

@@ -1,6 +1,5 @@
 """Semantic anchoring as tables and a plot."""
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ def anchoring_document(anchoring: Anchoring) -> Document:
         f"Semantic anchoring on {anchoring.dataset}, {anchoring.split} reviews",
         [
             Plot(
-                functools.partial(_draw, anchoring),
+                lambda panels: _draw(anchoring, panels),
                 3,
                 "Contributions by class of word, with 95 % intervals over reviews, and the words "
                 f"that contribute most in {first}, with the number of reviews.",

@@ -1,7 +1,5 @@
 """Popularity bias as tables and a plot."""
 
-import functools
-
 import numpy as np
 
 from symcere_jax.report.documents import Document, Heading
@@ -31,7 +29,7 @@ def bias_document(bias: PopularityBias) -> Document:
         f"Popularity bias on {bias.dataset}, {bias.split}",
         [
             Plot(
-                functools.partial(_draw, bias),
+                lambda panels: _draw(bias, panels),
                 3,
                 "Each item's norm, and means of deciles; which items fill the ranks; scores.",
             ),

@@ -1,7 +1,5 @@
 """A comparison of runs as tables and a plot."""
 
-import functools
-
 from symcere_jax.report.documents import Document, Heading
 from symcere_jax.report.plots import Axes, Plot, draw_by_bucket, line_style, plain
 from symcere_jax.report.tables import Columns, Table, count_range, number, p_value, plus_minus
@@ -28,7 +26,7 @@ def comparison_document(comparison: Comparison) -> Document:
         f"{metric} on {comparison.dataset}, {comparison.split}",
         [
             Plot(
-                functools.partial(_draw, comparison),
+                lambda panels: _draw(comparison, panels),
                 3,
                 "Differences with their 95 % intervals; scores by popularity and by history.",
             ),

@@ -87,7 +87,7 @@ def run_ablation(
     """Trains every variant with every seed, and scores each run once on the test split.
 
     Complete runs are not repeated; others resume from their checkpoints. All variants share
-    `settings`; None is resolved for each by itself, and seeds are counted from theirs. A variant
+    `settings`; None is resolved for each alone, and seeds are counted from theirs. A variant
     does without the experts it names that the data cannot have. Once `should_stop` is true, running
     ones write a checkpoint and this returns None.
 

@@ -128,9 +128,9 @@ class ColdStartTasks:
 
     dataset: ReviewDataset
     split: str
-    new_items: np.ndarray  # int [m], without training interactions, of which reviews are known
+    new_items: np.ndarray  # int [m], without training interactions, with known reviews
     item_texts: Sequence[Sequence[str]]  # the known reviews of each
-    new_users: np.ndarray  # int [n], without training interactions, of whom reviews are known
+    new_users: np.ndarray  # int [n], without training interactions, with known reviews
     user_items: Sequence[np.ndarray]  # the items of the known reviews of each
     user_texts: Sequence[Sequence[str]]  # their texts
     known: np.ndarray  # int32 [·, 2] pairs (user, item) of all known reviews

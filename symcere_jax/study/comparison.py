@@ -16,7 +16,7 @@ from symcere_jax.evaluation import (
     seed_std,
     standard_error,
 )
-from symcere_jax.evaluation.breakdown import Bucket, quantile_buckets, recall_by_bucket
+from symcere_jax.evaluation.breakdown import Bucket, find_gains, quantile_buckets, recall_by_bucket
 from symcere_jax.evaluation.stored_scores import cutoff, read_runs
 
 N_BUCKETS = 5
@@ -93,23 +93,24 @@ def compare_runs(
     values = np.stack([run.values.mean(axis=0) for run in runs])
     reference_row = 0 if reference == "first" else int(values.mean(axis=1).argmax())
     others = [row for row in range(len(runs)) if row != reference_row]
-    tests = compare_paired(values[others], values[reference_row])
-    test_by_row = dict(zip(others, tests, strict=True))
+    tests: list[PairedTest | None] = [*compare_paired(values[others], values[reference_row])]
+    tests.insert(reference_row, None)
     item_buckets = quantile_buckets(dataset.item_counts()[held_out[:, 1]], N_BUCKETS)
     user_buckets = quantile_buckets(dataset.user_counts()[users], N_BUCKETS)
     scores = []
-    for row, run in enumerate(runs):
-        recalls = recall_by_bucket(run.hits, held_out[:, 0], item_buckets)
-        by_history = [values[row, bucket.members] for bucket in user_buckets]
+    for run, per_user, test in zip(runs, values, tests, strict=True):
+        hits = [find_gains(ranks, users, held_out, cutoff(metric)) > 0 for ranks in run.recommended]
+        recalls = recall_by_bucket(np.mean(hits, axis=0), held_out[:, 0], item_buckets)
+        by_history = [per_user[bucket.members] for bucket in user_buckets]
         scores.append(
             RunScores(
                 name=run.name,
                 n_seeds=len(run.values),
-                mean=float(values[row].mean()),
-                standard_error=standard_error(values[row]),
+                mean=float(per_user.mean()),
+                standard_error=standard_error(per_user),
                 seed_std=seed_std(run.values.mean(axis=1)),
                 beyond_accuracy=run.beyond_accuracy,
-                test=test_by_row.get(row),
+                test=test,
                 by_item_popularity=_bucket_scores(item_buckets, recalls),
                 by_user_history=_bucket_scores(user_buckets, by_history),
             )

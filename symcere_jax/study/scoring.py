@@ -9,6 +9,7 @@ from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import CheckpointError
 from symcere_jax.evaluation import CUTOFFS, Evaluation, evaluate
 from symcere_jax.evaluation.stored_scores import write_scores
+from symcere_jax.files import drop_torn_line
 from symcere_jax.locking import is_locked
 from symcere_jax.models import score_factors
 from symcere_jax.training import LOCK, Checkpoints, Metadata, load_factors
@@ -93,12 +94,9 @@ def follow(
 
 def read_records(path: Path) -> list[Record]:
     """The records of a file, if it is there; a last line that was cut off is removed."""
-    if not path.exists():
-        return []
-    complete, _, torn = path.read_text(encoding="utf-8").rpartition("\n")
-    if torn:
-        path.write_text(f"{complete}\n" if complete else "", encoding="utf-8")
-    return [json.loads(line) for line in complete.splitlines()]
+    drop_torn_line(path)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines]
 
 
 def _newest_metadata(checkpoints: Checkpoints) -> Metadata | None:

@@ -7,7 +7,6 @@ One search at a time may work in a workdir.
 """
 
 import dataclasses
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from symcere_jax.callbacks import ShouldStop
 from symcere_jax.data import ReviewDataset
 from symcere_jax.errors import ConfigError, SymcereError
 from symcere_jax.evaluation import held_out_pairs
+from symcere_jax.files import drop_torn_line
 from symcere_jax.folders import SEARCH, check_output_folder
 from symcere_jax.locking import LOCK, locked
 from symcere_jax.models import resolve
@@ -95,7 +95,7 @@ def search(
     check_output_folder(workdir, "workdir", SEARCH)
     workdir.mkdir(parents=True, exist_ok=True)
     with locked(workdir / LOCK, f"--workdir={workdir}", "choose another --workdir"):
-        _drop_torn_line(workdir / JOURNAL)
+        drop_torn_line(workdir / JOURNAL)  # Optuna would append to it
         study = _open_study(workdir, settings.seed)
         first = resolve(settings, dataset)
         _check_identity(study, workdir, first, dataset, space)
@@ -257,13 +257,6 @@ def _queue_trials(study: optuna.Study, workdir: Path, first: dict) -> None:
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
         storage.set_trial_state_values(trial_id, TrialState.WAITING)
-
-
-def _drop_torn_line(journal: Path) -> None:
-    """Removes a last line that was cut off while it was written; Optuna would append to it."""
-    if journal.exists():
-        content = journal.read_bytes()
-        os.truncate(journal, content.rfind(b"\n") + 1)
 
 
 def _describe(trial: Trial, best: Trial | None) -> str:

@@ -19,16 +19,7 @@ from symcere_jax.api.frames import frame_kind, from_arrow, to_arrow
 from symcere_jax.errors import ConfigError, DataError, SymcereError
 from symcere_jax.recommend.ids import UnknownIdError
 from symcere_jax.settings import Settings
-
-QUICK = {
-    "epochs": 1,
-    "experts": "aligned",
-    "propagation": "segment",
-    "n_layers": 1,
-    "user_ranking_weight": 0.0,
-    "cross_modal_weight": 0.0,
-}
-
+from tests.quick import QUICK
 
 COLUMNS = {"user": "customer", "item": "sku", "text": "body", "progress": False}
 
@@ -121,8 +112,9 @@ def test_scores_are_kept_with_run_and_model(integers, tmp_path):
 
 
 def test_folds_are_tested_once_each(frame, tmp_path):
-    columns = {"user": "customer", "item": "sku", "text": "body", "text_width": 8}
-    options = {"folds": 2, "training": QUICK, "progress": False}
+    columns = {"user": "customer", "item": "sku", "text": "body", "text_encoder": "none"}
+    training = QUICK | {"experts": "graph", "graph_seeds": 1}
+    options = {"folds": 2, "training": training, "progress": False}
     scores = sj.cross_validate(frame, tmp_path / "folds", **columns, **options)
     assert scores["fold"].tolist() == [0, 1] and scores["ndcg@10"].between(0, 1).all()
     tests = []

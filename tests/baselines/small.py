@@ -2,9 +2,11 @@
 
 import math
 
+import jax.numpy as jnp
 import numpy as np
 
-from symcere_jax.baselines.graph_training import GraphInputs, Triplets
+from symcere_jax.baselines.graph_models import LightGcn
+from symcere_jax.baselines.graph_training import Triplets
 from tests.evaluation import folders
 
 N_USERS, N_ITEMS = 9, 7
@@ -52,7 +54,8 @@ def adjacency():
 
 def inputs(text=None):
     """What training reads."""
-    return GraphInputs.from_dataset(dataset(), text)
+    inputs = LightGcn().inputs(dataset())
+    return inputs if text is None else inputs.replace(text=jnp.asarray(text))
 
 
 def batch():

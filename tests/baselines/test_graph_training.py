@@ -8,7 +8,7 @@ import pytest
 from symcere_jax.baselines import step_training
 from symcere_jax.baselines.base import training_histories
 from symcere_jax.baselines.graph_models import LightGcn
-from symcere_jax.baselines.graph_training import GraphInputs, sample_triplets, unknown_item
+from symcere_jax.baselines.graph_training import sample_triplets, unknown_item
 from symcere_jax.errors import DataError, SymcereError
 from tests.baselines import small
 
@@ -52,7 +52,7 @@ def test_batches_are_training_pairs_and_unknown_items():
 def test_a_user_of_all_items_has_no_negative():
     train = [(0, 0), (0, 1), (0, 2), (1, 0)]
     data = small.dataset(train, [(1, 1)], [], n_users=2, n_items=3)
-    inputs = GraphInputs.from_dataset(data)
+    inputs = LightGcn().inputs(data)
     batch = jax.jit(sample_triplets, static_argnums=1)(inputs, 200, jax.random.key(0))
     np.testing.assert_array_equal(batch.keep, batch.users == 1)
     assert (batch.negatives < 3).all()

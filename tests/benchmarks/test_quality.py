@@ -4,22 +4,12 @@ import json
 from symcere_jax.settings import Settings
 from symcere_jax.study.scoring import score_run
 from symcere_jax.training import train
-
-# Little to compile and to train.
-QUICK = {
-    "epochs": 1,
-    "embedding_dim": 8,
-    "n_layers": 1,
-    "batch_size": 256,
-    "propagation": "segment",
-    "cross_modal_weight": 0.0,
-    "user_ranking_weight": 0.0,
-}
+from tests.quick import QUICK
 
 
 def test_results(dataset, tmp_path, page, start):
     run = tmp_path / "runs" / "small" / "symcere" / "seed_0"  # complete: not trained at length
-    train(Settings(**QUICK), dataset, run)
+    train(Settings(**QUICK | {"experts": None}), dataset, run)
     score_run(run, dataset, "test")
     start(
         "quality.results",

@@ -10,17 +10,10 @@ import pytest
 
 from symcere_jax.data.dataset import ReviewDataset
 from tests import binaries
+from tests.quick import QUICK
 
 # Little to do, where what is trained matters less than what is done with it.
-SMALL_RUN = (
-    "--epochs=1",
-    "--embedding_dim=8",
-    "--n_layers=1",
-    "--batch_size=256",
-    "--propagation=segment",
-    "--cross_modal_weight=0.0",
-    "--user_ranking_weight=0.0",
-)
+SMALL_RUN = tuple(f"--{name}={value}" for name, value in QUICK.items() if name != "experts")
 # Epochs of several calls, and many of them: time to interrupt a run.
 SETTINGS = (
     "--experts=aligned",

@@ -25,20 +25,13 @@ from symcere_jax.settings import Settings
 from symcere_jax.training import train
 from symcere_jax.training.objective import objective
 from tests import binaries
+from tests.quick import QUICK
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SETTINGS = {
-    "epochs": 1,
-    "experts": "aligned",
-    "n_layers": 1,
-    "batch_size": 1024,
-    "propagation": "segment",
-    "cross_modal_weight": 0.0,
-    "user_ranking_weight": 0.0,
-}
+SETTINGS = QUICK | {"batch_size": 1024}
 # Less work for the same lines.
-QUICK = {
+FEWER = {
     "baselines": ["--trials=2"],
     "explain": ["--samples=50", "--repeats=2", "--evidence=1"],
     "train": [f"--{name}={value}" for name, value in SETTINGS.items()],
@@ -111,7 +104,7 @@ def tutorial(tmp_path_factory):
             for name, *arguments in command_lines(code) if language == "sh" else ():
                 if name != "serve":
                     with binaries.loaded(name) as module:
-                        run = binaries.run(module, *arguments, *QUICK.get(name, ()))
+                        run = binaries.run(module, *arguments, *FEWER.get(name, ()))
                     assert run.status == 0, (name, run.err)
     assert found["top"]["user_id"].value_counts().to_dict() == {"user-001": 5, "user-002": 5}
     return folder

@@ -14,19 +14,10 @@ from symcere_jax.study import ablation as module
 from symcere_jax.study.workers import Epoch
 from symcere_jax.training import Checkpoints, load_embeddings, load_model
 from symcere_jax.training.metric_log import read_metric_log
+from tests.quick import QUICK
 from tests.study.observer import NotingObserver
 
-# Little to compile: what is trained matters less here than what is done with it.
-BASE = Settings(
-    experts="aligned",
-    epochs=1,
-    embedding_dim=8,
-    n_layers=1,
-    batch_size=256,
-    propagation="segment",
-    cross_modal_weight=0.0,
-    user_ranking_weight=0.0,
-)
+BASE = Settings(**QUICK)
 VARIANTS = {"full": {}, "no_normalization": {"normalize": False}, "one_epoch": {"epochs": 1}}
 
 

@@ -13,18 +13,11 @@ from symcere_jax.settings import Settings
 from symcere_jax.training import Checkpoints, load_embeddings, load_model, train
 from symcere_jax.training.experts import trained_experts
 from symcere_jax.training.metric_log import read_metric_log
-from tests.training.test_loop import _Stop
+from tests.quick import QUICK
+from tests.training.test_loop import _stop_after
 
-SETTINGS = Settings(
-    experts="graph,aligned,neighbors,times",
-    graph_seeds=2,
-    epochs=2,
-    batch_size=256,
-    embedding_dim=8,
-    n_layers=2,
-    propagation="segment",
-    user_ranking_weight=0.0,
-    cross_modal_weight=0.0,
+SETTINGS = Settings(**QUICK).replace(
+    experts="graph,aligned,neighbors,times", graph_seeds=2, epochs=2, n_layers=2
 )
 TRAINED = ("graph_0", "graph_1", "aligned")
 
@@ -119,7 +112,9 @@ def test_a_run_that_is_stopped_resumes_to_the_same(run, dataset, tmp_path):
     stopped, calls = "request", 0
     while stopped == "request":
         # The second call stops in the first expert, the others between or in later ones.
-        result = train(settings, dataset, tmp_path / "parts", should_stop=_Stop(3 + 7 * calls))
+        result = train(
+            settings, dataset, tmp_path / "parts", should_stop=_stop_after(3 + 7 * calls)
+        )
         stopped, calls = result.stop, calls + 1
         if stopped == "request":
             with pytest.raises(CheckpointError, match="no checkpoint"):
@@ -134,7 +129,7 @@ def test_a_run_that_is_stopped_resumes_to_the_same(run, dataset, tmp_path):
 def test_more_epochs_change_the_whole_at_the_end(run, dataset, tmp_path):
     workdir = shutil.copytree(run[0], tmp_path / "run")
     longer = SETTINGS.replace(epochs=4)
-    assert train(longer, dataset, workdir, should_stop=_Stop(2)).stop == "request"
+    assert train(longer, dataset, workdir, should_stop=_stop_after(2)).stop == "request"
     assert load_model(workdir, dataset).metadata.settings.epochs == 2  # the whole of before
     assert train(longer, dataset, workdir).epochs == 4
     assert load_model(workdir, dataset).metadata.settings.epochs == 4

@@ -8,18 +8,9 @@ from symcere_jax.errors import CheckpointError, ConfigError
 from symcere_jax.settings import Settings
 from symcere_jax.training import Checkpoints, train
 from symcere_jax.training.warm_start import warm_params
+from tests.quick import QUICK
 
-SETTINGS = {
-    "epochs": 1,
-    "batch_size": 256,
-    "embedding_dim": 8,
-    "n_layers": 1,
-    "propagation": "segment",
-    "cross_modal_weight": 0.0,
-    "user_ranking_weight": 0.0,
-    "text_encoder": "lsa",
-    "experts": "aligned",
-}
+SETTINGS = QUICK | {"text_encoder": "lsa"}
 
 
 @pytest.fixture(scope="module")

@@ -81,14 +81,14 @@ def main() -> None:
     split = _SPLIT.value or ("valid" if _FOLLOW.value else "test")
     if _FOLLOW.value and _MIN_RATING.value:
         raise ConfigError("--follow scores all held-out interactions: leave out --min_rating")
+    ks = sorted({*CUTOFFS, *_KS.value})
     if _FOLLOW.value:
-        _follow(workdir, dataset, split)
+        _follow(workdir, dataset, split, ks)
         return
     # First, so that what cannot be measured is said before the work.
     cold_start = _cold_start(workdir, dataset, split)
     factors, metadata = load_factors(workdir, dataset)
-    step, ks = metadata.progress.best_step, sorted({*CUTOFFS, *_KS.value})
-    min_rating = _MIN_RATING.value
+    step, min_rating = metadata.progress.best_step, _MIN_RATING.value
     with counting_bar("user") as show:
         evaluation = evaluate(
             score_factors, factors, dataset, split, ks=ks, min_rating=min_rating, progress=show
@@ -125,14 +125,12 @@ def _cold_start(
         return None
 
 
-def _follow(workdir: Path, dataset: "ReviewDataset", split: str) -> None:
-    from symcere_jax.evaluation import CUTOFFS
+def _follow(workdir: Path, dataset: "ReviewDataset", split: str, ks: list[int]) -> None:
     from symcere_jax.study.scoring import follow
 
-    ks = sorted({*CUTOFFS, *_KS.value})
     for record in follow(workdir, dataset, split, ks=ks, max_wait=_FOLLOW_WAIT.value):
         if "end" not in record:
-            shown = sorted(set(_KS.value)) or CUTOFFS
+            shown = sorted(set(_KS.value)) or ks
             names = [f"{metric}@{k}" for metric in ("ndcg", "recall") for k in shown]
             scores = "  ".join(f"{name} {record[name]:.4f}" for name in names)
             print(f"epoch {record['epoch']:3}  {split}  {scores}", flush=True)

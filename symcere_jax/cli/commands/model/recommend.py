@@ -179,8 +179,10 @@ def _write(
     from symcere_jax.cli.progress import counting_bar
     from symcere_jax.recommend.bulk import write_recommendations
 
-    stop = training_runs.stop_on_signals("after this part")
-    with counting_bar("user", silent=bool(_RAY_ADDRESS.value)) as show:  # Ray has bars of its own
+    with (
+        training_runs.stop_on_signals("after this part") as stop,
+        counting_bar("user", silent=bool(_RAY_ADDRESS.value)) as show,  # Ray has bars of its own
+    ):
         is_complete = write_recommendations(
             recommender,
             rows,

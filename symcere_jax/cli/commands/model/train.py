@@ -100,11 +100,10 @@ def main() -> None:
     dataset = run_on_all(lambda: training_runs.open_dataset(folder))
     if jax.process_index() == 0:
         _say_experts(resolve(settings, dataset), dataset)
-    stop = training_runs.stop_on_signals()
     # Not before the run has begun: the workdir may be that of another one, or in use.
     tracker = Tracker(_TRACKER.value, workdir, settings) if _TRACKER.value else None
     bar = ProgressBar(settings, on_start=lambda: _write_flags(workdir), tracker=tracker)
-    with contextlib.closing(bar):
+    with training_runs.stop_on_signals() as stop, contextlib.closing(bar):
         result = train(
             settings,
             dataset,

@@ -42,8 +42,7 @@ def main() -> None:
     variants = read_variants(_VARIANTS.value)
     dataset = training_runs.open_dataset(Path(experiments.DATASET.value))
     workdir = Path(experiments.WORKDIR.value)
-    stop = training_runs.stop_on_signals()
-    with contextlib.closing(RunsBar("run")) as bar:
+    with training_runs.stop_on_signals() as stop, contextlib.closing(RunsBar("run")) as bar:
         scores = run_ablation(
             field_flags.read(Settings, experiments.SETTINGS),
             dataset,

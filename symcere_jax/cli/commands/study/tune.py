@@ -49,8 +49,7 @@ def main() -> None:
     if space is None:
         space = default_space(resolve(settings, dataset))
     print(f'--space="{space}"')
-    stop = training_runs.stop_on_signals()
-    with contextlib.closing(RunsBar("trial")) as bar:
+    with training_runs.stop_on_signals() as stop, contextlib.closing(RunsBar("trial")) as bar:
         result = search(
             settings,
             dataset,
