@@ -2,10 +2,11 @@
 
   python data_prep/check.py --dataset=data/shop
 
-It checks checksums, columns, counts and the order of ids and reviews. No held-out pair may be in
-train, the split must follow its policy (unless appended reviews ended it), and no text feature may
-depend on a held-out review. For the last check the text encoder runs again on the training reviews,
-which takes as long as in the preparation; --noencode skips it.
+It checks checksums, columns, counts, the order of ids and reviews, and shape and values of text
+features. No held-out pair may be in train, the split must follow its policy (unless appended
+reviews ended it), and no text feature may depend on a held-out review. For the last check, the text
+encoder runs again on the training reviews, which takes as long as in the preparation; --noencode
+skips it.
 """
 
 from pathlib import Path
