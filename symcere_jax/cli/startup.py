@@ -22,6 +22,7 @@ import logging
 import os
 import signal
 import sys
+import types
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -171,8 +172,15 @@ def keep_compiled() -> None:
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
-def _stop(number: int, frame: object) -> None:
+def _stop(number: int, frame: types.FrameType | None) -> None:
     """Cleans up at SIGTERM; commands that can resume handle it themselves."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            # Modules in C swallow an exception while they are imported, or crash: try again soon.
+            signal.signal(signal.SIGALRM, _stop)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            return
+        frame = frame.f_back
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     say("stopped; run the same command again")
     sys.exit(PREEMPTED)

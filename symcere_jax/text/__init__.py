@@ -5,7 +5,6 @@ from symcere_jax.text.encoders.combination import CombinedEncoder
 from symcere_jax.text.encoders.lsa import LsaEncoder
 from symcere_jax.text.encoders.precomputed import PrecomputedEncoder
 from symcere_jax.text.encoders.storage import (
-    keep_vectors,
     load_text_encoder,
     read_text_encoder,
     save_text_encoder,
@@ -21,7 +20,6 @@ __all__ = [
     "TextEncoder",
     "TextFeatures",
     "TransformerEncoder",
-    "keep_vectors",
     "load_text_encoder",
     "read_text_encoder",
     "save_text_encoder",

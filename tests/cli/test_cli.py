@@ -13,6 +13,7 @@ from symcere_jax.cores import usable_cores
 
 PROGRAM = """
 import os
+import time
 from pathlib import Path
 
 from absl import flags
@@ -49,6 +50,11 @@ def main():
             os.kill(os.getpid(), 15)
         except SystemExit:
             raise KeyboardInterrupt from None
+    if _END.value == "importing":  # a module that swallows exceptions, as those in C do
+        code = "import os\\ntry: os.kill(os.getpid(), 15)\\nexcept BaseException: pass"
+        Path(__file__).with_name("swallowing.py").write_text(code)
+        import swallowing
+        time.sleep(60)
     if _END.value == "defect":
         raise ZeroDivisionError("a defect")
 
@@ -83,6 +89,7 @@ def hello(tmp_path_factory):
         (["--times=100000", "--end=pipe"], 141, ""),  # the reader has enough
         (["--end=interrupt"], 130, "interrupted\n"),
         (["--end=stopped"], 75, "stopped; run the same command again\n"),
+        (["--end=importing"], 75, "stopped; run the same command again\n"),
         (["--end=defect"], 1, r"(?s)Traceback.*ZeroDivisionError: a defect\n"),
         (["--time=2"], 2, r"error: unknown flag --time; did you mean --times\?.*\n"),
         (["--times=two"], 2, "error: flag --times=two.*\n"),

@@ -12,19 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from symcere_jax.data import ReviewDataset, schema
+from symcere_jax.preparation.write.prepared_tables import REVIEW_SCHEMA
 
 _BATCH_ROWS = 1 << 16
 _COLUMNS = {
     schema.USERS: {"user": pa.int32(), "user_id": pa.string()},
     schema.ITEMS: {"item": pa.int32(), "item_id": pa.string()},
-    schema.REVIEWS: {
-        "user": pa.int32(),
-        "item": pa.int32(),
-        "rating": pa.float32(),
-        "timestamp": pa.int64(),
-        "split": pa.string(),
-        "text": pa.string(),
-    },
+    # Without Arrow's own schema, texts are read back as plain strings.
+    schema.REVIEWS: {f.name: f.type for f in REVIEW_SCHEMA} | {"text": pa.string()},
 }
 _MAY_BE_NULL = ("rating", "timestamp")
 
@@ -79,8 +74,8 @@ def check_counts(dataset: ReviewDataset) -> Iterator[str]:
     n_extra = int(dataset.extra_counts().sum())
     if n_extra != counted.get("extra_texts", 0):
         yield f"{schema.EXTRA_TEXTS} has {n_extra} rows, the manifest says otherwise"
-    for place, (name, n) in enumerate((("users", dataset.n_users), ("items", dataset.n_items))):
-        n_cold = n - len(np.unique(dataset.train[:, place]))
+    for name, counts in (("users", dataset.user_counts()), ("items", dataset.item_counts())):
+        n_cold = int((counts == 0).sum())
         if counted.get(f"{name}_without_training_review") != n_cold:
             yield f"{n_cold} {name} have no training review, the manifest says otherwise"
 
@@ -126,15 +121,15 @@ def check_core(dataset: ReviewDataset) -> Iterator[str]:
     """Every user and item has as many reviews as the k-core says, or nothing held out."""
     k = dataset.manifest.k_core
     dropped_later = any(reason.startswith("held out") for reason in dataset.manifest.dropped)
-    pairs = np.concatenate([dataset.interactions(name) for name in schema.SPLITS])
+    users, items = np.concatenate([dataset.interactions(name) for name in schema.SPLITS]).T
     if dataset.manifest.statistics.get("extra_reviews"):
         held_out = np.concatenate([dataset.valid, dataset.test])[:, 0]
-        fewest = int(np.bincount(pairs[:, 0])[held_out].min(initial=k))
+        fewest = int(np.bincount(users)[held_out].min(initial=k))
         if fewest < k:
             yield f"a user with {fewest} reviews is held out, the manifest says k-core {k}"
         return
-    for place, (name, n) in enumerate((("user", dataset.n_users), ("item", dataset.n_items))):
-        fewest = int(np.bincount(pairs[:, place], minlength=n).min())
+    for name, rows, n in (("user", users, dataset.n_users), ("item", items, dataset.n_items)):
+        fewest = int(np.bincount(rows, minlength=n).min())
         if fewest < (1 if dropped_later else k):
             yield f"a {name} has {fewest} reviews, the manifest says k-core {k}"
 

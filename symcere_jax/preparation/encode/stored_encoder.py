@@ -8,13 +8,7 @@ import numpy as np
 
 from symcere_jax.callbacks import MessageCallback
 from symcere_jax.data import ReviewDataset
-from symcere_jax.text import (
-    FittedTextEncoder,
-    Reviews,
-    TextFeatures,
-    keep_vectors,
-    load_text_encoder,
-)
+from symcere_jax.text import FittedTextEncoder, Reviews, TextFeatures, load_text_encoder
 from symcere_jax.text.encoders.rows import collect_rows
 
 _BLOCK = 1 << 10
@@ -52,24 +46,23 @@ class StoredEncoder:
         """Encodes all reviews, and users and items by their training reviews."""
         cache = self._cache or (self._scratch and self._scratch / "vectors")
         if cache is not None:
-            keep_vectors(self._fitted, cache)
-        features = {}
-        for rows, owner, n in (
-            ("users", np.asarray(reviews.user), reviews.n_users),
-            ("items", np.asarray(reviews.item), reviews.n_items),
-        ):
+            self._fitted.use_cache(cache)
+
+        def collect(rows: str, n: int, blocks: Iterator[np.ndarray]) -> np.ndarray:
             announce(f"encoding {rows}")
-            train = np.flatnonzero(np.asarray(reviews.is_train) & (owner >= 0))
+            return collect_rows(blocks, n, self._fitted.width, self._scratch, f"{rows}_features")
+
+        features = {}
+        for kind, owner in (("user", reviews.user), ("item", reviews.item)):
+            n = getattr(reviews, f"n_{kind}s")
+            train = np.flatnonzero(reviews.is_train & (owner >= 0))
             documents = _documents(reviews.texts, train, owner[train], n)
-            features[rows] = self._collect(rows, n, map(self._fitted.encode_documents, documents))
-        announce("encoding reviews")
+            encoded = map(self._fitted.encode_documents, documents)
+            features[f"{kind}s"] = collect(f"{kind}s", n, encoded)
         n = reviews.n_own
         texts = (reviews.texts[start : min(start + _BLOCK, n)] for start in range(0, n, _BLOCK))
-        features["reviews"] = self._collect("reviews", n, map(self._fitted.encode_texts, texts))
+        features["reviews"] = collect("reviews", n, map(self._fitted.encode_texts, texts))
         return TextFeatures(**features, settings=self._settings, fitted=self._fitted)
-
-    def _collect(self, rows: str, n: int, blocks: Iterator[np.ndarray]) -> np.ndarray:
-        return collect_rows(blocks, n, self._fitted.width, self._scratch, f"{rows}_features")
 
 
 def _documents(

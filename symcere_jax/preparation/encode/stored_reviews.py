@@ -18,10 +18,7 @@ _BATCH_ROWS = 1 << 13
 
 
 class StoredTexts(Sequence[str]):
-    """Texts in a file, read one by one, so that memory holds no more than where each begins.
-
-    Reading is thread-safe.
-    """
+    """Texts in a file, read one by one, by any thread; memory only holds where each begins."""
 
     def __init__(self, path: Path) -> None:
         self._file: IO[bytes] = path.open("wb+")

@@ -46,10 +46,11 @@ class ReviewStore:
         }
         if threads:
             settings["threads"] = threads
-        self._connection = duckdb.connect(str(scratch / "reviews.duckdb"), config=settings)
-        # In Jupyter without ipywidgets there is no bar, and no switching it off either.
-        with contextlib.suppress(duckdb.InvalidInputException):
-            self._connection.execute("SET enable_progress_bar = false")
+        with self._errors():
+            self._connection = duckdb.connect(str(scratch / "reviews.duckdb"), config=settings)
+            # In Jupyter without ipywidgets there is no bar, and no switching it off either.
+            with contextlib.suppress(duckdb.InvalidInputException):
+                self._connection.execute("SET enable_progress_bar = false")
         self._raw_path = scratch / "raw.parquet"
         self._raw = pq.ParquetWriter(
             self._raw_path, _RAW_SCHEMA, compression="lz4", use_dictionary=["file"]

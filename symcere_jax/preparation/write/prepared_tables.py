@@ -16,7 +16,7 @@ from symcere_jax.preparation.select.selection import Selection, ids
 _ROW_GROUP = 1 << 16
 _BLOCK = 1 << 18
 
-_REVIEW_SCHEMA = pa.schema(
+REVIEW_SCHEMA = pa.schema(
     {
         "user": pa.int32(),
         "item": pa.int32(),
@@ -98,7 +98,7 @@ def write_extra_texts(
 def _write_reviews(path: Path, store: ReviewStore, selection: Selection) -> dict[str, int]:
     n_words = n_empty = start = 0
     split_names = pa.array(schema.SPLITS)
-    with pq.ParquetWriter(path, _REVIEW_SCHEMA, compression="zstd", store_schema=False) as writer:
+    with pq.ParquetWriter(path, REVIEW_SCHEMA, compression="zstd", store_schema=False) as writer:
         for rows in _row_groups(_kept_reviews(store, selection)):
             stop = start + len(rows)
             text = pa.concat_arrays(rows["text"].chunks)
@@ -112,7 +112,7 @@ def _write_reviews(path: Path, store: ReviewStore, selection: Selection) -> dict
                 split_names.take(pa.array(selection.split[start:stop])),
                 text,
             ]
-            writer.write_table(pa.table(columns, schema=_REVIEW_SCHEMA), row_group_size=_ROW_GROUP)
+            writer.write_table(pa.table(columns, schema=REVIEW_SCHEMA), row_group_size=_ROW_GROUP)
             start = stop
     return {"words": n_words, "reviews_without_text": n_empty}
 

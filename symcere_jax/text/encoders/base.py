@@ -26,7 +26,7 @@ class Reviews:
     @property
     def n_own(self) -> int:
         """Number of reviews by users, which come first."""
-        return int((np.asarray(self.user) >= 0).sum())
+        return int((self.user >= 0).sum())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,11 +56,8 @@ class TextFeatures:
             fitted: for further texts.
         """
         users, items = (
-            owner_means(rows, np.asarray(reviews.is_train) & (owner >= 0), owner, n)
-            for owner, n in (
-                (np.asarray(reviews.user), reviews.n_users),
-                (np.asarray(reviews.item), reviews.n_items),
-            )
+            owner_means(rows, reviews.is_train & (owner >= 0), owner, n)
+            for owner, n in ((reviews.user, reviews.n_users), (reviews.item, reviews.n_items))
         )
         return cls(rows[: reviews.n_own], users, items, settings, fitted)
 
@@ -93,6 +90,13 @@ class FittedTextEncoder(abc.ABC):
     def unknown_words(self, text: str) -> list[str]:
         """Distinct words of a text that its features do not depend on, without stop words."""
         return []
+
+    def use_cache(self, folder: Path) -> None:  # noqa: B027  most encoders are fast
+        """Makes language models cache their vectors in a folder from now on.
+
+        Raises:
+            DataError: the cache cannot be made or read.
+        """
 
     @abc.abstractmethod
     def save(self, folder: Path) -> None:

@@ -73,6 +73,10 @@ class FittedCombined(FittedTextEncoder):
     def encode_documents(self, documents: Sequence[Sequence[str]]) -> np.ndarray:
         return join([encoder.encode_documents(documents) for encoder in self.encoders])
 
+    def use_cache(self, folder: Path) -> None:
+        for encoder in self.encoders:
+            encoder.use_cache(folder)
+
     def unknown_words(self, text: str) -> list[str]:
         first, *others = (encoder.unknown_words(text) for encoder in self.encoders)
         return [word for word in first if all(word in other for other in others)]

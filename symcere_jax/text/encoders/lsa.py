@@ -67,9 +67,9 @@ class LsaEncoder:
         blocks = (count_terms(texts[start : start + _BLOCK_TEXTS]) for start in starts)
         counts = StoredRows(blocks, N_BUCKETS, self.scratch)
         train = np.flatnonzero(reviews.is_train)
-        by_users = train[np.asarray(reviews.user)[train] >= 0]
-        item_selection = (train, np.asarray(reviews.item)[train], reviews.n_items)
-        user_selection = (by_users, np.asarray(reviews.user)[by_users], reviews.n_users)
+        by_users = train[reviews.user[train] >= 0]
+        item_selection = (train, reviews.item[train], reviews.n_items)
+        user_selection = (by_users, reviews.user[by_users], reviews.n_users)
         buckets, idf = self._choose_terms(counts.sums(*item_selection), len(train), reviews.n_items)
         width = min(self.width, min(reviews.n_items, len(buckets)) - 1)
         if width < 1:

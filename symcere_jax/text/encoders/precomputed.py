@@ -81,14 +81,14 @@ class PrecomputedEncoder:
                     f"floats ({error})"
                 ) from None
             if len(kinds) == 2:
-                pairs = np.asarray(reviews.user, np.int64) * reviews.n_items + reviews.item
+                pairs = reviews.user.astype(np.int64) * reviews.n_items + reviews.item
                 places = self._places(keys, pairs, "reviews")
             else:
                 kind, rows = kinds[0], f"{kinds[0]}s"
                 of = {"of": rows}
                 owners = np.arange(getattr(reviews, f"n_{rows}"))
                 own[rows] = self._places(keys, owners, rows, announce)
-                places = own[rows][np.asarray(getattr(reviews, kind))]
+                places = own[rows][getattr(reviews, kind)]
         else:
             vectors = self._array()
             places = np.arange(n)

@@ -54,17 +54,6 @@ def read_text_encoder(folder: Path) -> FittedTextEncoder:
         ) from None
 
 
-def keep_vectors(fitted: FittedTextEncoder, folder: Path) -> None:
-    """Makes the language models in an encoder cache their vectors in a folder.
-
-    Raises:
-        DataError: the folder cannot be made or read.
-    """
-    for encoder in fitted.encoders if isinstance(fitted, FittedCombined) else [fitted]:
-        if isinstance(encoder, FittedTransformer):
-            encoder.use_cache(folder)
-
-
 def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
     """Opens the encoder that made text features of a prepared folder.
 

@@ -157,11 +157,6 @@ class FittedTransformer(FittedTextEncoder):
         return np.array([vectors[text] for text in texts], np.float32).reshape(-1, self.width)
 
     def use_cache(self, folder: Path) -> None:
-        """Caches vectors in a folder from now on.
-
-        Raises:
-            DataError: the cache cannot be made or read.
-        """
         settings = json.dumps([self.fingerprint, self.bfloat16, self.prefix])
         name = hashlib.sha256(settings.encode()).hexdigest()[:32]
         self._cache = VectorCache(folder / name, self.width)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from symcere_jax.errors import ConfigError, DataError
-from symcere_jax.text import Reviews, TransformerEncoder, keep_vectors
+from symcere_jax.text import Reviews, TransformerEncoder
 from symcere_jax.text.encoders import transformer
 from symcere_jax.text.encoders.rows import owner_means
 from symcere_jax.text.encoders.transformer import FittedTransformer
@@ -158,7 +158,7 @@ def test_what_is_kept_is_encoded_once(model, reviews, tmp_path, monkeypatch):
         return original(self, texts)
 
     monkeypatch.setattr(SentenceEncoder, "encode_as_done", recording)
-    keep_vectors(features.fitted, tmp_path)
+    features.fitted.use_cache(tmp_path)
     for _ in range(2):
         found = features.fitted.encode_texts(reviews.texts)
         np.testing.assert_allclose(found, features.reviews, atol=1e-5)

@@ -2,10 +2,10 @@
 
   python data_prep/check.py --dataset=data/shop
 
-It checks checksums, columns, counts and the order of ids and reviews. No held-out pair may be in
-train, the split must follow its policy (unless appended reviews violated it), and no text feature
-may depend on a held-out review. The last check runs the text encoder again, which takes as long as
-in the preparation; --noencode skips it.
+It checks checksums, columns, counts, the order of ids and reviews, and shapes and values of text
+features. No held-out pair may be in train, the split must follow its policy (unless appended
+reviews violated it), and no text feature may depend on a held-out review. The last check runs the
+text encoder again, which takes as long as in the preparation; --noencode skips it.
 """
 
 from pathlib import Path

@@ -2,37 +2,31 @@
 
 import codecs
 import functools
+import io
 import re
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
+import ftfy.bad_codecs  # noqa: F401  registers the encoding of `_LATIN`
+
 from symcere_jax.errors import DataError
 from symcere_jax.preparation.read.rows import ReadingLog
 
 _MAX_LINE_BYTES = 1 << 28
-_CHUNK = 1 << 20
 _LINES_AHEAD = 10_000  # looked at before a file is taken for Windows-1252
 _BOM = "\ufeff"
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
-_C1 = "c1"  # error handler: bytes that Windows-1252 does not use become control characters
-
-
-def _as_control(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeDecodeError)
-    return error.object[error.start : error.end].decode("latin-1"), error.end
-
-
-codecs.register_error(_C1, _as_control)
+_LATIN = "sloppy-windows-1252"  # of ftfy; bytes without a letter become control characters
 
 
 class TextLines:
     r"""Iterates over the lines of a file, which end in "\n", but for the last one.
 
     UTF-16 is recognized by its byte order mark or its zeros. At the first line that is not UTF-8,
-    the file is taken for Windows-1252 (which contains Latin-1) if next to no line beyond ASCII is
-    UTF-8, and letters beyond ASCII mostly stand alone, as they do in no script but Latin.
+    the file is taken for Windows-1252 (which contains Latin-1) if hardly a line beyond ASCII is
+    UTF-8, and letters beyond ASCII mostly stand alone, as they do in Latin script only.
     """
 
     def __init__(self, stream: BinaryIO, path: Path, encoding: str | None, log: ReadingLog) -> None:
@@ -62,22 +56,16 @@ class TextLines:
         return ""
 
     def _wide_lines(self, stream: BinaryIO) -> Iterator[str]:
-        decoder = codecs.getincrementaldecoder(self._encoding)("replace")
-        number, rest = 0, ""
-        is_end = False
-        while not is_end:
-            content = stream.read(_CHUNK)
-            is_end = not content
-            if is_end and decoder.getstate()[0]:  # what follows a lost byte is other letters
-                raise DataError(
-                    f"{self._path}: bytes are missing or too many, in line {number + 1} or before; "
-                    "fetch the file again"
-                )
-            *lines, rest = (rest + decoder.decode(content, is_end)).split("\n")
-            if len(rest) > _MAX_LINE_BYTES:
-                self._refuse_length(number + 1)
-            for line in (*(line + "\n" for line in lines), *([rest] if is_end and rest else [])):
-                number += 1
+        with io.TextIOWrapper(stream, self._encoding, "replace", newline="\n") as content:
+            read = functools.partial(content.readline, _MAX_LINE_BYTES)
+            for number, line in enumerate(iter(read, ""), start=1):
+                if len(line) == _MAX_LINE_BYTES:
+                    self._refuse_length(number)
+                if line.endswith("\ufffd"):  # after a lost byte, all letters are others
+                    raise DataError(
+                        f"{self._path}: bytes are missing or too many, in line {number} or before; "
+                        "fetch the file again"
+                    )
                 if "\ufffd" in line or "\0" in line:
                     self._undecodable[number] = "invalid data"
                 yield line if number > 1 else line.removeprefix(_BOM)
@@ -85,14 +73,14 @@ class TextLines:
     def _narrow_lines(self, stream: BinaryIO) -> Iterator[str]:
         lines: Iterator[bytes]
         lines = iter(functools.partial(stream.readline, _MAX_LINE_BYTES + 1), b"")
-        encoding, errors = self._encoding, "strict"
+        encoding = self._encoding
         n_utf8 = number = 0
         while raw := next(lines, b""):
             number += 1
             if len(raw) > _MAX_LINE_BYTES:
                 self._refuse_length(number)
             try:
-                line = raw.decode(encoding, errors)
+                line = raw.decode(encoding)
                 n_utf8 += not line.isascii()
             except UnicodeDecodeError as error:
                 if self._is_found_out:
@@ -100,13 +88,13 @@ class TextLines:
                     ahead = list(islice(lines, _LINES_AHEAD))
                     lines = chain(ahead, lines)
                     if _is_latin([raw, *ahead], n_utf8):
-                        encoding, errors = "cp1252", _C1
+                        encoding = _LATIN
                         self._log.notes.append(
                             f"{self._path} is not UTF-8 (line {number}) but read as Windows-1252, "
                             "which contains Latin-1; --encoding names another one"
                         )
-                line = raw.decode(encoding, _C1 if errors == _C1 else "replace")
-                if errors == "strict":
+                line = raw.decode(encoding, "replace")
+                if encoding != _LATIN:
                     self._undecodable[number] = error.reason
             if "\0" in line:  # as a crash leaves them
                 self._undecodable[number] = "zero bytes"
