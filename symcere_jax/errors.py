@@ -1,7 +1,7 @@
 """Errors that a user can act on: one clear line that names the cause and the remedy.
 
 The binaries print such an error as a single line and end with a non-zero exit status; any other
-exception is a defect of the program and keeps its traceback.
+exception is a bug and keeps its traceback.
 """
 
 from symcere_jax import hints

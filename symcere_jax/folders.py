@@ -1,4 +1,4 @@
-"""Folders to write: of a command's own purpose, and writable, before any work is done."""
+"""Checks of folders to write, before any work: writable, and not used for another purpose."""
 
 import tempfile
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Settings and commands in the words of the reader: flags in a terminal, keywords in Python.
+"""Settings and commands as the reader writes them: flags in a terminal, keywords in Python.
 
 Messages are written with flags. Unless a command runs, `SymcereError` shows keywords instead.
 """

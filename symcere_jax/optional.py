@@ -1,4 +1,4 @@
-"""Packages that only an extra of symcere-jax brings, imported when they are needed."""
+"""Packages of the extras of symcere-jax, imported when they are needed."""
 
 import importlib
 from types import ModuleType

@@ -1,7 +1,7 @@
 """Work on the machines of a Ray cluster.
 
 Ray Data starts a worker for each GPU of the cluster, or for each CPU if it has no GPU. It schedules
-the work, and repeats what was lost with a worker that was killed.
+the work, and repeats that of a worker that was killed.
 """
 
 import os

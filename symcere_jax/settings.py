@@ -1,7 +1,7 @@
 """The settings of a model and its training, as one flat, frozen dataclass, and those of LIME.
 
-Flags, checks and the stored settings of a run come from these fields, under the same names. None
-leaves the choice to the data: `models.resolve` makes it, and says what it chose.
+Flags, checks and the stored settings of a run come from these fields, under the same names. Where a
+value is None, `models.resolve` chooses it from the data.
 
 Modules of settings import neither JAX nor Flax, so that `--help` is quick.
 """

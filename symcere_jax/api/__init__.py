@@ -1,7 +1,7 @@
 """From a data frame to recommendations: `prepare`, `fit`, `load` and `Model`; README.md shows how.
 
 Every setting of `train.py` and `prepare.py` is a keyword of the same name; `help(sj.fit)` lists
-them. Frames go out as they came in: pandas, polars or pyarrow.
+them. Results are frames of the same kind: pandas, polars or pyarrow.
 """
 
 from symcere_jax.api.cross_validation import cross_validate

@@ -1,4 +1,4 @@
-"""Data frames of any library that speaks Arrow: in as one, out as the same kind."""
+"""Data frames of any library that supports Arrow; results are of the same kind."""
 
 import importlib.util
 from typing import Any, cast
@@ -38,7 +38,9 @@ def to_arrow(frame: Any) -> pa.Table:
     try:
         return pa.table(frame)
     except (TypeError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{type(frame).__name__} is no data frame for Arrow ({error})") from None
+        raise DataError(
+            f"{type(frame).__name__} is not a data frame that Arrow can read ({error})"
+        ) from None
 
 
 def from_arrow(table: pa.Table, kind: str) -> Any:

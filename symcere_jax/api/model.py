@@ -64,7 +64,7 @@ class Model:
 
         Args:
             split: "valid" or "test".
-            ks: one cut-off, or several.
+            ks: one cutoff, or several.
 
         Raises:
             ConfigError: the model has no held-out reviews with it, as a model folder has not.
@@ -216,5 +216,5 @@ def open_data(data: ReviewDataset | str | Path) -> ReviewDataset:
     if isinstance(data, str | Path):
         return ReviewDataset.load(data)
     raise TypeError(
-        f"a prepared folder is expected, not a {type(data).__name__}: `prepare` makes one"
+        f"expected a prepared folder, which `prepare` makes, not a {type(data).__name__}"
     )

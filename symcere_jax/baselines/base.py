@@ -1,4 +1,4 @@
-"""What baselines share: their base class, the training interactions; and the simplest of them."""
+"""The base class of baselines, their training interactions, and the simplest: popularity."""
 
 import abc
 import dataclasses

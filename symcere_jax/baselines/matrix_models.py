@@ -35,7 +35,7 @@ class ItemItemModel(Baseline):
         if dataset.n_items > MAX_ITEMS:
             raise ConfigError(
                 f"{self.title} needs a dense matrix items × items: {dataset.n_items:,} items are "
-                f"more than the {MAX_ITEMS:,} that it is for; leave this method out"
+                f"more than its limit of {MAX_ITEMS:,}; leave this method out"
             )
         weights = jnp.asarray(self.weights(dataset, seed), jnp.float32)
         return Scorer(score_item_item, (training_histories(dataset), weights))

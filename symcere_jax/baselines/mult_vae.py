@@ -30,7 +30,7 @@ class MultVae(StepModel):
         "dropout": (0.3, 0.5, 0.7),
         "kl_weight": (0.05, 0.1, 0.2, 0.5, 1.0),
     }
-    batch_size: int = 256  # users a step
+    batch_size: int = 256  # users per step
     latent_dim: int = 64  # width of the latent vectors
     hidden_dim: int = 256  # width of the hidden layer on either side
     dropout: float = 0.5  # share of a history that is hidden

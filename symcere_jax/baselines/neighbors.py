@@ -1,4 +1,4 @@
-"""Neighborhoods: the k most similar others of each item or user, and scores from them."""
+"""The k nearest neighbors of each item or user, and scores from them."""
 
 import dataclasses
 from collections.abc import Callable

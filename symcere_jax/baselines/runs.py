@@ -3,7 +3,7 @@
     WORKDIR/<method>/settings.json          the chosen settings, and all trials
     WORKDIR/<method>/seed_<n>/              metrics_test.json, per_user_test.npz
 
-Every result is written as soon as it is there: the same call resumes where an earlier one stopped.
+Every result is written as soon as it exists: the same call resumes where an earlier one stopped.
 """
 
 import dataclasses

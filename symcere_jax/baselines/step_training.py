@@ -31,7 +31,7 @@ class StepModel(Baseline):
     """
 
     random: ClassVar[bool] = True
-    batch_size: int = 1024  # interactions or users a step
+    batch_size: int = 1024  # interactions or users per step
     learning_rate: float = 1e-3  # of Adam
 
     def fit(self, dataset: ReviewDataset, seed: int) -> Scorer:

@@ -1,4 +1,4 @@
-"""Text kNN: items whose training reviews say similar things."""
+"""Text kNN: items with similar training reviews."""
 
 import dataclasses
 from typing import ClassVar

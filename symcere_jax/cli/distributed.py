@@ -1,4 +1,4 @@
-"""Flags of a run on several processes, such as one a machine, through `jax.distributed`."""
+"""Flags of a run on several processes, such as one per machine, through `jax.distributed`."""
 
 import logging
 

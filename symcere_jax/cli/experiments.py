@@ -1,4 +1,4 @@
-"""Flags that the commands of many runs share."""
+"""Flags that the commands with many runs share."""
 
 from absl import flags
 

@@ -18,7 +18,7 @@ from symcere_jax.training import Progress
 class ProgressBar:
     """Shows a bar of the steps, with loss, speed and validation score, on stderr.
 
-    Where stderr is no terminal, a line an epoch is printed instead, so that logs stay readable.
+    If stderr is not a terminal, one line per epoch is printed instead, so that logs stay readable.
     `given` are the settings as the user gave them; `on_start` is called before the first step.
     """
 

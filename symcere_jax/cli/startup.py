@@ -10,7 +10,7 @@
 | the reader of the output has closed it        | nothing              | 141         |
 | Ctrl-C                                        | `interrupted`        | 130         |
 | SIGTERM                                       | `stopped …`          | 75          |
-| any other exception: a defect of the program  | its traceback        | 1           |
+| any other exception: a bug                    | its traceback        | 1           |
 """
 
 import codecs

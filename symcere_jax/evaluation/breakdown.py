@@ -55,7 +55,7 @@ def find_gains(
 def ndcg_by_bucket(
     gains: np.ndarray, users: np.ndarray, buckets: Sequence[Bucket], k: int
 ) -> list[np.ndarray]:
-    """NDCG@k of the held-out items of each bucket, a value a user.
+    """NDCG@k of the held-out items of each bucket, one value per user.
 
     For user u and bucket b with R_ub > 0 held-out items of u in it:
 
@@ -74,7 +74,7 @@ def ndcg_by_bucket(
 def recall_by_bucket(
     hits: np.ndarray, users: np.ndarray, buckets: Sequence[Bucket]
 ) -> list[np.ndarray]:
-    """Recall of the held-out items of each bucket, a value a user, as `ndcg_by_bucket`.
+    """Recall of the held-out items of each bucket, one value per user, as `ndcg_by_bucket`.
 
     The mean of the hits of a user's held-out items in the bucket; with a single bucket, recall@k.
     """

@@ -51,13 +51,13 @@ def evaluate(
         params: as in `top_k`.
         dataset: the prepared folder.
         split: whose interactions are to be found.
-        ks: cut-offs of the metrics.
+        ks: cutoffs of the metrics.
         min_rating: a held-out interaction of a lower rating is no hit; 0: all are hits. Users
             without any hit to find are left out.
         progress: as in `top_k`.
 
     Raises:
-        ValueError: `split` or a cut-off is out of range.
+        ValueError: `split` or a cutoff is out of range.
         DataError: the split has no interactions, or none with such a rating.
         SymcereError: `params` holds NaN, or one of the best scores is not finite.
     """

@@ -22,7 +22,7 @@ def ranking_metrics(
     relevant: jax.Array,
     ks: Sequence[int],
 ) -> jax.Array:
-    """Accuracy of rankings with binary relevance, for each user and cut-off.
+    """Accuracy of rankings with binary relevance, for each user and cutoff.
 
     With `h_r` = 1 if rank r holds a relevant item, else 0, and R relevant items:
 
@@ -33,7 +33,7 @@ def ranking_metrics(
         mrr@k        1 / rank of the first hit, 0 without a hit among k
         map@k        average precision, Σ_{r≤k} h_r · precision@r / min(k, R)
 
-    Jittable, with static cut-offs; to be called within `jax.enable_x64(True)`. Memory is
+    Jittable, with static cutoffs; to be called within `jax.enable_x64(True)`. Memory is
     O((n + n_pairs) · k_max), whatever the size of the catalog.
 
     Args:
@@ -41,18 +41,18 @@ def ranking_metrics(
         n_relevant: int32 `[n]`, R of each user, at least 1.
         rows: int32 `[n_pairs]`, the user, a row of `recommended`, of each relevant item.
         relevant: int32 `[n_pairs]` relevant items. Those beyond the catalog are padding.
-        ks: cut-offs, 1 to k_max.
+        ks: cutoffs, 1 to k_max.
 
     Returns:
         float64 `[n, n_ks, 6]`, the last axis as `RANKING_METRICS`.
 
     Raises:
-        ValueError: a cut-off is out of range.
+        ValueError: a cutoff is out of range.
     """
     k_max = recommended.shape[1]
     for k in ks:
         if not 1 <= k <= k_max:
-            raise ValueError(f"cut-off {k} is out of range for rankings of {k_max} items")
+            raise ValueError(f"cutoff {k} is out of range for rankings of {k_max} items")
     matches = recommended[rows] == relevant[:, None]
     hits = jnp.zeros(recommended.shape, bool).at[rows].max(matches).astype(jnp.float64)
     cut_offs, ranks = np.array(ks), np.arange(1, k_max + 1)
@@ -88,7 +88,7 @@ def popularity_metrics(
     Args:
         recommended: int32 `[n, k_max]` items, −1 for an empty rank.
         item_counts: int `[n_items]`, training interactions of each item.
-        ks: cut-offs, 1 to k_max.
+        ks: cutoffs, 1 to k_max.
     """
     filled = recommended >= 0
     sums = np.cumsum(np.where(filled, item_counts[recommended], 0), axis=1)

@@ -64,7 +64,7 @@ def top_k(
         n_items: size of the catalog.
         k: number of ranks; may exceed `n_items`.
         relevant: the items to recommend, at least one for each of `users`; None: no metrics.
-        ks: cut-offs of the metrics, up to k.
+        ks: cutoffs of the metrics, up to k.
         block_users: users scored at once on a device; None: `largest_block`.
         checks_params: look for NaN in `params`, which takes a pass over them.
         progress: called after each block.

@@ -37,7 +37,7 @@ def cutoff(metric: str) -> int:
     """
     match = re.fullmatch(r"[a-z_]+@([1-9][0-9]*)", metric)
     if not match:
-        raise ConfigError(f"metric is {metric!r}, must be a name and a cut-off, such as ndcg@10")
+        raise ConfigError(f"metric is {metric!r}, must be a name and a cutoff, such as ndcg@10")
     return int(match[1])
 
 

@@ -54,7 +54,7 @@ def explain_recommendation(
     n_reviews: int = 3,
     lime: LimeSettings = DEFAULT_LIME,
 ) -> RecommendationExplanation:
-    """Decomposes a score, and finds the words of training reviews that speak for it.
+    """Decomposes a score, and finds the words of training reviews that support it.
 
     Args:
         trained: the model.

@@ -1,7 +1,7 @@
 """Which words state facts about an item, and which express sentiment?
 
-Three sources: the information of a word about which item a review is about, its correlation with
-the rating, and a sentiment lexicon.
+Three sources: how much a word tells about the item of a review, its correlation with the rating,
+and a sentiment lexicon.
 """
 
 import dataclasses
@@ -60,8 +60,8 @@ def word_statistics(texts: Sequence[str], items: np.ndarray, ratings: np.ndarray
         presence = vectorizer.fit_transform(texts)
     except ValueError as error:
         raise DataError(
-            f"no word is in {MIN_REVIEWS} of {len(texts)} training reviews ({error}): give word "
-            "lists of your own by --factual_words and --sentiment_words"
+            f"no word is in {MIN_REVIEWS} of {len(texts)} training reviews ({error}): give your "
+            "own word lists with --factual_words and --sentiment_words"
         ) from None
     share = np.asarray(presence.sum(axis=0)).ravel() / len(texts)
     rng = np.random.default_rng(0)

@@ -12,7 +12,7 @@ The sum over the neighbors of every node is computed as a few large, regular gat
 
 A row's place in the sequence of all buckets is its *slot*. Node states are held in slot order.
 
-Gathers are bound by the cache, so that order matters: all users come before all items, because
+Cache misses limit the speed of gathers, so order matters: all users come before all items, because
 each side reads only the other one's states; and a list starts with its most popular neighbors, so
 that one step of a loop reads neighbors of similar popularity.
 """

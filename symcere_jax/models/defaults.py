@@ -82,7 +82,7 @@ def _experts(settings: Settings, dataset: ReviewDataset) -> tuple[str, ...]:
         if name in impossible:
             raise ConfigError(f"--experts={settings.experts}: {name} {impossible[name]}")
     if set(names) <= set(COUNTED):
-        raise ConfigError(f"--experts={settings.experts}: name one that is trained, too")
+        raise ConfigError(f"--experts={settings.experts}: add one that is trained")
     return tuple(name for name in EXPERTS if name in names)
 
 

@@ -1,4 +1,4 @@
-"""Items as neighbors of each other: columns that are counted, not trained.
+"""Items as neighbors of each other: columns that are computed, not trained.
 
 With features φ_i of the items, the score of a user with the training items I_u is
 

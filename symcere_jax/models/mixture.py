@@ -1,8 +1,8 @@
 """Experts whose scores are added: trained ones, neighbors, popularity.
 
-Each expert is trained by itself, with a temperature and a loss of its own: under one loss on the
-sum of the scores, what one expert explains, the others do not learn. Their scores are brought to
-the same spread and added with weights,
+Each expert is trained by itself, with its own temperature and loss: under one loss on the sum of
+the scores, an expert does not learn what another already explains. Their scores are scaled to the
+same spread and added with weights,
 
     s_ui = Σ_e w_e / σ_e · s^e_ui,      σ_e: standard deviation of s^e_ui − mean_i s^e_ui,
 

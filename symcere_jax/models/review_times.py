@@ -1,12 +1,12 @@
 """Neighbors by time: items that were reviewed in the same periods.
 
-The training reviews with a time fall into B periods of equally many. k(t) are the shares of a
-review at time t in these periods, by a normal kernel. An item with n such reviews has the features
+B periods hold equally many of the training reviews with a time. k(t) are the shares of a review at
+time t in these periods, by a normal kernel. An item with n such reviews has the features
 
     φ_i = √B ((a/B + Σ_r k(t_r)) / (a + n) − 1/B),
 
 and the columns of a user are, in equal parts, the mean of φ_j over the user's items and the mean of
-`√B (k(t_r) − 1/B)` over the user's own reviews. What is new has no time of its own.
+`√B (k(t_r) − 1/B)` over the user's own reviews. New users and items have no times.
 """
 
 import numpy as np

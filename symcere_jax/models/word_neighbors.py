@@ -4,8 +4,7 @@ F has the TF-IDF weights of the words in all training reviews of an item, less t
 items, in rows of norm 1. With the largest eigenvalues λ of `F Fᵀ` and their vectors V, at most
 `MAX_COLUMNS`, the features of the items are `Φ = V λ^½`, which rank no worse than F.
 
-A new item has a row of Φ, too: the ridge regression of Φ on the text features, which can be made of
-any text.
+The row of Φ of a new item is a ridge regression on its text features.
 """
 
 import numpy as np

@@ -96,7 +96,7 @@ def prepare(
 def _source(settings: PrepareSettings, frame: pa.Table | None, frames: str | None) -> Source:
     if settings.source == "table" and frame is not None:
         if settings.input:
-            raise ConfigError(f"--input is {settings.input}, but a data frame is given, too")
+            raise ConfigError(f"--input is {settings.input}, but a data frame is also given")
         return frame_source(frame, frames)
     if frame is not None:
         raise ConfigError(f"a data frame is given, but --source={settings.source} reads none")
@@ -270,8 +270,8 @@ def _check_split(manifest: Manifest, folder: Path, announce: MessageCallback) ->
     """States in the manifest whether new reviews ended the split policy: by time, or of the cold.
 
     The folder grows all the same, since a service needs its new reviews. No held-out review goes to
-    train, so models are still chosen and scored honestly; but scores do not compare with earlier
-    ones.
+    train, so models are still chosen and scored honestly, but scores are not comparable with
+    earlier ones.
     """
     if manifest.ended_split_policy:
         return
@@ -279,8 +279,8 @@ def _check_split(manifest: Manifest, folder: Path, announce: MessageCallback) ->
     if not problems:
         return
     announce(
-        f"warning: the split is no longer {manifest.split_name} ({problems}); what was held out "
-        "stays held out, but scores on it do not compare with those of before"
+        f"warning: the split is no longer {manifest.split_name} ({problems}); held-out "
+        "reviews stay held out, but scores are not comparable with earlier ones"
     )
     *entries, entry = manifest.source["appended"]
     entries.append({**entry, "ends_split_policy": problems})

@@ -204,12 +204,14 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
             if getattr(self, name) == "" and needed:
                 raise ConfigError(f"--{name} is empty, but --{needed} needs it")
         if self.append and self.split not in (None, "predefined", "ratio"):
-            raise ConfigError(f"--append cannot split by --split={self.split}; use ratio, or none")
+            raise ConfigError(
+                f"--append cannot split by --split={self.split}; use ratio, or leave it out"
+            )
         if self.keep_dropped and (self.append or self.split in _NEW_ALONE):
             with_what = "append" if self.append else f"split={self.split}"
             raise ConfigError(
-                f"--keep_dropped does not go with --{with_what}: of the reviews that it keeps, "
-                "some may be later than what is held out, or of cold items or users"
+                f"--keep_dropped cannot be used with --{with_what}: some reviews that it keeps "
+                "may be later than held-out ones, or of cold items or users"
             )
         if self.sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
             raise ConfigError(f"--sha256 is {self.sha256!r}, must be 64 hexadecimal digits")
@@ -227,7 +229,9 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
         try:
             return int(float(match[1]) * _UNITS[match[2]])  # type: ignore[index]
         except (TypeError, KeyError, ValueError):
-            raise ConfigError(f"--memory is {self.memory!r}, expected a size as 2GiB") from None
+            raise ConfigError(
+                f"--memory is {self.memory!r}, expected a size such as 2GiB"
+            ) from None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -246,4 +250,4 @@ class EncodeSettings(TextSettings):
         if name is not None and (
             not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name) or name in ("none", "auto")
         ):
-            raise ConfigError(f"--text_name is {name!r}, must be a plain name of a folder")
+            raise ConfigError(f"--text_name is {name!r}, must be a plain folder name")

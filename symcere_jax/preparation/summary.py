@@ -1,4 +1,4 @@
-"""What a preparation did, as a table for people."""
+"""The result of a preparation, as a table."""
 
 from rich.table import Table
 from rich.text import Text

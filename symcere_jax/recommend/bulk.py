@@ -1,7 +1,7 @@
 """Recommendations for many users in a file: in bounded memory, and resumable.
 
 Users are ranked in parts. Each part is a file in the folder `<output>.parts`, complete or absent; a
-run that was stopped resumes after the last of them. At the end they are joined into the output.
+stopped run resumes after the last one. At the end they are joined into the output.
 """
 
 import contextlib
@@ -96,7 +96,7 @@ def write_recommendations(
             folder = output.with_name(f"{output.name}.parts")
             if output.exists() and not overwrite and not (folder / _JOINED).exists():
                 raise ConfigError(
-                    f"{output} exists; replace it by --overwrite, or choose another --output"
+                    f"{output} exists; replace it with --overwrite, or choose another --output"
                 )
             _open_parts(folder, run)
             starts = range(0, max(len(rows), 1), part_users)
@@ -160,7 +160,7 @@ def _open_parts(folder: Path, run: dict[str, Any]) -> None:
             )
         return
     if any(folder.iterdir()):
-        raise ConfigError(f"{folder} is no folder of parts: move it, or choose another --output")
+        raise ConfigError(f"{folder} is not a folder of parts: move it, or choose another --output")
     write_text(path, text)
 
 

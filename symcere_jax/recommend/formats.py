@@ -1,4 +1,4 @@
-"""Files: ids and items that come in, rankings that go out as JSON lines, CSV and Parquet."""
+"""Files of ids and items to read, and of rankings to write, as JSON lines, CSV and Parquet."""
 
 import csv
 import json
@@ -57,7 +57,7 @@ def read_items(path: Path) -> dict[str, list[str]]:
         DataError: the file is missing, or a line is something else.
     """
     items: dict[str, list[str]] = {}
-    for number, line in _lines(path, "an item a line"):
+    for number, line in _lines(path, "one item per line"):
         try:
             content = json.loads(line)
             item_id, texts = content["item_id"], content["texts"]

@@ -103,6 +103,6 @@ class IdMap:
 
 
 _REMEDIES = {
-    "user": "for a user who is new, give items or reviews instead",
-    "item": "for an item that is new, give its reviews or a description first",
+    "user": "for a new user, give items or reviews instead",
+    "item": "for a new item, give its reviews or a description first",
 }

@@ -1,14 +1,14 @@
 """An index of the items (HNSW), for catalogs that are too large to score whole.
 
-The best items are those of the largest inner product `users_u · items_i + bias_i`. A graph of near
-items answers that without looking at most of them, but only by distance: linked by inner product,
-it finds popular items only, and recall stayed at 0.5 on the benchmark's items whatever was spent.
+The best items are those with the largest inner product `users_u · items_i + bias_i`. A graph of
+neighboring items finds them without looking at most items, but only by distance: linked by inner
+product, it finds only popular items, and recall stayed at 0.5 on the benchmark's items at any cost.
 So all indexed rows get one length (Bachrach et al., 2014):
 
     item [items_i, bias_i / s, sqrt(M² − |items_i|² − bias_i² / s²)],   query [users_u, s, 0],
 
 with s the mean norm of users and M the largest norm of [items_i, bias_i / s]: the nearest by L2
-distance are then those of the largest score. docs/serving.md has a table of recall against latency.
+distance are then those with the largest scores. docs/serving.md has a table of recall and latency.
 
 Needs the extra `ann`.
 Source: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using

@@ -1,4 +1,4 @@
-"""A model folder: all that recommends, in one place, without the reviews.
+"""A model folder: all that is needed to recommend, without the reviews.
 
     model.json               settings, experts, scores, and a checksum of every other file
     embeddings.safetensors   users, items, item_bias, and the columns of neighbors, as `Embeddings`
@@ -10,8 +10,8 @@
     score.stablehlo          the scoring function, on request (see `compiled_score.py`)
 
 Scores are those of the training run, to the bit. The encoder of latent semantic analysis takes less
-space than in the prepared folder; where words occur in many items, features of new texts differ in
-the third digit.
+space than in the prepared folder; if words occur in many items, features of new texts differ in the
+third digit.
 """
 
 import json
@@ -85,7 +85,7 @@ def save_model(
     """
     folder = Path(folder)
     if folder.exists() and not is_model_folder(folder):
-        raise ConfigError(f"{folder} is there and is no model folder: choose another path")
+        raise ConfigError(f"{folder} exists and is not a model folder: choose another path")
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
         shutil.rmtree(aside, ignore_errors=True)
@@ -167,7 +167,7 @@ def read_content(folder: str | Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not readable ({error}); export the model again") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DataError(f"{path} is not of a model folder")
+        raise DataError(f"{path} does not belong to a model folder")
     if content.get("format_version") != FORMAT_VERSION:
         raise DataError(
             f"{path}: format version {content.get('format_version')}, this program reads "

@@ -1,4 +1,4 @@
-"""Users as a request describes them: new ones, or known ones with what is new of them."""
+"""Users as a request describes them: new ones, or known ones with new interactions."""
 
 import dataclasses
 from collections.abc import Sequence

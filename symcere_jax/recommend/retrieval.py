@@ -1,4 +1,4 @@
-"""The best items for users and for queries: out of all items, or out of those that an index finds.
+"""The best items for users and queries, among all items or among those that an index finds.
 
 Exact search scores every item, with the code that evaluation ranks with. An index finds candidates,
 which are scored exactly and ranked; what it does not find is left out. Search among some of the

@@ -60,8 +60,8 @@ class TextReader:
     def _encoder(self) -> FittedTextEncoder:
         if self.encoder is None:
             raise DataError(
-                f"the model of {self.dataset!r} cannot read texts: its text features were made "
-                "elsewhere (--text_encoder=precomputed), or it was trained with "
+                f"the model of {self.dataset!r} cannot read texts: its text features "
+                "have no encoder (--text_encoder=precomputed), or it was trained with "
                 "--text_encoder=none; prepare the data again, and train with text"
             )
         return self.encoder

@@ -10,7 +10,7 @@ SIGNIFICANT = 0.05
 
 
 def ablation_document(scores: AblationScores) -> Document:
-    """A row a variant, and what the columns mean."""
+    """One row per variant, and what the columns mean."""
     reference = scores.variants[0]
     header = ["variant", "NDCG@10", f"difference to {reference.name}", "95 % interval", "p (Holm)"]
     header += ["coverage@10", "popularity@10", "norm ~ popularity", "valid NDCG@10"]
@@ -37,8 +37,8 @@ def ablation_document(scores: AblationScores) -> Document:
             "norm ~ popularity: Spearman's correlation of the norm of an item's embedding, before "
             "normalization where there is any, with its training interactions; valid: on the "
             "validation split, by which settings and epochs are chosen.",
-            f"Only the named settings differ from {reference.name}, for which the others were "
-            "chosen.",
+            f"A variant differs from {reference.name} only in the named settings; all others were "
+            f"chosen for {reference.name}.",
             *(f"Not run: {name} ({why})." for name, why in scores.not_run.items()),
             Table(["variant", "settings"], changes, 2, "Settings that the variants change"),
         ],

@@ -37,8 +37,8 @@ def anchoring_document(anchoring: Anchoring) -> Document:
             f"of {anchoring.n_samples} perturbed texts. Word classes: {anchoring.word_classes}. "
             f"The text encoder knows {known} words; {counted}.",
             _contributions(anchoring),
-            "Share: contribution of a word, of the sum of the sizes of all contributions in its "
-            "review, in percent, mean over the words of the class in a review, then over reviews, "
+            "Share: a word's contribution as a percentage of the sum of all absolute contributions "
+            "in its review; mean over the words of the class in a review, then over reviews, "
             "± standard error. Fit: R² of LIME's linear model. Stable: share of the factual and "
             "sentiment words whose 95 % interval over the repeats excludes 0.",
             Heading("Do facts contribute more than sentiment?"),

@@ -34,13 +34,13 @@ def bias_document(bias: PopularityBias) -> Document:
                 "Each item's norm, and means of deciles; which items fill the ranks; scores.",
             ),
             Table.of(bias.runs, _COLUMNS),
-            f"Of {bias.n_users:,} users. L2: whether embeddings are normalized. norm ~ degree: "
+            f"{bias.n_users:,} users. L2: whether embeddings are normalized. norm ~ degree: "
             "Spearman's correlation of the norm of an item's embedding, before normalization where "
             "there is any, with its training interactions. β: the learned popularity prior. "
             "popularity@10: mean training interactions of a recommended item; of a held-out item: "
             f"{bias.held_out_popularity:.1f}. gini@10: of the items' recommendation counts. "
             "alignment: mean squared distance of a user and a training item on the unit sphere, "
-            "2 for random directions; uniformity: −8 at best, 0 for all in one place.",
+            "2 for random directions; uniformity: −8 at best, 0 if all embeddings are equal.",
             Heading("By decile of the catalog"),
             "Items by training interactions, least popular first. Shares are of all training "
             "interactions, of all held-out ones, and of the first 10 ranks of all users.",

@@ -1,7 +1,7 @@
 """Documents of tables and plots: as Markdown without the plots, and as sections of a page.
 
-A page is one file: no network, no scripts, narrow screens, light and dark, print. What a document
-was made of is kept as JSON, from which it can be made again.
+A page is one file without network or scripts, for narrow screens, light and dark mode, and print.
+The content of a document is stored as JSON, from which it can be made again.
 """
 
 import dataclasses
@@ -161,4 +161,4 @@ def _restored(kind: Any, value: Any) -> Any:
         return math.nan if value is None else float(value)
     if kind is Any or isinstance(value, kind):
         return value
-    raise TypeError(f"{value!r} is no {kind}")
+    raise TypeError(f"{value!r} is not a {kind}")

@@ -97,7 +97,7 @@ def colored_text(explanation: TextExplanation) -> ColoredText:
 
 
 def _recommendation_blocks(explanation: RecommendationExplanation) -> list[Block]:
-    """What the score is a sum of, and the words that speak for it."""
+    """The parts of the score, and the words that support it."""
     pair = f"{explanation.item_id} for {explanation.user_id}"
     blocks: list[Block] = [
         Heading(f"{pair}: score {explanation.score:.3f}, rank {explanation.rank}"),

@@ -1,4 +1,4 @@
-"""Plots: side by side in one image, or a figure a panel for a page.
+"""Plots: side by side in one image, or one figure per panel for a page.
 
 Runs differ in marker and line as well as in color. The colors are those of M. Okabe and K. Ito,
 "Color Universal Design" (2008), which people with any common color blindness can distinguish.
@@ -78,7 +78,7 @@ class Plot:
         return figure
 
     def figures(self) -> list[Figure]:
-        """A figure a panel."""
+        """One figure per panel."""
         figures = [_new_figure(*self.panel_size) for _ in range(self.n_panels)]
         self.draw([figure.subplots() for figure in figures])
         return figures

@@ -190,7 +190,7 @@ def data_section(dataset: ReviewDataset) -> list[Block]:
         ["split", manifest.split_name],
         ["train, valid, test", ", ".join(f"{counts[split]:,}" for split in schema.SPLITS)],
         ["k-core", str(manifest.k_core)],
-        ["words a review", f"{n_words.mean():.0f}"],
+        ["words per review", f"{n_words.mean():.0f}"],
         ["text features", ", ".join(encoders) or "none"],
     ]
     return [Table(["fact", "value"], facts, n_words=2), dataset_plot(dataset, ratings, n_words)]
@@ -210,8 +210,7 @@ def settings_section(runs: Sequence[ReportedRun]) -> list[Block]:
         if any(settings and settings.get(setting) != default for settings in stored):
             changed.append([setting, str(default), *values])
     return [
-        "Settings that are not the default in some run; where the default is None, the value "
-        "follows from the data.",
+        "Settings that differ from the default in some run; None: chosen from the data.",
         Table(["setting", "default", *names], changed),
         Table(["setting", *names], every, summary="All settings"),
     ]

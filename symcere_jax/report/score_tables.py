@@ -16,7 +16,7 @@ from symcere_jax.study.cold_start import ColdStartResult
 
 
 def metrics_table(metrics: Mapping[str, float]) -> Table:
-    """A row a metric and a column a cutoff, of "metric@k" -> value."""
+    """One row per metric and one column per cutoff, of "metric@k" -> value."""
     names = list(dict.fromkeys(key.split("@")[0] for key in metrics))
     cutoffs = sorted({int(key.split("@")[1]) for key in metrics})
     digits = {name: 1 if name == "popularity" else 4 for name in names}
@@ -37,7 +37,7 @@ _BASELINES: Columns = [
 
 
 def baselines_table(baselines: Sequence[BaselineSummary]) -> Table:
-    """A row a baseline."""
+    """One row per baseline."""
     return Table.of(baselines, _BASELINES)
 
 
@@ -70,7 +70,7 @@ def write_baselines(
 
 
 def cold_start_table(results: Sequence[ColdStartResult]) -> Table:
-    """A row a task and method."""
+    """One row per task and method."""
     rows = []
     for result in results:
         for place, (method, evaluation) in enumerate(result.evaluations.items()):

@@ -26,7 +26,7 @@ class Table:
 
     @classmethod
     def of(cls, records: Iterable[Any], columns: Columns, n_words: int = 1) -> "Table":
-        """A row a record; the function of a column makes its cell."""
+        """One row per record; the function of a column makes its cell."""
         rows = [[cell(record) for _, cell in columns] for record in records]
         return cls([name for name, _ in columns], rows, n_words)
 

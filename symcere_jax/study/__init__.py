@@ -1,4 +1,4 @@
-"""Many runs with one aim: the search for settings, ablations; and scores of finished runs.
+"""Search for settings, ablations, and comparisons of finished runs.
 
 Nothing is imported here: a worker process imports no more than its task needs.
 """

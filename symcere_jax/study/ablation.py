@@ -103,7 +103,7 @@ def run_ablation(
     check_output_folder(workdir, "workdir", ABLATION)
     chosen, not_run = _distinct(settings, dataset, variants)
     if len(chosen) < 2:
-        raise ConfigError("all variants come to the same model on this data")
+        raise ConfigError("all variants are the same model on this data")
     all_seeds = tuple(range(settings.seed, settings.seed + seeds))
     runs = [
         VariantRun(changed.replace(seed=seed), dataset.folder, workdir / name / f"seed_{seed}")

@@ -1,4 +1,4 @@
-"""How a trained model does on users and items that it was not trained on, beside two baselines.
+"""Scores of a trained model and two baselines on users and items that it was not trained on.
 
 A new item (or user) has no training interaction. Of its reviews in a held-out split a random half,
 at least one, is *known*: for an item their texts are its description, for a user the items and the
@@ -246,12 +246,12 @@ class _Methods:
         name = trained.metadata.settings.text_encoder
         if name == NONE:
             raise NoColdStartError(
-                "the model was trained without text, and cannot read what is new: train with text"
+                "the model was trained without text, and cannot read new texts: train with text"
             )
         try:
             encoder = load_text_encoder(dataset, name)
         except DataError as error:
-            raise NoColdStartError(f"the texts of what is new cannot be read: {error}") from None
+            raise NoColdStartError(f"new texts cannot be read: {error}") from None
         tasks = ColdStartTasks.from_split(dataset, split)
         features = np.array(dataset.text_features(name, "items"))
         features[tasks.new_items] = encoder.encode_documents(tasks.item_texts)

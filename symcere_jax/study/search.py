@@ -1,4 +1,4 @@
-"""Hyperparameter search: many runs, of which the best on the validation split is kept.
+"""Hyperparameter search: many runs, of which the one that is best on validation is kept.
 
     <workdir>/study.log       the journal of the search, by Optuna; all processes write it
     <workdir>/trial_<n>/      the run of each trial; only the best one keeps its checkpoints

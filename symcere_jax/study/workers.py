@@ -116,8 +116,8 @@ def run_tasks(
         except BrokenProcessPool:
             if not should_stop():
                 raise SymcereError(
-                    "a worker process was killed (out of memory?): the same command resumes, "
-                    "perhaps with fewer --processes"
+                    "a worker process was killed (out of memory?): run the same command again, "
+                    "with fewer --processes"
                 ) from None
         finally:
             stop.set()  # the pool then waits for its workers

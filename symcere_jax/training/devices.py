@@ -1,8 +1,8 @@
 """Parallelism over the devices of all processes: the only module that knows `jax.pmap`.
 
 Message passing never mixes the columns of the embeddings. So each device holds its share of the
-columns of all nodes, with what the optimizer keeps of them, passes their messages and updates them,
-and nothing of that is exchanged. The losses read whole rows of a few nodes, which are gathered from
+columns of all nodes, with their optimizer state, passes their messages and updates them, without
+any exchange. The losses read whole rows of a few nodes, which are gathered from
 all devices; their gradients go back the same way.
 """
 

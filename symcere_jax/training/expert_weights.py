@@ -1,9 +1,8 @@
 """How much each expert counts: weights that rank best in samples of the validation users.
 
-A few hundred users are too few to tell which of several weights is best: what wins is the luck of
-the draw. So weights are chosen again and again, each time for a sample of the users with
-replacement, and their mean is taken. Experts that are of use in every sample then keep a high
-weight, and those that win by chance a low one.
+A few hundred users are too few to tell which weights are best: the winner is mostly luck. So
+weights are chosen many times, each time for a sample of the users with replacement, and averaged.
+Experts that help in every sample then keep a high weight, and those that win by chance a low one.
 
 Source: R. Caruana et al., "Ensemble Selection from Libraries of Models", ICML 2004 (greedy
 selection with replacement, in bags).

@@ -4,9 +4,9 @@
     <workdir>/checkpoints/       the embeddings of all side by side and the parameters of each, at
                                  the end: all that evaluating and recommending need
 
-Each expert is trained by itself, until it gains no more. That costs no more than training all of
-them together, since message passing does not mix columns, and no expert trains longer than it has
-to. A run of a single expert has its checkpoints in the workdir.
+Each expert is trained by itself, until its validation score stops improving. That costs no more
+than training all of them together, since message passing does not mix columns, and no expert trains
+longer than it has to. A run of a single expert has its checkpoints in the workdir.
 """
 
 import contextlib
@@ -136,7 +136,7 @@ def _check_warm_start(warm_start: Path, settings: ResolvedSettings) -> None:
     metadata = checkpoints.metadata()
     if metadata.experts and not is_apart:
         raise ConfigError(
-            f"--warm_start={warm_start} lacks its folder {EXPERTS_FOLDER}: copy all of the run"
+            f"--warm_start={warm_start} lacks its folder {EXPERTS_FOLDER}: copy the whole run"
         )
     raise ConfigError(
         f"--warm_start={warm_start} is a run of --experts={metadata.settings.experts}, this one of "

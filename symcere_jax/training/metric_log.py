@@ -1,4 +1,4 @@
-"""The log of a run: a JSON line an epoch and, where TensorBoard is installed, its events."""
+"""The log of a run: a JSON line per epoch and, if TensorBoard is installed, its events."""
 
 import importlib.util
 import json

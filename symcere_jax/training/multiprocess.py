@@ -1,7 +1,7 @@
 """Several processes that train one model, through `jax.distributed`.
 
-Every process takes the same decisions at the same step: what only one can know (its clock, a
-signal, a score to the last bit) is agreed upon. Only the primary process writes the workdir.
+Every process makes the same decisions at the same step: they agree on what only one can know (its
+clock, a signal, a score to the last bit). Only the primary process writes the workdir.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A run, prepared: what stays the same from its first step to its last."""
+"""A prepared run: what stays the same from its first step to its last."""
 
 import contextlib
 import dataclasses
@@ -36,7 +36,7 @@ class Run:
     train_inputs: TrainInputs  # what the steps read, on every device
     initial_state: TrainState  # before the first step, on the first device
     run_steps: jax.stages.Wrapped  # `steps_per_call` train steps, see `build_steps`
-    batch_size: int  # interactions a step, over all devices
+    batch_size: int  # interactions per step, over all devices
     steps_per_epoch: int  # steps of an epoch, a multiple of `steps_per_call`
     steps_per_call: int  # steps between two returns to the host
 
@@ -123,7 +123,7 @@ class Run:
         ):
             raise CheckpointError(
                 f"{workdir} holds a run of {metadata.steps_per_epoch} steps of "
-                f"{metadata.batch_size} interactions an epoch, but {jax.device_count()} "
+                f"{metadata.batch_size} interactions per epoch, but {jax.device_count()} "
                 f"devices, which share a batch evenly, would make it {self.steps_per_epoch} "
                 f"of {self.batch_size}: use as many devices as before, a number that divides "
                 f"{metadata.batch_size}, or another --workdir"
@@ -159,7 +159,7 @@ def fit_batch_size(
     least one interaction a device), and a multiple of the devices.
 
     Args:
-        requested: interactions a step.
+        requested: interactions per step.
         micro_batch_size: largest number of interactions whose losses are computed at once.
         n_interactions: of the training split.
         n_devices: of all processes.

@@ -1,4 +1,4 @@
-"""Train steps: many of them in one call on the devices, without return to the host."""
+"""Training steps: many in one call on the devices, without returning to the host."""
 
 import functools
 import math
@@ -120,7 +120,7 @@ def build_steps(
         objective: what is minimized.
         optimizer: how.
         settings: how the parameters are averaged.
-        batch_size: interactions a step, over all devices; a multiple of their number times
+        batch_size: interactions per step, over all devices; a multiple of their number times
             `n_micro_batches`.
         n_micro_batches: parts of a batch whose losses are computed one after another.
         steps_per_epoch: a multiple of `n_steps`.

@@ -57,8 +57,8 @@ def _check(
     if not dataset.manifest.grew_from(metadata.fingerprint):
         raise CheckpointError(
             f"--warm_start={workdir} was trained on {metadata.dataset!r} (fingerprint "
-            f"{metadata.fingerprint}), which {dataset.folder} did not grow from: add the new "
-            f"reviews to that folder by {hints.command('prepare', '--append')}"
+            f"{metadata.fingerprint}), but {dataset.folder} is not that data with appended "
+            f"reviews: append the new reviews with {hints.command('prepare', '--append')}"
         )
     earlier, mine = metadata.settings.as_dict(), settings.as_dict()
     for name in MODEL_SETTINGS:

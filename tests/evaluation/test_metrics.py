@@ -94,7 +94,7 @@ def test_no_array_is_larger_than_ranks_of_users_or_of_relevant_items():
 def test_cut_offs_out_of_range_are_refused(k):
     recommended = np.zeros((1, 3), np.int32)
     one = np.ones(1, np.int32)
-    with pytest.raises(ValueError, match=f"cut-off {k} .* 3 items"):
+    with pytest.raises(ValueError, match=f"cutoff {k} .* 3 items"):
         ranking_metrics(jnp.asarray(recommended), one, one, one, (k,))
 
 

@@ -102,7 +102,7 @@ def test_metrics_of_a_block_are_compiled_once_and_from_the_block_alone(monkeypat
     ranking_metrics = ranking.ranking_metrics
     monkeypatch.setattr(ranking, "ranking_metrics", spy)
     for n_users in (50, 37, 3):
-        _measured(n_users, k=6)  # cut-offs that no other test has
+        _measured(n_users, k=6)  # cutoffs that no other test has
     assert shapes == [[(4, 6), (4,), (1024,), (1024,)]]
 
 

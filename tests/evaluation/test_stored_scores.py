@@ -21,7 +21,7 @@ def test_the_cutoff_of_a_metric():
     assert cutoff("ndcg@10") == 10
     assert cutoff("hit_rate@5") == 5
     for metric in ("ndcg", "ndcg@", "ndcg@0", "@10", "ndcg@ten", "ndcg@10 "):
-        with pytest.raises(ConfigError, match="must be a name and a cut-off, such as ndcg@10"):
+        with pytest.raises(ConfigError, match="must be a name and a cutoff, such as ndcg@10"):
             cutoff(metric)
 
 

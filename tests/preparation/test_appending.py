@@ -163,7 +163,7 @@ def test_features_from_elsewhere_cannot_be_appended_to(two_encoders, tmp_path):
             text_embeddings=tmp_path / "vectors.npy",
         )
     )
-    with pytest.raises(DataError, match="made elsewhere"):
+    with pytest.raises(DataError, match="have no encoder"):
         prepare(two_encoders)
 
 

@@ -80,7 +80,7 @@ def test_a_column_that_is_there_twice(tmp_path):
 
 def test_one_input_alone(tmp_path):
     frame = pa.table({"user_id": ["u"], "item_id": ["i"]})
-    with pytest.raises(ConfigError, match="a data frame is given, too"):
+    with pytest.raises(ConfigError, match="a data frame is also given"):
         prepared(tmp_path, "out", frame, input=tmp_path / "x.csv")
     with pytest.raises(ConfigError, match="--source=synthetic"):
         prepared(tmp_path, "out", frame, source="synthetic")

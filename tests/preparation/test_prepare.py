@@ -112,7 +112,7 @@ def test_all_flags_reach_the_settings(run_prepare, tmp_path):
         "policy": "temporal", "seed": 4, "valid_share": 0.34, "test_share": 0.0
     }  # fmt: skip
     assert manifest.source["options"]["fields"]["text"] == "body"
-    assert "exists; replace it by --overwrite" in run_prepare(*arguments).error
+    assert "exists; replace it with --overwrite" in run_prepare(*arguments).error
     assert run_prepare(*arguments, "--overwrite").status == 0
 
 
@@ -135,7 +135,7 @@ BAD_FILES = {
     "array.jsonl": (lines(ROW, '["b"]'), "array.jsonl, line 2: ['b'] is not a JSON object"),
     "whole.json": (b'[{"user_id": "a"},\n{"user_id": "b"}]', "whole.json, line 1: not valid JSON"),
     "bytes.jsonl": (lines(ROW) + b'{"user_id": "\xff"}\n', "bytes.jsonl, line 2: not UTF-8"),
-    "truncated.jsonl.gz": (gzip.compress(lines(ROW))[:-9], "truncated.jsonl.gz: cut off"),
+    "truncated.jsonl.gz": (gzip.compress(lines(ROW))[:-9], "truncated.jsonl.gz: truncated"),
     "word.jsonl": (lines(ROW, ROW | {"rating": "good"}), "word.jsonl, line 2: rating is 'good'"),
     "infinite.jsonl": (lines(ROW, ROW | {"rating": float("inf")}), "line 2: rating is inf, no num"),
     "high.jsonl": (lines(*[ROW] * 20, "", ROW | {"rating": 6}),

@@ -90,7 +90,7 @@ def test_a_run_that_was_killed_after_it_joined_its_parts_resumes(
 def test_a_file_that_exists_stays(recommender, tmp_path, expected):
     output = tmp_path / "found.csv"
     output.write_text("mine")
-    with pytest.raises(ConfigError, match=r"found.csv exists; replace it by --overwrite"):
+    with pytest.raises(ConfigError, match=r"found.csv exists; replace it with --overwrite"):
         write_recommendations(recommender, ROWS, output, k=4)
     assert output.read_text() == "mine" and list(tmp_path.iterdir()) == [output]
     assert write_recommendations(recommender, ROWS, output, k=4, overwrite=True)
@@ -105,7 +105,7 @@ def test_a_folder_of_somebody_else_is_kept(recommender, tmp_path):
     folder = tmp_path / "found.csv.parts"
     folder.mkdir()
     (folder / "thesis.txt").write_text("all of it")
-    with pytest.raises(ConfigError, match=r"found\.csv\.parts is no folder of parts"):
+    with pytest.raises(ConfigError, match=r"found\.csv\.parts is not a folder of parts"):
         write_recommendations(recommender, ROWS, tmp_path / "found.csv")
     assert (folder / "thesis.txt").read_text() == "all of it"
 

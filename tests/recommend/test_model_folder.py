@@ -109,7 +109,7 @@ def test_a_saved_model_is_replaced_and_nothing_else(mixed, loaded, folder, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["shop.model"]
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("keep")
-    with pytest.raises(ConfigError, match="no model folder"):
+    with pytest.raises(ConfigError, match="not a model folder"):
         save_model(mixed, tmp_path / "notes")
     assert (tmp_path / "notes" / "mine.txt").read_text() == "keep"
 
@@ -163,7 +163,7 @@ def test_another_version_or_no_folder_is_refused(mixed, tmp_path):
     content = json.loads((folder / "model.json").read_text())
     for change, message in (
         ({"format_version": 99}, "format version 99"),
-        ({"format": "other"}, "not of a model folder"),
+        ({"format": "other"}, "not belong to a model folder"),
         ({"experts": None}, "damaged"),
     ):
         (folder / "model.json").write_text(json.dumps(content | change))

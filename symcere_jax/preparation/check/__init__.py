@@ -1,4 +1,4 @@
-"""Whether a prepared folder keeps what it promises."""
+"""Checks of a prepared folder."""
 
 from collections.abc import Callable, Iterator
 

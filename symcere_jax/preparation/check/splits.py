@@ -1,4 +1,4 @@
-"""Checks that nothing held out reaches training, and that the split is what its policy says."""
+"""Checks that nothing held out reaches training, and that the split follows its policy."""
 
 import tempfile
 from collections.abc import Iterator
@@ -72,7 +72,7 @@ def against_policy(dataset: ReviewDataset) -> Iterator[str]:
     if policy in ("global_time", "temporal"):
         reviews = dataset.reviews(["user", "timestamp", "split"])
         if reviews["timestamp"].null_count:
-            yield "the split goes by time, but a review has none"
+            yield "the split is by time, but a review has none"
             return
         # The time line of all is never cut between equal times; that of a user may be.
         owner, compare = ("user", ">") if policy == "temporal" else ("0", ">=")

@@ -1,6 +1,6 @@
-"""Checks that the files of a prepared folder are whole and agree with each other.
+"""Checks that the files of a prepared folder are complete and consistent.
 
-Each check yields the problems that it finds in an opened folder, and may fail where a file is too
+Each check yields the problems that it finds in an opened folder, and may fail if a file is too
 damaged to be read.
 """
 
@@ -29,7 +29,7 @@ def check_files(dataset: ReviewDataset) -> Iterator[str]:
     files = dataset.manifest.files
     for name, entry in files.items():
         if schema.file_entry(dataset.folder / name) != dict(entry):
-            yield f"{name} has another checksum than the manifest says"
+            yield f"{name}: the checksum is not that of the manifest"
     present = {
         path.relative_to(dataset.folder).as_posix()
         for path in dataset.folder.rglob("*")

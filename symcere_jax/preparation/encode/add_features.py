@@ -62,7 +62,7 @@ def add_text(
         name = settings.text_name or encoder.name
         if name in dataset.manifest.text_encoders and not settings.overwrite:
             raise ConfigError(
-                f"{dataset.folder} has text features {name!r}; replace them by --overwrite, or "
+                f"{dataset.folder} has text features {name!r}; replace them with --overwrite, or "
                 "choose a --text_name"
             )
         shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
@@ -145,7 +145,7 @@ def _install(dataset: ReviewDataset, name: str, described: dict, partial: Path) 
     known = {*files, *manifest.files}
     for path in target.rglob("*"):
         if path.is_file() and path.relative_to(dataset.folder).as_posix() not in known:
-            raise ConfigError(f"{path} is none of the features to be replaced: move it")
+            raise ConfigError(f"{path} does not belong to the features to replace: move it")
     if name in manifest.text_encoders:
         # With a new fingerprint: no run that was trained on the old features fits the new ones.
         manifest = dataclasses.replace(manifest, files=files, fingerprint="")

@@ -1,4 +1,4 @@
-"""The reviews of a prepared folder, as text encoders take them, with texts that stay on disk."""
+"""The reviews of a prepared folder as input of text encoders; texts stay on disk."""
 
 import contextlib
 import os

@@ -63,7 +63,7 @@ class TextSettings(SettingsBase):
         ):
             if getattr(self, flag) and encoder not in parts:
                 raise ConfigError(
-                    f"--{flag} is given, but --text_encoder={self.text_encoder} has no use for it"
+                    f"--{flag} is given, but --text_encoder={self.text_encoder} does not use it"
                 )
 
     @property

@@ -1,4 +1,4 @@
-"""The scale of the ratings, from which all are brought to 1 … 5."""
+"""The scale of the ratings, which are mapped to 1 … 5."""
 
 from collections.abc import Sequence
 
@@ -84,6 +84,6 @@ def _find_scale(
         if n_beyond <= max(_STRAY_SHARE * n, 1 if n >= _ROWS_OF_ONE_STRAY else 0):
             return float(low), float(high)
     raise DataError(
-        f"ratings lie between {least:g} and {most:g}, which is no scale that is known: give it by "
+        f"ratings lie between {least:g} and {most:g}, which is not a known scale: set "
         "--min_valid_rating and --max_valid_rating"
     )

@@ -1,4 +1,4 @@
-"""How raw files are opened, and unpacked by what they begin with: gzip, bzip2, xz, zstd, zip."""
+"""Opens raw files, and decompresses them by their first bytes: gzip, bzip2, xz, zstd, zip."""
 
 import bz2
 import contextlib
@@ -56,7 +56,7 @@ def open_raw(path: Path) -> Iterator[BinaryIO]:
         raise DataError(f"no input at {path}") from None
     except (*_DAMAGE, OSError) as error:
         if suffix and getattr(error, "errno", None) is None:
-            raise DataError(f"{path}: cut off or damaged ({error}); fetch it again") from None
+            raise DataError(f"{path}: truncated or damaged ({error}); download it again") from None
         if isinstance(error, OSError):
             raise DataError(f"{path}: not readable ({error.strerror or error})") from None
         raise
@@ -112,7 +112,9 @@ def _packing(stream: BinaryIO, path: Path) -> str | None:
     suffix = path.suffix.lower()
     suffix = _SAME.get(suffix, suffix)
     if suffix in _MAGIC:
-        raise DataError(f"{path}: not a whole {suffix} file; is it cut off, or not packed?")
+        raise DataError(
+            f"{path}: not a complete {suffix} file; is it truncated, or not compressed?"
+        )
     return None
 
 

@@ -1,4 +1,4 @@
-"""Checks of the raw values of a block of rows; what is wrong is named, or skipped and counted."""
+"""Checks of the raw values of a block of rows; errors are reported, or skipped and counted."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -73,6 +73,6 @@ def _problems(
             "unknown split",
             lambda row: (
                 f"{fields['split']} is {shorten(names[row].as_py())}, must be one of "
-                f"{', '.join(SPLIT_NAMES)}; --split=ratio ignores it and splits anew"
+                f"{', '.join(SPLIT_NAMES)}; --split=ratio ignores it and splits again"
             ),
         )

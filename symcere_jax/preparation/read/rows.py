@@ -1,4 +1,4 @@
-"""Blocks of rows of raw files, and what becomes of rows that are malformed."""
+"""Blocks of rows of raw files, and the handling of malformed rows."""
 
 import dataclasses
 from collections import Counter

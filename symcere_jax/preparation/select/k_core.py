@@ -1,4 +1,4 @@
-"""The k-core: the reviews that stay so that every user and every item has at least k."""
+"""The k-core: the largest set of reviews in which every user and every item has at least k."""
 
 import numpy as np
 

@@ -1,8 +1,8 @@
-"""Reviews outside the k-core: the core says who is evaluated, not what is learned from.
+"""Reviews outside the k-core: the core decides who is evaluated, not what is learned from.
 
-Of reviews of items in the core, those of users with two or more become training reviews; of other
-users, the text alone counts for its item. What repeats a held-out review is left out: a run of
-twelve words of it is a quotation or a copy, not another opinion.
+Reviews of items in the core become training reviews if their user has two or more; the texts of the
+others only describe their item. Reviews that repeat twelve consecutive words of a held-out review
+are left out: that is a quotation or a copy, not another opinion.
 """
 
 import zlib
@@ -78,7 +78,7 @@ def _texts(store: ReviewStore, table: str, rows: np.ndarray) -> Iterator[tuple[i
 
 
 def _merge(selection: Selection, more: Rows) -> None:
-    """Adds training reviews, and numbers users anew in the order of their ids."""
+    """Adds training reviews, and renumbers users in the order of their ids."""
     codes = np.union1d(selection.user_codes, more["user"])
     own = {name: getattr(selection, name) for name in COLUMNS}
     own["user"] = np.searchsorted(codes, selection.user_codes)[selection.user]

@@ -160,7 +160,7 @@ def select(
     if earlier and is_extra.any():
         raise DataError(
             f"{store.where_first(selection.row[is_extra])}: split is {schema.EXTRA!r}, which "
-            "--append does not know; prepare all data anew, or name it train"
+            "--append does not know; prepare all data again, or change the split to train"
         )
     kept = k_core(selection.user, selection.item, k, among=~is_extra)
     if earlier:

@@ -1,7 +1,7 @@
 """HotelRec (Antognini and Faltings, LREC 2020): 50 million TripAdvisor hotel reviews.
 
 JSON lines of `hotel_url author date rating title text`. The item is the number after "-d" in
-`hotel_url`, and its last part is the place, which --city keeps one of:
+`hotel_url`; its last part is the place, by which --city selects:
 "Hotel_Review-g60763-d93437-Reviews-Some_Hotel-New_York_City_New_York.html".
 """
 

@@ -1,8 +1,8 @@
-"""The interaction lists of the LightGCN benchmarks (Gowalla and its like): no ratings, no text.
+"""The interaction lists of the LightGCN benchmarks (such as Gowalla): no ratings, no text.
 
-A folder with `train.txt` and `test.txt`, plain or gzipped. A line is a user, then the items of the
-user, all of them whole numbers, separated by blanks; blank lines are skipped. The test split is
-kept as it is; validation interactions are drawn from the training lists.
+A folder with `train.txt` and `test.txt`, plain or gzipped. Each line holds a user, then the user's
+items, all whole numbers, separated by spaces; blank lines are skipped. The test split is kept as it
+is; validation interactions are drawn from the training lists.
 """
 
 from collections.abc import Iterator

@@ -55,7 +55,7 @@ def local_input(
 ) -> Iterator[tuple[PrepareSettings, dict[Path, str]]]:
     """The settings with local paths as input, and the URLs of files that were fetched for them.
 
-    What is fetched lies beside the output until the block ends without an error.
+    Downloads stay beside the output until the block ends without an error.
 
     Raises:
         ConfigError: a package is missing.
@@ -75,7 +75,7 @@ def local_input(
             if digest != settings.sha256.lower():
                 raise DataError(
                     f"{path} has the sha256 {digest}, expected {settings.sha256.lower()}; delete "
-                    "and fetch it again, or correct --sha256"
+                    "and download it again, or correct --sha256"
                 )
     yield settings, urls
     shutil.rmtree(fetched, ignore_errors=True)
@@ -109,7 +109,7 @@ def fetch_input(
             paths.append(url)
             continue
         shown = without_secrets(url)
-        announce(f"fetching {shown}")
+        announce(f"downloading {shown}")
         try:
             is_web = url.startswith(("http://", "https://"))
             files = [_web_file(url, shown)] if is_web else _listed_files(url)
@@ -189,7 +189,7 @@ def _listed_files(url: str) -> list[_RemoteFile]:
 
 
 def _fetch(file: _RemoteFile, path: Path, pause: Callable[[float], None]) -> None:
-    """Fetches a file; what has arrived stays in a file beside it until it is whole."""
+    """Downloads a file; a partial one stays beside it until it is complete."""
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -199,7 +199,7 @@ def _fetch(file: _RemoteFile, path: Path, pause: Callable[[float], None]) -> Non
     failures, most = 0, part.stat().st_size
     while True:
         have = 0 if file.size is None else part.stat().st_size
-        error: Exception = ConnectionError("the connection broke off")
+        error: Exception = ConnectionError("the connection was lost")
         try:
             if have != file.size:
                 stream, have = file.open(have)
@@ -227,8 +227,8 @@ def _fetch(file: _RemoteFile, path: Path, pause: Callable[[float], None]) -> Non
         most = max(most, arrived)
         if failures == _ATTEMPTS:
             raise DataError(
-                f"{file.url}: not fetched in {_ATTEMPTS} attempts ({_reason(error)}); the same "
-                "command resumes"
+                f"{file.url}: not downloaded in {_ATTEMPTS} attempts ({_reason(error)}); the "
+                "same command resumes"
             )
         asked = (getattr(error, "headers", None) or {}).get("Retry-After") or ""
         wait = float(asked) if asked.isdigit() else 0.0
@@ -242,7 +242,7 @@ def _refusal(url: str, error: Exception) -> SymcereError:
         return ConfigError(f"{url}: {error}{hint}")
     if isinstance(error, FileNotFoundError):
         return DataError(f"no input at {url}")
-    return DataError(f"{url} cannot be fetched ({_reason(error)})")
+    return DataError(f"{url} cannot be downloaded ({_reason(error)})")
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What a kind of raw data is, and how fields of its files become the columns of `RAW_SCHEMA`."""
+"""Kinds of raw data, and how the fields of their files become the columns of `RAW_SCHEMA`."""
 
 import contextlib
 import dataclasses
@@ -66,7 +66,7 @@ class Source:
         """Raises a `ConfigError` for a filter that the source does not use."""
         for name in _FILTERS:
             if getattr(settings, name) is not None and name not in self.filters:
-                raise ConfigError(f"--{name} is given, but --source={self.name} has no use for it")
+                raise ConfigError(f"--{name} is given, but --source={self.name} does not use it")
 
 
 def read_typed_rows(
@@ -212,7 +212,7 @@ def read_items(
         if item_field not in block.fields or not {title_field, "categories"} & set(block.fields):
             raise DataError(
                 f"{path} needs a field {item_field!r}, and {title_field!r} or 'categories'; it "
-                f"has: {', '.join(block.fields)}; --item_field and --title_field name others"
+                f"has: {', '.join(block.fields)}; set --item_field and --title_field"
             )
         for table in salvage(block, build, log):
             n_items += len(table)

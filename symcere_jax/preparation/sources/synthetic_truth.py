@@ -147,7 +147,7 @@ def _draw_taste(rng: np.random.Generator, n_users: int) -> np.ndarray:
 def _draw_texts(
     rng: np.random.Generator, attributes: np.ndarray, item: np.ndarray, rating: np.ndarray
 ) -> pa.Array:
-    """A text a review: words of the item's attributes among words that follow the rating."""
+    """One text per review: words of the item's attributes among words that follow the rating."""
     n_attributes = _OWN_WORDS + _OTHER_WORDS
     words_of_item = np.nonzero(attributes)[1].reshape(-1, n_attributes)
     length = 5 + rng.poisson(_MEAN_WORDS - 5, size=len(item))

@@ -102,7 +102,7 @@ def _required(settings: PrepareSettings) -> set[str]:
 
 
 def _hint(column: str) -> str:
-    other = ", or prepare without text by --text_encoder=none" if column == "text" else ""
+    other = ", or prepare without text, with --text_encoder=none" if column == "text" else ""
     return f"name the right one with --{_FLAGS[column]}{other}"
 
 
@@ -121,7 +121,7 @@ def _files(settings: PrepareSettings, log: ReadingLog) -> list[tuple[Path, Reade
             if reader is None and settings.delimiter:
                 reader = functools.partial(read_delimited, dialect=settings, delimiter=",")
             if reader is None:
-                raise _no_table(path, "its name")
+                raise _no_table(path, "its name must end")
             found.append((path, reader, PurePosixPath(path.name)))
     splits = _splits([place for _, _, place in found])
     split_field = "split" if settings.split_field is None else settings.split_field
@@ -156,20 +156,20 @@ def _in_folder(
     sure = {path for path in readers if bare_name(path).suffix.lower() not in _LOOSE}
     readers = {path: reader for path, reader in readers.items() if path in sure or not sure}
     if not readers:
-        raise _no_table(folder, "no file in it")
+        raise _no_table(folder, "no file name in it ends")
     if len(readers) > 1:
         readers = {path: reader for path, reader in readers.items() if path.stat().st_size}
     others = [str(places[path]) for path in files if path not in readers]
     if others:
         shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
-        log.notes.append(f"{folder}: {len(others)} files are no tables and are not read ({shown})")
+        log.notes.append(f"{folder}: {len(others)} files are not tables and are not read ({shown})")
     return [(path, reader, places[path]) for path, reader in readers.items()]
 
 
 def _no_table(path: Path, what: str) -> DataError:
     return DataError(
-        f"{path}: {what} ends in one of {', '.join(FORMATS)} (packed or not), which tells how to "
-        "read it; --delimiter reads any other file as a text table"
+        f"{path}: {what} in one of {', '.join(FORMATS)} (compressed or not); to read other "
+        "files as text tables, set --delimiter"
     )
 
 
@@ -182,8 +182,8 @@ def _splits(places: list[PurePosixPath]) -> list[str | None]:
     if None in splits:
         known = next(place for place, split in zip(places, splits, strict=True) if split)
         raise DataError(
-            f"{known} is one of several splits, and {places[splits.index(None)]} is none; name the "
-            "files to read, as --input=train.csv,test.csv"
+            f"{known} is one of several splits, but {places[splits.index(None)]} is not; name the "
+            "files to read, such as --input=train.csv,test.csv"
         )
     return splits
 

@@ -45,7 +45,7 @@ class _Member(tarfile.TarInfo):
         except tarfile.HeaderError as error:
             if buf and not any(buf):
                 raise  # zeros, the proper end
-            raise tarfile.ReadError(f"cut off or damaged: {error}") from None
+            raise tarfile.ReadError(f"truncated or damaged: {error}") from None
 
 
 def _read(settings: PrepareSettings, log: ReadingLog) -> RawRows:
@@ -88,7 +88,7 @@ def _hotel_files(path: Path, log: ReadingLog) -> Iterator[tuple[str, str, bytes]
                         _check_size(f"{path}:{member.name}", member.size)
                         yield f"{path}:{member.name}", match[1], content.read()
         except tarfile.TarError as error:
-            raise DataError(f"{path}: not a whole tar archive ({error})") from None
+            raise DataError(f"{path}: not a complete tar archive ({error})") from None
 
 
 def _check_size(label: str, n_bytes: int) -> None:

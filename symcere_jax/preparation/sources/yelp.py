@@ -3,7 +3,7 @@
 `yelp_academic_dataset_review.json`: JSON lines of `user_id business_id stars text date`, the date
 as "2018-07-07 22:09:11". `yelp_academic_dataset_business.json`: JSON lines of `business_id name
 city state categories`, the categories as one string, "Pizza, Restaurants", or as a list. The latter
-file lies beside the former, or is named by --item_metadata; it is needed to keep one city, state or
+file is beside the former, or named by --item_metadata; it is needed to keep one city, state or
 category.
 """
 
@@ -59,7 +59,7 @@ def _chosen_businesses(settings: PrepareSettings) -> pa.Array:
     if path is None:
         raise DataError(
             f"--city, --state and --category need {_BUSINESSES} beside {_reviews(settings)}, "
-            "or another file by --item_metadata"
+            "or --item_metadata=FILE"
         )
     log = ReadingLog(settings.on_bad_row, settings.max_bad_share)
     chosen = []
@@ -71,7 +71,7 @@ def _chosen_businesses(settings: PrepareSettings) -> pa.Array:
     log.check(n_rows + log.n_bad)
     if not chosen:
         asked = ", ".join(f"--{name}={getattr(settings, name)}" for name in _FILTERS)
-        raise DataError(f"{path}: no business fits {asked}")
+        raise DataError(f"{path}: no business matches {asked}")
     return pa.array(chosen, pa.large_string())
 
 

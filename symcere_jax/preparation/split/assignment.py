@@ -1,4 +1,4 @@
-"""Assigns each selected review to a split, by the policy asked for or the one the data suggests."""
+"""Assigns each selected review to a split, by the requested policy or one that fits the data."""
 
 from typing import Any
 
@@ -43,7 +43,8 @@ def split_reviews(
         _drop_short_histories(selection, min_history)
     if not (selection.split == TRAIN).any():
         raise DataError(
-            f"none of the {len(selection):,} reviews is in split 'train'; --split=ratio splits anew"
+            f"none of the {len(selection):,} reviews is in split 'train'; split again "
+            "with --split=ratio"
         )
     return _describe(policy, settings, settings.min_history)
 
@@ -70,7 +71,7 @@ def split_appended(
         if min_history is not None and settings.min_history < min_history:
             raise ConfigError(
                 f"--min_history={settings.min_history} is less than {min_history}, with which the "
-                "folder was prepared; leave it out, or give a greater one"
+                "folder was prepared; leave it out, or give a larger one"
             )
         min_history = settings.min_history
     is_new = selection.is_new
@@ -139,7 +140,7 @@ def _check_complete(selection: Selection, store: ReviewStore) -> None:
     if missing.any():
         raise DataError(
             f"{store.where_first(selection.row[missing])}: split is missing, but other rows have "
-            "one; give it to all or none of the rows, or split again by --split=ratio"
+            "one; give it to all or none of the rows, or split again with --split=ratio"
         )
 
 
@@ -165,9 +166,9 @@ def _split(
     missing = time == NO_TIME
     if missing.any():
         raise DataError(
-            f"{store.where_first(selection.row[missing])}: no timestamp, but --split={policy} goes "
-            f"by time ({missing.sum()} of {len(missing)} reviews have none); use --split=ratio, or "
-            "name --time_field"
+            f"{store.where_first(selection.row[missing])}: no timestamp, but --split={policy} "
+            f"needs one ({missing.sum()} of {len(missing)} reviews have none); use --split=ratio, "
+            "or set --time_field"
         )
     if policy == "global_time":
         return policies.split_by_global_time(time, **shares, cuts=settings.cuts)

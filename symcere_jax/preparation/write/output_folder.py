@@ -1,4 +1,4 @@
-"""The output folder: complete or not there at all, and written by one program at a time."""
+"""The output folder: complete or absent, and written by one program at a time."""
 
 import contextlib
 import json
@@ -56,7 +56,9 @@ def check_output(output: Path, source: str | None, *, overwrite: bool) -> None:
     if not (output / schema.MANIFEST).is_file():
         raise ConfigError(f"{output} exists and is not a prepared folder; choose another --output")
     if not overwrite:
-        raise ConfigError(f"{output} exists; replace it by --overwrite, or choose another --output")
+        raise ConfigError(
+            f"{output} exists; replace it with --overwrite, or choose another --output"
+        )
     _files_of(output)
 
 
@@ -81,7 +83,9 @@ def new_folder(output: Path, announce: MessageCallback = lambda message: None) -
         yield folder
         if output.exists():
             if n_kept := _keep_others(output, folder):
-                announce(f"kept: {n_kept} files in {output} that are not of the prepared data")
+                announce(
+                    f"kept: {n_kept} files in {output} that do not belong to the prepared data"
+                )
             output.rename(replaced)
         folder.rename(output)
         shutil.rmtree(replaced, ignore_errors=True)
@@ -135,7 +139,7 @@ def _files_of(output: Path) -> Collection[str]:
         return ()
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise ConfigError(
-            f"{output / schema.MANIFEST} does not say which files are of the prepared data: "
+            f"{output / schema.MANIFEST} does not list the files of the prepared data: "
             "delete the folder, or choose another --output"
         ) from None
 

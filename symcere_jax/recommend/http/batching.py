@@ -1,7 +1,7 @@
 """Requests that arrive while the model works are answered together by its next call.
 
 A call for thirty users takes about as long as one for a single user. No request waits for a batch
-to fill: when the model is free, the next request takes along all that wait.
+to fill: when the model is free, it answers all waiting requests together.
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
 """The HTTP service: recommend, new user, similar, search, explain; health, metrics, and a page.
 
-docs/serving.md lists the requests. A malformed one, or a search of which no word is known, gets
-status 422, one with an unknown id 404, each with `{"error": …}`; one that is too large gets 413.
+docs/serving.md lists the requests. A malformed one, or a search without a known word, gets status
+422, one with an unknown id 404, both with `{"error": …}`; one that is too large gets 413.
 """
 
 import dataclasses

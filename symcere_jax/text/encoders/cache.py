@@ -1,7 +1,7 @@
 """A cache of vectors by text, in an SQLite file.
 
-Whatever was committed outlives a kill, several runs may write at once, and memory does not grow
-with the number of texts.
+Committed vectors survive a kill, several runs may write at once, and memory does not grow with the
+number of texts.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ class VectorCache:
             ) from None
 
     def __reduce__(self) -> tuple:
-        """Another process opens the file anew."""
+        """Another process reopens the file."""
         return VectorCache, (self._path.parent, self._width)
 
     def get(self, texts: Sequence[str]) -> dict[str, np.ndarray]:

@@ -4,7 +4,7 @@ It is fitted on one document per item: all its training reviews. Then the words 
 items (a city, a brand, a part number) count, not those that distinguish reviews (length, mood); on
 hotel reviews, this ranks a fifth better than a fit on single reviews.
 
-Counts of terms, weights of items and features lie on disk. Memory holds the number of items of each
+Counts of terms, weights of items and features are on disk. Memory holds the number of items of each
 bucket (64 MB), the basis of `n_terms × width` floats (at most 512 MB by default), and 4 KB for each
 item or term, whichever are fewer.
 """
@@ -110,8 +110,8 @@ class LsaEncoder:
         buckets = np.flatnonzero(fits)
         if not len(buckets):
             raise DataError(
-                f"no text features can be made of {n_reviews} training reviews: no term is in "
-                "enough items and not in too many; prepare with --text_encoder=none"
+                f"no text features can be made of {n_reviews} training reviews: every term is in "
+                "too few or too many items; prepare with --text_encoder=none"
             )
         if len(buckets) > self.max_terms:
             order = np.argsort(-n_with_term[buckets], kind="stable")

@@ -1,4 +1,4 @@
-"""Vectors of reviews, items or users that were made elsewhere."""
+"""Precomputed vectors of reviews, items or users."""
 
 import dataclasses
 from pathlib import Path
@@ -156,7 +156,7 @@ class PrecomputedEncoder:
         twice = first[(counts > 1) & (keys[first] >= 0)]
         if len(twice):
             ids = " and ".join(f"{kind}_id" for kind in kinds)
-            raise DataError(f"{self.file}, row {twice[0]}: there is a second vector of its {ids}")
+            raise DataError(f"{self.file}, row {twice[0]}: second vector of the same {ids}")
         return keys
 
     def _places(
@@ -188,6 +188,6 @@ class PrecomputedEncoder:
         sizes = np.concatenate([np.zeros(0), *(np.linalg.norm(part, axis=1) for part in blocks)])
         bad = np.flatnonzero(~np.isfinite(sizes))
         if len(bad):
-            raise DataError(f"{self.file}, row {bad[0]}: not finite, like {len(bad)} rows in all")
+            raise DataError(f"{self.file}, row {bad[0]}: not finite ({len(bad)} such rows)")
         if not sizes.any():
             raise DataError(f"{self.file}: all vectors are 0")

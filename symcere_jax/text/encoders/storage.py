@@ -62,7 +62,7 @@ def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
         name: of the features.
 
     Raises:
-        DataError: there are no such features, they were made elsewhere, or a file is missing or
+        DataError: there are no such features, they are precomputed, or a file is missing or
             malformed.
     """
     entries = dataset.manifest.text_encoders
@@ -74,8 +74,8 @@ def load_text_encoder(dataset: ReviewDataset, name: str) -> FittedTextEncoder:
     path = dataset.folder / schema.text_model_file(name)
     if schema.text_model_file(name) not in dataset.manifest.files:
         raise DataError(
-            f"{dataset.folder}: the text features {name!r} were made elsewhere "
-            "(--text_encoder=precomputed), so that further texts cannot be encoded"
+            f"{dataset.folder}: the text features {name!r} have no encoder "
+            "(--text_encoder=precomputed), so new texts cannot be encoded"
         )
     for file in dataset.manifest.files:
         if file.startswith(f"{schema.TEXT_FOLDER}/{name}/model/"):

@@ -41,7 +41,7 @@ class TransformerEncoder:
         if not self.model:
             raise ConfigError(
                 "--text_encoder=transformer needs --text_model: the folder of a model, or its name "
-                "on the hub, as sentence-transformers/all-MiniLM-L6-v2"
+                "on the hub, such as sentence-transformers/all-MiniLM-L6-v2"
             )
 
     def encode(

@@ -76,8 +76,8 @@ def model_folder(name: str) -> Path:
     except Exception as error:  # whatever its network library raises
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
-            f"--text_model={name} is no folder, and cannot be fetched from the Hub ({reason}); "
-            "name the folder of a downloaded model"
+            f"--text_model={name} is not a folder, and cannot be downloaded from the Hub "
+            f"({reason}); name the folder of a downloaded model"
         ) from None
 
 
@@ -103,7 +103,7 @@ def _settings(folder: Path) -> ModelSettings:
         config = json.loads(path.read_text(encoding="utf-8"))
         kind = config["model_type"]
     except FileNotFoundError:
-        raise DataError(f"{folder} is no model: it has no config.json") from None
+        raise DataError(f"{folder} is not a model: it has no config.json") from None
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"{path}: not the configuration of a model ({error})") from None
     if kind not in ARCHITECTURES:

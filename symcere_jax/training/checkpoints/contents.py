@@ -1,7 +1,7 @@
 """The list of what a checkpoint holds: its metadata, every array with its shape, every file.
 
-It is written last: a folder without it is no checkpoint. It is removed first when a checkpoint is
-deleted: a reader then sees that the folder is gone, and does not call it damaged.
+It is written last: a folder without it is not a checkpoint. It is removed first when a checkpoint
+is deleted, so that readers do not take the checkpoint for damaged.
 """
 
 import dataclasses

@@ -53,7 +53,7 @@ class Metadata:
     fingerprint: str  # of the prepared folder
     n_users: int
     n_items: int
-    batch_size: int  # interactions a step, over all devices
+    batch_size: int  # interactions per step, over all devices
     steps_per_epoch: int  # follows from settings, data and devices
     progress: Progress
     # Of a run of several, by name; each that is trained has a run of its own.

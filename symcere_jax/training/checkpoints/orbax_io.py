@@ -1,4 +1,4 @@
-"""Arrays on disk, by Orbax, whose messages are silenced: ours say what matters."""
+"""Arrays on disk, by Orbax, whose own messages are silenced."""
 
 import contextlib
 import errno

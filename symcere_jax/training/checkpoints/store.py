@@ -9,8 +9,8 @@
         ids           external ids of its rows, users and items
         contents.json metadata, arrays, and a checksum of every file; written last
 
-Checkpoints are numbered in the order in which they are written, and each is whole by itself. Where
-the newest is damaged, the one before it serves, with a warning.
+Checkpoints are numbered in the order in which they are written, and each is complete by itself. If
+the newest is damaged, the previous one is used, with a warning.
 """
 
 import contextlib
@@ -136,7 +136,7 @@ class Checkpoints:
                 + hints.command("train", dataset="DATASET", workdir=self.folder.parent)
             )
         raise CheckpointError(
-            f"{damages[0]}, and no other checkpoint is whole: train again in another workdir"
+            f"{damages[0]}, and no other checkpoint is intact: train again in another workdir"
         )
 
     def metadata(self) -> Metadata:

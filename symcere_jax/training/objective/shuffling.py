@@ -1,4 +1,4 @@
-"""A random order that is computed place by place: no sort, and nothing kept of the other places."""
+"""A random order that is computed place by place, without a sort or memory of the other places."""
 
 import jax
 import jax.numpy as jnp

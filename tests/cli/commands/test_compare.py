@@ -57,7 +57,7 @@ def test_errors_are_one_line_and_nothing_is_written(compare, runs, tmp_path):
         ({"runs": runs[0]}, "at least two runs"),
         ({"runs": f"{runs[0]},{tmp_path}"}, "has no metrics_test.json"),
         ({"split": "valid"}, "has no metrics_valid.json"),
-        ({"metric": "ndcg"}, "must be a name and a cut-off"),
+        ({"metric": "ndcg"}, "must be a name and a cutoff"),
         ({"metric": "ndcg@7"}, "has no ndcg@7"),
         ({"dataset": tmp_path / "nowhere"}, "no prepared folder at"),
         ({"output": file}, "is a file: choose a folder as --output"),

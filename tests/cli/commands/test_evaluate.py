@@ -159,7 +159,7 @@ def test_a_cold_split_and_a_model_without_text(run_binary, tmp_path):
     paths = [str(tmp_path / "run" / name) for name in ("metrics_test.json", "per_user_test.npz")]
     run = run_binary("evaluate", *where)
     assert run.status == 0 and run.out.splitlines()[-2:] == paths
-    assert run.err.startswith("note: no scores of cold start: the model was trained without text")
+    assert run.err.startswith("note: cold start is not scored: the model was trained without text")
     run = run_binary("evaluate", *where, "--cold_start")
     assert run.status == 1 and run.error.startswith("the model was trained without text")
     assert run.out == ""  # that is said before anything is scored

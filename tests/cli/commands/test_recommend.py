@@ -49,7 +49,7 @@ def test_all_users_into_a_file(run_binary, where, recommender, dataset, tmp_path
     assert table["user_id"].to_pylist() == np.repeat(dataset.user_ids(), 2).tolist()
     assert table["item_id"].to_pylist()[:2] == names(recommender.recommend(["user-000"], 2)[0])
     run = run_binary("recommend", *where, f"--output={output}")
-    assert run.status == 1 and "exists; replace it by --overwrite" in run.error
+    assert run.status == 1 and "exists; replace it with --overwrite" in run.error
     run = run_binary("recommend", *where, f"--output={output}", "--overwrite")
     assert run.status == 0 and len(pq.read_table(output)) > len(table)
 

@@ -78,7 +78,7 @@ def test_a_changed_file_and_a_stray_one(folder):
     path.write_bytes(content)
     (folder / "notes.txt").write_text("")
     assert list(CHECKS["checksums"](ReviewDataset.load(folder))) == [
-        "users.parquet has another checksum than the manifest says",
+        "users.parquet: the checksum is not that of the manifest",
         "notes.txt is not in the manifest",
     ]
 
@@ -213,7 +213,7 @@ def test_a_damaged_table_is_found_and_never_a_traceback(folder, name, place, bit
     content[int(place * len(content))] ^= 1 << bit
     path.write_bytes(content)
     try:
-        assert f"{name} has another checksum than the manifest says" in problems(folder)
+        assert f"{name}: the checksum is not that of the manifest" in problems(folder)
     finally:
         path.write_bytes(whole)
 

@@ -60,7 +60,7 @@ def test_other_damage_is_named(tmp_path):
     packed = gzip.compress(NOISE)
     for content, message in (
         (packed[:2000] + b"\0\0\0" + packed[2003:], "damaged"),
-        (b"user_id,item_id\n", "not a whole .gz file"),
+        (b"user_id,item_id\n", "not a complete .gz file"),
     ):
         path.write_bytes(content)
         with pytest.raises(DataError, match=rf"r\.gz.*{message}"), open_raw(path) as stream:

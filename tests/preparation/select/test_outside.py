@@ -124,7 +124,7 @@ def test_a_folder_with_extra_texts_grows(dataset, tmp_path):
 @pytest.mark.parametrize("setting", [{"append": True}, {"split": "cold_item"}])
 def test_what_it_does_not_go_with(tmp_path, setting):
     options = {"source": "table", "input": tmp_path, "output": tmp_path / "x"}
-    with pytest.raises(ConfigError, match="--keep_dropped does not go with"):
+    with pytest.raises(ConfigError, match="--keep_dropped cannot be used with"):
         PrepareSettings(**options, keep_dropped=True, **setting)
 
 

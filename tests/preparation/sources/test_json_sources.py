@@ -152,7 +152,7 @@ def test_yelp_slices(yelp, settings, kept):
 
 
 def test_yelp_slices_need_businesses(yelp):
-    with pytest.raises(DataError, match="no business fits --city=Paris"):
+    with pytest.raises(DataError, match="no business matches --city=Paris"):
         read("yelp", yelp, city="Paris")
     (yelp / "yelp_academic_dataset_business.json").unlink()
     with pytest.raises(DataError, match=r"need yelp_academic_dataset_business.json beside"):

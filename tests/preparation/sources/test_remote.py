@@ -169,7 +169,9 @@ def test_a_busy_server_gets_the_time_that_it_asks_for(server, tmp_path):
 def test_pauses_grow_and_end(server, tmp_path):
     server.breaks_after = 0
     pauses: list[float] = []
-    with pytest.raises(DataError, match=r"not fetched in 6 attempts \(the connection broke off\)"):
+    with pytest.raises(
+        DataError, match=r"not downloaded in 6 attempts \(the connection was lost\)"
+    ):
         fetch_input(server.url, tmp_path, lambda message: None, pauses.append)
     assert pauses == [2, 4, 8, 16, 32]
 
@@ -177,13 +179,13 @@ def test_pauses_grow_and_end(server, tmp_path):
 @pytest.mark.parametrize(
     ("url", "error", "message"),
     [
-        ("http://127.0.0.1:9/none.csv", DataError, "cannot be fetched .*refused"),
-        ("http://host:x/y", DataError, "cannot be fetched"),
+        ("http://127.0.0.1:9/none.csv", DataError, "cannot be downloaded .*refused"),
+        ("http://host:x/y", DataError, "cannot be downloaded"),
         ("memory://none/reviews.csv", DataError, "no input at memory://none/reviews.csv"),
         ("memory://none/*.csv", DataError, "has no files"),
         ("s3://bucket/reviews.csv", ConfigError, r"s3fs.*pip install 'symcere-jax\[s3\]'"),
         ("gs://bucket/reviews.csv", ConfigError, r"gcsfs.*pip install 'symcere-jax\[gs\]'"),
-        ("nowhere://x", DataError, "cannot be fetched .*nowhere"),
+        ("nowhere://x", DataError, "cannot be downloaded .*nowhere"),
     ],
 )
 def test_what_cannot_be_fetched(tmp_path, monkeypatch, url, error, message):

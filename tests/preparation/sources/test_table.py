@@ -147,7 +147,7 @@ def test_splits_in_files_of_their_own(tmp_path, splits):
 
 def test_a_file_of_no_split_among_others(tmp_path):
     write_tables(tmp_path, "train.csv", "test.csv", "more.csv")
-    with pytest.raises(DataError, match=r"more\.csv is none; name the files"):
+    with pytest.raises(DataError, match=r"more\.csv is not; name the files"):
         read(tmp_path)
 
 

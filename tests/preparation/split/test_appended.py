@@ -86,8 +86,8 @@ def test_a_policy_that_new_reviews_end_is_stated(grow, prepared, more, settings,
     assert problem in dataset.manifest.source["appended"][0]["ends_split_policy"]
     assert problem in dataset.manifest.ended_split_policy
     assert [stage for stage in stages if stage.startswith("warning: ")] == [
-        f"warning: the split is no longer {policy} ({dataset.manifest.ended_split_policy}); what "
-        "was held out stays held out, but scores on it do not compare with those of before"
+        f"warning: the split is no longer {policy} ({dataset.manifest.ended_split_policy}); "
+        "held-out reviews stay held out, but scores are not comparable with earlier ones"
     ]
     assert dataset.manifest.split_name == f"{policy} until reviews were appended"
     assert problems(dataset) == []

@@ -89,4 +89,4 @@ def test_a_model_on_features_from_elsewhere_is_served(workdir, dataset, monkeypa
         assert response.status_code == 200 and len(response.json()[0]["items"]) == 3
         response = client.post("/search", json={"text": "pool"})
         assert response.status_code == 422
-        assert "features were made elsewhere" in response.json()["error"]
+        assert "features have no encoder" in response.json()["error"]

@@ -83,7 +83,7 @@ def test_a_folder_without_text(dataset_without_text):
 def test_features_from_elsewhere_have_no_encoder(dataset):
     files = {name: e for name, e in dataset.manifest.files.items() if "/model/" not in name}
     old = dataclasses.replace(dataset, manifest=dataclasses.replace(dataset.manifest, files=files))
-    with pytest.raises(DataError, match="made elsewhere"):
+    with pytest.raises(DataError, match="have no encoder"):
         load_text_encoder(old, "lsa")
 
 

@@ -102,7 +102,7 @@ def test_a_model_that_has_changed(model, reviews, tmp_path):
         fitted.encode_texts(["red"])
     shutil.rmtree(folder)
     fitted = FittedTransformer(str(folder), "0", 3)
-    with pytest.raises(DataError, match="is no folder, and cannot be fetched"):
+    with pytest.raises(DataError, match="is not a folder, and cannot be downloaded"):
         fitted.encode_texts(["red"])
 
 

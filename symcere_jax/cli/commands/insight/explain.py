@@ -64,9 +64,9 @@ def main() -> None:
     output = Path(_OUTPUT.value)
     check_output_folder(output, _OUTPUT.name, *STUDIES)
     if _USER.value and _REVIEWS.value:
-        raise ConfigError("give --reviews or --user, not both: they are two questions")
+        raise ConfigError("give either --reviews or --user")
     if _ITEM.value and not _USER.value:
-        raise ConfigError("--item needs --user: whom is it recommended to?")
+        raise ConfigError("--item needs --user")
     dataset = ReviewDataset.load(_DATASET.value)
     trained = load_model(_WORKDIR.value, dataset)
     lime = field_flags.read(LimeSettings, _LIME)

@@ -121,7 +121,7 @@ def _cold_start(
     except NoColdStartError as error:
         if _COLD_START.value:
             raise
-        startup.say(f"note: no scores of cold start: {error}")
+        startup.say(f"note: cold start is not scored: {error}")
         return None
 
 

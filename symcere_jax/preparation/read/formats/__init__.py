@@ -1,6 +1,6 @@
-"""The kinds of files that tables of reviews come in: JSON lines, CSV, TSV and Parquet.
+"""File formats of review tables: JSON lines, CSV, TSV and Parquet.
 
-A reader yields the rows block by block, so that memory holds one block only, and knows the line of
+A reader yields the rows block by block, so that memory holds only one block, and knows the line of
 each row.
 """
 

@@ -60,7 +60,7 @@ def read_delimited(
                 if is_first and len(names) >= 2 * len(row) - 1 > 1:
                     raise DataError(
                         f"{path}, line {number}: {len(row)} fields, the header has {len(names)}; "
-                        "is the line end after the header lost?"
+                        "is the line end after the header missing?"
                     )
                 log.add(
                     RowError(
@@ -131,8 +131,8 @@ def _check_names(
 ) -> None:
     if len(names) == 1:
         raise DataError(
-            f"{where}: {shorten(names[0])} is a single field, as {delimiter!r} does not separate "
-            "it; --delimiter names what does"
+            f"{where}: {shorten(names[0])} is a single field, without {delimiter!r}; set "
+            "--delimiter"
         )
     for name in wanted:
         if names.count(name) > 1:

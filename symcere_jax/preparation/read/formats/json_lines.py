@@ -1,4 +1,4 @@
-"""JSON lines: one object a line.
+"""JSON lines: one object per line.
 
 Arrow parses blocks five times faster than Python. If it refuses a block, Python parses that block
 line by line: it names the wrong line, and reads what Arrow does not, such as ids that are numbers
@@ -30,7 +30,7 @@ _FAST_TYPES = (pa.string(), pa.int64(), pa.float64(), pa.list_(pa.string()))
 
 
 def read_json_lines(path: Path, wanted: Collection[str], log: ReadingLog) -> Blocks:
-    """Reads a file of one JSON object a line; blank lines are skipped."""
+    """Reads a file with one JSON object per line; blank lines are skipped."""
     label = f"{path}, line"
     schema: pa.Schema | None = None
     fields: dict[str, None] = {}
@@ -59,7 +59,7 @@ def _whole_lines(stream: BinaryIO, path: Path) -> Iterator[bytes]:
     while content := stream.read(size):
         rest = stream.readline(_MAX_LINE_BYTES)
         if len(rest) == _MAX_LINE_BYTES:
-            raise DataError(f"{path}: a line is longer than 256 MiB; this is no file of JSON lines")
+            raise DataError(f"{path}: a line is longer than 256 MiB; this is not a JSON lines file")
         yield content.removeprefix(bom) + rest
         size, bom = _BLOCK_BYTES, b""
 
@@ -135,7 +135,7 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         extra = text[error.pos :] if isinstance(error, json.JSONDecodeError) else ""
         raise RowError(
-            f"{where}: not valid JSON ({error}); every line must hold one whole JSON object",
+            f"{where}: not valid JSON ({error}); every line must hold one complete JSON object",
             "not valid JSON",
             n_rows=2 if extra.startswith("{") else 1,
         ) from None

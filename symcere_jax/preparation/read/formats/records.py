@@ -1,8 +1,8 @@
 """Records of a delimited text: what is quoted, and which lines belong together.
 
-Rows get lost in silence at quotes: in a file whose texts are not quoted, a lone quote makes one
-field of all rows up to the next one. So lines below the one where a field is opened belong to it
-only if none of them looks like a row of its own, unless `quoting` says how to read them.
+Quotes can silently swallow rows: in a file whose texts are not quoted, a lone quote makes one field
+of all rows up to the next quote. So lines after the one where a field opens belong to it only if
+none of them looks like a row, unless `quoting` says how to read them.
 """
 
 import csv
@@ -19,7 +19,7 @@ _ROWS_LEARNED_FROM = 100
 _LINES_AHEAD = 200  # in which a quotation is looked for that encloses lines like rows
 # A quote after an odd number of backslashes.
 _ESCAPED_QUOTE = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
-_WAYS = "--quoting=none takes quotes for letters, --quoting=doubled reads them as CSV has them"
+_WAYS = "--quoting=none treats quotes as letters, --quoting=doubled as in CSV"
 
 
 class Records:

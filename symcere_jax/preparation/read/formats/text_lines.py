@@ -1,4 +1,4 @@
-"""The lines of a text file, in an encoding that is given or found out."""
+"""The lines of a text file, in an encoding that is given or detected."""
 
 import codecs
 import functools
@@ -63,8 +63,8 @@ class TextLines:
                     self._refuse_length(number)
                 if line.endswith("\ufffd"):  # after a lost byte, all letters are others
                     raise DataError(
-                        f"{self._path}: bytes are missing or too many, in line {number} or before; "
-                        "fetch the file again"
+                        f"{self._path}: bytes are missing or added, in line {number} or before; "
+                        "download the file again"
                     )
                 if "\ufffd" in line or "\0" in line:
                     self._undecodable[number] = "invalid data"
@@ -101,7 +101,7 @@ class TextLines:
             yield line if number > 1 else line.removeprefix(_BOM)
 
     def _refuse_length(self, number: int) -> NoReturn:
-        raise DataError(f"{self._path}, line {number}: longer than 256 MiB; this is no table")
+        raise DataError(f"{self._path}, line {number}: longer than 256 MiB; this is not a table")
 
 
 def _wide_encoding(stream: BinaryIO) -> str | None:
