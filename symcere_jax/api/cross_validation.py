@@ -23,18 +23,18 @@ def cross_validate(
     progress: bool = True,
     **settings: Any,
 ) -> Any:
-    """Trains and tests on each of several splits: one small split ranks nothing.
+    """Trains and tests on several splits, because one small split proves little.
 
     Args:
         data: as in `prepare`.
         folder: gets a folder for each fold, with its data and its run; the same call resumes.
-        folds: number of splits, in each of which another part of each user's reviews is the test.
+        folds: number of splits; in each, another part of each user's reviews is the test.
         training: settings of `fit`, such as `{"epochs": 20}`.
         progress: show stages and bars on stderr.
         **settings: columns and settings of `prepare`.
 
     Returns:
-        A frame: fold, and a column for each metric of the test.
+        A frame of fold and one column per test metric.
 
     Raises:
         ConfigError: a setting is unknown or out of its limits, or the folder holds folds of other

@@ -12,10 +12,10 @@ _KINDS = ("pandas", "polars", "pyarrow")
 
 
 def frame_kind(frame: Any = None) -> str:
-    """The library whose frames go out: that of a frame, else pandas if installed, else pyarrow.
+    """The library of resulting frames: that of the input, else pandas if installed, else pyarrow.
 
     Args:
-        frame: that came in; None: none did.
+        frame: the input; None: it is no frame.
     """
     kind = type(frame).__module__.partition(".")[0]
     if kind in _KINDS:
@@ -31,7 +31,7 @@ def to_arrow(frame: Any) -> pa.Table:
             the Arrow PyCapsule interface.
 
     Raises:
-        DataError: it is no frame, or Arrow cannot hold one of its columns.
+        DataError: it is not a frame, or Arrow cannot hold one of its columns.
     """
     if hasattr(frame, "with_format"):  # a Hugging Face Dataset, which has no Arrow interface
         frame = frame.with_format("arrow")[:]

@@ -18,12 +18,12 @@ def push_to_hub(
     """Uploads a model folder with a card that has its scores, data and settings.
 
     The ids of all users and items, and what each user interacted with, are part of a model: it is
-    private unless told otherwise.
+    private by default.
 
     Args:
         model: to upload.
-        repo_id: "owner/name" of a model repository, which is made where there is none.
-        private: whether a new repository is.
+        repo_id: "owner/name" of a model repository, which is created if it is missing.
+        private: whether to make a new repository private.
         token: of the Hub; default: that of `hf auth login`.
 
     Returns:
@@ -52,7 +52,7 @@ def from_hub(repo_id: str, *, revision: str | None = None, token: str | None = N
         token: of the Hub; default: that of `hf auth login`.
 
     Raises:
-        DataError: the repository holds no model folder, or a damaged one.
+        DataError: the repository has no model folder, or a damaged one.
     """
     folder = huggingface_hub.snapshot_download(repo_id, revision=revision, token=token)
     return load(folder, checksums=True)

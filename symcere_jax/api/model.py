@@ -25,11 +25,11 @@ class Model:
     """A trained model.
 
     Attributes:
-        recommender: the same with lists instead of frames, for services.
-        frames: kind of the frames that come out: "pandas", "polars" or "pyarrow".
+        recommender: the same model with lists instead of frames, for services.
+        frames: kind of the resulting frames: "pandas", "polars" or "pyarrow".
         data: the prepared folder; None for a model folder.
         workdir: folder of the run; None for a model folder.
-        stored_scores: metrics that a model folder keeps.
+        stored_scores: metrics in a model folder.
     """
 
     recommender: Recommender
@@ -54,7 +54,7 @@ class Model:
 
     @property
     def scores(self) -> Mapping[str, float]:
-        """What was measured, such as `"test ndcg@10"`; empty before `evaluate`."""
+        """The measured scores, such as `"test ndcg@10"`; empty before `evaluate`."""
         return stored_metrics(self.workdir) if self.workdir else self.stored_scores
 
     def evaluate(
@@ -67,7 +67,7 @@ class Model:
             ks: one cutoff, or several.
 
         Raises:
-            ConfigError: the model has no held-out reviews with it, as a model folder has not.
+            ConfigError: the model has no held-out reviews, because it is a model folder.
             DataError: the split has no interactions.
         """
         if self.data is None or self.workdir is None:
@@ -112,13 +112,13 @@ class Model:
         texts: Sequence[str] | None = None,
         k: int = 10,
     ) -> Any:
-        """The best items for somebody new, without training: a frame of item_id, rank, score.
+        """The best items for a new user, without training: a frame of item_id, rank, score.
 
         Without known items and words, the user gets popular items.
 
         Args:
-            items: ids of items that they like.
-            texts: reviews that they wrote, or other words on what they like.
+            items: ids of items that the user likes.
+            texts: reviews by the user, or other words about what the user likes.
             k: number of items.
         """
         for name, given in (("items", items), ("texts", texts)):
@@ -128,7 +128,7 @@ class Model:
         return self._rankings("", None, self.recommender.recommend_new([user], k))
 
     def similar_items(self, items: Iterable[str | int], k: int = 10) -> Any:
-        """The nearest items of each: a frame of similar_to, item_id, rank, score.
+        """The items most similar to each item: a frame of similar_to, item_id, rank, score.
 
         Args:
             items: ids.
@@ -149,7 +149,7 @@ class Model:
         return self._rankings("", None, [self.recommender.search(text, k)])
 
     def explain(self, user: str | int, item: str | int) -> Explanation:
-        """What a score is the sum of; shows itself in a notebook.
+        """The parts of a score; notebooks show them as a table.
 
         Args:
             user: id.
@@ -161,7 +161,7 @@ class Model:
         """Writes a model folder, which needs neither run nor data; see `load`.
 
         Args:
-            folder: to write; a model that is there is replaced.
+            folder: to write; an existing model is replaced.
         """
         return save_model(self.recommender, folder, self.scores)
 
@@ -187,7 +187,7 @@ def load(
         path: a model folder, or the folder of a run.
         data: the prepared folder that the run was trained on; None for a model folder.
         checksums: compare all files of a model folder with their checksums, at about a gigabyte a
-            second; their sizes always are compared.
+            second; their sizes are always compared.
 
     Raises:
         ConfigError: the folder of a run is given without its data.
@@ -209,7 +209,7 @@ def open_data(data: ReviewDataset | str | Path) -> ReviewDataset:
 
     Raises:
         DataError: it is missing or damaged.
-        TypeError: that is no prepared folder.
+        TypeError: it is not a prepared folder.
     """
     if isinstance(data, ReviewDataset):
         return data

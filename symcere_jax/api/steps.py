@@ -66,15 +66,15 @@ def prepare(
     """Prepares reviews for training: cleans, filters, splits and encodes them.
 
     Args:
-        data: a frame that speaks Arrow (pandas, polars, pyarrow, DuckDB, a Hugging Face `Dataset`),
-            or the path or URL of a file or folder, or a list of these; None for generated reviews.
+        data: an Arrow frame (pandas, polars, pyarrow, DuckDB, a Hugging Face `Dataset`), or
+            the path or URL of a file or folder, or a list of these; None for generated reviews.
         output: folder to write.
         user: column of user ids; default: user_id.
         item: column of item ids; default: item_id.
         rating: column of ratings; default: rating, if any; "" leaves ratings out.
         text: column of review texts; default: text.
         time: column of times; default: timestamp, if any; "" leaves times out.
-        source: kind of the raw data: "table", another one for paths, or "synthetic".
+        source: kind of raw data: "table", another kind for paths, or "synthetic".
         progress: show the stages on stderr.
         **settings: such as `k_core=5`, `split="temporal"`; all are listed below.
 
@@ -83,8 +83,8 @@ def prepare(
 
     Raises:
         BusyError: another process writes the output.
-        ConfigError: a setting is unknown or out of its limits, or the output is there already.
-        DataError: the data is missing or malformed, or nothing of it is left.
+        ConfigError: a setting is unknown or out of its limits, or the output already exists.
+        DataError: the data is missing or malformed, or no review is left.
     """
     given = {"user": user, "item": item, "rating": rating, "text": text, "time": time}
     fields: dict[str, Any] = {
@@ -124,8 +124,8 @@ def fit(
     Args:
         data: a prepared folder.
         workdir: folder of the run: checkpoints, logs and scores.
-        warm_start: folder of an earlier run to start from, on data that has grown.
-        tracker: "mlflow" or "wandb", to log settings and metrics there, too.
+        warm_start: folder of an earlier run to start from, after reviews were appended.
+        tracker: "mlflow" or "wandb", to also log settings and metrics there.
         progress: show a bar on stderr.
         **settings: such as `epochs=20`, `experts="aligned"`; all are listed below.
 

@@ -22,11 +22,11 @@ from symcere_jax.errors import DataError
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class ReviewDataset:
-    """A prepared folder, opened: arrays are memory-mapped, texts are read when asked for.
+    """A prepared folder, opened: arrays are memory-mapped, texts are read on request.
 
     Attributes:
-        folder: where it lies.
-        manifest: what it holds and how it was made.
+        folder: its path.
+        manifest: its content and how it was made.
         train: int32 `[n_train, 2]` pairs (user, item), sorted.
         valid: int32 `[n_valid, 2]`.
         test: int32 `[n_test, 2]`.
@@ -201,7 +201,7 @@ class ReviewDataset:
         yield from read_batches(self.file(schema.REVIEWS), n_rows, columns)
 
     def extra_texts(self, n_rows: int) -> Iterator[pa.RecordBatch]:
-        """Items and texts of training reviews whose authors are no users, some at a time.
+        """Items and texts of training reviews by authors who are not users, some at a time.
 
         Raises:
             DataError: the file is not readable.
@@ -231,7 +231,7 @@ class ReviewDataset:
         return all(kind in source["options"].get("integer_ids", ()) for source in sources)
 
     def item_titles(self) -> np.ndarray | None:
-        """Titles of the items, `[n_items]` strings by row or None; None if none is known at all."""
+        """Titles of the items, `[n_items]` strings by row or None; None if no title is known."""
         table = read_table(self.file(schema.ITEMS), None, self.n_items)
         if "title" not in table.column_names or table["title"].null_count == self.n_items:
             return None

@@ -63,10 +63,10 @@ def cross_modal_terms(
 ) -> Terms:
     """Symmetric SINCERE between graph and text: half graph→text, half text→graph.
 
-    With `S = G Tᵀ / τ`, graph→text reads the rows of S and text→graph its columns. Rows of an equal
-    label are positives, an anchor's own row among them; rows of another label are negatives.
+    With `S = G Tᵀ / τ`, graph→text reads the rows of S and text→graph its columns. Rows with
+    the same label are positives, including the anchor's own row; the others are negatives.
 
-    On several devices each passes its own `a` rows as anchors and the gathered `c` rows of all
+    On several devices, each passes its own `a` rows as anchors and the gathered `c` rows of all
     devices as candidates; on one device both are the same arrays.
 
     Args:
@@ -77,7 +77,7 @@ def cross_modal_terms(
         labels_local: int32 `[a]`, say the item of each row.
         labels_all: int32 `[c]`.
         temperature: τ > 0.
-        direction: "both", or one of them alone, which is then not symmetric.
+        direction: "both", or one alone, which is not symmetric.
 
     Returns:
         float32 scalars (sum, for both directions half the sum of theirs, number of anchors of one

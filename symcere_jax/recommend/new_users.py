@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class NewUser:
-    """What is known of a user beyond the prepared folder.
+    """What is known about a user beyond the prepared folder.
 
     Attributes:
         items: external ids of items that the user likes.
-        texts: reviews that the user wrote, or other words on what the user likes.
-        user_id: of a user of the prepared folder, to whose interactions the items are added; texts
-            cannot be. None: somebody new.
+        texts: reviews by the user, or other words about what the user likes.
+        user_id: of a user of the prepared folder, to whose interactions the items are added;
+            such a user has no `texts`. None: a new user.
     """
 
     items: Sequence[str] = ()

@@ -33,13 +33,13 @@ class Recommender:
     >>> from symcere_jax import NewUser, Recommender
     >>> recommender = Recommender.load(workdir, dataset)
 
-    For users of the prepared folder, without what they interacted with:
+    For users of the prepared folder, without items that they interacted with:
 
     >>> [ranking, _] = recommender.recommend(["user-000", "user-001"], k=2)
     >>> ranking[0].score > ranking[1].score
     True
 
-    For a new user, of whom two items or some words are known:
+    For a new user, by two items or some words:
 
     >>> [ranking] = recommender.recommend_new([NewUser(items=["item-03", "item-11"])], k=5)
     >>> "item-03" in [item_id for item_id, score in ranking]
@@ -56,7 +56,7 @@ class Recommender:
         mixture: embeds new users and items.
         history: positive training items of each user.
         seen: items of each user in any split.
-        texts: reads further texts, if the prepared folder has an encoder for them.
+        texts: reads new texts, if the prepared folder has an encoder.
         metadata: of the checkpoint.
         index: of the items, for approximate search; None: search is exact.
         titles: of the items, `[n_items]` by row, None where unknown; None if all are unknown.
@@ -131,7 +131,7 @@ class Recommender:
         Args:
             users: external ids.
             k: number of items.
-            exclude_seen: leave out what the user interacted with, held-out interactions included.
+            exclude_seen: leave out items that the user interacted with in any split.
             filter_items: external ids of the items to choose from; None: all.
             exclude_items: external ids of items to leave out.
         """
@@ -174,7 +174,7 @@ class Recommender:
         """The best items of users who are not in the prepared folder, without training.
 
         Args:
-            users: what is known of each; a user of whom nothing is known gets popular items.
+            users: what is known about each; a user about whom nothing is known gets popular items.
             k: number of items.
             exclude_seen: leave out the items that the user is known to like.
             filter_items: as in `recommend`.
@@ -222,7 +222,7 @@ class Recommender:
         """The items that fit some words best, by the cosine with the text tower's output.
 
         Args:
-            text: any words; `unknown_words` names those that do not count.
+            text: any words; `unknown_words` names those that are ignored.
             k: number of items.
             filter_items: as in `recommend`.
             exclude_items: as in `recommend`.
@@ -238,11 +238,11 @@ class Recommender:
         return next(self.name_items(nearest))
 
     def unknown_words(self, *texts: str) -> list[str]:
-        """Words that do not count in a search or in what a new user says, distinct in each text."""
+        """The distinct words of each text that searches and new users' texts ignore."""
         return [word for text in texts for word in self.texts.unknown_words(text)]
 
     def explain(self, user: str, item: str) -> Explanation:
-        """What the score of a user for an item is the sum of; both by external id."""
+        """The parts of the score of a user for an item; both by external id."""
         [row], [column] = self.users.rows([user]), self.items.rows([item])
         if not self.retriever.known_users[row]:
             score = float(self.mixture.popularity()[column])
@@ -257,7 +257,7 @@ class Recommender:
     def with_items(
         self, items: Mapping[str, Sequence[str]], *, bonus: float = 0.0
     ) -> "Recommender":
-        """A recommender that also knows new items, of which only texts are known.
+        """A recommender that also knows new items, by their texts.
 
         Args:
             items: external id -> reviews, or a description. An item is assumed to have as many

@@ -25,7 +25,7 @@ class _Request(BaseModel):
 
 
 class RankingRequest(_Request):
-    """What all requests for rankings may say."""
+    """The fields of all requests for rankings."""
 
     k: Annotated[int, Field(strict=True, ge=1, le=MAX_K)] = 10
     filter_items: Ids | None = None
@@ -41,7 +41,7 @@ class RecommendRequest(RankingRequest):
 
 
 class NewUserRequest(RankingRequest):
-    """Recommendations to a user who is not in the data, or of whom there is more."""
+    """Recommendations to a new user, or to a known one with new items."""
 
     user: Id | None = None
     items: Ids = []
@@ -50,7 +50,7 @@ class NewUserRequest(RankingRequest):
 
 
 class SimilarRequest(RankingRequest):
-    """Items like others."""
+    """Items similar to others."""
 
     items: Ids
 
@@ -69,7 +69,7 @@ class ExplainRequest(_Request):
 
 
 class Item(BaseModel):
-    """An item and its score; its title where the data has titles, null if this one has none."""
+    """An item, its score, and its title if the data has titles; null if this one has none."""
 
     item_id: str
     score: float
