@@ -53,7 +53,7 @@ def normalize_ratings(
     if n_stray:
         problem = (
             f"{store.where_first(np.array([row]))}: rating is {rating:g}, must be in {low:g} … "
-            f"{high:g}; if that is not the scale, give it by --min_valid_rating and "
+            f"{high:g}; if that is not the scale, set --min_valid_rating and "
             "--max_valid_rating"
         )
         log.add(RowError(problem, "rating out of range", n_stray))

@@ -50,8 +50,8 @@ class TextLines:
         for number in range(first, first + n_lines) if self._undecodable else ():
             if reason := self._undecodable.pop(number, None):
                 return (
-                    f"{self._path}, line {number}: not {self._encoding.upper()} ({reason}); fetch "
-                    "the file again if it is damaged, or name its encoding by --encoding"
+                    f"{self._path}, line {number}: not {self._encoding.upper()} ({reason}); "
+                    "download the file again if it is damaged, or set --encoding"
                 )
         return ""
 
