@@ -38,9 +38,7 @@ def to_arrow(frame: Any) -> pa.Table:
     try:
         return pa.table(frame)
     except (TypeError, ValueError, pa.ArrowException) as error:
-        raise DataError(
-            f"{type(frame).__name__} is not a data frame that Arrow can read ({error})"
-        ) from None
+        raise DataError(f"{type(frame).__name__} is not an Arrow data frame ({error})") from None
 
 
 def from_arrow(table: pa.Table, kind: str) -> Any:

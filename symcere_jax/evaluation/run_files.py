@@ -27,9 +27,7 @@ def write_run_file(
     for kind, ids in (("user", users), ("item", items)):
         broken = next((name for name in ids if len(name.split()) != 1), None)
         if broken is not None:
-            raise DataError(
-                f"{kind} id {broken!r} contains white space, which a run file does not allow"
-            )
+            raise DataError(f"{kind} id {broken!r} has white space, which run files forbid")
     places, ranks = np.nonzero(evaluation.recommended >= 0)
     shown = items[evaluation.recommended[places, ranks]]
     run = (

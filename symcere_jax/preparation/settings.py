@@ -205,7 +205,7 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
                 raise ConfigError(f"--{name} is empty, but --{needed} needs it")
         if self.append and self.split not in (None, "predefined", "ratio"):
             raise ConfigError(
-                f"--append cannot split by --split={self.split}; use ratio, or leave it out"
+                f"--append does not allow --split={self.split}; use ratio or leave it out"
             )
         if self.keep_dropped and (self.append or self.split in _NEW_ALONE):
             with_what = "append" if self.append else f"split={self.split}"
@@ -229,9 +229,7 @@ class PrepareSettings(DialectSettings, TextSettings, CleaningSettings, SplitSett
         try:
             return int(float(match[1]) * _UNITS[match[2]])  # type: ignore[index]
         except (TypeError, KeyError, ValueError):
-            raise ConfigError(
-                f"--memory is {self.memory!r}, expected a size such as 2GiB"
-            ) from None
+            raise ConfigError(f"--memory is {self.memory!r}, must be like 2GiB") from None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -106,7 +106,7 @@ def test_nothing_new_is_an_error_and_changes_nothing(folders):
     with pytest.raises(DataError, match=r"nothing in .*more.jsonl is new to"):
         prepare(again)
     assert ReviewDataset.load(after.folder).fingerprint == after.fingerprint
-    with pytest.raises(ConfigError, match="--append cannot split by --split=cold_item"):
+    with pytest.raises(ConfigError, match="--append does not allow --split=cold_item"):
         prepare(dataclasses.replace(again, split="cold_item"))
     with pytest.raises(DataError, match="no prepared folder at"):
         prepare(dataclasses.replace(again, output=after.folder.with_name("absent")))

@@ -112,7 +112,7 @@ def test_all_flags_reach_the_settings(run_prepare, tmp_path):
         "policy": "temporal", "seed": 4, "valid_share": 0.34, "test_share": 0.0
     }  # fmt: skip
     assert manifest.source["options"]["fields"]["text"] == "body"
-    assert "exists; replace it with --overwrite" in run_prepare(*arguments).error
+    assert "exists; use --overwrite" in run_prepare(*arguments).error
     assert run_prepare(*arguments, "--overwrite").status == 0
 
 
@@ -148,7 +148,7 @@ BAD_FILES = {
     "train.jsonl": (lines(ROW | {"split": "test"}), "none of the 1 reviews is in split 'train'"),
     "bad.parquet": (b"PAR1", "bad.parquet: not a readable Parquet file"),
     "packed.parquet.gz": (gzip.compress(b""), "packed.parquet.gz: not a readable Parquet file"),
-    "reviews.xlsx": (b"PK", "reviews.xlsx: its name ends in one of"),
+    "reviews.xlsx": (b"PK", "reviews.xlsx: its name must end in one of"),
 }  # fmt: skip
 
 

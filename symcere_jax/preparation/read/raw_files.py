@@ -112,9 +112,7 @@ def _packing(stream: BinaryIO, path: Path) -> str | None:
     suffix = path.suffix.lower()
     suffix = _SAME.get(suffix, suffix)
     if suffix in _MAGIC:
-        raise DataError(
-            f"{path}: not a complete {suffix} file; is it truncated, or not compressed?"
-        )
+        raise DataError(f"{path}: not a complete {suffix} file: truncated, or not compressed")
     return None
 
 

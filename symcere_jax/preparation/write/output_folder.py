@@ -56,9 +56,7 @@ def check_output(output: Path, source: str | None, *, overwrite: bool) -> None:
     if not (output / schema.MANIFEST).is_file():
         raise ConfigError(f"{output} exists and is not a prepared folder; choose another --output")
     if not overwrite:
-        raise ConfigError(
-            f"{output} exists; replace it with --overwrite, or choose another --output"
-        )
+        raise ConfigError(f"{output} exists; use --overwrite, or choose another --output")
     _files_of(output)
 
 
@@ -83,9 +81,7 @@ def new_folder(output: Path, announce: MessageCallback = lambda message: None) -
         yield folder
         if output.exists():
             if n_kept := _keep_others(output, folder):
-                announce(
-                    f"kept: {n_kept} files in {output} that do not belong to the prepared data"
-                )
+                announce(f"kept: {n_kept} files in {output} that are not prepared data")
             output.rename(replaced)
         folder.rename(output)
         shutil.rmtree(replaced, ignore_errors=True)

@@ -223,7 +223,7 @@ def test_a_split_by_time_of_reviews_without_time(folder):
         folder, "reviews.parquet", "timestamp", lambda time: pa.array([None, *time[1:]], pa.int64())
     )
     edit_manifest(folder, split={"policy": "temporal"})
-    assert "the split goes by time, but a review has none" in problems(folder)
+    assert "the split is by time, but a review has none" in problems(folder)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_files_without_rows(tmp_path):
 
 def test_what_is_no_table(tmp_path):
     (tmp_path / "reviews.xlsx").write_text("x")
-    with pytest.raises(DataError, match=r"reviews\.xlsx: its name ends in one of \.jsonl"):
+    with pytest.raises(DataError, match=r"reviews\.xlsx: its name must end in one of \.jsonl"):
         read(tmp_path / "reviews.xlsx")
     with pytest.raises(DataError, match="no file in it ends in one of"):
         read(tmp_path)

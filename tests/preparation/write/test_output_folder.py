@@ -140,7 +140,7 @@ def test_what_check_output_refuses(tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "prepared").mkdir()
     (tmp_path / "prepared" / "manifest.json").write_text('{"files": {}}')
-    with pytest.raises(ConfigError, match="prepared exists; replace it with --overwrite"):
+    with pytest.raises(ConfigError, match="prepared exists; use --overwrite"):
         check("prepared")
     check("prepared", overwrite=True)
     with pytest.raises(ConfigError, match="other exists and is not a prepared folder"):
