@@ -73,7 +73,7 @@ def test_what_is_no_table(tmp_path):
     (tmp_path / "reviews.xlsx").write_text("x")
     with pytest.raises(DataError, match=r"reviews\.xlsx: its name must end in one of \.jsonl"):
         read(tmp_path / "reviews.xlsx")
-    with pytest.raises(DataError, match="no file in it ends in one of"):
+    with pytest.raises(DataError, match="no file name in it ends in one of"):
         read(tmp_path)
     for name in ("nowhere", "no-*.csv", "reviews.xlsx,nowhere"):
         with pytest.raises(DataError, match=r"no input at .*no"):
