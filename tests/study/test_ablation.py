@@ -197,7 +197,7 @@ def test_impossible_variants_are_refused_before_anything_runs(
     with pytest.raises(ConfigError, match="variant 'nothing': nothing to learn from"):
         module.run_ablation(BASE, dataset_without_text, tmp_path, variants, seeds=1)
     same = {"full": {}, "one_epoch": {"epochs": 1}}
-    with pytest.raises(ConfigError, match="all variants come to the same model"):
+    with pytest.raises(ConfigError, match="all variants are the same model"):
         module.run_ablation(BASE, dataset, tmp_path, same, seeds=1)
     no_valid = type(dataset)(**{**vars(dataset), "valid": dataset.valid[:0]})
     with pytest.raises(DataError, match=r"valid\.npy has no interactions; .* --valid_share"):

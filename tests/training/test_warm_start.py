@@ -73,7 +73,7 @@ def test_a_run_starts_where_the_earlier_one_was_best(earlier, dataset, tmp_path)
 
 def test_other_data_and_other_models_are_refused(earlier, dataset, dataset_without_text):
     settings = Settings(**SETTINGS)
-    with pytest.raises(CheckpointError, match="did not grow from: add the new reviews"):
+    with pytest.raises(CheckpointError, match="is not that data with appended reviews: append"):
         warm_params(earlier, settings, dataset_without_text, {})
     with pytest.raises(ConfigError, match="has --n_layers=1, this run has 2: a warm start needs"):
         warm_params(earlier, settings.replace(n_layers=2), dataset, {})
