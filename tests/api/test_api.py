@@ -149,7 +149,7 @@ def test_settings_are_completed_checked_and_stored(integers, frame, tmp_path):
         (lambda: sj.fit(integers.data, tmp_path, epoch=1), "did you mean epochs"),
         (lambda: sj.fit(integers.data, tmp_path, epochs=-1), "epochs is -1"),
         (lambda: sj.prepare(frame, integers.data.folder, **COLUMNS), "overwrite=True"),
-        (lambda: sj.prepare(frame, tmp_path / "x", **COLUMNS | {"user": "nope"}), "by user$"),
+        (lambda: sj.prepare(frame, tmp_path / "x", **COLUMNS | {"user": "nope"}), "with user$"),
         (lambda: sj.prepare(frame, tmp_path / "x", **COLUMNS, user_field="x"), "own arguments"),
         (lambda: sj.cross_validate(frame, tmp_path, folds=1), "at least 2"),
         (lambda: sj.load(integers.workdir), "load it with its data"),
@@ -175,7 +175,7 @@ def test_wrong_types_are_refused(integers, frame, tmp_path):
         (lambda: integers.search(3), "string"),
         (lambda: integers.recommend(["anna"], k=2.5), "whole number"),
         (lambda: integers.recommend(["anna"], k=0), "whole number"),
-        (lambda: sj.fit(frame, tmp_path / "run"), "`prepare` makes one"),
+        (lambda: sj.fit(frame, tmp_path / "run"), "which `prepare` makes"),
     ):
         with pytest.raises((TypeError, ValueError), match=message):
             call()
@@ -238,5 +238,5 @@ def test_other_frames_are_read():
     assert to_arrow(Dataset())["a"].to_pylist() == [1, 2]
     assert to_arrow(duckdb.sql("select 7 as a"))["a"].to_pylist() == [7]
     for wrong in ([1, 2], 3, None):
-        with pytest.raises(DataError, match="no data frame"):
+        with pytest.raises(DataError, match="not an Arrow data frame"):
             to_arrow(wrong)

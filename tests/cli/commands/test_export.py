@@ -14,7 +14,7 @@ def test_a_model_folder_recommends_without_the_data(trained, run_binary, dataset
         runs = [run_binary("recommend", *w, *what) for w in (where, [f"--model={model}"])]
         assert runs[0].status == 0 and runs[0].out == runs[1].out
     run = run_binary("export", *where, f"--output={workdir}")
-    assert run.status == 1 and "no model folder" in run.error
+    assert run.status == 1 and "not a model folder" in run.error
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def main() -> None:
     output = Path(_OUTPUT.value)
     check_output_folder(output, _OUTPUT.name, *STUDIES)
     if _USER.value and _REVIEWS.value:
-        raise ConfigError("give either --reviews or --user")
+        raise ConfigError("give --reviews or --user, not both")
     if _ITEM.value and not _USER.value:
         raise ConfigError("--item needs --user")
     dataset = ReviewDataset.load(_DATASET.value)
