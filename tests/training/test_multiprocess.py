@@ -74,7 +74,7 @@ def workdirs(dataset, tmp_path_factory) -> dict[str, Path]:
     _train_together(dataset.folder, found["two"], 1)
     # Stopped after an epoch, both resume from the checkpoint that the first one wrote.
     outputs = _train_together(dataset.folder, found["two"], 2)
-    assert "trained 2 epochs" in outputs[0]
+    assert "trained in " in outputs[0]
     assert "trained" not in outputs[1]
     _, err = one.communicate(timeout=300)
     assert one.returncode == 0, err
