@@ -77,7 +77,9 @@ def test_slim_is_an_elastic_net_of_each_item(l1, l2):
 @pytest.mark.parametrize("method", [Ease(), TextEase(), Slim(), GfCf()])
 def test_a_catalog_that_is_too_large(monkeypatch, method):
     monkeypatch.setattr(matrix_models, "MAX_ITEMS", 6)
-    with pytest.raises(ConfigError, match=f"{method.title} .* 7 items are more than the 6"):
+    with pytest.raises(
+        ConfigError, match=f"{method.title} .* 7 items are more than its limit of 6"
+    ):
         method.fit(small.dataset(), 0)
 
 

@@ -169,5 +169,5 @@ def test_where_nothing_is_new_there_is_nothing_to_score(dataset, monkeypatch):
 def test_features_from_elsewhere_cannot_read_what_is_new(scored, monkeypatch):
     _, folder, dataset, _ = scored
     monkeypatch.setattr(schema, "text_model_file", lambda name: "not there")
-    with pytest.raises(NoColdStartError, match="'lsa' were made elsewhere"):
+    with pytest.raises(NoColdStartError, match="'lsa' have no encoder"):
         evaluate_cold_start(folder / "run", dataset, "test")

@@ -143,7 +143,7 @@ def test_a_warm_start_from_another_number_of_experts_is_one_line(run, dataset, t
     with pytest.raises(ConfigError, match="experts=aligned, this one of graph,aligned"):
         train(SETTINGS, dataset, tmp_path / "several", warm_start=tmp_path / "aligned")
     shutil.copytree(run[0] / "checkpoints", tmp_path / "part" / "checkpoints")
-    with pytest.raises(ConfigError, match="lacks its folder experts: copy all"):
+    with pytest.raises(ConfigError, match="lacks its folder experts: copy the whole run"):
         train(SETTINGS, dataset, tmp_path / "several", warm_start=tmp_path / "part")
 
 
@@ -227,7 +227,7 @@ def test_the_seeds_of_graph_experts_differ_from_those_of_other_runs(dataset):
     [
         ({"experts": "grpah"}, "'grpah' is none of graph, text, aligned, neighbors"),
         ({"experts": ""}, "'' is none of"),
-        ({"experts": "neighbors"}, "name one that is trained"),
+        ({"experts": "neighbors"}, "add one that is trained"),
         ({"experts": "aligned", "graph_embeddings": False}, "aligned is not possible with"),
         ({"experts": "graph,text", "text_encoder": "none"}, "text needs text features"),
     ],
