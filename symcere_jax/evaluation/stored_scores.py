@@ -109,6 +109,8 @@ def _beyond_accuracy(folder: Path, dataset: ReviewDataset, split: str, k: int) -
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if not folder.exists():
+            raise DataError(f"there is no run at {folder}; train it first") from None
         raise DataError(
             f"{folder} has no {path.name}: score the run with "
             + hints.command("evaluate", workdir=folder, dataset=dataset.folder, split=split)
