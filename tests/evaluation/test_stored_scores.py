@@ -108,7 +108,7 @@ def test_a_seed_without_scores_is_named(dataset, tmp_path):
     (tmp_path / "many/seed_1").mkdir()
     with pytest.raises(DataError, match=r"seed_1 has no metrics_test\.json"):
         read_runs([tmp_path / "many"], dataset, "test", "ndcg@10")
-    with pytest.raises(DataError, match="no run at .*nowhere"):
+    with pytest.raises(DataError, match=r"no run at .*nowhere"):
         read_runs([tmp_path / "nowhere"], dataset, "test", "ndcg@10")
 
 

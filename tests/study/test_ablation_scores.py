@@ -72,5 +72,5 @@ def test_correlations_are_averaged_over_seeds_unless_one_is_undefined(scores):
 
 
 def test_a_missing_run_is_named(workdir, dataset):
-    with pytest.raises(DataError, match="no run at .*other/seed_3"):
+    with pytest.raises(DataError, match=r"no run at .*other/seed_3"):
         read_scores(workdir, dataset, {**CHANGES, "other": {}}, SEEDS, {})
