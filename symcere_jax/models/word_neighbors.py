@@ -54,10 +54,11 @@ def _eigenpairs(words: scipy.sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]
         sums = transposed @ scaled - np.multiply.outer(mean, scaled.sum(axis=0))
         return (scales * (words @ sums - mean @ sums).T).T
 
-    if n_items <= max(_FEW_ITEMS, MAX_COLUMNS):
-        values, vectors = np.linalg.eigh(times(np.eye(n_items)))
-        return values[-MAX_COLUMNS:], vectors[:, -MAX_COLUMNS:]
-    start = np.random.default_rng(0).normal(size=n_items)
-    operator = LinearOperator((n_items, n_items), matvec=times, dtype=np.float64)
-    with threadpool_limits(1):  # products are small, and threads would wait for each other
+    # Beside another program, threads would wait for each other, and take 30 times as long.
+    with threadpool_limits(1):
+        if n_items <= max(_FEW_ITEMS, MAX_COLUMNS):
+            values, vectors = np.linalg.eigh(times(np.eye(n_items)))
+            return values[-MAX_COLUMNS:], vectors[:, -MAX_COLUMNS:]
+        start = np.random.default_rng(0).normal(size=n_items)
+        operator = LinearOperator((n_items, n_items), matvec=times, dtype=np.float64)
         return eigsh(operator, MAX_COLUMNS, v0=start, tol=1e-3)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from symcere_jax.data.dataset import ReviewDataset
 from symcere_jax.report.plots import COLORS, LINES, Axes, Plot, line_style, note, plain
@@ -86,7 +87,8 @@ def embedding_plot(
     lengths = np.linalg.norm(users, axis=1).mean()
     users = users * (np.linalg.norm(items, axis=1).mean() / max(float(lengths), 1e-12))
     mean = items.mean(axis=0)
-    _, sizes, directions = np.linalg.svd(items - mean, full_matrices=False)
+    with threadpool_limits(1):  # beside another program, threads would wait for each other
+        _, sizes, directions = np.linalg.svd(items - mean, full_matrices=False)
     # One item, or embeddings one wide, have no second axis.
     explained = np.pad(sizes**2 / max((sizes**2).sum(), 1e-12), (0, 1))[:2]
     directions = np.pad(directions, ((0, 1), (0, 0)))[:2]
