@@ -1,5 +1,7 @@
 """Embeddings that score, and the scores of a block of users."""
 
+import dataclasses
+
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,7 @@ import jax.numpy as jnp
 class Factors:
     """Embeddings that score by inner product."""
 
-    users: jax.Array  # float32 `[n_users, d]`
+    users: jax.Array  # float32 or float16 `[n_users, d]`
     items: jax.Array  # float32 `[n_items, d]`
 
 
@@ -26,10 +28,10 @@ class Embeddings:
     the other columns. Cosines of items are of the trained columns alone.
 
     Attributes:
-        users: float32 `[n_users, dim]`, divided by the temperature.
+        users: float32 or float16 `[n_users, dim]`, divided by the temperature.
         items: float32 `[n_items, dim]`.
         item_bias: float32 `[n_items]`, the popularity prior.
-        user_neighbors: float32 `[n_users, r]`, further columns of the users (see
+        user_neighbors: like users `[n_users, r]`, further columns of the users (see
             `word_neighbors.py`); None: there are none.
         item_neighbors: float32 `[n_items, r]`, columns of the items.
     """
@@ -39,6 +41,12 @@ class Embeddings:
     item_bias: jax.Array
     user_neighbors: jax.Array | None = None
     item_neighbors: jax.Array | None = None
+
+    def with_half_users(self) -> "Embeddings":
+        """The columns of users, which are most of the numbers, in float16; scores stay float32."""
+        users = {"users": self.users, "user_neighbors": self.user_neighbors}
+        half = {name: x.astype(jnp.float16) for name, x in users.items() if x is not None}
+        return dataclasses.replace(self, **half)
 
     @jax.jit
     def joined(self) -> "Embeddings":

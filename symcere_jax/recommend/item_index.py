@@ -35,7 +35,7 @@ class ItemIndex:
 
     def __init__(self, embeddings: Embeddings) -> None:
         embeddings = embeddings.joined()
-        norms = np.linalg.norm(np.asarray(embeddings.users), axis=1)
+        norms = np.linalg.norm(np.asarray(embeddings.users, np.float32), axis=1)
         self._scale = float(norms.mean()) or 1.0
         items, bias = np.asarray(embeddings.items), np.asarray(embeddings.item_bias)
         rows = item_vectors(items, bias, self._scale)

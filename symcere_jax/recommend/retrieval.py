@@ -58,7 +58,7 @@ class Retriever:
         """The items of the largest scores, at most as many ranks as there are items.
 
         Args:
-            users: float32 `[n_users, columns]`, users as in `joined`.
+            users: float32 or float16 `[n_users, columns]`, users as in `joined`.
             rows: int `[n]`, rows of `users`.
             seen: items to leave out, by row of `users`.
             k: number of ranks.
@@ -182,7 +182,7 @@ class Retriever:
         """Scores the candidates of the index: as many more than k as a query has seen items."""
         _check(k)
         k, rows = min(k, len(index)), np.asarray(rows)
-        queries, items = np.asarray(users)[rows], np.asarray(self.joined.items)
+        queries, items = np.asarray(users[rows], np.float32), np.asarray(self.joined.items)
         bias = np.asarray(self.joined.item_bias) * np.float32(with_bias)
         top = TopItems(
             np.full((len(rows), k), -1, np.int32), np.full((len(rows), k), -np.inf, np.float32)

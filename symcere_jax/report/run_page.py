@@ -258,6 +258,6 @@ def map_section(runs: Sequence[ReportedRun], dataset: ReviewDataset) -> list[Blo
     if not runs[0].trained:
         return []
     embeddings = load_embeddings(runs[0].trained[0], dataset)[0]
-    users, items = np.asarray(embeddings.users), np.asarray(embeddings.items)
+    users, items = (np.asarray(x, np.float32) for x in (embeddings.users, embeddings.items))
     counts = dataset.user_counts(), dataset.item_counts()
     return [embedding_plot(users, items, *counts, runs[0].name)]

@@ -286,8 +286,8 @@ class _Methods:
         new["item_bias"] += np.float32(bonus)
         embeddings = self.trained.embeddings
         rows = {"user": jnp.asarray(tasks.new_users), "item": jnp.asarray(tasks.new_items)}
-        columns = {
-            name: getattr(embeddings, name).at[rows[name[:4]]].set(values)
-            for name, values in new.items()
-        }
+        columns = {}
+        for name, values in new.items():
+            known = getattr(embeddings, name)
+            columns[name] = known.at[rows[name[:4]]].set(values.astype(known.dtype))
         return Scorer(score_block, dataclasses.replace(embeddings, **columns))

@@ -91,7 +91,7 @@ def _write(
             return
         weights = chosen
     shares = column_shares(experts, {name: weights[_kind(name)] * scales[name] for name in experts})
-    embeddings = mix(experts, shares)
+    embeddings = mix(experts, shares).with_half_users()
     score = None
     if len(dataset.valid):
         metrics = evaluate(score_factors, embeddings.factors(), dataset, "valid", ks=(10,)).metrics

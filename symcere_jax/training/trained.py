@@ -174,7 +174,7 @@ def load_factors(workdir: str | Path, dataset: ReviewDataset) -> tuple[Factors, 
     popularity = np.log1p(np.bincount(items, minlength=dataset.n_items), dtype=np.float32)
     users = jnp.where(unknown[:, None], 0, factors.users)
     factors = Factors(
-        users=jnp.column_stack([users, unknown.astype(np.float32)]),
+        users=jnp.column_stack([users, unknown.astype(users.dtype)]),
         items=jnp.column_stack([factors.items, popularity]),
     )
     return factors, metadata

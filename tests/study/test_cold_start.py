@@ -93,7 +93,8 @@ def test_what_is_new_has_neighbors(scored):
     assert share.weight > 0
     for user, own in zip(new_users, methods.tasks.user_items, strict=True):
         mean = neighbors.features[own].sum(axis=0) / max(len(own), 1)
-        np.testing.assert_allclose(found.user_neighbors[user], share.users * mean, atol=1e-5)
+        expected = (share.users * mean).astype(found.user_neighbors.dtype)
+        np.testing.assert_allclose(found.user_neighbors[user], expected, atol=1e-5)
 
 
 def test_all_methods_are_scored_on_the_same_users(scored):
