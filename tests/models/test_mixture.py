@@ -18,6 +18,7 @@ from symcere_jax.models import (
     neighbor_embeddings,
     popularity_embeddings,
     score_block,
+    score_factors,
     score_spread,
 )
 from symcere_jax.models.fold_in import FoldIn
@@ -69,6 +70,18 @@ def test_scores_of_a_mixture_are_the_weighted_sum():
     factors = mixed.factors()
     np.testing.assert_allclose(factors.users @ factors.items.T, expected, rtol=1e-4, atol=1e-5)
     assert {name: share.weight for name, share in shares.items()} == pytest.approx(weights)
+
+
+def test_half_users_score_by_the_same_rows_in_float32():
+    near = {"user_neighbors": np.ones((6, 2)) / 3, "item_neighbors": np.ones((5, 2))}
+    half = draw(5, **near).with_half_users()
+    rounded = {name: np.asarray(getattr(half, name), np.float32) for name in near | {"users": 0}}
+    expected = rounded["users"] @ half.items.T + half.item_bias
+    expected += rounded["user_neighbors"] @ half.item_neighbors.T
+    assert half.users.dtype == half.user_neighbors.dtype == half.factors().users.dtype == "float16"
+    for scores in (score_block(half, np.arange(6)), score_factors(half.factors(), np.arange(6))):
+        assert scores.dtype == "float32"
+        np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_cosines_of_items_weight_experts_as_scores_do():
