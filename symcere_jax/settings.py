@@ -51,11 +51,6 @@ class Settings(SettingsBase):
         "times (items reviewed in the same periods); default: graph, aligned, neighbors and times, "
         "as far as the data allows; graph without text",
     )
-    graph_seeds: int = setting(
-        3,
-        "number of graph experts with different seeds; their mean counts as one expert",
-        minimum=1,
-    )
     expert_weights: Literal["validation", "equal"] = setting(
         "validation",
         "weights of the experts' scores, which are first scaled to equal spread: those that rank "

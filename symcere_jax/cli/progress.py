@@ -43,12 +43,12 @@ class ProgressBar:
     ) -> None:
         """Shows where the run starts, and what the data has chosen."""
         self._bar.close()  # of the expert before
-        self._expert = f"{settings.experts}_{settings.seed}"
+        self._expert = settings.experts
         if not self._started:
             self._on_start()
         self._started, self._shown = True, {}
         if settings.experts != self._given.experts:
-            self._say(f"expert {settings.experts}, seed {settings.seed}")
+            self._say(f"expert {settings.experts}")
         given = self._given.as_dict()
         chosen = [name for name in given if given[name] is None and name != "experts"]
         if chosen:

@@ -165,10 +165,10 @@ def _copy_experts(run: VariantRun, dataset: ReviewDataset) -> None:
     settings = resolve(run.settings, dataset)
     if len(settings.expert_names) == 1:  # such a run has no folders of experts
         return
-    together = {name: getattr(settings, name) for name in ("graph_seeds", "expert_weights")}
+    together = {"expert_weights": settings.expert_weights}
     records = list(run.workdir.parents[1].glob(f"*/{run.workdir.name}/{RECORD}"))
-    for name, changes in trained_experts(settings).items():
-        wanted = resolve(run.settings.replace(**changes), dataset)
+    for name in trained_experts(settings):
+        wanted = resolve(run.settings.replace(experts=name), dataset)
         target = run.workdir / EXPERTS_FOLDER / name
         for folder in (record.parent / EXPERTS_FOLDER / name for record in records):
             if target.exists() or not (checkpoints := Checkpoints(folder)).numbers():

@@ -15,7 +15,6 @@ import functools
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from symcere_jax.callbacks import ShouldStop
 from symcere_jax.data.dataset import ReviewDataset
@@ -23,7 +22,6 @@ from symcere_jax.errors import CheckpointError, ConfigError
 from symcere_jax.models import resolve
 from symcere_jax.settings import (
     COUNTED,
-    GRAPH,
     KEEP,
     SECONDS_BETWEEN_CHECKPOINTS,
     ResolvedSettings,
@@ -81,7 +79,8 @@ def train(
         observer=observer,
         should_stop=should_stop,
     )
-    folders = [workdir, *(workdir / EXPERTS_FOLDER / name for name in trained_experts(resolved))]
+    names = trained_experts(resolved)
+    folders = [workdir, *(workdir / EXPERTS_FOLDER / name for name in names)]
     if any(Checkpoints(folder).numbers() for folder in folders):
         if not resume:
             raise CheckpointError(
@@ -96,16 +95,16 @@ def train(
     with contextlib.ExitStack() as stack:
         multiprocess.run_on_primary(lambda: stack.enter_context(claimed(workdir)))
         _check_workdir(workdir, dataset)
-        for name, changes in trained_experts(resolved).items():
+        for name in names:
             earlier = None if warm_start is None else Path(warm_start) / EXPERTS_FOLDER / name
             results[name] = train_one(
-                settings.replace(**changes),
+                settings.replace(experts=name),
                 workdir=workdir / EXPERTS_FOLDER / name,
                 warm_start=earlier,
             )
             if results[name].stop == "request":
                 return _joint_result(results, started)
-        weights = put_together(resolved, dataset, workdir, list(results), should_stop)
+        weights = put_together(resolved, dataset, workdir, names, should_stop)
     joint = _joint_result(results, started)
     if weights is None:
         return dataclasses.replace(joint, stop="request")
@@ -113,18 +112,9 @@ def train(
     return dataclasses.replace(joint, weights=weights, best_score=score)
 
 
-def trained_experts(settings: ResolvedSettings) -> dict[str, dict[str, Any]]:
-    """The experts of a run that are trained, with the settings that each changes."""
-    experts: dict[str, dict[str, Any]] = {}
-    for name in settings.expert_names:
-        if name == GRAPH:
-            for place in range(settings.graph_seeds):
-                # None of them is one of another run, whose seed differs by a little.
-                seed = (settings.seed + (place << 16)) % 2**32
-                experts[f"{GRAPH}_{place}"] = {"experts": GRAPH, "seed": seed}
-        elif name not in COUNTED:
-            experts[name] = {"experts": name}
-    return experts
+def trained_experts(settings: ResolvedSettings) -> list[str]:
+    """The experts of a run that are trained."""
+    return [name for name in settings.expert_names if name not in COUNTED]
 
 
 def _check_warm_start(warm_start: Path, settings: ResolvedSettings) -> None:

@@ -42,7 +42,7 @@ def put_together(
     """Chooses the weights of the experts and writes the embeddings of all, unless that is done.
 
     Returns:
-        The weights by kind of expert; None if it was told to stop.
+        The weights by expert; None if it was told to stop.
     """
     runs = {name: Checkpoints(workdir / EXPERTS_FOLDER / name).metadata() for name in trained}
     if _stored_weights(workdir, settings, runs) is None:
@@ -53,7 +53,7 @@ def put_together(
 def _stored_weights(
     workdir: Path, settings: ResolvedSettings, runs: Mapping[str, Metadata]
 ) -> dict[str, float] | None:
-    """The weights by kind of expert, if the workdir has those of these runs."""
+    """The weights by expert, if the workdir has those of these runs."""
     checkpoints = Checkpoints(workdir)
     if not checkpoints.numbers():
         return None
@@ -69,10 +69,7 @@ def _stored_weights(
     }
     if stored != best or metadata.settings != settings:
         return None
-    weights: dict[str, float] = {}
-    for name, expert in metadata.experts.items():
-        weights[_kind(name)] = weights.get(_kind(name), 0.0) + expert.weight
-    return weights
+    return {name: expert.weight for name, expert in metadata.experts.items()}
 
 
 def _write(
@@ -83,20 +80,22 @@ def _write(
     should_stop: ShouldStop,
 ) -> None:
     experts, params, neighbors = _load_experts(settings, dataset, workdir, runs)
-    kinds, scales = _equal_spreads(experts)
-    weights = dict.fromkeys(kinds, 1 / (len(kinds) - 1)) | {POPULARITY: 0.0}
+    scales = {name: _inverse(score_spread(expert)) for name, expert in experts.items()}
+    weights = dict.fromkeys(experts, 1 / (len(experts) - 1)) | {POPULARITY: 0.0}
     if settings.expert_weights == "validation" and len(dataset.valid):
-        chosen = choose_weights(kinds, dataset, should_stop)
+        scaled = {
+            name: mix({name: each}, {name: Share(scales[name])}) for name, each in experts.items()
+        }
+        chosen = choose_weights(scaled, dataset, should_stop)
         if chosen is None:
             return
         weights = chosen
-    shares = column_shares(experts, {name: weights[_kind(name)] * scales[name] for name in experts})
+    shares = column_shares(experts, {name: weights[name] * scales[name] for name in experts})
     embeddings = mix(experts, shares).with_half_users()
     score = None
     if len(dataset.valid):
         metrics = evaluate(score_factors, embeddings.factors(), dataset, "valid", ks=(10,)).metrics
         score = metrics[PRIMARY_METRIC]
-    n_alike = {kind: sum(_kind(name) == kind for name in experts) for kind in kinds}
     longest = max(runs.values(), key=lambda run: run.progress.step)
     progress = Progress(
         step=longest.progress.step,
@@ -110,7 +109,7 @@ def _write(
         progress=progress,
         experts={
             name: Expert(
-                weight=weights[_kind(name)] / n_alike[_kind(name)],
+                weight=weights[name],
                 users=shares[name].users,
                 items=shares[name].items,
                 best_step=runs[name].progress.best_step if name in runs else 0,
@@ -152,26 +151,6 @@ def _load_experts(
         neighbors[TIMES], users = times
         experts[TIMES] = neighbor_embeddings(neighbors[TIMES], users)
     return experts, params, neighbors
-
-
-def _equal_spreads(
-    experts: Mapping[str, Embeddings],
-) -> tuple[dict[str, Embeddings], dict[str, float]]:
-    """Experts of one kind as one, with scores of a spread of 1, and the factor of each expert."""
-    scales = {name: _inverse(score_spread(expert)) for name, expert in experts.items()}
-    kinds: dict[str, Embeddings] = {}
-    for kind in dict.fromkeys(map(_kind, experts)):
-        alike = {name: expert for name, expert in experts.items() if _kind(name) == kind}
-        together = mix(alike, {name: Share(scales[name]) for name in alike})
-        scale = _inverse(score_spread(together))
-        kinds[kind] = mix({kind: together}, {kind: Share(scale)})
-        scales |= {name: scales[name] * scale for name in alike}
-    return kinds, scales
-
-
-def _kind(name: str) -> str:
-    """Of experts that differ in their seeds alone, what they have in common: "graph_0", "graph"."""
-    return name.partition("_")[0]
 
 
 def _inverse(x: float) -> float:

@@ -22,7 +22,7 @@ from symcere_jax.training.train_inputs import TrainInputs
 
 # Settings of a run that may change when it resumes: how long it lasts, how experts are put
 # together, and how messages are passed, which changes rounding alone.
-FREE_SETTINGS = ("epochs", "patience", "graph_seeds", "expert_weights", "propagation")
+FREE_SETTINGS = ("epochs", "patience", "expert_weights", "propagation")
 
 
 @dataclasses.dataclass(frozen=True)

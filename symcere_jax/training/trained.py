@@ -55,9 +55,8 @@ class TrainedModel:
 
     @property
     def main(self) -> TrainedExpert:
-        """The expert that has most parts: the aligned one, else that of the texts, else a graph."""
-        names = (ALIGNED, TEXT, GRAPH, f"{GRAPH}_0")
-        return next(self.experts[name] for name in names if name in self.experts)
+        """The expert that has most parts: the aligned one, else that of the texts, else the graph."""
+        return next(self.experts[x] for x in (ALIGNED, TEXT, GRAPH) if x in self.experts)
 
     @functools.cached_property
     def mixture(self) -> Mixture:

@@ -21,7 +21,7 @@ def test_results(dataset, tmp_path, page, start):
         "popularity": "baselines/popularity",
         "EASE": "baselines/ease",
         "SymCERE, defaults": "symcere",
-        "its graph expert alone": "graph_0",
+        "its graph expert alone": "graph",
         "its aligned expert alone": "aligned",
     }
     means = {}

@@ -28,7 +28,7 @@ MODEL = {
     **{"embedding_learning_rate": 0.01},
 }
 STUDY = MODEL | {"experts": "aligned", "epochs": 2}  # of each run of a study
-VARIANTS = {"full": {}, "no_text": {"text_encoder": "none", "experts": "graph", "graph_seeds": 1}}
+VARIANTS = {"full": {}, "no_text": {"text_encoder": "none", "experts": "graph"}}
 EXPERT = "experts/aligned"  # of a run, the folder with the run of its last trained expert
 
 

@@ -62,7 +62,7 @@ def mixed_run(dataset: ReviewDataset, tmp_path_factory: pytest.TempPathFactory) 
     """The workdir of a short run of several experts; not to be changed."""
     folder = tmp_path_factory.mktemp("experts") / "run"
     settings = SETTINGS | {"experts": "graph,aligned,neighbors", "expert_weights": "equal"}
-    train(Settings(**settings, graph_seeds=2), dataset, folder)
+    train(Settings(**settings), dataset, folder)
     return folder
 
 

@@ -228,7 +228,7 @@ def test_a_user_without_training_reviews_gets_what_is_popular(tmp_path):
     data = prepare(PrepareSettings(
         source="synthetic", output=tmp_path / "data", split="cold_user", **options
     ))  # fmt: skip
-    settings = SETTINGS | {"epochs": 1, "experts": "graph", "graph_seeds": 1}
+    settings = SETTINGS | {"epochs": 1, "experts": "graph"}
     train(Settings(**settings), data, tmp_path / "run")
     recommender = Recommender.load(tmp_path / "run", data)
     counts = np.bincount(data.train[:, 1], minlength=data.n_items)

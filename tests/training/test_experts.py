@@ -11,15 +11,12 @@ from symcere_jax.models import resolve, score_block, score_spread
 from symcere_jax.models.review_times import time_neighbors
 from symcere_jax.settings import Settings
 from symcere_jax.training import Checkpoints, load_embeddings, load_model, train
-from symcere_jax.training.experts import trained_experts
 from symcere_jax.training.metric_log import read_metric_log
 from tests.quick import QUICK
 from tests.training.test_loop import _stop_after
 
-SETTINGS = Settings(**QUICK).replace(
-    experts="graph,aligned,neighbors,times", graph_seeds=2, epochs=2, n_layers=2
-)
-TRAINED = ("graph_0", "graph_1", "aligned")
+SETTINGS = Settings(**QUICK).replace(experts="graph,aligned,neighbors,times", epochs=2, n_layers=2)
+TRAINED = ("graph", "aligned")
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +36,8 @@ def test_each_expert_has_a_run_of_its_own(run, dataset):
     assert {path.name for path in (workdir / "experts").iterdir()} == set(TRAINED)
     settings = {name: Checkpoints(workdir / "experts" / name).metadata().settings
                 for name in TRAINED}  # fmt: skip
-    assert {name: each.text_encoder for name, each in settings.items()} == {
-        "graph_0": "none", "graph_1": "none", "aligned": "lsa"
-    }  # fmt: skip
-    assert len({each.seed for each in settings.values()}) == 2
+    encoders = {name: each.text_encoder for name, each in settings.items()}
+    assert encoders == {"graph": "none", "aligned": "lsa"}
     assert len(read_metric_log(workdir / "experts" / "aligned")) == 3
     assert (result.epochs, result.stop) == (2, "epochs")
 
@@ -53,7 +48,6 @@ def test_scores_are_the_weighted_sum_of_equal_spreads(run, dataset):
     assert list(weights) == ["popularity", "graph", "aligned", "neighbors", "times"]
     assert sum(weights.values()) == pytest.approx(1)
     parts = {name: scores_of(workdir / "experts" / name, dataset) for name in TRAINED}
-    graph = sum(parts[name] / parts[name].std() for name in ("graph_0", "graph_1"))
     counts = np.bincount(dataset.train[:, 1], minlength=dataset.n_items)
     popularity = np.log1p(np.tile(counts, (dataset.n_users, 1)))
     popularity -= popularity.mean(axis=1, keepdims=True)
@@ -67,9 +61,8 @@ def test_scores_are_the_weighted_sum_of_equal_spreads(run, dataset):
     _, users = time_neighbors(dataset, trained.items)
     times = users.astype(float) @ neighbors["times"].features.T
     times -= times.mean(axis=1, keepdims=True)
-    kinds = {"graph": graph, "aligned": parts["aligned"], "neighbors": near, "times": times}
-    kinds["popularity"] = popularity
-    expected = sum(weights[kind] * scores / scores.std() for kind, scores in kinds.items())
+    parts |= {"neighbors": near, "times": times, "popularity": popularity}
+    expected = sum(weights[name] * scores / scores.std() for name, scores in parts.items())
     np.testing.assert_allclose(scores_of(workdir, dataset), expected, atol=2e-3)
 
 
@@ -103,7 +96,7 @@ def test_how_they_are_put_together_can_be_chosen_later(run, dataset, tmp_path):
     assert result.weights == pytest.approx(expected)
     fewer = train(SETTINGS.replace(experts="graph,neighbors"), dataset, workdir)
     assert set(fewer.weights) == {"popularity", "graph", "neighbors"}
-    assert len(read_metric_log(workdir / "experts" / "graph_0")) == 3
+    assert len(read_metric_log(workdir / "experts" / "graph")) == 3
 
 
 def test_a_run_that_is_stopped_resumes_to_the_same(run, dataset, tmp_path):
@@ -210,16 +203,6 @@ def test_the_experts_of_a_run(dataset, settings, expected):
 
 def test_the_order_of_the_experts_is_always_the_same(dataset):
     assert resolve(Settings(experts=" neighbors,text"), dataset).experts == "text,neighbors"
-
-
-def test_the_seeds_of_graph_experts_differ_from_those_of_other_runs(dataset):
-    seeds = [
-        changes["seed"]
-        for seed in range(5)
-        for changes in trained_experts(resolve(Settings(seed=seed), dataset)).values()
-        if "seed" in changes
-    ]
-    assert len(set(seeds)) == 15
 
 
 @pytest.mark.parametrize(

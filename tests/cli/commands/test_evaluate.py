@@ -153,7 +153,7 @@ def test_a_cold_split_and_a_model_without_text(run_binary, tmp_path):
         synthetic_items=30,
     )
     prepare(preparation)
-    settings = Settings(epochs=1, n_layers=1, propagation="segment", experts="graph", graph_seeds=1)
+    settings = Settings(epochs=1, n_layers=1, propagation="segment", experts="graph")
     train(settings, ReviewDataset.load(preparation.output), tmp_path / "run")
     where = (f"--workdir={tmp_path / 'run'}", f"--dataset={tmp_path / 'data'}")
     paths = [str(tmp_path / "run" / name) for name in ("metrics_test.json", "per_user_test.npz")]

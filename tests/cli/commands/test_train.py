@@ -55,8 +55,7 @@ def test_a_run_says_how_it_goes_and_ends(trained, dataset):
 
 def test_experts_are_trained_in_turn_and_weighed(run_binary, dataset, small_run, tmp_path):
     arguments = (f"--dataset={dataset.folder}", f"--workdir={tmp_path}", *small_run)
-    experts = ("--experts=graph,neighbors", "--graph_seeds=2")
-    run = run_binary("train", *arguments, *experts)
+    run = run_binary("train", *arguments, "--experts=graph,neighbors")
     assert run.status == 0, run.err
     number = r"[01]\.\d\d"
     kinds = ", ".join(f"{kind} {number}" for kind in ("popularity", "graph", "neighbors"))
@@ -64,7 +63,7 @@ def test_experts_are_trained_in_turn_and_weighed(run_binary, dataset, small_run,
     assert re.fullmatch(line, run.out.splitlines()[0])
     said = run.err.splitlines()
     assert said[0] == "experts: graph, neighbors"
-    assert sum(line.startswith("expert graph, seed ") for line in said) == 2
+    assert sum(line.startswith("expert graph") for line in said) == 1
     best = Checkpoints(tmp_path).metadata().progress.best_score
     assert run.out.splitlines()[0].endswith(f"{best:.4f}")
     scored = run_binary("evaluate", *arguments[:2], "--split=valid")
@@ -78,7 +77,7 @@ def test_a_large_catalog_is_told_of_what_it_lacks(
 ):
     monkeypatch.setattr(defaults, "MAX_ITEMS", 20)
     arguments = (f"--dataset={dataset.folder}", f"--workdir={tmp_path}", *small_run)
-    run = run_binary("train", *arguments, "--epochs=0", "--graph_seeds=1")
+    run = run_binary("train", *arguments, "--epochs=0")
     assert run.err.splitlines()[0] == (
         "experts: graph, aligned, times (without neighbors: the catalog has more than 20 items)"
     )
