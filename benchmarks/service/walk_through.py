@@ -153,13 +153,10 @@ def main() -> None:
         lines = [*(descriptions[item] for item in history[:6]), "…"]
         folder = Path(_PICTURES.value)
         write_text(folder / "in_out.svg", pictures.in_and_out(lines, counts, answers))
-        weights: dict[str, float] = {}
-        for name, expert in recommender.metadata.experts.items():
-            kind = name.split("_")[0]
-            weights[kind] = weights.get(kind, 0.0) + expert.weight
-        ordered = {kind: weights[kind] for kind in READS if kind in weights}
+        experts = recommender.metadata.experts
+        weights = {name: experts[name].weight for name in READS if name in experts}
         caption = f"weights chosen on validation ({dataset.name})"
-        write_text(folder / "experts.svg", pictures.experts(ordered, READS, caption))
+        write_text(folder / "experts.svg", pictures.experts(weights, READS, caption))
         items = np.asarray(recommender.embeddings.items)
         items /= np.linalg.norm(items, axis=1, keepdims=True)
         write_text(folder / "hotels.svg", draw_map(dataset, items))
