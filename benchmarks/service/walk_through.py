@@ -157,9 +157,7 @@ def main() -> None:
         weights = {name: experts[name].weight for name in READS if name in experts}
         caption = f"weights chosen on validation ({dataset.name})"
         write_text(folder / "experts.svg", pictures.experts(weights, READS, caption))
-        items = np.asarray(recommender.embeddings.items)
-        items /= np.linalg.norm(items, axis=1, keepdims=True)
-        write_text(folder / "hotels.svg", draw_map(dataset, items))
+        write_text(folder / "hotels.svg", draw_map(dataset, recommender.retriever.directions))
 
 
 if __name__ == "__main__":
