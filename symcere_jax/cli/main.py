@@ -18,7 +18,8 @@ def run(name: str | None = None) -> None:
     if name is None:
         name, *arguments = sys.argv[1:] or ["--help"]
         if name in ("help", "-h", "--help", "-help", "--helpfull"):
-            print(_overview())
+            with startup.one_line():
+                print(_overview())
             sys.exit(0)
         if name in ("version", "--version"):
             print(f"symcere_jax {importlib.import_module('symcere_jax').__version__}")

@@ -56,7 +56,7 @@ def run(main: Callable[[], None]) -> None:
             _fail(f"unexpected argument {arguments[1]!r}: settings are given as --flag=value", 2)
         tune_compiler()
         keep_compiled()
-        with _one_line():
+        with one_line():
             main()
 
     for stream in (sys.stdout, sys.stderr):
@@ -72,7 +72,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 @contextlib.contextmanager
-def _one_line() -> Iterator[None]:
+def one_line() -> Iterator[None]:
     """Ends the process with one line if a user can fix what goes wrong in a block."""
     try:
         yield
@@ -187,7 +187,7 @@ def _stop(number: int, frame: types.FrameType | None) -> None:
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:
-    with _one_line():
+    with one_line():
         try:
             return command_line.parse(arguments)
         except flags.Error as error:

@@ -197,22 +197,24 @@ def data_section(dataset: ReviewDataset) -> list[Block]:
 
 
 def settings_section(runs: Sequence[ReportedRun]) -> list[Block]:
-    """Where the runs differ from each other and from the defaults."""
-    stored: list[dict[str, Any]] = [
-        Checkpoints(run.trained[0]).metadata().settings.as_dict() if run.trained else {}
+    """Where runs with a checkpoint differ from each other and from the defaults."""
+    stored = {
+        run.name: Checkpoints(run.trained[0]).metadata().settings.as_dict()
         for run in runs
-    ]
-    names = [run.name for run in runs]
+        if run.trained
+    }
+    if not stored:
+        return []
     changed, every = [], []
     for setting, default in Settings().as_dict().items():
-        values = [str(settings.get(setting, "–")) for settings in stored]
+        values = [str(settings[setting]) for settings in stored.values()]
         every.append([setting, *values])
-        if any(settings and settings.get(setting) != default for settings in stored):
+        if any(settings[setting] != default for settings in stored.values()):
             changed.append([setting, str(default), *values])
     return [
         "Settings that differ from the default in some run; None: chosen from the data.",
-        Table(["setting", "default", *names], changed),
-        Table(["setting", *names], every, summary="All settings"),
+        Table(["setting", "default", *stored], changed),
+        Table(["setting", *stored], every, summary="All settings"),
     ]
 
 

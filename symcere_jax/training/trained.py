@@ -55,7 +55,7 @@ class TrainedModel:
 
     @property
     def main(self) -> TrainedExpert:
-        """The expert that has most parts: the aligned one, else that of the texts, else the graph."""
+        """The expert that has most parts: aligned, else text, else graph."""
         return next(self.experts[x] for x in (ALIGNED, TEXT, GRAPH) if x in self.experts)
 
     @functools.cached_property

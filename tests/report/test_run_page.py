@@ -124,6 +124,7 @@ def test_metrics_that_a_run_lacks_are_left_out(trained_run, dataset, tmp_path):
     other = score_at_random(tmp_path / "other", dataset)
     text = scores_text([trained_run, other], dataset)
     assert "ndcg@10" in text and "ndcg@20" not in text
+    assert "All settings" not in Reader(build_run_page(dataset, [other])).text
 
 
 def test_a_run_that_is_not_scored_is_named(trained_run, dataset, tmp_path):

@@ -1,0 +1,5 @@
+"""`python -m symcere_jax` is `symcere`."""
+
+from symcere_jax.cli.main import run
+
+run()
