@@ -7,6 +7,7 @@ the unknown words are taken for one of them.
 
 import functools
 import itertools
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -21,11 +22,15 @@ _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanm
 # In the regular expressions of `tokenizers`, \w includes the combining marks that Hindi and other
 # languages write vowels with; in Python's, words end there.
 _WORD = rf"[{_UNSPACED}]|[\w&&[^{_UNSPACED}]]{{2,}}"
+# Here both agree, and Python's is three times as fast: Latin letters, quotes and dashes.
+_LATIN_TEXT, _LATIN_WORD = re.compile("[\0-\u024f\u2010-\u2027]*"), re.compile(r"\w{2,}")
 
 
 def split_words(text: str) -> list[str]:
     """The words of a text, in lower case and NFKC: two or more letters, marks, digits or `_`."""
     text = unicodedata.normalize("NFKC", text).lower()
+    if _LATIN_TEXT.fullmatch(text):
+        return _LATIN_WORD.findall(text)
     text = text.encode("utf-8", "replace").decode()  # halves of surrogate pairs
     return [word for word, _ in _splitter().pre_tokenize_str(text)]
 

@@ -29,6 +29,12 @@ def test_words_of_many_languages(text, words):
     assert split_words(text) == words
 
 
+def test_latin_texts_are_split_like_those_with_a_chinese_word():
+    for letter in map(chr, [*range(0x250), *range(0x2010, 0x2028)]):
+        text = f"a{letter}b {letter}{letter} 11{letter} {letter}x"
+        assert [*split_words(text), "好"] == split_words(f"{text} 好")
+
+
 def test_thai_is_split_into_characters():
     assert "".join(split_words("ผมชอบกิน")) == "ผมชอบกิน"
     assert len(split_words("ผมชอบกิน")) == 8
