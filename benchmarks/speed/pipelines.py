@@ -68,6 +68,7 @@ def write_interactions(dataset: ReviewDataset, path: Path) -> None:
 def run_ours(source: Path, folder: Path) -> dict[str, Any]:
     """Seconds of each step, and the lists, of this library."""
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)  # that this process itself has set
     data, run, output = folder / "prepared", folder / "run", folder / "top.csv"
     places = [f"--dataset={data}", f"--workdir={run}"]
     commands = [
