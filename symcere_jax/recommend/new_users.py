@@ -55,7 +55,7 @@ def embed_users(
     features = model.texts.documents(texts) if any(texts) else None
     is_known, sums = rows >= 0, None
     if is_known.any():
-        known = np.asarray(model.embeddings.users[rows], np.float32) * is_known[:, None]
-        sums = model.mixture.own_sums(known, rows, Interactions.from_rows(history))
+        embedded = np.asarray(model.embeddings.users[rows], np.float32) * is_known[:, None]
+        sums = model.mixture.own_sums(embedded, rows, Interactions.from_rows(history))
     columns = model.mixture.user_rows(Interactions.from_rows(liked), features, sums).values()
     return jnp.asarray(np.concatenate([*columns], axis=1)), Interactions.from_rows(seen)
