@@ -47,7 +47,9 @@ class ItemIndex:
             expansion_add=SEARCH_WIDTH,
             expansion_search=SEARCH_WIDTH,
         )
-        self._index.add(np.arange(len(rows), dtype=np.uint64), rows)
+        # One thread: of items that several add at once, USearch 2 links some to no other (its
+        # issue 735), so that no search finds them.
+        self._index.add(np.arange(len(rows), dtype=np.uint64), rows, threads=1)
 
     def __len__(self) -> int:
         return len(self._index)

@@ -48,6 +48,13 @@ def test_one_query_no_query_and_more_than_there_is(embeddings):
     assert index.search(np.zeros((0, 12), np.float32), 3).shape == (0, 3)
 
 
+def test_every_item_is_the_nearest_to_itself(embeddings):
+    items = np.array(embeddings.items)
+    items /= np.linalg.norm(items, axis=1, keepdims=True)
+    index = ItemIndex(Embeddings(embeddings.users, items, np.zeros(len(items), np.float32)))
+    assert index.search(items, 1, with_bias=False).ravel().tolist() == list(range(len(items)))
+
+
 def test_no_index_an_unknown_kind_and_a_missing_extra(embeddings, monkeypatch):
     assert build_index(embeddings, "exact") is None
     with pytest.raises(ConfigError, match="'tree', must be one of exact, hnsw"):
