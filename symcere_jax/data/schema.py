@@ -9,9 +9,9 @@
     extra_texts.parquet      item (int32), text: training reviews by authors who are not users; if
                              there are any
     train.npy valid.npy test.npy    int32 [n, 2] pairs (user, item), sorted
-    text/<encoder>/reviews.npy      float [n_reviews, width], row r encodes review r
-    text/<encoder>/users.npy        float [n_users, width], from training reviews only
-    text/<encoder>/items.npy        float [n_items, width], from training reviews only
+    text/<encoder>/reviews.npy      float16 [n_reviews, width], row r encodes review r
+    text/<encoder>/users.npy        float32 [n_users, width], from training reviews only
+    text/<encoder>/items.npy        float32 [n_items, width], from training reviews only
     text/<encoder>/model/           the fitted encoder, for new texts; model.json: its kind
 
 A (user, item) pair occurs in exactly one split. Rows of users and items are dense: 0 … n-1.

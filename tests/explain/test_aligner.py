@@ -31,7 +31,7 @@ def test_texts_are_embedded_as_the_text_tower_does(trained, dataset, reviews):
     # A negative weight would turn the direction; here it is positive.
     assert "log_item_weight" in trained.main.params["text_tower"]
     expected = unit(unit(stored.astype(np.float64)) @ kernel)
-    np.testing.assert_allclose(aligner.embed(texts), expected, atol=1e-4)
+    np.testing.assert_allclose(aligner.embed(texts), expected, atol=5e-4)
 
 
 @pytest.mark.parametrize("target", ["graph", "text", "fused"])

@@ -48,9 +48,11 @@ class StoredEncoder:
         if cache is not None:
             self._fitted.use_cache(cache)
 
-        def collect(rows: str, n: int, blocks: Iterator[np.ndarray]) -> np.ndarray:
+        width, scratch = self._fitted.width, self._scratch
+
+        def collect(rows: str, n: int, blocks: Iterator[np.ndarray], dtype: type) -> np.ndarray:
             announce(f"encoding {rows}")
-            return collect_rows(blocks, n, self._fitted.width, self._scratch, f"{rows}_features")
+            return collect_rows(blocks, n, width, scratch, f"{rows}_features", dtype)
 
         features = {}
         for kind, owner in (("user", reviews.user), ("item", reviews.item)):
@@ -58,10 +60,11 @@ class StoredEncoder:
             train = np.flatnonzero(reviews.is_train & (owner >= 0))
             documents = _documents(reviews.texts, train, owner[train], n)
             encoded = map(self._fitted.encode_documents, documents)
-            features[f"{kind}s"] = collect(f"{kind}s", n, encoded)
+            features[f"{kind}s"] = collect(f"{kind}s", n, encoded, np.float32)
         n = reviews.n_own
         texts = (reviews.texts[start : min(start + _BLOCK, n)] for start in range(0, n, _BLOCK))
-        features["reviews"] = collect("reviews", n, map(self._fitted.encode_texts, texts))
+        encoded = map(self._fitted.encode_texts, texts)
+        features["reviews"] = collect("reviews", n, encoded, np.float16)
         return TextFeatures(**features, settings=self._settings, fitted=self._fitted)
 
 

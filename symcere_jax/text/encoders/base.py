@@ -33,7 +33,7 @@ class Reviews:
 class TextFeatures:
     """Text features."""
 
-    reviews: np.ndarray  # float32 [n_own, width], of all reviews by users, also held-out ones
+    reviews: np.ndarray  # float16 [n_own, width], of all reviews by users, also held-out ones
     users: np.ndarray  # float32 [n_users, width], of training reviews; 0 without any
     items: np.ndarray  # float32 [n_items, width], of training reviews; 0 without any
     settings: Mapping[str, Any]  # of the encoder, for the manifest
@@ -50,7 +50,7 @@ class TextFeatures:
         """Features whose users and items have the mean of their training reviews.
 
         Args:
-            rows: float32 `[n, width]`, features of all reviews.
+            rows: float `[n, width]`, features of all reviews.
             reviews: the n reviews.
             settings: of the encoder.
             fitted: for further texts.

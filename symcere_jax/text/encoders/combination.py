@@ -44,7 +44,9 @@ class CombinedEncoder:
         )
         fitted = [part.fitted for part in parts if part.fitted is not None]
         return TextFeatures(
-            reviews=collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews"),
+            reviews=collect_rows(
+                blocks, n, width, self.scratch, f"{self.name}_reviews", np.float16
+            ),
             users=join([part.users for part in parts]),
             items=join([part.items for part in parts]),
             settings={

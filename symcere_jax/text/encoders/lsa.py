@@ -84,13 +84,15 @@ class LsaEncoder:
         basis, items = right_singular_vectors(item_terms, width, seed=self.seed)
         fitted = FittedLsa(buckets, idf, basis)
 
-        def project(rows: str, blocks: Iterable[scipy.sparse.csr_matrix], n: int) -> np.ndarray:
+        def project(
+            rows: str, blocks: Iterable[scipy.sparse.csr_matrix], n: int, dtype: type
+        ) -> np.ndarray:
             announce(f"encoding {rows}")
             projected = (fitted.weigh(block) @ basis for block in blocks)
-            return collect_rows(projected, n, width, self.scratch, f"{rows}_features")
+            return collect_rows(projected, n, width, self.scratch, f"{rows}_features", dtype)
 
-        users = project("users", counts.sums(*user_selection), reviews.n_users)
-        alone = project("reviews", counts.first(reviews.n_own), reviews.n_own)
+        users = project("users", counts.sums(*user_selection), reviews.n_users, np.float32)
+        alone = project("reviews", counts.first(reviews.n_own), reviews.n_own, np.float16)
         settings = dataclasses.asdict(self) | {"n_terms": len(buckets)}
         del settings["scratch"]
         if item_terms.nnz * _LEAST_SAVING < basis.size:

@@ -104,7 +104,7 @@ class PrecomputedEncoder:
 
         width = vectors.shape[1]
         blocks = (units(places[start : start + _BLOCK]) for start in range(0, n, _BLOCK))
-        collected = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews")
+        collected = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews", np.float16)
         settings = {"file": self.file.name, **schema.file_entry(self.file), **of}
         features = TextFeatures.from_rows(collected, reviews, settings)
         given: dict[str, Any] = {rows: units(places) for rows, places in own.items()}

@@ -8,6 +8,7 @@ from typing import IO
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import DTypeLike
 
 from symcere_jax.arrays import unit_rows
 
@@ -15,7 +16,12 @@ _BLOCK = 1 << 13
 
 
 def collect_rows(
-    blocks: Iterable[np.ndarray], n: int, width: int, scratch: Path | None, name: str
+    blocks: Iterable[np.ndarray],
+    n: int,
+    width: int,
+    scratch: Path | None,
+    name: str,
+    dtype: DTypeLike = np.float32,
 ) -> np.ndarray:
     """Joins blocks of rows.
 
@@ -25,19 +31,20 @@ def collect_rows(
         width: number of columns.
         scratch: folder of a file that is then mapped; None: in memory.
         name: of the file.
+        dtype: of the result.
 
     Returns:
-        float32 `[n, width]`.
+        `[n, width]`.
     """
     if scratch is None:
-        return np.concatenate([np.zeros((0, width), np.float32), *blocks])
+        return np.concatenate([np.zeros((0, width), np.float32), *blocks]).astype(dtype, copy=False)
     path = scratch / f"{name}.npy"
     # Changed pages of a mapped file stay in memory, so it is written first.
     with path.open("wb") as file:
-        header = {"descr": "<f4", "fortran_order": False, "shape": (n, width)}
+        header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": (n, width)}
         np.lib.format.write_array_header_1_0(file, header)
         for block in blocks:
-            file.write(np.ascontiguousarray(block, np.float32).data)
+            file.write(np.ascontiguousarray(block, dtype).data)
     return np.load(path, mmap_mode="r+", allow_pickle=False)
 
 
@@ -56,7 +63,10 @@ def owner_means(rows: np.ndarray, kept: np.ndarray, owner: np.ndarray, n: int) -
     sums = np.zeros((n, rows.shape[1]))
     for start in range(0, len(rows), _BLOCK):
         places = start + np.flatnonzero(kept[start : start + _BLOCK])
-        np.add.at(sums, owner[places], rows[places])
+        found, which = np.unique(owner[places], return_inverse=True)
+        entries = (np.ones(len(places)), (which, np.arange(len(places))))
+        ones = scipy.sparse.csr_array(entries, shape=(len(found), len(places)))
+        sums[found] += ones @ rows[places].astype(np.float32, copy=False)
     return unit_rows(sums)
 
 

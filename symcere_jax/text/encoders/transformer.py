@@ -70,7 +70,7 @@ class TransformerEncoder:
             blocks = map_on_ray(work, range(0, n, _BLOCK_TEXTS), self.ray_address)
         else:
             blocks = self._blocks(reviews.texts, fitted)
-        rows = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews")
+        rows = collect_rows(blocks, n, width, self.scratch, f"{self.name}_reviews", np.float16)
         return TextFeatures.from_rows(rows, reviews, fitted.settings(), fitted)
 
     def _blocks(self, texts: Sequence[str], fitted: "FittedTransformer") -> Iterator[np.ndarray]:

@@ -34,7 +34,7 @@ def test_encoders_side_by_side(tmp_path, monkeypatch, on_disk):
     alone = [part.encode(reviews) for part in parts]
     for name in ("reviews", "users", "items"):
         expected = join([getattr(part, name) for part in alone])
-        np.testing.assert_allclose(getattr(features, name), expected, atol=1e-7)
+        np.testing.assert_allclose(getattr(features, name), expected, atol=3e-4)
     assert combined.name == "w3+w4"
     assert features.settings == {"w3": {"made": "up"}, "w4": {"made": "up"}}
     assert features.fitted is None  # a part has none

@@ -58,11 +58,12 @@ def test_equals_an_exact_decomposition(reviews):
     width = reviews.n_items - 1
     features = LsaEncoder(width=width).encode(reviews)
     expected = _oracle(reviews, width)
+    assert [part.dtype for part in _parts(features)] == [np.float16, np.float32, np.float32]
+    parts = [part.astype(float) for part in _parts(features)]
     # The sign of a dimension is arbitrary, inner products are not.
-    for left, exact_left in zip(_parts(features), expected, strict=True):
-        assert left.dtype == np.float32
-        for right, exact_right in zip(_parts(features), expected, strict=True):
-            np.testing.assert_allclose(left @ right.T, exact_left @ exact_right.T, atol=2e-4)
+    for left, exact_left in zip(parts, expected, strict=True):
+        for right, exact_right in zip(parts, expected, strict=True):
+            np.testing.assert_allclose(left @ right.T, exact_left @ exact_right.T, atol=5e-4)
 
 
 def test_settings_choose_the_terms(reviews):

@@ -41,7 +41,7 @@ def test_a_stored_encoder_makes_the_stored_features(dataset):
     texts = dataset.reviews(["text"])["text"].to_pylist()
     made = fitted.encode_texts(texts)
     assert made.dtype == np.float32
-    np.testing.assert_array_equal(made, dataset.text_features("lsa", "reviews"))
+    np.testing.assert_array_equal(made.astype(np.float16), dataset.text_features("lsa", "reviews"))
     assert made.any()
     for kind, documents in _documents(dataset).items():
         made = fitted.encode_documents(documents)
@@ -147,7 +147,7 @@ def test_rare_terms_are_stored_as_the_items_that_have_them(tmp_path):
         save_text_encoder(features.fitted, tmp_path / name, compact=compact)
         fitted = read_text_encoder(tmp_path / name)
         assert fitted.width == 70
-        np.testing.assert_allclose(fitted.encode_texts(texts), features.reviews, atol=1e-5)
+        np.testing.assert_allclose(fitted.encode_texts(texts), features.reviews, atol=3e-4)
         assert fitted.unknown_words(f"{texts[0]} qqqzzz")[-1] == "qqqzzz"
     assert not (tmp_path / "compact/basis.npy").exists()
     counts = tmp_path / "compact/counts.npz"

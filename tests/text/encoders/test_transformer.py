@@ -33,10 +33,10 @@ def test_reviews_users_and_items(model, reviews, tmp_path):
     features = TransformerEncoder(str(model), scratch=tmp_path).encode(reviews)
     assert isinstance(features.reviews, np.memmap)
     expected = encoded(SentenceEncoder(model), reviews.texts)
-    np.testing.assert_allclose(features.reviews, expected, atol=1e-5)
+    np.testing.assert_allclose(features.reviews, expected, atol=3e-4)
     for made, owner, n in ((features.users, reviews.user, 8), (features.items, reviews.item, 9)):
         np.testing.assert_allclose(
-            made, owner_means(expected, reviews.is_train, owner, n), atol=1e-5
+            made, owner_means(expected, reviews.is_train, owner, n), atol=3e-4
         )
     counts = []
     features.fitted.encode_texts(reviews.texts, counts.append)
@@ -49,12 +49,12 @@ def test_a_fitted_one_does_the_same_after_it_was_stored(model, reviews, tmp_path
     features.fitted.save(tmp_path)
     fitted = FittedTransformer.load(tmp_path)
     assert fitted.width == features.reviews.shape[1]
-    np.testing.assert_allclose(fitted.encode_texts(reviews.texts), features.reviews, atol=1e-5)
+    np.testing.assert_allclose(fitted.encode_texts(reviews.texts), features.reviews, atol=3e-4)
     documents = [
         [reviews.texts[row] for row in np.flatnonzero(reviews.is_train & (reviews.item == item))]
         for item in range(9)
     ]
-    np.testing.assert_allclose(fitted.encode_documents(documents), features.items, atol=1e-5)
+    np.testing.assert_allclose(fitted.encode_documents(documents), features.items, atol=3e-4)
     assert fitted.encode_texts([]).shape == (0, fitted.width)
 
 
@@ -81,7 +81,7 @@ def test_a_killed_run_goes_on_where_it_stopped(model, reviews, tmp_path, monkeyp
     features = TransformerEncoder(str(model), **settings).encode(reviews)
     assert 0 < len(encoded) < len(set(reviews.texts))
     whole = TransformerEncoder(str(model)).encode(reviews)
-    np.testing.assert_allclose(features.reviews, whole.reviews, atol=1e-5)
+    np.testing.assert_allclose(features.reviews, whole.reviews, atol=3e-4)
 
     encoded.clear()
     texts = [*reviews.texts[:-1], "pool pool pool"]
@@ -161,7 +161,7 @@ def test_what_is_kept_is_encoded_once(model, reviews, tmp_path, monkeypatch):
     features.fitted.use_cache(tmp_path)
     for _ in range(2):
         found = features.fitted.encode_texts(reviews.texts)
-        np.testing.assert_allclose(found, features.reviews, atol=1e-5)
+        np.testing.assert_allclose(found, features.reviews, atol=3e-4)
         assert features.fitted.encode_documents([reviews.texts[:3]]).any()
     assert sorted(read) == sorted(set(reviews.texts))
     # As it is on disk, another one has no text to read either.
