@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import NamedTuple, TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
 Result = TypeVar("Result")
+_SAMPLED_EVERY = 0.05  # seconds
 
 
 def environment() -> dict[str, str]:
@@ -23,22 +25,32 @@ def environment() -> dict[str, str]:
 
 
 class Usage(NamedTuple):
-    """What a program took: seconds, those of processors, and the most memory, in bytes."""
+    """What a program took: seconds, those of processors, and the most memory, in bytes.
+
+    `own` leaves out the pages of mapped files, which the system drops when it needs the memory; it
+    is sampled, on Linux, else 0.
+    """
 
     seconds: float
     cpu_seconds: float
     peak: int
+    own: int
 
 
 def run(script: str, *arguments: object) -> Usage:
     """Runs a binary, such as "launch/train.py"; what it prints goes to stderr."""
     command, start = [sys.executable, str(ROOT / script), *map(str, arguments)], time.monotonic()
     process = subprocess.Popen(command, stdout=sys.stderr, env=environment())
-    _, status, used = os.wait4(process.pid, 0)
+    done, own, memory = 0, 0, Path(f"/proc/{process.pid}/status")
+    while not done:
+        time.sleep(_SAMPLED_EVERY)
+        sizes = re.findall(r"RssAnon:\s*(\d+) kB", memory.read_text() if memory.exists() else "")
+        own = max(own, *(1024 * int(size) for size in sizes), 0)
+        done, status, used = os.wait4(process.pid, os.WNOHANG)
     if status:
         sys.exit(f"error: {shlex.join(command)} failed")
     seconds = time.monotonic() - start
-    return Usage(seconds, used.ru_utime + used.ru_stime, 1024 * used.ru_maxrss)
+    return Usage(seconds, used.ru_utime + used.ru_stime, 1024 * used.ru_maxrss, own)
 
 
 def in_own_process(function: Callable[..., Result], *arguments: object) -> Result:

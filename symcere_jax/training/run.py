@@ -24,6 +24,9 @@ from symcere_jax.training.train_inputs import TrainInputs
 # together, and how messages are passed, which changes rounding alone.
 FREE_SETTINGS = ("epochs", "patience", "expert_weights", "propagation")
 
+# Interactions of one call of the steps, about: between calls, a run can stop and save.
+_MOST_INTERACTIONS = 2**18
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -53,7 +56,8 @@ class Run:
             batch_size, settings.micro_batch_size, n_interactions, jax.device_count()
         )
         n_steps = math.ceil(n_interactions / batch_size)
-        n_calls = math.ceil(n_steps / settings.steps_per_call)
+        longest = min(settings.steps_per_call, max(_MOST_INTERACTIONS // batch_size, 1))
+        n_calls = math.ceil(n_steps / longest)
         steps_per_call = math.ceil(n_steps / n_calls)  # calls of equal length: one compilation
         objective, optimizer, run_steps = _programs(
             settings.replace(seed=0),

@@ -1,7 +1,9 @@
 """What training steps read: inputs of the model, interactions, histories, review texts."""
 
 import dataclasses
+import mmap
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import flax.struct
 import jax
@@ -16,6 +18,7 @@ from symcere_jax.settings import NONE, ResolvedSettings
 MAX_HISTORY = 1024  # items of a user that are read at once
 MAX_SHARE = 1 / 8  # of the memory that the text features of reviews may take
 _LOADED_AT_ONCE = 2**16  # rows whose float32 is held
+_READERS = 16  # threads; waiting for the disk, not computing
 
 
 @jax.tree_util.register_static
@@ -45,14 +48,24 @@ class MappedReviews:
             text[part] = self.read(part)
         return jnp.asarray(text)
 
+    def expect_random_reads(self) -> None:
+        """Reads no more than the pages of the rows of a batch: else the system reads ahead."""
+        if isinstance(self.features.base, mmap.mmap):
+            self.features.base.madvise(mmap.MADV_RANDOM)
+
     def __getitem__(self, places: jax.Array) -> jax.Array:
         """The rows at some places, as `read` has them; inside compiled programs."""
         shape = (*places.shape, self.features.shape[1])
-        return jax.pure_callback(self.read, jax.ShapeDtypeStruct(shape, np.float16), places)
+        return jax.pure_callback(self._read_many, jax.ShapeDtypeStruct(shape, np.float16), places)
 
-    def read(self, places: jax.Array | slice) -> np.ndarray:
+    def _read_many(self, places: jax.Array) -> np.ndarray:
+        parts = np.array_split(np.asarray(places), _READERS)
+        with ThreadPoolExecutor(_READERS) as pool:
+            return np.concatenate(list(pool.map(self.read, parts)))
+
+    def read(self, places: np.ndarray | slice) -> np.ndarray:
         """The rows at some places, float16, of norm 1 or 0."""
-        rows = self.rows[places if isinstance(places, slice) else np.asarray(places)]
+        rows = self.rows[places]
         return unit_rows(self.features[rows]).astype(np.float16)
 
 
@@ -75,7 +88,11 @@ class TrainInputs:
         if settings.text_encoder != NONE and settings.exclude_target == "review":
             features = dataset.text_features(settings.text_encoder, "reviews")
             reviews = MappedReviews(features, dataset.review_rows("train")[positive])
-            review_text = reviews if reviews.is_large else reviews.load()
+            if reviews.is_large:
+                reviews.expect_random_reads()
+                review_text = reviews
+            else:
+                review_text = reviews.load()
         return cls(
             model=ModelInputs.from_dataset(dataset, settings),
             interactions=jax.device_put(dataset.train[positive]),
