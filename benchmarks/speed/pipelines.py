@@ -33,6 +33,8 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "folder of what is measured", re
 _ENVIRONMENTS = flags.DEFINE_string(
     "environments", "runs/environments", "a folder for each library"
 )
+_LIMIT = flags.DEFINE_integer("limit", 3600, "seconds after which another library is stopped", 1)
+_LABEL = flags.DEFINE_string("label", "pipelines", "label of the table in the file of --update")
 
 OURS = "symcere_jax"
 _TORCH = ("torch==2.13.0", "setuptools<80")
@@ -49,7 +51,10 @@ PEERS = {  # title -> function of peers.py, whose first word is the environment
     "Cornac, LightGCN": "cornac_lightgcn",
     "RecBole, LightGCN": "recbole_lightgcn",
 }
-STEPS = ("prepare", "train", "recommend")
+COLUMNS = (
+    *("data set", "library", "s to prepare", "s to train", "s to recommend", "s in all"),
+    "test NDCG@10",
+)
 
 
 def write_interactions(dataset: ReviewDataset, path: Path) -> None:
@@ -86,7 +91,7 @@ def run_ours(source: Path, folder: Path) -> dict[str, Any]:
 
 
 def run_peer(function: str, source: Path, folder: Path) -> dict[str, Any]:
-    """Seconds of each step, and the lists, of another library."""
+    """Seconds of each step, and the lists, of another library; neither if it takes too long."""
     name = function.partition("_")[0]
     python = Path(_ENVIRONMENTS.value).resolve() / name / "bin" / "python"
     output = folder / "output.json"
@@ -98,14 +103,18 @@ def run_peer(function: str, source: Path, folder: Path) -> dict[str, Any]:
         installed.write_text(packages)
     program = Path(__file__).with_name("peers.py")
     start = time.monotonic()
-    subprocess.run(
-        [python, program, function, source.resolve(), output.resolve()],
-        check=True,
-        cwd=folder,
-        # As implicit asks: its threads and those of BLAS would get in each other's way.
-        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} if "ials" in function else None,
-        stdout=sys.stderr,
-    )
+    try:
+        subprocess.run(
+            [python, program, function, source.resolve(), output.resolve()],
+            check=True,
+            cwd=folder,
+            # As implicit asks: its threads and those of BLAS would get in each other's way.
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} if "ials" in function else None,
+            stdout=sys.stderr,
+            timeout=_LIMIT.value,
+        )
+    except subprocess.TimeoutExpired:
+        return {"seconds": [], "lists": {}}
     total = time.monotonic() - start
     done = json.loads(output.read_text())
     done["seconds"][0] = total - sum(done["seconds"][1:])
@@ -137,20 +146,22 @@ def measure(dataset: ReviewDataset) -> list[dict[str, str]]:
             done = (
                 run_ours(source, folder) if function == OURS else run_peer(function, source, folder)
             )
-            ndcg = score(dataset, done["lists"])
-            write_json(stored, {"seconds": done["seconds"], "ndcg": ndcg})
+            ndcg = score(dataset, done["lists"]) if done["lists"] else None
+            measured = {"seconds": done["seconds"], "ndcg": ndcg, "limit": _LIMIT.value}
+            write_json(stored, measured)
         done = json.loads(stored.read_text())
-        row = {"data set": dataset.name, "library": title}
-        row |= {f"s to {step}": f"{s:.1f}" for step, s in zip(STEPS, done["seconds"], strict=True)}
-        row["s in all"] = f"{sum(done['seconds']):.1f}"
-        rows.append(row | {"test NDCG@10": f"{done['ndcg']:.4f}"})
+        shown = ["", "", "", f"> {done['limit']:,}", ""]
+        if seconds := done["seconds"]:
+            shown = [*(f"{s:.1f}" for s in (*seconds, sum(seconds))), f"{done['ndcg']:.4f}"]
+        row = [dataset.name, title, *shown]
+        rows.append(dict(zip(COLUMNS, row, strict=True)))
     return rows
 
 
 def main() -> None:
     """Measures and shows the table."""
     rows = [row for path in _DATASETS.value for row in measure(ReviewDataset.load(path))]
-    tables.publish(tables.markdown(rows, 2), "pipelines")
+    tables.publish(tables.markdown(rows, 2), _LABEL.value)
 
 
 if __name__ == "__main__":
