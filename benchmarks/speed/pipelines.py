@@ -70,7 +70,7 @@ def write_interactions(dataset: ReviewDataset, path: Path) -> None:
                 writer.writerow([*ids, *(row[name] for name in columns[2:])])
 
 
-def run_ours(source: Path, folder: Path) -> dict[str, Any]:
+def run_ours(source: Path, folder: Path, *prepare_flags: str) -> dict[str, Any]:
     """Seconds of each step, and the lists, of this library."""
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)  # that this process itself has set
@@ -78,7 +78,7 @@ def run_ours(source: Path, folder: Path) -> dict[str, Any]:
     places = [f"--dataset={data}", f"--workdir={run}"]
     commands = [
         ["data_prep/prepare.py", "--source=table", "--split=predefined", f"--input={source}",
-         f"--output={data}", "--overwrite"],
+         f"--output={data}", "--overwrite", *prepare_flags],
         ["launch/train.py", *places],
         ["launch/recommend.py", *places, f"--output={output}", "--k=10", "--overwrite"],
     ]  # fmt: skip
@@ -138,14 +138,18 @@ def measure(dataset: ReviewDataset) -> list[dict[str, str]]:
     """The rows of a data set, measured where that is not done."""
     rows = []
     for title, function in {OURS: OURS, **PEERS}.items():
+        flags_without_text = () if dataset.manifest.text_encoders else ("--text_encoder=none",)
+        if "with text" in title and flags_without_text:
+            continue
         folder = Path(_WORKDIR.value) / dataset.name / function
         source, stored = folder.parent / "interactions.csv", folder / "measured.json"
         if not stored.exists():
             folder.mkdir(parents=True, exist_ok=True)
             write_interactions(dataset, source)
-            done = (
-                run_ours(source, folder) if function == OURS else run_peer(function, source, folder)
-            )
+            if function == OURS:
+                done = run_ours(source, folder, *flags_without_text)
+            else:
+                done = run_peer(function, source, folder)
             ndcg = score(dataset, done["lists"]) if done["lists"] else None
             measured = {"seconds": done["seconds"], "ndcg": ndcg, "limit": _LIMIT.value}
             write_json(stored, measured)
