@@ -154,9 +154,10 @@ def measure(dataset: ReviewDataset) -> list[dict[str, str]]:
             measured = {"seconds": done["seconds"], "ndcg": ndcg, "limit": _LIMIT.value}
             write_json(stored, measured)
         done = json.loads(stored.read_text())
-        shown = ["", "", "", f"> {done['limit']:,}", ""]
         if seconds := done["seconds"]:
             shown = [*(f"{s:.1f}" for s in (*seconds, sum(seconds))), f"{done['ndcg']:.4f}"]
+        else:
+            shown = ["", "", "", f"> {done['limit']:,}", ""]
         row = [dataset.name, title, *shown]
         rows.append(dict(zip(COLUMNS, row, strict=True)))
     return rows
