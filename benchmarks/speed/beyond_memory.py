@@ -3,7 +3,7 @@ r"""Trains on generated reviews whose text features stay on disk: time and memor
   python -m benchmarks.speed.beyond_memory --reviews=10000000 --scratch=/mnt/large \
     --update=docs/speed.md
 
-Users have some favorite topics, and a review's vector is the topic of its item, plus noise.
+Each user has three favorite topics. The vector of a review is that of its item's topic, plus noise.
 """
 
 import tempfile
@@ -29,7 +29,7 @@ NAME = "precomputed"
 
 
 def write_reviews(path: Path, n: int) -> None:
-    """Writes n reviews of n / 50 users and n / 200 items; an item's topic is its number modulo."""
+    """Writes n reviews of n / 50 users and n / 200 items; item i has the topic i mod `N_TOPICS`."""
     rng = np.random.default_rng(0)
     n_users, n_items = n // 50, max(n // 200, N_TOPICS)
     users = (n_users * rng.random(2 * n) ** 1.3).astype(np.int64)

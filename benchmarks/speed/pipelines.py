@@ -6,7 +6,8 @@ r"""From a CSV of reviews to ten recommendations for each user: time and quality
 The reviews of the training and validation splits of prepared folders become CSV files. Ours is
 prepare.py, train.py and recommend.py with their defaults and nothing compiled before. Each other
 library (see peers.py) is installed into an environment of its own in --environments. What is
-measured is not repeated: delete its file in WORKDIR/NAME to measure it again.
+measured is not repeated: delete its file in WORKDIR/NAME to measure it again. A library that needs
+longer than --limit has no score.
 """
 
 import csv

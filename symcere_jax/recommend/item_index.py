@@ -47,8 +47,8 @@ class ItemIndex:
             expansion_add=SEARCH_WIDTH,
             expansion_search=SEARCH_WIDTH,
         )
-        # One thread: of items that several add at once, USearch 2 links some to no other (its
-        # issue 735), so that no search finds them.
+        # One thread: if several add items at once, USearch 2 links some of them to no other item,
+        # and then no search finds them (unum-cloud/USearch#735).
         self._index.add(np.arange(len(rows), dtype=np.uint64), rows, threads=1)
 
     def __len__(self) -> int:

@@ -114,8 +114,8 @@ def _assert_same_end(result, state, workdir, finished):
 def test_a_call_takes_few_steps_of_large_batches(dataset, finished, states, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "_MOST_INTERACTIONS", 2 * SETTINGS["batch_size"] + 1)
     calls = []
-    ask = lambda: calls.append(None)  # noqa: E731
-    train(_config(steps_per_call=500), dataset, tmp_path / "run", should_stop=ask)
+    settings = _config(steps_per_call=500)
+    train(settings, dataset, tmp_path / "run", should_stop=lambda: calls.append(None))
     assert len(calls) == SETTINGS["epochs"] * STEPS_PER_EPOCH // 2
     _assert_equal(states[-1], finished.state)
 
