@@ -111,15 +111,6 @@ def _assert_same_end(result, state, workdir, finished):
     _assert_equal(_best(workdir, finished.state), _best(finished.workdir, finished.state))
 
 
-def test_a_call_takes_few_steps_of_large_batches(dataset, finished, states, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "_MOST_INTERACTIONS", 2 * SETTINGS["batch_size"] + 1)
-    calls = []
-    settings = _config(steps_per_call=500)
-    train(settings, dataset, tmp_path / "run", should_stop=lambda: calls.append(None))
-    assert len(calls) == SETTINGS["epochs"] * STEPS_PER_EPOCH // 2
-    _assert_equal(states[-1], finished.state)
-
-
 def test_the_last_step_is_evaluated_and_saved(finished):
     assert (finished.result.stop, finished.result.epochs) == ("epochs", 4)
     records = _records(finished.workdir)

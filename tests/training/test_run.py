@@ -21,6 +21,17 @@ def test_runs_of_other_seeds_share_their_programs(dataset):
     assert not np.array_equal(*leaves)
 
 
+@pytest.mark.parametrize(("batch_size", "n_steps"), [(16, 6), (48, 2), (256, 1)])
+def test_a_call_takes_few_interactions(dataset, monkeypatch, batch_size, n_steps):
+    monkeypatch.setattr(run, "_MOST_INTERACTIONS", 100)
+    built = run.Run.build(resolve(Settings(**SMALL), dataset), dataset, batch_size)
+    assert 1 <= built.steps_per_call <= n_steps
+    n_calls, rest = divmod(built.steps_per_epoch, built.steps_per_call)
+    assert rest == 0
+    assert n_calls > 1
+    assert built.steps_per_epoch * built.batch_size >= len(dataset.train)
+
+
 def test_steps_draw_by_the_seed_of_the_settings(dataset, tmp_path, monkeypatch):
     build_steps, seeds = run.build_steps, []
 
