@@ -76,11 +76,13 @@ def test_reviews_are_the_interactions(dataset):
     assert pa.Table.from_batches(batches) == dataset.reviews(["user", "split"])
 
 
-@pytest.mark.parametrize("rows", ["users", "items", "reviews"])
-def test_text_features_are_mapped_into_memory(dataset, rows):
+@pytest.mark.parametrize(
+    ("rows", "dtype"), [("users", np.float32), ("items", np.float32), ("reviews", np.float16)]
+)
+def test_text_features_are_mapped_into_memory(dataset, rows, dtype):
     features = dataset.text_features("lsa", rows)
     assert isinstance(features, np.memmap)
-    assert features.dtype == np.float32
+    assert features.dtype == dtype
     assert features.shape == (getattr(dataset.manifest, f"n_{rows}"), 16)
     assert np.isfinite(features).all()
     assert np.abs(features).max() > 0.1
